@@ -63,7 +63,7 @@ def collect(
     infinity (the first such value in the graph's order is named, with its module path).
     """
     observed = [*model.graph.inputs, *(o for n in model.graph if n.op_type not in VIEWS for o in n.outputs)]
-    observed = {v.name: v for v in observed if v.dtype == ir.DataType.FLOAT and (v.uses() or v.is_graph_output())}
+    observed = {v.name: v for v in observed if v.name and v.dtype == ir.DataType.FLOAT}
     inputs = {v.name: tuple(v.shape) for v in model.graph.inputs}
     session = _session(model, [name for name in observed if name not in inputs])
     fetched = [output.name for output in session.get_outputs() if output.name in observed]

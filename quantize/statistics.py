@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from os import PathLike
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -61,7 +62,7 @@ class Statistics:
                 samples, names, extremes, grid, counts = (
                     file[key] for key in ("samples", "names", "extremes", "grid", "counts")
                 )
-        except (KeyError, ValueError, OSError) as e:
+        except (KeyError, ValueError, OSError, EOFError, BadZipFile) as e:
             raise QuantizeError(f"quantize: {path} holds no calibration statistics ({e})") from e
         values = {
             str(name): ValueStatistics(
