@@ -154,21 +154,25 @@ def leaky_relu(mb: Builder, x: Operand, *, alpha: float = 0.01) -> Value:
     return apply_unary(mb, "LEAKY_RELU", mb.value(x), alpha=alpha)
 
 
-_CLIPS = {(0.0, 6.0): "RELU6", (0.0, 1.0): "RELU_0_TO_1", (0.0, np.inf): "RELU"}
+_CLIPS = {(0.0, 6.0): "RELU6", (0.0, np.inf): "RELU"}
 
 
 @lower("Clip")
 def clip(mb: Builder, x: Operand, low: Constant | None = None, high: Constant | None = None) -> Value:
-    """One of the RELUs where the bounds are theirs, else MAXIMUM and MINIMUM."""
+    """RELU or RELU6 where the bounds are theirs, else MAXIMUM and MINIMUM (the delegate has no RELU_0_TO_1)."""
     bounds = tuple(d if c is None else float(c.float().reshape(())) for c, d in ((low, -np.inf), (high, np.inf)))
     x = mb.value(x)
     if bounds in _CLIPS:
         return apply_unary(mb, _CLIPS[bounds], x)
-    tensor = mb.memory(x)
-    for op, bound in (("MAXIMUM", bounds[0]), ("MINIMUM", bounds[1])):
+    return Value(clamped(mb, mb.memory(x), *bounds), x.view)
+
+
+def clamped(mb: Builder, tensor: int, low: float, high: float) -> int:
+    """min(max(x, low), high) in float; an infinite bound costs nothing."""
+    for op, bound in (("MAXIMUM", low), ("MINIMUM", high)):
         if np.isfinite(bound):
             tensor = mb.emit(op, [tensor, mb.const(np.array([bound], np.float32))], mb.shape(tensor))
-    return Value(tensor, x.view)
+    return tensor
 
 
 @lower("HardSigmoid")
@@ -179,7 +183,7 @@ def hard_sigmoid(mb: Builder, x: Operand, *, alpha: float = 0.2, beta: float = 0
     shape = mb.shape(tensor)
     tensor = mb.emit("MUL", [tensor, mb.const(np.array([alpha], np.float32))], shape)
     tensor = mb.emit("ADD", [tensor, mb.const(np.array([beta], np.float32))], shape)
-    return Value(mb.run("RELU_0_TO_1", [tensor], shape), x.view)
+    return Value(clamped(mb, tensor, 0.0, 1.0), x.view)
 
 
 @lower("Pow")
