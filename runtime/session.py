@@ -128,7 +128,7 @@ def check_feeds(inputs: tuple[TensorSpec, ...], feeds: Mapping[str, np.ndarray])
         raise FeedError(f"the model's inputs are {names}, but {sorted(feeds)} were given")
     arrays = []
     for spec in inputs:
-        array = np.ascontiguousarray(feeds[spec.name], dtype=np.float32)
+        array = np.asarray(feeds[spec.name], dtype=np.float32, order="C")
         fits = len(spec.shape) == array.ndim and all(
             want in (None, got) for want, got in zip(spec.shape, array.shape, strict=True)
         )

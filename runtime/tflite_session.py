@@ -68,22 +68,33 @@ class TFLiteSession:
 
 
 def delegate_partitions(path: str | Path) -> int:
-    """Into how many parts the XNNPACK delegate takes the graph: 1 where it runs all of it."""
-    return sum(name == "DELEGATE" for name in _executed(Path(path)))
+    """Into how many parts the XNNPACK delegate takes the graph; `undelegated` tells whether it takes all of it."""
+    return sum(operator["op_name"] == "DELEGATE" for operator in _operators(Path(path)))
 
 
 def undelegated(path: str | Path) -> list[str]:
-    """The names of the operators that no delegate took, in order; with one partition this is empty."""
-    return [name for name in _executed(Path(path)) if name != "DELEGATE"]
+    """The names of the operators that no delegate took, in order."""
+    operators = _operators(Path(path))
+    partitions = [operator for operator in operators if operator["op_name"] == "DELEGATE"]
+    original = [operator for operator in operators if operator["op_name"] != "DELEGATE"]
+    writer = {index: i for i, operator in enumerate(original) for index in operator["outputs"]}
+    taken: set[int] = set()
+    for partition in partitions:  # what lies between the partition's outputs and its inputs
+        inputs, wanted = set(partition["inputs"]), list(partition["outputs"])
+        while wanted:
+            index = wanted.pop()
+            if index not in inputs and index in writer and writer[index] not in taken:
+                taken.add(writer[index])
+                wanted.extend(original[writer[index]]["inputs"])
+    return [operator["op_name"] for i, operator in enumerate(original) if i not in taken]
 
 
-def _executed(path: Path) -> list[str]:
-    """The operators of the execution plan after delegation, in which DELEGATE stands for a partition."""
+def _operators(path: Path) -> list[dict[str, Any]]:
+    """The file's operators, and after them one DELEGATE for each partition that replaces some."""
     check_file(path)
     _describe(path)
     interpreter, _ = _interpreter(path, 1)
-    plan = interpreter._get_ops_details()  # there is no public way to see the plan
-    return [operator["op_name"] for operator in plan]
+    return interpreter._get_ops_details()  # there is no public way to see what was delegated
 
 
 def _describe(path: Path) -> dict[str, dict[str, Any]]:

@@ -125,3 +125,16 @@ def dense(weights, *, layers=1):
         [np.ascontiguousarray(weights, np.float32).reshape(-1).view(np.uint8)],
         {"inputs": [], "outputs": []},
     )
+
+
+def half_delegated():
+    """x -> ABS -> FLOOR_MOD by a constant -> ABS -> y: XNNPACK has no FLOOR_MOD, so it takes two parts."""
+    sizes = [_tensor(name, (1, 4)) for name in ("in", "a", "m", "out")]
+    return _pack(
+        [*sizes, _tensor("three", (1, 4), buffer=1)],
+        [schema.BuiltinOperator.ABS, schema.BuiltinOperator.FLOOR_MOD],
+        [_operator(0, [0], [1]), _operator(1, [1, 4], [2]), _operator(0, [2], [3])],
+        {"x": 0},
+        {"y": 3},
+        [np.full(4, 3, np.float32).view(np.uint8)],
+    )
