@@ -1,0 +1,11 @@
+"""Static int8 (W8A8): calibrate a float graph, plan its quantisation for a target, write the plan into the graph."""
+
+from .apply import apply
+from .calibrate import collect
+from .errors import QuantizeError
+from .plan import Plan, plan
+from .qparams import QParams
+from .schemes import TFLITE_XNNPACK, Scheme
+from .statistics import Statistics
+
+__all__ = ["TFLITE_XNNPACK", "Plan", "QParams", "QuantizeError", "Scheme", "Statistics", "apply", "collect", "plan"]

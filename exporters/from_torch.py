@@ -1,0 +1,142 @@
+"""This file takes a PyTorch module to an onnx_ir graph, with one pinned opset and without a word on the console."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import onnx_ir as ir
+
+from .dialect import OPSET
+from .errors import ExportError
+from .graph import NAME_SCOPES, module_path
+from .passes import names
+
+if TYPE_CHECKING:
+    import torch
+
+
+def from_torch(
+    module: torch.nn.Module,
+    example_inputs: tuple[torch.Tensor, ...],
+    *,
+    input_names: Sequence[str] = ("image",),
+    output_names: Sequence[str] = ("logits",),
+) -> ir.Model:
+    """Export `module` as it computes in eval mode, for inputs of exactly the shapes of `example_inputs`.
+
+    Nodes keep their PyTorch module path (graph.module_path), values are named after it, and the graph holds copies of
+    the weights. The module's training flags are as before when this returns.
+    Raises ExportError where a weight is no finite number, or PyTorch cannot trace or translate the module.
+    """
+    import torch
+
+    refuse_bad_tensors(module)
+    with silence(), eval_mode(module), torch.no_grad():
+        try:
+            program = torch.export.export(module, tuple(example_inputs), strict=False)
+        except Exception as e:  # the module's own code runs here: anything can come
+            raise ExportError(f"torch.export cannot trace {type(module).__name__}: {first_sentence(e)}") from e
+        try:
+            exported = torch.onnx.export(
+                program, dynamo=True, opset_version=OPSET, verbose=False, external_data=False
+            )
+        except Exception as e:  # the exporter wraps what its translation functions raise, in several types
+            raise ExportError(f"torch.onnx cannot translate {type(module).__name__}: {first_sentence(e)}") from e
+        model = exported.model
+        tidy(model)
+    rename(model.graph.inputs, input_names, "input")
+    rename(model.graph.outputs, output_names, "output")
+    names.rewrite(model.graph)
+    return model
+
+
+def refuse_bad_tensors(module: torch.nn.Module) -> None:
+    """Raise ExportError for the first parameter or buffer with a NaN or an infinity, or of a float type but float32."""
+    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+        if not tensor.is_floating_point():
+            continue
+        if str(tensor.dtype) != "torch.float32":
+            raise ExportError(f"{name!r} is of type {str(tensor.dtype).removeprefix('torch.')}; export in float32.")
+        finite = tensor.isfinite()
+        if not finite.all():
+            kind = "NaN" if tensor.isnan().any() else "infinity"
+            raise ExportError(
+                f"{name!r} holds {kind} in {(~finite).sum().item()} of {tensor.numel()} places; load finite weights."
+            )
+
+
+@contextlib.contextmanager
+def eval_mode(module: torch.nn.Module) -> Iterator[None]:
+    flags = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, flag in flags:
+            part.training = flag
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Keep prints, warnings and log lines of the exporter to itself; errors still come through."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            with contextlib.redirect_stderr(io.StringIO()):
+                warnings.simplefilter("ignore")
+                yield
+    finally:
+        logging.disable(disabled)
+
+
+def first_sentence(error: BaseException) -> str:
+    """What the innermost cause says, on one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+
+
+def tidy(model: ir.Model) -> None:
+    """Drop metadata but the name scopes, copy the weights, and give a folded Conv the path of its own weight."""
+    model.metadata_props.clear()
+    model.graph.metadata_props.clear()
+    for value in model.graph.initializers.values():
+        value.const_value = ir.Tensor(value.const_value.numpy().copy(), name=value.name)
+        value.shape, value.dtype = ir.Shape(value.const_value.shape), value.const_value.dtype
+        value.metadata_props.clear()
+    for node in model.graph:
+        scopes = node.metadata_props.get(NAME_SCOPES)
+        node.metadata_props.clear()
+        node.doc_string = None
+        if scopes is not None:
+            node.metadata_props[NAME_SCOPES] = scopes
+            if node.op_type == "Conv":
+                own_path(node)
+        for out in node.outputs:
+            out.metadata_props.clear()
+
+
+def own_path(conv: ir.Node) -> None:
+    """The exporter folds a BatchNormalization into the Conv and calls it after the former: `bn1` -> `conv1`."""
+    owner, _, leaf = conv.inputs[1].name.rpartition(".")
+    path = module_path(conv)
+    if leaf == "weight" and owner != path and owner.rpartition(".")[0] == path.rpartition(".")[0]:
+        scopes = ast.literal_eval(conv.metadata_props[NAME_SCOPES])
+        conv.metadata_props[NAME_SCOPES] = str([*scopes[:-2], owner, scopes[-1]])
+
+
+def rename(values: Sequence[ir.Value], wanted: Sequence[str], kind: str) -> None:
+    if len(values) != len(wanted):
+        raise ExportError(
+            f"the module has {len(values)} {kind}s, but {len(wanted)} {kind} names were given ({', '.join(wanted)})."
+        )
+    for value, name in zip(values, wanted, strict=True):
+        value.name = name

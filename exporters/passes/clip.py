@@ -1,0 +1,57 @@
+"""Clip(x, min=0) -> Relu(x); Clip(x, a) | Min(x, a) | Max(x, a) -> Clip(x, min, max) with both bounds, 0-d
+
+Leaves a node alone whose bounds are computed or are no scalars, and a Min or Max of more than two.
+"""
+
+import numpy as np
+import onnx_ir as ir
+
+from ..graph import const_value, constant, emit, replace, scalar, shape
+
+LOWEST, HIGHEST = float(np.finfo(np.float32).min), float(np.finfo(np.float32).max)
+
+
+def rewrite(graph: ir.Graph) -> int:
+    count = 0
+    for node in graph:
+        if node.op_type not in ("Clip", "Min", "Max") or node.outputs[0].dtype != ir.DataType.FLOAT:
+            continue
+        found = clip_of(node)
+        if found is None:
+            continue
+        x, low, high = found
+        bounds = [const_value(value) for value in node.inputs[1:]]
+        if (low, high) != (0, HIGHEST) and node.op_type == "Clip" and [a is not None and a.ndim for a in bounds] == [
+            0,
+            0,
+        ]:
+            continue
+        if (low, high) == (0, HIGHEST):
+            new = emit(node, "Relu", [x], shape(x))
+        else:
+            operands = [
+                constant(graph, np.array(b, np.float32), n) for b, n in zip((low, high), ("min", "max"), strict=True)
+            ]
+            new = emit(node, "Clip", [x, *operands], shape(x))
+        replace(node.outputs[0], new)
+        graph.remove(node, safe=True)
+        count += 1
+    return count
+
+
+def clip_of(node: ir.Node) -> tuple[ir.Value, float, float] | None:
+    """x, min and max of a node that clips x by numbers; a missing bound is float32's own."""
+    if node.op_type != "Clip":
+        if len(node.inputs) != 2:
+            return None
+        a, b = node.inputs
+        x, bound = (b, scalar(a)) if const_value(a) is not None else (a, scalar(b))
+        if bound is None or const_value(x) is not None or shape(x) != shape(node.outputs[0]):
+            return None
+        return (x, LOWEST, bound) if node.op_type == "Min" else (x, bound, HIGHEST)
+    given = [*node.inputs[1:], None, None][:2]
+    if any(value is not None and scalar(value) is None for value in given):
+        return None
+    low, high = (scalar(value) for value in given)
+    low = LOWEST if low is None else max(low, LOWEST)
+    return node.inputs[0], low, HIGHEST if high is None else min(high, HIGHEST)

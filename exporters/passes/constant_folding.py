@@ -1,0 +1,72 @@
+"""op(constants) -> initializer
+
+Evaluates every node that reads constants only, Constant nodes and Shape of a static value included. Leaves a node alone
+that is random, holds a subgraph, or is a quantised weight's DequantizeLinear.
+"""
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from onnx.reference import ReferenceEvaluator
+
+from ..graph import attribute, can_replace, const_value, constant, replace
+
+LEFT = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"} | {
+    "DequantizeLinear",
+    "QuantizeLinear",
+}
+
+
+def rewrite(graph: ir.Graph) -> int:
+    count = 0
+    for node in graph:
+        results = evaluate(node)
+        if results is None or not all(map(can_be_constant, node.outputs)):
+            continue
+        for out, array in zip(node.outputs, results, strict=True):
+            if out.uses():
+                replace(out, constant(graph, array, out.name or node.op_type))
+        graph.remove(node, safe=True)
+        count += 1
+    return count
+
+
+def can_be_constant(value: ir.Value) -> bool:
+    return not value.is_graph_output()
+
+
+def evaluate(node: ir.Node) -> list[np.ndarray] | None:
+    """The node's outputs as arrays, or None where they depend on the graph's inputs."""
+    if node.op_type == "Constant":
+        return [constant_of(node)]
+    if node.op_type == "Shape":
+        dims = node.inputs[0].shape
+        if dims is None or not dims.is_static():
+            return None
+        part = slice(attribute(node, "start", 0), attribute(node, "end"))
+        return [np.array(dims.numpy()[part], np.int64)]
+    inputs = [const_value(value) for value in node.inputs]
+    if node.op_type in LEFT or any(a is None and v is not None for a, v in zip(inputs, node.inputs, strict=True)):
+        return None
+    if any(attr.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for attr in node.attributes.values()):
+        return None
+    names = [value.name if value is not None else "" for value in node.inputs]
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph(
+            [ir.to_proto(node)],
+            "node",
+            [onnx.helper.make_empty_tensor_value_info(name) for name in dict.fromkeys(filter(None, names))],
+            [onnx.helper.make_empty_tensor_value_info(out.name) for out in node.outputs],
+        ),
+        opset_imports=[onnx.helper.make_opsetid(d, v) for d, v in node.graph.opset_imports.items()],
+    )
+    return ReferenceEvaluator(model).run(None, {n: a for n, a in zip(names, inputs, strict=True) if n})
+
+
+def constant_of(node: ir.Node) -> np.ndarray:
+    """The array of a Constant node, in whichever attribute it is (float and int lists and scalars, or a tensor)."""
+    (name,) = node.attributes
+    value = node.attributes[name].value
+    if name == "value":
+        return value.numpy()
+    return np.array(value, {"f": np.float32, "i": np.int64, "s": object}[name.removeprefix("value_")[0]])

@@ -1,0 +1,56 @@
+"""Sub(x, c) -> Add(x, -c); Div(x, c) -> Mul(x, 1/c); Reciprocal(x) -> Div(1, x); Pow(x, 1/2) -> Sqrt(x)
+
+Leaves Sub(c, x) and Div(c, x) alone, and a division by a constant that holds a zero.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx_ir as ir
+
+from ..graph import const_value, constant, emit, replace, scalar, shape
+
+
+def _negated(node: ir.Node) -> ir.Value | None:
+    array = const_value(node.inputs[1])
+    return None if array is None else _with(node, "Add", -array)
+
+
+def _inverted(node: ir.Node) -> ir.Value | None:
+    array = const_value(node.inputs[1])
+    return None if array is None or not array.all() else _with(node, "Mul", 1 / array.astype(np.float64))
+
+
+def _divided(node: ir.Node) -> ir.Value:
+    one = constant(node.graph, np.array(1, np.float32), "one")
+    return emit(node, "Div", [one, node.inputs[0]], shape(node.outputs[0]))
+
+
+def _root(node: ir.Node) -> ir.Value | None:
+    return emit(node, "Sqrt", node.inputs[:1], shape(node.outputs[0])) if scalar(node.inputs[1]) == 0.5 else None
+
+
+REWRITES: dict[str, Callable[[ir.Node], ir.Value | None]] = {
+    "Sub": _negated,
+    "Div": _inverted,
+    "Reciprocal": _divided,
+    "Pow": _root,
+}
+
+
+def rewrite(graph: ir.Graph) -> int:
+    count = 0
+    for node in graph:
+        if node.op_type not in REWRITES or node.outputs[0].dtype != ir.DataType.FLOAT:
+            continue
+        new = REWRITES[node.op_type](node)
+        if new is not None:
+            replace(node.outputs[0], new)
+            graph.remove(node, safe=True)
+            count += 1
+    return count
+
+
+def _with(node: ir.Node, op_type: str, array: np.ndarray) -> ir.Value:
+    value = constant(node.graph, array.astype(np.float32), node.inputs[1].name)
+    return emit(node, op_type, [node.inputs[0], value], shape(node.outputs[0]))

@@ -1,0 +1,36 @@
+"""Gemm(x, W, b) -> Add(MatMul(x, W'), b')
+
+alpha, beta and transB go into the constants, transA becomes a Transpose. Leaves a Gemm alone whose W or b is computed.
+"""
+
+import numpy as np
+import onnx_ir as ir
+
+from ..graph import attribute, const_value, replace, shape, transpose
+from .weighted import emit_linear
+
+
+def rewrite(graph: ir.Graph) -> int:
+    count = 0
+    for node in graph:
+        if node.op_type != "Gemm":
+            continue
+        weight = const_value(node.inputs[1])
+        bias = const_value(node.inputs[2]) if len(node.inputs) > 2 else None
+        if weight is None or (bias is None and len(node.inputs) > 2 and node.inputs[2] is not None):
+            continue
+        if bias is not None and bias.ndim == 2 and bias.shape[0] != 1:
+            continue  # a bias per row is no bias
+        weight = weight.T if attribute(node, "transB", 0) else weight  # (out, in) -> (in, out)
+        weight = weight * np.float32(attribute(node, "alpha", 1.0))
+        if bias is not None:
+            bias = np.broadcast_to(bias.reshape(-1), weight.shape[1:]) * np.float32(attribute(node, "beta", 1.0))
+        x = transpose(node.inputs[0], (1, 0), node) if attribute(node, "transA", 0) else node.inputs[0]
+        replace(node.outputs[0], emit_linear(x, weight, bias, node, names=(node.inputs[1].name, bias_name(node))))
+        graph.remove(node, safe=True)
+        count += 1
+    return count
+
+
+def bias_name(node: ir.Node) -> str:
+    return node.inputs[2].name if len(node.inputs) > 2 and node.inputs[2] is not None else "bias"

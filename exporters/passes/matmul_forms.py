@@ -1,0 +1,39 @@
+"""MatMul(W, x) -> Transpose(MatMul(Transpose(x), W')); MatMul(a, b) of unequal ranks -> Reshape of the lower one
+
+The first is for a constant W of two axes. Leaves MatMul(x, W) and products of equal rank alone, and vectors.
+"""
+
+import onnx_ir as ir
+
+from ..graph import const_value, emit, replace, reshape, shape, transpose
+from .weighted import emit_linear
+
+
+def rewrite(graph: ir.Graph) -> int:
+    count = 0
+    for node in graph:
+        if node.op_type != "MatMul":
+            continue
+        new = canonical(node)
+        if new is not None:
+            replace(node.outputs[0], new)
+            graph.remove(node, safe=True)
+            count += 1
+    return count
+
+
+def canonical(node: ir.Node) -> ir.Value | None:
+    a, b = node.inputs
+    rank_a, rank_b = len(shape(a)), len(shape(b))
+    if min(rank_a, rank_b) < 2:
+        return None
+    weight = const_value(a)
+    if weight is not None and weight.ndim == 2:  # W x = (x' W')'
+        swap = [*range(rank_b - 2), rank_b - 1, rank_b - 2]
+        product = emit_linear(transpose(b, swap, node), weight.T, None, node, names=(a.name, ""))
+        return transpose(product, swap, node)
+    if rank_a == rank_b or (const_value(b) is not None and rank_b == 2):
+        return None
+    rank = max(rank_a, rank_b)
+    a, b = (reshape(value, (1,) * (rank - len(shape(value))) + shape(value), node) for value in (a, b))
+    return emit(node, "MatMul", [a, b], shape(node.outputs[0]))

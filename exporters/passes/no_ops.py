@@ -1,0 +1,54 @@
+"""Identity(x) | Dropout(x) | Cast(x) to x's type | a Reshape, Transpose, Slice, Pad, Expand, Concat that changes nothing -> x
+
+Leaves a node alone whose output is a graph output that x cannot become (x is an input, a constant or an output itself),
+a Dropout whose mask is read, and Add(x, 0) and the like, which the folds take.
+"""
+
+from collections.abc import Callable
+
+import onnx_ir as ir
+
+from ..graph import attribute, can_replace, const_value, replace, shape
+
+
+def _same_shape(node: ir.Node) -> bool:
+    return shape(node.inputs[0]) == shape(node.outputs[0])
+
+
+def _same_order(node: ir.Node) -> bool:
+    """Whether a Transpose moves axes of size 1 only past one another: its data and its shape stay as they are."""
+    dims = shape(node.inputs[0])
+    perm = attribute(node, "perm", tuple(reversed(range(len(dims)))))
+    moved = [p for p in perm if dims[p] != 1]
+    return moved == sorted(moved) and _same_shape(node)
+
+
+def _no_step_back(node: ir.Node) -> bool:
+    steps = const_value(node.inputs[4]) if len(node.inputs) > 4 else None
+    return _same_shape(node) and (steps is None or bool((steps > 0).all()))
+
+
+NO_OP: dict[str, Callable[[ir.Node], bool]] = {
+    "Identity": lambda node: True,
+    "Dropout": lambda node: len(node.outputs) < 2 or not node.outputs[1].uses(),
+    "Cast": lambda node: node.inputs[0].dtype == ir.DataType(attribute(node, "to")),
+    "CastLike": lambda node: node.inputs[0].dtype == node.inputs[1].dtype,
+    "Reshape": _same_shape,
+    "Expand": _same_shape,
+    "Transpose": _same_order,
+    "Slice": _no_step_back,
+    "Pad": _same_shape,
+    "Concat": lambda node: len(node.inputs) == 1,
+}
+
+
+def rewrite(graph: ir.Graph) -> int:
+    count = 0
+    for node in graph:
+        is_no_op = NO_OP.get(node.op_type)
+        if is_no_op is None or not is_no_op(node) or not can_replace(node.outputs[0], node.inputs[0]):
+            continue
+        replace(node.outputs[0], node.inputs[0])
+        graph.remove(node, safe=True)
+        count += 1
+    return count

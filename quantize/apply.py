@@ -1,0 +1,140 @@
+"""This file writes a plan into a copy of the graph as QuantizeLinear and DequantizeLinear nodes."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from .plan import Plan
+from .qparams import QParams
+from .units import VIEWS, Unit
+
+
+def apply(model: ir.Model, plan: Plan) -> ir.Model:
+    """A copy of `model` with int8 in the graph; `model` is left as it was.
+
+    - An activation `v`: `v -> QuantizeLinear -> v_q -> DequantizeLinear -> v_dq -> its readers`. If a float unit (or
+      the caller) makes `v`, float readers keep reading `v` itself. A quantised graph output keeps its name on the
+      DequantizeLinear; what the kernel computes becomes `v_float`.
+    - Weights and biases: an int8 or int32 initializer `w_q`, then DequantizeLinear.
+    """
+    copy = model.clone()
+    _Writer(copy.graph, plan).write()
+    return copy
+
+
+class _Writer:
+    def __init__(self, graph: ir.Graph, plan: Plan) -> None:
+        self.graph, self.plan = graph, plan
+        self.values = {v.name: v for v in (*graph.inputs, *graph.initializers.values())}
+        self.values |= {o.name: o for n in graph for o in n.outputs}
+        self.names = set(self.values)
+        self.int8_nodes = {
+            self.values[name].producer() for unit in plan.units if unit.precision == "int8" for name in unit.nodes
+        }
+
+    def write(self) -> None:
+        weights: dict[str, ir.Value] = {}
+        int8 = [unit for unit in self.plan.units if unit.precision == "int8"]
+        for unit in int8:
+            if unit.weight is not None:
+                if unit.weight not in weights:
+                    weights[unit.weight] = self.parameter(unit.weight, self.plan.weights[unit.weight], self.first(unit))
+                self.first(unit).replace_input_with(1, weights[unit.weight])
+            if unit.bias is not None:
+                node = self.values[unit.accumulates].producer()
+                place = [v.name if v is not None else None for v in node.inputs].index(unit.bias)
+                node.replace_input_with(place, self.parameter(unit.bias, self.plan.biases[unit.accumulates], node))
+        for name, params in self.plan.activations.items():
+            self.activation(self.values[name], params)
+        for name, value in list(self.graph.initializers.items()):
+            if not value.uses() and not value.is_graph_output():
+                del self.graph.initializers[name]
+
+    def first(self, unit: Unit) -> ir.Node:
+        return self.values[unit.nodes[0]].producer()
+
+    def parameter(self, name: str, params: QParams, reader: ir.Node) -> ir.Value:
+        """A constant as integers and the DequantizeLinear that makes it float again, placed before its first reader."""
+        real = self.graph.initializers[name].const_value.numpy()
+        integers = self.constant(f"{name}_q", params.quantize(real))
+        node = self.node("DequantizeLinear", integers, name, params, real.shape, ir.DataType.FLOAT)
+        self.graph.insert_before(reader, node)
+        return node.outputs[0]
+
+    def activation(self, value: ir.Value, params: QParams) -> None:
+        if value.is_initializer():
+            readers = [use for use in value.uses() if use.node in self.int8_nodes]
+            first = min((use.node for use in readers), key=self.order)
+            constant = self.parameter(value.name, params, first)
+            for node, index in readers:
+                node.replace_input_with(index, constant)
+            return
+        producer = value.producer()
+        from_kernel = producer in self.int8_nodes
+        readers = [use for use in value.uses() if from_kernel or self.reaches_int8(use.node)]
+        leaves = from_kernel and value.is_graph_output()
+        name = value.name
+        quantize = self.node("QuantizeLinear", value, name, params, value.shape, ir.DataType.INT8)
+        dequantize = self.node("DequantizeLinear", quantize.outputs[0], name, params, value.shape, ir.DataType.FLOAT)
+        for node, index in readers:
+            node.replace_input_with(index, dequantize.outputs[0])
+        if producer is None:
+            self.graph.insert_before(self.graph[0], [quantize, dequantize])
+        else:
+            quantize.metadata_props.update(producer.metadata_props)
+            dequantize.metadata_props.update(producer.metadata_props)
+            self.graph.insert_after(producer, [quantize, dequantize])
+        if leaves:
+            value.name = self.fresh(f"{name}_float")
+            dequantize.outputs[0].name = name
+            for index, output in enumerate(self.graph.outputs):
+                if output is value:
+                    self.graph.outputs[index] = dequantize.outputs[0]
+
+    def reaches_int8(self, node: ir.Node) -> bool:
+        """Whether `node`, or a reader of the views that start with it, is part of an int8 unit."""
+        if node.op_type in VIEWS:
+            return any(self.reaches_int8(use.node) for use in node.outputs[0].uses())
+        return node in self.int8_nodes
+
+    def order(self, node: ir.Node) -> int:
+        return self.graph.index(node)
+
+    def node(self, op: str, x: ir.Value, name: str, params: QParams, shape, dtype: ir.DataType) -> ir.Node:
+        """QuantizeLinear or DequantizeLinear of `x`; the two of one pair share scale and zero point."""
+        made = {}
+        for suffix, array in (
+            ("scale", np.array(params.scales, np.float32).reshape(() if params.axis is None else (-1,))),
+            ("zero_point", np.full(() if params.axis is None else len(params.scales), params.zero_point, params.dtype)),
+        ):
+            wanted = f"{name}_{suffix}"
+            if op == "DequantizeLinear" and x.producer() is not None:
+                made[suffix] = x.producer().inputs[len(made) + 1]
+            else:
+                made[suffix] = self.constant(wanted, array)
+        attributes = [] if params.axis is None else [ir.AttrInt64("axis", params.axis)]
+        output = ir.Value(
+            name=self.fresh(f"{name}_{'q' if op == 'QuantizeLinear' else 'dq'}"),
+            shape=ir.Shape(shape),
+            type=ir.TensorType(dtype),
+        )
+        return ir.Node("", op, [x, *made.values()], attributes, outputs=[output], name=output.name)
+
+    def constant(self, name: str, array: np.ndarray) -> ir.Value:
+        name = self.fresh(name)
+        value = ir.Value(
+            name=name, shape=ir.Shape(array.shape), type=ir.TensorType(ir.DataType.from_numpy(array.dtype))
+        )
+        value.const_value = ir.Tensor(array, name=name)
+        self.graph.initializers[name] = value
+        return value
+
+    def fresh(self, name: str) -> str:
+        """`name`, or the first of name_1, name_2 ... that is free."""
+        free, count = name, 0
+        while free in self.names:
+            count += 1
+            free = f"{name}_{count}"
+        self.names.add(free)
+        return free

@@ -1,0 +1,131 @@
+"""This file runs calibration inputs through the float graph and keeps statistics of every value, not the values."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+from .errors import QuantizeError
+from .histogram import Histogram
+from .statistics import Statistics, ValueStatistics
+from .units import VIEWS
+
+SAMPLES_PER_INPUT = 1 << 14  # elements of one value that its histogram counts per calibration input
+_THREADS = 2
+
+
+class _Running:
+    """The statistics of one value, as they grow."""
+
+    def __init__(self) -> None:
+        self.min, self.max = np.inf, -np.inf
+        self.sum_min = self.sum_max = 0.0
+        self.histogram = Histogram()
+
+    def add(self, array: np.ndarray, turn: int) -> bool:
+        """Take in one input's array; False if it holds NaN or infinity."""
+        lo, hi = float(array.min()), float(array.max())
+        if not (np.isfinite(lo) and np.isfinite(hi)):
+            return False
+        self.min, self.max = min(self.min, lo), max(self.max, hi)
+        self.sum_min, self.sum_max = self.sum_min + lo, self.sum_max + hi
+        self.histogram.add(_sample(array.reshape(-1), turn), lo, hi)
+        return True
+
+    def result(self, samples: int) -> ValueStatistics:
+        return ValueStatistics(self.min, self.max, self.sum_min / samples, self.sum_max / samples, self.histogram)
+
+
+def _sample(flat: np.ndarray, turn: int) -> np.ndarray:
+    """At most SAMPLES_PER_INPUT elements, evenly spaced.
+
+    The odd stride walks through rows and channels instead of down one column, and the start moves with each input.
+    """
+    if flat.size <= SAMPLES_PER_INPUT:
+        return flat
+    stride = -(-flat.size // SAMPLES_PER_INPUT) | 1
+    return flat[turn % stride :: stride]
+
+
+def collect(
+    model: ir.Model,
+    feeds: Iterable[Mapping[str, np.ndarray]],
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> Statistics:
+    """One pass over `feeds` ({input name: float32 array of the input's shape}); memory does not grow with their number.
+
+    Views (Reshape, Transpose) are not observed: they hold their source's numbers. `progress` is called with the number
+    of inputs done. Raises QuantizeError when there is no input, an input has another shape, or a value holds NaN or
+    infinity (the first such value in the graph's order is named, with its module path).
+    """
+    observed = [*model.graph.inputs, *(o for n in model.graph if n.op_type not in VIEWS for o in n.outputs)]
+    observed = {v.name: v for v in observed if v.name and v.dtype == ir.DataType.FLOAT}
+    inputs = {v.name: tuple(v.shape) for v in model.graph.inputs}
+    session = _session(model, [name for name in observed if name not in inputs])
+    fetched = [output.name for output in session.get_outputs() if output.name in observed]
+    running = {name: _Running() for name in observed}
+    samples = 0
+    for samples, feed in enumerate(feeds, start=1):
+        feed = _checked(feed, inputs, samples)
+        arrays = {**feed, **dict(zip(fetched, session.run(fetched, feed), strict=True))}
+        for name in observed:
+            if not running[name].add(arrays[name], samples):
+                raise QuantizeError(
+                    f"calibrate: value {name!r}{_place(observed[name])} holds NaN or infinity for input {samples}; "
+                    "check the weights and the calibration inputs"
+                )
+        if progress is not None:
+            progress(samples)
+    if not samples:
+        raise QuantizeError("calibrate: no calibration inputs; give at least one")
+    return Statistics(samples, {name: r.result(samples) for name, r in running.items()})
+
+
+def _session(model: ir.Model, extra_outputs: list[str]):
+    import onnxruntime as ort
+
+    proto = ir.to_proto(model)
+    present = {output.name for output in proto.graph.output}
+    for name in extra_outputs:
+        if name not in present:
+            proto.graph.output.add().name = name
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = _THREADS
+    options.log_severity_level = 3
+    # Every value is an output, so there is little left to fuse; the basic level keeps the arithmetic that of the graph.
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    return ort.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def _checked(feed: Mapping[str, np.ndarray], inputs: dict[str, tuple], turn: int) -> dict[str, np.ndarray]:
+    if set(feed) != set(inputs):
+        raise QuantizeError(f"calibrate: input {turn} feeds {sorted(feed)}, the model wants {sorted(inputs)}")
+    for name, shape in inputs.items():
+        if feed[name].shape != shape:
+            raise QuantizeError(f"calibrate: {name!r} of input {turn} has shape {feed[name].shape}, not {shape}")
+    return {name: np.ascontiguousarray(feed[name], np.float32) for name in inputs}
+
+
+def _place(value: ir.Value) -> str:
+    node = value.producer()
+    if node is None:
+        return " (an input of the model)"
+    path = module_path(node)
+    return f" ({node.op_type} at {path!r})" if path else f" ({node.op_type})"
+
+
+def module_path(node: ir.Node) -> str:
+    """The PyTorch module path that the exporter left on the node, such as 'stages.1.conv'; '' if there is none."""
+    scopes = node.metadata_props.get("pkg.torch.onnx.name_scopes")
+    if not scopes:
+        return ""
+    try:
+        named = [scope for scope in ast.literal_eval(scopes) if scope]
+    except (ValueError, SyntaxError):
+        return scopes
+    # The last scope is the node itself; the one before it is the innermost module.
+    return named[-2] if len(named) > 1 else ""

@@ -1,0 +1,265 @@
+"""This file decides, from statistics and a scheme, what runs in int8 and with which parameters; it edits nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx_ir as ir
+
+from .errors import QuantizeError
+from .observers import OBSERVERS, Observer, with_zero
+from .qparams import QParams, asymmetric, float32, per_channel, symmetric
+from .schemes import Kernel, Scheme
+from .statistics import Statistics
+from .units import Unit, find_units
+
+MAX_BIAS = 2**30  # half of int32: the other half is left to the products (127 * 128 * 66,000 inputs)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every decision of a quantisation, by name; `apply` carries it out and `str` prints it."""
+
+    scheme: str
+    units: tuple[Unit, ...]
+    activations: dict[str, QParams]  # per value that gets a pair; constant operands of int8 units too
+    weights: dict[str, QParams]  # per initializer, per output channel
+    biases: dict[str, QParams]  # per node that adds one, by its output; int32, scale = s_input * s_weight
+
+    def __str__(self) -> str:
+        rows = [("unit", "kind", "runs", "scale", "zero", "why float")]
+        made = {unit.output for unit in self.units}
+        for name in (name for name in self.activations if name not in made):
+            params = self.activations[name]
+            rows.append((name, "input or constant", "", f"{params.scale:.6g}", str(params.zero_point), ""))
+        for unit in self.units:
+            params = self.activations.get(unit.output)
+            shown = (f"{params.scale:.6g}", str(params.zero_point)) if params else ("", "")
+            rows.append((unit.output, "+".join((unit.kind, *_extras(unit))), unit.precision, *shown, unit.why))
+        widths = [max(len(row[column]) for row in rows) for column in range(5)]
+        return "\n".join(
+            "  ".join([cell.ljust(width) for cell, width in zip(row, widths, strict=False)] + [row[5]]).rstrip()
+            for row in rows
+        )
+
+
+def _extras(unit: Unit) -> list[str]:
+    biased = unit.kind == "Linear" and unit.bias is not None
+    return ["bias"] * biased + ["act"] * (len(unit.nodes) > 1 + biased)
+
+
+def plan(
+    model: ir.Model,
+    stats: Statistics,
+    scheme: Scheme,
+    *,
+    observer: str | Observer = "minmax",
+    keep_float: Collection[str] = (),
+) -> Plan:
+    """Decide the quantisation of a canonical float graph.
+
+    A value gets parameters if an int8 unit writes it or, through views, reads it. `keep_float` names units (by their
+    output) that stay float whatever the scheme says. Raises QuantizeError if a value has no statistics.
+    """
+    observe = OBSERVERS[observer] if isinstance(observer, str) else observer
+    graph = model.graph
+    units = [
+        replace(u, precision="float", why="asked for") if u.output in keep_float and u.precision == "int8" else u
+        for u in find_units(graph, scheme)
+    ]
+    ranges = _Ranges(graph, stats, observe)
+    while True:  # each round turns units to float, so it ends
+        units = _settle(units, graph, scheme)
+        groups, conflicts = _groups(units, scheme, ranges)
+        if not conflicts:
+            activations = _activations(units, groups, ranges)
+            weights, conflicts = _weights(units, scheme, activations, graph)
+        if not conflicts:
+            conflicts = _outside_limits(units, scheme, activations, weights)
+        if not conflicts:
+            break
+        units = [replace(u, precision="float", why=conflicts[u.output]) if u.output in conflicts else u for u in units]
+    return Plan(scheme.name, tuple(units), activations, weights, _biases(units, activations, weights))
+
+
+def _settle(units: list[Unit], graph: ir.Graph, scheme: Scheme) -> list[Unit]:
+    """Light units take the precision of their surroundings: a residual stream that only float units read stays float
+    (and is never rounded), and data is moved before it is quantised, not after."""
+    units = list(units)
+    position = {u.output: i for i, u in enumerate(units)}
+    readers = defaultdict(list)
+    for i, unit in enumerate(units):
+        for operand in unit.operands:
+            readers[operand].append(i)
+    changed = True
+    while changed:
+        changed = False
+        for i in reversed(range(len(units))):
+            unit = units[i]
+            if unit.precision == "float":
+                continue
+            kernel = scheme.kernels[unit.kind]
+            made = [units[position[name]].precision for name in unit.operands if name in position]
+            given = any(v.name in unit.operands for v in graph.inputs)
+            if kernel.light and all(units[r].precision == "float" for r in readers[unit.output]):
+                why = "cheap, and only float units read it"
+            elif kernel.moves_data and made and not given and all(precision == "float" for precision in made):
+                why = "moves float data; quantised after it"
+            else:
+                continue
+            units[i] = replace(unit, precision="float", why=why)
+            changed = True
+    return units
+
+
+class _Ranges:
+    """The (lo, hi) of a value or constant, each observed once."""
+
+    def __init__(self, graph: ir.Graph, stats: Statistics, observe: Observer) -> None:
+        self._graph, self._stats, self._observe = graph, stats, observe
+        self._known: dict[str, tuple[float, float]] = {}
+
+    def __getitem__(self, name: str) -> tuple[float, float]:
+        if name not in self._known:
+            constant = self._graph.initializers.get(name)
+            if constant is not None:
+                array = constant.const_value.numpy()
+                self._known[name] = with_zero(float(array.min()), float(array.max()))
+            else:
+                self._known[name] = self._observe(self._stats[name])
+        return self._known[name]
+
+    def union(self, names: Iterable[str]) -> tuple[float, float]:
+        lows, highs = zip(*(self[name] for name in names), strict=True)
+        return min(lows), max(highs)
+
+
+@dataclass
+class _Group:
+    """Values that share one pair of parameters."""
+
+    values: list[str]
+    fixed: QParams | None = None
+    symmetric: bool = False
+
+
+def _groups(units: list[Unit], scheme: Scheme, ranges: _Ranges) -> tuple[list[_Group], dict[str, str]]:
+    """The quantised values, grouped by shared parameters; and the units that cannot have the parameters they need."""
+    group_of: dict[str, _Group] = {}
+    for unit, kernel in _int8(units, scheme):
+        for name in (*unit.operands, unit.output):
+            group_of.setdefault(name, _Group([name]))
+        if kernel.same_parameters:
+            for name in unit.operands:
+                _merge(group_of, unit.output, name)
+    for unit, kernel in _int8(units, scheme):
+        for index in kernel.symmetric:
+            group_of[unit.operands[index]].symmetric = True
+    conflicts = {}
+    for unit, kernel in _int8(units, scheme):
+        if kernel.fixed_output is None:
+            continue
+        group, fixed = group_of[unit.output], kernel.fixed_output
+        if group.symmetric and fixed.zero_point != 0:
+            conflicts[unit.output] = "its fixed zero point is not 0, which a reader of it needs"
+        elif (group.fixed or fixed) != fixed or not _covers(fixed, ranges.union(group.values)):
+            conflicts[unit.output] = "its fixed parameters do not suit the values that share them"
+        else:
+            group.fixed = fixed
+    unique = {id(group): group for group in group_of.values()}
+    return list(unique.values()), conflicts
+
+
+def _int8(units: list[Unit], scheme: Scheme) -> list[tuple[Unit, Kernel]]:
+    return [(u, scheme.kernels[u.kind]) for u in units if u.precision == "int8"]
+
+
+def _merge(group_of: dict[str, _Group], a: str, b: str) -> None:
+    kept, gone = group_of[a], group_of[b]
+    if kept is gone:
+        return
+    kept.values += gone.values
+    for name in gone.values:
+        group_of[name] = kept
+
+
+def _covers(params: QParams, wanted: tuple[float, float]) -> bool:
+    lo, hi = params.range
+    return lo - params.scale <= wanted[0] and wanted[1] <= hi + params.scale
+
+
+def _activations(units: list[Unit], groups: list[_Group], ranges: _Ranges) -> dict[str, QParams]:
+    params = {}
+    for group in groups:
+        if group.fixed is None:
+            shared = (symmetric if group.symmetric else asymmetric)(*ranges.union(group.values))
+        else:
+            shared = group.fixed
+        params.update(dict.fromkeys(group.values, shared))
+    order = dict.fromkeys(name for unit in units for name in (*unit.operands, unit.output) if name in params)
+    return {name: params[name] for name in order}
+
+
+def _weights(
+    units: list[Unit], scheme: Scheme, activations: dict[str, QParams], graph: ir.Graph
+) -> tuple[dict[str, QParams], dict[str, str]]:
+    """Per-channel weight parameters, and the units whose weight another unit has quantised along another axis.
+
+    A channel's scale is max|w| / 127, but large enough that (a) its bias fits in 30 bits at s_input * s_weight and (b)
+    the requantisation factor s_input * s_weight / s_output reaches the kernel's lower limit.
+    """
+    floors: dict[str, np.ndarray] = {}
+    axes: dict[str, int] = {}
+    conflicts = {}
+    for unit, kernel in _int8(units, scheme):
+        if kernel.weight_axis is None:
+            continue
+        if axes.setdefault(unit.weight, kernel.weight_axis) != kernel.weight_axis or unit.weight in activations:
+            conflicts[unit.output] = f"its weight {unit.weight!r} is also quantised in another way"
+            continue
+        weight = _constant(graph, unit.weight)
+        if not np.isfinite(weight).all():
+            raise QuantizeError(f"plan: weight {unit.weight!r} holds NaN or infinity; check the model's weights")
+        s_in, s_out = activations[unit.operands[0]].scale, activations[unit.output].scale
+        floor = np.full(weight.shape[kernel.weight_axis], kernel.limits[0] * s_out / s_in)
+        if unit.bias is not None:
+            floor = np.maximum(floor, np.abs(_constant(graph, unit.bias).astype(np.float64)) / (MAX_BIAS * s_in))
+        floors[unit.weight] = np.maximum(floor, floors.get(unit.weight, 0.0))
+    weights = {name: per_channel(_constant(graph, name), axes[name], floor) for name, floor in floors.items()}
+    return weights, conflicts
+
+
+def _outside_limits(
+    units: list[Unit], scheme: Scheme, activations: dict[str, QParams], weights: dict[str, QParams]
+) -> dict[str, str]:
+    conflicts = {}
+    for unit, kernel in _int8(units, scheme):
+        if kernel.multiplier is None:
+            continue
+        scales = [activations[name].scale for name in unit.operands]
+        if kernel.multiplier == "product":
+            others = weights[unit.weight].scales if unit.weight is not None else scales[1:]
+            scales = [scales[0] * other for other in others]
+        factors = [scale / activations[unit.output].scale for scale in scales]
+        low, high = kernel.limits
+        beyond = [f for f in factors if not low <= f < high]
+        if beyond:
+            conflicts[unit.output] = f"requantisation factor {beyond[0]:.3g} is outside [{low:.3g}, {high:.3g})"
+    return conflicts
+
+
+def _biases(units: list[Unit], activations: dict[str, QParams], weights: dict[str, QParams]) -> dict[str, QParams]:
+    biases = {}
+    for unit in units:
+        if unit.precision == "int8" and unit.bias is not None:
+            s_in = activations[unit.operands[0]].scale
+            scales = tuple(float32(s_in * s_w) for s_w in weights[unit.weight].scales)
+            biases[unit.accumulates] = QParams(scales, axis=0, dtype="int32")
+    return biases
+
+
+def _constant(graph: ir.Graph, name: str) -> np.ndarray:
+    return graph.initializers[name].const_value.numpy()

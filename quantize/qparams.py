@@ -1,0 +1,86 @@
+"""This file maps real numbers to 8-bit (and, for biases, 32-bit) integers: `real = scale * (integer - zero_point)`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+INT8 = (-128, 127)
+INT32 = (-(2**31), 2**31 - 1)
+WEIGHT_MAX = 127  # weights are symmetric in [-127, 127]: the TFLite quantisation specification
+MIN_SCALE = 2.0**-60  # far below any real scale; the product of two is still a normal float32
+
+
+@dataclass(frozen=True)
+class QParams:
+    """How one tensor is quantised. `scales` are exact float32 values: one, or one per channel along `axis`."""
+
+    scales: tuple[float, ...]
+    zero_point: int = 0
+    axis: int | None = None  # None: per tensor
+    dtype: str = "int8"  # "int8", or "int32" for biases
+
+    @property
+    def scale(self) -> float:
+        """The scale of a per-tensor quantisation."""
+        if self.axis is not None:
+            raise ValueError("a per-channel quantisation has no single scale")
+        return self.scales[0]
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The smallest and largest real number that a per-tensor int8 quantisation represents."""
+        return tuple(self.scale * (q - self.zero_point) for q in INT8)
+
+    def quantize(self, real: np.ndarray) -> np.ndarray:
+        """float array -> integer array of `dtype`: round half to even, saturate (ONNX QuantizeLinear)."""
+        lo, hi = INT8 if self.dtype == "int8" else INT32
+        steps = np.rint(np.asarray(real, np.float64) / self._scales_for(real.ndim))
+        return np.clip(steps + self.zero_point, lo, hi).astype(self.dtype)
+
+    def dequantize(self, integers: np.ndarray) -> np.ndarray:
+        """Integer array -> float32 array."""
+        steps = integers.astype(np.int64) - self.zero_point
+        return (steps * self._scales_for(integers.ndim)).astype(np.float32)
+
+    def _scales_for(self, rank: int) -> np.ndarray:
+        scales = np.asarray(self.scales, np.float64)
+        if self.axis is None:
+            return scales.reshape(())
+        return scales.reshape([-1 if axis == self.axis else 1 for axis in range(rank)])
+
+
+def float32(x: float) -> float:
+    """The nearest float32, as a Python float."""
+    return float(np.float32(x))
+
+
+def asymmetric(lo: float, hi: float) -> QParams:
+    """int8 parameters whose range covers [lo, hi] to within half a step; needs lo <= 0 <= hi, so that 0 is exact."""
+    scale = float32(max((hi - lo) / (INT8[1] - INT8[0]), MIN_SCALE))
+    zero_point = round(INT8[0] - lo / scale)
+    return QParams((scale,), int(min(max(zero_point, INT8[0]), INT8[1])))
+
+
+def symmetric(lo: float, hi: float) -> QParams:
+    """int8 parameters with zero point 0 whose range covers [lo, hi]."""
+    return QParams((float32(max(-lo, hi, MIN_SCALE * WEIGHT_MAX) / WEIGHT_MAX),))
+
+
+def per_channel(weight: np.ndarray, axis: int, floors: np.ndarray | None = None) -> QParams:
+    """Symmetric weight parameters, one scale per channel along `axis`, none below `floors` (channels,).
+
+    A channel of zeros takes the scale of the largest channel: its weights are exact at any scale, but its bias is
+    counted in steps of s_in * s_w and should be neither coarser than its neighbours' nor overflow.
+    """
+    others = tuple(a for a in range(weight.ndim) if a != axis)
+    largest = np.abs(weight.astype(np.float64)).max(axis=others)
+    scales = np.where(largest > 0, largest, largest.max() if largest.max() > 0 else 1.0) / WEIGHT_MAX
+    scales = np.maximum(scales, MIN_SCALE if floors is None else np.maximum(floors, MIN_SCALE))
+    scales32 = scales.astype(np.float32)
+    # Rounding to float32 may go down by half an ulp: the largest weight still rounds to 127, but a floor must hold.
+    if floors is not None:
+        scales32 = np.where(scales32 < floors, np.nextafter(scales32, np.float32(math.inf)), scales32)
+    return QParams(tuple(float(s) for s in scales32), axis=axis)

@@ -1,0 +1,104 @@
+"""This file says, as data, what a target's integer kernels can do; `plan` reads it and knows no target by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import onnx_ir as ir
+
+from .qparams import QParams
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One kind of integer kernel. A kind is an op type, or "Linear": MatMul with a constant, with its bias Add.
+
+    The limits bound a requantisation factor. "each": s_input / s_output for every operand; "product":
+    s_a * s_b / s_output, with s_b the weight's scale for Conv and Linear. Outside [low, high) the unit runs in float.
+    """
+
+    operands: int | None = 1  # how many leading inputs are activations; None: all of them
+    weight_axis: int | None = None  # the output channel's axis of a constant weight (input 1)
+    epilogues: tuple[str, ...] = ()  # what the kernel does to its result at no cost, by the names in units.EPILOGUES
+    same_parameters: bool = False  # all operands and the result must have one scale and zero point
+    fixed_output: QParams | None = None  # the only output parameters the kernel has
+    symmetric: tuple[int, ...] = ()  # operands whose zero point must be 0
+    multiplier: Literal["each", "product"] | None = None
+    limits: tuple[float, float] = (0.0, float("inf"))
+    light: bool = False  # so cheap in float that it joins its surroundings: float if only float units read the result
+    moves_data: bool = False  # only copies: float if all its operands come from float units
+    refuses: Callable[[ir.Node], str | None] = lambda node: None  # why this node cannot run on the kernel
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A target's kernels by kind; every other kind is a float island. `islands` says why, for the ones we know."""
+
+    name: str
+    kernels: Mapping[str, Kernel]
+    islands: Mapping[str, str] = field(default_factory=dict)
+
+
+# XNNPACK's limits on requantisation factors; beyond them a node is not delegated, or the model fails to load.
+# Convolution, fully connected, batch matrix multiply: the operator's constructors refuse factors of 256 and above; the
+# fixed-point multiplier has no bits left below 2**-32.
+GEMM_LIMITS = (2.0**-32, 2.0**8)
+ADD_LIMITS = (2.0**-10, 2.0**8)  # xnn_create_add_nd_qs8: input-to-output scale ratio
+MUL_LIMITS = (2.0**-16, 2.0**8)  # xnn_create_multiply_nd_qs8: product-to-output scale ratio
+
+LARGEST_DEPTHWISE = (
+    5  # larger depthwise windows have no fast int8 kernel: 7x7 is 14-20 times slower per weight than 5x5
+)
+
+
+def _large_depthwise(node: ir.Node) -> str | None:
+    kernel = node.inputs[1].shape  # OIHW
+    depthwise = node.attributes.get_int("group", 1) > 1 and kernel[1] == 1
+    if depthwise and max(kernel[2:]) > LARGEST_DEPTHWISE:
+        return f"depthwise {kernel[2]}x{kernel[3]} has no fast int8 kernel"
+    return None
+
+
+def _nonzero_pad(node: ir.Node) -> str | None:
+    value = node.inputs[2] if len(node.inputs) > 2 else None
+    if value is not None and value.const_value is not None and value.const_value.numpy().item() != 0:
+        return "PAD fills with zero only"
+    return None
+
+
+_GEMM = {"multiplier": "product", "limits": GEMM_LIMITS, "epilogues": ("Relu", "Relu6", "Relu0To1")}
+_ADD = {"operands": 2, "multiplier": "each", "limits": ADD_LIMITS, "epilogues": ("Relu",), "light": True}
+_LOOKUP = "no int8 kernel; dequantise, float, quantise is faster than the builtin"
+
+TFLITE_XNNPACK = Scheme(
+    "tflite-xnnpack",
+    kernels={
+        "Conv": Kernel(weight_axis=0, refuses=_large_depthwise, **_GEMM),  # OIHW
+        "Linear": Kernel(weight_axis=1, **_GEMM),  # (in, out)
+        # XNNPACK runs int8 BATCH_MATMUL only if the second operand's zero point is 0; the builtin is 33 times slower.
+        "MatMul": Kernel(operands=2, symmetric=(1,), multiplier="product", limits=GEMM_LIMITS),
+        "Add": Kernel(**_ADD),
+        "Sub": Kernel(**_ADD),
+        "Mul": Kernel(operands=2, multiplier="product", limits=MUL_LIMITS),
+        "Sigmoid": Kernel(fixed_output=QParams((1 / 256,), -128)),  # fixed by the int8 LOGISTIC kernel
+        "Tanh": Kernel(fixed_output=QParams((1 / 128,), 0)),  # fixed by the int8 TANH kernel
+        "ReduceMean": Kernel(multiplier="each", limits=GEMM_LIMITS),
+        "Concat": Kernel(operands=None, same_parameters=True, light=True, moves_data=True),
+        "Slice": Kernel(same_parameters=True, light=True, moves_data=True),
+        "MaxPool": Kernel(same_parameters=True),
+        "AveragePool": Kernel(same_parameters=True),  # other parameters on its output are silently ignored
+        "Pad": Kernel(same_parameters=True, refuses=_nonzero_pad),
+    },
+    islands={
+        # The int8 SOFTMAX has a fixed output scale of 1/256, about one step for a near-uniform attention row.
+        "Softmax": "float softmax keeps near-uniform rows apart, and int8 SOFTMAX is not delegated",
+        "LayerNormalization": "made of ops without int8 kernels",
+        "Div": "int8 DIV aborts when the divisor equals its zero point",
+        "Gelu": _LOOKUP,
+        "HardSwish": _LOOKUP,
+        "Relu": "int8 RELU on its own is not delegated",
+        "Clip": "int8 RELU6 on its own is not delegated",
+    },
+)
