@@ -25,9 +25,7 @@ class Op:
 
 
 def _op(least: int, most: int | None = None, *, constants=(), rule=lambda node: None, required=(), **defaults) -> Op:
-    return Op(
-        (least, most or least), frozenset(required) | frozenset(defaults), frozenset(constants), defaults, rule
-    )
+    return Op((least, most or least), frozenset(required) | frozenset(defaults), frozenset(constants), defaults, rule)
 
 
 def _rank(node: ir.Node, index: int = 0) -> int:

@@ -1,6 +1,6 @@
-"""Pad(x, with axes, without a value, or cutting off) -> Pad(x, pads of every axis, value), after a Slice where pads are negative
+"""Pad(x, with axes, without a value, or cutting off) -> Pad(x, pads of every axis, value)
 
-Leaves a Pad alone whose pads are computed, that reflects, repeats or wraps, or that is written so already.
+A Slice stands in front where pads are negative. Leaves a Pad alone whose pads are computed, that reflects, repeats or wraps, or that is written so already.
 """
 
 import numpy as np

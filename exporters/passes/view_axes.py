@@ -1,7 +1,8 @@
-"""This file follows a tensor's axes through Reshapes and Transposes, as products of atoms that are permuted, never computed."""
+"""This file follows a tensor's axes through Reshapes and Transposes, as products of atoms that only change order."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -34,7 +35,7 @@ class ViewAxes:
         self.dims = [self.dims[p] for p in perm]
 
     def reshape(self, to: Sequence[int]) -> bool:
-        """Regroup the atoms into axes of the sizes `to`; False, and nothing usable, where that would cut across atoms."""
+        """Regroup the atoms into axes of the sizes `to`; False, and nothing usable, where that cuts across atoms."""
         waiting = [atom for axis in self.dims for atom in axis]
         dims: list[list[int]] = []
         for size in to:
@@ -107,7 +108,7 @@ class ViewAxes:
         """Runs of atoms that stay together, in the tensor's order and in the view's."""
         before = [atom for axis in self.source for atom in axis]
         after = [atom for axis in self.dims for atom in axis]
-        follows = dict(zip(before, before[1:], strict=False))
+        follows = dict(itertools.pairwise(before))
         runs: list[list[int]] = []
         for atom in after:
             if runs and follows.get(runs[-1][-1]) == atom:
