@@ -93,15 +93,14 @@ def redraw(model: nn.Module, *, seed: int = 0, input_size: tuple[int, int, int])
     """Seeded random weights, in place, for which the output depends on every tensor and on the input.
 
     With a library's initialisation it hardly does: norms are ones, biases zeros, batch statistics are not the data's.
-    Here norm weights, layer scales and variances are uniform in 0.5..1.5, biases and means N(0, 0.1), weights
-    N(0, 1/fan_in), tokens and position tables N(0, 0.5). Batch norms are then calibrated on 16 image-like inputs of
-    `input_size` (c, h, w), and jittered. The same seed, torch version and machine give the same weights.
+    Here norm weights and layer scales are uniform in 0.5..1.5, biases N(0, 0.1), weights N(0, 1/sqrt(fan_in)), tokens
+    and position tables N(0, 0.5). Batch norms are then calibrated on 16 image-like inputs of `input_size` (c, h, w),
+    and jittered; other buffers, which are constants, stay. The same seed, torch and machine give the same weights.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for key, tensor in model.state_dict().items():
-            if tensor.is_floating_point():
-                _draw(key.rpartition(".")[2], tensor, generator)
+        for key, parameter in model.named_parameters():
+            _draw(key.rpartition(".")[2], parameter, generator)
         _calibrate(model, generator, input_size)
 
 
@@ -117,9 +116,9 @@ def image_like(count: int, size: tuple[int, int, int], generator: torch.Generato
 
 
 def _draw(leaf: str, tensor: Tensor, generator: torch.Generator) -> None:
-    if leaf in ("running_mean", "bias") or (leaf.endswith("_bias") and tensor.ndim == 1):
+    if leaf == "bias" or (leaf.endswith("_bias") and tensor.ndim == 1):
         tensor.normal_(0, 0.1, generator=generator)
-    elif tensor.ndim <= 1 or leaf.startswith(("gamma", "layer_scale")):  # or running_var, norm weights
+    elif tensor.ndim <= 1 or leaf.startswith(("gamma", "layer_scale")):  # ndim 1: norms
         tensor.uniform_(0.5, 1.5, generator=generator)
     elif leaf == "weight":
         tensor.normal_(0, tensor[0].numel() ** -0.5, generator=generator)
@@ -128,7 +127,8 @@ def _draw(leaf: str, tensor: Tensor, generator: torch.Generator) -> None:
 
 
 def _calibrate(model: nn.Module, generator: torch.Generator, input_size: tuple[int, int, int]) -> None:
-    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    batch_norms = (m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm))
+    norms = [norm for norm in batch_norms if norm.running_mean is not None]
     if not norms:
         return
     was = [(norm.momentum, norm.training) for norm in norms]

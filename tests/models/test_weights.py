@@ -183,6 +183,14 @@ def test_redraw_is_seeded_and_leaves_the_mode():
     assert not any(torch.equal(a[k], c[k]) for k in a if a[k].is_floating_point())
 
 
+def test_redraw_keeps_constants():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, track_running_stats=False), nn.BatchNorm2d(4))
+    model.register_buffer("offset", torch.arange(4.0))
+    redraw(model, input_size=(3, 32, 32))
+    assert model.offset.tolist() == [0, 1, 2, 3]
+    assert model[2].running_var.std() > 0
+
+
 def test_redraw_calibrates_batch_norm():
     """Behind a calibrated norm, images have about the mean and variance that its weight and bias say."""
     model = create_model(NAME)
