@@ -25,7 +25,8 @@ def built(name):
     """(module, canonical graph) with re-drawn weights."""
     torch.set_num_threads(1)
     variant = get_variant(name)
-    module = redraw(create_model(name), seed=0, input_size=variant.input_size)
+    module = create_model(name)
+    redraw(module, seed=0, input_size=variant.input_size)
     return module, canonicalize(from_torch(module, (torch.zeros(1, *variant.input_size),)))
 
 
