@@ -71,7 +71,8 @@ def collect(
     samples = 0
     for samples, feed in enumerate(feeds, start=1):
         feed = _checked(feed, inputs, samples)
-        arrays = {**feed, **dict(zip(fetched, session.run(fetched, feed), strict=True))}
+        computed = session.run(fetched, feed) if fetched else []  # asked for nothing, the runtime returns all outputs
+        arrays = {**feed, **dict(zip(fetched, computed, strict=True))}
         for name in observed:
             if not running[name].add(arrays[name], samples):
                 raise QuantizeError(

@@ -199,3 +199,29 @@ def power(mb: Builder, x: Operand, exponent: Operand) -> Value:
     if e == 0.5:
         return apply_unary(mb, "SQRT", x)
     return Value(mb.run("POW", [tensor, mb.const(np.array([e], np.float32))], mb.shape(tensor)), x.view)
+
+
+# Abramowitz & Stegun, Handbook of Mathematical Functions, 7.1.26: |error| <= 1.5e-7
+_ERF_P = 0.3275911
+_ERF_A = (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
+
+
+@lower("Erf")
+def erf(mb: Builder, x: Operand) -> Value:
+    """sign(x) * (1 - (a1 t + ... + a5 t^5) exp(-x^2)) with t = 1 / (1 + p |x|); TFLite has no erf of its own"""
+    x = mb.value(x)
+    tensor = mb.memory(x)
+    shape = mb.shape(tensor)
+
+    def emit(op: str, *operands: int | float) -> int:
+        return mb.emit(
+            op, [mb.const(np.array([o], np.float32)) if isinstance(o, float) else o for o in operands], shape
+        )
+
+    magnitude = emit("ABS", tensor)
+    t = emit("DIV", 1.0, emit("ADD", emit("MUL", magnitude, _ERF_P), 1.0))
+    series = emit("MUL", t, _ERF_A[-1])
+    for a in reversed(_ERF_A[:-1]):
+        series = emit("MUL", emit("ADD", series, a), t)
+    tail = emit("MUL", series, emit("EXP", emit("NEG", emit("MUL", magnitude, magnitude))))
+    return Value(mb.run("MUL", [emit("SUB", 1.0, tail), emit("SIGN", tensor)], shape), x.view)
