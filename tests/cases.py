@@ -3,12 +3,12 @@
 One line adds a case. Shapes are chosen so that every dimension has another size and no layout error can cancel.
 """
 
-# name -> (inputs, nodes); the result is always `y`. Constants: name = ("const", shape) is drawn from a seeded generator.
+# name -> (graph text, output, constants); the result is always `y`
 CASES: dict[str, tuple[str, str, dict[str, object]]] = {}
 
 
 def case(name: str, inputs: str, output: str, body: str, **constants: object) -> None:
-    """Enter a graph: `inputs` and `output` as `float[1,3,8,6] x`; constants: shape tuple (random) or a list of values."""
+    """Enter a graph: `inputs` and `output` as `float[1,3,8,6] x`; constants: a shape (drawn) or a list of values."""
     if name in CASES:
         raise ValueError(f"case {name} twice")
     CASES[name] = (f"agraph ({inputs}) => ({output}) {{ {body} }}", output, constants)
@@ -27,6 +27,7 @@ for tag, attrs, w, out in [
     ("5x3_stride2x1", "pads=[2,1,2,1], strides=[2,1]", (4, 6, 5, 3), (4, 10)),
     ("depthwise", "pads=[1,1,1,1], group=6", (6, 1, 3, 3), (8, 10)),
     ("depthwise_stride2", "pads=[2,2,2,2], group=6, strides=[2,2]", (6, 1, 5, 5), (4, 5)),
+    ("grouped", "pads=[1,1,1,1], group=2", (4, 3, 3, 3), (8, 10)),
     ("depthwise_multiplier", "pads=[1,1,1,1], group=6", (12, 1, 3, 3), (8, 10)),
     ("patch", "strides=[2,2]", (4, 6, 2, 2), (4, 5)),
 ]:
@@ -241,7 +242,8 @@ case(
     "float[1,6,8,10] y",
     """a = Reshape (x, s1) b = Transpose <perm=[0,2,1,3]> (a) c = Reshape (b, s2) d = Transpose <perm=[0,3,2,1]> (c)
        e = Reshape (d, s3) l = LayerNormalization <axis=-1> (e, g, h) m = MatMul (l, w) n = Add (m, v) o = Add (n, e)
-       p = Reshape (o, s4) q = Transpose <perm=[0,3,2,1]> (p) r = Reshape (q, s5) t = Transpose <perm=[0,2,1,3]> (r) y = Reshape (t, s6)""",
+       p = Reshape (o, s4) q = Transpose <perm=[0,3,2,1]> (p) r = Reshape (q, s5) t = Transpose <perm=[0,2,1,3]> (r)
+       y = Reshape (t, s6)""",
     s1=[24, 2, 5, 2],
     s2=[1, 6, 20, 4],
     s3=[4, 20, 6],

@@ -124,7 +124,7 @@ class Builder:
         name: str = "",
         **options: Any,
     ) -> int:
-        """An operator with the given schema options; returns its output tensor (int8 if `quant` is given, else float32)."""
+        """An operator with the given schema options; returns its output (int8 if `quant` is given, else float32)."""
         dtype = dtype or (np.float32 if quant is None else np.int8)
         out = self.add(shape, dtype, name, quant)
         self.operators.append(Operator(op, tuple(inputs), out, options))

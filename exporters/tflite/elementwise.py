@@ -54,10 +54,8 @@ def _aligned(mb: Builder, a: Operand, b: Operand) -> tuple[int, int, Shape, View
     embed = [_embedding(v, whole) for v in views]
     complete = [len(e) == len(whole.factors) and isinstance(x, Value) for e, x in zip(embed, (a, b), strict=True)]
     lead = complete.index(True) if any(complete) else None
-    if lead is None:  # both are broadcast: the logical order
-        order = whole.order
-    else:
-        order = tuple(embed[lead][k] for k in views[lead].order)
+    # both are broadcast: the logical order
+    order = whole.order if lead is None else tuple(embed[lead][k] for k in views[lead].order)
     result = View(dims, order)
     if all(complete):
         tensors = [_in_order(mb, x, v, e, order) for x, v, e in zip((a, b), views, embed, strict=True)]
@@ -160,11 +158,15 @@ _CLIPS = {(0.0, 6.0): "RELU6", (0.0, np.inf): "RELU"}
 @lower("Clip")
 def clip(mb: Builder, x: Operand, low: Constant | None = None, high: Constant | None = None) -> Value:
     """RELU or RELU6 where the bounds are theirs, else MAXIMUM and MINIMUM (the delegate has no RELU_0_TO_1)."""
-    bounds = tuple(d if c is None else float(c.float().reshape(())) for c, d in ((low, -np.inf), (high, np.inf)))
+    bounds = (_bound(low, -np.inf), _bound(high, np.inf))
     x = mb.value(x)
     if bounds in _CLIPS:
         return apply_unary(mb, _CLIPS[bounds], x)
     return Value(clamped(mb, mb.memory(x), *bounds), x.view)
+
+
+def _bound(c: Constant | None, absent: float) -> float:
+    return absent if c is None else float(c.float().reshape(()))
 
 
 def clamped(mb: Builder, tensor: int, low: float, high: float) -> int:

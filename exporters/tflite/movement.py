@@ -37,7 +37,7 @@ def transpose(mb: Builder, x: Operand, *, perm: tuple[int, ...]) -> Operand:
 
 
 def _single_factors(mb: Builder, x: Value, dims: Sequence[int]) -> Value:
-    """`x` with each of the logical dimensions `dims` in one stretch of memory, so that it is cut or grown in one piece."""
+    """`x` with each logical dimension in `dims` in one stretch of memory, so that it is cut or grown in one piece."""
     merged = Value(x.tensor, x.view.merged())
     if all(len(merged.view.dims[d]) <= 1 for d in dims):
         return merged
