@@ -25,7 +25,9 @@ def rewrite(graph: ir.Graph) -> int:
         first = 1 if to[1] == 1 else 2  # channels are normalised together where there is one
         value = normalised(x, list(range(first, len(shape(x)))), attribute(node, "epsilon", 1e-5), node)
         per_channel = (-1,) + (1,) * (len(shape(x)) - 2)  # (c,) -> (c, 1, 1) for NCHW
-        for op_type, array, name in (("Mul", gamma, "weight"), ("Add", beta, "bias")):
+        for op_type, array, name, neutral in (("Mul", gamma, "weight", 1), ("Add", beta, "bias", 0)):
+            if (array == neutral).all():
+                continue
             operand = constant(graph, array.reshape(per_channel), f"instance_norm.{name}")
             value = emit(node, op_type, [value, operand], shape(x))
         replace(node.outputs[0], reshape(value, to, node))

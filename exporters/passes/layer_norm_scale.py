@@ -1,6 +1,7 @@
 """Mul | Add(LayerNormalization(x, g, b), c) -> LayerNormalization(x, g * c, b * c) | (x, g, b + c)
 
-c lies along the last axis. Leaves the node alone where something else reads the LayerNormalization, or c varies along another axis.
+c lies along the last axis. Leaves the node alone where something else reads the LayerNormalization, or c varies
+along another axis.
 """
 
 import numpy as np
