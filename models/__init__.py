@@ -1,0 +1,40 @@
+"""The zoo: names, preprocessing and PyTorch code of every model. Importing it imports neither torch nor numpy nor PIL.
+
+    create_model(name)          the model, in eval mode
+    get_variant(name)           its input size, mean, std, interpolation, crop, paper
+    list_models(family=None)    the names
+    load_weights(model, path)   a checkpoint, strictly
+    redraw(model)               seeded random weights in which every tensor matters
+
+A small network for a test: `create_model("mobilevit_test")`, one such name a family; or of any size,
+`mobilevit.MobileViT(mobilevit.Cfg(...), num_classes).eval()`: every family's class is called with its Cfg and the
+number of classes. Images are the matter of `edgeport.models.preprocess`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from .registry import PreprocessSpec, UnknownModel, Variant, create_model, get_variant, list_models, register
+
+if TYPE_CHECKING:
+    from .weights import WeightsError, load_weights, redraw
+
+__all__ = [
+    "PreprocessSpec",
+    "UnknownModel",
+    "Variant",
+    "WeightsError",
+    "create_model",
+    "get_variant",
+    "list_models",
+    "load_weights",
+    "redraw",
+    "register",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("WeightsError", "load_weights", "redraw"):  # their file imports torch
+        from . import weights
+
+        return getattr(weights, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

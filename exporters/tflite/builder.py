@@ -1,0 +1,282 @@
+"""This file is what the lowerings write into: tensors and operators, and the one place where a layout is made.
+
+A lowering sees operands (`Value`: a tensor in a buffer under a lazy view; `Constant`: an array) and asks for a tensor
+in the order its kernel needs. Only if the buffer has another order does that cost a RESHAPE-TRANSPOSE-RESHAPE, once.
+In an int8 unit the tensors handed out are int8, else float32: the lowerings are the same for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..errors import UnsupportedOp
+from .quantization import Quant
+from .view import Shape, View
+from .writer import Operator, Tensor
+
+_MAX_TRANSPOSE_RANK = 6  # TRANSPOSE: reference kernels and XNNPACK both stop there
+
+_NON_NEGATIVE = frozenset({"RELU", "RELU6", "RELU_0_TO_1", "LOGISTIC", "SOFTMAX"})
+
+Groups = Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Value:
+    """A computed tensor: `tensor` indexes the builder's tensors, `view` says what is logically in its buffer."""
+
+    tensor: int
+    view: View
+
+    @property
+    def shape(self) -> Shape:
+        return self.view.shape
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A logical array known when the model is exported; integers under `quant` if that is given."""
+
+    array: np.ndarray
+    quant: Quant | None = None
+
+    @property
+    def shape(self) -> Shape:
+        return self.array.shape
+
+    def float(self) -> np.ndarray:
+        """The real values, float32."""
+        return self.array if self.quant is None else self.quant.dequantize(self.array)
+
+
+Operand = Value | Constant
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is being computed: the name its result gets, its quantisation (None: float32), and what is fused behind."""
+
+    name: str
+    quant: Quant | None = None
+    activation: str = "NONE"
+    bias: Constant | None = None
+    order_hint: View | None = None
+
+
+class Builder:
+    """Tensors and operators of one subgraph."""
+
+    def __init__(self) -> None:
+        self.tensors: list[Tensor] = []
+        self.operators: list[Operator] = []
+        self.target = Target("")
+        self._cache: dict[Any, int] = {}
+
+    # -- tensors -----------------------------------------------------------------------------------------------
+
+    def shape(self, tensor: int) -> Shape:
+        return self.tensors[tensor].shape
+
+    def quant(self, operand: Operand | int) -> Quant | None:
+        """The quantisation that an operand is stored with."""
+        if isinstance(operand, Constant):
+            return operand.quant
+        return self.tensors[operand if isinstance(operand, int) else operand.tensor].quant
+
+    def add(self, shape: Sequence[int], dtype: Any, name: str = "", quant: Quant | None = None) -> int:
+        """A new computed tensor."""
+        self.tensors.append(Tensor(name or f"{self.target.name}:{len(self.tensors)}", tuple(shape), dtype, quant))
+        return len(self.tensors) - 1
+
+    def const(self, array: np.ndarray, quant: Quant | None = None) -> int:
+        """A constant tensor; equal constants are one."""
+        array = np.ascontiguousarray(array).reshape(np.shape(array))
+        key = ("const", array.dtype.str, array.shape, quant, array.tobytes())
+        if key not in self._cache:
+            self.tensors.append(Tensor(f"const:{len(self.tensors)}", array.shape, array.dtype.type, quant, array))
+            self._cache[key] = len(self.tensors) - 1
+        return self._cache[key]
+
+    def constant(self, c: Constant, shape: Sequence[int] | None = None) -> int:
+        """A constant operand as a tensor of the type that the unit computes in."""
+        array = c.array if self.target.quant is not None else c.float()
+        if array.dtype == np.float64:
+            array = array.astype(np.float32)
+        return self.const(
+            array if shape is None else array.reshape(shape), c.quant if array.dtype != np.float32 else None
+        )
+
+    # -- operators ---------------------------------------------------------------------------------------------
+
+    def emit(
+        self,
+        op: str,
+        inputs: Sequence[int],
+        shape: Sequence[int],
+        *,
+        quant: Quant | None = None,
+        dtype: Any = None,
+        name: str = "",
+        **options: Any,
+    ) -> int:
+        """An operator with the given schema options; returns its output (int8 if `quant` is given, else float32)."""
+        dtype = dtype or (np.float32 if quant is None else np.int8)
+        out = self.add(shape, dtype, name, quant)
+        self.operators.append(Operator(op, tuple(inputs), out, options))
+        return out
+
+    def run(self, op: str, inputs: Sequence[int], shape: Sequence[int], **options: Any) -> int:
+        """The operator that computes the unit's result, in the unit's type."""
+        return self.emit(op, inputs, shape, quant=self.target.quant, name=self._result_name(), **options)
+
+    def move(self, op: str, inputs: Sequence[int], shape: Sequence[int], *, named: bool = True, **options: Any) -> int:
+        """An operator that only moves data: its result has the quantisation of its first input."""
+        name = self._result_name() if named else ""
+        return self.emit(op, inputs, shape, quant=self.tensors[inputs[0]].quant, name=name, **options)
+
+    def activation(self) -> int:
+        """The fused activation of the unit, in the schema's numbers."""
+        return {"NONE": 0, "RELU": 1, "RELU6": 3}[self.target.activation]
+
+    def _result_name(self) -> str:
+        taken = self._cache.setdefault(("name", self.target.name), len(self.tensors))
+        return self.target.name if taken == len(self.tensors) else ""
+
+    def cached(self, op: str, inputs: Sequence[int], shape: Sequence[int], quant: Quant | None, **options: Any) -> int:
+        """As `emit`, but an operator that was emitted before with the same arguments is used again."""
+        key = (op, tuple(inputs), tuple(shape), quant, tuple(sorted(options.items())))
+        if key not in self._cache:
+            source = self.tensors[inputs[0]].name.split(":", 1)[0]
+            count = self._cache[("count", source)] = self._cache.get(("count", source), 0) + 1
+            name = f"{source}:{op.lower()}{count}"
+            self._cache[key] = self.emit(op, inputs, shape, quant=quant, name=name, **options)
+        return self._cache[key]
+
+    # -- types -------------------------------------------------------------------------------------------------
+
+    def typed(self, tensor: int) -> int:
+        """The tensor in the type the unit computes in: dequantised if that is float32."""
+        t = self.tensors[tensor]
+        if self.target.quant is None and t.quant is not None:
+            return self.cached("DEQUANTIZE", [tensor], t.shape, None)
+        return tensor
+
+    def quantized(self, value: Value, quant: Quant, name: str = "") -> Value:
+        """The value as int8 under `quant`: as it is, requantised, or quantised."""
+        if self.tensors[value.tensor].quant == quant:
+            return value
+        return Value(
+            self.emit("QUANTIZE", [value.tensor], self.shape(value.tensor), quant=quant, name=name), value.view
+        )
+
+    def non_negative(self, x: Operand) -> bool:
+        """Whether no element of `x` can be below zero, by the operator that computed it or by its int8 range."""
+        if isinstance(x, Constant):
+            return bool((x.float() >= 0).all())
+        quant = self.tensors[x.tensor].quant
+        if quant is not None and quant.zero_point == -128:
+            return True
+        for o in reversed(self.operators):
+            if o.output == x.tensor:
+                return o.op in _NON_NEGATIVE or o.options.get("fusedActivationFunction") in (1, 3)
+        return False
+
+    # -- layouts -----------------------------------------------------------------------------------------------
+
+    def memory(self, x: Operand) -> int:
+        """The operand's tensor in whatever layout it has."""
+        return self.constant(x) if isinstance(x, Constant) else self.typed(x.tensor)
+
+    def value(self, x: Operand) -> Value:
+        """A constant as a value; a value as it is."""
+        return Value(self.constant(x), View.of(x.shape)) if isinstance(x, Constant) else x
+
+    def laid_out(self, x: Value, groups: Groups) -> int:
+        """A tensor whose dimension i holds the factors `groups[i]` of `x.view` (() is a dimension of size 1)."""
+        return self.typed(self._arranged(x, groups))
+
+    def contiguous(self, x: Value) -> Value:
+        """The value in row-major order."""
+        return Value(self.laid_out(x, [x.view.of_dim(d) for d in range(len(x.shape))]), View.of(x.shape))
+
+    def stored_contiguous(self, x: Value) -> Value:
+        """The value in row-major order, of the type it is stored in (views convert nothing)."""
+        return Value(self._arranged(x, [x.view.of_dim(d) for d in range(len(x.shape))]), View.of(x.shape))
+
+    def _arranged(self, x: Value, groups: Groups) -> int:
+        factors = x.view.factors
+        order = tuple(k for g in groups for k in g)
+        shape = tuple(prod(factors[k] for k in g) for g in groups)
+        if len(order) != len(factors):
+            raise ValueError("a layout names every factor once")
+        tensor = x.tensor
+        if order != x.view.order:
+            tensor = self._transposed(x, groups)
+        return self.reshaped(tensor, shape)
+
+    def reshaped(self, tensor: int, shape: Sequence[int]) -> int:
+        """The same buffer under another physical shape."""
+        shape = tuple(shape)
+        if self.shape(tensor) == shape:
+            return tensor
+        target = self.const(np.array(shape, np.int32))
+        return self.cached("RESHAPE", [tensor, target], shape, self.tensors[tensor].quant, newShape=shape)
+
+    def _transposed(self, x: Value, groups: Groups) -> int:
+        """The buffer of `x` reordered to `groups`; its shape is that of `groups` where the rank allows."""
+        for dims in (
+            [run for g in groups for run in (_runs(x.view.order, g) or [()])],  # a dimension of size 1 is the run ()
+            [run for g in groups for run in _runs(x.view.order, g)],
+            _runs(x.view.order, [k for g in groups for k in g]),
+        ):
+            if len(dims) <= _MAX_TRANSPOSE_RANK:
+                break
+        else:
+            raise UnsupportedOp(
+                f"tflite: '{self.target.name}' needs a transpose of rank {len(dims)}; at most {_MAX_TRANSPOSE_RANK} work"
+            )
+        position = {k: i for i, k in enumerate(x.view.order)}
+        runs = sorted((d for d in dims if d), key=lambda run: position[run[0]])
+        sizes = {run: prod(x.view.factors[k] for k in run) for run in dims}
+        have = self.shape(x.tensor)
+        if [s for s in have if s > 1] == [sizes[r] for r in runs] and have.count(1) == dims.count(()):
+            rest = iter(runs)
+            source = [next(rest) if s > 1 else () for s in have]
+        else:
+            source = [()] * dims.count(()) + runs
+        ones = iter([i for i, run in enumerate(source) if not run])
+        perm = [source.index(run) if run else next(ones) for run in dims]
+        tensor = self.reshaped(x.tensor, [sizes[r] for r in source])
+        permutation = self.const(np.array(perm, np.int32))
+        return self.cached("TRANSPOSE", [tensor, permutation], [sizes[r] for r in dims], self.tensors[tensor].quant)
+
+    def groups(self, x: Value) -> list[tuple[int, ...]] | None:
+        """The factors of `x.view` that each dimension of its tensor holds; None where a dimension ends inside one."""
+        rest, groups = list(reversed(x.view.order)), []
+        for size in self.shape(x.tensor):
+            g: list[int] = []
+            got = 1
+            while got < size and rest:
+                g.append(rest.pop())
+                got *= x.view.factors[g[-1]]
+            if got != size:
+                return None
+            groups.append(tuple(g))
+        return groups if not rest else None
+
+
+def _runs(order: Sequence[int], factors: Sequence[int]) -> list[tuple[int, ...]]:
+    """`factors` cut into the longest stretches that are neighbours in `order`."""
+    position = {k: i for i, k in enumerate(order)}
+    runs: list[tuple[int, ...]] = []
+    for k in factors:
+        if runs and position[k] == position[runs[-1][-1]] + 1:
+            runs[-1] += (k,)
+        else:
+            runs.append((k,))
+    return runs

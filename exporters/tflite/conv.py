@@ -1,0 +1,101 @@
+"""This file lowers Conv: CONV_2D and DEPTHWISE_CONV_2D, NHWC in and out, padded by SAME, VALID or an explicit PAD."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .builder import Builder, Constant, Operand, Value
+from .linear import bias_tensor
+from .quantization import Quant
+from .table import lower
+from .view import View
+
+_NHWC = (0, 2, 3, 1)
+
+
+def spatial(mb: Builder, x: Operand) -> int:
+    """The tensor (n, h, w, c) of a logical (n, c, h, w)."""
+    x = mb.value(x)
+    return mb.laid_out(x, [x.view.of_dim(d) for d in _NHWC])
+
+
+def from_spatial(tensor: int, shape: tuple[int, ...]) -> Value:
+    """The logical (n, c, h, w) value in an NHWC tensor of `shape` (n, h, w, c)."""
+    n, h, w, c = shape
+    return Value(tensor, View.of((n, c, h, w), _NHWC))
+
+
+def same_pads(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """What padding SAME puts before and after `size` elements (TensorFlow's definition)."""
+    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+def pad_spatial(
+    mb: Builder, x: int, kernel: tuple[int, int], strides: tuple[int, int], pads: tuple[int, int, int, int]
+) -> tuple[int, int]:
+    """(tensor, Padding): `kernel` is the dilated size, `pads` ONNX's (top, left, bottom, right).
+
+    What the last window does not reach is not padded; only what is then neither SAME nor VALID costs a PAD.
+    """
+    n, h, w, c = mb.shape(x)
+    sizes, ends, same = (h, w), [], True
+    for i in (0, 1):
+        before, after, k, s = pads[i], pads[i + 2], kernel[i], strides[i]
+        out = (sizes[i] + before + after - k) // s + 1
+        after = (out - 1) * s + k - sizes[i] - before  # what is used; negative: the rest of the image is not read
+        ends.append((before, max(after, 0)))
+        same &= same_pads(sizes[i], k, s) == ends[-1] and out == -(-sizes[i] // s)
+    if ends == [(0, 0), (0, 0)]:
+        return x, 1  # VALID
+    if same:
+        return x, 0  # SAME
+    (top, bottom), (left, right) = ends
+    amounts = mb.const(np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32))
+    shape = (n, h + top + bottom, w + left + right, c)
+    return mb.cached("PAD", [x, amounts], shape, mb.quant(x)), 1
+
+
+@lower("Conv")
+def conv(
+    mb: Builder,
+    x: Operand,
+    weight: Constant,
+    bias: Constant | None = None,
+    *,
+    auto_pad: str = "NOTSET",
+    kernel_shape: tuple[int, ...] = (),
+    strides: tuple[int, int] = (1, 1),
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0),
+    dilations: tuple[int, int] = (1, 1),
+    group: int = 1,
+) -> Value:
+    """(n, c, h, w), OIHW -> (n, o, h', w')"""
+    out_channels, _, kh, kw = weight.shape
+    x_tensor = spatial(mb, x)
+    channels = mb.shape(x_tensor)[-1]
+    dilated = (dilations[0] * (kh - 1) + 1, dilations[1] * (kw - 1) + 1)
+    h_out = (mb.shape(x_tensor)[1] + pads[0] + pads[2] - dilated[0]) // strides[0] + 1
+    w_out = (mb.shape(x_tensor)[2] + pads[1] + pads[3] - dilated[1]) // strides[1] + 1
+    x_tensor, padding = pad_spatial(mb, x_tensor, dilated, strides, pads)
+    options = dict(
+        padding=padding,
+        strideH=strides[0],
+        strideW=strides[1],
+        dilationHFactor=dilations[0],
+        dilationWFactor=dilations[1],
+        fusedActivationFunction=mb.activation(),
+    )
+    if group == channels and group > 1:
+        w = Constant(weight.array.transpose(1, 2, 3, 0), _on_axis(weight.quant, 3))  # O1HW -> 1HWO
+        op, options["depthMultiplier"] = "DEPTHWISE_CONV_2D", out_channels // channels
+    else:
+        w = Constant(weight.array.transpose(0, 2, 3, 1), _on_axis(weight.quant, 0))  # OIHW -> OHWI
+        op = "CONV_2D"
+    inputs = [x_tensor, mb.constant(w), bias_tensor(mb, bias, x, weight, out_channels)]
+    shape = (mb.shape(x_tensor)[0], h_out, w_out, out_channels)
+    return from_spatial(mb.run(op, inputs, shape, **options), shape)
+
+
+def _on_axis(quant: Quant | None, axis: int) -> Quant | None:
+    return quant and Quant(quant.scale, quant.zero_point, axis)

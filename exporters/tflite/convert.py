@@ -1,0 +1,142 @@
+"""This file walks a canonical graph, float or with Q/DQ, and returns the bytes of a .tflite file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from ..errors import ExportError
+from ..graph import shape, where
+from . import conv, elementwise, linear, movement, reduce  # noqa: F401  (each fills the table)
+from .builder import Builder, Constant, Operand, Target, Value
+from .table import table
+from .units import Unit, constant_operand, quant_of, unit_of
+from .view import View
+from .writer import serialize
+
+_PAIR = ("QuantizeLinear", "DequantizeLinear")
+
+
+def convert(model: ir.Model, *, input_layout: str = "nhwc", metadata: Mapping[str, Any] | None = None) -> bytes:
+    """A canonical model as a .tflite file.
+
+    `input_layout`: "nhwc" (images lie in memory as cameras give them) or "nchw" (the model's own), for inputs of rank
+    4. `metadata`: facts written into the file beside the inputs and outputs. Signature: "serving_default", with the
+    graph's own names. Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape, ArtifactTooLarge).
+    """
+    if input_layout not in ("nhwc", "nchw"):
+        raise ValueError(f"input_layout is 'nhwc' or 'nchw', not {input_layout!r}")
+    lowering = _Lowering()
+    for value in model.graph.inputs:
+        lowering.input(value, input_layout)
+    for node in model.graph:
+        lowering.node(node)
+    outputs = {_name(v): lowering.output(v) for v in model.graph.outputs}
+    layouts = {_name(v): input_layout if len(shape(v)) == 4 else None for v in model.graph.inputs}
+    facts = {
+        **(metadata or {}),
+        "inputs": [
+            {"name": _name(v), "shape": list(shape(v)), "layout": layouts[_name(v)]} for v in model.graph.inputs
+        ],
+        "outputs": [{"name": _name(v), "shape": list(shape(v))} for v in model.graph.outputs],
+    }
+    builder = lowering.builder
+    return serialize(builder.tensors, builder.operators, lowering.inputs, outputs, facts)
+
+
+def _name(value: ir.Value) -> str:
+    assert value.name is not None, "values of a model have names"
+    return value.name
+
+
+class _Lowering:
+    """The state of one walk: what each ONNX value is in the builder's terms."""
+
+    def __init__(self) -> None:
+        self.builder = Builder()
+        self.operands: dict[ir.Value, Operand] = {}
+        self.inputs: dict[str, int] = {}
+        self.done: set[ir.Node] = set()
+
+    def input(self, value: ir.Value, layout: str) -> None:
+        logical = shape(value)
+        perm = (0, 2, 3, 1) if layout == "nhwc" and len(logical) == 4 else tuple(range(len(logical)))
+        tensor = self.builder.add([logical[p] for p in perm], np.float32, _name(value))
+        self.inputs[_name(value)] = tensor
+        self.operands[value] = Value(tensor, View.of(logical, perm))
+
+    def node(self, node: ir.Node) -> None:
+        if node in self.done:
+            return
+        if constant_operand(node.outputs[0]) is not None or self._dequantizes_later(node):
+            return  # read as a constant, with its quantisation, by whoever uses it
+        if node.op_type in _PAIR:
+            self.operands[node.outputs[0]] = self._pair(node)
+            return
+        unit = unit_of(node)
+        self.builder.target = Target(
+            _name(unit.output), unit.quant, unit.activation, self._constant(unit.bias), self._hint(unit)
+        )
+        operands = [None if v is None else self.operand(v) for v in node.inputs]
+        result = table(self.builder, node, operands)
+        self.done.update(unit.fused)
+        if tuple(result.shape) != shape(unit.output):
+            raise ExportError(f"tflite: {where(node)} gave shape {result.shape}, the graph says {shape(unit.output)}")
+        self.operands[unit.output] = result
+
+    def operand(self, value: ir.Value) -> Operand:
+        if value not in self.operands:
+            constant = self._constant(value)
+            if constant is None:
+                raise ExportError(f"tflite: value '{value.name}' is read before it is computed")
+            self.operands[value] = constant
+        return self.operands[value]
+
+    def output(self, value: ir.Value) -> int:
+        """The tensor of a graph output: float32, row-major, under the output's name."""
+        self.builder.target = Target(_name(value))
+        tensor = movement.logical(self.builder, self.operand(value))
+        if tensor in self.inputs.values():  # an output has to be computed
+            tensor = self.builder.emit(
+                "RESHAPE", [tensor, self.builder.const(np.array(shape(value), np.int32))], shape(value)
+            )
+        self.builder.tensors[tensor].name = _name(value)
+        return tensor
+
+    def _constant(self, value: ir.Value | None) -> Constant | None:
+        found = constant_operand(value)
+        return None if found is None else Constant(*found)
+
+    def _dequantizes_later(self, node: ir.Node) -> bool:
+        """QuantizeLinear of a constant: its DequantizeLinear is the constant."""
+        return node.op_type == "QuantizeLinear" and constant_operand(node.inputs[0]) is not None
+
+    def _pair(self, node: ir.Node) -> Operand:
+        """QuantizeLinear stores; DequantizeLinear converts nothing by itself: a float reader asks for float."""
+        x = self.operand(node.inputs[0])
+        if node.op_type == "DequantizeLinear":
+            return x
+        if isinstance(x, Constant):
+            raise ExportError(f"tflite: {where(node)} quantises a computed constant")
+        return self.builder.quantized(x, quant_of(node), _name(node.outputs[0]))
+
+    def _hint(self, unit: Unit) -> View | None:
+        """The view of the residual that the result is added to, if it is: a linear then takes its outer order."""
+        value = unit.output
+        for _ in range(4):  # Q, DQ, and a view at most
+            uses = value.uses()
+            if len(uses) != 1:
+                return None
+            node = uses[0].node
+            if node.op_type in _PAIR:
+                value = node.outputs[0]
+            elif node.op_type == "Add":
+                other = node.inputs[1] if node.inputs[0] is value else node.inputs[0]
+                found = self.operands.get(other)
+                return found.view if isinstance(found, Value) else None
+            else:
+                return None
+        return None

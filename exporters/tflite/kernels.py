@@ -1,0 +1,70 @@
+"""This file holds what the int8 kernels of the CPU delegate (XNNPACK) accept, as data.
+
+An operator that is not in INT8, or whose quantisation breaks its rule, is computed in float between DEQUANTIZE and
+QUANTIZE: the delegate keeps such an island in its partition, where a builtin kernel would split it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from .quantization import Quant
+
+SIGMOID = Quant((1 / 256,), -128)  # fixed by the int8 LOGISTIC kernel
+TANH = Quant((1 / 128,), 0)  # fixed by the int8 TANH kernel
+
+# Ratios of scales that XNNPACK's requantisation takes: add's per-input multiplier, and the product's for mul, conv, fc.
+ADD_RATIO = (2.0**-10, 2.0**8)
+PRODUCT_RATIO = (2.0**-16, 2.0**8)
+
+Rule = Callable[[Sequence[Quant], Quant], bool]
+
+
+def _within(value: float, limits: tuple[float, float]) -> bool:
+    return limits[0] <= value < limits[1]
+
+
+def _add(inputs: Sequence[Quant], out: Quant) -> bool:
+    return all(_within(q.scale[0] / out.scale[0], ADD_RATIO) for q in inputs)
+
+
+def _mul(inputs: Sequence[Quant], out: Quant) -> bool:
+    return _within(inputs[0].scale[0] * inputs[1].scale[0] / out.scale[0], PRODUCT_RATIO)
+
+
+def _linear(inputs: Sequence[Quant], out: Quant) -> bool:
+    x, weight = inputs[0], inputs[1]
+    return weight.zero_point == 0 and all(s * x.scale[0] / out.scale[0] < PRODUCT_RATIO[1] for s in weight.scale)
+
+
+def _batch_matmul(inputs: Sequence[Quant], out: Quant) -> bool:
+    return inputs[1].zero_point == 0 and _mul(inputs, out)
+
+
+def _any(inputs: Sequence[Quant], out: Quant) -> bool:
+    return True
+
+
+def _same(inputs: Sequence[Quant], out: Quant) -> bool:
+    return all(q == out for q in inputs)
+
+
+# ONNX operator -> rule on the quantisation of its inputs and its output
+INT8: dict[str, Rule] = {
+    "Conv": _linear,
+    "MatMul": _linear,  # by a constant matrix; of two activations: BATCH_MATMUL
+    "BatchMatMul": _batch_matmul,
+    "Add": _add,
+    "Sub": _add,
+    "Mul": _mul,
+    "ReduceMean": _any,
+    "AveragePool": _same,
+    "Sigmoid": _any,  # requantised behind the kernel if the plan wants another output than SIGMOID
+    "Tanh": _any,
+}
+
+FIXED_OUTPUT = {"Sigmoid": SIGMOID, "Tanh": TANH}
+
+# These only move or choose elements: int8 in, the same int8 out, whether or not a pair follows.
+MOVES = frozenset({"Slice", "Concat", "Pad", "MaxPool"})
+VIEWS = frozenset({"Reshape", "Transpose"})

@@ -1,0 +1,133 @@
+"""This file lowers MatMul: FULLY_CONNECTED where one side is a constant matrix, else BATCH_MATMUL."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import UnsupportedAttribute
+from .builder import Builder, Constant, Operand, Value
+from .quantization import Quant
+from .table import lower
+from .view import View, unify
+
+
+def bias_tensor(mb: Builder, bias: Constant | None, x: Operand, weight: Constant, size: int) -> int:
+    """The bias of a convolution or linear: float32, or int32 with scale s_x * s_w in an int8 unit."""
+    array = np.zeros(size, np.float32) if bias is None else bias.float()
+    array = np.broadcast_to(array.reshape(-1), (size,)).astype(np.float32)
+    if mb.target.quant is None:
+        return mb.const(array)
+    s_x, s_w = mb.quant(x), weight.quant
+    assert s_x is not None, "an int8 unit has int8 inputs"
+    assert s_w is not None, "an int8 unit has int8 weights"
+    scale = np.float32(s_x.scale[0]) * np.asarray(s_w.scale, np.float32)
+    quant = Quant(tuple(float(s) for s in scale))
+    planned = bias.quant if bias is not None and bias.array.dtype == np.int32 else None
+    if planned is not None and np.allclose(np.broadcast_to(planned.scale, scale.shape), scale, rtol=1e-6):
+        return mb.const(np.broadcast_to(bias.array.reshape(-1), (size,)), quant)
+    return mb.const(quant.quantize(array.astype(np.float64), np.int32), quant)
+
+
+@lower("MatMul")
+def matmul(mb: Builder, a: Operand, b: Operand) -> Value:
+    """(..., m, k) @ (k, n) or (..., k, n)"""
+    if isinstance(b, Constant) and len(b.shape) == 2:
+        return _fully_connected(mb, mb.value(a), b)
+    return _batch_matmul(mb, mb.value(a), mb.value(b))
+
+
+def _fully_connected(mb: Builder, x: Value, weight: Constant) -> Value:
+    """(..., k) @ (k, n). The outer dimensions stay in whatever order they lie in memory; only k has to come last."""
+    view, inner = x.view, x.view.of_dim(len(x.shape) - 1)
+    outer = tuple(k for k in view.order if k not in inner)
+    array = weight.array
+    if view.order[len(outer) :] == inner or set(view.order[len(outer) :]) == set(inner):
+        tail = view.order[len(outer) :]
+        if tail != inner:  # k is only permuted (Flatten after a convolution): permute the weight's rows instead
+            rows = array.reshape(*(view.factors[k] for k in inner), -1)
+            array = rows.transpose(*(inner.index(k) for k in tail), len(inner)).reshape(weight.shape)
+        tensor = mb.memory(x)
+        if mb.shape(tensor)[-1] != x.shape[-1]:
+            groups = mb.groups(x)
+            tensor = mb.laid_out(x, [outer, tail] if groups is None else _split_tail(groups, tail))
+    else:
+        x, outer = _outer_order(mb, x)
+        inner = x.view.of_dim(len(x.shape) - 1)
+        tensor = mb.laid_out(x, [outer, inner])
+        view = x.view
+    n = weight.shape[1]
+    w = mb.constant(Constant(array.T, weight.quant and Quant(weight.quant.scale, weight.quant.zero_point, 0)))
+    shape = (*mb.shape(tensor)[:-1], n)
+    bias = bias_tensor(mb, mb.target.bias, x, weight, n)
+    y = mb.run(
+        "FULLY_CONNECTED",
+        [tensor, w, bias],
+        shape,
+        fusedActivationFunction=mb.activation(),
+        keepNumDims=len(shape) > 2,
+    )
+    last = (len(outer),) if n > 1 else ()
+    return Value(y, View((*view.dims[:-1], (n,) if n > 1 else ()), _renumber(outer) + last))
+
+
+def _split_tail(groups: list[tuple[int, ...]], tail: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """`groups` with the factors `tail` alone in the last one."""
+    outer = [tuple(k for k in g if k not in tail) for g in groups]
+    return [g for g in outer if g] + [tail]
+
+
+def _outer_order(mb: Builder, x: Value) -> tuple[Value, tuple[int, ...]]:
+    """`x` and the order of its outer factors: that of the residual it will be added to, else the logical one."""
+    hint = mb.target.order_hint
+    if hint is not None and hint.shape[:-1] == x.shape[:-1]:
+        both = unify([View(x.view.dims[:-1], ()), View(hint.dims[:-1], ())])
+        if both is not None:
+            dims = both[0].dims
+            x = Value(x.tensor, x.view.refine([*dims, x.view.dims[-1]]))
+            fine = hint.refine([*dims, hint.dims[-1]])
+            count = sum(map(len, dims))
+            return x, tuple(k for k in fine.order if k < count)
+    inner = x.view.of_dim(len(x.shape) - 1)
+    return x, tuple(k for k in range(len(x.view.factors)) if k not in inner)
+
+
+def _renumber(order: tuple[int, ...]) -> tuple[int, ...]:
+    rank = {k: i for i, k in enumerate(sorted(order))}
+    return tuple(rank[k] for k in order)
+
+
+def _batch_matmul(mb: Builder, a: Value, b: Value) -> Value:
+    """(..., m, k) @ (..., k, n). Rows, columns and batch keep the order they have in memory; k takes that of `a`."""
+    if a.shape[:-2] != b.shape[:-2]:
+        raise UnsupportedAttribute(
+            f"tflite: '{mb.target.name}' multiplies matrices of batches {a.shape[:-2]} and {b.shape[:-2]}; "
+            "only equal batches are supported, expand one of them"
+        )
+    rank = len(a.shape)
+    # the batch dimensions and k are shared: they need the same factors on both sides
+    pair = unify([View(a.view.dims[:-2] + a.view.dims[-1:], ()), View(b.view.dims[:-2] + b.view.dims[-2:-1], ())])
+    if pair is None:
+        a = mb.contiguous(a)
+        b = mb.contiguous(b)
+        pair = [View(a.view.dims[:-2] + a.view.dims[-1:], ()), View(b.view.dims[:-2] + b.view.dims[-2:-1], ())]
+    batch, k = pair[0].dims[:-1], pair[0].dims[-1]
+    a = Value(a.tensor, a.view.refine([*batch, a.view.dims[-2], k]))
+    b = Value(b.tensor, b.view.refine([*batch, k, b.view.dims[-1]]))
+    batch_count = sum(map(len, batch))
+    batch_order = tuple(f for f in a.view.order if f < batch_count)
+    rows, inner = a.view.of_dim(rank - 2), a.view.of_dim(rank - 1)
+    a_rows = tuple(f for f in a.view.order if f in rows)
+    a_inner = tuple(f for f in a.view.order if f in inner)
+    b_inner = tuple(b.view.of_dim(rank - 2)[inner.index(f)] for f in a_inner)
+    columns = b.view.of_dim(rank - 1)
+    b_columns = tuple(f for f in b.view.order if f in columns)
+    last = b.view.order[-1] if b.view.order else -1
+    adjoint = last in b_inner
+    m, n = a.shape[-2], b.shape[-1]
+    left = mb.laid_out(a, [batch_order, a_rows, a_inner])
+    right = mb.laid_out(b, [batch_order, b_columns, b_inner] if adjoint else [batch_order, b_inner, b_columns])
+    y = mb.run("BATCH_MATMUL", [left, right], (mb.shape(left)[0], m, n), adjX=False, adjY=adjoint)
+    # b's column factors are renumbered behind a's batch and row factors
+    shift = batch_count + len(rows)
+    order = batch_order + a_rows + tuple(shift + columns.index(f) for f in b_columns)
+    return Value(y, View((*batch, a.view.dims[-2], b.view.dims[-1]), order))

@@ -1,0 +1,213 @@
+"""This file lowers what only moves data: Reshape and Transpose as views, Slice, Concat and Pad."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import UnsupportedAttribute
+from .builder import Builder, Constant, Operand, Value
+from .table import lower
+from .view import View, unify
+
+_MAX_CONCAT = 5  # XNNPACK's concatenation has two to five inputs; more are chained
+
+
+@lower("Reshape")
+def reshape(mb: Builder, x: Operand, shape: Constant, *, allowzero: int = 0) -> Operand:
+    """A new view; only a boundary that no split of the memory order can express costs a copy."""
+    new = tuple(int(s) for s in shape.array)
+    if isinstance(x, Constant):
+        return Constant(x.array.reshape(new), x.quant)
+    view = x.view.reshape(new)
+    if view is None:
+        x = mb.stored_contiguous(x)
+        view = x.view.reshape(new)
+        assert view is not None
+    return Value(x.tensor, view)
+
+
+@lower("Transpose")
+def transpose(mb: Builder, x: Operand, *, perm: tuple[int, ...]) -> Operand:
+    """A new view."""
+    if isinstance(x, Constant):
+        return Constant(x.array.transpose(perm), x.quant)
+    return Value(x.tensor, x.view.transpose(perm))
+
+
+def _single_factors(mb: Builder, x: Value, dims: Sequence[int]) -> Value:
+    """`x` with each logical dimension in `dims` in one stretch of memory, so that it is cut or grown in one piece."""
+    merged = Value(x.tensor, x.view.merged())
+    if all(len(merged.view.dims[d]) <= 1 for d in dims):
+        return merged
+    return mb.contiguous(x)
+
+
+def _groups(mb: Builder, x: Value) -> list[tuple[int, ...]]:
+    """One group per dimension of the tensor if those end where factors end, else one per factor."""
+    return mb.groups(x) or [(k,) for k in x.view.order]
+
+
+def _alone(groups: list[tuple[int, ...]], factor: int) -> list[tuple[int, ...]]:
+    """The groups with `factor` in one of its own."""
+    out: list[tuple[int, ...]] = []
+    for g in groups:
+        if factor in g and len(g) > 1:
+            i = g.index(factor)
+            out += [p for p in (g[:i], (factor,), g[i + 1 :]) if p]
+        else:
+            out.append(g)
+    return out
+
+
+@lower("Slice")
+def slice_(
+    mb: Builder, x: Operand, starts: Constant, ends: Constant, axes: Constant, steps: Constant | None = None
+) -> Operand:
+    """Canonical: bounds normalised, axes given."""
+    where = {
+        int(a): (int(s), int(e), int(t))
+        for s, e, a, t in zip(
+            starts.array, ends.array, axes.array, steps.array if steps else [1] * len(axes.array), strict=True
+        )
+    }
+    if isinstance(x, Constant):
+        index = tuple(slice(*where.get(d, (None,))) for d in range(len(x.shape)))
+        return Constant(x.array[index], x.quant)
+    where = {d: w for d, w in where.items() if w != (0, x.shape[d], 1)}
+    if not where:
+        return x
+    x = _single_factors(mb, x, list(where))
+    groups = _groups(mb, x)
+    factor = {d: x.view.of_dim(d)[0] for d in where}
+    for f in factor.values():
+        groups = _alone(groups, f)
+    tensor = mb.laid_out(x, groups)
+    begin, size, step = [0] * len(groups), list(mb.shape(tensor)), [1] * len(groups)
+    view = x.view
+    for d, (start, end, by) in where.items():
+        g = groups.index((factor[d],))
+        begin[g], step[g] = start, by
+        size[g] = len(range(start, end, by))
+    end = [b + (s - 1) * t + 1 for b, s, t in zip(begin, size, step, strict=True)]
+    for d, (start, stop, by) in where.items():
+        view = with_size(view, d, len(range(start, stop, by)))
+    vectors = [mb.const(np.array(v, np.int32)) for v in ((begin, size) if set(step) == {1} else (begin, end, step))]
+    op = "SLICE" if len(vectors) == 2 else "STRIDED_SLICE"
+    return Value(mb.move(op, [tensor, *vectors], size), view)
+
+
+def with_size(view: View, dim: int, size: int, position: int | None = None) -> View:
+    """`view` with logical dimension `dim` (of at most one factor) of another size.
+
+    A new factor goes to `position` in memory, by default in front of the dimensions behind it.
+    """
+    old = view.dims[dim]
+    assert len(old) <= 1, "the dimension lies in one piece"
+    new_dims = (*view.dims[:dim], (size,) if size > 1 else (), *view.dims[dim + 1 :])
+    index = sum(map(len, view.dims[:dim]))
+    if bool(old) == (size > 1):
+        return View(new_dims, view.order)
+    if old:
+        return View(new_dims, tuple(k - (k > index) for k in view.order if k != index))
+    order = [k + (k >= index) for k in view.order]
+    if position is None:
+        behind = [i for i, k in enumerate(order) if k > index]
+        position = min(behind, default=len(order))
+    order.insert(position, index)
+    return View(new_dims, tuple(order))
+
+
+@lower("Concat")
+def concat(mb: Builder, *operands: Operand, axis: int) -> Operand:
+    """All operands in the memory order of the largest; more than five are chained."""
+    values = [mb.value(x) for x in operands]
+    axis %= len(values[0].shape)
+    values = [_single_factors(mb, x, [axis]) for x in values]
+    # every other dimension needs the same factors in all operands
+    rest = unify([View((*v.view.dims[:axis], (), *v.view.dims[axis + 1 :]), ()) for v in values])
+    if rest is None:
+        values = [mb.contiguous(x) for x in values]
+        rest = [View((*v.view.dims[:axis], (), *v.view.dims[axis + 1 :]), ()) for v in values]
+    values = [
+        Value(v.tensor, v.view.refine([*r.dims[:axis], v.view.dims[axis], *r.dims[axis + 1 :]]))
+        for v, r in zip(values, rest, strict=True)
+    ]
+    lead = max(values, key=lambda v: v.shape[axis])
+    total = sum(v.shape[axis] for v in values)
+    index = sum(map(len, lead.view.dims[:axis]))
+    view = with_size(lead.view, axis, total)
+    if lead.view.dims[axis]:
+        groups = _alone(_groups(mb, lead), index)
+        at = groups.index((index,))
+    else:  # every operand has size 1 there
+        position = view.order.index(index)
+        groups = [(k,) for k in lead.view.order[:position]] + [()] + [(k,) for k in lead.view.order[position:]]
+        at = position
+    grows = bool(lead.view.dims[axis])
+
+    def groups_of(v: Value) -> list[tuple[int, ...]]:
+        """The lead's groups in the numbering of `v`, which may lack the axis factor."""
+        if bool(v.view.dims[axis]) == grows:
+            return groups
+        return [() if i == at else tuple(k - (k > index) for k in g) for i, g in enumerate(groups)]
+
+    tensors = [mb.laid_out(v, groups_of(v)) for v in values]
+    while len(tensors) > 1:
+        head, tensors = tensors[:_MAX_CONCAT], tensors[_MAX_CONCAT:]
+        shape = list(mb.shape(head[0]))
+        shape[at] = sum(mb.shape(t)[at] for t in head)
+        last = not tensors
+        tensors.insert(0, mb.move("CONCATENATION", head, shape, named=last, axis=at, fusedActivationFunction=0))
+    return Value(tensors[0], view)
+
+
+@lower("Pad")
+def pad(
+    mb: Builder,
+    x: Operand,
+    pads: Constant,
+    value: Constant | None = None,
+    axes: Constant | None = None,
+    *,
+    mode: str = "constant",
+) -> Operand:
+    """PAD with zeros; PADV2, which the delegate does not run, with another value."""
+    if mode != "constant":
+        raise UnsupportedAttribute(f"tflite: '{mb.target.name}' pads with mode '{mode}'; supported is 'constant'")
+    fill = 0.0 if value is None else float(value.float().reshape(()))
+    rank = len(x.shape)
+    amounts = [(int(pads.array[d]), int(pads.array[d + rank])) for d in range(rank)]
+    x = mb.value(x)
+    padded = [d for d in range(rank) if amounts[d] != (0, 0)]
+    x = _single_factors(mb, x, padded)
+    if any(not x.view.dims[d] for d in padded):
+        x = mb.contiguous(x)
+        groups: list[tuple[int, ...]] = [x.view.of_dim(d) for d in range(rank)]
+        index = {d: d for d in padded}
+    else:
+        groups = _groups(mb, x)
+        for d in padded:
+            groups = _alone(groups, x.view.of_dim(d)[0])
+        index = {d: groups.index(x.view.of_dim(d)) for d in padded}
+    tensor = mb.laid_out(x, groups)
+    table, view = [[0, 0] for _ in groups], x.view
+    shape = list(mb.shape(tensor))
+    for d in padded:
+        table[index[d]] = list(amounts[d])
+        shape[index[d]] += sum(amounts[d])
+        view = with_size(view, d, x.shape[d] + sum(amounts[d]))
+    inputs = [tensor, mb.const(np.array(table, np.int32))]
+    if fill == 0:
+        return Value(mb.move("PAD", inputs, shape), view)
+    quant = mb.quant(tensor)
+    filler = np.array([fill], np.float32)
+    inputs.append(mb.const(filler) if quant is None else mb.const(quant.quantize(filler), quant))
+    return Value(mb.move("PADV2", inputs, shape), view)
+
+
+def logical(mb: Builder, x: Operand) -> int:
+    """The tensor in logical, row-major order and shape (for the model's outputs)."""
+    x = mb.value(x)
+    return mb.laid_out(x, [x.view.of_dim(d) for d in range(len(x.shape))])

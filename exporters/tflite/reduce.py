@@ -1,0 +1,174 @@
+"""This file lowers what works along dimensions: ReduceMean, Softmax, LayerNormalization and the poolings."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+import numpy as np
+
+from ..errors import UnsupportedAttribute
+from .builder import Builder, Constant, Operand, Value
+from .conv import from_spatial, pad_spatial, spatial
+from .table import lower
+from .view import View
+
+
+@lower("ReduceMean")
+def reduce_mean(
+    mb: Builder, x: Operand, axes: Constant | None = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
+) -> Value:
+    """MEAN over the factors of the reduced dimensions, wherever they lie in memory."""
+    x = mb.value(x)
+    rank = len(x.shape)
+    dims = {int(a) % rank for a in axes.array} if axes is not None else set(range(rank))
+    reduced = {k for d in dims for k in x.view.of_dim(d)}
+    groups = mb.groups(x)
+    if groups is None or any(len({k in reduced for k in g}) > 1 for g in groups):
+        groups = [tuple(g) for _, g in groupby(x.view.order, key=lambda k: k in reduced)]
+    tensor = mb.laid_out(x, groups)
+    where = [i for i, g in enumerate(groups) if g and g[0] in reduced]
+    shape = tuple(1 if i in where else s for i, s in enumerate(mb.shape(tensor)))
+    keep = [k for k in range(len(x.view.factors)) if k not in reduced]
+    view = View(
+        tuple(() if d in dims else f for d, f in enumerate(x.view.dims)),
+        tuple(keep.index(k) for k in x.view.order if k not in reduced),
+    )
+    y = Value(mb.run("MEAN", [tensor, mb.const(np.array(where, np.int32))], shape, keepDims=True), view)
+    if keepdims:
+        return y
+    flat = y.view.reshape([s for d, s in enumerate(y.shape) if d not in dims])
+    assert flat is not None, "dropping dimensions of size 1 is always a view"
+    return Value(y.tensor, flat)
+
+
+def innermost(mb: Builder, x: Value, axis: int) -> tuple[int, View]:
+    """A tensor whose last dimension is the logical dimension `axis`, and its view; the rest keeps its order."""
+    inner = x.view.of_dim(axis)
+    outer = tuple(k for k in x.view.order if k not in inner)
+    if x.view.order[len(outer) :] == inner and mb.shape(x.tensor)[-1] == x.shape[axis]:
+        return mb.memory(x), x.view
+    return mb.laid_out(x, [outer, inner]), View(x.view.dims, outer + inner)
+
+
+@lower("Softmax")
+def softmax(mb: Builder, x: Operand, *, axis: int = -1) -> Value:
+    """SOFTMAX works on the last dimension only."""
+    x = mb.value(x)
+    tensor, view = innermost(mb, x, axis % len(x.shape))
+    return Value(mb.run("SOFTMAX", [tensor], mb.shape(tensor), beta=1.0), view)
+
+
+@lower("LayerNormalization")
+def layer_normalization(
+    mb: Builder,
+    x: Operand,
+    scale: Constant,
+    bias: Constant | None = None,
+    *,
+    axis: int = -1,
+    epsilon: float = 1e-5,
+    stash_type: int = 1,
+) -> Value:
+    """(x - mean) / sqrt(var + eps) over the last dimension, which the delegate runs as seven operators"""
+    x = mb.value(x)
+    if axis % len(x.shape) != len(x.shape) - 1:
+        raise UnsupportedAttribute(f"tflite: '{mb.target.name}' normalises over more than its last dimension")
+    tensor, view = innermost(mb, x, len(x.shape) - 1)
+    shape, last = mb.shape(tensor), mb.const(np.array([len(mb.shape(tensor)) - 1], np.int32))
+    row = (*shape[:-1], 1)
+    mean = mb.emit("MEAN", [tensor, last], row, keepDims=True)
+    centred = mb.emit("SUB", [tensor, mean], shape)
+    square = mb.emit("MUL", [centred, centred], shape)
+    variance = mb.emit("MEAN", [square, last], row, keepDims=True)
+    shifted = mb.emit("ADD", [variance, mb.const(np.array([epsilon], np.float32))], row)
+    factor = mb.emit("RSQRT", [shifted], row)
+    steps = [("MUL", factor)]
+    if np.any(scale.float() != 1):
+        steps.append(("MUL", mb.const(scale.float().reshape(-1))))
+    if bias is not None and np.any(bias.float() != 0):
+        steps.append(("ADD", mb.const(bias.float().reshape(-1))))
+    y = centred
+    for i, (op, operand) in enumerate(steps):
+        y = (mb.run if i == len(steps) - 1 else mb.emit)(op, [y, operand], shape)
+    return Value(y, view)
+
+
+@lower("MaxPool")
+def max_pool(
+    mb: Builder,
+    x: Operand,
+    *,
+    kernel_shape: tuple[int, int],
+    strides: tuple[int, int] = (1, 1),
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0),
+    dilations: tuple[int, int] = (1, 1),
+    auto_pad: str = "NOTSET",
+    ceil_mode: int = 0,
+    storage_order: int = 0,
+) -> Value:
+    """Padding with zeros instead of -inf is right only where the input is known to be >= 0; else SAME or VALID."""
+    if tuple(dilations) != (1, 1) or ceil_mode:
+        raise UnsupportedAttribute(f"tflite: '{mb.target.name}' pools with dilation or ceil_mode")
+    return _pool(mb, "MAX_POOL_2D", x, kernel_shape, strides, pads, zeros_do=mb.non_negative(x))
+
+
+@lower("AveragePool")
+def average_pool(
+    mb: Builder,
+    x: Operand,
+    *,
+    kernel_shape: tuple[int, int],
+    strides: tuple[int, int] = (1, 1),
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0),
+    dilations: tuple[int, int] = (1, 1),
+    auto_pad: str = "NOTSET",
+    ceil_mode: int = 0,
+    count_include_pad: int = 0,
+) -> Value:
+    """TFLite counts only real elements, so padding by zeros is right where ONNX counts the pads too."""
+    if tuple(dilations) != (1, 1) or ceil_mode:
+        raise UnsupportedAttribute(f"tflite: '{mb.target.name}' pools with dilation or ceil_mode")
+    return _pool(mb, "AVERAGE_POOL_2D", x, kernel_shape, strides, pads, zeros_do=bool(count_include_pad))
+
+
+def _pool(mb, op, x, kernel, strides, pads, *, zeros_do: bool) -> Value:
+    """`zeros_do`: whether zeros around the image give the right result (SAME, for the average, then does not)."""
+    t = spatial(mb, x)
+    n, h, w, c = mb.shape(t)
+    h_out = (h + pads[0] + pads[2] - kernel[0]) // strides[0] + 1
+    w_out = (w + pads[1] + pads[3] - kernel[1]) // strides[1] + 1
+    padded, padding = pad_spatial(mb, t, kernel, strides, pads)
+    if padded != t and not zeros_do:
+        padded, padding = _padded_with_lowest(mb, op, t, kernel, strides, pads), 1
+    if padding == 0 and op == "AVERAGE_POOL_2D" and zeros_do:  # SAME would leave the pads out of the count
+        amounts = mb.const(np.array([[0, 0], [pads[0], pads[2]], [pads[1], pads[3]], [0, 0]], np.int32))
+        padded, padding = (
+            mb.cached("PAD", [t, amounts], (n, h + pads[0] + pads[2], w + pads[1] + pads[3], c), mb.quant(t)),
+            1,
+        )
+    shape = (n, h_out, w_out, c)
+    y = mb.run(
+        op,
+        [padded],
+        shape,
+        padding=padding,
+        strideH=strides[0],
+        strideW=strides[1],
+        filterHeight=kernel[0],
+        filterWidth=kernel[1],
+        fusedActivationFunction=mb.activation(),
+    )
+    return from_spatial(y, shape)
+
+
+def _padded_with_lowest(mb, op, t, kernel, strides, pads) -> int:
+    if op != "MAX_POOL_2D":
+        raise UnsupportedAttribute(
+            f"tflite: '{mb.target.name}' averages without its padding, and the padding {pads} is not SAME"
+        )
+    quant = mb.quant(t)
+    n, h, w, c = mb.shape(t)
+    amounts = mb.const(np.array([[0, 0], [pads[0], pads[2]], [pads[1], pads[3]], [0, 0]], np.int32))
+    lowest = np.array([np.finfo(np.float32).min], np.float32) if quant is None else np.array([-128], np.int8)
+    shape = (n, h + pads[0] + pads[2], w + pads[1] + pads[3], c)
+    return mb.cached("PADV2", [t, amounts, mb.const(lowest, quant)], shape, quant)

@@ -1,0 +1,6 @@
+"""This file is the table of TFLite lowerings; the files of op families fill it."""
+
+from ..lowering import LoweringTable
+
+table = LoweringTable("tflite")
+lower = table.lower

@@ -1,0 +1,166 @@
+"""This file decides, before anything is written, which nodes become one operator and which of those run in int8."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from ..graph import const_value, scalar, sole_consumer
+from .kernels import FIXED_OUTPUT, INT8, MOVES, VIEWS
+from .quantization import Quant
+
+_LINEAR = frozenset({"Conv", "MatMul"})
+_FUSES_ACTIVATION = frozenset({"Conv", "MatMul", "Add", "Sub", "Mul"})
+
+
+@dataclass(frozen=True)
+class Unit:
+    """`node` and what is fused behind it, up to the value `output`. `quant`: the output's, if it runs in int8."""
+
+    node: ir.Node
+    output: ir.Value
+    bias: ir.Value | None = None
+    activation: str = "NONE"
+    quant: Quant | None = None
+    fused: tuple[ir.Node, ...] = ()
+
+
+def unit_of(node: ir.Node) -> Unit:
+    """The longest unit that starts at `node`.
+
+    Conv or MatMul takes the Add of its bias; then, as Add, Sub and Mul do, a Relu or Clip(0, 6). A Clip(0, 1) is taken
+    where the int8 output range does it.
+    """
+    unit = Unit(node, node.outputs[0])
+    if node.op_type == "MatMul" and matrix(node.inputs[1]) is not None:
+        unit = _with_bias(unit)
+    candidates = [unit]
+    if node.op_type in _FUSES_ACTIVATION:
+        longer = _with_activation(unit)
+        if longer is not None:
+            candidates.insert(0, longer)
+    for u in candidates:
+        quant = _int8_output(u)
+        if quant is not None and (u.activation != "CLIP_0_1" or _range_within(quant, 0.0, 1.0)):
+            activation = "NONE" if u.activation == "CLIP_0_1" else u.activation
+            return Unit(u.node, u.output, u.bias, activation, quant, u.fused)
+    for u in candidates:
+        if u.activation != "CLIP_0_1":
+            return u
+    raise AssertionError("the unit without an activation is always a candidate")
+
+
+def matrix(value: ir.Value | None) -> tuple[np.ndarray, Quant | None] | None:
+    """A constant of rank 2, as it is or behind DequantizeLinear."""
+    found = constant_operand(value)
+    return found if found is not None and found[0].ndim == 2 else None
+
+
+def constant_operand(value: ir.Value | None) -> tuple[np.ndarray, Quant | None] | None:
+    """(array, quantisation) of a constant, as it is, behind DequantizeLinear, or behind both of a pair."""
+    array = const_value(value)
+    if array is not None:
+        return array, None
+    dq = value.producer() if value is not None else None
+    if dq is None or dq.op_type != "DequantizeLinear":
+        return None
+    quant = quant_of(dq)
+    array = const_value(dq.inputs[0])
+    if array is not None:
+        return array, quant
+    q = dq.inputs[0].producer()
+    if q is not None and q.op_type == "QuantizeLinear":
+        array = const_value(q.inputs[0])
+        if array is not None:
+            return quant.quantize(array), quant
+    return None
+
+
+def quant_of(node: ir.Node) -> Quant:
+    """The parameters of a QuantizeLinear or DequantizeLinear node."""
+    scale = const_value(node.inputs[1])
+    zero = const_value(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] is not None else np.zeros((), np.int8)
+    axis = node.attributes["axis"].value if "axis" in node.attributes else 1
+    assert scale is not None, "scales are constants"
+    assert zero is not None, "zero points are constants"
+    if np.ravel(scale).size > 1 and axis < 0:
+        axis += len(node.inputs[0].shape or ())
+    return Quant.of(scale, zero, axis if np.ravel(scale).size > 1 else 0)
+
+
+def stored_quant(value: ir.Value | None) -> Quant | None:
+    """How a value is stored, seen through views and through operators that only move data: None for float32."""
+    while value is not None:
+        node = value.producer()
+        if node is None:
+            return None
+        if node.op_type == "DequantizeLinear":
+            return quant_of(node)
+        if node.op_type in VIEWS or (node.op_type in MOVES and len({stored_quant(v) for v in _data_inputs(node)}) == 1):
+            value = node.inputs[0]
+        else:
+            return None
+    return None
+
+
+def _data_inputs(node: ir.Node) -> list[ir.Value]:
+    """The inputs that hold activations or weights (not shapes, axes or the bias)."""
+    count = {"Slice": 1, "Pad": 1, "Reshape": 1, "ReduceMean": 1, "Conv": 2}.get(node.op_type, len(node.inputs))
+    return [v for v in node.inputs[:count] if v is not None]
+
+
+def _with_bias(unit: Unit) -> Unit:
+    add = sole_consumer(unit.output, "Add")
+    if add is None:
+        return unit
+    other = add.inputs[1] if add.inputs[0] is unit.output else add.inputs[0]
+    found = constant_operand(other)
+    size = unit.output.shape[-1]
+    if found is None or found[0].size != size or found[0].shape[-1:] != (size,):
+        return unit
+    return Unit(unit.node, add.outputs[0], other, fused=(add,))
+
+
+def _with_activation(unit: Unit) -> Unit | None:
+    follower = sole_consumer(unit.output)
+    if follower is None:
+        return None
+    activation = {"Relu": "RELU"}.get(follower.op_type)
+    if follower.op_type == "Clip":
+        low, high = (scalar(v) for v in (*follower.inputs[1:3], None, None)[:2])
+        activation = {(0.0, 6.0): "RELU6", (0.0, 1.0): "CLIP_0_1", (0.0, None): "RELU"}.get((low, high))  # type: ignore[arg-type]
+    if activation is None:
+        return None
+    return Unit(unit.node, follower.outputs[0], unit.bias, activation, fused=(*unit.fused, follower))
+
+
+def _int8_output(unit: Unit) -> Quant | None:
+    """The quantisation in which the unit's kernel computes its output, or None where it has to be float."""
+    node = unit.node
+    inputs = [stored_quant(v) for v in _data_inputs(node)]
+    if not inputs or any(q is None for q in inputs):
+        return None
+    if node.op_type in MOVES:
+        return inputs[0] if len(set(inputs)) == 1 else None
+    out = _output_quant(unit.output)
+    kind = "BatchMatMul" if node.op_type == "MatMul" and matrix(node.inputs[1]) is None else node.op_type
+    rule = INT8.get(kind)
+    if out is None or rule is None or not rule(inputs, out):  # type: ignore[arg-type]
+        return None
+    return FIXED_OUTPUT.get(node.op_type, out)
+
+
+def _output_quant(value: ir.Value) -> Quant | None:
+    """The one quantisation that all readers of `value` apply."""
+    uses = value.uses()
+    if not uses or value.is_graph_output() or any(u.node.op_type != "QuantizeLinear" for u in uses):
+        return None
+    quants = {quant_of(u.node) for u in uses}
+    return quants.pop() if len(quants) == 1 else None
+
+
+def _range_within(quant: Quant, low: float, high: float) -> bool:
+    a, b = quant.range()
+    return a >= low - 1e-6 and b <= high + 1e-6

@@ -1,0 +1,72 @@
+"""This file holds the rule that gives each operator its version, with the first runtime that has it.
+
+An older runtime refuses a version it does not know, so the number is the lowest whose kernel does what the operator
+asks. Source: the versioning comments of the TFLite schema and its published table of operator versions and runtimes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+_INT8_IS_2 = frozenset(
+    {"ADD", "SUB", "MUL", "MAX_POOL_2D", "AVERAGE_POOL_2D", "TRANSPOSE", "SLICE", "STRIDED_SLICE", "PAD", "PADV2"}
+    | {"CONCATENATION", "SOFTMAX", "MEAN", "RELU", "RELU6", "LOGISTIC", "TANH", "BATCH_MATMUL", "DEQUANTIZE"}
+    | {"RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "MAXIMUM", "MINIMUM", "SPLIT"}
+)
+
+
+def operator_version(op: str, inputs: Sequence[Any], output: Any, options: Mapping[str, Any]) -> int:
+    """The version of `op`. `inputs` and `output` have `.shape`, `.dtype` and `.quant`; `options` as in the schema."""
+    int8 = inputs[0].dtype == np.int8
+    rank = len(inputs[0].shape)
+    if op == "CONV_2D":
+        grouped = inputs[0].shape[-1] != inputs[1].shape[-1]
+        return 6 if grouped else 3 if int8 else 1
+    if op == "DEPTHWISE_CONV_2D":
+        dilated = (options.get("dilationWFactor", 1), options.get("dilationHFactor", 1)) != (1, 1)
+        return 3 if int8 else 2 if dilated else 1
+    if op == "FULLY_CONNECTED":
+        return 6 if len(inputs) == 2 else 5 if options.get("keepNumDims") else 4 if int8 else 1
+    if op == "MUL" and int8:
+        return 3 if inputs[0].quant.scale[0] * inputs[1].quant.scale[0] / output.quant.scale[0] >= 1 else 2
+    if op == "TRANSPOSE" and rank > 4:
+        return 6 if rank > 5 else 4
+    if op == "SLICE" and rank > 4:
+        return 5
+    if op in ("PAD", "STRIDED_SLICE") and rank > 4:
+        return 4
+    if op in ("SUB", "DIV", "MAXIMUM", "MINIMUM") and rank > 4 and inputs[0].shape != inputs[1].shape:
+        return 2 if op == "DIV" else 3
+    if op == "RESIZE_BILINEAR" and options.get("halfPixelCenters"):
+        return 3
+    return 2 if int8 and op in _INT8_IS_2 else 1
+
+
+# The lowest runtime in which (operator, version) exists; what is not here is in 2.0.0 and earlier.
+_SINCE = {
+    ("CONV_2D", 6): (2, 9, 0),
+    ("FULLY_CONNECTED", 6): (2, 1, 0),
+    ("SUB", 3): (2, 3, 0),
+    ("DIV", 2): (2, 3, 0),
+    ("TRANSPOSE", 4): (2, 3, 0),
+    ("TRANSPOSE", 6): (2, 12, 0),
+    ("SLICE", 5): (2, 5, 0),
+    ("PAD", 4): (2, 6, 0),
+    ("STRIDED_SLICE", 4): (2, 2, 0),
+    ("BATCH_MATMUL", 1): (2, 3, 0),
+    ("BATCH_MATMUL", 2): (2, 3, 0),
+    ("RESIZE_BILINEAR", 3): (2, 2, 0),
+    ("RELU", 2): (2, 1, 0),
+    ("RELU_0_TO_1", 1): (2, 10, 0),
+    ("GELU", 1): (2, 9, 0),
+    ("MAXIMUM", 3): (2, 3, 0),
+    ("MINIMUM", 3): (2, 3, 0),
+}
+
+
+def minimum_runtime(operators: Sequence[tuple[str, int]]) -> str:
+    """The first TFLite runtime that has every (operator, version); metadata `min_runtime_version`."""
+    return ".".join(map(str, max((_SINCE.get(o, (2, 0, 0)) for o in operators), default=(2, 0, 0))))

@@ -1,0 +1,45 @@
+"""This file is the table of all variants, written by `python -m edgeport.models.reindex`; do not edit."""
+
+from .registry import HALF, IMAGENET_MEAN, IMAGENET_STD, Variant
+
+# ruff: noqa: E501
+# fmt: off
+VARIANTS = (
+    Variant(name="deit_base_distilled_patch16_224", family="deit", params=87338192, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.9, paper="arXiv:2012.12877"),
+    Variant(name="deit_base_patch16_224", family="deit", params=86567656, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.9, paper="arXiv:2012.12877"),
+    Variant(name="deit_small_distilled_patch16_224", family="deit", params=22436432, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.9, paper="arXiv:2012.12877"),
+    Variant(name="deit_small_patch16_224", family="deit", params=22050664, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.9, paper="arXiv:2012.12877"),
+    Variant(name="deit_test", family="deit", params=32948, num_classes=10, input_size=(3, 32, 32), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.9, paper="arXiv:2012.12877"),
+    Variant(name="deit_tiny_distilled_patch16_224", family="deit", params=5910800, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.9, paper="arXiv:2012.12877"),
+    Variant(name="deit_tiny_patch16_224", family="deit", params=5717416, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.9, paper="arXiv:2012.12877"),
+    Variant(name="lenet1", family="lenet", params=3246, num_classes=10, input_size=(1, 28, 28), mean=(0.07843137254901962,), std=(0.7843137254901962,), interpolation="bilinear", crop_pct=1.0, paper="doi:10.1109/5.726791"),
+    Variant(name="lenet5", family="lenet", params=61706, num_classes=10, input_size=(1, 32, 32), mean=(0.07843137254901962,), std=(0.7843137254901962,), interpolation="bilinear", crop_pct=1.0, paper="doi:10.1109/5.726791"),
+    Variant(name="mobilenetv2_035", family="mobilenetv2", params=1677128, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.875, paper="arXiv:1801.04381"),
+    Variant(name="mobilenetv2_050", family="mobilenetv2", params=1968680, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.875, paper="arXiv:1801.04381"),
+    Variant(name="mobilenetv2_075", family="mobilenetv2", params=2636424, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.875, paper="arXiv:1801.04381"),
+    Variant(name="mobilenetv2_100", family="mobilenetv2", params=3504872, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.875, paper="arXiv:1801.04381"),
+    Variant(name="mobilenetv2_110d", family="mobilenetv2", params=4516520, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.875, paper="arXiv:1801.04381"),
+    Variant(name="mobilenetv2_120d", family="mobilenetv2", params=5831144, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.875, paper="arXiv:1801.04381"),
+    Variant(name="mobilenetv2_140", family="mobilenetv2", params=6108776, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.875, paper="arXiv:1801.04381"),
+    Variant(name="mobilenetv2_test", family="mobilenetv2", params=98890, num_classes=10, input_size=(3, 64, 64), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.875, paper="arXiv:1801.04381"),
+    Variant(name="mobilenetv3_large_075", family="mobilenetv3", params=3993528, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bilinear", crop_pct=0.875, paper="arXiv:1905.02244"),
+    Variant(name="mobilenetv3_large_100", family="mobilenetv3", params=5483032, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.875, paper="arXiv:1905.02244"),
+    Variant(name="mobilenetv3_small_050", family="mobilenetv3", params=1593224, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.875, paper="arXiv:1905.02244"),
+    Variant(name="mobilenetv3_small_075", family="mobilenetv3", params=2041872, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.875, paper="arXiv:1905.02244"),
+    Variant(name="mobilenetv3_small_100", family="mobilenetv3", params=2542856, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.875, paper="arXiv:1905.02244"),
+    Variant(name="mobilenetv3_test", family="mobilenetv3", params=97210, num_classes=10, input_size=(3, 64, 64), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.875, paper="arXiv:1905.02244"),
+    Variant(name="mobilevit_s", family="mobilevit", params=5578632, num_classes=1000, input_size=(3, 256, 256), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), interpolation="bicubic", crop_pct=0.9, paper="arXiv:2110.02178"),
+    Variant(name="mobilevit_test", family="mobilevit", params=45738, num_classes=10, input_size=(3, 128, 128), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), interpolation="bicubic", crop_pct=0.9, paper="arXiv:2110.02178"),
+    Variant(name="mobilevit_xs", family="mobilevit", params=2317848, num_classes=1000, input_size=(3, 256, 256), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), interpolation="bicubic", crop_pct=0.9, paper="arXiv:2110.02178"),
+    Variant(name="mobilevit_xxs", family="mobilevit", params=1272024, num_classes=1000, input_size=(3, 256, 256), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), interpolation="bicubic", crop_pct=0.9, paper="arXiv:2110.02178"),
+    Variant(name="resnet101", family="resnet", params=44549160, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.95, paper="arXiv:1512.03385"),
+    Variant(name="resnet152", family="resnet", params=60192808, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.95, paper="arXiv:1512.03385"),
+    Variant(name="resnet18", family="resnet", params=11689512, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.95, paper="arXiv:1512.03385"),
+    Variant(name="resnet34", family="resnet", params=21797672, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.95, paper="arXiv:1512.03385"),
+    Variant(name="resnet50", family="resnet", params=25557032, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.95, paper="arXiv:1512.03385"),
+    Variant(name="resnet_test", family="resnet", params=13906, num_classes=10, input_size=(3, 32, 32), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.95, paper="arXiv:1512.03385"),
+    Variant(name="vit_base_patch16_224", family="vit", params=86567656, num_classes=1000, input_size=(3, 224, 224), mean=HALF, std=HALF, interpolation="bicubic", crop_pct=0.9, paper="arXiv:2010.11929"),
+    Variant(name="vit_small_patch16_224", family="vit", params=22050664, num_classes=1000, input_size=(3, 224, 224), mean=HALF, std=HALF, interpolation="bicubic", crop_pct=0.9, paper="arXiv:2010.11929"),
+    Variant(name="vit_test", family="vit", params=32554, num_classes=10, input_size=(3, 32, 32), mean=HALF, std=HALF, interpolation="bicubic", crop_pct=0.9, paper="arXiv:2010.11929"),
+    Variant(name="vit_tiny_patch16_224", family="vit", params=5717416, num_classes=1000, input_size=(3, 224, 224), mean=HALF, std=HALF, interpolation="bicubic", crop_pct=0.9, paper="arXiv:2010.11929"),
+)

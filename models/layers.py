@@ -1,0 +1,163 @@
+"""This file holds the layers that several families are made of. Shapes: images (n, c, h, w), tokens (n, tokens, c)."""
+
+from torch import Tensor, nn
+
+
+def make_divisible(channels: float, by: int = 8) -> int:
+    """The multiple of `by` nearest to `channels`, at least `by`, and not below 90 % of `channels`.
+
+    The rule of the MobileNets for scaled widths (the authors' code; the papers say only "multiples of 8").
+    """
+    rounded = max(by, int(channels + by / 2) // by * by)
+    return rounded + by if rounded < 0.9 * channels else rounded
+
+
+def conv(c_in: int, c_out: int, kernel: int = 1, stride: int = 1, *, groups: int = 1, bias: bool = False) -> nn.Conv2d:
+    """A convolution with odd `kernel`, padded so that stride 1 keeps (h, w) and stride 2 gives ceil(h/2), ceil(w/2)."""
+    return nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, groups=groups, bias=bias)
+
+
+class ConvNormAct(nn.Module):
+    """Convolution, batch norm, activation; (n, c_in, h, w) -> (n, c_out, h/stride, w/stride)."""
+
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        kernel: int = 1,
+        stride: int = 1,
+        *,
+        groups: int = 1,
+        act: type[nn.Module] = nn.Identity,
+    ) -> None:
+        super().__init__()
+        self.conv = conv(c_in, c_out, kernel, stride, groups=groups)
+        self.bn = nn.BatchNorm2d(c_out)
+        self.act = act()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.bn(self.conv(x)))
+
+
+class SqueezeExcite(nn.Module):
+    """Scales each channel by a gate computed from the channel means (arXiv:1709.01507, gate of arXiv:1905.02244)."""
+
+    def __init__(self, channels: int, reduced: int) -> None:
+        super().__init__()
+        self.conv_reduce = conv(channels, reduced, bias=True)
+        self.act = nn.ReLU()
+        self.conv_expand = conv(reduced, channels, bias=True)
+        self.gate = nn.Hardsigmoid()
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean = x.mean((2, 3), keepdim=True)  # (n, c, 1, 1)
+        return x * self.gate(self.conv_expand(self.act(self.conv_reduce(mean))))
+
+
+class DepthwiseSeparable(nn.Module):
+    """Depthwise then 1x1 convolution, with a residual where the shape allows (arXiv:1704.04861; arXiv:1801.04381).
+
+    `reduced` is the width of the squeeze-and-excite, 0 for none.
+    """
+
+    def __init__(
+        self, c_in: int, c_out: int, kernel: int, stride: int, *, act: type[nn.Module], reduced: int = 0
+    ) -> None:
+        super().__init__()
+        self.conv_dw = conv(c_in, c_in, kernel, stride, groups=c_in)
+        self.bn1 = nn.BatchNorm2d(c_in)
+        self.act = act()
+        self.se = SqueezeExcite(c_in, reduced) if reduced else nn.Identity()
+        self.conv_pw = conv(c_in, c_out)
+        self.bn2 = nn.BatchNorm2d(c_out)
+        self.residual = stride == 1 and c_in == c_out
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.se(self.act(self.bn1(self.conv_dw(x))))
+        y = self.bn2(self.conv_pw(y))
+        return x + y if self.residual else y
+
+
+class InvertedResidual(nn.Module):
+    """1x1 expansion, depthwise, linear 1x1 projection, residual where the shape allows (arXiv:1801.04381 fig. 3).
+
+    `reduced` is the width of the squeeze-and-excite after the depthwise convolution, 0 for none (arXiv:1905.02244).
+    """
+
+    def __init__(
+        self,
+        c_in: int,
+        c_mid: int,
+        c_out: int,
+        kernel: int,
+        stride: int,
+        *,
+        act: type[nn.Module],
+        reduced: int = 0,
+    ) -> None:
+        super().__init__()
+        self.conv_pw = conv(c_in, c_mid)
+        self.bn1 = nn.BatchNorm2d(c_mid)
+        self.act1 = act()
+        self.conv_dw = conv(c_mid, c_mid, kernel, stride, groups=c_mid)
+        self.bn2 = nn.BatchNorm2d(c_mid)
+        self.act2 = act()
+        self.se = SqueezeExcite(c_mid, reduced) if reduced else nn.Identity()
+        self.conv_pwl = conv(c_mid, c_out)
+        self.bn3 = nn.BatchNorm2d(c_out)
+        self.residual = stride == 1 and c_in == c_out
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.act1(self.bn1(self.conv_pw(x)))
+        y = self.se(self.act2(self.bn2(self.conv_dw(y))))
+        y = self.bn3(self.conv_pwl(y))
+        return x + y if self.residual else y
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention, one linear for queries, keys and values (arXiv:1706.03762 §3.2); (n, t, c) -> same."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.scale = (width // heads) ** -0.5
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, tokens, width = x.shape
+        # (n, t, c) -> (n, heads, t, c/heads), three times
+        q, k, v = (
+            part.reshape(n, tokens, self.heads, width // self.heads).transpose(1, 2)
+            for part in self.qkv(x).chunk(3, dim=-1)
+        )
+        weights = (q * self.scale @ k.transpose(-2, -1)).softmax(dim=-1)  # (n, heads, t, t)
+        return self.proj((weights @ v).transpose(1, 2).reshape(n, tokens, width))
+
+
+class Mlp(nn.Module):
+    """Two linears with an activation between; (n, t, width) -> same."""
+
+    def __init__(self, width: int, hidden: int, act: type[nn.Module]) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, hidden)
+        self.act = act()
+        self.fc2 = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(self.act(self.fc1(x)))
+
+
+class TransformerBlock(nn.Module):
+    """Pre-norm transformer encoder layer (arXiv:2010.11929 eq. 2 and 3); (n, t, width) -> same."""
+
+    def __init__(self, width: int, heads: int, hidden: int, *, act: type[nn.Module], eps: float) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, eps=eps)
+        self.attn = Attention(width, heads)
+        self.norm2 = nn.LayerNorm(width, eps=eps)
+        self.mlp = Mlp(width, hidden, act)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attn(self.norm1(x))
+        return x + self.mlp(self.norm2(x))

@@ -1,0 +1,167 @@
+"""This file fills models with weights: a checkpoint, strictly, or random ones for which every tensor matters."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+_WRAPPERS = ("state_dict", "model")  # keys under which training scripts keep the weights
+_PREFIXES = ("module.", "_orig_mod.")  # DataParallel's and torch.compile's
+_NAMED = 3  # keys that an error names before it counts
+
+
+class WeightsError(ValueError):
+    """A checkpoint that does not fit or cannot be read. The message is one sentence for the user."""
+
+
+def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
+    """Load a checkpoint into `model`, strictly: the same keys, the same shapes, finite floats.
+
+    `path` is a safetensors file (by its suffix) or a torch file of tensors, bare or under "state_dict" or "model".
+    float16, bfloat16 and float64 tensors are converted to the model's dtype. Counters (`num_batches_tracked`), which no
+    inference reads, may be missing. Code in a pickle is never run. Raises WeightsError; the model is then unchanged.
+    """
+    path = Path(path)
+    tensors = _unwrap(_read(path), path)
+    wanted = {k: v for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")}
+    given = {k: v for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
+
+    missing = [k for k in wanted if k not in given]
+    unexpected = [k for k in given if k not in wanted]
+    misshapen = [k for k, v in wanted.items() if k in given and given[k].shape != v.shape]
+    shapes = [f"{k} (file {_shape(given[k])}, model {_shape(wanted[k])})" for k in misshapen]
+    faults = [
+        f"{len(keys)} {kind}: {', '.join(keys[:_NAMED])}{', ...' if len(keys) > _NAMED else ''}"
+        for kind, keys in (("missing", missing), ("unexpected", unexpected), ("misshapen", shapes))
+        if keys
+    ]
+    if faults:
+        if not missing and not unexpected and (classes := _classes([(given[k], wanted[k]) for k in misshapen])):
+            faults.append(f"it fits a model made with num_classes={classes}")
+        raise WeightsError(f"{path} does not fit the model's {len(wanted)} tensors: {'; '.join(faults)}")
+
+    fitted = {}
+    for key, want in wanted.items():
+        if given[key].is_floating_point() != want.is_floating_point():
+            raise WeightsError(f"{path}: {key} is {_dtype(given[key])}, the model's is {_dtype(want)}")
+        fitted[key] = given[key].to(want.dtype)
+        if want.is_floating_point() and not fitted[key].isfinite().all():
+            raise WeightsError(f"{path}: {key} holds NaN or infinite values as {_dtype(want)}")
+    model.load_state_dict(fitted | {k: v for k, v in model.state_dict().items() if k not in fitted})
+
+
+def _read(path: Path) -> object:
+    if not path.is_file():
+        raise WeightsError(f"{path} is {'a folder, not' if path.is_dir() else 'not'} a weights file")
+    if path.suffix.lower() == ".safetensors":
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(path)
+        except (SafetensorError, OSError) as e:
+            raise WeightsError(f"{path} is not a readable safetensors file: {_first_line(e)}") from e
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as e:  # a damaged pickle or zip raises anything at all
+        raise WeightsError(
+            f"{path} is not a readable torch file of plain tensors (save model.state_dict(), or safetensors): "
+            f"{_first_line(e)}"
+        ) from e
+
+
+def _unwrap(content: object, path: Path) -> dict[str, Tensor]:
+    for key in _WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping) or not content:
+        raise WeightsError(f"{path} holds no tensors by name")
+    for key, value in content.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor):
+            raise WeightsError(f"{path} must hold tensors by name only: {key!r} is a {type(value).__name__}")
+        if value.layout != torch.strided or value.is_quantized or value.device.type != "cpu":
+            raise WeightsError(f"{path}: {key} is a sparse, quantised or storage-less tensor; save it as plain floats")
+    for prefix in _PREFIXES:
+        if all(key.startswith(prefix) for key in content):
+            content = {key.removeprefix(prefix): value for key, value in content.items()}
+    return dict(content)
+
+
+def redraw(model: nn.Module, *, seed: int = 0, input_size: tuple[int, int, int]) -> None:
+    """Seeded random weights, in place, for which the output depends on every tensor and on the input.
+
+    With a library's initialisation it hardly does: norms are ones, biases zeros, batch statistics are not the data's.
+    Here norm weights and layer scales are uniform in 0.5..1.5, biases N(0, 0.1), weights N(0, 1/sqrt(fan_in)), tokens
+    and position tables N(0, 0.5). Batch norms are then calibrated on 16 image-like inputs of `input_size` (c, h, w),
+    and jittered; other buffers, which are constants, stay. The same seed, torch and machine give the same weights.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for key, parameter in model.named_parameters():
+            _draw(key.rpartition(".")[2], parameter, generator)
+        _calibrate(model, generator, input_size)
+
+
+def image_like(count: int, size: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+    """Noise with the statistics that matter of images: coarse structure, fine grain, brightness; (count, c, h, w).
+
+    White noise would make all patches alike, which hides what attention does. float32, about N(0, 1.2).
+    """
+    c, h, w = size
+    coarse = nn.functional.interpolate(torch.randn(count, c, 7, 7, generator=generator), size=(h, w), mode="bicubic")
+    fine = torch.randn(count, c, h, w, generator=generator)
+    return coarse + 0.3 * fine + 0.5 * torch.randn(count, c, 1, 1, generator=generator)
+
+
+def _draw(leaf: str, tensor: Tensor, generator: torch.Generator) -> None:
+    if leaf == "bias" or (leaf.endswith("_bias") and tensor.ndim == 1):
+        tensor.normal_(0, 0.1, generator=generator)
+    elif tensor.ndim <= 1 or leaf.startswith(("gamma", "layer_scale")):  # ndim 1: norms
+        tensor.uniform_(0.5, 1.5, generator=generator)
+    elif leaf == "weight":
+        tensor.normal_(0, tensor[0].numel() ** -0.5, generator=generator)
+    else:
+        tensor.normal_(0, 0.5, generator=generator)
+
+
+def _calibrate(model: nn.Module, generator: torch.Generator, input_size: tuple[int, int, int]) -> None:
+    batch_norms = (m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm))
+    norms = [norm for norm in batch_norms if norm.running_mean is not None]
+    if not norms:
+        return
+    was = [(norm.momentum, norm.training) for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain average of the batches
+        norm.train()
+    parameter = next(model.parameters())
+    model(image_like(16, input_size, generator).to(parameter))
+    for norm, (momentum, training) in zip(norms, was, strict=True):
+        norm.momentum = momentum
+        norm.train(training)
+        mean, var = norm.running_mean, norm.running_var
+        mean.add_(var.sqrt() * torch.randn(mean.shape, generator=generator).to(mean) * 0.1)
+        var.mul_(torch.empty(var.shape).uniform_(0.7, 1.4, generator=generator).to(var))
+
+
+def _classes(pairs: list[tuple[Tensor, Tensor]]) -> int | None:
+    """The class count of a file where its tensors and the model's (given, wanted) differ in the rows of heads alone."""
+    if any(given.ndim == 0 or given.shape[1:] != wanted.shape[1:] for given, wanted in pairs):
+        return None
+    rows = {(given.shape[0], wanted.shape[0]) for given, wanted in pairs}
+    return rows.pop()[0] if len(rows) == 1 else None
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "scalar"
+
+
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,105 @@
+"""This file times sessions side by side in one process."""
+
+import gc
+import resource
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .session import Session
+
+
+@dataclass(frozen=True)
+class Latency:
+    """The wall-clock time of single runs of one session, from array to array.
+
+    Attributes:
+        median_ms, p90_ms, mean_ms, std_ms, min_ms: over the timed runs.
+        first_ms: the very first run, which is not among them.
+        load_ms: from the file to ready to run.
+        runs: how many were timed.
+        warmup: how many ran before them, the first one included.
+        threads: of the session.
+        runtime: name and version of what ran it.
+    """
+
+    median_ms: float
+    p90_ms: float
+    mean_ms: float
+    std_ms: float
+    min_ms: float
+    first_ms: float
+    load_ms: float
+    runs: int
+    warmup: int
+    threads: int
+    runtime: str
+
+
+def benchmark(
+    sessions: Mapping[str, Session],
+    feeds: Sequence[Mapping[str, np.ndarray]] | Mapping[str, Sequence[Mapping[str, np.ndarray]]],
+    *,
+    runs: int = 50,
+    warmup: int = 5,
+) -> dict[str, Latency]:
+    """Times every session `runs` times, interleaved: each round runs each session once, starting at another one.
+
+    So a machine that slows down or speeds up does so for all of them, and nobody always runs behind the same neighbour.
+
+    Args:
+        sessions: {label: session}.
+        feeds: inputs, taken in turn; or {label: inputs} where the sessions do not share their input names.
+        runs: timed rounds, at least 1.
+        warmup: untimed rounds before them, at least 1 (the first is `first_ms`).
+
+    Raises:
+        ValueError: no sessions, no feeds, or fewer than one run or warm-up.
+    """
+    own = feeds if isinstance(feeds, Mapping) else dict.fromkeys(sessions, feeds)
+    if not sessions or not all(own.get(label) for label in sessions):
+        raise ValueError("benchmark needs at least one session and one input for each")
+    if runs < 1 or warmup < 1:
+        raise ValueError(f"benchmark needs at least one run and one warm-up run, not {runs} and {warmup}")
+    labels = list(sessions)
+    times_ms: dict[str, list[float]] = {label: [] for label in labels}
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        for round_ in range(warmup + runs):
+            turn = round_ % len(labels)
+            for label in labels[turn:] + labels[:turn]:
+                feed = own[label][round_ % len(own[label])]
+                start = time.perf_counter_ns()
+                sessions[label].run(feed)
+                times_ms[label].append((time.perf_counter_ns() - start) / 1e6)
+    finally:
+        if collects:
+            gc.enable()
+    return {label: _latency(sessions[label], times_ms[label], warmup) for label in labels}
+
+
+def peak_rss_mb() -> float:
+    """The largest resident memory this process ever had, MB (10^6 bytes)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1 if sys.platform == "darwin" else 1024) / 1e6  # macOS counts bytes, Linux kibibytes
+
+
+def _latency(session: Session, times_ms: list[float], warmup: int) -> Latency:
+    timed = np.array(times_ms[warmup:])
+    return Latency(
+        median_ms=float(np.median(timed)),
+        p90_ms=float(np.percentile(timed, 90)),
+        mean_ms=float(timed.mean()),
+        std_ms=float(timed.std()),
+        min_ms=float(timed.min()),
+        first_ms=times_ms[0],
+        load_ms=session.load_ms,
+        runs=len(timed),
+        warmup=warmup,
+        threads=session.threads,
+        runtime=session.runtime,
+    )

@@ -1,0 +1,217 @@
+"""This file measures how far a candidate's outputs are from the reference's, and judges it by one table."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from .session import Session
+
+MAX_SNR_DB = 200.0  # stands for "identical": float32 itself ends at about 150 dB
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How a candidate agrees with its reference over all samples; of several outputs, the worst.
+
+    Attributes:
+        snr_db: 10 log10(sum ref^2 / sum (ref - cand)^2), within +-MAX_SNR_DB.
+        max_abs: the largest |ref - cand|.
+        max_abs_over_std: that, in standard deviations of the reference's output.
+        cosine: the cosine of the two outputs, all samples as one vector.
+        top1: share of samples whose highest class is the same; None where the output is not (batch, classes).
+        top5: share of samples whose highest class by the reference is among the candidate's five highest, or None.
+        kl: mean KL(softmax(ref) || softmax(cand)) in nats, or None.
+        samples: how many samples were compared.
+        problem: why the numbers cannot be believed (they are NaN then), or "".
+    """
+
+    snr_db: float
+    max_abs: float
+    max_abs_over_std: float
+    cosine: float
+    top1: float | None
+    top5: float | None
+    kl: float | None
+    samples: int
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an artifact of one precision must reach; None where a figure is reported and not judged."""
+
+    max_abs_over_std: float | None = None  # at most
+    snr_db: float | None = None  # at least
+    cosine: float | None = None  # at least
+    top1: float | None = None  # at least
+
+
+# The one table of what counts as "agrees with the reference". fp32: only the order of the sums differs, so a wrong
+# layout or a wrong approximation of an activation stands out. int8: the best public W8A8 of MobileNets reaches about
+# 20 dB on random weights, a wrong scale or a lost zero point ends far below 10; accuracy on one's own labels is the
+# user's test.
+TOLERANCE = {
+    "fp32": Limits(max_abs_over_std=1e-4, snr_db=80.0),
+    "int8": Limits(snr_db=10.0, cosine=0.95),
+}
+
+# field of Limits -> (what to call it, +1 where more is better)
+_JUDGED = {
+    "max_abs_over_std": ("max abs error / std", -1),
+    "snr_db": ("SNR in dB", +1),
+    "cosine": ("cosine", +1),
+    "top1": ("top-1 agreement", +1),
+}
+
+
+def compare(reference: Session, candidate: Session, feeds: Iterable[Mapping[str, np.ndarray]]) -> Agreement:
+    """Runs both on each of `feeds` ({input name of the reference: float32 NCHW array}), keeping no outputs.
+
+    Where the candidate has other names, its inputs and outputs are taken in the reference's order.
+
+    Raises:
+        ValueError: no feeds, or another number of inputs or outputs.
+        FeedError: feeds that do not fit a session.
+    """
+    to_inputs = _paired("inputs", reference, candidate)
+    to_outputs = _paired("outputs", reference, candidate)
+    tallies = {name: _Tally() for name in to_outputs}
+    samples = 0
+    for feed in feeds:
+        wanted = reference.run(feed)
+        got = candidate.run({to_inputs[name]: array for name, array in feed.items()})
+        for name, tally in tallies.items():
+            problem = tally.add(wanted[name], got[to_outputs[name]])
+            if problem:
+                return _not_comparable(f"output {name!r}: {problem}", samples)
+        samples += len(next(iter(feed.values())))
+    if not samples:
+        raise ValueError("there is nothing to compare on: no inputs were given")
+    constant = [name for name, tally in tallies.items() if tally.std == 0]
+    if constant:
+        return _not_comparable(
+            f"output {constant[0]!r}: the reference gives one and the same value everywhere", samples
+        )
+    return _worst([tally.agreement(samples) for tally in tallies.values()])
+
+
+def judge(agreement: Agreement, precision: str) -> str:
+    """ "ok", or "fail: " and what is out of TOLERANCE[precision]."""
+    if agreement.problem:
+        return f"fail: {agreement.problem}"
+    misses = []
+    for name, (words, sign) in _JUDGED.items():
+        limit, value = getattr(TOLERANCE[precision], name), getattr(agreement, name)
+        if limit is None or value is None:
+            continue
+        if not sign * value >= sign * limit:  # a NaN misses too
+            misses.append(f"{words} {value:.3g}, must be {'at least' if sign > 0 else 'at most'} {limit:g}")
+    return f"fail: {'; '.join(misses)} ({precision})" if misses else "ok"
+
+
+@dataclass
+class _Tally:
+    """float64 sums over the samples of one output."""
+
+    count: int = 0
+    ref_square: float = 0.0
+    cand_square: float = 0.0
+    dot: float = 0.0
+    error_square: float = 0.0
+    max_abs: float = 0.0
+    shift: float | None = (
+        None  # the first value, subtracted before squaring, so that a large mean does not hide the spread
+    )
+    shifted: float = 0.0
+    shifted_square: float = 0.0
+    ranked: bool = True
+    top1: int = 0
+    top5: int = 0
+    kl: float = 0.0
+
+    def add(self, ref: np.ndarray, cand: np.ndarray) -> str:
+        """Adds one feed's output; returns why it cannot be compared, or ""."""
+        if ref.shape != cand.shape:
+            return f"the candidate's shape is {cand.shape}, the reference's {ref.shape}"
+        for who, array in (("reference", ref), ("candidate", cand)):
+            bad = array.size - np.count_nonzero(np.isfinite(array))
+            if bad:
+                return f"the {who} has {bad} of {array.size} values that are NaN or infinite"
+        ref, cand = ref.astype(np.float64), cand.astype(np.float64)
+        if self.shift is None:
+            self.shift = float(ref.flat[0])
+        error, centred = ref - cand, ref - self.shift
+        self.count += ref.size
+        self.shifted += centred.sum()
+        self.shifted_square += np.vdot(centred, centred)
+        self.ref_square += np.vdot(ref, ref)
+        self.cand_square += np.vdot(cand, cand)
+        self.dot += np.vdot(ref, cand)
+        self.error_square += np.vdot(error, error)
+        self.max_abs = max(self.max_abs, float(np.abs(error).max()))
+        self.ranked = self.ranked and ref.ndim == 2 and ref.shape[1] > 1
+        if self.ranked:
+            self._add_ranks(ref, cand)
+        return ""
+
+    def _add_ranks(self, ref: np.ndarray, cand: np.ndarray) -> None:
+        first = ref.argmax(1)
+        own = np.take_along_axis(cand, first[:, None], 1)
+        higher = (cand > own).sum(1)
+        self.top1 += int((cand.argmax(1) == first).sum())
+        self.top5 += int((higher < 5).sum())
+        log_p, log_q = _log_softmax(ref), _log_softmax(cand)
+        self.kl += float((np.exp(log_p) * (log_p - log_q)).sum())
+
+    @property
+    def std(self) -> float:
+        return math.sqrt(max(self.shifted_square / self.count - (self.shifted / self.count) ** 2, 0.0))
+
+    def agreement(self, samples: int) -> Agreement:
+        norms = math.sqrt(self.ref_square * self.cand_square)
+        return Agreement(
+            snr_db=_decibel(self.ref_square, self.error_square),
+            max_abs=self.max_abs,
+            max_abs_over_std=self.max_abs / self.std,
+            cosine=float(self.dot / norms) if norms else 0.0,
+            top1=self.top1 / samples if self.ranked else None,
+            top5=self.top5 / samples if self.ranked else None,
+            kl=max(self.kl / samples, 0.0) if self.ranked else None,
+            samples=samples,
+        )
+
+
+def _decibel(signal: float, noise: float) -> float:
+    if noise == 0:
+        return MAX_SNR_DB
+    return max(-MAX_SNR_DB, min(MAX_SNR_DB, 10 * math.log10(signal / noise))) if signal else -MAX_SNR_DB
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = logits - logits.max(1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+
+
+def _paired(side: str, reference: Session, candidate: Session) -> dict[str, str]:
+    """{name in the reference: name in the candidate}."""
+    ref = [spec.name for spec in getattr(reference, side)]
+    cand = [spec.name for spec in getattr(candidate, side)]
+    if len(ref) != len(cand):
+        raise ValueError(f"the reference has {len(ref)} {side} {ref}, the candidate {len(cand)} {cand}")
+    return dict(zip(ref, ref if set(ref) == set(cand) else cand, strict=True))
+
+
+def _not_comparable(problem: str, samples: int) -> Agreement:
+    nan = math.nan
+    return Agreement(nan, nan, nan, nan, None, None, None, samples, problem)
+
+
+def _worst(agreements: list[Agreement]) -> Agreement:
+    def pick(choose, name: str):
+        values = [value for a in agreements if (value := getattr(a, name)) is not None]
+        return choose(values) if values else None
+
+    low, high = ("snr_db", "cosine", "top1", "top5"), ("max_abs", "max_abs_over_std", "kl", "samples")
+    return Agreement(**{name: pick(min, name) for name in low}, **{name: pick(max, name) for name in high})

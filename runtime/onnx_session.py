@@ -1,0 +1,79 @@
+"""This file runs an ONNX model with ONNX Runtime on the CPU."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from .session import ArtifactError, RuntimeUnavailable, TensorSpec, check_feeds
+
+# our word -> member of onnxruntime.GraphOptimizationLevel
+OPTIMISATION = {
+    "disable": "ORT_DISABLE_ALL",
+    "basic": "ORT_ENABLE_BASIC",
+    "extended": "ORT_ENABLE_EXTENDED",
+    "all": "ORT_ENABLE_ALL",
+}
+
+_DTYPE = {"tensor(float)": "float32", "tensor(int8)": "int8", "tensor(uint8)": "uint8", "tensor(int64)": "int64"}
+_ERRORS_ONLY = 3  # ONNX Runtime's severity: its warnings are about the graph optimiser, not about the model
+
+
+class OnnxSession:
+    """An ONNX model.
+
+    Args:
+        model: a path, or the serialised model.
+        threads: intra-op threads; inter-op is always 1.
+        optimisation: a key of OPTIMISATION. With "all" a quantised graph is no longer faithful to its own Q/DQ nodes
+            (int8 fusions round elsewhere); with "disable" and "basic" it is.
+
+    Raises:
+        ArtifactError: ONNX Runtime refuses the model.
+        RuntimeUnavailable: ONNX Runtime is not installed.
+    """
+
+    def __init__(self, model: str | Path | bytes, *, threads: int = 1, optimisation: str = "all"):
+        try:
+            import onnxruntime as ort
+        except ImportError as e:
+            raise RuntimeUnavailable("ONNX Runtime is not installed: pip install onnxruntime") from e
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _ERRORS_ONLY
+        options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, OPTIMISATION[optimisation])
+        start = time.perf_counter()
+        try:
+            self._session = ort.InferenceSession(
+                model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as e:  # ONNX Runtime's exceptions share no base class
+            where = "the model" if isinstance(model, bytes) else model
+            raise ArtifactError(f"{where}: ONNX Runtime cannot load it ({_first_line(e)})") from e
+        self.load_ms = (time.perf_counter() - start) * 1e3
+        self.threads = threads
+        self.runtime = f"onnxruntime {ort.__version__}"
+        self.inputs = tuple(_spec(arg) for arg in self._session.get_inputs())
+        self.outputs = tuple(_spec(arg) for arg in self._session.get_outputs())
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        arrays = check_feeds(self.inputs, feeds)
+        named = {
+            spec.name: array.astype(spec.dtype, copy=False) for spec, array in zip(self.inputs, arrays, strict=True)
+        }
+        names = [spec.name for spec in self.outputs]
+        return dict(zip(names, self._session.run(names, named), strict=True))
+
+    def close(self) -> None:
+        del self._session
+
+
+def _spec(arg) -> TensorSpec:
+    shape = tuple(dim if isinstance(dim, int) else None for dim in arg.shape)
+    return TensorSpec(arg.name, shape, _DTYPE.get(arg.type, arg.type))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".")

@@ -1,0 +1,138 @@
+"""This file defines what a session is, and opens the right one for an artifact.
+
+A session runs one artifact: float32 NCHW arrays and the model's own tensor names outside, the format's oddities inside.
+"""
+
+import hashlib
+import importlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+# suffix -> (module of this package, class); a new format is one row and one file
+SESSIONS = {
+    ".onnx": ("onnx_session", "OnnxSession"),
+    ".tflite": ("tflite_session", "TFLiteSession"),
+}
+
+
+class RuntimeUnavailable(Exception):
+    """A backend is not installed. The message names the extra that brings it."""
+
+
+class ArtifactError(Exception):
+    """An artifact is missing, truncated, corrupt or of an unknown format. The message is one sentence."""
+
+
+class FeedError(ValueError):
+    """The arrays given to a session do not fit its inputs. The message is one sentence."""
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """An input or output as seen from outside.
+
+    Attributes:
+        name: the model's own name.
+        shape: logical NCHW dimensions; None where the artifact leaves one open.
+        dtype: the numpy name of what the artifact computes with there ("float32", "int8").
+    """
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+
+
+@runtime_checkable
+class Session(Protocol):
+    """What every format's session offers."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    threads: int
+    load_ms: float  # from the file on disk to ready to run, without our own checks of the file
+    runtime: str  # name and version, "onnxruntime 1.22.0"
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """{input name: float32 NCHW array} -> {output name: float32 array}. Raises FeedError."""
+        ...
+
+    def close(self) -> None:
+        """Frees the native memory; the session cannot run after it."""
+        ...
+
+
+def open_session(path: str | Path, *, threads: int = 1, **options) -> Session:
+    """The session of the artifact at `path`, chosen by its suffix; `options` go to that format's class.
+
+    Raises:
+        ArtifactError: no such file, unknown suffix, or not what the suffix says.
+        RuntimeUnavailable: the format's backend is not installed.
+    """
+    path = Path(path)
+    if path.suffix not in SESSIONS:
+        known = ", ".join(SESSIONS)
+        raise ArtifactError(f"{path}: no runtime for the suffix {path.suffix or '(none)'!r}; known: {known}")
+    check_file(path)
+    module, name = SESSIONS[path.suffix]
+    return getattr(importlib.import_module(f".{module}", __package__), name)(path, threads=threads, **options)
+
+
+def manifest_path(artifact: Path) -> Path:
+    """mobilevit_s_int8.tflite -> mobilevit_s_int8.tflite.json, beside it."""
+    return artifact.with_name(artifact.name + ".json")
+
+
+def check_file(path: Path) -> None:
+    """Raises ArtifactError unless `path` is a readable file that agrees with its manifest, where one lies beside it."""
+    if not path.exists():
+        raise ArtifactError(f"{path}: no such file")
+    if not path.is_file():
+        raise ArtifactError(f"{path}: is not a file")
+    try:
+        size = path.stat().st_size
+        if size == 0:
+            raise ArtifactError(f"{path}: is empty")
+        with path.open("rb") as file:
+            recorded = _recorded_artifact(path)
+            if not recorded:
+                file.read(1)
+                return
+            if size != recorded["size_bytes"]:
+                raise ArtifactError(
+                    f"{path}: has {size} bytes, but its manifest says {recorded['size_bytes']}; export it again"
+                )
+            if hashlib.file_digest(file, "sha256").hexdigest() != recorded["sha256"]:
+                raise ArtifactError(f"{path}: its sha256 is not the one in its manifest; export it again")
+    except OSError as e:
+        raise ArtifactError(f"{path}: cannot be read ({e.strerror})") from e
+
+
+def _recorded_artifact(path: Path) -> dict | None:
+    """{"size_bytes", "sha256"} from the manifest beside an artifact, or None where there is none for this file."""
+    try:
+        recorded = json.loads(manifest_path(path).read_bytes())["artifact"]
+        return recorded if recorded["file"] == path.name and {"size_bytes", "sha256"} <= recorded.keys() else None
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # somebody else's json
+
+
+def check_feeds(inputs: tuple[TensorSpec, ...], feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """The feeds in the order of `inputs`, contiguous float32. Raises FeedError on a wrong name or shape."""
+    names = [spec.name for spec in inputs]
+    if set(names) != set(feeds):
+        raise FeedError(f"the model's inputs are {names}, but {sorted(feeds)} were given")
+    arrays = []
+    for spec in inputs:
+        array = np.asarray(feeds[spec.name], dtype=np.float32, order="C")
+        fits = len(spec.shape) == array.ndim and all(
+            want in (None, got) for want, got in zip(spec.shape, array.shape, strict=True)
+        )
+        if not fits:
+            raise FeedError(f"input {spec.name!r} has shape {spec.shape}, but {array.shape} was given")
+        arrays.append(array)
+    return arrays

@@ -1,0 +1,257 @@
+"""Operator behaviours as data: a graph in ONNX's text form, run by ONNX Runtime and by each converter.
+
+One line adds a case. Shapes are chosen so that every dimension has another size and no layout error can cancel.
+"""
+
+# name -> (graph text, output, constants); the result is always `y`
+CASES: dict[str, tuple[str, str, dict[str, object]]] = {}
+
+
+def case(name: str, inputs: str, output: str, body: str, **constants: object) -> None:
+    """Enter a graph: `inputs` and `output` as `float[1,3,8,6] x`; constants: a shape (drawn) or a list of values."""
+    if name in CASES:
+        raise ValueError(f"case {name} twice")
+    CASES[name] = (f"agraph ({inputs}) => ({output}) {{ {body} }}", output, constants)
+
+
+X = "float[1,6,8,10] x"
+
+# convolution: strides, pads that are and are not SAME, dilation, depthwise with multiplier, groups, asymmetric pads
+for tag, attrs, w, out in [
+    ("1x1", "", (4, 6, 1, 1), (8, 10)),
+    ("3x3_same", "pads=[1,1,1,1]", (4, 6, 3, 3), (8, 10)),
+    ("3x3_stride2", "pads=[1,1,1,1], strides=[2,2]", (4, 6, 3, 3), (4, 5)),
+    ("3x3_valid", "", (4, 6, 3, 3), (6, 8)),
+    ("3x3_asymmetric", "pads=[0,1,2,0]", (4, 6, 3, 3), (8, 9)),
+    ("3x3_dilated", "pads=[2,2,2,2], dilations=[2,2]", (4, 6, 3, 3), (8, 10)),
+    ("5x3_stride2x1", "pads=[2,1,2,1], strides=[2,1]", (4, 6, 5, 3), (4, 10)),
+    ("depthwise", "pads=[1,1,1,1], group=6", (6, 1, 3, 3), (8, 10)),
+    ("depthwise_stride2", "pads=[2,2,2,2], group=6, strides=[2,2]", (6, 1, 5, 5), (4, 5)),
+    ("grouped", "pads=[1,1,1,1], group=2", (4, 3, 3, 3), (8, 10)),
+    ("depthwise_multiplier", "pads=[1,1,1,1], group=6", (12, 1, 3, 3), (8, 10)),
+    ("patch", "strides=[2,2]", (4, 6, 2, 2), (4, 5)),
+]:
+    o = f"1,{w[0]},{out[0]},{out[1]}"
+    case(
+        f"conv_{tag}",
+        X,
+        f"float[{o}] y",
+        f"y = Conv <{attrs}> (x, w, b)" if attrs else "y = Conv (x, w, b)",
+        w=w,
+        b=w[:1],
+    )
+case("conv_relu", X, "float[1,4,8,10] y", "c = Conv (x, w, b) y = Relu (c)", w=(4, 6, 1, 1), b=(4,))
+case(
+    "conv_relu6",
+    X,
+    "float[1,4,8,10] y",
+    "c = Conv (x, w, b) y = Clip (c, lo, hi)",
+    w=(4, 6, 1, 1),
+    b=(4,),
+    lo=[0.0],
+    hi=[6.0],
+)
+case(
+    "conv_clip01",
+    X,
+    "float[1,4,8,10] y",
+    "c = Conv (x, w, b) y = Clip (c, lo, hi)",
+    w=(4, 6, 1, 1),
+    b=(4,),
+    lo=[0.0],
+    hi=[1.0],
+)
+case(
+    "conv_conv",
+    X,
+    "float[1,3,8,10] y",
+    "c = Conv (x, w, b) y = Conv (c, v, d)",
+    w=(4, 6, 1, 1),
+    b=(4,),
+    v=(3, 4, 1, 1),
+    d=(3,),
+)
+
+# linear
+case("linear", "float[2,5,6] x", "float[2,5,7] y", "m = MatMul (x, w) y = Add (m, b)", w=(6, 7), b=(7,))
+case("linear_no_bias", "float[2,5,6] x", "float[2,5,7] y", "y = MatMul (x, w)", w=(6, 7))
+case(
+    "linear_bias_relu",
+    "float[2,6] x",
+    "float[2,7] y",
+    "m = MatMul (x, w) a = Add (m, b) y = Relu (a)",
+    w=(6, 7),
+    b=(7,),
+)
+case(
+    "linear_of_flattened_conv",
+    X,
+    "float[1,5] y",
+    "f = Reshape (x, s) m = MatMul (f, w) y = Add (m, b)",
+    s=[1, 480],
+    w=(480, 5),
+    b=(5,),
+)
+case(
+    "linear_over_width",
+    X,
+    "float[1,6,8,7] y",
+    "m = MatMul (x, w) y = Add (m, b)",
+    w=(10, 7),
+    b=(7,),
+)
+case("matmul", "float[2,3,5,6] a, float[2,3,6,4] b", "float[2,3,5,4] y", "y = MatMul (a, b)")
+case(
+    "matmul_transposed",
+    "float[2,3,5,6] a, float[2,3,4,6] b",
+    "float[2,3,5,4] y",
+    "t = Transpose <perm=[0,1,3,2]> (b) y = MatMul (a, t)",
+)
+_ATTENTION = """
+    q0 = MatMul (x, wq) q1 = Reshape (q0, s) q = Transpose <perm=[0,2,1,3]> (q1)
+    k0 = MatMul (x, wk) k1 = Reshape (k0, s) k = Transpose <perm=[0,2,3,1]> (k1)
+    v0 = MatMul (x, wv) v1 = Reshape (v0, s) v = Transpose <perm=[0,2,1,3]> (v1)
+    z = MatMul (q, k) p = Softmax <axis=3> (z) o = MatMul (p, v)
+    t = Transpose <perm=[0,2,1,3]> (o) r = Reshape (t, u) m = MatMul (r, wo) y = Add (x, m)"""
+case(
+    "attention",
+    "float[2,7,12] x",
+    "float[2,7,12] y",
+    _ATTENTION,
+    wq=(12, 12),
+    wk=(12, 12),
+    wv=(12, 12),
+    wo=(12, 12),
+    s=[2, 7, 3, 4],
+    u=[2, 7, 12],
+)
+
+# element-wise and broadcasting
+for op in ("Add", "Sub", "Mul"):
+    case(f"{op.lower()}_same", f"{X}, float[1,6,8,10] z", "float[1,6,8,10] y", f"y = {op} (x, z)")
+    case(f"{op.lower()}_channel", f"{X}, float[1,6,1,1] z", "float[1,6,8,10] y", f"y = {op} (x, z)")
+    case(f"{op.lower()}_const_channel", X, "float[1,6,8,10] y", f"y = {op} (x, c)", c=(6, 1, 1))
+    case(f"{op.lower()}_const_width", X, "float[1,6,8,10] y", f"y = {op} (x, c)", c=(10,))
+    case(f"{op.lower()}_scalar", X, "float[1,6,8,10] y", f"y = {op} (x, c)", c=[0.7])
+    case(f"{op.lower()}_const_first", X, "float[1,6,8,10] y", f"y = {op} (c, x)", c=(6, 8, 1))
+case("div_scalar", X, "float[1,6,8,10] y", "y = Div (x, c)", c=[0.7])
+case("add_outer", "float[5,1] x, float[1,7] z", "float[5,7] y", "y = Add (x, z)")
+case("add_relu", f"{X}, float[1,6,8,10] z", "float[1,6,8,10] y", "a = Add (x, z) y = Relu (a)")
+case(
+    "add_of_different_orders",
+    f"{X}, float[1,80,6] z",
+    "float[1,80,6] y",
+    "r = Reshape (x, s) t = Transpose <perm=[0,2,1]> (r) y = Add (z, t)",
+    s=[1, 6, 80],
+)
+case(
+    "window_mask",  # a constant that is broadcast inside a merged dimension
+    "float[1,24,10] x",
+    "float[24,10] y",
+    "a = Reshape (x, s) b = Add (a, c) y = Reshape (b, t)",
+    s=[4, 6, 10],
+    t=[24, 10],
+    c=(4, 1, 10),
+)
+for op in ("Relu", "Sigmoid", "Tanh", "HardSwish", "Exp", "Neg", "Abs", "Gelu"):
+    case(f"unary_{op.lower()}", X, "float[1,6,8,10] y", f"y = {op} (x)")
+case("gelu_tanh", X, "float[1,6,8,10] y", 'y = Gelu <approximate="tanh"> (x)')
+case("sqrt", X, "float[1,6,8,10] y", "e = Exp (x) y = Sqrt (e)")
+case("hard_sigmoid", X, "float[1,6,8,10] y", "y = HardSigmoid <alpha=0.16666667, beta=0.5> (x)")
+case("leaky_relu", X, "float[1,6,8,10] y", "y = LeakyRelu <alpha=0.1> (x)")
+case("silu", X, "float[1,6,8,10] y", "s = Sigmoid (x) y = Mul (x, s)")
+case("clip", X, "float[1,6,8,10] y", "y = Clip (x, lo, hi)", lo=[-0.3], hi=[0.4])
+case("pow2", X, "float[1,6,8,10] y", "y = Pow (x, e)", e=[2.0])
+
+# along dimensions
+for axis in (1, 2, 3):
+    case(f"softmax_{axis}", X, "float[1,6,8,10] y", f"y = Softmax <axis={axis}> (x)")
+case("mean_spatial", X, "float[1,6,1,1] y", "y = ReduceMean (x, a)", a=[2, 3])
+case("mean_channel", X, "float[1,1,8,10] y", "y = ReduceMean (x, a)", a=[1])
+case("mean_width", X, "float[1,6,8,1] y", "y = ReduceMean (x, a)", a=[3])
+case(
+    "layer_norm",
+    "float[2,5,6] x",
+    "float[2,5,6] y",
+    "y = LayerNormalization <axis=-1, epsilon=1e-5> (x, g, b)",
+    g=(6,),
+    b=(6,),
+)
+case(
+    "layer_norm_channels_last",
+    X,
+    "float[1,8,10,6] y",
+    "t = Transpose <perm=[0,2,3,1]> (x) y = LayerNormalization <axis=-1, epsilon=1e-6> (t, g, b)",
+    g=(6,),
+    b=(6,),
+)
+case("layer_norm_width", X, "float[1,6,8,10] y", "y = LayerNormalization <axis=-1> (x, g, b)", g=(10,), b=(10,))
+for tag, attrs, out in [
+    ("2x2", "kernel_shape=[2,2], strides=[2,2]", "1,6,4,5"),
+    ("3x3_stride2", "kernel_shape=[3,3], strides=[2,2], pads=[1,1,1,1]", "1,6,4,5"),
+    ("3x3_same", "kernel_shape=[3,3], strides=[1,1], pads=[1,1,1,1]", "1,6,8,10"),
+]:
+    case(f"max_pool_{tag}", X, f"float[{out}] y", f"y = MaxPool <{attrs}> (x)")
+    case(f"relu_max_pool_{tag}", X, f"float[{out}] y", f"r = Relu (x) y = MaxPool <{attrs}> (r)")
+    case(f"average_pool_{tag}_counted", X, f"float[{out}] y", f"y = AveragePool <{attrs}, count_include_pad=1> (x)")
+case("average_pool_same", X, "float[1,6,8,10] y", "y = AveragePool <kernel_shape=[3,3], pads=[1,1,1,1]> (x)")
+
+# movement
+case("transpose", X, "float[10,6,1,8] y", "y = Transpose <perm=[3,1,0,2]> (x)")
+case("reshape_split", X, "float[2,3,80] y", "y = Reshape (x, s)", s=[2, 3, 80])
+case("reshape_uncuttable", X, "float[8,6,10] y", "t = Transpose <perm=[0,2,1,3]> (x) y = Reshape (t, s)", s=[8, 6, 10])
+case(
+    "reshape_crossing",
+    "float[6,4] x",
+    "float[4,6] y",
+    "t = Transpose <perm=[1,0]> (x) r = Reshape (t, s) y = Relu (r)",
+    s=[4, 6],
+)
+case(
+    "reshape_crossing2",
+    "float[4,6] x",
+    "float[3,8] y",
+    "t = Transpose <perm=[1,0]> (x) r = Reshape (t, s) y = Relu (r)",
+    s=[3, 8],
+)
+case("slice", X, "float[1,3,8,4] y", "y = Slice (x, st, en, ax, sp)", st=[1, 2], en=[4, 6], ax=[1, 3], sp=[1, 1])
+case(
+    "slice_strided", X, "float[1,6,4,5] y", "y = Slice (x, st, en, ax, sp)", st=[0, 1], en=[8, 10], ax=[2, 3], sp=[2, 2]
+)
+case("slice_to_one", X, "float[1,1,8,10] y", "y = Slice (x, st, en, ax, sp)", st=[2], en=[3], ax=[1], sp=[1])
+case("concat_channels", f"{X}, float[1,3,8,10] z", "float[1,9,8,10] y", "y = Concat <axis=1> (x, z)")
+case("concat_rows", f"{X}, float[1,6,3,10] z", "float[1,6,11,10] y", "y = Concat <axis=2> (x, z)")
+case("concat_token", "float[1,7,6] x", "float[1,8,6] y", "y = Concat <axis=1> (c, x)", c=(1, 1, 6))
+case("concat_ones", "float[1,6] x, float[1,6] z", "float[2,6] y", "y = Concat <axis=0> (x, z)")
+case("concat_seven", "float[1,6] x", "float[1,42] y", "y = Concat <axis=1> (x, x, x, x, x, x, x)")
+case(
+    "concat_different_orders",
+    f"{X}, float[1,80,6] z",
+    "float[1,12,80] y",
+    "r = Reshape (x, s) t = Transpose <perm=[0,2,1]> (z) y = Concat <axis=1> (r, t)",
+    s=[1, 6, 80],
+)
+case("pad", X, "float[1,6,11,12] y", "y = Pad (x, p)", p=[0, 0, 1, 2, 0, 0, 2, 0])
+case("pad_channels", X, "float[1,9,8,10] y", "y = Pad (x, p)", p=[0, 1, 0, 0, 0, 2, 0, 0])
+case("pad_value", X, "float[1,6,11,12] y", "y = Pad (x, p, v)", p=[0, 0, 1, 2, 0, 0, 2, 0], v=[0.5])
+case("erf", X, "float[1,6,8,10] y", "e = Mul (x, c) y = Erf (e)", c=[2.0])
+case("pad_batch", X, "float[2,6,8,10] y", "y = Pad (x, p)", p=[0, 0, 0, 0, 1, 0, 0, 0])
+case(
+    "mobilevit_unfold",
+    X,
+    "float[1,6,8,10] y",
+    """a = Reshape (x, s1) b = Transpose <perm=[0,2,1,3]> (a) c = Reshape (b, s2) d = Transpose <perm=[0,3,2,1]> (c)
+       e = Reshape (d, s3) l = LayerNormalization <axis=-1> (e, g, h) m = MatMul (l, w) n = Add (m, v) o = Add (n, e)
+       p = Reshape (o, s4) q = Transpose <perm=[0,3,2,1]> (p) r = Reshape (q, s5) t = Transpose <perm=[0,2,1,3]> (r)
+       y = Reshape (t, s6)""",
+    s1=[24, 2, 5, 2],
+    s2=[1, 6, 20, 4],
+    s3=[4, 20, 6],
+    g=(6,),
+    h=(6,),
+    w=(6, 6),
+    v=(6,),
+    s4=[1, 4, 20, 6],
+    s5=[24, 5, 2, 2],
+    s6=[1, 6, 8, 10],
+)

@@ -1,0 +1,138 @@
+import math
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from edgeport.runtime.compare import MAX_SNR_DB, TOLERANCE, Agreement, compare, judge
+from edgeport.runtime.session import TensorSpec
+
+
+class Recorded:
+    """A session that plays back outputs, one array (n, ...) per run."""
+
+    threads, load_ms, runtime = 1, 0.0, "recorded"
+
+    def __init__(self, outputs, input_name="x", name="y"):
+        self.inputs = (TensorSpec(input_name, (None, 1), "float32"),)
+        self.outputs = (TensorSpec(name, np.shape(outputs[0]), "float32"),)
+        self._outputs = iter(np.asarray(output, np.float32) for output in outputs)
+
+    def run(self, feeds):
+        assert set(feeds) == {self.inputs[0].name}
+        return {self.outputs[0].name: next(self._outputs)}
+
+    def close(self):
+        pass
+
+
+def agreement(ref, cand, **names):
+    feeds = [{"x": np.zeros((len(r), 1), np.float32)} for r in ref]
+    return compare(Recorded(ref), Recorded(cand, **names), feeds)
+
+
+def test_against_numpy():
+    rng = np.random.default_rng(0)
+    ref = rng.standard_normal((20, 1, 50)).astype(np.float32) + 3
+    cand = ref + 0.3 * rng.standard_normal((20, 1, 50)).astype(np.float32)
+    r, c = ref.astype(np.float64)[:, 0], cand.astype(np.float64)[:, 0]
+    p, q = (np.exp(z) / np.exp(z).sum(1, keepdims=True) for z in (r, c))
+    five = np.argsort(-c, 1)[:, :5]
+    got = agreement(list(ref), list(cand))
+    assert got.snr_db == pytest.approx(10 * math.log10((r**2).sum() / ((r - c) ** 2).sum()))
+    assert got.max_abs == pytest.approx(np.abs(r - c).max())
+    assert got.max_abs_over_std == pytest.approx(np.abs(r - c).max() / r.std())
+    assert got.cosine == pytest.approx((r * c).sum() / math.sqrt((r**2).sum() * (c**2).sum()))
+    assert got.kl == pytest.approx((p * np.log(p / q)).sum(1).mean())
+    assert got.top1 == (r.argmax(1) == c.argmax(1)).mean()
+    assert got.top5 == np.mean([r[i].argmax() in five[i] for i in range(20)])
+    assert 0 < got.top1 < got.top5 <= 1
+    assert got.samples == 20
+
+
+def test_identical():
+    ref = [np.random.default_rng(i).standard_normal((2, 10)) for i in range(3)]
+    assert agreement(ref, ref) == Agreement(MAX_SNR_DB, 0.0, 0.0, pytest.approx(1.0), 1.0, 1.0, 0.0, 6)
+
+
+def test_one_sample_after_the_other_or_in_one_batch():
+    rng = np.random.default_rng(2)
+    ref, cand = rng.standard_normal((2, 8, 10))
+    single = agreement([r[None] for r in ref], [c[None] for c in cand])
+    batch = agreement([ref], [cand])
+    assert single == replace(
+        batch, **{k: pytest.approx(getattr(batch, k)) for k in ("snr_db", "cosine", "kl", "max_abs_over_std")}
+    )
+
+
+def test_a_large_mean_does_not_hide_the_spread():
+    ref = 1e6 + np.arange(16, dtype=np.float32).reshape(4, 4) / 16
+    assert agreement([ref], [ref + 0.0625]).max_abs_over_std == pytest.approx(0.0625 / ref.astype(np.float64).std())
+
+
+def test_feature_maps_have_no_ranks():
+    ref = np.random.default_rng(0).standard_normal((1, 3, 4, 4))
+    got = agreement([ref], [ref])
+    assert (got.top1, got.top5, got.kl) == (None, None, None)
+    assert judge(got, "fp32") == "ok"
+
+
+def test_other_names_go_by_order():
+    ref = np.random.default_rng(0).standard_normal((1, 10))
+    assert agreement([ref], [ref], input_name="serving_default_x:0", name="StatefulPartitionedCall:0").top1 == 1
+
+
+GOOD = np.arange(10.0).reshape(1, 10)
+
+
+@pytest.mark.parametrize(
+    ("ref", "cand", "words"),
+    [
+        (GOOD, np.where(GOOD == 3, np.nan, GOOD), "the candidate has 1 of 10 values that are NaN or infinite"),
+        (GOOD, np.where(GOOD > 3, np.inf, GOOD), "the candidate has 6 of 10"),
+        (np.where(GOOD == 3, -np.inf, GOOD), np.where(GOOD == 3, -np.inf, GOOD), "the reference has 1 of 10"),
+        (GOOD * np.nan, GOOD * np.nan, "the reference has 10 of 10"),
+        (GOOD, GOOD.T, r"the candidate's shape is \(10, 1\)"),
+        (np.ones((1, 10)), np.ones((1, 10)), "one and the same value"),
+    ],
+    ids=["nan", "inf", "the same inf in both", "all nan", "shape", "constant"],
+)
+@pytest.mark.parametrize("precision", TOLERANCE)
+def test_what_cannot_be_compared_fails(ref, cand, words, precision):
+    got = agreement([ref], [cand])
+    assert re.search(words, got.problem)
+    assert math.isnan(got.snr_db)
+    assert got.top1 is None
+    assert re.match("fail: .*" + words, judge(got, precision))
+
+
+def test_a_nan_in_a_late_sample_is_found():
+    assert agreement([GOOD, GOOD, GOOD], [GOOD, GOOD, GOOD * np.nan]).problem
+
+
+def test_no_feeds_and_other_arity():
+    with pytest.raises(ValueError, match="nothing to compare"):
+        compare(Recorded([GOOD]), Recorded([GOOD]), [])
+    two = Recorded([GOOD])
+    two.outputs = (*two.outputs, TensorSpec("z", (1, 1), "float32"))
+    with pytest.raises(ValueError, match="1 outputs"):
+        compare(Recorded([GOOD]), two, [{"x": np.zeros((1, 1), np.float32)}])
+
+
+GOOD_FIGURES = Agreement(200.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 10)
+
+
+@pytest.mark.parametrize(
+    ("changes", "precision", "verdict"),
+    [
+        ({}, "fp32", "ok"),
+        ({}, "int8", "ok"),
+        ({"max_abs_over_std": 1.1e-4}, "fp32", "fail: max abs error / std 0.00011, must be at most 0.0001 (fp32)"),
+        ({"max_abs_over_std": 1.1e-4}, "int8", "ok"),
+        ({"snr_db": 9.0}, "int8", "fail: SNR in dB 9, must be at least 10 (int8)"),
+        ({"cosine": float("nan")}, "int8", "fail: cosine nan, must be at least 0.95 (int8)"),
+        ({"top1": 0.5}, "int8", "ok"),
+    ],
+)
+def test_judge(changes, precision, verdict):
+    assert judge(replace(GOOD_FIGURES, **changes), precision) == verdict
