@@ -69,10 +69,17 @@ class Output:
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """The inputs that set the int8 ranges; `warning` says where they are no real images."""
+    """The inputs that set the int8 ranges.
+
+    Attributes:
+        source: a folder or file as given, or "generated".
+        inputs: a digest of each, so that nobody validates on them.
+        warning: says loudly where they are no real images.
+    """
 
     source: str
     count: int
+    inputs: tuple[str, ...]
     warning: str | None = None
 
 
@@ -142,7 +149,7 @@ class Manifest:
             facts["weights"] = Weights(**facts["weights"])
             facts["inputs"] = tuple(Input(**_tuples(each)) for each in facts["inputs"])
             facts["outputs"] = tuple(Output(**_tuples(each)) for each in facts["outputs"])
-            facts["calibration"] = Calibration(**facts["calibration"]) if facts["calibration"] else None
+            facts["calibration"] = Calibration(**_tuples(facts["calibration"])) if facts["calibration"] else None
             facts["artifact"] = Artifact(**facts["artifact"])
             return cls(**facts)
         except (ValueError, KeyError, TypeError, AttributeError) as e:
