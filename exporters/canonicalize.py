@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import onnx_ir as ir
+from types import ModuleType
 
-from .dialect import OPSET, check
-from .errors import ExportError, NotCanonical
+import onnx_ir as ir
+from onnx_ir.passes import common
+
+from .dialect import check
 from .graph import remove_dead
 from .passes import (
     attention_scale,
@@ -26,6 +28,7 @@ from .passes import (
     hard_sigmoid,
     hard_sigmoid_to_clip,
     hard_swish,
+    instance_norm,
     layer_norm,
     layer_norm_affine,
     layer_norm_scale,
@@ -34,10 +37,12 @@ from .passes import (
     names,
     no_ops,
     operand_order,
+    opset,
     pad,
     reduce_mean,
     split_linear,
     split_to_slices,
+    static_shapes,
 )
 
 FORMS = (  # each op in its one form
@@ -51,6 +56,7 @@ FORMS = (  # each op in its one form
     explicit_pads,
     reduce_mean,
     batch_norm,
+    instance_norm,
     gemm_to_linear,
     matmul_forms,
     constant_operands,
@@ -59,16 +65,13 @@ FORMS = (  # each op in its one form
     conv_bias,
     explicit_reshape,
 )
-IDIOMS = (hard_swish, hard_sigmoid, hard_swish, gelu, layer_norm)  # each idiom as its one op
+IDIOMS = (hard_swish, hard_sigmoid, gelu, layer_norm)  # each idiom as its one op
 FOLDS = (  # what the weights can take in
-    merge_views,
-    split_linear,
     merge_views,
     layer_norm_scale,
     channel_affine,
+    split_linear,
     attention_scale,
-    merge_views,
-    channel_affine,
     layer_norm_affine,
     hard_sigmoid_to_clip,
     no_ops,
@@ -79,25 +82,40 @@ FINISH = (explicit_attributes, names)
 def canonicalize(model: ir.Model) -> ir.Model:
     """The same function in the canonical dialect, with the folds on the float graph done; the argument stays as it is.
 
-    Raises UnsupportedOp, NotCanonical or DynamicShape where that cannot be done.
+    A symbolic first dimension of an input becomes 1, an older opset becomes the dialect's.
+    Raises UnsupportedOp, NotCanonical or DynamicShape where it cannot be done.
     """
-    model = prepared(model)
-    for stage in (FORMS, IDIOMS, FOLDS, FINISH):
-        for step in stage:
-            step.rewrite(model.graph)
-            if stage is IDIOMS:
-                remove_dead(model.graph)
-        remove_dead(model.graph)
+    model = own_copy(model)
+    model = opset.convert(model)
+    static_shapes.infer(model)
+    for stage in (FORMS, IDIOMS, FOLDS):
+        repeat(stage, model.graph)
+    for step in FINISH:
+        step.rewrite(model.graph)
     check(model)
     return model
 
 
-def prepared(model: ir.Model) -> ir.Model:
-    """A copy whose initializers are its own and none of which is an input."""
+def repeat(stage: tuple[ModuleType, ...], graph: ir.Graph) -> None:
+    """Run the passes of a stage in their order until none finds anything; each leaves less to find."""
+    found = 1
+    while found:
+        found = 0
+        for step in stage:
+            changed = step.rewrite(graph)
+            if changed:
+                remove_dead(graph)  # what nothing reads must not look like a second reader
+            found += changed
+
+
+def own_copy(model: ir.Model) -> ir.Model:
+    """A copy that shares no tensor objects with the model; functions are inlined, and no initializer is an input."""
     model = model.clone()
     graph = model.graph
+    if model.functions:
+        common.InlinePass()(model)
     for value in graph.initializers.values():
         value.const_value = ir.Tensor(value.const_value.numpy(), name=value.name)
-        value.shape = ir.Shape(value.const_value.shape)
+        value.shape, value.dtype = ir.Shape(value.const_value.shape), value.const_value.dtype
     graph.inputs[:] = [value for value in graph.inputs if not value.is_initializer()]
     return model

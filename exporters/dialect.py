@@ -25,9 +25,7 @@ class Op:
 
 
 def _op(least: int, most: int | None = None, *, constants=(), rule=lambda node: None, required=(), **defaults) -> Op:
-    return Op(
-        (least, most or least), frozenset(required) | frozenset(defaults), frozenset(constants), defaults, rule
-    )
+    return Op((least, most or least), frozenset(required) | frozenset(defaults), frozenset(constants), defaults, rule)
 
 
 def _rank(node: ir.Node, index: int = 0) -> int:
@@ -63,10 +61,6 @@ def _last_axis(node: ir.Node) -> str | None:
 def _axis(node: ir.Node) -> str | None:
     axis, rank = attribute(node, "axis"), _rank(node)
     return None if 0 <= axis < rank else f"its axis is {axis} of {rank}"
-
-
-def _softmax(node: ir.Node) -> str | None:
-    return _last_axis(node)
 
 
 def _reduce(node: ir.Node) -> str | None:
@@ -123,7 +117,7 @@ OPS: dict[str, Op] = {
     **{name: _op(1) for name in ("Relu", "Sigmoid", "HardSwish", "Tanh", "Erf", "Exp", "Sqrt", "Neg", "Abs")},
     # along axes
     "LayerNormalization": _op(3, constants=(1, 2), rule=_last_axis, axis=-1, epsilon=1e-5),
-    "Softmax": _op(1, rule=_softmax, axis=-1),
+    "Softmax": _op(1, rule=_axis, axis=-1),
     "ReduceMean": _op(2, constants=(1,), rule=_reduce, keepdims=1),
     "AveragePool": _op(1, rule=_pool, required=WINDOW, count_include_pad=0),
     "MaxPool": _op(1, rule=_pool, required=(*WINDOW, "dilations")),

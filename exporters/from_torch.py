@@ -8,6 +8,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
 import onnx_ir as ir
@@ -43,9 +44,7 @@ def from_torch(
         except Exception as e:  # the module's own code runs here: anything can come
             raise ExportError(f"torch.export cannot trace {type(module).__name__}: {first_sentence(e)}") from e
         try:
-            exported = torch.onnx.export(
-                program, dynamo=True, opset_version=OPSET, verbose=False, external_data=False
-            )
+            exported = torch.onnx.export(program, dynamo=True, opset_version=OPSET, verbose=False, external_data=False)
         except Exception as e:  # the exporter wraps what its translation functions raise, in several types
             raise ExportError(f"torch.onnx cannot translate {type(module).__name__}: {first_sentence(e)}") from e
         model = exported.model
@@ -88,10 +87,9 @@ def silence() -> Iterator[None]:
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            with contextlib.redirect_stderr(io.StringIO()):
-                warnings.simplefilter("ignore")
-                yield
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logging.disable(disabled)
 
@@ -112,8 +110,9 @@ def tidy(model: ir.Model) -> None:
         value.const_value = ir.Tensor(value.const_value.numpy().copy(), name=value.name)
         value.shape, value.dtype = ir.Shape(value.const_value.shape), value.const_value.dtype
         value.metadata_props.clear()
+    previous = None
     for node in model.graph:
-        scopes = node.metadata_props.get(NAME_SCOPES)
+        scopes = previous = node.metadata_props.get(NAME_SCOPES, previous)  # rewrites of the exporter may lose them
         node.metadata_props.clear()
         node.doc_string = None
         if scopes is not None:

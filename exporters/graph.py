@@ -1,4 +1,4 @@
-"""This file holds the small readings and edits of an onnx_ir graph that the passes, the quantiser and the converters share."""
+"""This file reads and edits an onnx_ir graph in small steps, for the passes, the quantiser and the converters."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import onnx_ir as ir
 from .errors import DynamicShape
 
 NAME_SCOPES = "pkg.torch.onnx.name_scopes"  # what torch.onnx calls a node's path of modules; the last entry is the call
+PART = "edgeport.part"  # which part of its module's layer a node computes, where a pass has split that layer: "0", "1"
 
 
 def module_path(node: ir.Node) -> str:
@@ -65,9 +66,8 @@ def shape(value: ir.Value) -> tuple[int, ...]:
     if dims is None or not all(isinstance(dim, int) for dim in dims):
         node = value.producer()
         place = f"{where(node)}: " if node is not None else ""
-        raise DynamicShape(
-            f"{place}value {value.name!r} has shape {'unknown' if dims is None else str(dims)}; export with fixed sizes."
-        )
+        known = "no known shape" if dims is None else f"shape {dims}"
+        raise DynamicShape(f"{place}value {value.name!r} has {known}; export with fixed sizes.")
     return tuple(dims)
 
 
@@ -81,7 +81,7 @@ def attribute(node: ir.Node, name: str, default=None):
 
 def constant(graph: ir.Graph, array: np.ndarray, name: str) -> ir.Value:
     """A new initializer that holds a copy-free `array`; a number is added to `name` where it is taken."""
-    unique, count = name, 1
+    unique, count = name, len(graph.initializers)
     while unique in graph.initializers:
         count += 1
         unique = f"{name}_{count}"
@@ -103,18 +103,17 @@ def emit(
 ) -> ir.Value:
     """Insert a node in front of `before` and return its one output.
 
-    The new node is said to come from the module of `like` (`before` if not given).
+    The new node takes the metadata, so the module, of `like` (`before` if not given).
     """
     origin = like or before
-    scopes = origin.metadata_props.get(NAME_SCOPES)
-    node = ir.node(op_type, inputs, attributes or None, metadata_props={NAME_SCOPES: scopes} if scopes else None)
+    node = ir.node(op_type, inputs, attributes or None, metadata_props=dict(origin.metadata_props))
     node.outputs[0].shape, node.outputs[0].dtype = ir.Shape(shape), dtype
     before.graph.insert_before(before, node)  # the graph names the node and its output
     return node.outputs[0]
 
 
 def reshape(value: ir.Value, to: Sequence[int], before: ir.Node, *, like: ir.Node | None = None) -> ir.Value:
-    """`value` in another shape with as many elements: a Reshape in front of `before`, or nothing if it has the shape."""
+    """`value` in another shape: a Reshape in front of `before`, or nothing if it has that shape."""
     if shape(value) == tuple(to):
         return value
     target = constant(before.graph, np.array(to, np.int64), "shape")
@@ -122,7 +121,7 @@ def reshape(value: ir.Value, to: Sequence[int], before: ir.Node, *, like: ir.Nod
 
 
 def transpose(value: ir.Value, perm: Sequence[int], before: ir.Node, *, like: ir.Node | None = None) -> ir.Value:
-    """`value` with its axes in the order `perm`: a Transpose in front of `before`, or nothing if that is their order."""
+    """`value` with its axes in the order `perm`: a Transpose in front of `before`, or nothing if they are in it."""
     if list(perm) == sorted(perm):
         return value
     dims = shape(value)

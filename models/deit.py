@@ -31,7 +31,7 @@ class DistilledViT(ViT):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.encode(x, self.cls_token, self.dist_token)
-        return (self.head(x[:, 0]) + self.head_dist(x[:, 1])) / 2
+        return 0.5 * (self.head(x[:, 0]) + self.head_dist(x[:, 1]))
 
 
 def DeiT(cfg: Cfg, num_classes: int = 1000) -> ViT:

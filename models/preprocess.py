@@ -49,18 +49,16 @@ def load_image(path: str | os.PathLike[str]) -> Image.Image:
     """
     try:
         with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I;16"):  # PIL's own conversion clips at 255
-                upright = Image.fromarray((np.asarray(upright) / 257).round().astype(np.uint8))
-            elif upright.mode in ("I", "F"):
-                raise ImageError(
-                    f"{path} has {upright.mode}-mode pixels of unknown range; save it with 8 bits a channel"
-                )
-            return upright.convert("RGB")
+            upright = ImageOps.exif_transpose(image)  # also decodes
     except Image.UnidentifiedImageError as e:
         raise ImageError(f"{path} is not an image") from e
-    except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as e:  # what PIL's decoders raise
-        raise ImageError(f"{path} is not a readable image: {e}") from e
+    except Exception as e:  # a damaged file makes PIL's decoders raise anything at all
+        raise ImageError(f"{path} is not a readable image: {getattr(e, 'strerror', None) or e}") from e
+    if upright.mode.startswith("I;16"):  # PIL's own conversion clips at 255
+        upright = Image.fromarray((np.asarray(upright) / 257).round().astype(np.uint8))
+    elif upright.mode in ("I", "F"):
+        raise ImageError(f"{path} has pixels of unknown range ({upright.mode}); save it with 8 bits a channel")
+    return upright.convert("RGB")
 
 
 def preprocess(image: Image.Image, spec: PreprocessSpec) -> NDArray[np.float32]:

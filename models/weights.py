@@ -30,17 +30,16 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
 
     missing = [k for k in wanted if k not in given]
     unexpected = [k for k in given if k not in wanted]
-    misshapen = [
-        f"{k} (file {_shape(given[k])}, model {_shape(v)})"
-        for k, v in wanted.items()
-        if k in given and given[k].shape != v.shape
-    ]
+    misshapen = [k for k, v in wanted.items() if k in given and given[k].shape != v.shape]
+    shapes = [f"{k} (file {_shape(given[k])}, model {_shape(wanted[k])})" for k in misshapen]
     faults = [
         f"{len(keys)} {kind}: {', '.join(keys[:_NAMED])}{', ...' if len(keys) > _NAMED else ''}"
-        for kind, keys in (("missing", missing), ("unexpected", unexpected), ("misshapen", misshapen))
+        for kind, keys in (("missing", missing), ("unexpected", unexpected), ("misshapen", shapes))
         if keys
     ]
     if faults:
+        if not missing and not unexpected and (classes := _classes([(given[k], wanted[k]) for k in misshapen])):
+            faults.append(f"it fits a model made with num_classes={classes}")
         raise WeightsError(f"{path} does not fit the model's {len(wanted)} tensors: {'; '.join(faults)}")
 
     fitted = {}
@@ -56,7 +55,7 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
 def _read(path: Path) -> object:
     if not path.is_file():
         raise WeightsError(f"{path} is {'a folder, not' if path.is_dir() else 'not'} a weights file")
-    if path.suffix == ".safetensors":
+    if path.suffix.lower() == ".safetensors":
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
@@ -81,9 +80,9 @@ def _unwrap(content: object, path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"{path} holds no tensors by name")
     for key, value in content.items():
         if not isinstance(key, str) or not isinstance(value, Tensor):
-            raise WeightsError(
-                f"{path} holds something other than tensors by name: {key!r} is a {type(value).__name__}"
-            )
+            raise WeightsError(f"{path} must hold tensors by name only: {key!r} is a {type(value).__name__}")
+        if value.layout != torch.strided or value.is_quantized or value.device.type != "cpu":
+            raise WeightsError(f"{path}: {key} is a sparse, quantised or storage-less tensor; save it as plain floats")
     for prefix in _PREFIXES:
         if all(key.startswith(prefix) for key in content):
             content = {key.removeprefix(prefix): value for key, value in content.items()}
@@ -94,15 +93,14 @@ def redraw(model: nn.Module, *, seed: int = 0, input_size: tuple[int, int, int])
     """Seeded random weights, in place, for which the output depends on every tensor and on the input.
 
     With a library's initialisation it hardly does: norms are ones, biases zeros, batch statistics are not the data's.
-    Here norm weights, layer scales and variances are uniform in 0.5..1.5, biases and means N(0, 0.1), weights
-    N(0, 1/fan_in), tokens and position tables N(0, 0.5). Batch norms are then calibrated on 16 image-like inputs of
-    `input_size` (c, h, w), and jittered. The same seed, torch version and machine give the same weights.
+    Here norm weights and layer scales are uniform in 0.5..1.5, biases N(0, 0.1), weights N(0, 1/sqrt(fan_in)), tokens
+    and position tables N(0, 0.5). Batch norms are then calibrated on 16 image-like inputs of `input_size` (c, h, w),
+    and jittered; other buffers, which are constants, stay. The same seed, torch and machine give the same weights.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for key, tensor in model.state_dict().items():
-            if tensor.is_floating_point():
-                _draw(key.rpartition(".")[2], tensor, generator)
+        for key, parameter in model.named_parameters():
+            _draw(key.rpartition(".")[2], parameter, generator)
         _calibrate(model, generator, input_size)
 
 
@@ -118,9 +116,9 @@ def image_like(count: int, size: tuple[int, int, int], generator: torch.Generato
 
 
 def _draw(leaf: str, tensor: Tensor, generator: torch.Generator) -> None:
-    if leaf in ("running_mean", "bias") or (leaf.endswith("_bias") and tensor.ndim == 1):
+    if leaf == "bias" or (leaf.endswith("_bias") and tensor.ndim == 1):
         tensor.normal_(0, 0.1, generator=generator)
-    elif tensor.ndim <= 1 or leaf.startswith(("gamma", "layer_scale")):  # or running_var, norm weights
+    elif tensor.ndim <= 1 or leaf.startswith(("gamma", "layer_scale")):  # ndim 1: norms
         tensor.uniform_(0.5, 1.5, generator=generator)
     elif leaf == "weight":
         tensor.normal_(0, tensor[0].numel() ** -0.5, generator=generator)
@@ -129,7 +127,8 @@ def _draw(leaf: str, tensor: Tensor, generator: torch.Generator) -> None:
 
 
 def _calibrate(model: nn.Module, generator: torch.Generator, input_size: tuple[int, int, int]) -> None:
-    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    batch_norms = (m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm))
+    norms = [norm for norm in batch_norms if norm.running_mean is not None]
     if not norms:
         return
     was = [(norm.momentum, norm.training) for norm in norms]
@@ -145,6 +144,14 @@ def _calibrate(model: nn.Module, generator: torch.Generator, input_size: tuple[i
         mean, var = norm.running_mean, norm.running_var
         mean.add_(var.sqrt() * torch.randn(mean.shape, generator=generator).to(mean) * 0.1)
         var.mul_(torch.empty(var.shape).uniform_(0.7, 1.4, generator=generator).to(var))
+
+
+def _classes(pairs: list[tuple[Tensor, Tensor]]) -> int | None:
+    """The class count of a file where its tensors and the model's (given, wanted) differ in the rows of heads alone."""
+    if any(given.ndim == 0 or given.shape[1:] != wanted.shape[1:] for given, wanted in pairs):
+        return None
+    rows = {(given.shape[0], wanted.shape[0]) for given, wanted in pairs}
+    return rows.pop()[0] if len(rows) == 1 else None
 
 
 def _shape(tensor: Tensor) -> str:

@@ -57,22 +57,60 @@ def run_tflite(content: bytes, inputs: dict[str, np.ndarray], *, delegate: bool 
     interpreter = Interpreter(model_content=content, num_threads=1, experimental_op_resolver_type=resolver)
     runner = interpreter.get_signature_runner("serving_default")
     details = runner.get_input_details()
-    laid = {}
-    for name, x in inputs.items():
-        shape = tuple(details[name]["shape"])
-        laid[name] = x.transpose(0, 2, 3, 1) if x.ndim == 4 and shape != x.shape else x
-        assert laid[name].shape == shape
+    nhwc = b'"layout":"nhwc"' in content
+    laid = {name: x.transpose(0, 2, 3, 1) if x.ndim == 4 and nhwc else x for name, x in inputs.items()}
+    assert {n: x.shape for n, x in laid.items()} == {n: tuple(details[n]["shape"]) for n in laid}
     return {k: np.array(v) for k, v in runner(**laid).items()}
 
 
-def partitions(content: bytes) -> tuple[int, list[str]]:
-    """(delegate partitions, operators left outside of them)"""
+def operators(content: bytes) -> list[str]:
+    """The names of the operators the runtime executes; "DELEGATE" is one partition of the CPU delegate."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_content=content, num_threads=1)
     interpreter.allocate_tensors()
-    details = interpreter._get_ops_details()
-    names = [d["op_name"] for d in details]
-    inside = {id(d) for d in details}
-    del inside
-    return names.count("DELEGATE"), names
+    return [d["op_name"] for d in interpreter._get_ops_details()]
+
+
+def units(model: ir.Model):
+    """Each stretch from Q/DQ to Q/DQ of a quantised model, cut out: (name, model with float inputs).
+
+    Random integers go in as the floats they stand for; what comes out are the unit's own integers, dequantised.
+    """
+    proto = ir.to_proto(model)
+    proto = onnx.shape_inference.infer_shapes(proto)
+    extractor = onnx.utils.Extractor(proto)
+    constants = set(model.graph.initializers)
+    for node in model.graph:
+        if node.op_type != "QuantizeLinear" or node.inputs[0].name in constants or node.inputs[0].is_graph_input():
+            continue
+        (pair,) = {u.node for u in node.outputs[0].uses()}
+        sources, seen, todo = {}, set(), [node.inputs[0]]
+        while todo:
+            value = todo.pop()
+            if value is None or value in seen or value.name in constants:
+                continue
+            seen.add(value)
+            producer = value.producer()
+            if producer is None:
+                continue
+            if producer.op_type == "QuantizeLinear":
+                sources[producer.inputs[0].name] = producer
+            todo += producer.inputs if producer.op_type != "QuantizeLinear" else ()
+        if sources:
+            cut = ir.from_proto(extractor.extract_model(sorted(sources), [pair.outputs[0].name]))
+            for i, n in enumerate(cut.graph):
+                n.name = n.name or f"n{i}"
+            parameters = {name: [v.const_value.numpy() for v in q.inputs[1:]] for name, q in sources.items()}
+            yield pair.outputs[0].name, cut, parameters, float(node.inputs[1].const_value.numpy())
+
+
+def random_integers(model: ir.Model, parameters, seed: int = 0) -> dict[str, np.ndarray]:
+    """int8 values, dequantised, for each input of a cut-out unit."""
+    rng = np.random.default_rng(seed)
+    out = {}
+    for v in model.graph.inputs:
+        scale, zero = parameters[v.name]
+        q = np.clip(np.rint(rng.normal(0, 50, [int(d) for d in v.shape])), -128, 127)
+        out[v.name] = ((q - zero.astype(np.float64)) * scale.astype(np.float64)).astype(np.float32)
+    return out

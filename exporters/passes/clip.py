@@ -21,10 +21,15 @@ def rewrite(graph: ir.Graph) -> int:
             continue
         x, low, high = found
         bounds = [const_value(value) for value in node.inputs[1:]]
-        if (low, high) != (0, HIGHEST) and node.op_type == "Clip" and [a is not None and a.ndim for a in bounds] == [
-            0,
-            0,
-        ]:
+        if (
+            (low, high) != (0, HIGHEST)
+            and node.op_type == "Clip"
+            and [a is not None and a.ndim for a in bounds]
+            == [
+                0,
+                0,
+            ]
+        ):
             continue
         if (low, high) == (0, HIGHEST):
             new = emit(node, "Relu", [x], shape(x))

@@ -9,7 +9,7 @@ import onnx
 import onnx_ir as ir
 from onnx.reference import ReferenceEvaluator
 
-from ..graph import attribute, can_replace, const_value, constant, replace
+from ..graph import attribute, const_value, constant, replace
 
 LEFT = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"} | {
     "DequantizeLinear",

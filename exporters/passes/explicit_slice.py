@@ -39,7 +39,7 @@ def operands(ranges: Ranges) -> list[list[int]]:
 
 
 def ranges_of(node: ir.Node) -> Ranges | None:
-    """What a Slice takes of each axis that it does not keep whole; None where that is not constant or steps backwards."""
+    """What a Slice takes of each axis that it does not keep whole; None where it is computed or steps backwards."""
     dims = shape(node.inputs[0])
     given = [as_list(value) for value in node.inputs[1:]]
     if any(value is not None and numbers is None for value, numbers in zip(node.inputs[1:], given, strict=True)):

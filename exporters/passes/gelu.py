@@ -1,6 +1,6 @@
 """x * (1 + erf(x / sqrt(2))) / 2 -> Gelu(x); x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2 -> Gelu(x, "tanh")
 
-The factors may stand in any order and x^3 may be a Pow or a product. Leaves the nodes alone where other numbers stand in
+The factors may stand in any order, x^3 may be a Pow or a product. Leaves the nodes alone where other numbers stand in
 them.
 """
 

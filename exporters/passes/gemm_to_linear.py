@@ -6,7 +6,7 @@ alpha, beta and transB go into the constants, transA becomes a Transpose. Leaves
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import attribute, const_value, replace, shape, transpose
+from ..graph import attribute, const_value, replace, transpose
 from .weighted import emit_linear
 
 

@@ -1,4 +1,4 @@
-"""Mul(x, HardSigmoid(x)) | Mul(Mul(x, Clip(Add(x, 3), 0, 6)), 1/6) | Mul(Mul(x, 1/6), Clip(Add(x, 3), 0, 6)) -> HardSwish(x)
+"""Mul(x, HardSigmoid(x)) | Mul(Mul(x, Clip(Add(x, 3), 0, 6)), 1/6) | Mul(Mul(x, 1/6), the Clip) -> HardSwish(x)
 
 Leaves the nodes alone where HardSigmoid has other numbers than 1/6 and 1/2, or the factors read different values.
 """

@@ -1,6 +1,6 @@
 """linear(LayerNormalization(x, g, b)) -> linear'(LayerNormalization(x, ones, zeros))
 
-Leaves a LayerNormalization alone that anything but linears reads, or the graph returns, or that has no affine part left.
+Leaves a LayerNormalization alone that anything but linears reads, or the graph returns, or that has no affine part.
 """
 
 import numpy as np

@@ -1,6 +1,7 @@
-"""Mul | Add(LayerNormalization(x, g, b), c) -> LayerNormalization(x, g * c, b * c) | (x, g, b + c), c along the last axis
+"""Mul | Add(LayerNormalization(x, g, b), c) -> LayerNormalization(x, g * c, b * c) | (x, g, b + c)
 
-Leaves the node alone where something else reads the LayerNormalization, or c varies along another axis.
+c lies along the last axis. Leaves the node alone where something else reads the LayerNormalization, or c varies
+along another axis.
 """
 
 import numpy as np
@@ -18,7 +19,7 @@ def rewrite(graph: ir.Graph) -> int:
         norm = producer(value, "LayerNormalization")
         if norm is None or array is None or sole_consumer(value) is None or not can_replace(node.outputs[0], value):
             continue
-        if array.ndim and array.shape[-1] != array.size or shape(value) != shape(node.outputs[0]):
+        if (array.ndim and array.shape[-1] != array.size) or shape(value) != shape(node.outputs[0]):
             continue
         gamma, beta = (const_value(given) for given in norm.inputs[1:3])
         new = (gamma * array, beta * array) if node.op_type == "Mul" else (gamma, beta + array)

@@ -1,7 +1,8 @@
 """values and initializers -> the same, named after the modules they come from
 
 The last value of a module is called as the module (`stages.2.1.conv_kxk.conv`), those before it with their op
-(`stages.2.1.attn.softmax`), and what is taken gets a number. Leaves the graph's inputs and outputs alone, and values of
+(`stages.2.1.attn.softmax`), the parts of a layer that was split with a number (`stages.2.1.attn.qkv.0`), and what is
+taken gets `_2`. Leaves the graph's inputs and outputs alone, and values of
 nodes whose module is not known.
 """
 
@@ -11,7 +12,7 @@ import ast
 
 import onnx_ir as ir
 
-from ..graph import NAME_SCOPES, module_path
+from ..graph import NAME_SCOPES, PART, module_path
 
 OPERANDS = {  # op -> what its constant operands are called, by position
     "Conv": {1: "weight", 2: "bias"},
@@ -28,7 +29,7 @@ OPERANDS = {  # op -> what its constant operands are called, by position
 def rewrite(graph: ir.Graph) -> int:
     fixed = {value.name for value in (*graph.inputs, *graph.outputs)}
     taken = set(fixed)
-    last = {module_path(node): node for node in graph}
+    last = {path_of(node): node for node in graph}
     names: dict[ir.Value, str] = {}
     for node in graph:
         for out in node.outputs:
@@ -54,10 +55,16 @@ def rewrite(graph: ir.Graph) -> int:
     return changed
 
 
+def path_of(node: ir.Node) -> str:
+    """The node's module, and the part of its layer that a pass made of it: `stages.2.1.attn.qkv.0`."""
+    part = node.metadata_props.get(PART)
+    return module_path(node) + (f".{part}" if part is not None else "")
+
+
 def value_name(node: ir.Node, out: ir.Value, last: dict[str, ir.Node]) -> str:
     if NAME_SCOPES not in node.metadata_props:
         return out.name or node.op_type.lower()
-    path = module_path(node)
+    path = path_of(node)
     if path and last[path] is node:
         return path
     return f"{path}.{node.op_type.lower()}" if path else ast.literal_eval(node.metadata_props[NAME_SCOPES])[-1]

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import consumers, remove_dead, replace, reshape, shape, transpose
+from ..graph import PART, consumers, remove_dead, replace, reshape, shape, transpose
 from .explicit_slice import ranges_of
 from .view_axes import VIEWS, ViewAxes
-from .weighted import Weighted, emit_linear, linears
+from .weighted import Weighted, emit_linear, linears, weighted
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,12 @@ def rewrite(graph: ir.Graph) -> int:
         weight, bias, x = layer.weight, layer.bias if layer.add is not None else None, layer.node.inputs[0]
         end = layer.add or layer.node
         names = (layer.node.inputs[1].name, layer.add.inputs[1].name if layer.add is not None else "")
-        for part in parts:
+        for number, part in enumerate(sorted(parts, key=lambda part: int(part.columns[0]))):
             columns = part.columns
             value = emit_linear(
                 x, weight[:, columns], bias[columns] if bias is not None else None, end, like=layer.node, names=names
             )
+            label(value, number)
             for op_type, argument in part.steps:
                 value = (reshape if op_type == "Reshape" else transpose)(value, argument, part.slice)
             replace(part.slice.outputs[0], value)
@@ -48,6 +49,15 @@ def rewrite(graph: ir.Graph) -> int:
     if count:
         remove_dead(graph)
     return count
+
+
+def label(value: ir.Value, number: int) -> None:
+    """Say in the metadata of a new linear which part of the old one it is; a part of a part is "1.0"."""
+    layer = weighted(value)
+    for node in (layer.node, layer.add):
+        if node is not None:
+            outer = node.metadata_props.get(PART)
+            node.metadata_props[PART] = str(number) if outer is None else f"{outer}.{number}"
 
 
 def parts_of(layer: Weighted) -> list[Part] | None:

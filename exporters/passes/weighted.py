@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import consumers, const_value, constant, emit, producer, shape, sole_consumer
+from ..graph import const_value, constant, consumers, emit, producer, shape, sole_consumer
 
 
 @dataclass(frozen=True)
@@ -139,5 +139,7 @@ def append_bias(matmul: ir.Node, bias: np.ndarray) -> None:
 def rescale(layer: Weighted, scale: np.ndarray | float, shift: np.ndarray | float = 0.0) -> None:
     """layer(x) -> layer(x) * scale + shift, with scale and shift (out,) or numbers, folded into the weights."""
     per_channel = np.broadcast_to(np.asarray(scale, np.float64), (layer.channels,))
-    weight = layer.weight * (per_channel.reshape(-1, 1, 1, 1) if layer.is_conv else per_channel)  # (out, in, kh, kw) | (in, out)
+    weight = layer.weight * (
+        per_channel.reshape(-1, 1, 1, 1) if layer.is_conv else per_channel
+    )  # (out, in, kh, kw) | (in, out)
     set_weights(layer, weight, layer.bias * per_channel + shift)

@@ -107,7 +107,9 @@ class Builder:
         array = c.array if self.target.quant is not None else c.float()
         if array.dtype == np.float64:
             array = array.astype(np.float32)
-        return self.const(array if shape is None else array.reshape(shape), c.quant if array.dtype != np.float32 else None)
+        return self.const(
+            array if shape is None else array.reshape(shape), c.quant if array.dtype != np.float32 else None
+        )
 
     # -- operators ---------------------------------------------------------------------------------------------
 
@@ -122,7 +124,7 @@ class Builder:
         name: str = "",
         **options: Any,
     ) -> int:
-        """An operator with the given schema options; returns its output tensor (int8 if `quant` is given, else float32)."""
+        """An operator with the given schema options; returns its output (int8 if `quant` is given, else float32)."""
         dtype = dtype or (np.float32 if quant is None else np.int8)
         out = self.add(shape, dtype, name, quant)
         self.operators.append(Operator(op, tuple(inputs), out, options))
@@ -168,7 +170,9 @@ class Builder:
         """The value as int8 under `quant`: as it is, requantised, or quantised."""
         if self.tensors[value.tensor].quant == quant:
             return value
-        return Value(self.emit("QUANTIZE", [value.tensor], self.shape(value.tensor), quant=quant, name=name), value.view)
+        return Value(
+            self.emit("QUANTIZE", [value.tensor], self.shape(value.tensor), quant=quant, name=name), value.view
+        )
 
     def non_negative(self, x: Operand) -> bool:
         """Whether no element of `x` can be below zero, by the operator that computed it or by its int8 range."""

@@ -1,4 +1,4 @@
-"""This file lowers Conv: CONV_2D and DEPTHWISE_CONV_2D, NHWC in and out, with padding as SAME, VALID or an explicit PAD."""
+"""This file lowers Conv: CONV_2D and DEPTHWISE_CONV_2D, NHWC in and out, padded by SAME, VALID or an explicit PAD."""
 
 from __future__ import annotations
 

@@ -38,7 +38,9 @@ def convert(model: ir.Model, *, input_layout: str = "nhwc", metadata: Mapping[st
     layouts = {_name(v): input_layout if len(shape(v)) == 4 else None for v in model.graph.inputs}
     facts = {
         **(metadata or {}),
-        "inputs": [{"name": _name(v), "shape": list(shape(v)), "layout": layouts[_name(v)]} for v in model.graph.inputs],
+        "inputs": [
+            {"name": _name(v), "shape": list(shape(v)), "layout": layouts[_name(v)]} for v in model.graph.inputs
+        ],
         "outputs": [{"name": _name(v), "shape": list(shape(v))} for v in model.graph.outputs],
     }
     builder = lowering.builder
@@ -98,7 +100,9 @@ class _Lowering:
         self.builder.target = Target(_name(value))
         tensor = movement.logical(self.builder, self.operand(value))
         if tensor in self.inputs.values():  # an output has to be computed
-            tensor = self.builder.emit("RESHAPE", [tensor, self.builder.const(np.array(shape(value), np.int32))], shape(value))
+            tensor = self.builder.emit(
+                "RESHAPE", [tensor, self.builder.const(np.array(shape(value), np.int32))], shape(value)
+            )
         self.builder.tensors[tensor].name = _name(value)
         return tensor
 

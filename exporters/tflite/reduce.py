@@ -142,7 +142,10 @@ def _pool(mb, op, x, kernel, strides, pads, *, zeros_do: bool) -> Value:
         padded, padding = _padded_with_lowest(mb, op, t, kernel, strides, pads), 1
     if padding == 0 and op == "AVERAGE_POOL_2D" and zeros_do:  # SAME would leave the pads out of the count
         amounts = mb.const(np.array([[0, 0], [pads[0], pads[2]], [pads[1], pads[3]], [0, 0]], np.int32))
-        padded, padding = mb.cached("PAD", [t, amounts], (n, h + pads[0] + pads[2], w + pads[1] + pads[3], c), mb.quant(t)), 1
+        padded, padding = (
+            mb.cached("PAD", [t, amounts], (n, h + pads[0] + pads[2], w + pads[1] + pads[3], c), mb.quant(t)),
+            1,
+        )
     shape = (n, h_out, w_out, c)
     y = mb.run(
         op,

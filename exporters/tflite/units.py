@@ -17,7 +17,7 @@ _FUSES_ACTIVATION = frozenset({"Conv", "MatMul", "Add", "Sub", "Mul"})
 
 @dataclass(frozen=True)
 class Unit:
-    """`node` and what is fused behind it, up to the value `output`. `quant`: the output's, if all of it runs in int8."""
+    """`node` and what is fused behind it, up to the value `output`. `quant`: the output's, if it runs in int8."""
 
     node: ir.Node
     output: ir.Value
@@ -59,7 +59,7 @@ def matrix(value: ir.Value | None) -> tuple[np.ndarray, Quant | None] | None:
 
 
 def constant_operand(value: ir.Value | None) -> tuple[np.ndarray, Quant | None] | None:
-    """(array, quantisation) of a constant, of DequantizeLinear(constant) and of DequantizeLinear(QuantizeLinear(constant))."""
+    """(array, quantisation) of a constant, as it is, behind DequantizeLinear, or behind both of a pair."""
     array = const_value(value)
     if array is not None:
         return array, None
@@ -83,7 +83,8 @@ def quant_of(node: ir.Node) -> Quant:
     scale = const_value(node.inputs[1])
     zero = const_value(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] is not None else np.zeros((), np.int8)
     axis = node.attributes["axis"].value if "axis" in node.attributes else 1
-    assert scale is not None and zero is not None, "scales and zero points are constants"
+    assert scale is not None, "scales are constants"
+    assert zero is not None, "zero points are constants"
     if np.ravel(scale).size > 1 and axis < 0:
         axis += len(node.inputs[0].shape or ())
     return Quant.of(scale, zero, axis if np.ravel(scale).size > 1 else 0)

@@ -1,0 +1,107 @@
+"""Whole models through the converter: float against PyTorch, int8 unit by unit, both inside one delegate partition."""
+
+import time
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from edgeport.exporters.canonicalize import canonicalize
+from edgeport.exporters.from_torch import from_torch
+from edgeport.exporters.tflite import convert
+from edgeport.models import create_model, get_variant, redraw
+from edgeport.quantize import TFLITE_XNNPACK, apply, collect, plan
+from edgeport.runtime.tflite_session import delegate_partitions, undelegated
+from graphs import feeds, random_integers, run_onnx, run_tflite, units
+from photographs import CALIBRATION, VALIDATION, crops
+
+MODELS = ["mobilevit_s", "mobilenetv2_100", "mobilenetv3_large_100", "resnet18", "vit_tiny_patch16_224"]
+EXPORT_SECONDS = 1.0  # canonical graph -> bytes
+LSB = 1.01  # one step of the output, with room for float32
+
+
+@cache
+def built(name):
+    """(module, canonical graph) with re-drawn weights."""
+    torch.set_num_threads(1)
+    variant = get_variant(name)
+    module = create_model(name)
+    redraw(module, seed=0, input_size=variant.input_size)
+    return module, canonicalize(from_torch(module, (torch.zeros(1, *variant.input_size),)))
+
+
+@cache
+def quantized(name):
+    """The graph with Q/DQ, calibrated on a few photographs."""
+    graph = built(name)[1]
+    images = crops(CALIBRATION, 4, get_variant(name))
+    return apply(graph, plan(graph, collect(graph, ({"image": x} for x in images)), TFLITE_XNNPACK))
+
+
+@cache
+def files(name):
+    """(float bytes, int8 bytes)"""
+    return convert(built(name)[1]), convert(quantized(name))
+
+
+@pytest.mark.parametrize("name", MODELS)
+class TestModel:
+    def test_float_equals_pytorch(self, name):
+        module, _ = built(name)
+        for x in crops(VALIDATION, 2, get_variant(name)):
+            with torch.no_grad():
+                expected = module(torch.from_numpy(x)).numpy()
+            got = run_tflite(files(name)[0], {"image": x})["logits"]
+            assert np.abs(got - expected).max() <= 1e-4 * expected.std()
+
+    def test_one_partition_holds_everything(self, name, tmp_path):
+        for label, content in zip(("fp32", "int8"), files(name), strict=True):
+            path = tmp_path / f"{label}.tflite"
+            path.write_bytes(content)
+            assert undelegated(path) == [], label
+            assert delegate_partitions(path) == 1, label
+
+    def test_conversion_takes_under_a_second(self, name):
+        seconds = []
+        for _ in range(3):
+            start = time.process_time()
+            convert(built(name)[1])
+            seconds.append(time.process_time() - start)
+        assert min(seconds) < EXPORT_SECONDS
+
+    def test_same_graph_gives_same_bytes(self, name):
+        assert convert(quantized(name)) == files(name)[1]
+
+    def test_int8_size(self, name):
+        assert len(files(name)[1]) <= 0.30 * len(files(name)[0])
+
+    def test_every_int8_unit_is_within_one_step_of_onnx_runtime(self, name):
+        count, beyond = 0, []
+        for unit, cut, parameters, scale in units(quantized(name)):
+            inputs = random_integers(cut, parameters)
+            expected = run_onnx(cut, inputs)[unit]
+            got = run_tflite(convert(cut), inputs)[unit]
+            steps = float(np.abs(got - expected).max() / scale)
+            count += 1
+            if not steps <= LSB:
+                beyond.append((unit, steps))
+        assert count > 25
+        assert not beyond
+
+    def test_tensorflow_agrees(self, name):
+        """TensorFlow's own interpreter gives what LiteRT gives, on both files."""
+        interpreter = pytest.importorskip("tensorflow", reason="the judge is in the test extra").lite.Interpreter
+        x = crops(VALIDATION, 1, get_variant(name))[0]
+        for content, tolerance in zip(files(name), (1e-5, 0.06), strict=True):  # int8: one step of the output and less
+            judge = interpreter(model_content=content, num_threads=1)
+            runner = judge.get_signature_runner("serving_default")
+            expected = runner(image=x.transpose(0, 2, 3, 1))["logits"]
+            got = run_tflite(content, {"image": x})["logits"]
+            assert np.abs(got - expected).max() <= tolerance * expected.std()
+
+
+def test_int8_inputs_that_are_not_image_like_do_not_overflow():
+    graph = quantized("mobilenetv2_100")
+    for scale in (0.0, 1e3, -1e3):
+        x = {k: np.full_like(v, scale) for k, v in feeds(graph).items()}
+        assert np.isfinite(run_tflite(files("mobilenetv2_100")[1], x)["logits"]).all()
