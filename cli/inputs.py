@@ -107,7 +107,7 @@ def generated(preprocess: PreprocessSpec, count: int, seed: int) -> Inputs:
 
     from ..models.weights import image_like
 
-    mean, std = (np.reshape(np.float32(values), (-1, 1, 1)) for values in (preprocess.mean, preprocess.std))
+    mean, std = (np.array(values, np.float32).reshape(-1, 1, 1) for values in (preprocess.mean, preprocess.std))
 
     def load(item: int) -> np.ndarray:
         noise = image_like(1, preprocess.input_size, torch.Generator().manual_seed(item)).numpy()

@@ -65,7 +65,7 @@ def load_subject(
     import torch
 
     torch.set_num_threads(1)  # sums, such as those of redrawn batch statistics, come out the same on any core count
-    own = ".py:" in model
+    own = is_factory(model)
     if own and num_classes is not None:
         raise UsageError(f"--num-classes is for zoo models; {model} decides its own")
     if num_classes is not None and num_classes < 1:
@@ -81,6 +81,11 @@ def load_subject(
     path, _, factory = model.rpartition(":")
     name = f"{Path(path).stem}_{factory}" if own else model.replace("/", "_").replace(":", "_")
     return Subject(model, name, module, preprocess, facts, num_classes, output_names(module, preprocess), own)
+
+
+def is_factory(model: str) -> bool:
+    """Whether MODEL names code of the user's own, which runs when it is loaded."""
+    return ".py:" in model
 
 
 def fill(
@@ -129,11 +134,12 @@ def from_factory(model: str, input_shape: tuple[int, int, int] | None) -> "torch
         raise UsageError(f"{model}: the input's shape is not known; give --input-shape C,H,W")
     spec = importlib.util.spec_from_file_location(f"_edgeport_model_{path.stem}", path)
     assert spec is not None
-    assert spec.loader is not None
+    loader = spec.loader
+    assert loader is not None
     namespace = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = namespace
     sys.path.insert(0, str(path.resolve().parent))  # so that it can import its neighbours
-    _user_code(model, lambda: spec.loader.exec_module(namespace))
+    _user_code(model, lambda: loader.exec_module(namespace))
     factory = getattr(namespace, name, None)
     if not callable(factory):
         found = [key for key, value in vars(namespace).items() if callable(value) and not key.startswith("_")]

@@ -1,6 +1,7 @@
 """This file is the verb `validate`: an artifact is compared with its reference again."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,9 @@ from .console import Console
 from .exit_codes import DISAGREES, DONE, UsageError
 
 if TYPE_CHECKING:
-    from ..exporters.manifest import Manifest
+    from ..exporters.manifest import Input, Manifest
     from ..models import PreprocessSpec
-    from ..runtime.session import Session
+    from ..runtime.session import Session, TensorSpec
     from .subject import Subject
 
 NAME, HELP = "validate", "compare an artifact with its reference"
@@ -83,20 +84,18 @@ def the_reference(
     args: argparse.Namespace, manifest: "Manifest | None", console: Console
 ) -> tuple["Session", str, str | None, "PreprocessSpec"]:
     """(the session to compare with, what it is, its weights, how images become its inputs)."""
-    from ..models import PreprocessSpec
-    from ..runtime.session import SESSIONS, open_session
+    from ..runtime.session import SESSIONS
     from .pipeline import reference
-    from .subject import load_subject, resized
+    from .subject import is_factory, load_subject
 
     if args.reference and Path(args.reference).suffix in SESSIONS:
-        session = open_session(args.reference)
-        shape = session.inputs[0].shape
-        if len(session.inputs) != 1 or len(shape) != 4 or None in shape[1:]:
-            raise UsageError(f"{args.reference}: must have one input of shape (1, c, h, w), has {session.inputs}")
-        return session, args.reference, None, recorded_preprocess(manifest) or resized(PreprocessSpec(), shape[1:])
-    if args.reference is None and manifest is None:
-        raise UsageError(f"{args.artifact}: has no manifest beside it; name what to compare with by --reference")
-    if args.reference:
+        session, preprocess = artifact_as_reference(args.reference, manifest)
+        return session, args.reference, None, preprocess
+    if manifest and args.reference in (None, manifest.model):
+        if args.reference is None and is_factory(manifest.model):
+            raise UsageError(f"{args.artifact}: was made by your code; to run it, give --reference {manifest.model}")
+        subject = recorded_subject(args, manifest, console)
+    elif args.reference:
         subject = load_subject(
             args.reference,
             console,
@@ -106,7 +105,7 @@ def the_reference(
             input_shape=args.input_shape,
         )
     else:
-        subject = recorded_subject(args, manifest, console)
+        raise UsageError(f"{args.artifact}: has no manifest beside it; name what to compare with by --reference")
     return reference(subject), subject.model, str(subject.weights), subject.preprocess
 
 
@@ -123,7 +122,7 @@ def recorded_subject(args: argparse.Namespace, manifest: "Manifest", console: Co
         weights=weights,
         seed=made_from.seed or 0,
         num_classes=manifest.num_classes,
-        input_shape=manifest.inputs[0].shape[1:],
+        input_shape=image_size(manifest.inputs, args.artifact),
     )
     if subject.weights.sha256 != made_from.sha256:
         again = "drawn again, they come out differently with this PyTorch on this machine"
@@ -132,20 +131,30 @@ def recorded_subject(args: argparse.Namespace, manifest: "Manifest", console: Co
     return subject
 
 
-def recorded_preprocess(manifest: "Manifest | None") -> "PreprocessSpec | None":
-    """How images became inputs when the artifact was made."""
+def artifact_as_reference(path: str, manifest: "Manifest | None") -> tuple["Session", "PreprocessSpec"]:
+    """(the session of a file, how images become its inputs: as the manifest says, or as ImageNet's)."""
     from ..models import PreprocessSpec
+    from ..runtime.session import open_session
+    from .subject import resized
 
+    session = open_session(path)
+    size = image_size(session.inputs, path)
     if manifest is None:
-        return None
+        return session, resized(PreprocessSpec(), size)
     made = manifest.inputs[0]
-    return PreprocessSpec(
-        input_size=made.shape[1:],
-        mean=made.mean,
-        std=made.std,
-        interpolation=made.interpolation,
-        crop_pct=made.crop_pct,
+    spec = PreprocessSpec(
+        input_size=size, mean=made.mean, std=made.std, interpolation=made.interpolation, crop_pct=made.crop_pct
     )
+    return session, spec
+
+
+def image_size(inputs: Sequence["TensorSpec | Input"], path: str) -> tuple[int, int, int]:
+    """(c, h, w) of the one image that a model takes. Raises UsageError where it takes something else."""
+    shape = inputs[0].shape
+    if len(inputs) != 1 or len(shape) != 4 or None in shape[1:]:
+        raise UsageError(f"{path}: must take one image of a fixed size, it takes {[spec.shape for spec in inputs]}")
+    _, channels, height, width = (dim or 1 for dim in shape)
+    return channels, height, width
 
 
 def lines(value: dict) -> list[tuple[str, str]]:

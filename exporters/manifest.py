@@ -46,7 +46,7 @@ class Input:
     """
 
     name: str
-    shape: tuple[int, ...]
+    shape: tuple[int | None, ...]
     layout: str
     dtype: str
     mean: tuple[float, ...]
@@ -62,7 +62,7 @@ class Output:
     """What the artifact gives; `labels` in class order, where they are known."""
 
     name: str
-    shape: tuple[int, ...]
+    shape: tuple[int | None, ...]
     dtype: str
     labels: tuple[str, ...] | None = None
 

@@ -111,7 +111,10 @@ def test_own_model(edgeport, given):
     assert result["agreement"]["samples"] == 5
     assert "ImageNet's mean and std" in done.err
     assert "fp32" not in result
-    again = edgeport("validate", result["artifact"], "--json")
+    refused = edgeport("validate", result["artifact"])
+    assert refused.code == 2  # a manifest alone must not make code run
+    assert f"to run it, give --reference {given / 'models.py'}:net" in refused.err
+    again = edgeport("validate", result["artifact"], "--json", "--reference", f"{given / 'models.py'}:net")
     assert (again.code, json.loads(again.out)["verdict"]) == (0, "ok")
 
 
@@ -169,9 +172,11 @@ def test_validate_against_other_references(edgeport, exported, given, tmp_path):
     assert edgeport("validate", artifact, "--reference", "lenet5.onnx").code == 0
     assert edgeport("validate", artifact, *weights).code == 0
     assert edgeport("validate", artifact, "--reference", exported["fp32"]).code == DISAGREES
-    assert edgeport("validate", artifact, "--reference", "lenet5", "--seed", 3).code == DISAGREES
+    random = ("--weights", "random", "--seed", 3)
+    assert edgeport("validate", artifact, "--reference", "lenet5", *random).code == 2  # the manifest says otherwise
     Path(artifact + ".json").unlink()
     assert edgeport("validate", artifact, *weights).code == 0
+    assert edgeport("validate", artifact, "--reference", "lenet5", *random).code == DISAGREES
 
 
 def test_validate_notices_changed_weights(edgeport, given, tmp_path):
