@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import onnx_ir as ir
 
 from .errors import DynamicShape, NotCanonical, UnsupportedOp
-from .graph import attribute, const_value, shape, where
+from .graph import array, attribute, const_value, given, shape, where
 
 OPSET = 20
 
@@ -20,7 +21,7 @@ class Op:
     inputs: tuple[int, int]  # fewest, most
     attributes: frozenset[str] = frozenset()
     constants: frozenset[int] = frozenset()  # inputs that are initializers
-    defaults: Mapping[str, object] = field(default_factory=dict)  # what an attribute means where ONNX lets it be absent
+    defaults: Mapping[str, Any] = field(default_factory=dict)  # what an attribute means where ONNX lets it be absent
     rule: Callable[[ir.Node], str | None] = lambda node: None  # what is wrong with a node, or None
 
 
@@ -50,7 +51,7 @@ def _commutes(node: ir.Node) -> str | None:
 
 
 def _bounds(node: ir.Node) -> str | None:
-    return None if all(const_value(value).ndim == 0 for value in node.inputs[1:]) else "its bounds are no scalars"
+    return None if all(array(value).ndim == 0 for value in node.inputs[1:]) else "its bounds are no scalars"
 
 
 def _last_axis(node: ir.Node) -> str | None:
@@ -68,7 +69,7 @@ def _softmax(node: ir.Node) -> str | None:
 
 
 def _reduce(node: ir.Node) -> str | None:
-    axes = const_value(node.inputs[1]).tolist()
+    axes = array(node.inputs[1]).tolist()
     if attribute(node, "keepdims") != 1:
         return "it drops the axes that it reduces"
     return None if axes and axes == sorted(set(axes)) and axes[0] >= 0 else f"its axes are {axes}"
@@ -81,13 +82,13 @@ def _pool(node: ir.Node) -> str | None:
 
 
 def _reshape(node: ir.Node) -> str | None:
-    to = tuple(const_value(node.inputs[1]).tolist())
+    to = tuple(array(node.inputs[1]).tolist())
     return None if to == shape(node.outputs[0]) else f"its shape is written {to}"
 
 
 def _slice(node: ir.Node) -> str | None:
     dims = shape(node.inputs[0])
-    starts, ends, axes, steps = (const_value(value).tolist() for value in node.inputs[1:])
+    starts, ends, axes, steps = (array(value).tolist() for value in node.inputs[1:])
     fine = axes == sorted(set(axes)) and all(
         axis >= 0 and step > 0 and 0 <= start < end <= dims[axis]
         for start, end, axis, step in zip(starts, ends, axes, steps, strict=True)
@@ -98,7 +99,7 @@ def _slice(node: ir.Node) -> str | None:
 def _pad(node: ir.Node) -> str | None:
     if attribute(node, "mode") != "constant":
         return f"its mode is {attribute(node, 'mode')!r}"
-    pads = const_value(node.inputs[1])
+    pads = array(node.inputs[1])
     return None if len(pads) == 2 * _rank(node) and (pads >= 0).all() else f"its pads are {pads.tolist()}"
 
 
@@ -174,11 +175,12 @@ def check(model: ir.Model, *, quantized: bool = False) -> None:
 def _check_node(node: ir.Node, op: Op) -> None:
     least, most = op.inputs
     if not least <= len(node.inputs) <= most or any(value is None for value in node.inputs):
-        given = sum(value is not None for value in node.inputs)
-        raise NotCanonical(f"{where(node)} has {given} inputs where the dialect has {least}; give every operand.")
+        count = sum(value is not None for value in node.inputs)
+        raise NotCanonical(f"{where(node)} has {count} inputs where the dialect has {least}; give every operand.")
     for index in op.constants:
         if const_value(node.inputs[index]) is None:
-            raise NotCanonical(f"{where(node)}: operand {node.inputs[index].name!r} is computed; make it a constant.")
+            name = given(node.inputs[index]).name
+            raise NotCanonical(f"{where(node)}: operand {name!r} is computed; make it a constant.")
     if node.attributes.keys() != op.attributes:
         extra, missing = node.attributes.keys() - op.attributes, op.attributes - node.attributes.keys()
         what = f"has attribute {min(extra)!r}" if extra else f"lacks attribute {min(missing)!r}"
