@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import onnx_ir as ir
 
 from .errors import DynamicShape, NotCanonical, UnsupportedOp
-from .graph import array, attribute, const_value, given, shape, where
+from .graph import array, attribute, const_value, given, producer, shape, where
 
 OPSET = 20
 
@@ -33,21 +34,27 @@ def _rank(node: ir.Node, index: int = 0) -> int:
     return len(shape(node.inputs[index]))
 
 
+def stored(value: ir.Value | None) -> np.ndarray | None:
+    """The array of a constant, as it is stored: a quantised weight's is the one that its DequantizeLinear reads."""
+    dequantize = producer(value, "DequantizeLinear")
+    return const_value(dequantize.inputs[0] if dequantize is not None else value)
+
+
 def _conv(node: ir.Node) -> str | None:
     return None if _rank(node) == 4 else f"it has {_rank(node) - 2} spatial axes, not 2"
 
 
 def _matmul(node: ir.Node) -> str | None:
     a, b = node.inputs
-    if const_value(a) is not None:
+    if stored(a) is not None:
         return "its first operand is a constant"
-    if const_value(b) is not None:
+    if stored(b) is not None:
         return None if _rank(node, 1) == 2 else f"its constant has {_rank(node, 1)} axes, not (in, out)"
     return None if _rank(node, 0) == _rank(node, 1) else "its operands have different ranks"
 
 
 def _commutes(node: ir.Node) -> str | None:
-    return "its constant stands first" if const_value(node.inputs[0]) is not None else None
+    return "its constant stands first" if stored(node.inputs[0]) is not None else None
 
 
 def _bounds(node: ir.Node) -> str | None:
@@ -136,7 +143,7 @@ OPS: dict[str, Op] = {
 
 QUANTIZED_OPS: dict[str, Op] = {  # what a quantised graph has besides
     "QuantizeLinear": _op(3, constants=(1, 2), axis=1),
-    "DequantizeLinear": _op(3, constants=(1, 2), axis=1),
+    "DequantizeLinear": _op(3, constants=(1, 2), axis=1),  # axis may be absent from both where the scale is a scalar
 }
 
 REMEDIES = {  # op -> what would work; for others the list of ops says it
@@ -178,10 +185,10 @@ def _check_node(node: ir.Node, op: Op) -> None:
         count = sum(value is not None for value in node.inputs)
         raise NotCanonical(f"{where(node)} has {count} inputs where the dialect has {least}; give every operand.")
     for index in op.constants:
-        if const_value(node.inputs[index]) is None:
+        if stored(node.inputs[index]) is None:
             name = given(node.inputs[index]).name
             raise NotCanonical(f"{where(node)}: operand {name!r} is computed; make it a constant.")
-    if node.attributes.keys() != op.attributes:
+    if node.attributes.keys() != op.attributes and not (node.op_type in QUANTIZED_OPS and not node.attributes):
         extra, missing = node.attributes.keys() - op.attributes, op.attributes - node.attributes.keys()
         what = f"has attribute {min(extra)!r}" if extra else f"lacks attribute {min(missing)!r}"
         raise NotCanonical(f"{where(node)} {what}; the dialect's are: {', '.join(sorted(op.attributes)) or 'none'}.")
