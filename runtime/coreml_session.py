@@ -23,9 +23,9 @@ COMPUTE_UNITS = {"all": "ALL", "cpu": "CPU_ONLY", "cpu+gpu": "CPU_AND_GPU", "cpu
 class CoreMLSession:
     """A Core ML ML program.
 
-    An image input takes pixels, 0 ... 255 in RGB (or grey), NCHW like every other input: the normalisation is inside the
-    model. Its spec says dtype "uint8", and fractions are rounded. A classifier gives its probabilities, (1, classes) in
-    the order of `labels`; the predicted label is the one at their maximum.
+    An image input takes pixels, 0 ... 255 in RGB (or grey), NCHW like every other input: the normalisation is inside
+    the model. Its spec says dtype "uint8", and fractions are rounded. A classifier gives its probabilities,
+    (1, classes) in the order of `labels`; the predicted label is the one at their maximum.
 
     Args:
         threads: PyTorch's, for our runner, set for the whole process whenever it runs; Core ML chooses its own.
@@ -55,7 +55,7 @@ class CoreMLSession:
         self.metadata = dict(program.metadata)
         self.labels = _labels(program)
         self._features = program.inputs
-        self.inputs = tuple(map(_input_spec, program.inputs))
+        self.inputs = tuple(_input_spec(program, feature) for feature in program.inputs)
         self.outputs = tuple(
             _output_spec(program, feature, len(self.labels))
             for feature in program.outputs
@@ -169,10 +169,12 @@ def _labels(program: Program) -> tuple[str | int, ...]:
     return ()
 
 
-def _input_spec(feature: Feature) -> TensorSpec:
+def _input_spec(program: Program, feature: Feature) -> TensorSpec:
     if feature.kind not in ("image", "array"):
-        raise ArtifactError(f"its input {feature.name!r} is a {feature.kind}; only images and arrays can be given")
-    return TensorSpec(feature.name, feature.shape, feature.dtype)
+        raise ArtifactError(
+            f"{program.where}: its input {feature.name!r} is a {feature.kind}; only images and arrays can be given"
+        )
+    return TensorSpec(feature.name, program.type_of(feature.name).shape or feature.shape, feature.dtype)
 
 
 def _output_spec(program: Program, feature: Feature, classes: int) -> TensorSpec:

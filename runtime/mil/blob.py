@@ -56,7 +56,7 @@ class BlobFile:
             raise ArtifactError(f"{path}: is no weight file of version {VERSION} (its header says {version})")
 
     def read(self, offset: int, dtype: str, count: int) -> np.ndarray:
-        """The `count` elements of the entry whose metadata is at `offset`, 1-D; a type under 8 bits as one byte each."""
+        """The `count` elements of the entry whose metadata is at `offset`, 1-D; types under 8 bits as a byte each."""
         where = f"{self.path}: the weight at offset {offset}"
         if offset % ALIGNMENT or offset < ALIGNMENT or offset + ALIGNMENT > self._bytes.size:
             raise ArtifactError(f"{where} is outside of the file or not at a multiple of {ALIGNMENT}")
@@ -67,7 +67,9 @@ class BlobFile:
             raise ArtifactError(f"{where} is {BLOB_DTYPES.get(code, f'of type {code}')}, but the program says {dtype}")
         if size != (count * BITS[dtype] + 7) // 8:
             raise ArtifactError(f"{where} has {size} bytes, but the program says {count} elements of {dtype}")
-        if start % ALIGNMENT or start + size > self._bytes.size:
+        if start != offset + ALIGNMENT:
+            raise ArtifactError(f"{where} has its data at {start}, not behind its metadata")
+        if start + size > self._bytes.size:
             raise ArtifactError(f"{where} ends behind the end of the file, which is truncated or damaged")
         return unpack(self._bytes[start : start + size], dtype, count)
 

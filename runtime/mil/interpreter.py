@@ -1,7 +1,7 @@
 """This file runs a program: binds every operation to its function once, then computes one after the other.
 
 Numbers. A float16 value is held as float32 and rounded to float16 after the operation that makes it: float32 inside an
-operator, float16 between operators. That is roughly what the Neural Engine and the GPU do, and no promise of their bits.
+operator, float16 between operators. That is roughly what the Neural Engine and the GPU do, no promise of their bits.
 float32 is float32 throughout. Integers under 32 bits are exact; unsigned 16 and 32 bits are held in a wider type.
 An operation whose operands are all constant (weights, and their decompression) is computed when the program is loaded.
 """
@@ -143,7 +143,7 @@ class Interpreter:
             raise self._error(operation, str(e)) from e
         except (RuntimeError, ValueError, IndexError, TypeError, AttributeError) as e:  # operands that do not fit
             raise self._error(operation, f"cannot be computed ({_first_line(e)})") from e
-        results = result if isinstance(result, tuple | list) else (result,)
+        results = result if isinstance(result, tuple) else (result,)
         if len(results) < len(operation.outputs):
             raise self._error(operation, f"makes {len(results)} values, but the file names {len(operation.outputs)}")
         settled = {}

@@ -1,7 +1,7 @@
 """This file turns the protobuf message of an ML program into plain data."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,7 +37,7 @@ class Operand:
 
 @dataclass(frozen=True)
 class Operation:
-    """One step. `inputs` maps each parameter to its operands, several where it takes a tuple; attributes are among them."""
+    """One step. `inputs` maps each parameter, attributes too, to its operands: several where it takes a tuple."""
 
     type: str
     name: str
@@ -140,6 +140,8 @@ class _Parser:
         # a model of several functions describes each on its own
         io = next((f for f in described.get("functions", ()) if f.get("name") == name), described)
         metadata = described.get("metadata", {})
+        self._check_described("inputs", io.get("input", ()), [p.get("name") for p in function.get("inputs", ())])
+        self._check_described("outputs", io.get("output", ()), blocks[opset].get("outputs", ()))
         return Program(
             where=self._where,
             specification=model.get("specificationVersion", 0),
@@ -153,6 +155,11 @@ class _Parser:
             probabilities_name=io.get("predictedProbabilitiesName", ""),
             metadata={k: v for k, v in metadata.items() if isinstance(v, str)} | metadata.get("userDefined", {}),
         )
+
+    def _check_described(self, side: str, features: Iterable[dict[str, Any]], names: Iterable[Any]) -> None:
+        described, names = sorted(feature.get("name", "") for feature in features), sorted(map(str, names))
+        if described != names:
+            raise ArtifactError(f"{self._where}: describes the {side} {described}, but its program has {names}")
 
     def _operation(self, operation: dict[str, Any]) -> Operation:
         outputs = tuple(map(_named_type, operation.get("outputs", ())))

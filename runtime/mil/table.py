@@ -2,8 +2,8 @@
 
 The function's signature is the contract. Positional parameters are tensors (a list of them where MIL takes a tuple);
 keyword-only ones are what MIL calls const parameters, given as plain Python: int, float, bool, str or a list of them.
-Names and defaults are MIL's. Several operators of the same name but different iOS versions share one function, which has
-the parameters of all.
+Names and defaults are MIL's. Operators of one name but several iOS versions share one function, which has the
+parameters of all.
 """
 
 import inspect

@@ -1,7 +1,7 @@
 """This file decodes protobuf messages by a schema given as data.
 
-The generated classes that ship in coremltools would need that package imported (seconds, warnings, TensorFlow where it is
-installed); the wire format is small, and every check of a damaged file is then ours.
+The generated classes that ship in coremltools would need that package imported (seconds, warnings, TensorFlow where it
+is installed); the wire format is small, and every check of a damaged file is then ours.
 Source: https://protobuf.dev/programming-guides/encoding/
 """
 
@@ -66,9 +66,10 @@ def _repeated(schema: Schema, kind: str, value: Any, wire: int, where: str, dept
         return [_single(schema, kind, value, wire, where, depth)]
     expected, convert, code = _SCALARS[kind]
     if code:
-        if len(value) % struct.calcsize(code):
+        count, rest = divmod(len(value), struct.calcsize(code))
+        if rest:
             raise BrokenProtobuf(f"{where} ends inside a number")
-        return list(memoryview(bytes(value)).cast(code))
+        return list(struct.unpack(f"<{count}{code}", value))
     numbers, at = [], 0
     while at < len(value):
         number, at = _read(value, at, expected)

@@ -30,7 +30,10 @@ def einsum(values: list[Tensor], *, equation: str) -> Tensor:
 
 @op("scaled_dot_product_attention")
 def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None) -> Tensor:
-    """softmax(query @ key^T / sqrt(e) + mask) @ value; a boolean mask says what takes part. (b, *, l, e), (b, *, s, e)."""
+    """softmax(query @ key^T / sqrt(e) + mask) @ value, of (b, *, l, e) and (b, *, s, e).
+
+    A boolean mask says what takes part.
+    """
     scores = query @ key.mT / math.sqrt(query.shape[-1])
     if attn_mask is not None:
         scores = scores.masked_fill(~attn_mask, -math.inf) if attn_mask.dtype == torch.bool else scores + attn_mask

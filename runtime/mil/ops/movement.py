@@ -128,10 +128,10 @@ def slice_by_size(x: Tensor, *, begin: list[int], size: list[int]) -> Tensor:
 @op("split")
 def split(x: Tensor, *, axis: int, num_splits: int | None = None, split_sizes: list[int] | None = None):
     if split_sizes is not None:
-        return x.split(split_sizes, axis)
+        return tuple(x.split(split_sizes, axis))
     if not num_splits or x.shape[axis] % num_splits:
         raise OpError(f"splits {x.shape[axis]} elements into {num_splits} equal parts")
-    return x.split(x.shape[axis] // num_splits, axis)
+    return tuple(x.split(x.shape[axis] // num_splits, axis))
 
 
 @op("concat")
@@ -282,7 +282,7 @@ def cumsum(x: Tensor, *, axis: int = 0, exclusive: bool = False, reverse: bool =
 
 @op("argsort")
 def argsort(x: Tensor, *, axis: int = -1, ascending: bool = False) -> Tensor:
-    return x.argsort(axis, descending=not ascending, stable=True)
+    return x.sort(dim=axis, descending=not ascending, stable=True).indices
 
 
 @op("topk")

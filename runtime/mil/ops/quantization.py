@@ -1,4 +1,4 @@
-"""Quantisation of activations, and the decompression of weights (constexpr_*), which happens when a program is loaded."""
+"""Quantisation of activations, and the decompression of weights (constexpr_*), which happens at load time."""
 
 import torch
 from torch import Tensor
@@ -48,9 +48,9 @@ def constexpr_lut_to_dense(
 ) -> Tensor:
     """Each index replaced by its entry of the table.
 
-    iOS 16: lut (entries), indices packed in bytes, `shape` that of the result. iOS 18: indices one by one, in the shape of
-    the result, and lut (*groups, entries, vector): a table for each group of elements, entries that are vectors along
-    `vector_axis`.
+    iOS 16: lut (entries), indices packed in bytes, `shape` that of the result. iOS 18: indices one by one, in the
+    shape of the result, and lut (*groups, entries, vector): a table for each group of elements, entries that are
+    vectors along `vector_axis`.
     """
     if shape is not None:
         bits = (lut.numel() - 1).bit_length()
