@@ -102,3 +102,13 @@ TFLITE_XNNPACK = Scheme(
         "Clip": "int8 RELU6 on its own is not delegated",
     },
 )
+
+# The Neural Engine multiplies int8 by int8 where both sides of a convolution or linear are quantised; the rest it
+# computes in float16 (coremltools, "Quantization Overview": W8A8).
+COREML_ANE = Scheme(
+    "coreml-ane",
+    kernels={
+        "Conv": Kernel(weight_axis=0, epilogues=_GEMM["epilogues"]),  # OIHW
+        "Linear": Kernel(weight_axis=1, epilogues=_GEMM["epilogues"]),  # (in, out)
+    },
+)
