@@ -118,7 +118,11 @@ def _features(model: ir.Model, spec: Any, image: ImageInput | None) -> dict[str,
     """Inputs and outputs by the names that they have in the file (Core ML allows identifiers only), NCHW shapes."""
     inputs = []
     for value, feature in zip(model.graph.inputs, spec.description.input, strict=True):
-        facts = {"name": feature.name, "shape": list(shape(value)), "layout": "nchw" if len(shape(value)) == 4 else None}
+        facts = {
+            "name": feature.name,
+            "shape": list(shape(value)),
+            "layout": "nchw" if len(shape(value)) == 4 else None,
+        }
         if image is not None:
             facts |= {"layout": "image", "mean": list(image.mean), "std": list(image.std)}
         inputs.append(facts)
@@ -180,8 +184,10 @@ class _Lowering:
         self.builder = builder
         self.operands: dict[ir.Value, Operand] = {}
         self.done: set[ir.Node] = set()
+        self.taken: list[Var] = []  # inputs and outputs: each has its name
 
     def input(self, value: ir.Value, var: Var, image: ImageInput | None) -> None:
+        self.taken.append(var)
         if image is not None:  # pixels 0..255; ImageType's own scale is one for all channels
             self.builder.target = Target(f"{value.name}_normalized")
             mean, std = (np.asarray(v, np.float64).reshape(1, -1, 1, 1) for v in (image.mean, image.std))
@@ -217,10 +223,13 @@ class _Lowering:
         return self.operands[value]
 
     def output(self, value: ir.Value) -> Var:
-        """The result under the output's name; an operation of its own, as an input cannot be an output."""
+        """The result under the output's name; what is an input, or another output already, is copied."""
         self.builder.target = Target(value.name or "")
-        var = self.builder.run("identity", x=self.operand(value))
+        var = self.operand(value)
+        if isinstance(var, Constant) or any(var is other for other in self.taken):
+            var = self.builder.run("identity", x=var)
         var.set_name(value.name)
+        self.taken.append(var)
         return var
 
     def _pair(self, node: ir.Node) -> Var:

@@ -38,9 +38,7 @@ def concat(mb: Builder, *operands: Operand, axis: int) -> Var:
 
 
 @lower("Pad")
-def pad(
-    mb: Builder, x: Operand, pads: Constant, value: Constant | None = None, *, mode: str = "constant"
-) -> Var:
+def pad(mb: Builder, x: Operand, pads: Constant, value: Constant | None = None, *, mode: str = "constant") -> Var:
     """ONNX's (all befores, all afters) -> MIL's [before, after] of each axis"""
     if mode != "constant":
         raise UnsupportedAttribute(f"coreml: '{mb.target.name}' pads with mode '{mode}'; pad with a constant")

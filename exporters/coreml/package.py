@@ -18,19 +18,16 @@ METADATA_KEY = "com.edgeport"
 def finish(directory: Path, spec: Any, facts: Mapping[str, Any]) -> None:
     """Write `spec` (a Model protobuf) and a manifest over those in `directory`.
 
-    The date goes, maps are sorted, the manifest's random identifiers become digests of what they name. `facts` is
-    stored as JSON in the user-defined metadata, under "com.edgeport".
+    The date and the build info go, protobuf's maps are sorted, the manifest's random identifiers become digests of what
+    they name. `facts` is stored as JSON in the user-defined metadata, under "com.edgeport".
     """
     defined = spec.description.metadata.userDefined
     defined.pop(_DATE, None)
+    spec.mlProgram.attributes.pop("buildInfo", None)  # the versions again, in random order
     defined[METADATA_KEY] = json.dumps(facts, sort_keys=True, separators=(",", ":"))
-    if "buildInfo" in spec.mlProgram.attributes:
-        info = spec.mlProgram.attributes["buildInfo"].immediateValue.dictionary.values
-        kept = sorted((p for p in info if _text(p.key) != _DATE), key=lambda p: _text(p.key))
-        kept = [type(pair).FromString(pair.SerializeToString()) for pair in kept]
-        del info[:]
-        info.extend(kept)
     data = directory / "Data"
+    (data / _MODEL).unlink()  # made for its writer's eyes only, as is the next
+    (data / _WEIGHTS).chmod(data.stat().st_mode)
     (data / _MODEL).write_bytes(spec.SerializeToString(deterministic=True))
     items = {_identifier(data / _MODEL): _item(_MODEL, "Core ML Model Specification")}
     root = next(iter(items))
@@ -51,7 +48,3 @@ def _identifier(*files: Path) -> str:
         with file.open("rb") as content:
             digest.update(hashlib.file_digest(content, "sha256").digest())
     return str(uuid.uuid5(uuid.NAMESPACE_OID, digest.hexdigest())).upper()
-
-
-def _text(value: Any) -> str:
-    return value.immediateValue.tensor.strings.values[0]

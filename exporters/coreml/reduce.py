@@ -67,9 +67,7 @@ def average_pool(
     pads: tuple[int, int, int, int] = (0, 0, 0, 0),
     count_include_pad: int = 0,
 ) -> Var:
-    return _pool(
-        mb, "avg_pool", x, kernel_shape, strides, pads, exclude_padding_from_average=not count_include_pad
-    )
+    return _pool(mb, "avg_pool", x, kernel_shape, strides, pads, exclude_padding_from_average=not count_include_pad)
 
 
 def _pool(mb: Builder, op: str, x: Operand, kernel, strides, pads, **options) -> Var:
