@@ -17,7 +17,10 @@ import numpy as np
 SESSIONS = {
     ".onnx": ("onnx_session", "OnnxSession"),
     ".tflite": ("tflite_session", "TFLiteSession"),
+    ".mlpackage": ("coreml_session", "CoreMLSession"),
 }
+
+FOLDERS = {".mlpackage"}  # artifacts that are folders; their own sessions check them
 
 
 class RuntimeUnavailable(Exception):
@@ -77,7 +80,8 @@ def open_session(path: str | Path, *, threads: int = 1, **options) -> Session:
     if path.suffix not in SESSIONS:
         known = ", ".join(SESSIONS)
         raise ArtifactError(f"{path}: no runtime for the suffix {path.suffix or '(none)'!r}; known: {known}")
-    check_file(path)
+    if path.suffix not in FOLDERS:
+        check_file(path)
     module, name = SESSIONS[path.suffix]
     return getattr(importlib.import_module(f".{module}", __package__), name)(path, threads=threads, **options)
 

@@ -1,0 +1,71 @@
+"""This file finds the parts of a .mlpackage folder and checks that they are there.
+
+Manifest.json                               {"itemInfoEntries": {id: {"path": ...}}, "rootModelIdentifier": id}
+Data/com.apple.CoreML/model.mlmodel         the protobuf message Model
+Data/com.apple.CoreML/weights/weight.bin    the large tensors; the program calls the folder above "@model_path"
+"""
+
+import json
+from pathlib import Path
+
+from ..session import ArtifactError
+from .blob import BlobFile
+from .program import Program, parse_model
+
+MANIFEST = "Manifest.json"
+MODEL_PATH = "@model_path/"
+
+
+def read_package(path: str | Path) -> Program:
+    """The ML program of a package, with its weights.
+
+    Raises ArtifactError, in one sentence, for a package that is incomplete, damaged or not an ML program.
+    """
+    path = Path(path)
+    model = _model_file(path)
+    try:
+        data = model.read_bytes()
+    except OSError as e:
+        raise ArtifactError(f"{model}: cannot be read ({e.strerror})") from e
+    files: dict[str, BlobFile] = {}
+
+    def blob_file(name: str) -> BlobFile:
+        if name not in files:
+            if not name.startswith(MODEL_PATH):
+                raise ArtifactError(f"{model}: its weights are in {name!r}, which is not inside the package")
+            files[name] = BlobFile(_inside(path, model.parent, name.removeprefix(MODEL_PATH)))
+        return files[name]
+
+    return parse_model(data, str(model), blob_file)
+
+
+def _model_file(path: Path) -> Path:
+    """The root model that the manifest names."""
+    if not path.is_dir():
+        raise ArtifactError(
+            f"{path}: {'is not a folder, as a Core ML package is' if path.exists() else 'no such file'}"
+        )
+    manifest = path / MANIFEST
+    try:
+        content = json.loads(manifest.read_bytes())
+        item = content["itemInfoEntries"][content["rootModelIdentifier"]]["path"]
+        if not isinstance(item, str):
+            raise TypeError("its path is not a string")
+    except FileNotFoundError as e:
+        raise ArtifactError(f"{path}: has no {MANIFEST}, so it is not a Core ML package") from e
+    except OSError as e:
+        raise ArtifactError(f"{manifest}: cannot be read ({e.strerror})") from e
+    except (ValueError, KeyError, TypeError) as e:
+        raise ArtifactError(f"{manifest}: does not name the package's model") from e
+    model = _inside(path, path / "Data", item)
+    if not model.is_file():
+        raise ArtifactError(f"{path}: its manifest names {item}, which is missing")
+    return model
+
+
+def _inside(package: Path, folder: Path, name: str) -> Path:
+    """folder/name, which must not lead out of the package."""
+    file = folder / name
+    if not file.resolve().is_relative_to(package.resolve()):
+        raise ArtifactError(f"{package}: {name!r} leads out of the package")
+    return file
