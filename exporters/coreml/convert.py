@@ -184,10 +184,8 @@ class _Lowering:
         self.builder = builder
         self.operands: dict[ir.Value, Operand] = {}
         self.done: set[ir.Node] = set()
-        self.taken: list[Var] = []  # inputs and outputs: each has its name
 
     def input(self, value: ir.Value, var: Var, image: ImageInput | None) -> None:
-        self.taken.append(var)
         if image is not None:  # pixels 0..255; ImageType's own scale is one for all channels
             self.builder.target = Target(f"{value.name}_normalized")
             mean, std = (np.asarray(v, np.float64).reshape(1, -1, 1, 1) for v in (image.mean, image.std))
@@ -223,13 +221,12 @@ class _Lowering:
         return self.operands[value]
 
     def output(self, value: ir.Value) -> Var:
-        """The result under the output's name; what is an input, or another output already, is copied."""
-        self.builder.target = Target(value.name or "")
-        var = self.operand(value)
-        if isinstance(var, Constant) or any(var is other for other in self.taken):
+        """The result under the output's name; of an input a copy, under another: Core ML has no name for both."""
+        var, name = self.operand(value), value.name
+        if value.is_graph_input():
+            self.builder.target = Target(name := f"{name}_out")
             var = self.builder.run("identity", x=var)
-        var.set_name(value.name)
-        self.taken.append(var)
+        var.set_name(name)
         return var
 
     def _pair(self, node: ir.Node) -> Var:
