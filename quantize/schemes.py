@@ -103,8 +103,8 @@ TFLITE_XNNPACK = Scheme(
     },
 )
 
-# The Neural Engine multiplies int8 by int8 where both sides of a convolution or linear are quantised; the rest it
-# computes in float16 (coremltools, "Quantization Overview": W8A8).
+# The Neural Engine multiplies int8 by int8, from the A17 Pro on, where weights and activations are quantised; the rest
+# it computes in float16 (coremltools' guide, "API Overview" of quantisation).
 COREML_ANE = Scheme(
     "coreml-ane",
     kernels={
