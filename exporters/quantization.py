@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from .graph import const_value
+from .graph import const_value, producer, shape
 
 
 @dataclass(frozen=True)
@@ -71,15 +71,15 @@ def constant_operand(value: ir.Value | None) -> tuple[np.ndarray, Quant | None] 
     array = const_value(value)
     if array is not None:
         return array, None
-    dq = value.producer() if value is not None else None
-    if dq is None or dq.op_type != "DequantizeLinear":
+    dq = producer(value, "DequantizeLinear") if value is not None else None
+    if dq is None:
         return None
     quant = quant_of(dq)
     array = const_value(dq.inputs[0])
     if array is not None:
         return array, quant
-    q = dq.inputs[0].producer()
-    if q is not None and q.op_type == "QuantizeLinear":
+    q = producer(dq.inputs[0], "QuantizeLinear") if dq.inputs[0] is not None else None
+    if q is not None:
         array = const_value(q.inputs[0])
         if array is not None:
             return quant.quantize(array), quant
@@ -94,5 +94,5 @@ def quant_of(node: ir.Node) -> Quant:
     assert scale is not None, "scales are constants"
     assert zero is not None, "zero points are constants"
     if np.ravel(scale).size > 1 and axis < 0:
-        axis += len(node.inputs[0].shape or ())
+        axis += len(shape(node.inputs[0]))
     return Quant.of(scale, zero, axis if np.ravel(scale).size > 1 else 0)

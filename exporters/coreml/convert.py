@@ -157,9 +157,10 @@ def _check_labels(model: ir.Model, labels: Sequence[str]) -> None:
 
 def _program(model: ir.Model, target: Any, blockwise: bool, image: ImageInput | None, classifies: bool) -> Any:
     """The MIL program of the graph, before any pass."""
-    from coremltools.converters.mil.mil import Builder as MIL
+    from coremltools.converters.mil.mil import Builder as mil_builder
     from coremltools.converters.mil.mil import Function, Program, types
 
+    MIL: Any = mil_builder  # its operations are methods that it gets when it is imported
     MIL.name_count.clear()  # names count up from whatever was built before, finished or not
     placeholders = {v.name: MIL.placeholder(shape=shape(v), dtype=types.fp32, name=v.name) for v in model.graph.inputs}
     lowering = _Lowering(Builder(MIL, blockwise_weights=blockwise))
@@ -212,7 +213,8 @@ class _Lowering:
             raise ExportError(f"coreml: {where(node)} gave shape {result.shape}, the graph says {shape(output)}")
         self.operands[output] = result
 
-    def operand(self, value: ir.Value) -> Operand:
+    def operand(self, value: ir.Value | None) -> Operand:
+        assert value is not None, "only trailing inputs are left out"
         found = constant_operand(value)
         if found is not None:
             return Constant(*found)
@@ -222,7 +224,8 @@ class _Lowering:
 
     def output(self, value: ir.Value) -> Var:
         """The result under the output's name; of an input a copy, under another: Core ML has no name for both."""
-        var, name = self.operand(value), value.name
+        var: Var = self.operand(value)
+        name = value.name
         if value.is_graph_input():
             self.builder.target = Target(name := f"{name}_out")
             var = self.builder.run("identity", x=var)
@@ -232,12 +235,12 @@ class _Lowering:
     def _pair(self, node: ir.Node) -> Var:
         """quantize or dequantize, per tensor; a zero point of 0 is MIL's default."""
         quant = quant_of(node)
-        if len(quant.scale) > 1:
+        if np.size(quant.scale) > 1:
             raise UnsupportedAttribute(f"coreml: {where(node)} quantises an activation per channel; do it per tensor")
         self.builder.target = Target(node.outputs[0].name or "")
         parameters: dict[str, Any] = {
             "input": self.operand(node.inputs[0]),
-            "scale": np.float32(quant.scale[0]),
+            "scale": np.float32(np.ravel(quant.scale)[0]),
             "zero_point": np.int8(quant.zero_point) if quant.zero_point else None,
         }
         if node.op_type == "DequantizeLinear":
