@@ -102,3 +102,13 @@ TFLITE_XNNPACK = Scheme(
         "Clip": "int8 RELU6 on its own is not delegated",
     },
 )
+
+# The Neural Engine multiplies int8 by int8, from the A17 Pro on, where weights and activations are quantised; the rest
+# it computes in float16 (coremltools' guide, "API Overview" of quantisation).
+COREML_ANE = Scheme(
+    "coreml-ane",
+    kernels={
+        "Conv": Kernel(weight_axis=0, epilogues=_GEMM["epilogues"]),  # OIHW
+        "Linear": Kernel(weight_axis=1, epilogues=_GEMM["epilogues"]),  # (in, out)
+    },
+)

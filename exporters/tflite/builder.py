@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnsupportedOp
-from .quantization import Quant
+from ..quantization import Constant, Quant
 from .view import Shape, View
 from .writer import Operator, Tensor
 
@@ -36,22 +36,6 @@ class Value:
     @property
     def shape(self) -> Shape:
         return self.view.shape
-
-
-@dataclass(frozen=True)
-class Constant:
-    """A logical array known when the model is exported; integers under `quant` if that is given."""
-
-    array: np.ndarray
-    quant: Quant | None = None
-
-    @property
-    def shape(self) -> Shape:
-        return self.array.shape
-
-    def float(self) -> np.ndarray:
-        """The real values, float32."""
-        return self.array if self.quant is None else self.quant.dequantize(self.array)
 
 
 Operand = Value | Constant

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .builder import Builder, Constant, Operand, Value
+from ..quantization import Constant, Quant
+from .builder import Builder, Operand, Value
 from .linear import bias_tensor
-from .quantization import Quant
 from .table import lower
 from .view import View
 

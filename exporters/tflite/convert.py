@@ -10,10 +10,11 @@ import onnx_ir as ir
 
 from ..errors import ExportError
 from ..graph import shape, where
+from ..quantization import Constant, constant_operand, quant_of
 from . import conv, elementwise, linear, movement, reduce  # noqa: F401  (each fills the table)
-from .builder import Builder, Constant, Operand, Target, Value
+from .builder import Builder, Operand, Target, Value
 from .table import table
-from .units import Unit, constant_operand, quant_of, unit_of
+from .units import Unit, unit_of
 from .view import View
 from .writer import serialize
 

@@ -8,7 +8,8 @@ from math import prod
 import numpy as np
 
 from ..errors import UnsupportedAttribute
-from .builder import Builder, Constant, Operand, Value
+from ..quantization import Constant
+from .builder import Builder, Operand, Value
 from .table import lower
 from .view import Shape, View, unify
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from .quantization import Quant
+from ..quantization import Quant
 
 SIGMOID = Quant((1 / 256,), -128)  # fixed by the int8 LOGISTIC kernel
 TANH = Quant((1 / 128,), 0)  # fixed by the int8 TANH kernel

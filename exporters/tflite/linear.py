@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import UnsupportedAttribute
-from .builder import Builder, Constant, Operand, Value
-from .quantization import Quant
+from ..quantization import Constant, Quant
+from .builder import Builder, Operand, Value
 from .table import lower
 from .view import View, unify
 

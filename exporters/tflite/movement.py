@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import UnsupportedAttribute
-from .builder import Builder, Constant, Operand, Value
+from ..quantization import Constant
+from .builder import Builder, Operand, Value
 from .table import lower
 from .view import View, unify
 

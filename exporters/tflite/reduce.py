@@ -7,7 +7,8 @@ from itertools import groupby
 import numpy as np
 
 from ..errors import UnsupportedAttribute
-from .builder import Builder, Constant, Operand, Value
+from ..quantization import Constant
+from .builder import Builder, Operand, Value
 from .conv import from_spatial, pad_spatial, spatial
 from .table import lower
 from .view import View

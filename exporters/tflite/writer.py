@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArtifactTooLarge
-from .quantization import Quant
+from ..quantization import Quant
 from .versions import minimum_runtime, operator_version
 
 _ALIGNMENT = 16  # the schema's force_align of Buffer.data: memory-mapped and micro runtimes read it in place
