@@ -46,6 +46,8 @@ class _Writer:
                 place = [v.name if v is not None else None for v in node.inputs].index(unit.bias)
                 node.replace_input_with(place, self.parameter(unit.bias, self.plan.biases[unit.accumulates], node))
         for name, params in self.plan.activations.items():
+            if name in self.plan.unpaired:
+                continue
             self.activation(self.values[name], params)
         for name, value in list(self.graph.initializers.items()):
             if not value.uses() and not value.is_graph_output():
@@ -74,8 +76,8 @@ class _Writer:
         from_kernel = producer in self.int8_nodes
         readers = [use for use in value.uses() if from_kernel or self.reaches_int8(use.node)]
         leaves = from_kernel and value.is_graph_output()
-        name = value.name
-        quantize = self.node("QuantizeLinear", value, name, params, value.shape, ir.DataType.INT8)
+        name, dtype = value.name, ir.DataType.from_numpy(np.dtype(params.dtype))
+        quantize = self.node("QuantizeLinear", value, name, params, value.shape, dtype)
         dequantize = self.node("DequantizeLinear", quantize.outputs[0], name, params, value.shape, ir.DataType.FLOAT)
         for node, index in readers:
             node.replace_input_with(index, dequantize.outputs[0])

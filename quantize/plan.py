@@ -28,6 +28,7 @@ class Plan:
     activations: dict[str, QParams]  # per value that gets a pair; constant operands of int8 units too
     weights: dict[str, QParams]  # per initializer, per output channel
     biases: dict[str, QParams]  # per node that adds one, by its output; int32, scale = s_input * s_weight
+    unpaired: frozenset[str] = frozenset()  # activations that need no pair: their unit only moves rounded numbers
 
     def __str__(self) -> str:
         rows = [("unit", "kind", "runs", "scale", "zero", "why float")]
@@ -82,7 +83,11 @@ def plan(
         if not conflicts:
             break
         units = [replace(u, precision="float", why=conflicts[u.output]) if u.output in conflicts else u for u in units]
-    return Plan(scheme.name, tuple(units), activations, weights, _biases(units, activations, weights))
+    biases = _biases(units, activations, weights)
+    if scheme.activations == "uint8":
+        activations = {name: params.unsigned() for name, params in activations.items()}
+    unpaired = frozenset(u.output for u, k in _int8(units, scheme) if k.same_parameters and not k.rounds_result)
+    return Plan(scheme.name, tuple(units), activations, weights, biases, unpaired)
 
 
 def _settle(units: list[Unit], graph: ir.Graph, scheme: Scheme) -> list[Unit]:
@@ -150,7 +155,7 @@ def _groups(units: list[Unit], scheme: Scheme, ranges: _Ranges) -> tuple[list[_G
     """The quantised values, grouped by shared parameters; and the units that cannot have the parameters they need."""
     group_of: dict[str, _Group] = {}
     for unit, kernel in _int8(units, scheme):
-        for name in (*unit.operands, unit.output):
+        for name in (*unit.operands, *_rounded(unit, kernel)):
             group_of.setdefault(name, _Group([name]))
         if kernel.same_parameters:
             for name in unit.operands:
@@ -171,6 +176,11 @@ def _groups(units: list[Unit], scheme: Scheme, ranges: _Ranges) -> tuple[list[_G
             group.fixed = fixed
     unique = {id(group): group for group in group_of.values()}
     return list(unique.values()), conflicts
+
+
+def _rounded(unit: Unit, kernel: Kernel) -> tuple[str, ...]:
+    """The unit's result, if its numbers are on an integer grid."""
+    return (unit.output,) if kernel.rounds_result or kernel.same_parameters else ()
 
 
 def _int8(units: list[Unit], scheme: Scheme) -> list[tuple[Unit, Kernel]]:
@@ -223,7 +233,8 @@ def _weights(
         weight = _constant(graph, unit.weight)
         if not np.isfinite(weight).all():
             raise QuantizeError(f"plan: weight {unit.weight!r} holds NaN or infinity; check the model's weights")
-        s_in, s_out = activations[unit.operands[0]].scale, activations[unit.output].scale
+        s_in = activations[unit.operands[0]].scale
+        s_out = activations[unit.output].scale if kernel.multiplier else 0.0
         floor = np.full(weight.shape[kernel.weight_axis], kernel.limits[0] * s_out / s_in)
         if unit.bias is not None:
             floor = np.maximum(floor, np.abs(_constant(graph, unit.bias).astype(np.float64)) / (MAX_BIAS * s_in))

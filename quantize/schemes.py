@@ -22,6 +22,7 @@ class Kernel:
     operands: int | None = 1  # how many leading inputs are activations; None: all of them
     weight_axis: int | None = None  # the output channel's axis of a constant weight (input 1)
     epilogues: tuple[str, ...] = ()  # what the kernel does to its result at no cost, by the names in units.EPILOGUES
+    rounds_result: bool = True  # False: only operands get pairs; the result is float until a reader rounds it
     same_parameters: bool = False  # all operands and the result must have one scale and zero point
     fixed_output: QParams | None = None  # the only output parameters the kernel has
     symmetric: tuple[int, ...] = ()  # operands whose zero point must be 0
@@ -38,6 +39,7 @@ class Scheme:
 
     name: str
     kernels: Mapping[str, Kernel]
+    activations: Literal["int8", "uint8"] = "int8"
     islands: Mapping[str, str] = field(default_factory=dict)
 
 
