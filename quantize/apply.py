@@ -43,8 +43,8 @@ class _Writer:
                 self.first(unit).replace_input_with(1, weights[unit.weight])
             if unit.bias is not None:
                 node = self.values[unit.accumulates].producer()
-                place = [v.name if v is not None else None for v in node.inputs].index(unit.bias)
-                node.replace_input_with(place, self.parameter(unit.bias, self.plan.biases[unit.accumulates], node))
+                bias = self.parameter(node.inputs[unit.bias_input].name, self.plan.biases[unit.accumulates], node)
+                node.replace_input_with(unit.bias_input, bias)
         for name, params in self.plan.activations.items():
             if name in self.plan.unpaired:
                 continue

@@ -8,6 +8,7 @@ from typing import Literal
 
 import onnx_ir as ir
 
+from ..exporters.graph import scalar
 from .qparams import QParams
 
 
@@ -64,8 +65,7 @@ def _large_depthwise(node: ir.Node) -> str | None:
 
 
 def _nonzero_pad(node: ir.Node) -> str | None:
-    value = node.inputs[2] if len(node.inputs) > 2 else None
-    if value is not None and value.const_value is not None and value.const_value.numpy().item() != 0:
+    if len(node.inputs) > 2 and scalar(node.inputs[2]):
         return "PAD fills with zero only"
     return None
 

@@ -292,7 +292,6 @@ OUTSIDE = {
         ["ConvTranspose", "head"],
     ),
     "reflection": (lambda m, x: F.pad(x, (1, 1, 1, 1), "reflect"), MAP, NotCanonical, ["Pad", "head", "'reflect'"]),
-    "softmax of channels": (lambda m, x: x.softmax(1), MAP, NotCanonical, ["Softmax", "head", "axis 1 of 4"]),
     "flip": (lambda m, x: x.flip(2), MAP, NotCanonical, ["Slice", "head"]),
     "long": (lambda m, x: x.long(), MAP, NotCanonical, ["head"]),
     "line": (
@@ -325,7 +324,6 @@ def test_symbolic_size_is_refused(parse):
 NOT_CANONICAL = [
     ("float[2,3] x, float[3] c => float[2,3] y | y = Add(c, x)", "constant stands first"),
     ("float[2,3] x => float[2,3] y | y = Softmax(x)", "lacks attribute 'axis'"),
-    ("float[2,3] x => float[2,3] y | y = Softmax <axis=0> (x)", "axis 0 of 2, not the last"),
     ("float[1,2,4,4] x, float[3,2,1,1] c => float[1,3,4,4] y | y = Conv(x, c)", "has 2 inputs where the dialect has 3"),
     ("float[2,3] x, float[3,2] c => float[3,3] y | y = MatMul(c, x)", "first operand is a constant"),
     ("float[2,3] x => float[2,3] y | z = Constant <value_floats=[0.0]> () o = Constant <value_floats=[1.0]> () y = Clip(x, z, o)", "no scalars"),
