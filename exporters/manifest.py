@@ -46,7 +46,7 @@ class Input:
     """
 
     name: str
-    shape: tuple[int, ...]
+    shape: tuple[int | None, ...]
     layout: str
     dtype: str
     mean: tuple[float, ...]
@@ -62,17 +62,24 @@ class Output:
     """What the artifact gives; `labels` in class order, where they are known."""
 
     name: str
-    shape: tuple[int, ...]
+    shape: tuple[int | None, ...]
     dtype: str
     labels: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """The inputs that set the int8 ranges; `warning` says where they are no real images."""
+    """The inputs that set the int8 ranges.
+
+    Attributes:
+        source: a folder or file as given, or "generated".
+        inputs: a digest of each, so that nobody validates on them.
+        warning: says loudly where they are no real images.
+    """
 
     source: str
     count: int
+    inputs: tuple[str, ...]
     warning: str | None = None
 
 
@@ -142,7 +149,7 @@ class Manifest:
             facts["weights"] = Weights(**facts["weights"])
             facts["inputs"] = tuple(Input(**_tuples(each)) for each in facts["inputs"])
             facts["outputs"] = tuple(Output(**_tuples(each)) for each in facts["outputs"])
-            facts["calibration"] = Calibration(**facts["calibration"]) if facts["calibration"] else None
+            facts["calibration"] = Calibration(**_tuples(facts["calibration"])) if facts["calibration"] else None
             facts["artifact"] = Artifact(**facts["artifact"])
             return cls(**facts)
         except (ValueError, KeyError, TypeError, AttributeError) as e:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 import onnx_ir as ir
 
-from ..exporters.graph import where
+from ..exporters.graph import shape, where
 from .errors import QuantizeError
 from .histogram import Histogram
 from .sessions import open_graph
@@ -64,15 +64,21 @@ def collect(
     """
     observed = [*model.graph.inputs, *(o for n in model.graph if n.op_type not in VIEWS for o in n.outputs)]
     observed = {v.name: v for v in observed if v.name and v.dtype == ir.DataType.FLOAT}
-    inputs = {v.name: tuple(v.shape) for v in model.graph.inputs}
+    inputs = {v.name: shape(v) for v in model.graph.inputs}
     session = open_graph(ir.to_proto(model), (name for name in observed if name not in inputs))
-    fetched = [output.name for output in session.get_outputs() if output.name in observed]
+    # One buffer per value, written anew for each input: fresh ones (200 MB a turn) would cost more than the model.
+    arrays = {name: np.empty(shape(v), np.float32) for name, v in observed.items() if name not in inputs}
+    binding = session.io_binding()
+    for name, array in arrays.items():
+        binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
     running = {name: _Running() for name in observed}
     samples = 0
     for samples, feed in enumerate(feeds, start=1):
-        feed = _checked(feed, inputs, samples)
-        made = session.run(fetched, feed) if fetched else []  # an empty list would mean: every output
-        arrays = {**feed, **dict(zip(fetched, made, strict=True))}
+        for name, array in _checked(feed, inputs, samples).items():
+            arrays[name] = array
+            binding.bind_cpu_input(name, array)
+        if len(arrays) > len(inputs):
+            session.run_with_iobinding(binding)
         for name in observed:
             if not running[name].add(arrays[name], samples):
                 raise QuantizeError(
@@ -89,9 +95,9 @@ def collect(
 def _checked(feed: Mapping[str, np.ndarray], inputs: dict[str, tuple], turn: int) -> dict[str, np.ndarray]:
     if set(feed) != set(inputs):
         raise QuantizeError(f"calibrate: input {turn} feeds {sorted(feed)}, the model wants {sorted(inputs)}")
-    for name, shape in inputs.items():
-        if feed[name].shape != shape:
-            raise QuantizeError(f"calibrate: {name!r} of input {turn} has shape {feed[name].shape}, not {shape}")
+    for name, wanted in inputs.items():
+        if feed[name].shape != wanted:
+            raise QuantizeError(f"calibrate: {name!r} of input {turn} has shape {feed[name].shape}, not {wanted}")
     return {name: np.ascontiguousarray(feed[name], np.float32) for name in inputs}
 
 

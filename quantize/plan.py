@@ -10,11 +10,11 @@ import numpy as np
 import onnx_ir as ir
 
 from .errors import QuantizeError
-from .observers import OBSERVERS, Observer, with_zero
+from .observers import FUNCTIONS, OBSERVERS, Function, Observer, with_zero
 from .qparams import QParams, asymmetric, float32, per_channel, symmetric
 from .schemes import Kernel, Scheme
 from .statistics import Statistics
-from .units import Unit, find_units
+from .units import Unit, find_units, source
 
 MAX_BIAS = 2**30  # half of int32: the other half is left to the products (127 * 128 * 66,000 inputs)
 
@@ -71,7 +71,7 @@ def plan(
         replace(u, precision="float", why="asked for") if u.output in keep_float and u.precision == "int8" else u
         for u in find_units(graph, scheme)
     ]
-    ranges = _Ranges(graph, stats, observe)
+    ranges = _Ranges(graph, stats, observe, _functions(units, graph))
     while True:  # each round turns units to float, so it ends
         units = _settle(units, graph, scheme)
         groups, conflicts = _groups(units, scheme, ranges)
@@ -95,10 +95,7 @@ def _settle(units: list[Unit], graph: ir.Graph, scheme: Scheme) -> list[Unit]:
     (and is never rounded), and data is moved before it is quantised, not after."""
     units = list(units)
     position = {u.output: i for i, u in enumerate(units)}
-    readers = defaultdict(list)
-    for i, unit in enumerate(units):
-        for operand in unit.operands:
-            readers[operand].append(i)
+    readers = _readers(units)
     changed = True
     while changed:
         changed = False
@@ -120,11 +117,36 @@ def _settle(units: list[Unit], graph: ir.Graph, scheme: Scheme) -> list[Unit]:
     return units
 
 
+def _functions(units: list[Unit], graph: ir.Graph) -> dict[str, Function]:
+    """The function through which alone a value is seen: only Gelu reads it, say, or it is the x of x * Sigmoid(x)."""
+    readers = _readers(units)
+    leaving = {source(value).name for value in graph.outputs}
+    found = {}
+    for name in readers.keys() - leaving:
+        kinds = {units[i].kind: units[i] for i in readers[name]}
+        if len(readers[name]) == 1:
+            found[name] = FUNCTIONS.get(*kinds)
+        elif len(readers[name]) == 2 and kinds.keys() == {"Sigmoid", "Mul"}:
+            gate, product = kinds["Sigmoid"].output, kinds["Mul"]
+            if set(product.operands) == {name, gate} and len(readers[gate]) == 1 and gate not in leaving:
+                found[name] = FUNCTIONS["Silu"]
+    return {name: function for name, function in found.items() if function is not None}
+
+
+def _readers(units: list[Unit]) -> dict[str, list[int]]:
+    """Which units read each value, by position."""
+    readers = defaultdict(list)
+    for i, unit in enumerate(units):
+        for operand in unit.operands:
+            readers[operand].append(i)
+    return readers
+
+
 class _Ranges:
     """The (lo, hi) of a value or constant, each observed once."""
 
-    def __init__(self, graph: ir.Graph, stats: Statistics, observe: Observer) -> None:
-        self._graph, self._stats, self._observe = graph, stats, observe
+    def __init__(self, graph: ir.Graph, stats: Statistics, observe: Observer, functions: dict[str, Function]) -> None:
+        self._graph, self._stats, self._observe, self._functions = graph, stats, observe, functions
         self._known: dict[str, tuple[float, float]] = {}
 
     def __getitem__(self, name: str) -> tuple[float, float]:
@@ -134,7 +156,7 @@ class _Ranges:
                 array = constant.const_value.numpy()
                 self._known[name] = with_zero(float(array.min()), float(array.max()))
             else:
-                self._known[name] = self._observe(self._stats[name])
+                self._known[name] = self._observe(self._stats[name], *filter(None, [self._functions.get(name)]))
         return self._known[name]
 
     def union(self, names: Iterable[str]) -> tuple[float, float]:

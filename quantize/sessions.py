@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import onnx
     import onnxruntime
 
-THREADS = 2
+THREADS = 1  # a second thread gains little on one image at a time, and loses much on a busy machine
 
 
 def open_graph(proto: onnx.ModelProto, outputs: Iterable[str] = ()) -> onnxruntime.InferenceSession:

@@ -7,7 +7,7 @@ Leaves a node alone whose g or b is computed.
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import attribute, const_value, constant, emit, producer, replace, reshape, shape
+from ..graph import Operand, attribute, const_value, constant, emit, producer, replace, reshape, shape
 
 
 def rewrite(graph: ir.Graph) -> int:
@@ -36,7 +36,7 @@ def rewrite(graph: ir.Graph) -> int:
     return count
 
 
-def normalised(x: ir.Value, axes: list[int], epsilon: float, before: ir.Node) -> ir.Value:
+def normalised(x: Operand, axes: list[int], epsilon: float, before: ir.Node) -> ir.Value:
     """(x - mean) / sqrt(variance + epsilon) over the axes."""
     dims = shape(x)
     kept = [1 if i in axes else size for i, size in enumerate(dims)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from ..graph import can_replace, producer, replace, reshape, shape, sole_consumer, transpose
+from ..graph import can_replace, owner, producer, replace, reshape, shape, sole_consumer, transpose
 from .view_axes import VIEWS, ViewAxes, cost
 
 
@@ -50,7 +50,7 @@ def shorten(tail: ir.Node) -> int:
         step = reshape if op_type == "Reshape" else transpose
         value = step(value, argument, tail)
     replace(out, value)
-    graph = tail.graph
+    graph = owner(tail)
     for node in reversed(chain):
         graph.remove(node, safe=True)
     return 1

@@ -7,7 +7,7 @@ already. One that reflects, repeats or wraps keeps its mode, which the dialect d
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import attribute, const_value, constant, emit, replace, scalar, shape
+from ..graph import array, attribute, const_value, constant, emit, replace, scalar, shape
 from .explicit_slice import emit_slice
 
 
@@ -66,8 +66,8 @@ def is_canonical(node: ir.Node, pads: list[int]) -> bool:
     return (
         len(node.inputs) == 3
         and node.inputs[2] is not None
-        and const_value(node.inputs[2]).ndim == 0
+        and array(node.inputs[2]).ndim == 0
         and "mode" in node.attributes
         and min(pads) >= 0
-        and const_value(node.inputs[1]).tolist() == pads
+        and array(node.inputs[1]).tolist() == pads
     )

@@ -340,6 +340,22 @@ def test_check_refuses(text, message, parse):
         check(parse(text))
 
 
+QUANTIZED = """float[2,3] x => float[2,4] y |
+  s = Constant <value_float=0.1> () z = Constant <value = int8 {3}> () ws = Constant <value_floats=[0.1,0.2,0.3,0.4]> ()
+  wz = Constant <value = int8[4] {0,0,0,0}> () bz = Constant <value = int32[4] {0,0,0,0}> ()
+  w = Constant <value = int8[3,4] {1,2,3,4,5,6,7,8,9,10,11,12}> () b = Constant <value = int32[4] {1,2,3,4}> ()
+  xq = QuantizeLinear(x, s, z) xd = DequantizeLinear(xq, s, z) wd = DequantizeLinear <axis=1> (w, ws, wz)
+  bd = DequantizeLinear <axis=0> (b, ws, bz) m = MatMul(xd, wd) y = Add(m, bd)"""
+
+
+def test_quantised_graph_is_checked_too(parse):
+    check(parse(QUANTIZED), quantized=True)
+    with pytest.raises(UnsupportedOp, match="QuantizeLinear"):
+        check(parse(QUANTIZED))
+    with pytest.raises(NotCanonical, match="constant stands first"):
+        check(parse(QUANTIZED.replace("Add(m, bd)", "Add(bd, m)")), quantized=True)
+
+
 def test_every_default_is_an_attribute_of_the_dialect_and_of_onnx():
     for name, op in OPS.items():
         schema = onnx.defs.get_schema(name, 20)

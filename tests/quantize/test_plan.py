@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from edgeport.quantize import TFLITE_XNNPACK, QuantizeError, collect, plan
+from edgeport.quantize.observers import FUNCTIONS, min_max
 from edgeport.quantize.qparams import QParams
 from edgeport.quantize.schemes import GEMM_LIMITS
 
@@ -264,6 +265,31 @@ def test_a_shared_weight_has_one_scale_and_each_reader_its_bias(build, feeds):
     assert list(made.weights) == ["w"]
     assert set(made.biases) == {"y", "z"}
     assert made.biases["y"] != made.biases["z"]
+
+
+@pytest.mark.parametrize(
+    ("after", "function"),
+    [
+        ("y = Gelu(c)", "Gelu"),
+        ("s = Sigmoid(c) y = Mul(c, s)", "Silu"),
+        ("s = Sigmoid(c) y = Mul(s, c)", "Silu"),
+        ("s = Sigmoid(c) t = Mul(c, s) y = Add(t, s)", None),
+        ("h = Gelu(c) y = Add(c, h)", None),
+        ("s = Sigmoid(x) y = Mul(c, s)", None),
+        ("y = Conv(c, w, b)", None),
+    ],
+)
+def test_the_function_that_a_range_is_fitted_for(after, function, build, feeds):
+    model = build(f"{IMAGE} => (float[1,4,6,6] y) <{CONV_WEIGHTS}> {{ {CONV} {after} }}")
+    asked = {}
+
+    def observer(statistics, seen=None):
+        asked[statistics.max] = seen
+        return min_max(statistics)
+
+    stats = collect(model, feeds(model))
+    plan(model, stats, TFLITE_XNNPACK, observer=observer)
+    assert asked[stats["c"].max] == FUNCTIONS.get(function)
 
 
 def test_keep_float(build, feeds):

@@ -110,6 +110,25 @@ def test_a_nan_in_a_late_sample_is_found():
     assert agreement([GOOD, GOOD, GOOD], [GOOD, GOOD, GOOD * np.nan]).problem
 
 
+def test_of_several_outputs_the_worst():
+    rng = np.random.default_rng(0)
+    good, bad = rng.standard_normal((1, 10)), rng.standard_normal((1, 10))
+    noisy = bad + 0.5 * rng.standard_normal((1, 10))
+
+    class Two(Recorded):
+        def __init__(self, first, second):
+            super().__init__([first])
+            self.outputs = tuple(TensorSpec(name, (1, 10), "float32") for name in "yz")
+            self._both = {"y": np.float32(first), "z": np.float32(second)}
+
+        def run(self, feeds):
+            return self._both
+
+    got = compare(Two(good, bad), Two(good, noisy), [{"x": np.zeros((1, 1), np.float32)}])
+    assert got == agreement([bad], [noisy])
+    assert compare(Two(bad, good), Two(noisy, good), [{"x": np.zeros((1, 1), np.float32)}]) == got
+
+
 def test_no_feeds_and_other_arity():
     with pytest.raises(ValueError, match="nothing to compare"):
         compare(Recorded([GOOD]), Recorded([GOOD]), [])
