@@ -14,7 +14,7 @@ import onnx_ir as ir
 
 from .errors import ExportError
 from .model_api import SECTION, model_info
-from .onnx_file import to_proto
+from .onnx_file import halve, to_proto
 
 OURS = "edgeport"  # our facts, as JSON, in rt_info
 
@@ -29,9 +29,12 @@ def convert(
     session to say. The same graph and metadata give the same bytes. Raises ExportError.
     """
     metadata = metadata or {}
+    proto = to_proto(model)
+    if compress_to_fp16:
+        halve(proto.graph)
     ov = _openvino()
     try:
-        network = ov.Core().read_model(to_proto(model).SerializeToString())
+        network = ov.Core().read_model(proto.SerializeToString())
     except RuntimeError as e:
         raise ExportError(f"openvino: the ONNX frontend refuses the graph ({_last_line(e)})") from e
     name = str(metadata.get("model", "model"))
@@ -43,7 +46,7 @@ def convert(
         network.set_rt_info(value, [SECTION, key])
     network.set_rt_info(json.dumps(metadata, sort_keys=True, separators=(",", ":")), [OURS])
     path = directory / f"{name}.xml"
-    ov.save_model(network, path, compress_to_fp16=compress_to_fp16)
+    ov.save_model(network, path, compress_to_fp16=False)  # done, and with more care
     return path
 
 

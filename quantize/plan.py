@@ -25,10 +25,9 @@ class Plan:
 
     scheme: str
     units: tuple[Unit, ...]
-    activations: dict[str, QParams]  # per value that gets a pair; constant operands of int8 units too
+    activations: dict[str, QParams]  # per value of integers; constant operands of int8 units too
     weights: dict[str, QParams]  # per initializer, per output channel
     biases: dict[str, QParams]  # per node that adds one, by its output; int32, scale = s_input * s_weight
-    unpaired: frozenset[str] = frozenset()  # activations that need no pair: their unit only moves rounded numbers
 
     def __str__(self) -> str:
         rows = [("unit", "kind", "runs", "scale", "zero", "why float")]
@@ -86,8 +85,7 @@ def plan(
     biases = _biases(units, activations, weights)
     if scheme.activations == "uint8":
         activations = {name: params.unsigned() for name, params in activations.items()}
-    unpaired = frozenset(u.output for u, k in _int8(units, scheme) if k.same_parameters and not k.rounds_result)
-    return Plan(scheme.name, tuple(units), activations, weights, biases, unpaired)
+    return Plan(scheme.name, tuple(units), activations, weights, biases)
 
 
 def _settle(units: list[Unit], graph: ir.Graph, scheme: Scheme) -> list[Unit]:
@@ -177,7 +175,7 @@ def _groups(units: list[Unit], scheme: Scheme, ranges: _Ranges) -> tuple[list[_G
     """The quantised values, grouped by shared parameters; and the units that cannot have the parameters they need."""
     group_of: dict[str, _Group] = {}
     for unit, kernel in _int8(units, scheme):
-        for name in (*unit.operands, *_rounded(unit, kernel)):
+        for name in (*unit.operands, *([unit.output] if kernel.result != "float" else [])):
             group_of.setdefault(name, _Group([name]))
         if kernel.same_parameters:
             for name in unit.operands:
@@ -198,11 +196,6 @@ def _groups(units: list[Unit], scheme: Scheme, ranges: _Ranges) -> tuple[list[_G
             group.fixed = fixed
     unique = {id(group): group for group in group_of.values()}
     return list(unique.values()), conflicts
-
-
-def _rounded(unit: Unit, kernel: Kernel) -> tuple[str, ...]:
-    """The unit's result, if its numbers are on an integer grid."""
-    return (unit.output,) if kernel.rounds_result or kernel.same_parameters else ()
 
 
 def _int8(units: list[Unit], scheme: Scheme) -> list[tuple[Unit, Kernel]]:

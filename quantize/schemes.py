@@ -23,7 +23,9 @@ class Kernel:
     operands: int | None = 1  # how many leading inputs are activations; None: all of them
     weight_axis: int | None = None  # the output channel's axis of a constant weight (input 1)
     epilogues: tuple[str, ...] = ()  # what the kernel does to its result at no cost, by the names in units.EPILOGUES
-    rounds_result: bool = True  # False: only operands get pairs; the result is float until a reader rounds it
+    # What becomes of the result. "rounded": it gets a pair, which the kernel does itself; "float": it stays float until
+    # a reader rounds it; "moved": it consists of the operands' integers and needs no pair (with same_parameters).
+    result: Literal["rounded", "float", "moved"] = "rounded"
     same_parameters: bool = False  # all operands and the result must have one scale and zero point
     fixed_output: QParams | None = None  # the only output parameters the kernel has
     symmetric: tuple[int, ...] = ()  # operands whose zero point must be 0
@@ -40,7 +42,7 @@ class Scheme:
 
     name: str
     kernels: Mapping[str, Kernel]
-    activations: Literal["int8", "uint8"] = "int8"
+    activations: Literal["int8", "uint8"] = "int8"  # the same real numbers either way
     islands: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -102,5 +104,32 @@ TFLITE_XNNPACK = Scheme(
         "HardSwish": _LOOKUP,
         "Relu": "int8 RELU on its own is not delegated",
         "Clip": "int8 RELU6 on its own is not delegated",
+    },
+)
+
+# OpenVINO's CPU plugin fuses whatever follows a convolution or a fully connected layer into it, in float, up to the next
+# pair: what counts is that each such layer reads integers. The placement is NNCF's. uint8, because signed activations
+# that reach a convolution through Concat are computed wrongly (openvino 2026.4 and before, x86).
+_READS_INTEGERS = {"result": "float", "epilogues": ("Relu", "Relu6", "Relu0To1")}
+_COPIES = {"result": "moved", "same_parameters": True, "light": True, "moves_data": True}
+
+OPENVINO_CPU = Scheme(
+    "openvino-cpu",
+    activations="uint8",
+    kernels={
+        "Conv": Kernel(weight_axis=0, **_READS_INTEGERS),  # OIHW
+        "Linear": Kernel(weight_axis=1, **_READS_INTEGERS),  # (in, out)
+        # Copies of integers; with one scale and zero point, because with others Concat is slow, or wrong.
+        "Concat": Kernel(operands=None, **_COPIES),
+        "MaxPool": Kernel(**_COPIES),
+        "Slice": Kernel(**_COPIES),
+    },
+    islands={
+        "MatMul": "attention is one fused float kernel",
+        "AveragePool": "integers lose precision in it",
+        "Add": "fused in float",
+        "Mul": "fused in float",
+        "Sigmoid": "fused in float",
+        "HardSwish": "fused in float",
     },
 )

@@ -17,6 +17,7 @@ _HONEST = {
     "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
     "ENABLE_CPU_PINNING": False,
 }
+_VERSIONS = ("10", "11")  # of the IR format that OpenVINO reads
 _ORACLE = {"LP_TRANSFORMS_MODE": "NO"}
 
 
@@ -24,7 +25,7 @@ class OpenVINOSession:
     """An OpenVINO IR.
 
     Args:
-        path: the .xml; its .bin lies beside it.
+        path: the .xml, whose .bin lies beside it; or the folder that holds the two.
         threads: of inference.
         precision: what float is computed in: "f32", or "bf16" or "f16" where the CPU has it.
         oracle: compute Q/DQ in float, as it is written, instead of in int8: slow, and what int8 should give.
@@ -35,14 +36,15 @@ class OpenVINOSession:
     """
 
     def __init__(self, path: str | Path, *, threads: int = 1, precision: str = "f32", oracle: bool = False):
-        self._path = Path(path)
+        self._path = _xml(Path(path))
         _check(self._path)
         ov = _openvino()
         config = _HONEST | {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": precision}
         start = time.perf_counter()
         try:
-            model = ov.Core().read_model(self._path)
-            self._compiled = ov.Core().compile_model(model, "CPU", config | _ORACLE if oracle else config)
+            core = ov.Core()
+            model = core.read_model(self._path)
+            self._compiled = core.compile_model(model, "CPU", config | _ORACLE if oracle else config)
             self._request = self._compiled.create_infer_request()
         except RuntimeError as e:
             raise ArtifactError(f"{path}: OpenVINO refuses it ({_why(e)})") from e
@@ -86,6 +88,15 @@ def _openvino():
     return openvino
 
 
+def _xml(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    found = sorted(path.glob("*.xml"))
+    if len(found) != 1:
+        raise ArtifactError(f"{path}: holds {len(found)} .xml files, not the one of an OpenVINO IR")
+    return found[0]
+
+
 def _check(path: Path) -> None:
     """Raises ArtifactError unless the .xml is one, and every constant that it names lies within the .bin.
 
@@ -101,14 +112,15 @@ def _check(path: Path) -> None:
         raise ArtifactError(f"{e.filename}: no such file") from e
     except OSError as e:
         raise ArtifactError(f"{e.filename}: cannot be read ({e.strerror})") from e
-    if root.tag != "net" or root.find("layers") is None:
-        raise ArtifactError(f"{path}: is XML, but not an OpenVINO IR")
+    if root.tag != "net" or root.get("version") not in _VERSIONS or root.find("layers/layer") is None:
+        raise ArtifactError(f"{path}: is XML, but not an OpenVINO IR of version {' or '.join(_VERSIONS)}")
     try:
-        ends = [int(data.get("offset", 0)) + int(data.get("size", 0)) for data in root.iterfind(".//layer/data[@offset]")]
-    except ValueError as e:
+        places = [(int(data.attrib["offset"]), int(data.attrib["size"])) for data in root.iterfind(".//data[@offset]")]
+    except (ValueError, KeyError) as e:
         raise ArtifactError(f"{path}: is not a whole OpenVINO IR ({e})") from e
-    if max(ends, default=0) > size:
-        raise ArtifactError(f"{weights}: has {size} bytes, but its .xml names {max(ends)}; export it again")
+    end = max((offset + length for offset, length in places), default=0)
+    if end > size or any(offset < 0 or length < 0 for offset, length in places):
+        raise ArtifactError(f"{weights}: has {size} bytes, but its .xml names {end}; export it again")
 
 
 def _spec(port) -> TensorSpec:
