@@ -34,16 +34,17 @@ class Console:
     def stage(
         self, text: str, seconds: dict[str, float], key: str, total: int | None = None
     ) -> Iterator[Callable[[int], None]]:
-        """Times a stage into `seconds[key]`; yields a function that takes how much of `total` is done.
+        """Adds the time of a stage to `seconds[key]`; yields a function that takes how much of `total` is done.
 
         On a terminal a bar moves on stderr; a stage that took over PATIENCE_S leaves one line.
         """
         start = time.perf_counter()
         with self._bar(text, total) as advance:
             yield advance
-        seconds[key] = time.perf_counter() - start
-        if seconds[key] > PATIENCE_S:
-            self.note(f"{text}: {seconds[key]:.1f} s")
+        took = time.perf_counter() - start
+        seconds[key] = seconds.get(key, 0.0) + took
+        if took > PATIENCE_S:
+            self.note(f"{text}: {took:.1f} s")
 
     def result(self, value: Any, text: str) -> None:
         """The result: `value` as JSON, or `text`."""

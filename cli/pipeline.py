@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 INPUT = "image"
 NOT_VALIDATED = "not validated"
+OBSERVER = "mse"  # on photographs, MobileViT-S: 21.0 dB, 17.4 with min-max; with corrected biases 24.6 and 21.4
+NUM_CORRECTING = 64  # calibration inputs that correct biases: all of them are in memory at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +196,10 @@ def quantized(
     count = len(calibration)
     with console.stage(f"calibrate on {count} inputs", seconds, "calibrate", count) as advance:
         statistics = quantize.collect(graph, calibration.feeds(INPUT), progress=advance)
-        return quantize.apply(graph, quantize.plan(graph, statistics, getattr(quantize, scheme)))
+        plan = quantize.plan(graph, statistics, getattr(quantize, scheme), observer=OBSERVER)
+    with console.stage("correct the biases", seconds, "calibrate"):
+        corrected = quantize.correct_biases(graph, plan, calibration.take(NUM_CORRECTING).feeds(INPUT))
+        return quantize.apply(corrected, plan)
 
 
 def reference(subject: Subject) -> Session:
@@ -220,6 +225,8 @@ def described(calibration: Inputs) -> Calibration:
         source=calibration.source,
         count=len(calibration),
         inputs=tuple(calibration.digests()),
+        observer=OBSERVER,
+        correcting=min(len(calibration), NUM_CORRECTING),
         warning=NOT_REAL if calibration.source == GENERATED else None,
     )
 

@@ -74,12 +74,16 @@ class Calibration:
     Attributes:
         source: a folder or file as given, or "generated".
         inputs: a digest of each, so that nobody validates on them.
+        observer: how a range was chosen from what was seen.
+        correcting: how many of the inputs corrected the biases.
         warning: says loudly where they are no real images.
     """
 
     source: str
     count: int
     inputs: tuple[str, ...]
+    observer: str
+    correcting: int
     warning: str | None = None
 
 

@@ -22,6 +22,16 @@ def reduce_mean(
     rank = len(x.shape)
     dims = {int(a) % rank for a in axes.array} if axes is not None else set(range(rank))
     reduced = {k for d in dims for k in x.view.of_dim(d)}
+    y = _mean(mb, x, dims, reduced) if reduced else x  # the mean over dimensions of size 1
+    if keepdims:
+        return y
+    flat = y.view.reshape([s for d, s in enumerate(y.shape) if d not in dims])
+    assert flat is not None, "dropping dimensions of size 1 is always a view"
+    return Value(y.tensor, flat)
+
+
+def _mean(mb: Builder, x: Value, dims: set[int], reduced: set[int]) -> Value:
+    """MEAN over the factors `reduced`, which are all those of the logical dimensions `dims`."""
     groups = mb.groups(x)
     if groups is None or any(len({k in reduced for k in g}) > 1 for g in groups):
         groups = [tuple(g) for _, g in groupby(x.view.order, key=lambda k: k in reduced)]
@@ -33,12 +43,7 @@ def reduce_mean(
         tuple(() if d in dims else f for d, f in enumerate(x.view.dims)),
         tuple(keep.index(k) for k in x.view.order if k not in reduced),
     )
-    y = Value(mb.run("MEAN", [tensor, mb.const(np.array(where, np.int32))], shape, keepDims=True), view)
-    if keepdims:
-        return y
-    flat = y.view.reshape([s for d, s in enumerate(y.shape) if d not in dims])
-    assert flat is not None, "dropping dimensions of size 1 is always a view"
-    return Value(y.tensor, flat)
+    return Value(mb.run("MEAN", [tensor, mb.const(np.array(where, np.int32))], shape, keepDims=True), view)
 
 
 def innermost(mb: Builder, x: Value, axis: int) -> tuple[int, View]:

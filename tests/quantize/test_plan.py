@@ -209,6 +209,22 @@ def test_concat_shares_parameters_with_its_group(build, feeds):
     assert made.activations["z"] != made.activations["e"]
 
 
+@pytest.mark.parametrize(
+    ("size", "also_read", "runs"), [(0.01, True, "float"), (0.01, False, "int8"), (0.7, True, "int8")]
+)
+def test_a_small_value_does_not_share_a_large_scale_with_its_other_readers(size, also_read, runs, build, feeds):
+    model = build(
+        "(float[1,4,6,6] x) => (float[1,4,6,6] z, float[1,4,6,6] o) "
+        "<float[4,4,1,1] w, float[4] b, float[4,4,1,1] w1, float[4,8,1,1] w2> "
+        f"{{ c = Conv(x, w, b) e = Concat<axis=1>(c, x) z = Conv(e, w2, b) o = Conv({'c' if also_read else 'x'}, w1, b) }}",
+        w=np.eye(4)[:, :, None, None] * size,
+        b=np.zeros(4),
+    )
+    made = plan(model, collect(model, feeds(model)), TFLITE_XNNPACK)
+    assert {u.output: u.precision for u in made.units}["e"] == runs
+    assert (made.activations["c"] == made.activations["x"]) == (runs == "int8")
+
+
 @pytest.mark.parametrize(("partner", "float_sigmoid"), [("x", True), ("s2", False)])
 def test_fixed_parameters_hold_or_the_unit_is_float(partner, float_sigmoid, build, feeds):
     model = build(
