@@ -6,10 +6,11 @@ from .corrections import correct_biases
 from .errors import QuantizeError
 from .plan import Plan, plan
 from .qparams import QParams
-from .schemes import OPENVINO_CPU, TFLITE_XNNPACK, Scheme
+from .schemes import ONNXRUNTIME_CPU, OPENVINO_CPU, TFLITE_XNNPACK, Scheme
 from .statistics import Statistics
 
 __all__ = [
+    "ONNXRUNTIME_CPU",
     "OPENVINO_CPU",
     "TFLITE_XNNPACK",
     "Plan",

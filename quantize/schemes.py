@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -131,5 +132,39 @@ OPENVINO_CPU = Scheme(
         "Mul": "fused in float",
         "Sigmoid": "fused in float",
         "HardSwish": "fused in float",
+    },
+)
+
+SMALLEST_UNFUSED = 50  # products per output, below which a float Conv+HardSwish is faster (MobileNetV3-L: 0.89, not 1.01)
+
+
+def _small_before_hard_swish(node: ir.Node) -> str | None:
+    products = math.prod(node.inputs[1].shape[1:])  # OIHW
+    if products < SMALLEST_UNFUSED and any(use.node.op_type == "HardSwish" for use in node.outputs[0].uses()):
+        return f"{products} products per output do not pay for rounding around a float HardSwish"
+    return None
+
+
+# ONNX Runtime fuses pairs into integer kernels where they stand on both sides (QLinearConv, QLinearAdd ...), and pays
+# for every other one. Fully connected layers also have a kernel with float results, which is faster and rounds less.
+# uint8, because signed activations have slow paths on x86: with them MobileViT-S takes 2.0 of float's time, not 0.69.
+_ROUNDS = {"epilogues": ("Relu", "Relu6", "Relu0To1")}
+
+ONNXRUNTIME_CPU = Scheme(
+    "onnxruntime-cpu",
+    activations="uint8",
+    kernels={
+        "Conv": Kernel(weight_axis=0, refuses=_small_before_hard_swish, **_ROUNDS),  # OIHW; QLinearConv
+        "Linear": Kernel(weight_axis=1, result="float", epilogues=_ROUNDS["epilogues"]),  # (in, out); QGemm, MatMulIntegerToFloat
+        "Add": Kernel(operands=2, epilogues=("Relu",), light=True),  # QLinearAdd
+        "Mul": Kernel(operands=2),  # QLinearMul
+        "Sigmoid": Kernel(),  # QLinearSigmoid
+        "Concat": Kernel(operands=None, same_parameters=True, light=True, moves_data=True),
+        "Slice": Kernel(same_parameters=True, light=True, moves_data=True),
+        "MaxPool": Kernel(same_parameters=True),
+    },
+    islands={
+        "MatMul": "attention's operands would be rounded for no gain",
+        "HardSwish": "no integer kernel",
     },
 )
