@@ -6,11 +6,13 @@ from .corrections import correct_biases
 from .errors import QuantizeError
 from .plan import Plan, plan
 from .qparams import QParams
-from .schemes import COREML_ANE, TFLITE_XNNPACK, Scheme
+from .schemes import COREML_ANE, ONNXRUNTIME_CPU, OPENVINO_CPU, TFLITE_XNNPACK, Scheme
 from .statistics import Statistics
 
 __all__ = [
     "COREML_ANE",
+    "ONNXRUNTIME_CPU",
+    "OPENVINO_CPU",
     "TFLITE_XNNPACK",
     "Plan",
     "QParams",

@@ -113,12 +113,14 @@ class _Walk:
     def mean(self, unit: Unit) -> np.ndarray:
         """The mean of each channel that the layer computes now. It is linear: one run on the inputs' mean tells."""
         layer = [self.made_by[name] for name in unit.nodes[: unit.nodes.index(unit.accumulates) + 1]]
-        (quantised,) = self.closure(layer)[1]
-        (dequantise,) = (use.node for use in self.made_by[quantised].outputs[0].uses())
-        scale, zero_point = (v.const_value.numpy() for v in dequantise.inputs[1:3])
-        mean = sum(kept[quantised].astype(np.int64) for kept in self.kept) / len(self.kept)
-        mean = ((mean - float(zero_point)) * float(scale)).astype(np.float32)
-        given, wanted = dequantise.outputs[0].name, layer[-1].outputs[0].name
+        (given,) = self.closure(layer)[1]
+        mean = sum(kept[given].astype(np.float64) for kept in self.kept) / len(self.kept)
+        quantize = self.made_by[given]
+        if quantize.op_type == "QuantizeLinear":  # else what a kernel moved, such as a Concat of integers: kept in float
+            (dequantise,) = (use.node for use in quantize.outputs[0].uses())
+            scale, zero_point = (v.const_value.numpy() for v in dequantise.inputs[1:3])
+            mean, given = (mean - float(zero_point)) * float(scale), dequantise.outputs[0].name
+        wanted, mean = layer[-1].outputs[0].name, mean.astype(np.float32)
         session, _ = self.open(layer, [wanted], given=[given])
         return _per_channel(unit, session.run([wanted], {given: mean})[0])
 

@@ -30,7 +30,7 @@ class Plan:
 
     scheme: str
     units: tuple[Unit, ...]
-    activations: dict[str, QParams]  # per value that gets a pair; constant operands of int8 units too
+    activations: dict[str, QParams]  # per value of integers; constant operands of int8 units too
     weights: dict[str, QParams]  # per initializer, per output channel
     biases: dict[str, QParams]  # per node that adds one, by its output; int32, scale = s_input * s_weight
 
@@ -87,7 +87,10 @@ def plan(
         if not conflicts:
             break
         units = [replace(u, precision="float", why=conflicts[u.output]) if u.output in conflicts else u for u in units]
-    return Plan(scheme.name, tuple(units), activations, weights, _biases(units, activations, weights))
+    biases = _biases(units, activations, weights)
+    if scheme.activations == "uint8":
+        activations = {name: params.unsigned() for name, params in activations.items()}
+    return Plan(scheme.name, tuple(units), activations, weights, biases)
 
 
 def _settle(units: list[Unit], graph: ir.Graph, scheme: Scheme) -> list[Unit]:
@@ -177,7 +180,7 @@ def _groups(units: list[Unit], scheme: Scheme, ranges: _Ranges) -> tuple[list[_G
     """The quantised values, grouped by shared parameters; and the units that cannot have the parameters they need."""
     group_of: dict[str, _Group] = {}
     for unit, kernel in _int8(units, scheme):
-        for name in (*unit.operands, unit.output):
+        for name in (*unit.operands, *([unit.output] if kernel.result != "float" else [])):
             group_of.setdefault(name, _Group([name]))
         if kernel.same_parameters:
             for name in unit.operands:
@@ -270,7 +273,8 @@ def _weights(
         weight = _constant(graph, unit.weight)
         if not np.isfinite(weight).all():
             raise QuantizeError(f"plan: weight {unit.weight!r} holds NaN or infinity; check the model's weights")
-        s_in, s_out = activations[unit.operands[0]].scale, activations[unit.output].scale
+        s_in = activations[unit.operands[0]].scale
+        s_out = activations[unit.output].scale if kernel.multiplier else 0.0
         floor = np.full(weight.shape[kernel.weight_axis], kernel.limits[0] * s_out / s_in)
         if unit.bias is not None:
             floor = np.maximum(floor, np.abs(_constant(graph, unit.bias).astype(np.float64)) / (MAX_BIAS * s_in))

@@ -36,6 +36,7 @@ class Unit:
     bias: str | None = None
     precision: str = "int8"  # or "float"
     why: str = ""  # why float
+    result: str = "rounded"  # its kernel's
 
     @property
     def accumulates(self) -> str | None:
@@ -100,6 +101,7 @@ def _unit(node: ir.Node, scheme: Scheme) -> tuple[Unit, list[ir.Node]]:
         bias=bias.name if bias is not None else None,
         precision="float" if why else "int8",
         why=why or "",
+        result=kernel.result if kernel else "float",
     )
     return unit, nodes
 

@@ -58,7 +58,6 @@ INT8: dict[str, Rule] = {
     "Sub": _add,
     "Mul": _mul,
     "ReduceMean": _any,
-    "AveragePool": _same,
     "Sigmoid": _any,  # requantised behind the kernel if the plan wants another output than SIGMOID
     "Tanh": _any,
 }
