@@ -222,7 +222,7 @@ class Builder:
                 break
         else:
             raise UnsupportedOp(
-                f"tflite: '{self.target.name}' needs a transpose of rank {len(dims)}; at most {_MAX_TRANSPOSE_RANK} work"
+                f"tflite: '{self.target.name}' needs a transpose of rank {len(dims)}, more than {_MAX_TRANSPOSE_RANK}"
             )
         position = {k: i for i, k in enumerate(x.view.order)}
         runs = sorted((d for d in dims if d), key=lambda run: position[run[0]])
