@@ -19,9 +19,8 @@ Q = np.array([[-128, -3, 0, 127], [5, 6, 7, 8]], np.int8)
 
 PER_ROW = np.array([0.1, 0.37], np.float32)
 
-TIES = (np.arange(-100, 100, dtype=np.float32) + 0.5) * np.float32(
-    0.37
-)  # between two steps; not all are after rounding
+# in the middle between two steps, as far as float32 can say
+TIES = (np.arange(-100, 100, dtype=np.float32) + 0.5) * np.float32(0.37)
 
 
 CASES = [
