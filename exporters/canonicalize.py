@@ -8,7 +8,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from .dialect import check
-from .graph import remove_dead
+from .graph import array, remove_dead
 from .passes import (
     attention_scale,
     batch_norm,
@@ -115,7 +115,7 @@ def own_copy(model: ir.Model) -> ir.Model:
     if model.functions:
         common.InlinePass()(model)
     for value in graph.initializers.values():
-        value.const_value = ir.Tensor(value.const_value.numpy(), name=value.name)
+        value.const_value = ir.Tensor(array(value), name=value.name)
         value.shape, value.dtype = ir.Shape(value.const_value.shape), value.const_value.dtype
     graph.inputs[:] = [value for value in graph.inputs if not value.is_initializer()]
     return model

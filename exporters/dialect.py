@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import onnx_ir as ir
 
 from .errors import DynamicShape, NotCanonical, UnsupportedOp
-from .graph import attribute, const_value, shape, where
+from .graph import array, attribute, const_value, given, producer, shape, where
 
 OPSET = 20
 
@@ -20,7 +22,7 @@ class Op:
     inputs: tuple[int, int]  # fewest, most
     attributes: frozenset[str] = frozenset()
     constants: frozenset[int] = frozenset()  # inputs that are initializers
-    defaults: Mapping[str, object] = field(default_factory=dict)  # what an attribute means where ONNX lets it be absent
+    defaults: Mapping[str, Any] = field(default_factory=dict)  # what an attribute means where ONNX lets it be absent
     rule: Callable[[ir.Node], str | None] = lambda node: None  # what is wrong with a node, or None
 
 
@@ -32,25 +34,31 @@ def _rank(node: ir.Node, index: int = 0) -> int:
     return len(shape(node.inputs[index]))
 
 
+def stored(value: ir.Value | None) -> np.ndarray | None:
+    """The array of a constant, as it is stored: a quantised weight's is the one that its DequantizeLinear reads."""
+    dequantize = producer(value, "DequantizeLinear")
+    return const_value(dequantize.inputs[0] if dequantize is not None else value)
+
+
 def _conv(node: ir.Node) -> str | None:
     return None if _rank(node) == 4 else f"it has {_rank(node) - 2} spatial axes, not 2"
 
 
 def _matmul(node: ir.Node) -> str | None:
     a, b = node.inputs
-    if const_value(a) is not None:
+    if stored(a) is not None:
         return "its first operand is a constant"
-    if const_value(b) is not None:
+    if stored(b) is not None:
         return None if _rank(node, 1) == 2 else f"its constant has {_rank(node, 1)} axes, not (in, out)"
     return None if _rank(node, 0) == _rank(node, 1) else "its operands have different ranks"
 
 
 def _commutes(node: ir.Node) -> str | None:
-    return "its constant stands first" if const_value(node.inputs[0]) is not None else None
+    return "its constant stands first" if stored(node.inputs[0]) is not None else None
 
 
 def _bounds(node: ir.Node) -> str | None:
-    return None if all(const_value(value).ndim == 0 for value in node.inputs[1:]) else "its bounds are no scalars"
+    return None if all(array(value).ndim == 0 for value in node.inputs[1:]) else "its bounds are no scalars"
 
 
 def _last_axis(node: ir.Node) -> str | None:
@@ -63,12 +71,8 @@ def _axis(node: ir.Node) -> str | None:
     return None if 0 <= axis < rank else f"its axis is {axis} of {rank}"
 
 
-def _softmax(node: ir.Node) -> str | None:
-    return _last_axis(node)
-
-
 def _reduce(node: ir.Node) -> str | None:
-    axes = const_value(node.inputs[1]).tolist()
+    axes = array(node.inputs[1]).tolist()
     if attribute(node, "keepdims") != 1:
         return "it drops the axes that it reduces"
     return None if axes and axes == sorted(set(axes)) and axes[0] >= 0 else f"its axes are {axes}"
@@ -81,13 +85,13 @@ def _pool(node: ir.Node) -> str | None:
 
 
 def _reshape(node: ir.Node) -> str | None:
-    to = tuple(const_value(node.inputs[1]).tolist())
+    to = tuple(array(node.inputs[1]).tolist())
     return None if to == shape(node.outputs[0]) else f"its shape is written {to}"
 
 
 def _slice(node: ir.Node) -> str | None:
     dims = shape(node.inputs[0])
-    starts, ends, axes, steps = (const_value(value).tolist() for value in node.inputs[1:])
+    starts, ends, axes, steps = (array(value).tolist() for value in node.inputs[1:])
     fine = axes == sorted(set(axes)) and all(
         axis >= 0 and step > 0 and 0 <= start < end <= dims[axis]
         for start, end, axis, step in zip(starts, ends, axes, steps, strict=True)
@@ -98,7 +102,7 @@ def _slice(node: ir.Node) -> str | None:
 def _pad(node: ir.Node) -> str | None:
     if attribute(node, "mode") != "constant":
         return f"its mode is {attribute(node, 'mode')!r}"
-    pads = const_value(node.inputs[1])
+    pads = array(node.inputs[1])
     return None if len(pads) == 2 * _rank(node) and (pads >= 0).all() else f"its pads are {pads.tolist()}"
 
 
@@ -121,7 +125,7 @@ OPS: dict[str, Op] = {
     **{name: _op(1) for name in ("Relu", "Sigmoid", "HardSwish", "Tanh", "Erf", "Exp", "Sqrt", "Neg", "Abs")},
     # along axes
     "LayerNormalization": _op(3, constants=(1, 2), rule=_last_axis, axis=-1, epsilon=1e-5),
-    "Softmax": _op(1, rule=_softmax, axis=-1),
+    "Softmax": _op(1, rule=_axis, axis=-1),
     "ReduceMean": _op(2, constants=(1,), rule=_reduce, keepdims=1),
     "AveragePool": _op(1, rule=_pool, required=WINDOW, count_include_pad=0),
     "MaxPool": _op(1, rule=_pool, required=(*WINDOW, "dilations")),
@@ -135,7 +139,7 @@ OPS: dict[str, Op] = {
 
 QUANTIZED_OPS: dict[str, Op] = {  # what a quantised graph has besides
     "QuantizeLinear": _op(3, constants=(1, 2), axis=1),
-    "DequantizeLinear": _op(3, constants=(1, 2), axis=1),
+    "DequantizeLinear": _op(3, constants=(1, 2), axis=1),  # axis may be absent from both where the scale is a scalar
 }
 
 REMEDIES = {  # op -> what would work; for others the list of ops says it
@@ -174,12 +178,13 @@ def check(model: ir.Model, *, quantized: bool = False) -> None:
 def _check_node(node: ir.Node, op: Op) -> None:
     least, most = op.inputs
     if not least <= len(node.inputs) <= most or any(value is None for value in node.inputs):
-        given = sum(value is not None for value in node.inputs)
-        raise NotCanonical(f"{where(node)} has {given} inputs where the dialect has {least}; give every operand.")
+        count = sum(value is not None for value in node.inputs)
+        raise NotCanonical(f"{where(node)} has {count} inputs where the dialect has {least}; give every operand.")
     for index in op.constants:
-        if const_value(node.inputs[index]) is None:
-            raise NotCanonical(f"{where(node)}: operand {node.inputs[index].name!r} is computed; make it a constant.")
-    if node.attributes.keys() != op.attributes:
+        if stored(node.inputs[index]) is None:
+            name = given(node.inputs[index]).name
+            raise NotCanonical(f"{where(node)}: operand {name!r} is computed; make it a constant.")
+    if node.attributes.keys() != op.attributes and not (node.op_type in QUANTIZED_OPS and not node.attributes):
         extra, missing = node.attributes.keys() - op.attributes, op.attributes - node.attributes.keys()
         what = f"has attribute {min(extra)!r}" if extra else f"lacks attribute {min(missing)!r}"
         raise NotCanonical(f"{where(node)} {what}; the dialect's are: {', '.join(sorted(op.attributes)) or 'none'}.")

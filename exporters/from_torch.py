@@ -15,7 +15,7 @@ import onnx_ir as ir
 
 from .dialect import OPSET
 from .errors import ExportError
-from .graph import NAME_SCOPES, module_path
+from .graph import NAME_SCOPES, array, given, module_path
 from .passes import names
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def from_torch(
             exported = torch.onnx.export(program, dynamo=True, opset_version=OPSET, verbose=False, external_data=False)
         except Exception as e:  # the exporter wraps what its translation functions raise, in several types
             raise ExportError(f"torch.onnx cannot translate {type(module).__name__}: {first_sentence(e)}") from e
+        assert exported is not None  # only where a file is written instead
         model = exported.model
         tidy(model)
     rename(model.graph.inputs, input_names, "input")
@@ -107,7 +108,7 @@ def tidy(model: ir.Model) -> None:
     model.metadata_props.clear()
     model.graph.metadata_props.clear()
     for value in model.graph.initializers.values():
-        value.const_value = ir.Tensor(value.const_value.numpy().copy(), name=value.name)
+        value.const_value = ir.Tensor(array(value).copy(), name=value.name)
         value.shape, value.dtype = ir.Shape(value.const_value.shape), value.const_value.dtype
         value.metadata_props.clear()
     previous = None
@@ -125,7 +126,7 @@ def tidy(model: ir.Model) -> None:
 
 def own_path(conv: ir.Node) -> None:
     """The exporter folds a BatchNormalization into the Conv and calls it after the former: `bn1` -> `conv1`."""
-    owner, _, leaf = conv.inputs[1].name.rpartition(".")
+    owner, _, leaf = (given(conv.inputs[1]).name or "").rpartition(".")
     path = module_path(conv)
     if leaf == "weight" and owner != path and owner.rpartition(".")[0] == path.rpartition(".")[0]:
         scopes = ast.literal_eval(conv.metadata_props[NAME_SCOPES])

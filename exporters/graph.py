@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -12,6 +13,22 @@ from .errors import DynamicShape
 
 NAME_SCOPES = "pkg.torch.onnx.name_scopes"  # what torch.onnx calls a node's path of modules; the last entry is the call
 PART = "edgeport.part"  # which part of its module's layer a node computes, where a pass has split that layer: "0", "1"
+
+
+Operand = ir.Value | None  # how onnx_ir types a node's input: None is one that is left out
+Owner = ir.Graph | ir.Function | None  # how onnx_ir types what a node stands in
+
+
+def given(value: Operand) -> ir.Value:
+    """An input that is not left out."""
+    assert value is not None, "the operand is left out"
+    return value
+
+
+def owner(node: ir.Node) -> ir.Graph:
+    """The graph in which the node stands."""
+    assert isinstance(node.graph, ir.Graph), "the node stands in no graph"
+    return node.graph
 
 
 def module_path(node: ir.Node) -> str:
@@ -26,52 +43,61 @@ def where(node: ir.Node) -> str:
     return f"{node.op_type} {node.name or node.outputs[0].name!r}" + (f" (at {path!r})" if path else "")
 
 
-def producer(value: ir.Value | None, op_type: str | None = None) -> ir.Node | None:
+def producer(value: Operand, op_type: str | None = None) -> ir.Node | None:
     """The node that computes the value; None for inputs and constants, and where its type is not `op_type`."""
     node = value.producer() if value is not None else None
     return node if node is not None and op_type in (None, node.op_type) else None
 
 
-def consumers(value: ir.Value) -> list[ir.Node]:
+def consumers(value: Operand) -> list[ir.Node]:
     """The nodes that read the value, each once, in the order in which they came to read it."""
-    return list(dict.fromkeys(node for node, _ in value.uses()))
+    return list(dict.fromkeys(node for node, _ in given(value).uses()))
 
 
-def sole_consumer(value: ir.Value, op_type: str | None = None) -> ir.Node | None:
+def sole_consumer(value: Operand, op_type: str | None = None) -> ir.Node | None:
     """The one node that reads the value once; None where others do, where the graph returns it, or for another type."""
-    uses = value.uses()
-    if len(uses) != 1 or value.is_graph_output():
+    uses = tuple(given(value).uses())
+    if len(uses) != 1 or given(value).is_graph_output():
         return None
     node = uses[0].node
     return node if op_type in (None, node.op_type) else None
 
 
-def const_value(value: ir.Value | None) -> np.ndarray | None:
+def const_value(value: Operand) -> np.ndarray | None:
     """The array of a constant (an initializer, or the output of a Constant node); None for anything computed."""
     if value is None or value.const_value is None:
         return None
     return value.const_value.numpy()
 
 
-def scalar(value: ir.Value | None) -> float | None:
+def array(value: Operand) -> np.ndarray:
+    """The array of what is known to be a constant."""
+    numbers = const_value(value)
+    assert numbers is not None, "the operand is computed"
+    return numbers
+
+
+def scalar(value: Operand) -> float | None:
     """The number in a constant of one element; None for anything else."""
     if value is None or value.const_value is None or value.const_value.size != 1:
         return None
     return float(value.const_value.numpy().reshape(()))
 
 
-def shape(value: ir.Value) -> tuple[int, ...]:
+def shape(value: Operand) -> tuple[int, ...]:
     """The static shape. Raises DynamicShape where a dimension is symbolic or nothing is known."""
+    value = given(value)
     dims = value.const_value.shape if value.const_value is not None else value.shape
-    if dims is None or not all(isinstance(dim, int) for dim in dims):
+    sizes = tuple(dim for dim in dims or () if isinstance(dim, int))
+    if dims is None or len(sizes) != len(dims):
         node = value.producer()
         place = f"{where(node)}: " if node is not None else ""
         known = "no known shape" if dims is None else f"shape {dims}"
         raise DynamicShape(f"{place}value {value.name!r} has {known}; export with fixed sizes.")
-    return tuple(dims)
+    return sizes
 
 
-def attribute(node: ir.Node, name: str, default=None):
+def attribute(node: ir.Node, name: str, default: Any = None) -> Any:
     """The Python value of a node's attribute (lists as tuples), or `default` where the node does not set it."""
     attr = node.attributes.get(name)
     if attr is None:
@@ -79,8 +105,10 @@ def attribute(node: ir.Node, name: str, default=None):
     return tuple(attr.value) if isinstance(attr.value, Sequence) and not isinstance(attr.value, str) else attr.value
 
 
-def constant(graph: ir.Graph, array: np.ndarray, name: str) -> ir.Value:
+def constant(graph: Owner, array: np.ndarray, name: str | None) -> ir.Value:
     """A new initializer that holds a copy-free `array`; a number is added to `name` where it is taken."""
+    assert isinstance(graph, ir.Graph)
+    name = name or "constant"
     unique, count = name, len(graph.initializers)
     while unique in graph.initializers:
         count += 1
@@ -94,12 +122,12 @@ def constant(graph: ir.Graph, array: np.ndarray, name: str) -> ir.Value:
 def emit(
     before: ir.Node,
     op_type: str,
-    inputs: Sequence[ir.Value | None],
+    inputs: Sequence[Operand],
     shape: Sequence[int],
-    attributes: Mapping[str, ir.convenience.SupportedAttrTypes] | None = None,
+    attributes: Mapping[str, Any] | None = None,
     *,
     like: ir.Node | None = None,
-    dtype: ir.DataType = ir.DataType.FLOAT,
+    dtype: ir.DataType | None = ir.DataType.FLOAT,
 ) -> ir.Value:
     """Insert a node in front of `before` and return its one output.
 
@@ -107,21 +135,23 @@ def emit(
     """
     origin = like or before
     node = ir.node(op_type, inputs, attributes or None, metadata_props=dict(origin.metadata_props))
-    node.outputs[0].shape, node.outputs[0].dtype = ir.Shape(shape), dtype
-    before.graph.insert_before(before, node)  # the graph names the node and its output
+    node.outputs[0].shape, node.outputs[0].dtype = ir.Shape(shape), dtype or ir.DataType.UNDEFINED
+    owner(before).insert_before(before, node)  # the graph names the node and its output
     return node.outputs[0]
 
 
-def reshape(value: ir.Value, to: Sequence[int], before: ir.Node, *, like: ir.Node | None = None) -> ir.Value:
+def reshape(value: Operand, to: Sequence[int], before: ir.Node, *, like: ir.Node | None = None) -> ir.Value:
     """`value` in another shape: a Reshape in front of `before`, or nothing if it has that shape."""
+    value = given(value)
     if shape(value) == tuple(to):
         return value
     target = constant(before.graph, np.array(to, np.int64), "shape")
     return emit(before, "Reshape", [value, target], to, like=like, dtype=value.dtype)
 
 
-def transpose(value: ir.Value, perm: Sequence[int], before: ir.Node, *, like: ir.Node | None = None) -> ir.Value:
+def transpose(value: Operand, perm: Sequence[int], before: ir.Node, *, like: ir.Node | None = None) -> ir.Value:
     """`value` with its axes in the order `perm`: a Transpose in front of `before`, or nothing if they are in it."""
+    value = given(value)
     if list(perm) == sorted(perm):
         return value
     dims = shape(value)
@@ -130,15 +160,17 @@ def transpose(value: ir.Value, perm: Sequence[int], before: ir.Node, *, like: ir
     )
 
 
-def can_replace(old: ir.Value, new: ir.Value) -> bool:
+def can_replace(old: ir.Value, new: Operand) -> bool:
     """Whether `new` can stand for `old`: a graph output must be computed, and be one output only."""
+    new = given(new)
     return not old.is_graph_output() or (
         not new.is_graph_input() and not new.is_initializer() and not new.is_graph_output()
     )
 
 
-def replace(old: ir.Value, new: ir.Value) -> None:
+def replace(old: ir.Value, new: Operand) -> None:
     """Let every reader of `old` read `new`; where `old` is a graph output, `new` becomes it and takes its name."""
+    new = given(new)
     if old.is_graph_output():
         name, old.name = old.name, f"{old.name}_replaced"
         new.name = name

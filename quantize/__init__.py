@@ -2,10 +2,25 @@
 
 from .apply import apply
 from .calibrate import collect
+from .corrections import correct_biases
 from .errors import QuantizeError
 from .plan import Plan, plan
 from .qparams import QParams
-from .schemes import TFLITE_XNNPACK, Scheme
+from .schemes import COREML_ANE, ONNXRUNTIME_CPU, OPENVINO_CPU, TFLITE_XNNPACK, Scheme
 from .statistics import Statistics
 
-__all__ = ["TFLITE_XNNPACK", "Plan", "QParams", "QuantizeError", "Scheme", "Statistics", "apply", "collect", "plan"]
+__all__ = [
+    "COREML_ANE",
+    "ONNXRUNTIME_CPU",
+    "OPENVINO_CPU",
+    "TFLITE_XNNPACK",
+    "Plan",
+    "QParams",
+    "QuantizeError",
+    "Scheme",
+    "Statistics",
+    "apply",
+    "collect",
+    "correct_biases",
+    "plan",
+]

@@ -13,9 +13,10 @@ from .units import VIEWS, Unit
 def apply(model: ir.Model, plan: Plan) -> ir.Model:
     """A copy of `model` with int8 in the graph; `model` is left as it was.
 
-    - An activation `v`: `v -> QuantizeLinear -> v_q -> DequantizeLinear -> v_dq -> its readers`. If a float unit (or
-      the caller) makes `v`, float readers keep reading `v` itself. A quantised graph output keeps its name on the
-      DequantizeLinear; what the kernel computes becomes `v_float`.
+    - An activation `v`: `v -> QuantizeLinear -> v_q -> DequantizeLinear -> v_dq -> its readers`. If `v` is float before
+      that (a float unit or the caller makes it, or a kernel that leaves its result float), float readers keep reading
+      `v` itself. A quantised graph output keeps its name on the DequantizeLinear; what the kernel computes becomes
+      `v_float`. What a kernel only moves is read as it is.
     - Weights and biases: an int8 or int32 initializer `w_q`, then DequantizeLinear.
     """
     copy = model.clone()
@@ -29,9 +30,9 @@ class _Writer:
         self.values = {v.name: v for v in (*graph.inputs, *graph.initializers.values())}
         self.values |= {o.name: o for n in graph for o in n.outputs}
         self.names = set(self.values)
-        self.int8_nodes = {
-            self.values[name].producer() for unit in plan.units if unit.precision == "int8" for name in unit.nodes
-        }
+        int8 = [unit for unit in plan.units if unit.precision == "int8"]
+        self.int8_nodes = {self.values[name].producer() for unit in int8 for name in unit.nodes}
+        self.results = {unit.output: unit.result for unit in int8}
 
     def write(self) -> None:
         weights: dict[str, ir.Value] = {}
@@ -43,10 +44,11 @@ class _Writer:
                 self.first(unit).replace_input_with(1, weights[unit.weight])
             if unit.bias is not None:
                 node = self.values[unit.accumulates].producer()
-                place = [v.name if v is not None else None for v in node.inputs].index(unit.bias)
-                node.replace_input_with(place, self.parameter(unit.bias, self.plan.biases[unit.accumulates], node))
+                bias = self.parameter(node.inputs[unit.bias_input].name, self.plan.biases[unit.accumulates], node)
+                node.replace_input_with(unit.bias_input, bias)
         for name, params in self.plan.activations.items():
-            self.activation(self.values[name], params)
+            if self.results.get(name) != "moved":
+                self.activation(self.values[name], params)
         for name, value in list(self.graph.initializers.items()):
             if not value.uses() and not value.is_graph_output():
                 del self.graph.initializers[name]
@@ -71,11 +73,11 @@ class _Writer:
                 node.replace_input_with(index, constant)
             return
         producer = value.producer()
-        from_kernel = producer in self.int8_nodes
+        from_kernel = self.results.get(value.name) == "rounded"
         readers = [use for use in value.uses() if from_kernel or self.reaches_int8(use.node)]
         leaves = from_kernel and value.is_graph_output()
-        name = value.name
-        quantize = self.node("QuantizeLinear", value, name, params, value.shape, ir.DataType.INT8)
+        name, dtype = value.name, ir.DataType.from_numpy(np.dtype(params.dtype))
+        quantize = self.node("QuantizeLinear", value, name, params, value.shape, dtype)
         dequantize = self.node("DequantizeLinear", quantize.outputs[0], name, params, value.shape, ir.DataType.FLOAT)
         for node, index in readers:
             node.replace_input_with(index, dequantize.outputs[0])

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import onnx_ir as ir
 
+from ..exporters.graph import shape, where
 from .errors import QuantizeError
 from .histogram import Histogram
+from .sessions import open_graph
 from .statistics import Statistics, ValueStatistics
 from .units import VIEWS
 
 SAMPLES_PER_INPUT = 1 << 14  # elements of one value that its histogram counts per calibration input
-_THREADS = 2
 
 
 class _Running:
@@ -64,14 +64,21 @@ def collect(
     """
     observed = [*model.graph.inputs, *(o for n in model.graph if n.op_type not in VIEWS for o in n.outputs)]
     observed = {v.name: v for v in observed if v.name and v.dtype == ir.DataType.FLOAT}
-    inputs = {v.name: tuple(v.shape) for v in model.graph.inputs}
-    session = _session(model, [name for name in observed if name not in inputs])
-    fetched = [output.name for output in session.get_outputs() if output.name in observed]
+    inputs = {v.name: shape(v) for v in model.graph.inputs}
+    session = open_graph(ir.to_proto(model), (name for name in observed if name not in inputs))
+    # One buffer per value, written anew for each input: fresh ones (200 MB a turn) would cost more than the model.
+    arrays = {name: np.empty(shape(v), np.float32) for name, v in observed.items() if name not in inputs}
+    binding = session.io_binding()
+    for name, array in arrays.items():
+        binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
     running = {name: _Running() for name in observed}
     samples = 0
     for samples, feed in enumerate(feeds, start=1):
-        feed = _checked(feed, inputs, samples)
-        arrays = {**feed, **dict(zip(fetched, session.run(fetched, feed), strict=True))}
+        for name, array in _checked(feed, inputs, samples).items():
+            arrays[name] = array
+            binding.bind_cpu_input(name, array)
+        if len(arrays) > len(inputs):
+            session.run_with_iobinding(binding)
         for name in observed:
             if not running[name].add(arrays[name], samples):
                 raise QuantizeError(
@@ -85,47 +92,15 @@ def collect(
     return Statistics(samples, {name: r.result(samples) for name, r in running.items()})
 
 
-def _session(model: ir.Model, extra_outputs: list[str]):
-    import onnxruntime as ort
-
-    proto = ir.to_proto(model)
-    present = {output.name for output in proto.graph.output}
-    for name in extra_outputs:
-        if name not in present:
-            proto.graph.output.add().name = name
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = _THREADS
-    options.log_severity_level = 3
-    # Every value is an output, so there is little left to fuse; the basic level keeps the arithmetic that of the graph.
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    return ort.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
-
-
 def _checked(feed: Mapping[str, np.ndarray], inputs: dict[str, tuple], turn: int) -> dict[str, np.ndarray]:
     if set(feed) != set(inputs):
         raise QuantizeError(f"calibrate: input {turn} feeds {sorted(feed)}, the model wants {sorted(inputs)}")
-    for name, shape in inputs.items():
-        if feed[name].shape != shape:
-            raise QuantizeError(f"calibrate: {name!r} of input {turn} has shape {feed[name].shape}, not {shape}")
+    for name, wanted in inputs.items():
+        if feed[name].shape != wanted:
+            raise QuantizeError(f"calibrate: {name!r} of input {turn} has shape {feed[name].shape}, not {wanted}")
     return {name: np.ascontiguousarray(feed[name], np.float32) for name in inputs}
 
 
 def _place(value: ir.Value) -> str:
     node = value.producer()
-    if node is None:
-        return " (an input of the model)"
-    path = module_path(node)
-    return f" ({node.op_type} at {path!r})" if path else f" ({node.op_type})"
-
-
-def module_path(node: ir.Node) -> str:
-    """The PyTorch module path that the exporter left on the node, such as 'stages.1.conv'; '' if there is none."""
-    scopes = node.metadata_props.get("pkg.torch.onnx.name_scopes")
-    if not scopes:
-        return ""
-    try:
-        named = [scope for scope in ast.literal_eval(scopes) if scope]
-    except (ValueError, SyntaxError):
-        return scopes
-    # The last scope is the node itself; the one before it is the innermost module.
-    return named[-2] if len(named) > 1 else ""
+    return f" ({where(node)})" if node is not None else " (an input of the model)"

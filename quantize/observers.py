@@ -1,6 +1,7 @@
 """This file turns the statistics of a value into the range (lo, hi) that its 256 steps should cover.
 
-Every observer returns lo <= 0 <= hi with hi > lo: 0 must be exact (padding, ReLU, the zero point).
+Every observer returns lo <= 0 <= hi with hi > lo: 0 must be exact (padding, ReLU, the zero point). `seen` is the
+function through which the value's only reader sees it; only observers that weigh errors ask for it.
 """
 
 from __future__ import annotations
@@ -12,8 +13,29 @@ import numpy as np
 from .qparams import INT8
 from .statistics import ValueStatistics
 
-Observer = Callable[[ValueStatistics], tuple[float, float]]
+Function = Callable[[np.ndarray], np.ndarray]
+Observer = Callable[
+    [ValueStatistics, Function], tuple[float, float]
+]  # what is observed, what its only reader makes of it
 MIN_RANGE = 2.0**-52  # narrower than this, a value is taken for constant zero
+
+
+def _as_is(x: np.ndarray) -> np.ndarray:
+    return x
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return 0.5 + 0.5 * np.tanh(0.5 * x)
+
+
+FUNCTIONS: dict[str, Function] = {  # by the kind of unit; "Silu" is x * Sigmoid(x)
+    "Gelu": lambda x: 0.5 * x * (1 + np.tanh(0.7978845608 * (x + 0.044715 * x**3))),  # sqrt(2 / pi)
+    "HardSwish": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
+    "Relu": lambda x: np.maximum(x, 0),
+    "Sigmoid": _sigmoid,
+    "Silu": lambda x: x * _sigmoid(x),
+    "Tanh": np.tanh,
+}
 
 
 def with_zero(lo: float, hi: float) -> tuple[float, float]:
@@ -22,17 +44,17 @@ def with_zero(lo: float, hi: float) -> tuple[float, float]:
     return (lo, hi) if hi - lo >= MIN_RANGE else (0.0, 1.0)
 
 
-def min_max(s: ValueStatistics) -> tuple[float, float]:
+def min_max(s: ValueStatistics, seen: Function = _as_is) -> tuple[float, float]:
     """The extremes over all calibration inputs."""
     return with_zero(s.min, s.max)
 
 
-def moving_average(s: ValueStatistics) -> tuple[float, float]:
+def moving_average(s: ValueStatistics, seen: Function = _as_is) -> tuple[float, float]:
     """The mean over the inputs of each input's extremes."""
     return with_zero(s.mean_min, s.mean_max)
 
 
-def percentile(s: ValueStatistics, *, percent: float = 99.99) -> tuple[float, float]:
+def percentile(s: ValueStatistics, seen: Function = _as_is, *, percent: float = 99.99) -> tuple[float, float]:
     """The central `percent` of all elements, from the histogram; never wider than the extremes.
 
     Use with care: on a MobileNetV2 with real weights, percent=99.9 cost 10 points of top-1 where min-max cost 3.
@@ -46,27 +68,29 @@ def percentile(s: ValueStatistics, *, percent: float = 99.99) -> tuple[float, fl
     return with_zero(max(s.min, lo), min(s.max, hi))
 
 
-def mse(s: ValueStatistics) -> tuple[float, float]:
-    """The range with the least mean squared error of rounding and clipping, found one end at a time, twice."""
+def mse(s: ValueStatistics, seen: Function = _as_is) -> tuple[float, float]:
+    """The range with the least mean squared error of rounding and clipping, found one end at a time, twice.
+
+    The error is that of `seen(x)`, so a range need not reach where SiLU is flat.
+    """
     lo, hi = min_max(s)
     keep = s.histogram.counts > 0
-    x, n = s.histogram.centres[keep], s.histogram.counts[keep]
-    shrink = np.linspace(1.0, 0.2, 81)
+    x, n = s.histogram.centres[keep], s.histogram.counts[keep].astype(np.float64)
+    wanted = seen(x)
+
+    def best(lows: np.ndarray, highs: np.ndarray) -> int:
+        """Which of the ranges (k,) is best for bin centres x (m,), counted n (m,)."""
+        bottom, top = INT8
+        scale = np.maximum((highs - lows) / (top - bottom), np.finfo(np.float64).tiny)[:, None]  # (k, 1)
+        zero = np.rint(bottom - lows[:, None] / scale)
+        real = (np.clip(np.rint(x / scale) + zero, bottom, top) - zero) * scale  # (k, m)
+        return int(np.argmin((seen(real) - wanted) ** 2 @ n))
+
+    shrink = np.linspace(1.0, 0.1, 91)
     for _ in range(2):
-        if hi > 0:
-            hi = hi * _best(x, n, np.full_like(shrink, lo), hi * shrink, shrink)
-        if lo < 0:
-            lo = lo * _best(x, n, lo * shrink, np.full_like(shrink, hi), shrink)
+        hi *= shrink[best(np.full_like(shrink, lo), hi * shrink)] if hi > 0 else 1
+        lo *= shrink[best(lo * shrink, np.full_like(shrink, hi))] if lo < 0 else 1
     return with_zero(lo, hi)
-
-
-def _best(x: np.ndarray, n: np.ndarray, lo: np.ndarray, hi: np.ndarray, shrink: np.ndarray) -> float:
-    """The entry of `shrink` (k,) whose range (lo, hi) (k,) quantises centres x (m,), counted n (m,), best."""
-    bottom, top = INT8
-    scale = np.maximum((hi - lo) / (top - bottom), np.finfo(np.float64).tiny)[:, None]  # (k, 1)
-    zero = np.rint(bottom - lo[:, None] / scale)
-    real = (np.clip(np.rint(x / scale) + zero, bottom, top) - zero) * scale  # (k, m)
-    return float(shrink[np.argmin(((real - x) ** 2) @ n.astype(np.float64))])
 
 
 OBSERVERS: dict[str, Observer] = {

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 INT8 = (-128, 127)
-INT32 = (-(2**31), 2**31 - 1)
+LIMITS = {"int8": INT8, "uint8": (0, 255), "int32": (-(2**31), 2**31 - 1)}
 WEIGHT_MAX = 127  # weights are symmetric in [-127, 127]: the TFLite quantisation specification
 MIN_SCALE = 2.0**-60  # far below any real scale; the product of two is still a normal float32
 
@@ -20,7 +20,7 @@ class QParams:
     scales: tuple[float, ...]
     zero_point: int = 0
     axis: int | None = None  # None: per tensor
-    dtype: str = "int8"  # "int8", or "int32" for biases
+    dtype: str = "int8"  # "int8" or "uint8", "int32" for biases
 
     @property
     def scale(self) -> float:
@@ -31,12 +31,16 @@ class QParams:
 
     @property
     def range(self) -> tuple[float, float]:
-        """The smallest and largest real number that a per-tensor int8 quantisation represents."""
-        return tuple(self.scale * (q - self.zero_point) for q in INT8)
+        """The smallest and largest real number that a per-tensor quantisation represents."""
+        return tuple(self.scale * (q - self.zero_point) for q in LIMITS[self.dtype])
+
+    def unsigned(self) -> QParams:
+        """The same real numbers as uint8: integers and zero point are 128 higher than as int8."""
+        return replace(self, zero_point=self.zero_point - INT8[0], dtype="uint8")
 
     def quantize(self, real: np.ndarray) -> np.ndarray:
         """float array -> integer array of `dtype`: round half to even, saturate (ONNX QuantizeLinear)."""
-        lo, hi = INT8 if self.dtype == "int8" else INT32
+        lo, hi = LIMITS[self.dtype]
         steps = np.rint(np.asarray(real, np.float64) / self._scales_for(real.ndim))
         return np.clip(steps + self.zero_point, lo, hi).astype(self.dtype)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 import onnx_ir as ir
 
+from ..exporters.graph import scalar
 from .qparams import QParams
 
 
@@ -22,6 +24,9 @@ class Kernel:
     operands: int | None = 1  # how many leading inputs are activations; None: all of them
     weight_axis: int | None = None  # the output channel's axis of a constant weight (input 1)
     epilogues: tuple[str, ...] = ()  # what the kernel does to its result at no cost, by the names in units.EPILOGUES
+    # What becomes of the result. "rounded": it gets a pair, which the kernel does itself; "float": it stays float until
+    # a reader rounds it; "moved": it consists of the operands' integers and needs no pair (with same_parameters).
+    result: Literal["rounded", "float", "moved"] = "rounded"
     same_parameters: bool = False  # all operands and the result must have one scale and zero point
     fixed_output: QParams | None = None  # the only output parameters the kernel has
     symmetric: tuple[int, ...] = ()  # operands whose zero point must be 0
@@ -38,6 +43,7 @@ class Scheme:
 
     name: str
     kernels: Mapping[str, Kernel]
+    activations: Literal["int8", "uint8"] = "int8"  # the same real numbers either way
     islands: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -62,8 +68,7 @@ def _large_depthwise(node: ir.Node) -> str | None:
 
 
 def _nonzero_pad(node: ir.Node) -> str | None:
-    value = node.inputs[2] if len(node.inputs) > 2 else None
-    if value is not None and value.const_value is not None and value.const_value.numpy().item() != 0:
+    if len(node.inputs) > 2 and scalar(node.inputs[2]):
         return "PAD fills with zero only"
     return None
 
@@ -88,7 +93,6 @@ TFLITE_XNNPACK = Scheme(
         "Concat": Kernel(operands=None, same_parameters=True, light=True, moves_data=True),
         "Slice": Kernel(same_parameters=True, light=True, moves_data=True),
         "MaxPool": Kernel(same_parameters=True),
-        "AveragePool": Kernel(same_parameters=True),  # other parameters on its output are silently ignored
         "Pad": Kernel(same_parameters=True, refuses=_nonzero_pad),
     },
     islands={
@@ -96,9 +100,81 @@ TFLITE_XNNPACK = Scheme(
         "Softmax": "float softmax keeps near-uniform rows apart, and int8 SOFTMAX is not delegated",
         "LayerNormalization": "made of ops without int8 kernels",
         "Div": "int8 DIV aborts when the divisor equals its zero point",
+        "AveragePool": "int8 AVERAGE_POOL_2D is not delegated, and ignores other parameters on its output",
         "Gelu": _LOOKUP,
         "HardSwish": _LOOKUP,
         "Relu": "int8 RELU on its own is not delegated",
         "Clip": "int8 RELU6 on its own is not delegated",
+    },
+)
+
+# The Neural Engine multiplies int8 by int8, from the A17 Pro on, where weights and activations are quantised; the rest
+# it computes in float16 (coremltools' guide, "API Overview" of quantisation).
+COREML_ANE = Scheme(
+    "coreml-ane",
+    kernels={
+        "Conv": Kernel(weight_axis=0, epilogues=_GEMM["epilogues"]),  # OIHW
+        "Linear": Kernel(weight_axis=1, epilogues=_GEMM["epilogues"]),  # (in, out)
+    },
+)
+
+# OpenVINO's CPU plugin fuses whatever follows a convolution or a fully connected layer into it, in float, up to the next
+# pair: what counts is that each such layer reads integers. The placement is NNCF's. uint8, because signed activations
+# that reach a convolution through Concat are computed wrongly (openvino 2026.4 and before, x86).
+_READS_INTEGERS = {"result": "float", "epilogues": ("Relu", "Relu6", "Relu0To1")}
+_COPIES = {"result": "moved", "same_parameters": True, "light": True, "moves_data": True}
+
+OPENVINO_CPU = Scheme(
+    "openvino-cpu",
+    activations="uint8",
+    kernels={
+        "Conv": Kernel(weight_axis=0, **_READS_INTEGERS),  # OIHW
+        "Linear": Kernel(weight_axis=1, **_READS_INTEGERS),  # (in, out)
+        # Copies of integers; with one scale and zero point, because with others Concat is slow, or wrong.
+        "Concat": Kernel(operands=None, **_COPIES),
+        "MaxPool": Kernel(**_COPIES),
+        "Slice": Kernel(**_COPIES),
+    },
+    islands={
+        "MatMul": "attention is one fused float kernel",
+        "AveragePool": "integers lose precision in it",
+        "Add": "fused in float",
+        "Mul": "fused in float",
+        "Sigmoid": "fused in float",
+        "HardSwish": "fused in float",
+    },
+)
+
+SMALLEST_UNFUSED = 50  # products per output, below which a float Conv+HardSwish is faster (MobileNetV3-L: 0.89, not 1.01)
+
+
+def _small_before_hard_swish(node: ir.Node) -> str | None:
+    products = math.prod(node.inputs[1].shape[1:])  # OIHW
+    if products < SMALLEST_UNFUSED and any(use.node.op_type == "HardSwish" for use in node.outputs[0].uses()):
+        return f"{products} products per output do not pay for rounding around a float HardSwish"
+    return None
+
+
+# ONNX Runtime fuses pairs into integer kernels where they stand on both sides (QLinearConv, QLinearAdd ...), and pays
+# for every other one. Fully connected layers also have a kernel with float results, which is faster and rounds less.
+# uint8, because signed activations have slow paths on x86: with them MobileViT-S takes 2.0 of float's time, not 0.69.
+_ROUNDS = {"epilogues": ("Relu", "Relu6", "Relu0To1")}
+
+ONNXRUNTIME_CPU = Scheme(
+    "onnxruntime-cpu",
+    activations="uint8",
+    kernels={
+        "Conv": Kernel(weight_axis=0, refuses=_small_before_hard_swish, **_ROUNDS),  # OIHW; QLinearConv
+        "Linear": Kernel(weight_axis=1, result="float", epilogues=_ROUNDS["epilogues"]),  # (in, out); QGemm, MatMulIntegerToFloat
+        "Add": Kernel(operands=2, epilogues=("Relu",), light=True),  # QLinearAdd
+        "Mul": Kernel(operands=2),  # QLinearMul
+        "Sigmoid": Kernel(),  # QLinearSigmoid
+        "Concat": Kernel(operands=None, same_parameters=True, light=True, moves_data=True),
+        "Slice": Kernel(same_parameters=True, light=True, moves_data=True),
+        "MaxPool": Kernel(same_parameters=True),
+    },
+    islands={
+        "MatMul": "attention's operands would be rounded for no gain",
+        "HardSwish": "no integer kernel",
     },
 )

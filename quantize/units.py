@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from ..exporters.graph import scalar
 from .schemes import Scheme
 
 VIEWS = frozenset({"Reshape", "Transpose"})  # the same numbers in another order or shape: never quantised themselves
 
 
 def _clips_to(hi: float) -> Callable[[ir.Node], bool]:
-    return lambda node: node.op_type == "Clip" and [_scalar(v) for v in node.inputs[1:3]] == [0.0, hi]
+    return lambda node: node.op_type == "Clip" and [scalar(v) for v in node.inputs[1:3]] == [0.0, hi]
 
 
 EPILOGUES: Mapping[str, Callable[[ir.Node], bool]] = {
@@ -35,6 +36,7 @@ class Unit:
     bias: str | None = None
     precision: str = "int8"  # or "float"
     why: str = ""  # why float
+    result: str = "rounded"  # its kernel's
 
     @property
     def accumulates(self) -> str | None:
@@ -42,6 +44,11 @@ class Unit:
         if self.bias is None:
             return None
         return self.nodes[0] if self.kind == "Conv" else self.nodes[1]
+
+    @property
+    def bias_input(self) -> int:
+        """Which input of that node the bias is."""
+        return 2 if self.kind == "Conv" else 1
 
 
 def source(value: ir.Value) -> ir.Value:
@@ -94,6 +101,7 @@ def _unit(node: ir.Node, scheme: Scheme) -> tuple[Unit, list[ir.Node]]:
         bias=bias.name if bias is not None else None,
         precision="float" if why else "int8",
         why=why or "",
+        result=kernel.result if kernel else "float",
     )
     return unit, nodes
 
@@ -108,9 +116,3 @@ def _sole_reader(value: ir.Value) -> ir.Node | None:
 
 def _is_weight(value: ir.Value, rank: int) -> bool:
     return value.const_value is not None and len(value.shape) == rank
-
-
-def _scalar(value: ir.Value | None) -> float | None:
-    if value is None or value.const_value is None:
-        return None
-    return float(value.const_value.numpy().item())

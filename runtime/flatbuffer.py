@@ -8,6 +8,7 @@ The schema is tflite's schema.fbs, version 3; what is not listed below is scalar
 import math
 import struct
 from dataclasses import dataclass, field
+from typing import Any
 
 IDENTIFIER = b"TFL3"
 MAX_DEPTH = 16
@@ -59,7 +60,7 @@ class Table:
     data: memoryview
     position: int
     slots: list[int]
-    children: dict[int, object] = field(default_factory=dict)
+    children: dict[int, Any] = field(default_factory=dict)
 
     def scalar(self, index: int, code: str, default: int = 0) -> int:
         """The scalar in field `index`, read with struct code `code`, or its default."""
@@ -67,7 +68,7 @@ class Table:
             return default
         return _read(self.data, self.position + self.slots[index], code)
 
-    def get(self, index: int, default=()):
+    def get(self, index: int, default: Any = ()) -> Any:
         return self.children.get(index, default)
 
 

@@ -64,7 +64,7 @@ class OnnxSession:
             spec.name: array.astype(spec.dtype, copy=False) for spec, array in zip(self.inputs, arrays, strict=True)
         }
         names = [spec.name for spec in self.outputs]
-        return dict(zip(names, self._session.run(names, named), strict=True))
+        return {name: np.asarray(array) for name, array in zip(names, self._session.run(names, named), strict=True)}
 
     def close(self) -> None:
         del self._session
@@ -72,7 +72,7 @@ class OnnxSession:
 
 def _spec(arg) -> TensorSpec:
     shape = tuple(dim if isinstance(dim, int) else None for dim in arg.shape)
-    return TensorSpec(arg.name, shape, _DTYPE.get(arg.type, arg.type))
+    return TensorSpec(arg.name, shape, _DTYPE.get(arg.type) or str(arg.type))
 
 
 def _first_line(error: Exception) -> str:

@@ -6,21 +6,22 @@ A session runs one artifact: float32 NCHW arrays and the model's own tensor name
 import hashlib
 import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-# suffix -> (module of this package, class); a new format is one row and one file
+# how the name ends -> (module of this package, class); a new format is one row and one file
 SESSIONS = {
     ".onnx": ("onnx_session", "OnnxSession"),
     ".tflite": ("tflite_session", "TFLiteSession"),
     ".mlpackage": ("coreml_session", "CoreMLSession"),
+    ".xml": ("openvino_session", "OpenVINOSession"),
+    "_openvino_model": ("openvino_session", "OpenVINOSession"),
 }
-
-FOLDERS = {".mlpackage"}  # artifacts that are folders; their own sessions check them
+FOLDERS = frozenset({".mlpackage", "_openvino_model"})  # the formats that are a folder
 
 
 class RuntimeUnavailable(Exception):
@@ -70,19 +71,19 @@ class Session(Protocol):
 
 
 def open_session(path: str | Path, *, threads: int = 1, **options) -> Session:
-    """The session of the artifact at `path`, chosen by its suffix; `options` go to that format's class.
+    """The session of the artifact at `path`, chosen by how its name ends; `options` go to that format's class.
 
     Raises:
         ArtifactError: no such file, unknown suffix, or not what the suffix says.
         RuntimeUnavailable: the format's backend is not installed.
     """
     path = Path(path)
-    if path.suffix not in SESSIONS:
+    ending = next((ending for ending in SESSIONS if path.name.endswith(ending)), None)
+    if ending is None:
         known = ", ".join(SESSIONS)
         raise ArtifactError(f"{path}: no runtime for the suffix {path.suffix or '(none)'!r}; known: {known}")
-    if path.suffix not in FOLDERS:
-        check_file(path)
-    module, name = SESSIONS[path.suffix]
+    (check_folder if ending in FOLDERS else check_file)(path)
+    module, name = SESSIONS[ending]
     return getattr(importlib.import_module(f".{module}", __package__), name)(path, threads=threads, **options)
 
 
@@ -98,22 +99,52 @@ def check_file(path: Path) -> None:
     if not path.is_file():
         raise ArtifactError(f"{path}: is not a file")
     try:
-        size = path.stat().st_size
-        if size == 0:
+        if path.stat().st_size == 0:
             raise ArtifactError(f"{path}: is empty")
         with path.open("rb") as file:
-            recorded = _recorded_artifact(path)
-            if not recorded:
-                file.read(1)
-                return
-            if size != recorded["size_bytes"]:
-                raise ArtifactError(
-                    f"{path}: has {size} bytes, but its manifest says {recorded['size_bytes']}; export it again"
-                )
-            if hashlib.file_digest(file, "sha256").hexdigest() != recorded["sha256"]:
-                raise ArtifactError(f"{path}: its sha256 is not the one in its manifest; export it again")
+            file.read(1)
+        _check_recorded(path, [path], lambda: _sha256(path))
     except OSError as e:
         raise ArtifactError(f"{path}: cannot be read ({e.strerror})") from e
+
+
+def check_folder(path: Path) -> None:
+    """Raises ArtifactError unless `path` is a folder whose files agree with its manifest, where one lies beside it."""
+    if not path.exists():
+        raise ArtifactError(f"{path}: no such folder")
+    if not path.is_dir():
+        raise ArtifactError(f"{path}: is not a folder")
+    try:
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        if not files:
+            raise ArtifactError(f"{path}: is empty")
+        _check_recorded(path, files, lambda: _folder_sha256(path, files))
+    except OSError as e:
+        raise ArtifactError(f"{e.filename or path}: cannot be read ({e.strerror})") from e
+
+
+def _check_recorded(path: Path, files: Sequence[Path], sha256: Callable[[], str]) -> None:
+    recorded = _recorded_artifact(path)
+    if not recorded:
+        return
+    size = sum(file.stat().st_size for file in files)
+    if size != recorded["size_bytes"]:
+        raise ArtifactError(
+            f"{path}: has {size} bytes, but its manifest says {recorded['size_bytes']}; export it again"
+        )
+    if sha256() != recorded["sha256"]:
+        raise ArtifactError(f"{path}: its sha256 is not the one in its manifest; export it again")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _folder_sha256(path: Path, files: Sequence[Path]) -> str:
+    """Of the files' digests and names, sorted: as the manifest records a folder."""
+    listing = "".join(f"{_sha256(file)} {file.relative_to(path).as_posix()}\n" for file in files)
+    return hashlib.sha256(listing.encode()).hexdigest()
 
 
 def _recorded_artifact(path: Path) -> dict | None:

@@ -171,7 +171,7 @@ def _signature_names(interpreter) -> tuple[dict[int, str], dict[int, str]]:
 
 
 def _port(details: dict[str, Any], names: dict[int, str], described: dict[str, dict[str, Any]]) -> _Port:
-    name = names.get(details["index"], details["name"])
+    name = names.get(details["index"]) or str(details["name"])
     physical = tuple(int(dim) for dim in details["shape"])
     if name in described:
         nhwc = described[name].get("layout") == "nhwc" and len(physical) == 4

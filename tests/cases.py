@@ -3,12 +3,12 @@
 One line adds a case. Shapes are chosen so that every dimension has another size and no layout error can cancel.
 """
 
-# name -> (inputs, nodes); the result is always `y`. Constants: name = ("const", shape) is drawn from a seeded generator.
+# name -> (graph text, output, constants); the result is always `y`
 CASES: dict[str, tuple[str, str, dict[str, object]]] = {}
 
 
 def case(name: str, inputs: str, output: str, body: str, **constants: object) -> None:
-    """Enter a graph: `inputs` and `output` as `float[1,3,8,6] x`; constants: shape tuple (random) or a list of values."""
+    """Enter a graph: `inputs` and `output` as `float[1,3,8,6] x`; constants: a shape (drawn) or a list of values."""
     if name in CASES:
         raise ValueError(f"case {name} twice")
     CASES[name] = (f"agraph ({inputs}) => ({output}) {{ {body} }}", output, constants)
@@ -27,20 +27,62 @@ for tag, attrs, w, out in [
     ("5x3_stride2x1", "pads=[2,1,2,1], strides=[2,1]", (4, 6, 5, 3), (4, 10)),
     ("depthwise", "pads=[1,1,1,1], group=6", (6, 1, 3, 3), (8, 10)),
     ("depthwise_stride2", "pads=[2,2,2,2], group=6, strides=[2,2]", (6, 1, 5, 5), (4, 5)),
+    ("grouped", "pads=[1,1,1,1], group=2", (4, 3, 3, 3), (8, 10)),
     ("depthwise_multiplier", "pads=[1,1,1,1], group=6", (12, 1, 3, 3), (8, 10)),
     ("patch", "strides=[2,2]", (4, 6, 2, 2), (4, 5)),
 ]:
     o = f"1,{w[0]},{out[0]},{out[1]}"
-    case(f"conv_{tag}", X, f"float[{o}] y", f"y = Conv <{attrs}> (x, w, b)" if attrs else "y = Conv (x, w, b)", w=w, b=w[:1])
+    case(
+        f"conv_{tag}",
+        X,
+        f"float[{o}] y",
+        f"y = Conv <{attrs}> (x, w, b)" if attrs else "y = Conv (x, w, b)",
+        w=w,
+        b=w[:1],
+    )
 case("conv_relu", X, "float[1,4,8,10] y", "c = Conv (x, w, b) y = Relu (c)", w=(4, 6, 1, 1), b=(4,))
-case("conv_relu6", X, "float[1,4,8,10] y", "c = Conv (x, w, b) y = Clip (c, lo, hi)", w=(4, 6, 1, 1), b=(4,), lo=[0.0], hi=[6.0])
-case("conv_clip01", X, "float[1,4,8,10] y", "c = Conv (x, w, b) y = Clip (c, lo, hi)", w=(4, 6, 1, 1), b=(4,), lo=[0.0], hi=[1.0])
-case("conv_conv", X, "float[1,3,8,10] y", "c = Conv (x, w, b) y = Conv (c, v, d)", w=(4, 6, 1, 1), b=(4,), v=(3, 4, 1, 1), d=(3,))
+case(
+    "conv_relu6",
+    X,
+    "float[1,4,8,10] y",
+    "c = Conv (x, w, b) y = Clip (c, lo, hi)",
+    w=(4, 6, 1, 1),
+    b=(4,),
+    lo=[0.0],
+    hi=[6.0],
+)
+case(
+    "conv_clip01",
+    X,
+    "float[1,4,8,10] y",
+    "c = Conv (x, w, b) y = Clip (c, lo, hi)",
+    w=(4, 6, 1, 1),
+    b=(4,),
+    lo=[0.0],
+    hi=[1.0],
+)
+case(
+    "conv_conv",
+    X,
+    "float[1,3,8,10] y",
+    "c = Conv (x, w, b) y = Conv (c, v, d)",
+    w=(4, 6, 1, 1),
+    b=(4,),
+    v=(3, 4, 1, 1),
+    d=(3,),
+)
 
 # linear
 case("linear", "float[2,5,6] x", "float[2,5,7] y", "m = MatMul (x, w) y = Add (m, b)", w=(6, 7), b=(7,))
 case("linear_no_bias", "float[2,5,6] x", "float[2,5,7] y", "y = MatMul (x, w)", w=(6, 7))
-case("linear_bias_relu", "float[2,6] x", "float[2,7] y", "m = MatMul (x, w) a = Add (m, b) y = Relu (a)", w=(6, 7), b=(7,))
+case(
+    "linear_bias_relu",
+    "float[2,6] x",
+    "float[2,7] y",
+    "m = MatMul (x, w) a = Add (m, b) y = Relu (a)",
+    w=(6, 7),
+    b=(7,),
+)
 case(
     "linear_of_flattened_conv",
     X,
@@ -127,7 +169,14 @@ for axis in (1, 2, 3):
 case("mean_spatial", X, "float[1,6,1,1] y", "y = ReduceMean (x, a)", a=[2, 3])
 case("mean_channel", X, "float[1,1,8,10] y", "y = ReduceMean (x, a)", a=[1])
 case("mean_width", X, "float[1,6,8,1] y", "y = ReduceMean (x, a)", a=[3])
-case("layer_norm", "float[2,5,6] x", "float[2,5,6] y", "y = LayerNormalization <axis=-1, epsilon=1e-5> (x, g, b)", g=(6,), b=(6,))
+case(
+    "layer_norm",
+    "float[2,5,6] x",
+    "float[2,5,6] y",
+    "y = LayerNormalization <axis=-1, epsilon=1e-5> (x, g, b)",
+    g=(6,),
+    b=(6,),
+)
 case(
     "layer_norm_channels_last",
     X,
@@ -151,10 +200,24 @@ case("average_pool_same", X, "float[1,6,8,10] y", "y = AveragePool <kernel_shape
 case("transpose", X, "float[10,6,1,8] y", "y = Transpose <perm=[3,1,0,2]> (x)")
 case("reshape_split", X, "float[2,3,80] y", "y = Reshape (x, s)", s=[2, 3, 80])
 case("reshape_uncuttable", X, "float[8,6,10] y", "t = Transpose <perm=[0,2,1,3]> (x) y = Reshape (t, s)", s=[8, 6, 10])
-case("reshape_crossing", "float[6,4] x", "float[4,6] y", "t = Transpose <perm=[1,0]> (x) r = Reshape (t, s) y = Relu (r)", s=[4, 6])
-case("reshape_crossing2", "float[4,6] x", "float[3,8] y", "t = Transpose <perm=[1,0]> (x) r = Reshape (t, s) y = Relu (r)", s=[3, 8])
+case(
+    "reshape_crossing",
+    "float[6,4] x",
+    "float[4,6] y",
+    "t = Transpose <perm=[1,0]> (x) r = Reshape (t, s) y = Relu (r)",
+    s=[4, 6],
+)
+case(
+    "reshape_crossing2",
+    "float[4,6] x",
+    "float[3,8] y",
+    "t = Transpose <perm=[1,0]> (x) r = Reshape (t, s) y = Relu (r)",
+    s=[3, 8],
+)
 case("slice", X, "float[1,3,8,4] y", "y = Slice (x, st, en, ax, sp)", st=[1, 2], en=[4, 6], ax=[1, 3], sp=[1, 1])
-case("slice_strided", X, "float[1,6,4,5] y", "y = Slice (x, st, en, ax, sp)", st=[0, 1], en=[8, 10], ax=[2, 3], sp=[2, 2])
+case(
+    "slice_strided", X, "float[1,6,4,5] y", "y = Slice (x, st, en, ax, sp)", st=[0, 1], en=[8, 10], ax=[2, 3], sp=[2, 2]
+)
 case("slice_to_one", X, "float[1,1,8,10] y", "y = Slice (x, st, en, ax, sp)", st=[2], en=[3], ax=[1], sp=[1])
 case("concat_channels", f"{X}, float[1,3,8,10] z", "float[1,9,8,10] y", "y = Concat <axis=1> (x, z)")
 case("concat_rows", f"{X}, float[1,6,3,10] z", "float[1,6,11,10] y", "y = Concat <axis=2> (x, z)")
@@ -170,6 +233,8 @@ case(
 )
 case("pad", X, "float[1,6,11,12] y", "y = Pad (x, p)", p=[0, 0, 1, 2, 0, 0, 2, 0])
 case("pad_channels", X, "float[1,9,8,10] y", "y = Pad (x, p)", p=[0, 1, 0, 0, 0, 2, 0, 0])
+case("pad_value", X, "float[1,6,11,12] y", "y = Pad (x, p, v)", p=[0, 0, 1, 2, 0, 0, 2, 0], v=[0.5])
+case("erf", X, "float[1,6,8,10] y", "e = Mul (x, c) y = Erf (e)", c=[2.0])
 case("pad_batch", X, "float[2,6,8,10] y", "y = Pad (x, p)", p=[0, 0, 0, 0, 1, 0, 0, 0])
 case(
     "mobilevit_unfold",
@@ -177,7 +242,8 @@ case(
     "float[1,6,8,10] y",
     """a = Reshape (x, s1) b = Transpose <perm=[0,2,1,3]> (a) c = Reshape (b, s2) d = Transpose <perm=[0,3,2,1]> (c)
        e = Reshape (d, s3) l = LayerNormalization <axis=-1> (e, g, h) m = MatMul (l, w) n = Add (m, v) o = Add (n, e)
-       p = Reshape (o, s4) q = Transpose <perm=[0,3,2,1]> (p) r = Reshape (q, s5) t = Transpose <perm=[0,2,1,3]> (r) y = Reshape (t, s6)""",
+       p = Reshape (o, s4) q = Transpose <perm=[0,3,2,1]> (p) r = Reshape (q, s5) t = Transpose <perm=[0,2,1,3]> (r)
+       y = Reshape (t, s6)""",
     s1=[24, 2, 5, 2],
     s2=[1, 6, 20, 4],
     s3=[4, 20, 6],

@@ -1,10 +1,12 @@
 """Real photographs for tests, from packages that ship some: scikit-learn's samples and scikit-image's data."""
 
+from pathlib import Path
+
 import numpy as np
 from edgeport.models import Variant
 from PIL import Image
 
-CALIBRATION = ("china", "flower", "coffee")
+CALIBRATION = ("china", "flower", "coffee", "motorcycle_left", "retina", "hubble_deep_field", "brick", "grass")
 VALIDATION = ("astronaut", "chelsea", "rocket")
 
 
@@ -16,6 +18,8 @@ def photograph(name: str) -> Image.Image:
         return Image.fromarray(load_sample_image(f"{name}.jpg"))
     import skimage.data
 
+    if name.startswith("motorcycle"):  # one half of a stereo pair
+        return Image.open(Path(skimage.data.__file__).with_name(f"{name}.png")).convert("RGB")
     return Image.fromarray(getattr(skimage.data, name)()).convert("RGB")
 
 

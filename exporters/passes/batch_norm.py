@@ -7,7 +7,7 @@ whose parameters are computed.
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import attribute, const_value, constant, emit, replace, shape
+from ..graph import array, attribute, const_value, constant, emit, given, replace, shape
 
 
 def rewrite(graph: ir.Graph) -> int:
@@ -15,21 +15,16 @@ def rewrite(graph: ir.Graph) -> int:
     for node in graph:
         if node.op_type != "BatchNormalization" or attribute(node, "training_mode", 0):
             continue
-        parameters = [const_value(value) for value in node.inputs[1:]]
-        if any(array is None for array in parameters):
+        if any(const_value(value) is None for value in node.inputs[1:]):
             continue
-        gamma, beta, mean, variance = (array.astype(np.float64) for array in parameters)
+        gamma, beta, mean, variance = (array(value).astype(np.float64) for value in node.inputs[1:])
         scale = gamma / np.sqrt(variance + attribute(node, "epsilon", 1e-5))
         x, (out, *_) = node.inputs[0], node.outputs
         to = shape(x)
         per_channel = (-1,) + (1,) * (len(to) - 2)  # (c,) -> (c, 1, 1) for NCHW
-        for op_type, array in (("Mul", scale), ("Add", beta - mean * scale)):
-            x = emit(
-                node,
-                op_type,
-                [x, constant(graph, array.reshape(per_channel).astype(np.float32), node.inputs[1].name)],
-                to,
-            )
+        for op_type, numbers in (("Mul", scale), ("Add", beta - mean * scale)):
+            operand = numbers.reshape(per_channel).astype(np.float32)
+            x = emit(node, op_type, [x, constant(graph, operand, given(node.inputs[1]).name)], to)
         replace(out, x)
         graph.remove(node, safe=True)
         count += 1

@@ -8,7 +8,7 @@ along another axis.
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import attribute, can_replace, const_value, producer, replace, shape, sole_consumer
+from ..graph import Operand, attribute, can_replace, const_value, producer, replace, shape, sole_consumer
 from .weighted import Weighted, rescale, weighted
 
 
@@ -36,7 +36,7 @@ def is_bias(node: ir.Node) -> bool:
     return layer is not None and layer.add is node
 
 
-def layer_behind(value: ir.Value, array: np.ndarray) -> tuple[Weighted, np.ndarray] | None:
+def layer_behind(value: Operand, array: np.ndarray) -> tuple[Weighted, np.ndarray] | None:
     """The layer whose result, seen through views, is `value`, and `array` as one number per channel of it.
 
     array: of the rank of `value`, to be broadcast to its shape. None where there is no such layer or something else

@@ -6,7 +6,7 @@ Leaves a node alone whose bounds are computed or are no scalars, and a Min or Ma
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import const_value, constant, emit, replace, scalar, shape
+from ..graph import const_value, constant, emit, given, replace, scalar, shape
 
 LOWEST, HIGHEST = float(np.finfo(np.float32).min), float(np.finfo(np.float32).max)
 
@@ -53,10 +53,10 @@ def clip_of(node: ir.Node) -> tuple[ir.Value, float, float] | None:
         x, bound = (b, scalar(a)) if const_value(a) is not None else (a, scalar(b))
         if bound is None or const_value(x) is not None or shape(x) != shape(node.outputs[0]):
             return None
-        return (x, LOWEST, bound) if node.op_type == "Min" else (x, bound, HIGHEST)
-    given = [*node.inputs[1:], None, None][:2]
-    if any(value is not None and scalar(value) is None for value in given):
+        return (given(x), LOWEST, bound) if node.op_type == "Min" else (given(x), bound, HIGHEST)
+    bounds = [*node.inputs[1:], None, None][:2]
+    if any(value is not None and scalar(value) is None for value in bounds):
         return None
-    low, high = (scalar(value) for value in given)
+    low, high = (scalar(value) for value in bounds)
     low = LOWEST if low is None else max(low, LOWEST)
-    return node.inputs[0], low, HIGHEST if high is None else min(high, HIGHEST)
+    return given(node.inputs[0]), low, HIGHEST if high is None else min(high, HIGHEST)

@@ -9,7 +9,7 @@ import onnx
 import onnx_ir as ir
 from onnx.reference import ReferenceEvaluator
 
-from ..graph import attribute, const_value, constant, replace
+from ..graph import attribute, const_value, constant, given, owner, replace
 
 LEFT = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"} | {
     "DequantizeLinear",
@@ -21,7 +21,7 @@ def rewrite(graph: ir.Graph) -> int:
     count = 0
     for node in graph:
         results = evaluate(node)
-        if results is None or not all(map(can_be_constant, node.outputs)):
+        if results is None or any(out.is_graph_output() for out in node.outputs):
             continue
         for out, array in zip(node.outputs, results, strict=True):
             if out.uses():
@@ -31,16 +31,12 @@ def rewrite(graph: ir.Graph) -> int:
     return count
 
 
-def can_be_constant(value: ir.Value) -> bool:
-    return not value.is_graph_output()
-
-
 def evaluate(node: ir.Node) -> list[np.ndarray] | None:
     """The node's outputs as arrays, or None where they depend on the graph's inputs."""
     if node.op_type == "Constant":
         return [constant_of(node)]
     if node.op_type == "Shape":
-        dims = node.inputs[0].shape
+        dims = given(node.inputs[0]).shape
         if dims is None or not dims.is_static():
             return None
         part = slice(attribute(node, "start", 0), attribute(node, "end"))
@@ -50,17 +46,18 @@ def evaluate(node: ir.Node) -> list[np.ndarray] | None:
         return None
     if any(attr.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for attr in node.attributes.values()):
         return None
-    names = [value.name if value is not None else "" for value in node.inputs]
+    names = [(value.name or "") if value is not None else "" for value in node.inputs]
     model = onnx.helper.make_model(
         onnx.helper.make_graph(
             [ir.to_proto(node)],
             "node",
             [onnx.helper.make_empty_tensor_value_info(name) for name in dict.fromkeys(filter(None, names))],
-            [onnx.helper.make_empty_tensor_value_info(out.name) for out in node.outputs],
+            [onnx.helper.make_empty_tensor_value_info(out.name or "") for out in node.outputs],
         ),
-        opset_imports=[onnx.helper.make_opsetid(d, v) for d, v in node.graph.opset_imports.items()],
+        opset_imports=[onnx.helper.make_opsetid(d, v) for d, v in owner(node).opset_imports.items()],
     )
-    return ReferenceEvaluator(model).run(None, {n: a for n, a in zip(names, inputs, strict=True) if n})
+    results = ReferenceEvaluator(model).run(None, {n: a for n, a in zip(names, inputs, strict=True) if n})
+    return [np.asarray(result) for result in results]
 
 
 def constant_of(node: ir.Node) -> np.ndarray:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import const_value, constant, emit, replace, scalar, shape
+from ..graph import const_value, constant, emit, given, replace, scalar, shape
 
 
 def _negated(node: ir.Node) -> ir.Value | None:
@@ -52,5 +52,5 @@ def rewrite(graph: ir.Graph) -> int:
 
 
 def _with(node: ir.Node, op_type: str, array: np.ndarray) -> ir.Value:
-    value = constant(node.graph, array.astype(np.float32), node.inputs[1].name)
+    value = constant(node.graph, array.astype(np.float32), given(node.inputs[1]).name)
     return emit(node, op_type, [node.inputs[0], value], shape(node.outputs[0]))

@@ -5,7 +5,7 @@ The first form holds where the readers' results keep their shapes without it. Le
 
 import onnx_ir as ir
 
-from ..graph import consumers, emit, replace, reshape, shape
+from ..graph import Operand, consumers, emit, replace, reshape, shape
 
 BROADCAST = {"Add", "Sub", "Mul", "Div"}
 
@@ -29,7 +29,7 @@ def rewrite(graph: ir.Graph) -> int:
     return count
 
 
-def broadcasts(reader: ir.Node, out: ir.Value, x: ir.Value) -> bool:
+def broadcasts(reader: ir.Node, out: ir.Value, x: Operand) -> bool:
     """Whether the reader computes the same from `x` as from the `out` that x is expanded to."""
     if reader.op_type not in BROADCAST:
         return False

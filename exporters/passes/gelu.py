@@ -8,7 +8,7 @@ import math
 
 import onnx_ir as ir
 
-from ..graph import emit, producer, replace, scalar, shape
+from ..graph import Operand, emit, producer, replace, scalar, shape
 from .products import Product, product
 
 
@@ -36,19 +36,19 @@ def input_of(node: ir.Node, curve: str, argument) -> ir.Value | None:
         bell = producer(add.inputs[0], curve) if add is not None and scalar(add.inputs[1]) == 1 else None
         if bell is None:
             continue
-        (x,) = whole.without(gate).factors
+        (x,) = (factor for factor in whole.factors if factor is not gate)
         inner = argument(bell.inputs[0], x)
         if inner is not None and Product(whole.number, ()).is_near(0.5) and shape(x) == shape(node.outputs[0]):
             return x
     return None
 
 
-def erf_argument(value: ir.Value, x: ir.Value) -> ir.Value | None:
+def erf_argument(value: Operand, x: ir.Value) -> ir.Value | None:
     rest = product(value).without(x)
     return x if rest is not None and rest.is_near(math.sqrt(0.5)) else None
 
 
-def tanh_argument(value: ir.Value, x: ir.Value) -> ir.Value | None:
+def tanh_argument(value: Operand, x: ir.Value) -> ir.Value | None:
     """x where the value is sqrt(2 / pi) * (x + 0.044715 x^3), or sqrt(2 / pi) * x * (1 + 0.044715 x^2)."""
     outer = product(value)
     for total in outer.factors:
@@ -57,7 +57,7 @@ def tanh_argument(value: ir.Value, x: ir.Value) -> ir.Value | None:
             continue
         front = outer.without(total)
         if scalar(add.inputs[1]) == 1:
-            front, cubic = front.without(x), product(add.inputs[0]).without(x, x)
+            front, cubic = outer.without(total, x), product(add.inputs[0]).without(x, x)
         else:
             terms = [given for given in add.inputs if given is not x]
             cubic = product(terms[0]).without(x, x, x) if len(terms) == 1 else None

@@ -6,7 +6,7 @@ alpha, beta and transB go into the constants, transA becomes a Transpose. Leaves
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import attribute, const_value, replace, transpose
+from ..graph import attribute, const_value, given, replace, transpose
 from .weighted import emit_linear
 
 
@@ -26,11 +26,13 @@ def rewrite(graph: ir.Graph) -> int:
         if bias is not None:
             bias = np.broadcast_to(bias.reshape(-1), weight.shape[1:]) * np.float32(attribute(node, "beta", 1.0))
         x = transpose(node.inputs[0], (1, 0), node) if attribute(node, "transA", 0) else node.inputs[0]
-        replace(node.outputs[0], emit_linear(x, weight, bias, node, names=(node.inputs[1].name, bias_name(node))))
+        replace(
+            node.outputs[0], emit_linear(x, weight, bias, node, names=(given(node.inputs[1]).name, bias_name(node)))
+        )
         graph.remove(node, safe=True)
         count += 1
     return count
 
 
-def bias_name(node: ir.Node) -> str:
-    return node.inputs[2].name if len(node.inputs) > 2 and node.inputs[2] is not None else "bias"
+def bias_name(node: ir.Node) -> str | None:
+    return given(node.inputs[2]).name if len(node.inputs) > 2 and node.inputs[2] is not None else "bias"

@@ -5,7 +5,7 @@ Leaves the nodes alone where other numbers stand in them, or something else read
 
 import onnx_ir as ir
 
-from ..graph import emit, producer, replace, scalar, shape, sole_consumer
+from ..graph import Operand, emit, producer, replace, scalar, shape, sole_consumer
 
 SIXTH = 1 / 6
 
@@ -28,7 +28,7 @@ def is_sixth(number: float | None) -> bool:
     return number is not None and abs(number - SIXTH) < 1e-6
 
 
-def relu6_of_plus_3(value: ir.Value) -> ir.Value | None:
+def relu6_of_plus_3(value: Operand) -> ir.Value | None:
     """x of Clip(Add(x, 3), 0, 6), where the Clip alone reads the sum."""
     clip = producer(value, "Clip")
     if clip is None or (scalar(clip.inputs[1]), scalar(clip.inputs[2])) != (0, 6):

@@ -5,7 +5,7 @@ Leaves the nodes alone where HardSigmoid has other numbers than 1/6 and 1/2, or 
 
 import onnx_ir as ir
 
-from ..graph import attribute, emit, producer, replace, scalar, shape
+from ..graph import Operand, attribute, emit, producer, replace, scalar, shape
 from .hard_sigmoid import SIXTH, is_sixth, relu6_of_plus_3
 
 
@@ -36,5 +36,5 @@ def argument(node: ir.Node) -> ir.Value | None:
     return None
 
 
-def gated(x: ir.Value, gate: ir.Value) -> ir.Value | None:
+def gated(x: Operand, gate: Operand) -> ir.Value | None:
     return x if relu6_of_plus_3(gate) is x else None

@@ -7,7 +7,7 @@ Leaves a node alone whose g or b is computed.
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import attribute, const_value, constant, emit, producer, replace, reshape, shape
+from ..graph import Operand, attribute, const_value, constant, emit, producer, replace, reshape, shape
 
 
 def rewrite(graph: ir.Graph) -> int:
@@ -25,7 +25,9 @@ def rewrite(graph: ir.Graph) -> int:
         first = 1 if to[1] == 1 else 2  # channels are normalised together where there is one
         value = normalised(x, list(range(first, len(shape(x)))), attribute(node, "epsilon", 1e-5), node)
         per_channel = (-1,) + (1,) * (len(shape(x)) - 2)  # (c,) -> (c, 1, 1) for NCHW
-        for op_type, array, name in (("Mul", gamma, "weight"), ("Add", beta, "bias")):
+        for op_type, array, name, neutral in (("Mul", gamma, "weight", 1), ("Add", beta, "bias", 0)):
+            if (array == neutral).all():
+                continue
             operand = constant(graph, array.reshape(per_channel), f"instance_norm.{name}")
             value = emit(node, op_type, [value, operand], shape(x))
         replace(node.outputs[0], reshape(value, to, node))
@@ -34,7 +36,7 @@ def rewrite(graph: ir.Graph) -> int:
     return count
 
 
-def normalised(x: ir.Value, axes: list[int], epsilon: float, before: ir.Node) -> ir.Value:
+def normalised(x: Operand, axes: list[int], epsilon: float, before: ir.Node) -> ir.Value:
     """(x - mean) / sqrt(variance + epsilon) over the axes."""
     dims = shape(x)
     kept = [1 if i in axes else size for i, size in enumerate(dims)]

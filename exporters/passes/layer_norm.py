@@ -7,7 +7,7 @@ over other axes.
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import const_value, constant, emit, producer, replace, scalar, shape
+from ..graph import Operand, array, constant, emit, producer, replace, scalar, shape
 from .products import product
 
 
@@ -41,9 +41,8 @@ def match(node: ir.Node) -> tuple[ir.Value, float] | None:
         spread = inverse.inputs[1]
     root = producer(spread, "Sqrt")
     total = producer(root.inputs[0], "Add") if root is not None else None
-    epsilon = scalar(total.inputs[1]) if total is not None else None
     x = centred_over_last_axis(centred)
-    if epsilon is None or x is None:
+    if total is None or x is None or (epsilon := scalar(total.inputs[1])) is None:
         return None
     squares = mean_over_last_axis(total.inputs[0])
     if squares is None:
@@ -53,15 +52,15 @@ def match(node: ir.Node) -> tuple[ir.Value, float] | None:
     return (x, epsilon) if same and len(parts.factors) == 2 and parts.number == 1 else None
 
 
-def mean_over_last_axis(value: ir.Value) -> ir.Value | None:
+def mean_over_last_axis(value: Operand) -> ir.Value | None:
     """x of ReduceMean(x, last axis), or None."""
     node = producer(value, "ReduceMean")
     if node is None or len(shape(value)) != len(shape(node.inputs[0])):
         return None
-    return node.inputs[0] if const_value(node.inputs[1]).tolist() == [len(shape(value)) - 1] else None
+    return node.inputs[0] if array(node.inputs[1]).tolist() == [len(shape(value)) - 1] else None
 
 
-def centred_over_last_axis(value: ir.Value) -> ir.Value | None:
+def centred_over_last_axis(value: Operand) -> ir.Value | None:
     """x of Sub(x, ReduceMean(x, last axis)), or None."""
     node = producer(value, "Sub")
     return node.inputs[0] if node is not None and mean_over_last_axis(node.inputs[1]) is node.inputs[0] else None

@@ -6,7 +6,7 @@ Leaves a LayerNormalization alone that anything but linears reads, or the graph 
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import const_value, constant, consumers, sole_consumer
+from ..graph import const_value, constant, consumers, given, sole_consumer
 from .weighted import Weighted, is_matmul, set_weights, weighted
 
 
@@ -30,5 +30,5 @@ def fold(node: ir.Node) -> int:
         layer = layer if layer is not None and layer.node is reader else Weighted(reader)
         set_weights(layer, gamma[:, None] * layer.weight, beta @ layer.weight + layer.bias)
     for index, array in ((1, np.ones(gamma.shape, np.float32)), (2, np.zeros(beta.shape, np.float32))):
-        node.replace_input_with(index, constant(node.graph, array, node.inputs[index].name))
+        node.replace_input_with(index, constant(node.graph, array, given(node.inputs[index]).name))
     return 1

@@ -5,7 +5,7 @@ The first is for a constant W of two axes. Leaves MatMul(x, W) and products of e
 
 import onnx_ir as ir
 
-from ..graph import const_value, emit, replace, reshape, shape, transpose
+from ..graph import const_value, emit, given, replace, reshape, shape, transpose
 from .weighted import emit_linear
 
 
@@ -30,7 +30,7 @@ def canonical(node: ir.Node) -> ir.Value | None:
     weight = const_value(a)
     if weight is not None and weight.ndim == 2:  # W x = (x' W')'
         swap = [*range(rank_b - 2), rank_b - 1, rank_b - 2]
-        product = emit_linear(transpose(b, swap, node), weight.T, None, node, names=(a.name, ""))
+        product = emit_linear(transpose(b, swap, node), weight.T, None, node, names=(given(a).name, None))
         return transpose(product, swap, node)
     if rank_a == rank_b or (const_value(b) is not None and rank_b == 2):
         return None

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from ..graph import can_replace, producer, replace, reshape, shape, sole_consumer, transpose
-from .view_axes import VIEWS, ViewAxes
+from ..graph import can_replace, owner, producer, replace, reshape, shape, sole_consumer, transpose
+from .view_axes import VIEWS, ViewAxes, cost
 
 
 def rewrite(graph: ir.Graph) -> int:
@@ -50,7 +50,7 @@ def shorten(tail: ir.Node) -> int:
         step = reshape if op_type == "Reshape" else transpose
         value = step(value, argument, tail)
     replace(out, value)
-    graph = tail.graph
+    graph = owner(tail)
     for node in reversed(chain):
         graph.remove(node, safe=True)
     return 1
@@ -64,8 +64,3 @@ def follow(chain: list[ir.Node]) -> ViewAxes | None:
         if not overridden and not axes.apply(node):
             return None
     return axes
-
-
-def cost(steps: list[tuple[str, tuple[int, ...]]]) -> tuple[int, int]:
-    """Nodes, then the axes that transposes move."""
-    return len(steps), sum(len(argument) for op_type, argument in steps if op_type == "Transpose")

@@ -12,7 +12,7 @@ import ast
 
 import onnx_ir as ir
 
-from ..graph import NAME_SCOPES, PART, module_path
+from ..graph import NAME_SCOPES, PART, module_path, producer
 
 OPERANDS = {  # op -> what its constant operands are called, by position
     "Conv": {1: "weight", 2: "bias"},
@@ -27,8 +27,7 @@ OPERANDS = {  # op -> what its constant operands are called, by position
 
 
 def rewrite(graph: ir.Graph) -> int:
-    fixed = {value.name for value in (*graph.inputs, *graph.outputs)}
-    taken = set(fixed)
+    taken = {value.name or "" for value in (*graph.inputs, *graph.outputs)}
     last = {path_of(node): node for node in graph}
     names: dict[ir.Value, str] = {}
     for node in graph:
@@ -41,8 +40,7 @@ def rewrite(graph: ir.Graph) -> int:
         for i, value in enumerate(node.inputs):
             if value is None or not value.is_initializer() or value in names or value.is_graph_output():
                 continue
-            is_bias = node.op_type == "Add" and i == 1 and node.inputs[0].producer() is not None
-            is_bias = is_bias and node.inputs[0].producer().op_type == "MatMul"
+            is_bias = node.op_type == "Add" and i == 1 and producer(node.inputs[0], "MatMul") is not None
             role = "bias" if is_bias else OPERANDS.get(node.op_type, {}).get(i, "constant")
             names[value] = unique(f"{owner}.{role}", taken)
     changed = sum(value.name != name for value, name in names.items())
@@ -73,7 +71,7 @@ def value_name(node: ir.Node, out: ir.Value, last: dict[str, ir.Node]) -> str:
 def stem(node: ir.Node, names: dict[ir.Value, str]) -> str:
     """What the constants of the node are named after: its module, or its output where it has none or shares it."""
     (out, *_) = node.outputs
-    name = names.get(out, out.name)
+    name = names.get(out, out.name or "")
     return name.removesuffix(f".{node.op_type.lower()}") if node.op_type == "MatMul" else name
 
 

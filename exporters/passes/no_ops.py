@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import onnx_ir as ir
 
-from ..graph import attribute, can_replace, const_value, replace, shape
+from ..graph import attribute, can_replace, const_value, given, replace, shape
 
 
 def _same_shape(node: ir.Node) -> bool:
@@ -31,8 +31,8 @@ def _no_step_back(node: ir.Node) -> bool:
 NO_OP: dict[str, Callable[[ir.Node], bool]] = {
     "Identity": lambda node: True,
     "Dropout": lambda node: len(node.outputs) < 2 or not node.outputs[1].uses(),
-    "Cast": lambda node: node.inputs[0].dtype == ir.DataType(attribute(node, "to")),
-    "CastLike": lambda node: node.inputs[0].dtype == node.inputs[1].dtype,
+    "Cast": lambda node: given(node.inputs[0]).dtype == ir.DataType(attribute(node, "to")),
+    "CastLike": lambda node: given(node.inputs[0]).dtype == given(node.inputs[1]).dtype,
     "Reshape": _same_shape,
     "Expand": _same_shape,
     "Transpose": _same_order,

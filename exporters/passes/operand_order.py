@@ -6,7 +6,7 @@ a constant whose leading axes make the result's rank.
 
 import onnx_ir as ir
 
-from ..graph import const_value, constant, producer, shape
+from ..graph import const_value, constant, given, producer, shape
 
 COMMUTE = {"Add", "Mul"}
 BROADCAST = COMMUTE | {"Sub", "Div", "Pow"}
@@ -30,13 +30,13 @@ def swap(node: ir.Node) -> int:
 
 def strip(node: ir.Node) -> int:
     for i, value in enumerate(node.inputs):
-        array, other = const_value(value), node.inputs[1 - i]
-        if array is None or const_value(other) is not None:
+        numbers, other = const_value(value), node.inputs[1 - i]
+        if numbers is None or const_value(other) is not None:
             continue
-        to = array.shape
-        while to and to[0] == 1 and len(to) > 0:
+        to = numbers.shape
+        while to and to[0] == 1:
             to = to[1:]
-        if to != array.shape and len(shape(other)) == len(shape(node.outputs[0])):
-            node.replace_input_with(i, constant(node.graph, array.reshape(to), value.name))
+        if to != numbers.shape and len(shape(other)) == len(shape(node.outputs[0])):
+            node.replace_input_with(i, constant(node.graph, numbers.reshape(to), given(value).name))
             return 1
     return 0

@@ -1,22 +1,23 @@
 """Pad(x, with axes, without a value, or cutting off) -> Pad(x, pads of every axis, value)
 
-A Slice stands in front where pads are negative. Leaves a Pad alone whose pads are computed, that reflects, repeats or wraps, or that is written so already.
+A Slice stands in front where pads are negative. Leaves a Pad alone whose pads are computed, or that is written so
+already. One that reflects, repeats or wraps keeps its mode, which the dialect does not have.
 """
 
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import attribute, const_value, constant, emit, replace, scalar, shape
+from ..graph import array, attribute, const_value, constant, emit, replace, scalar, shape
 from .explicit_slice import emit_slice
 
 
 def rewrite(graph: ir.Graph) -> int:
     count = 0
     for node in graph:
-        if node.op_type != "Pad" or attribute(node, "mode", "constant") != "constant":
+        if node.op_type != "Pad":
             continue
-        pads = full_pads(node)
-        if pads is None or is_canonical(node, pads):
+        pads, mode = full_pads(node), attribute(node, "mode", "constant")
+        if pads is None or is_canonical(node, pads) or (mode != "constant" and min(pads) < 0):
             continue
         x, value = node.inputs[0], 0.0
         if len(node.inputs) > 2 and node.inputs[2] is not None:
@@ -35,7 +36,7 @@ def rewrite(graph: ir.Graph) -> int:
         grow = np.maximum(pads, 0).astype(np.int64)
         if grow.any():
             operands = [constant(graph, grow, "pads"), constant(graph, np.array(value, np.float32), "value")]
-            x = emit(node, "Pad", [x, *operands], shape(node.outputs[0]), {"mode": "constant"})
+            x = emit(node, "Pad", [x, *operands], shape(node.outputs[0]), {"mode": mode})
         if x is not node.inputs[0]:
             replace(node.outputs[0], x)
             graph.remove(node, safe=True)
@@ -65,8 +66,8 @@ def is_canonical(node: ir.Node, pads: list[int]) -> bool:
     return (
         len(node.inputs) == 3
         and node.inputs[2] is not None
-        and const_value(node.inputs[2]).ndim == 0
+        and array(node.inputs[2]).ndim == 0
         and "mode" in node.attributes
         and min(pads) >= 0
-        and const_value(node.inputs[1]).tolist() == pads
+        and array(node.inputs[1]).tolist() == pads
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from ..graph import producer, scalar
+from ..graph import Operand, given, producer, scalar
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Product:
         return not self.factors and abs(self.number - number) <= 1e-4 * abs(number)
 
 
-def product(value: ir.Value, depth: int = 6) -> Product:
+def product(value: Operand, depth: int = 6) -> Product:
     """Take Mul, Neg, and Pow by 2 or 3 apart, at most `depth` deep."""
     number = scalar(value)
     if number is not None:
@@ -45,4 +45,4 @@ def product(value: ir.Value, depth: int = 6) -> Product:
     if node is not None and depth and node.op_type == "Pow" and (power := scalar(node.inputs[1])) in (2, 3):
         a = product(node.inputs[0], depth - 1)
         return Product(a.number ** int(power), a.factors * int(power))
-    return Product(1.0, (value,))
+    return Product(1.0, (given(value),))

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import PART, consumers, remove_dead, replace, reshape, shape, transpose
+from ..graph import PART, Operand, consumers, given, producer, remove_dead, replace, reshape, shape, transpose
 from .explicit_slice import ranges_of
 from .view_axes import VIEWS, ViewAxes
-from .weighted import Weighted, emit_linear, linears, weighted
+from .weighted import Weighted, emit_linear, linears
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def rewrite(graph: ir.Graph) -> int:
             continue
         weight, bias, x = layer.weight, layer.bias if layer.add is not None else None, layer.node.inputs[0]
         end = layer.add or layer.node
-        names = (layer.node.inputs[1].name, layer.add.inputs[1].name if layer.add is not None else "")
+        names = (given(layer.node.inputs[1]).name, given(layer.add.inputs[1]).name if layer.add is not None else None)
         for number, part in enumerate(sorted(parts, key=lambda part: int(part.columns[0]))):
             columns = part.columns
             value = emit_linear(
@@ -51,10 +51,10 @@ def rewrite(graph: ir.Graph) -> int:
     return count
 
 
-def label(value: ir.Value, number: int) -> None:
+def label(value: Operand, number: int) -> None:
     """Say in the metadata of a new linear which part of the old one it is; a part of a part is "1.0"."""
-    layer = weighted(value)
-    for node in (layer.node, layer.add):
+    add = producer(value, "Add")
+    for node in (add, producer(add.inputs[0] if add is not None else value)):
         if node is not None:
             outer = node.metadata_props.get(PART)
             node.metadata_props[PART] = str(number) if outer is None else f"{outer}.{number}"

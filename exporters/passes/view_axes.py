@@ -11,6 +11,7 @@ import onnx_ir as ir
 from ..graph import attribute, shape
 
 VIEWS = {"Reshape", "Transpose"}
+Step = tuple[str, tuple[int, ...]]  # ("Reshape", shape) or ("Transpose", perm)
 
 
 class ViewAxes:
@@ -73,9 +74,15 @@ class ViewAxes:
             return True
         return self.reshape(shape(node.outputs[0]))
 
-    def steps(self) -> list[tuple[str, tuple[int, ...]]]:
-        """The shortest chain from the tensor to the view: ("Reshape", shape) and ("Transpose", perm), at most three."""
-        before, after = self._merged()
+    def steps(self) -> list[Step]:
+        """The chain from the tensor to the view with the fewest nodes (three at most), then transposed axes."""
+        bounds = [_bounds(self.source), _bounds(self.dims)]
+        choices = [self._steps(cuts) for cuts in (set(), *bounds, bounds[0] | bounds[1])]
+        return min(choices, key=cost)
+
+    def _steps(self, cuts: set[tuple[int, int]]) -> list[Step]:
+        """A chain that moves neighbouring atoms together where it can, but for the pairs in `cuts`."""
+        before, after = self._runs(cuts)
         order = [before.index(run) for run in after]
         sizes = [math.prod(self.sizes[atom] for atom in run) for run in before]
         source = tuple(math.prod(self.sizes[atom] for atom in axis) for axis in self.source)
@@ -85,16 +92,26 @@ class ViewAxes:
         moved = [sizes[i] for i in order]
         fits_source, fits_view = _without_ones(source) == sizes, _without_ones(view) == moved
         if fits_source and (not fits_view or len(source) == len(view)):  # the tensor's own axes of size 1 come along
-            perm = _with_ones(source, order, view if fits_view else None)
+            perm = _with_ones(source, order, view if fits_view else source)
             out = tuple(source[p] for p in perm)
             return [("Transpose", perm)] + ([("Reshape", view)] if out != view else [])
         if fits_view:  # the view's axes of size 1 are made by the first reshape, where they will stand
-            inverse = [order.index(i) for i in range(len(order))]
-            back = _with_ones(view, inverse, None)
-            first = tuple(view[p] for p in back)
-            perm = tuple(back.index(i) for i in range(len(back)))
+            back = _with_ones(view, [order.index(i) for i in range(len(order))], view)
+            first, perm = tuple(view[p] for p in back), tuple(back.index(i) for i in range(len(back)))
             return [("Reshape", first), ("Transpose", perm)]
         return [("Reshape", tuple(sizes)), ("Transpose", tuple(order)), ("Reshape", view)]
+
+    def _runs(self, cuts: set[tuple[int, int]]) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+        """Runs of atoms that stay together, in the tensor's order and in the view's."""
+        before = [atom for axis in self.source for atom in axis]
+        follows = set(itertools.pairwise(before)) - cuts
+        runs: list[tuple[int, ...]] = []
+        for atom in (atom for axis in self.dims for atom in axis):
+            if runs and (runs[-1][-1], atom) in follows:
+                runs[-1] = (*runs[-1], atom)
+            else:
+                runs.append((atom,))
+        return sorted(runs, key=lambda run: before.index(run[0])), runs
 
     def narrow(self, atom: int, size: int) -> None:
         """Let the atom be smaller, in the tensor and in the view; it goes where nothing is left to move."""
@@ -104,30 +121,24 @@ class ViewAxes:
                 if atom in axis:
                     axis.remove(atom)
 
-    def _merged(self) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
-        """Runs of atoms that stay together, in the tensor's order and in the view's."""
-        before = [atom for axis in self.source for atom in axis]
-        after = [atom for axis in self.dims for atom in axis]
-        follows = dict(itertools.pairwise(before))
-        runs: list[list[int]] = []
-        for atom in after:
-            if runs and follows.get(runs[-1][-1]) == atom:
-                runs[-1].append(atom)
-            else:
-                runs.append([atom])
-        in_order = sorted(runs, key=lambda run: before.index(run[0]))
-        return [tuple(run) for run in in_order], [tuple(run) for run in runs]
+
+def cost(steps: Sequence[Step]) -> tuple[int, int]:
+    """Nodes, then the axes that transposes move."""
+    return len(steps), sum(len(argument) for op_type, argument in steps if op_type == "Transpose")
+
+
+def _bounds(dims: list[list[int]]) -> set[tuple[int, int]]:
+    """The neighbouring atoms that belong to different axes."""
+    return {(a[-1], b[0]) for a, b in itertools.pairwise(axis for axis in dims if axis)}
 
 
 def _without_ones(sizes: Sequence[int]) -> list[int]:
     return [size for size in sizes if size != 1]
 
 
-def _with_ones(source: Sequence[int], order: Sequence[int], view: Sequence[int] | None) -> tuple[int, ...]:
-    """The permutation of `source` that moves its axes other than 1 as `order` does; its ones go where `view` has ones,
-    or keep their places."""
+def _with_ones(source: Sequence[int], order: Sequence[int], places: Sequence[int]) -> tuple[int, ...]:
+    """The permutation of `source` that moves its axes other than 1 as `order` does, and its ones to where `places` has
+    ones."""
     real = [i for i, size in enumerate(source) if size != 1]
-    ones = [i for i, size in enumerate(source) if size == 1]
-    moved, places = iter([real[i] for i in order]), {i for i, size in enumerate(view or source) if size == 1}
-    waiting = iter(ones)
-    return tuple(next(waiting) if i in places else next(moved) for i in range(len(source)))
+    moved, ones = iter([real[i] for i in order]), (i for i, size in enumerate(source) if size == 1)
+    return tuple(next(ones) if size == 1 else next(moved) for size in places)

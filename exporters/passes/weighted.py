@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import const_value, constant, consumers, emit, producer, shape, sole_consumer
+from ..graph import Operand, array, const_value, constant, consumers, emit, given, owner, producer, shape, sole_consumer
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Weighted:
     @property
     def weight(self) -> np.ndarray:
         """(out, in / group, kh, kw) of a Conv, (in, out) of a linear."""
-        return const_value(self.node.inputs[1])
+        return array(self.node.inputs[1])
 
     @property
     def bias(self) -> np.ndarray:
@@ -36,7 +36,7 @@ class Weighted:
         holder, index = (self.node, 2) if self.is_conv else (self.add, 1)
         if holder is None or len(holder.inputs) <= index or holder.inputs[index] is None:
             return np.zeros(self.channels, np.float32)
-        return const_value(holder.inputs[index])
+        return array(holder.inputs[index])
 
     @property
     def channels(self) -> int:
@@ -48,20 +48,24 @@ class Weighted:
         return 1 if self.is_conv else len(shape(self.output)) - 1
 
 
-def weighted(value: ir.Value) -> Weighted | None:
+def weighted(value: Operand) -> Weighted | None:
     """The layer with constant weights whose result is `value`, or None."""
     node = producer(value)
     if node is None:
         return None
-    if node.op_type == "Conv" and all(const_value(given) is not None for given in node.inputs[1:] if given is not None):
+    if node.op_type == "Conv" and not any(is_computed(operand) for operand in node.inputs[1:]):
         return Weighted(node)
     if is_matmul(node):
         return Weighted(node)
     if node.op_type == "Add":
         matmul, bias = producer(node.inputs[0], "MatMul"), const_value(node.inputs[1])
         if matmul is not None and is_matmul(matmul) and sole_consumer(matmul.outputs[0]) is node and bias is not None:
-            return Weighted(matmul, node) if bias.shape == const_value(matmul.inputs[1]).shape[1:] else None
+            return Weighted(matmul, node) if bias.shape == shape(matmul.inputs[1])[1:] else None
     return None
+
+
+def is_computed(operand: Operand) -> bool:
+    return operand is not None and const_value(operand) is None
 
 
 def is_matmul(node: ir.Node) -> bool:
@@ -84,13 +88,13 @@ def linears(graph: ir.Graph) -> list[Weighted]:
 
 
 def emit_linear(
-    x: ir.Value,
+    x: Operand,
     weight: np.ndarray,
     bias: np.ndarray | None,
     before: ir.Node,
     *,
     like: ir.Node | None = None,
-    names: tuple[str, str] = ("weight", "bias"),
+    names: tuple[str | None, str | None] = ("weight", "bias"),
 ) -> ir.Value:
     """x @ weight + bias in front of `before`; weight (in, out), bias (out,) or None."""
     to = (*shape(x)[:-1], weight.shape[1])
@@ -107,23 +111,23 @@ def set_weights(layer: Weighted, weight: np.ndarray, bias: np.ndarray) -> None:
     """
     graph = layer.node.graph
     weight, bias = weight.astype(np.float32), bias.astype(np.float32)
-    layer.node.replace_input_with(1, constant(graph, weight, layer.node.inputs[1].name))
+    layer.node.replace_input_with(1, constant(graph, weight, given(layer.node.inputs[1]).name))
     if layer.is_conv:
-        given = layer.node.inputs[2] if len(layer.node.inputs) > 2 else None
+        old = layer.node.inputs[2] if len(layer.node.inputs) > 2 else None
         layer.node.resize_inputs(3)
-        layer.node.replace_input_with(2, constant(graph, bias, given.name if given is not None else "bias"))
+        layer.node.replace_input_with(2, constant(graph, bias, old.name if old is not None else "bias"))
     elif layer.add is not None:
-        layer.add.replace_input_with(1, constant(graph, bias, layer.add.inputs[1].name))
+        layer.add.replace_input_with(1, constant(graph, bias, given(layer.add.inputs[1]).name))
     elif bias.any():
         append_bias(layer.node, bias)
 
 
 def append_bias(matmul: ir.Node, bias: np.ndarray) -> None:
     """MatMul -> Add(MatMul, bias); every reader of the product reads the sum."""
-    graph, product = matmul.graph, matmul.outputs[0]
+    graph, product = owner(matmul), matmul.outputs[0]
     node = ir.node("Add", [product, constant(graph, bias, "bias")], metadata_props=dict(matmul.metadata_props))
     total = node.outputs[0]
-    total.shape, total.dtype = product.shape, product.dtype
+    total.shape, total.type = product.shape, product.type
     graph.insert_after(matmul, node)
     if product.is_graph_output():
         total.name, product.name = product.name, f"{product.name}_product"
@@ -131,8 +135,8 @@ def append_bias(matmul: ir.Node, bias: np.ndarray) -> None:
             if output is product:
                 graph.outputs[i] = total
     for reader in consumers(product):
-        for i, given in enumerate(reader.inputs):
-            if given is product and reader is not node:
+        for i, operand in enumerate(reader.inputs):
+            if operand is product and reader is not node:
                 reader.replace_input_with(i, total)
 
 

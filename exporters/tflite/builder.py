@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnsupportedOp
-from .quantization import Quant
+from ..quantization import Constant, Quant
 from .view import Shape, View
 from .writer import Operator, Tensor
 
@@ -38,22 +38,6 @@ class Value:
         return self.view.shape
 
 
-@dataclass(frozen=True)
-class Constant:
-    """A logical array known when the model is exported; integers under `quant` if that is given."""
-
-    array: np.ndarray
-    quant: Quant | None = None
-
-    @property
-    def shape(self) -> Shape:
-        return self.array.shape
-
-    def float(self) -> np.ndarray:
-        """The real values, float32."""
-        return self.array if self.quant is None else self.quant.dequantize(self.array)
-
-
 Operand = Value | Constant
 
 
@@ -69,9 +53,10 @@ class Target:
 
 
 class Builder:
-    """Tensors and operators of one subgraph."""
+    """Tensors and operators of one subgraph. `half_weights`: store float weights as float16; kernels read float32."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, half_weights: bool = False) -> None:
+        self.half_weights = half_weights
         self.tensors: list[Tensor] = []
         self.operators: list[Operator] = []
         self.target = Target("")
@@ -107,7 +92,19 @@ class Builder:
         array = c.array if self.target.quant is not None else c.float()
         if array.dtype == np.float64:
             array = array.astype(np.float32)
-        return self.const(array if shape is None else array.reshape(shape), c.quant if array.dtype != np.float32 else None)
+        return self.const(
+            array if shape is None else array.reshape(shape), c.quant if array.dtype != np.float32 else None
+        )
+
+    def weight(self, c: Constant) -> int:
+        """The weight of a convolution or linear. float16 is widened by a DEQUANTIZE, which runs once, at load time."""
+        tensor = self.constant(c)
+        array = self.tensors[tensor].data
+        if not self.half_weights or array is None or array.dtype != np.float32:
+            return tensor
+        largest = np.finfo(np.float16).max
+        half = self.const(np.clip(array, -largest, largest).astype(np.float16))
+        return self.cached("DEQUANTIZE", [half], array.shape, None)
 
     # -- operators ---------------------------------------------------------------------------------------------
 
@@ -122,7 +119,7 @@ class Builder:
         name: str = "",
         **options: Any,
     ) -> int:
-        """An operator with the given schema options; returns its output tensor (int8 if `quant` is given, else float32)."""
+        """An operator with the given schema options; returns its output (int8 if `quant` is given, else float32)."""
         dtype = dtype or (np.float32 if quant is None else np.int8)
         out = self.add(shape, dtype, name, quant)
         self.operators.append(Operator(op, tuple(inputs), out, options))
@@ -168,7 +165,9 @@ class Builder:
         """The value as int8 under `quant`: as it is, requantised, or quantised."""
         if self.tensors[value.tensor].quant == quant:
             return value
-        return Value(self.emit("QUANTIZE", [value.tensor], self.shape(value.tensor), quant=quant, name=name), value.view)
+        return Value(
+            self.emit("QUANTIZE", [value.tensor], self.shape(value.tensor), quant=quant, name=name), value.view
+        )
 
     def non_negative(self, x: Operand) -> bool:
         """Whether no element of `x` can be below zero, by the operator that computed it or by its int8 range."""
@@ -234,7 +233,7 @@ class Builder:
                 break
         else:
             raise UnsupportedOp(
-                f"tflite: '{self.target.name}' needs a transpose of rank {len(dims)}; at most {_MAX_TRANSPOSE_RANK} work"
+                f"tflite: '{self.target.name}' needs a transpose of rank {len(dims)}, more than {_MAX_TRANSPOSE_RANK}"
             )
         position = {k: i for i, k in enumerate(x.view.order)}
         runs = sorted((d for d in dims if d), key=lambda run: position[run[0]])

@@ -1,12 +1,12 @@
-"""This file lowers Conv: CONV_2D and DEPTHWISE_CONV_2D, NHWC in and out, with padding as SAME, VALID or an explicit PAD."""
+"""This file lowers Conv: CONV_2D and DEPTHWISE_CONV_2D, NHWC in and out, padded by SAME, VALID or an explicit PAD."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from .builder import Builder, Constant, Operand, Value
+from ..quantization import Constant, Quant
+from .builder import Builder, Operand, Value
 from .linear import bias_tensor
-from .quantization import Quant
 from .table import lower
 from .view import View
 
@@ -92,7 +92,7 @@ def conv(
     else:
         w = Constant(weight.array.transpose(0, 2, 3, 1), _on_axis(weight.quant, 0))  # OIHW -> OHWI
         op = "CONV_2D"
-    inputs = [x_tensor, mb.constant(w), bias_tensor(mb, bias, x, weight, out_channels)]
+    inputs = [x_tensor, mb.weight(w), bias_tensor(mb, bias, x, weight, out_channels)]
     shape = (mb.shape(x_tensor)[0], h_out, w_out, out_channels)
     return from_spatial(mb.run(op, inputs, shape, **options), shape)
 

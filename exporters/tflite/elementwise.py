@@ -8,7 +8,8 @@ from math import prod
 import numpy as np
 
 from ..errors import UnsupportedAttribute
-from .builder import Builder, Constant, Operand, Value
+from ..quantization import Constant
+from .builder import Builder, Operand, Value
 from .table import lower
 from .view import Shape, View, unify
 
@@ -54,10 +55,8 @@ def _aligned(mb: Builder, a: Operand, b: Operand) -> tuple[int, int, Shape, View
     embed = [_embedding(v, whole) for v in views]
     complete = [len(e) == len(whole.factors) and isinstance(x, Value) for e, x in zip(embed, (a, b), strict=True)]
     lead = complete.index(True) if any(complete) else None
-    if lead is None:  # both are broadcast: the logical order
-        order = whole.order
-    else:
-        order = tuple(embed[lead][k] for k in views[lead].order)
+    # both are broadcast: the logical order
+    order = whole.order if lead is None else tuple(embed[lead][k] for k in views[lead].order)
     result = View(dims, order)
     if all(complete):
         tensors = [_in_order(mb, x, v, e, order) for x, v, e in zip((a, b), views, embed, strict=True)]
@@ -160,11 +159,15 @@ _CLIPS = {(0.0, 6.0): "RELU6", (0.0, np.inf): "RELU"}
 @lower("Clip")
 def clip(mb: Builder, x: Operand, low: Constant | None = None, high: Constant | None = None) -> Value:
     """RELU or RELU6 where the bounds are theirs, else MAXIMUM and MINIMUM (the delegate has no RELU_0_TO_1)."""
-    bounds = tuple(d if c is None else float(c.float().reshape(())) for c, d in ((low, -np.inf), (high, np.inf)))
+    bounds = (_bound(low, -np.inf), _bound(high, np.inf))
     x = mb.value(x)
     if bounds in _CLIPS:
         return apply_unary(mb, _CLIPS[bounds], x)
     return Value(clamped(mb, mb.memory(x), *bounds), x.view)
+
+
+def _bound(c: Constant | None, absent: float) -> float:
+    return absent if c is None else float(c.float().reshape(()))
 
 
 def clamped(mb: Builder, tensor: int, low: float, high: float) -> int:
@@ -199,3 +202,29 @@ def power(mb: Builder, x: Operand, exponent: Operand) -> Value:
     if e == 0.5:
         return apply_unary(mb, "SQRT", x)
     return Value(mb.run("POW", [tensor, mb.const(np.array([e], np.float32))], mb.shape(tensor)), x.view)
+
+
+# Abramowitz & Stegun, Handbook of Mathematical Functions, 7.1.26: |error| <= 1.5e-7
+_ERF_P = 0.3275911
+_ERF_A = (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
+
+
+@lower("Erf")
+def erf(mb: Builder, x: Operand) -> Value:
+    """sign(x) * (1 - (a1 t + ... + a5 t^5) exp(-x^2)) with t = 1 / (1 + p |x|); TFLite has no erf of its own"""
+    x = mb.value(x)
+    tensor = mb.memory(x)
+    shape = mb.shape(tensor)
+
+    def emit(op: str, *operands: int | float) -> int:
+        return mb.emit(
+            op, [mb.const(np.array([o], np.float32)) if isinstance(o, float) else o for o in operands], shape
+        )
+
+    magnitude = emit("ABS", tensor)
+    t = emit("DIV", 1.0, emit("ADD", emit("MUL", magnitude, _ERF_P), 1.0))
+    series = emit("MUL", t, _ERF_A[-1])
+    for a in reversed(_ERF_A[:-1]):
+        series = emit("MUL", emit("ADD", series, a), t)
+    tail = emit("MUL", series, emit("EXP", emit("NEG", emit("MUL", magnitude, magnitude))))
+    return Value(mb.run("MUL", [emit("SUB", 1.0, tail), emit("SIGN", tensor)], shape), x.view)

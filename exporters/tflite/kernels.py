@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from .quantization import Quant
+from ..quantization import Quant
 
 SIGMOID = Quant((1 / 256,), -128)  # fixed by the int8 LOGISTIC kernel
 TANH = Quant((1 / 128,), 0)  # fixed by the int8 TANH kernel
@@ -58,7 +58,6 @@ INT8: dict[str, Rule] = {
     "Sub": _add,
     "Mul": _mul,
     "ReduceMean": _any,
-    "AveragePool": _same,
     "Sigmoid": _any,  # requantised behind the kernel if the plan wants another output than SIGMOID
     "Tanh": _any,
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import UnsupportedAttribute
-from .builder import Builder, Constant, Operand, Value
-from .quantization import Quant
+from ..quantization import Constant, Quant
+from .builder import Builder, Operand, Value
 from .table import lower
 from .view import View, unify
 
@@ -18,12 +18,13 @@ def bias_tensor(mb: Builder, bias: Constant | None, x: Operand, weight: Constant
     if mb.target.quant is None:
         return mb.const(array)
     s_x, s_w = mb.quant(x), weight.quant
-    assert s_x is not None and s_w is not None, "an int8 unit has int8 inputs"
+    assert s_x is not None, "an int8 unit has int8 inputs"
+    assert s_w is not None, "an int8 unit has int8 weights"
     scale = np.float32(s_x.scale[0]) * np.asarray(s_w.scale, np.float32)
     quant = Quant(tuple(float(s) for s in scale))
-    if bias is not None and bias.array.dtype == np.int32 and bias.quant is not None:
-        if np.allclose(np.broadcast_to(bias.quant.scale, scale.shape), scale, rtol=1e-6):
-            return mb.const(np.broadcast_to(bias.array.reshape(-1), (size,)), quant)
+    planned = bias.quant if bias is not None and bias.array.dtype == np.int32 else None
+    if planned is not None and np.allclose(np.broadcast_to(planned.scale, scale.shape), scale, rtol=1e-6):
+        return mb.const(np.broadcast_to(bias.array.reshape(-1), (size,)), quant)
     return mb.const(quant.quantize(array.astype(np.float64), np.int32), quant)
 
 
@@ -55,7 +56,7 @@ def _fully_connected(mb: Builder, x: Value, weight: Constant) -> Value:
         tensor = mb.laid_out(x, [outer, inner])
         view = x.view
     n = weight.shape[1]
-    w = mb.constant(Constant(array.T, weight.quant and Quant(weight.quant.scale, weight.quant.zero_point, 0)))
+    w = mb.weight(Constant(array.T, weight.quant and Quant(weight.quant.scale, weight.quant.zero_point, 0)))
     shape = (*mb.shape(tensor)[:-1], n)
     bias = bias_tensor(mb, mb.target.bias, x, weight, n)
     y = mb.run(

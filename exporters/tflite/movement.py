@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import UnsupportedAttribute
-from .builder import Builder, Constant, Operand, Value
+from ..quantization import Constant
+from .builder import Builder, Operand, Value
 from .table import lower
 from .view import View, unify
 
@@ -37,7 +38,7 @@ def transpose(mb: Builder, x: Operand, *, perm: tuple[int, ...]) -> Operand:
 
 
 def _single_factors(mb: Builder, x: Value, dims: Sequence[int]) -> Value:
-    """`x` with each of the logical dimensions `dims` in one stretch of memory, so that it is cut or grown in one piece."""
+    """`x` with each logical dimension in `dims` in one stretch of memory, so that it is cut or grown in one piece."""
     merged = Value(x.tensor, x.view.merged())
     if all(len(merged.view.dims[d]) <= 1 for d in dims):
         return merged
@@ -173,9 +174,10 @@ def pad(
     *,
     mode: str = "constant",
 ) -> Operand:
-    """Zeros around the tensor; other modes and values are not in this target's dialect."""
-    if mode != "constant" or (value is not None and float(value.float().reshape(())) != 0):
-        raise UnsupportedAttribute(f"tflite: '{mb.target.name}' pads with mode '{mode}' or a value other than 0")
+    """PAD with zeros; PADV2, which the delegate does not run, with another value."""
+    if mode != "constant":
+        raise UnsupportedAttribute(f"tflite: '{mb.target.name}' pads with mode '{mode}'; supported is 'constant'")
+    fill = 0.0 if value is None else float(value.float().reshape(()))
     rank = len(x.shape)
     amounts = [(int(pads.array[d]), int(pads.array[d + rank])) for d in range(rank)]
     x = mb.value(x)
@@ -197,7 +199,13 @@ def pad(
         table[index[d]] = list(amounts[d])
         shape[index[d]] += sum(amounts[d])
         view = with_size(view, d, x.shape[d] + sum(amounts[d]))
-    return Value(mb.move("PAD", [tensor, mb.const(np.array(table, np.int32))], shape), view)
+    inputs = [tensor, mb.const(np.array(table, np.int32))]
+    if fill == 0:
+        return Value(mb.move("PAD", inputs, shape), view)
+    quant = mb.quant(tensor)
+    filler = np.array([fill], np.float32)
+    inputs.append(mb.const(filler) if quant is None else mb.const(quant.quantize(filler), quant))
+    return Value(mb.move("PADV2", inputs, shape), view)
 
 
 def logical(mb: Builder, x: Operand) -> int:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import const_value, scalar, sole_consumer
+from ..graph import scalar, sole_consumer
+from ..quantization import Quant, constant_operand, quant_of
 from .kernels import FIXED_OUTPUT, INT8, MOVES, VIEWS
-from .quantization import Quant
 
 _LINEAR = frozenset({"Conv", "MatMul"})
 _FUSES_ACTIVATION = frozenset({"Conv", "MatMul", "Add", "Sub", "Mul"})
@@ -17,7 +17,7 @@ _FUSES_ACTIVATION = frozenset({"Conv", "MatMul", "Add", "Sub", "Mul"})
 
 @dataclass(frozen=True)
 class Unit:
-    """`node` and what is fused behind it, up to the value `output`. `quant`: the output's, if all of it runs in int8."""
+    """`node` and what is fused behind it, up to the value `output`. `quant`: the output's, if it runs in int8."""
 
     node: ir.Node
     output: ir.Value
@@ -56,37 +56,6 @@ def matrix(value: ir.Value | None) -> tuple[np.ndarray, Quant | None] | None:
     """A constant of rank 2, as it is or behind DequantizeLinear."""
     found = constant_operand(value)
     return found if found is not None and found[0].ndim == 2 else None
-
-
-def constant_operand(value: ir.Value | None) -> tuple[np.ndarray, Quant | None] | None:
-    """(array, quantisation) of a constant, of DequantizeLinear(constant) and of DequantizeLinear(QuantizeLinear(constant))."""
-    array = const_value(value)
-    if array is not None:
-        return array, None
-    dq = value.producer() if value is not None else None
-    if dq is None or dq.op_type != "DequantizeLinear":
-        return None
-    quant = quant_of(dq)
-    array = const_value(dq.inputs[0])
-    if array is not None:
-        return array, quant
-    q = dq.inputs[0].producer()
-    if q is not None and q.op_type == "QuantizeLinear":
-        array = const_value(q.inputs[0])
-        if array is not None:
-            return quant.quantize(array), quant
-    return None
-
-
-def quant_of(node: ir.Node) -> Quant:
-    """The parameters of a QuantizeLinear or DequantizeLinear node."""
-    scale = const_value(node.inputs[1])
-    zero = const_value(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] is not None else np.zeros((), np.int8)
-    axis = node.attributes["axis"].value if "axis" in node.attributes else 1
-    assert scale is not None and zero is not None, "scales and zero points are constants"
-    if np.ravel(scale).size > 1 and axis < 0:
-        axis += len(node.inputs[0].shape or ())
-    return Quant.of(scale, zero, axis if np.ravel(scale).size > 1 else 0)
 
 
 def stored_quant(value: ir.Value | None) -> Quant | None:

@@ -145,7 +145,7 @@ class View:
 
 
 def unify(views: Sequence[View]) -> list[View] | None:
-    """Views of equal rank with their factors split alike, dimension by dimension (size 1 goes with anything), or None."""
+    """Views of equal rank, their factors split alike in each dimension (size 1 goes with anything), or None."""
     dims = []
     for d in zip(*(v.dims for v in views), strict=True):
         fine: Shape | None = ()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArtifactTooLarge
-from .quantization import Quant
+from ..quantization import Quant
 from .versions import minimum_runtime, operator_version
 
 _ALIGNMENT = 16  # the schema's force_align of Buffer.data: memory-mapped and micro runtimes read it in place
@@ -100,7 +100,9 @@ def serialize(
             return schema.BufferEnd(builder)
 
     operators = used(tensors, operators, list(outputs.values()))
-    keep = sorted({i for o in operators for i in (*o.inputs, o.output) if i >= 0} | {*inputs.values(), *outputs.values()})
+    keep = sorted(
+        {i for o in operators for i in (*o.inputs, o.output) if i >= 0} | {*inputs.values(), *outputs.values()}
+    )
     size = sum(t.data.nbytes for i in keep if (t := tensors[i]).data is not None)
     if size >= _LIMIT:
         raise ArtifactTooLarge(f"tflite: {size / 1e9:.1f} GB of constants; a .tflite file holds at most 2 GB")
@@ -144,7 +146,9 @@ def serialize(
         description="edgeport",
         operatorCodes=[_operator_code(schema, op, version) for op, version in codes],
         subgraphs=[subgraph],
-        signatureDefs=[schema.SignatureDefT(inputs=maps(inputs), outputs=maps(outputs), signatureKey="serving_default")],
+        signatureDefs=[
+            schema.SignatureDefT(inputs=maps(inputs), outputs=maps(outputs), signatureKey="serving_default")
+        ],
         metadata=[
             schema.MetadataT(name="min_runtime_version", buffer=buffer(_bytes(runtime.ljust(16, b"\0")))),
             schema.MetadataT(name="edgeport", buffer=buffer(_bytes(facts))),

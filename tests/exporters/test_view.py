@@ -1,5 +1,6 @@
 """The view algebra against numpy, over random shapes, permutations and splits."""
 
+from itertools import pairwise
 from math import prod
 
 import numpy as np
@@ -19,7 +20,7 @@ def regrouped(draw, shape):
         primes = draw(st.permutations(primes))
     cuts = sorted(draw(st.lists(st.integers(0, len(primes)), max_size=4)))
     bounds = [0, *cuts, len(primes)]
-    return tuple(prod(primes[a:b]) for a, b in zip(bounds, bounds[1:], strict=False))
+    return tuple(prod(primes[a:b]) for a, b in pairwise(bounds))
 
 
 def _primes(n):

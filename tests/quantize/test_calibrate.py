@@ -103,5 +103,5 @@ def test_bad_inputs(feed, message, model):
 def test_bad_weights_are_placed_in_the_module(build, feeds):
     model = build(TEXT.format(size=8), axes=[2, 3], b2=[0, np.nan])
     model.graph.node(len(list(model.graph)) - 1).metadata_props["pkg.torch.onnx.name_scopes"] = "['', 'head', 'conv2d']"
-    with pytest.raises(QuantizeError, match=r"value 'y' .Conv at 'head'. holds NaN"):
+    with pytest.raises(QuantizeError, match=r"value 'y' .Conv 'node_y' .at 'head'.. holds NaN"):
         collect(model, feeds(model))

@@ -1,7 +1,9 @@
+import math
+
 import numpy as np
 import pytest
 from edgeport.quantize.histogram import Histogram
-from edgeport.quantize.observers import OBSERVERS, min_max, moving_average, mse, percentile
+from edgeport.quantize.observers import FUNCTIONS, OBSERVERS, min_max, moving_average, mse, percentile
 from edgeport.quantize.qparams import asymmetric
 from edgeport.quantize.statistics import ValueStatistics
 from hypothesis import given, settings
@@ -69,5 +71,25 @@ def test_mse_never_does_worse_than_min_max(outlier):
         return float(((params.dequantize(params.quantize(x)) - x) ** 2).mean())
 
     assert error(mse) <= error(min_max) * 1.01
-    if outlier == 20.0:
+    if outlier == 20.0:  # rare and large, but not so large that it outweighs the rest
         assert error(mse) < error(min_max) * 0.9
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_mse_fits_what_the_reader_sees(name):
+    x = np.random.default_rng(0).normal(-1, 2, 20_000).astype(np.float32)
+    seen = FUNCTIONS[name]
+
+    def error(rng):
+        params = asymmetric(*rng)
+        return float(((seen(params.dequantize(params.quantize(x)).astype(np.float64)) - seen(x)) ** 2).mean())
+
+    assert error(mse(statistics(x), seen)) <= error(mse(statistics(x))) * 1.01
+    if name in ("Relu", "Silu", "Gelu", "HardSwish"):
+        assert mse(statistics(x), seen)[0] > 0.7 * float(x.min())
+
+
+def test_gelu_is_gelu():
+    x = np.linspace(-4, 4, 101)
+    exact = [0.5 * v * (1 + math.erf(v / math.sqrt(2))) for v in x]
+    np.testing.assert_allclose(FUNCTIONS["Gelu"](x), exact, atol=1e-3)

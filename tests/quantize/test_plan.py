@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from edgeport.quantize import TFLITE_XNNPACK, QuantizeError, collect, plan
+from edgeport.quantize.observers import FUNCTIONS, min_max
 from edgeport.quantize.qparams import QParams
 from edgeport.quantize.schemes import GEMM_LIMITS
 
@@ -198,14 +199,32 @@ def test_concat_shares_parameters_with_its_group(build, feeds):
         "int64[1] from, int64[1] to, int64[1] ax, int64[1] by> "
         "{ c = Conv(x, w, b) d = Relu(c) s = Slice(d, from, to, ax, by) e = Concat<axis=1>(s, k, d, x, s)"
         "  p = MaxPool<kernel_shape=[2,2], strides=[2,2]>(e) z = Conv(p, w2, b) }",
-        k=np.full((1, 2, 6, 6), 9.0),
+        w=np.eye(4)[:, :, None, None] * 2,
+        k=np.full((1, 2, 6, 6), 6.0),
         **{"from": [0], "to": [2], "ax": [1], "by": [1]},
     )
     made = plan(model, collect(model, feeds(model)), TFLITE_XNNPACK)
     shared = {made.activations[name] for name in ("d", "s", "e", "p", "k", "x")}
     assert len(shared) == 1
-    assert shared.pop().range[1] == pytest.approx(9, abs=0.05)
+    assert shared.pop().range[1] == pytest.approx(max(6, made.activations["d"].range[1]), abs=0.05)
     assert made.activations["z"] != made.activations["e"]
+
+
+@pytest.mark.parametrize(
+    ("size", "also_read", "runs"), [(0.01, True, "float"), (0.01, False, "int8"), (0.7, True, "int8")]
+)
+def test_a_small_value_does_not_share_a_large_scale_with_its_other_readers(size, also_read, runs, build, feeds):
+    model = build(
+        "(float[1,4,6,6] x) => (float[1,4,6,6] z, float[1,4,6,6] o) "
+        "<float[4,4,1,1] w, float[4] b, float[4,4,1,1] w1, float[4,8,1,1] w2> "
+        "{ c = Conv(x, w, b) e = Concat<axis=1>(c, x) z = Conv(e, w2, b) "
+        f"o = Conv({'c' if also_read else 'x'}, w1, b) }}",
+        w=np.eye(4)[:, :, None, None] * size,
+        b=np.zeros(4),
+    )
+    made = plan(model, collect(model, feeds(model)), TFLITE_XNNPACK)
+    assert {u.output: u.precision for u in made.units}["e"] == runs
+    assert (made.activations["c"] == made.activations["x"]) == (runs == "int8")
 
 
 @pytest.mark.parametrize(("partner", "float_sigmoid"), [("x", True), ("s2", False)])
@@ -264,6 +283,31 @@ def test_a_shared_weight_has_one_scale_and_each_reader_its_bias(build, feeds):
     assert list(made.weights) == ["w"]
     assert set(made.biases) == {"y", "z"}
     assert made.biases["y"] != made.biases["z"]
+
+
+@pytest.mark.parametrize(
+    ("after", "function"),
+    [
+        ("y = Gelu(c)", "Gelu"),
+        ("s = Sigmoid(c) y = Mul(c, s)", "Silu"),
+        ("s = Sigmoid(c) y = Mul(s, c)", "Silu"),
+        ("s = Sigmoid(c) t = Mul(c, s) y = Add(t, s)", None),
+        ("h = Gelu(c) y = Add(c, h)", None),
+        ("s = Sigmoid(x) y = Mul(c, s)", None),
+        ("y = Conv(c, w, b)", None),
+    ],
+)
+def test_the_function_that_a_range_is_fitted_for(after, function, build, feeds):
+    model = build(f"{IMAGE} => (float[1,4,6,6] y) <{CONV_WEIGHTS}> {{ {CONV} {after} }}")
+    asked = {}
+
+    def observer(statistics, seen=None):
+        asked[statistics.max] = seen
+        return min_max(statistics)
+
+    stats = collect(model, feeds(model))
+    plan(model, stats, TFLITE_XNNPACK, observer=observer)
+    assert asked[stats["c"].max] == FUNCTIONS.get(function)
 
 
 def test_keep_float(build, feeds):

@@ -1,0 +1,38 @@
+# Everything that a newcomer types. `make demo` and `make test` set up their own environment in .venv.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+TESTS := $(RUN) -m pytest -n 2 --dist loadfile
+
+.PHONY: demo test test-all lint types clean
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[tflite,demo]'
+	touch $@
+
+$(VENV)/test: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[tflite,openvino,coreml,demo,test,dev]'
+	touch $@
+
+demo: $(VENV)/demo  ## export MobileViT-S, calibrated and checked on photographs, and print the verdict
+	$(RUN) examples/demo.py demo-output
+
+test: $(VENV)/test  ## the tests, as CI runs them
+	$(TESTS) -m "not exhaustive"
+
+test-all: $(VENV)/test  ## also the slow, complete ones
+	$(TESTS)
+
+lint: $(VENV)/test
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+types: $(VENV)/test
+	$(RUN) -m pyright --pythonpath $(RUN)
+
+clean:
+	rm -rf $(VENV) demo-output build *.egg-info

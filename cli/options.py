@@ -1,0 +1,60 @@
+"""This file holds the options and values that more than one verb understands."""
+
+import argparse
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
+    return int(text)
+
+
+def seed(text: str) -> int:
+    """A whole number that PyTorch takes as a seed."""
+    if not text.isdecimal() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, not {text!r}")
+    return int(text)
+
+
+def shape(text: str) -> tuple[int, int, int]:
+    """C,H,W or 1,C,H,W."""
+    parts = text.replace("x", ",").split(",")
+    if len(parts) == 4 and parts[0] == "1":
+        parts = parts[1:]
+    if len(parts) != 3 or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise argparse.ArgumentTypeError(f"must be C,H,W (such as 3,224,224), not {text!r}")
+    channels, height, width = map(int, parts)
+    return channels, height, width
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """How the model itself is made."""
+    parser.add_argument(
+        "--weights",
+        default="auto",
+        metavar="auto|random|FILE",
+        help="a checkpoint, or random weights",
+    )
+    parser.add_argument("--seed", type=seed, default=0, help="of random weights and generated inputs")
+    parser.add_argument("--num-classes", type=int, metavar="N", help="classes of a zoo model")
+    parser.add_argument("--input-shape", type=shape, metavar="C,H,W", help="instead of the model's own")
+
+
+def add_validation(parser: argparse.ArgumentParser) -> None:
+    """What the reference and the artifact are compared on."""
+    parser.add_argument("--validation-data", metavar="DIR|NPZ", help="images, or preprocessed inputs, to compare on")
+    parser.add_argument(
+        "--num-validation-samples",
+        type=positive,
+        default=50,
+        metavar="N",
+        help="at most so many",
+    )
+
+
+def add_timing(parser: argparse.ArgumentParser) -> None:
+    """How latency is measured."""
+    parser.add_argument("--num-runs", type=positive, default=50, metavar="N", help="timed runs")
+    parser.add_argument("--warmup-runs", type=positive, default=5, metavar="N", help="runs before them")
+    parser.add_argument("--threads", type=positive, default=1, metavar="N", help="CPU threads of the artifact")

@@ -1,0 +1,58 @@
+"""This file is what the lowerings write into: one MIL operation at a time, its constants as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..quantization import Constant
+
+Var = Any  # coremltools.converters.mil.mil.Var: a computed value, with .shape
+Operand = Var | Constant
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the node at hand is to become: the value's name, and the bias that it adds if it is a linear."""
+
+    name: str
+    bias: Constant | None = None
+
+
+class Builder:
+    """Writes operations into the MIL function that is open."""
+
+    def __init__(self, mil: Any, *, blockwise_weights: bool = False) -> None:
+        self._mil = mil  # coremltools.converters.mil.Builder
+        self._blockwise = blockwise_weights
+        self.target = Target("")
+
+    def run(self, op: str, **arguments: Any) -> Var:
+        """One operation, named after the value at hand; a Constant becomes its real values, None is left out."""
+        given = {name: self._argument(value) for name, value in arguments.items() if value is not None}
+        return getattr(self._mil, op)(**given, name=f"{self.target.name}_{op}")
+
+    def weight(self, constant: Constant) -> Any:
+        """A weight: float32 as it is, int8 as the operation that gives its real values when the model is loaded."""
+        quant = constant.quant
+        if quant is None or constant.array.dtype != np.int8:
+            return constant.float()
+        scale = np.asarray(quant.scale, np.float32)
+        if self._blockwise:  # (o,) -> (o, 1, 1, 1)
+            along = [1] * constant.array.ndim
+            along[quant.axis] = scale.size
+            return self.run("constexpr_blockwise_shift_scale", data=constant.array, scale=scale.reshape(along))
+        return self.run(
+            "constexpr_affine_dequantize",
+            quantized_data=constant.array,
+            zero_point=np.full(scale.shape, quant.zero_point, np.int8),
+            scale=scale,
+            axis=np.int32(quant.axis),
+        )
+
+    def _argument(self, value: Any) -> Any:
+        if isinstance(value, Constant):
+            return value.float()
+        return [self._argument(v) for v in value] if isinstance(value, list) else value

@@ -1,0 +1,274 @@
+"""This file walks a canonical graph, float or with Q/DQ, and writes an .mlpackage folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from ..errors import ExportError, UnsupportedAttribute, UnsupportedOp
+from ..graph import producer, shape, sole_consumer, where
+from ..quantization import Constant, constant_operand, quant_of
+from . import conv, elementwise, linear, movement, reduce  # noqa: F401  (each fills the table)
+from .builder import Builder, Operand, Target, Var
+from .package import finish
+from .table import table
+from .toolkit import coremltools, quiet
+
+PRECISIONS = {"fp32": "FLOAT32", "fp16": "FLOAT16"}
+TARGETS = ("iOS16", "iOS17", "iOS18")
+MAX_RANK = 5  # Core ML's tensors
+LABEL, PROBABILITIES = "classLabel", "probabilities"
+
+# The graph comes canonical, with its quantisation decided, so most of coremltools' default passes have nothing to find
+# and some would change the planned scales and zero points. These remain.
+PASSES = (
+    "common::dead_code_elimination",
+    "common::const_elimination",
+    "common::sanitize_input_output_names",
+    "common::expand_high_rank_reshape_and_transpose",  # rank 6 and more between two Reshapes
+    "common::fuse_transpose_matmul",
+    "common::dedup_op_and_var_names",
+    "common::add_fp16_cast",  # coremltools.convert leaves it out for fp32
+    "common::cast_optimization",
+    "common::const_elimination",
+    "common::const_deduplication",
+    "common::noop_elimination",
+    "common::dedup_op_and_var_names",
+    "common::topological_reorder",
+    "common::dead_code_elimination",
+)
+
+
+@dataclass(frozen=True)
+class ImageInput:
+    """An image instead of a tensor goes in; the program itself computes (pixel / 255 - mean) / std per channel."""
+
+    mean: Sequence[float]
+    std: Sequence[float]
+
+
+def convert(
+    model: ir.Model,
+    directory: Path,
+    *,
+    precision: str = "fp32",
+    minimum_target: str = "iOS17",
+    image_input: ImageInput | None = None,
+    labels: Sequence[str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a canonical model as an ML program into the new folder `directory`, whose name ends in .mlpackage.
+
+    `precision`: what everything outside int8 is stored and computed in; inputs and outputs are float32 either way.
+    `image_input`: the model's one input is taken as an RGB or grey image. `labels`: one per class; the model becomes a
+    classifier, with the label and the probability of each as further outputs. `metadata`: facts that JSON can hold,
+    stored with the inputs and outputs in the user-defined metadata under "com.edgeport". The same arguments give the
+    same bytes.
+
+    Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape), ValueError for arguments that do not fit the
+    model, ImportError without coremltools.
+    """
+    if precision not in PRECISIONS or minimum_target not in TARGETS:
+        raise ValueError(f"precision is one of {', '.join(PRECISIONS)}, minimum_target one of {', '.join(TARGETS)}")
+    if directory.suffix != ".mlpackage" or directory.exists():
+        raise ValueError(f"{directory}: not the name of a new .mlpackage folder")
+    quantized = next((node for node in model.graph if node.op_type == "QuantizeLinear"), None)
+    if quantized is not None and minimum_target == "iOS16":
+        raise UnsupportedOp(f"coreml: {where(quantized)}: int8 needs iOS 17; choose iOS17 or iOS18")
+    if image_input is not None:
+        _check_image(model, image_input)
+    if labels is not None:
+        _check_labels(model, labels)
+    ct = coremltools()
+    target = ct.target[minimum_target]
+    with quiet():
+        program = _program(model, target, minimum_target == "iOS18", image_input, labels is not None)
+        written = ct.convert(
+            program,
+            source="milinternal",
+            convert_to="mlprogram",
+            inputs=[_feature(ct, value, image_input) for value in model.graph.inputs],
+            classifier_config=None
+            if labels is None
+            else ct.ClassifierConfig(list(labels), LABEL, predicted_probabilities_output=PROBABILITIES),
+            compute_precision=ct.precision[PRECISIONS[precision]],
+            minimum_deployment_target=target,
+            pass_pipeline=ct.PassPipeline(list(PASSES), "edgeport"),
+            skip_model_load=True,
+            package_dir=str(directory),
+        )
+        spec = written.get_spec()
+    finish(directory, spec, {**(metadata or {}), **_features(model, spec, image_input)})
+
+
+def _feature(ct: Any, value: ir.Value, image: ImageInput | None) -> Any:
+    """How coremltools is to declare an input."""
+    if image is None:
+        return ct.TensorType(name=value.name, shape=shape(value), dtype=np.float32)
+    layout = ct.colorlayout.RGB if shape(value)[1] == 3 else ct.colorlayout.GRAYSCALE
+    return ct.ImageType(name=value.name, shape=shape(value), color_layout=layout, channel_first=True)
+
+
+def _features(model: ir.Model, spec: Any, image: ImageInput | None) -> dict[str, Any]:
+    """Inputs and outputs by the names that they have in the file (Core ML allows identifiers only), NCHW shapes."""
+    inputs = []
+    for value, feature in zip(model.graph.inputs, spec.description.input, strict=True):
+        facts = {
+            "name": feature.name,
+            "shape": list(shape(value)),
+            "layout": "nchw" if len(shape(value)) == 4 else None,
+        }
+        if image is not None:
+            facts |= {"layout": "image", "mean": list(image.mean), "std": list(image.std)}
+        inputs.append(facts)
+    names = [feature.name for feature in spec.description.output if feature.type.HasField("multiArrayType")]
+    outputs = [
+        {"name": name, "shape": list(shape(value))} for name, value in zip(names, model.graph.outputs, strict=True)
+    ]
+    return {"inputs": inputs, "outputs": outputs}
+
+
+def _check_image(model: ir.Model, image: ImageInput) -> None:
+    shapes = [shape(value) for value in model.graph.inputs]
+    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][0] != 1 or shapes[0][1] not in (1, 3):
+        raise ValueError(f"an image input is one of shape (1, 3, h, w) or (1, 1, h, w); the model has {shapes}")
+    if not len(image.mean) == len(image.std) == shapes[0][1]:
+        raise ValueError(f"mean {image.mean} and std {image.std} are not one per channel of {shapes[0]}")
+
+
+def _check_labels(model: ir.Model, labels: Sequence[str]) -> None:
+    shapes = [shape(value) for value in model.graph.outputs]
+    if len(shapes) != 1 or len(shapes[0]) != 2 or shapes[0][0] != 1:
+        raise ValueError(f"labels are for one output of shape (1, classes); the model has {shapes}")
+    if len(labels) != shapes[0][1]:
+        raise ValueError(f"there are {len(labels)} labels for {shapes[0][1]} classes")
+    first: dict[str, int] = {}
+    for index, label in enumerate(labels):
+        if first.setdefault(label, index) != index:
+            raise ValueError(
+                f"label {label!r} stands for the classes {first[label]} and {index}; Core ML needs distinct ones"
+            )
+
+
+def _program(model: ir.Model, target: Any, blockwise: bool, image: ImageInput | None, classifies: bool) -> Any:
+    """The MIL program of the graph, before any pass."""
+    from coremltools.converters.mil.mil import Builder as mil_builder
+    from coremltools.converters.mil.mil import Function, Program, types
+
+    MIL: Any = mil_builder  # its operations are methods that it gets when it is imported
+    MIL.name_count.clear()  # names count up from whatever was built before, finished or not
+    placeholders = {v.name: MIL.placeholder(shape=shape(v), dtype=types.fp32, name=v.name) for v in model.graph.inputs}
+    lowering = _Lowering(Builder(MIL, blockwise_weights=blockwise))
+    with Function(placeholders, opset_version=target) as function:
+        for value in model.graph.inputs:
+            lowering.input(value, function.inputs[value.name], image)
+        for node in model.graph:
+            lowering.node(node)
+        outputs = [lowering.output(value) for value in model.graph.outputs]
+        if classifies:
+            outputs.append(MIL.softmax(x=outputs[0], axis=-1, name=PROBABILITIES))
+        function.set_outputs(outputs)
+    program = Program()
+    program.add_function("main", function)
+    return program
+
+
+class _Lowering:
+    """The state of one walk: what each ONNX value is in the builder's terms."""
+
+    def __init__(self, builder: Builder) -> None:
+        self.builder = builder
+        self.operands: dict[ir.Value, Operand] = {}
+        self.done: set[ir.Node] = set()
+
+    def input(self, value: ir.Value, var: Var, image: ImageInput | None) -> None:
+        if image is not None:  # pixels 0..255; ImageType's own scale is one for all channels
+            self.builder.target = Target(f"{value.name}_normalized")
+            mean, std = (np.asarray(v, np.float64).reshape(1, -1, 1, 1) for v in (image.mean, image.std))
+            var = self.builder.run("mul", x=var, y=(1 / (255 * std)).astype(np.float32))
+            var = self.builder.run("add", x=var, y=(-mean / std).astype(np.float32))
+        self.operands[value] = var
+
+    def node(self, node: ir.Node) -> None:
+        if node in self.done or constant_operand(node.outputs[0]) is not None:
+            return
+        if node.op_type == "QuantizeLinear" and constant_operand(node.inputs[0]) is not None:
+            return  # its DequantizeLinear is the constant
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            self.operands[node.outputs[0]] = self._pair(node)
+            return
+        _check_rank(node)
+        add, bias = _bias(node)
+        output = node.outputs[0] if add is None else add.outputs[0]
+        self.builder.target = Target(output.name or "", bias)
+        result = table(self.builder, node, [None if v is None else self.operand(v) for v in node.inputs])
+        if add is not None:
+            self.done.add(add)
+        if tuple(result.shape) != shape(output):
+            raise ExportError(f"coreml: {where(node)} gave shape {result.shape}, the graph says {shape(output)}")
+        self.operands[output] = result
+
+    def operand(self, value: ir.Value | None) -> Operand:
+        assert value is not None, "only trailing inputs are left out"
+        found = constant_operand(value)
+        if found is not None:
+            return Constant(*found)
+        if value not in self.operands:
+            raise ExportError(f"coreml: value '{value.name}' is read before it is computed")
+        return self.operands[value]
+
+    def output(self, value: ir.Value) -> Var:
+        """The result under the output's name; of an input a copy, under another: Core ML has no name for both."""
+        var: Var = self.operand(value)
+        name = value.name
+        if value.is_graph_input():
+            self.builder.target = Target(name := f"{name}_out")
+            var = self.builder.run("identity", x=var)
+        var.set_name(name)
+        return var
+
+    def _pair(self, node: ir.Node) -> Var:
+        """quantize or dequantize, per tensor; a zero point of 0 is MIL's default."""
+        quant = quant_of(node)
+        if np.size(quant.scale) > 1:
+            raise UnsupportedAttribute(f"coreml: {where(node)} quantises an activation per channel; do it per tensor")
+        self.builder.target = Target(node.outputs[0].name or "")
+        parameters: dict[str, Any] = {
+            "input": self.operand(node.inputs[0]),
+            "scale": np.float32(np.ravel(quant.scale)[0]),
+            "zero_point": np.int8(quant.zero_point) if quant.zero_point else None,
+        }
+        if node.op_type == "DequantizeLinear":
+            return self.builder.run("dequantize", **parameters)
+        return self.builder.run("quantize", **parameters, output_dtype="int8")
+
+
+def _bias(node: ir.Node) -> tuple[ir.Node | None, Constant | None]:
+    """The Add behind a linear and the bias that it adds, or nothing."""
+    add = sole_consumer(node.outputs[0], "Add") if node.op_type == "MatMul" else None
+    if add is None or constant_operand(node.inputs[1]) is None:
+        return None, None
+    found = constant_operand(add.inputs[1] if add.inputs[0] is node.outputs[0] else add.inputs[0])
+    if found is None or found[0].shape != shape(node.outputs[0])[-1:]:
+        return None, None
+    return add, Constant(*found)
+
+
+def _check_rank(node: ir.Node) -> None:
+    """Only between two Reshapes of lower rank can a Transpose have a rank that Core ML's tensors do not have."""
+    before, after = node, node
+    if node.op_type == "Transpose":
+        before, after = producer(node.inputs[0], "Reshape"), sole_consumer(node.outputs[0], "Reshape")
+    elif node.op_type == "Reshape" and len(shape(node.outputs[0])) > MAX_RANK:
+        after = sole_consumer(node.outputs[0], "Transpose")
+    values = [value for value in (*node.inputs, *node.outputs) if value is not None]
+    rank = max(len(shape(value)) for value in values)
+    if rank > MAX_RANK and (before is None or after is None or node.op_type not in ("Reshape", "Transpose")):
+        raise UnsupportedAttribute(
+            f"coreml: {where(node)} has {rank} axes; Core ML's tensors have at most {MAX_RANK}, merge some of them"
+        )

@@ -1,0 +1,90 @@
+"""This file lowers the element-wise operators."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..quantization import Constant
+from .builder import Builder, Operand, Var
+from .table import lower
+
+BINARY = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "real_div"}
+UNARY = {
+    "Relu": "relu",
+    "Sigmoid": "sigmoid",
+    "Tanh": "tanh",
+    "Erf": "erf",
+    "Exp": "exp",
+    "Sqrt": "sqrt",
+    "Abs": "abs",
+}
+
+
+def _binary(op: str):
+    def lowering(mb: Builder, a: Operand, b: Operand) -> Var:
+        return mb.run(op, x=a, y=b)
+
+    return lowering
+
+
+def _unary(op: str):
+    def lowering(mb: Builder, x: Operand) -> Var:
+        return mb.run(op, x=x)
+
+    return lowering
+
+
+for _onnx, _mil in BINARY.items():
+    lower(_onnx)(_binary(_mil))
+for _onnx, _mil in UNARY.items():
+    lower(_onnx)(_unary(_mil))
+
+
+@lower("Neg")
+def neg(mb: Builder, x: Operand) -> Var:
+    """MIL has no negation."""
+    return mb.run("mul", x=x, y=np.float32(-1))
+
+
+@lower("Gelu")
+def gelu(mb: Builder, x: Operand, *, approximate: str = "none") -> Var:
+    return mb.run("gelu", x=x, mode={"none": "EXACT", "tanh": "TANH_APPROXIMATION"}[approximate])
+
+
+@lower("LeakyRelu")
+def leaky_relu(mb: Builder, x: Operand, *, alpha: float = 0.01) -> Var:
+    return mb.run("leaky_relu", x=x, alpha=np.float32(alpha))
+
+
+@lower("HardSigmoid")
+def hard_sigmoid(mb: Builder, x: Operand, *, alpha: float = 0.2, beta: float = 0.5) -> Var:
+    return mb.run("sigmoid_hard", x=x, alpha=np.float32(alpha), beta=np.float32(beta))
+
+
+@lower("HardSwish")
+def hard_swish(mb: Builder, x: Operand) -> Var:
+    """x * HardSigmoid<1/6, 1/2>(x), ONNX's definition"""
+    return mb.run("mul", x=x, y=mb.run("sigmoid_hard", x=x, alpha=np.float32(1 / 6), beta=np.float32(0.5)))
+
+
+@lower("Clip")
+def clip(mb: Builder, x: Operand, low: Constant | None = None, high: Constant | None = None) -> Var:
+    """relu or relu6 where the bounds are theirs; an infinite bound costs nothing."""
+    lo, hi = (d if c is None else float(c.float().reshape(())) for c, d in ((low, -np.inf), (high, np.inf)))
+    if lo == 0 and hi in (6, np.inf):
+        return mb.run("relu6" if hi == 6 else "relu", x=x)
+    if np.isfinite(lo) and np.isfinite(hi):
+        return mb.run("clip", x=x, alpha=np.float32(lo), beta=np.float32(hi))
+    if np.isfinite(lo):
+        return mb.run("maximum", x=x, y=np.float32(lo))
+    return mb.run("minimum", x=x, y=np.float32(hi)) if np.isfinite(hi) else mb.run("identity", x=x)
+
+
+@lower("Pow")
+def power(mb: Builder, x: Operand, exponent: Constant) -> Var:
+    """square and sqrt where the exponent is 2 or 1/2 everywhere"""
+    special = {2.0: "square", 0.5: "sqrt"}
+    values = {float(v) for v in np.unique(exponent.float())}
+    if len(values) == 1 and values <= special.keys() and np.size(exponent.array) == 1:
+        return mb.run(special[values.pop()], x=x)
+    return mb.run("pow", x=x, y=exponent)

@@ -1,0 +1,6 @@
+"""This file is the table of Core ML lowerings; the files of op families fill it."""
+
+from ..lowering import LoweringTable
+
+table = LoweringTable("coreml")
+lower = table.lower

@@ -1,0 +1,181 @@
+"""This file describes the manifest: the facts about one artifact, in a .json file beside it."""
+
+import dataclasses
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SCHEMA = 1  # raised when a reader of the former schema would misread a manifest
+RANDOM = "RANDOM"
+
+
+class ManifestError(ValueError):
+    """A file that is no manifest of a schema known here. The message is one sentence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """Where the weights came from.
+
+    Attributes:
+        source: the checkpoint's path as given, "factory" for a module that came with its weights, or RANDOM.
+        sha256: of the checkpoint file; of all tensors where there is no file.
+        seed: of RANDOM weights.
+    """
+
+    source: str
+    sha256: str
+    seed: int | None = None
+
+    def __str__(self) -> str:
+        return f"{RANDOM} (seed {self.seed})" if self.source == RANDOM else self.source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """What the artifact takes, and how an image becomes it.
+
+    Attributes:
+        shape: logical, (n, c, h, w); `layout` says in which order the artifact stores it.
+        mean, std: per channel, of pixels scaled to 0..1.
+        resize: (h, w) that the resized image just covers.
+        crop: (h, w) of the centre crop after it.
+    """
+
+    name: str
+    shape: tuple[int | None, ...]
+    layout: str
+    dtype: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    resize: tuple[int, int]
+    crop: tuple[int, int]
+    crop_pct: float
+    interpolation: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """What the artifact gives; `labels` in class order, where they are known."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+    labels: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """The inputs that set the int8 ranges.
+
+    Attributes:
+        source: a folder or file as given, or "generated".
+        inputs: a digest of each, so that nobody validates on them.
+        observer: how a range was chosen from what was seen.
+        correcting: how many of the inputs corrected the biases.
+        warning: says loudly where they are no real images.
+    """
+
+    source: str
+    count: int
+    inputs: tuple[str, ...]
+    observer: str
+    correcting: int
+    warning: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """The file (or folder) itself."""
+
+    file: str
+    size_bytes: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> "Artifact":
+        """The facts of a file, or of a folder: the sum of its files, the digest of their names and digests."""
+        if path.is_file():
+            return cls(file=path.name, size_bytes=path.stat().st_size, sha256=sha256(path))
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        listing = "".join(f"{sha256(file)} {file.relative_to(path).as_posix()}\n" for file in files)
+        size = sum(file.stat().st_size for file in files)
+        return cls(file=path.name, size_bytes=size, sha256=hashlib.sha256(listing.encode()).hexdigest())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What was made, how, and how far it is from the reference. Holds no time and no host: same inputs, same bytes.
+
+    Attributes:
+        model: a zoo name, or file.py:factory as given.
+        num_classes: as asked for, None for the model's own.
+        scheme: of the quantisation, None for float.
+        tools: {package: version} of what made the artifact.
+        agreement: figures of the comparison with the reference, None where it was not validated.
+        verdict: "ok", "fail: ..." or "not validated".
+    """
+
+    model: str
+    num_classes: int | None
+    weights: Weights
+    target: str
+    precision: str
+    inputs: tuple[Input, ...]
+    outputs: tuple[Output, ...]
+    scheme: str | None
+    calibration: Calibration | None
+    tools: dict[str, str]
+    artifact: Artifact
+    agreement: dict[str, float | None] | None
+    validation: str | None
+    delegate_partitions: int | None
+    verdict: str
+    schema: int = SCHEMA
+
+    def to_bytes(self) -> bytes:
+        """UTF-8 JSON with sorted keys; NaN and infinity, which JSON does not have, as null."""
+        text = json.dumps(
+            finite(dataclasses.asdict(self)), indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False
+        )
+        return (text + "\n").encode()
+
+    @classmethod
+    def read(cls, path: Path) -> "Manifest":
+        """The manifest in a file. Raises ManifestError; OSError where it cannot be read."""
+        try:
+            facts = json.loads(path.read_bytes())
+            if facts["schema"] != SCHEMA:
+                raise ManifestError(f"{path}: is a manifest of schema {facts['schema']}, this version reads {SCHEMA}")
+            facts["weights"] = Weights(**facts["weights"])
+            facts["inputs"] = tuple(Input(**_tuples(each)) for each in facts["inputs"])
+            facts["outputs"] = tuple(Output(**_tuples(each)) for each in facts["outputs"])
+            facts["calibration"] = Calibration(**_tuples(facts["calibration"])) if facts["calibration"] else None
+            facts["artifact"] = Artifact(**facts["artifact"])
+            return cls(**facts)
+        except (ValueError, KeyError, TypeError, AttributeError) as e:
+            if isinstance(e, ManifestError):
+                raise
+            raise ManifestError(f"{path}: is not an edgeport manifest") from e
+
+
+def finite(value: Any) -> Any:
+    """The value with every NaN and infinity in it as None, for strict JSON."""
+    if isinstance(value, dict):
+        return {key: finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def sha256(path: Path) -> str:
+    """The hex digest of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _tuples(facts: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()}

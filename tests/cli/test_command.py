@@ -1,0 +1,92 @@
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+from edgeport.cli.exit_codes import MEANING
+from edgeport.cli.main import VERBS
+
+ENTRY = [sys.executable, "-c", "import sys; from edgeport.cli.main import main; sys.exit(main())"]
+HEAVY = ("torch", "onnx", "onnxruntime", "onnx_ir", "ai_edge_litert", "PIL", "rich")
+
+
+@pytest.mark.parametrize(("arguments", "limit_s"), [(["--help"], 0.5), (["list", "--json"], 1.0)])
+def test_answers_at_once(arguments, limit_s):
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = subprocess.run([*ENTRY, *arguments], capture_output=True, text=True)
+        times.append(time.perf_counter() - start)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert min(times) < limit_s
+
+
+@pytest.mark.parametrize("arguments", ["--help", "list", "info mobilevit_s", "export --help"])
+def test_light_verbs_import_nothing_heavy(arguments):
+    program = (
+        "import sys; from edgeport.cli.main import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        f"print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *arguments.split()], capture_output=True, text=True)
+    assert done.stderr == "[]\n"
+
+
+def test_help_shows_verbs_and_exit_codes(edgeport):
+    shown = edgeport("--help").out
+    for verb in VERBS:
+        assert verb.NAME in shown
+    for code, meaning in MEANING.items():
+        assert f"  {code}  {meaning}\n" in shown
+
+
+def test_version_and_no_verb(edgeport):
+    assert edgeport("--version").out.startswith("edgeport ")
+    assert edgeport().code == 2
+
+
+def test_list(edgeport):
+    rows = json.loads(edgeport("list", "--json").out)
+    assert {row["name"] for row in rows} >= {"mobilevit_s", "lenet5"}
+    assert all(list(row) == ["name", "family", "params", "input_size", "weights"] for row in rows)
+    assert edgeport("list", "--family", "lenet").out.count("\n") == 3
+
+
+def test_info(edgeport, exported):
+    assert json.loads(edgeport("info", "lenet5", "--json").out)["input_size"] == [1, 32, 32]
+    facts = json.loads(edgeport("info", exported["int8"], "--json").out)
+    assert facts["inputs"] == [{"name": "image", "shape": [1, 1, 32, 32], "dtype": "float32"}]
+    assert facts["manifest"]["precision"] == "int8"
+    assert "image" in edgeport("info", exported["int8"]).out
+
+
+def test_doctor(edgeport, monkeypatch):
+    facts = json.loads(edgeport("doctor", "--json").out)
+    assert facts["targets"]["tflite"] == {"ready": True, "missing": [], "extra": "edgeport[tflite]"}
+    assert facts["backends"]["torch"]
+    import importlib.util
+
+    there = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ai_edge_litert" else there(name))
+    assert "ai-edge-litert: pip install 'edgeport[tflite]'" in edgeport("doctor").out
+    done = edgeport("export", "lenet5")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "pip install 'edgeport[tflite]'" in done.err
+
+
+def test_a_closed_pipe_is_no_error():
+    command = f'{sys.executable} -c "from edgeport.cli.main import main; import sys; sys.exit(main())" list | head -1'
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert done.stderr == ""
+
+
+def test_benchmark(edgeport, exported):
+    arguments = ("--num-runs", 3, "--warmup-runs", 1)
+    done = json.loads(edgeport("benchmark", exported["fp32"], exported["int8"], "--json", *arguments).out)
+    assert [each["artifact"] for each in done["results"]] == [str(exported["fp32"]), str(exported["int8"])]
+    assert done["results"][0]["ratio"] == 1
+    assert done["results"][1]["latency"]["runs"] == 3
+    twice = json.loads(edgeport("benchmark", exported["fp32"], exported["fp32"], "--json", *arguments).out)
+    assert len(twice["results"]) == 2

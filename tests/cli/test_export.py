@@ -1,0 +1,248 @@
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from edgeport.cli.exit_codes import DISAGREES
+from edgeport.exporters.atomic import PREFIX
+from edgeport.exporters.manifest import Manifest, sha256
+from edgeport.models import create_model, load_weights
+from edgeport.runtime import compare
+from edgeport.runtime.session import open_session
+
+ENTRY = [sys.executable, "-c", "import sys; from edgeport.cli.main import main; sys.exit(main())"]
+RESULT = [
+    *("model", "weights", "target", "precision", "artifact", "manifest", "size_bytes", "agreement", "latency", "ratio"),
+    *("seconds", "peak_rss_mb", "delegate_partitions", "verdict"),
+]
+AGREEMENT = ["snr_db", "max_abs", "max_abs_over_std", "cosine", "top1", "top5", "kl", "samples"]
+LATENCY = [
+    *("median_ms", "p90_ms", "mean_ms", "std_ms", "min_ms", "first_ms", "load_ms", "runs", "warmup", "threads"),
+    "runtime",
+]
+SECONDS = {"torch_export", "canonicalize", "calibrate", "lower", "write", "validate", "benchmark"}
+
+
+@pytest.fixture(scope="module")
+def by_process(tmp_path_factory, given):
+    """(result, stderr, folder) of an int8 export on photographs, in a process of its own."""
+    folder = tmp_path_factory.mktemp("process")
+    options = ["--calibration-data", given / "photos", "--weights", given / "lenet5.pth", "--num-runs", "3"]
+    done = subprocess.run(
+        [*ENTRY, "export", "lenet5", "--int8", "--json", *options], cwd=folder, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), done.stderr, folder
+
+
+def test_json(by_process, given):
+    result, err, folder = by_process
+    assert list(result) == [*RESULT, "warnings", "fp32"]
+    assert list(result["agreement"]) == AGREEMENT
+    assert list(result["latency"]) == LATENCY
+    assert set(result["seconds"]) == SECONDS
+    assert result["precision"] == "int8"
+    assert result["artifact"] == "artifacts/lenet5/lenet5_int8.tflite"
+    assert result["size_bytes"] == (folder / result["artifact"]).stat().st_size
+    assert result["weights"] == str(given / "lenet5.pth")
+    assert result["verdict"] == "ok"
+    assert result["agreement"]["samples"] == 2  # 12 photographs: 10 may calibrate
+    assert result["ratio"] == result["latency"]["median_ms"] / result["fp32"]["latency"]["median_ms"]
+    assert list(result["fp32"]) == RESULT
+    assert result["fp32"]["agreement"]["max_abs_over_std"] < 1e-4
+    assert "10 inputs may calibrate, the other 2 validate" in err
+    assert "RANDOM" not in err
+    assert "GENERATED" not in err
+
+
+def test_manifest(by_process, given):
+    result, _, folder = by_process
+    manifest = Manifest.read(folder / result["manifest"])
+    assert manifest.artifact.sha256 == sha256(folder / result["artifact"])
+    assert manifest.weights.sha256 == sha256(given / "lenet5.pth")
+    assert manifest.calibration.source == str(given / "photos")
+    assert len(manifest.calibration.inputs) == manifest.calibration.count == 10
+    assert manifest.calibration.warning is None
+    assert manifest.inputs[0].shape == (1, 1, 32, 32)
+    assert manifest.agreement == result["agreement"]
+    assert manifest.tools["torch"]
+    names = {path.name for path in (folder / "artifacts" / "lenet5").iterdir()}
+    assert names == {f"lenet5_{p}.tflite{end}" for p in ("fp32", "int8") for end in ("", ".json")}
+
+
+def test_same_command_same_bytes(edgeport, by_process, given, tmp_path):
+    _, _, folder = by_process
+    options = ("--calibration-data", given / "photos", "--weights", given / "lenet5.pth", "--num-runs", 3)
+    assert edgeport("export", "lenet5", "--int8", *options).code == 0
+    for first in (folder / "artifacts" / "lenet5").iterdir():
+        assert (tmp_path / "artifacts" / "lenet5" / first.name).read_bytes() == first.read_bytes(), first.name
+
+
+def test_random_weights_and_generated_inputs_are_announced(edgeport, exported):
+    done = edgeport("export", "lenet5", "--int8", "--json", "--quiet", "--num-runs", 1)
+    result = json.loads(done.out)
+    assert result["weights"] == "RANDOM (seed 0)"
+    assert "WARNING: lenet5 has RANDOM weights (seed 0)" in done.err
+    assert "WARNING: int8 was calibrated on GENERATED inputs" in done.err
+    assert len(result["warnings"]) >= 2
+    assert "GENERATED" in Manifest.read(Path(result["manifest"])).calibration.warning
+    assert Path(result["artifact"]).read_bytes() == exported["int8"].read_bytes()
+
+
+def test_seed_changes_the_weights(edgeport, exported):
+    edgeport("export", "lenet5", "--seed", 1, "--no-benchmark", "--no-validate")
+    assert Path("artifacts/lenet5/lenet5_fp32.tflite").read_bytes() != exported["fp32"].read_bytes()
+
+
+def test_own_model(edgeport, given):
+    done = edgeport(
+        *("export", given / "models.py:net", "--input-shape", "3,20,24", "--json", "--num-runs", 1),
+        *("--input-layout", "nchw", "--validation-data", given / "others"),
+    )
+    result = json.loads(done.out)
+    assert done.code == 0
+    assert result["artifact"] == "artifacts/models_net/models_net_fp32.tflite"
+    assert result["weights"] == "factory"
+    assert result["agreement"]["samples"] == 5
+    assert "ImageNet's mean and std" in done.err
+    assert "fp32" not in result
+    refused = edgeport("validate", result["artifact"])
+    assert refused.code == 2  # a manifest alone must not make code run
+    assert f"to run it, give --reference {given / 'models.py'}:net" in refused.err
+    again = edgeport("validate", result["artifact"], "--json", "--reference", f"{given / 'models.py'}:net")
+    assert (again.code, json.loads(again.out)["verdict"]) == (0, "ok")
+
+
+def test_int8_alone(edgeport, given):
+    options = ("--no-benchmark", "--no-validate", "--calibration-data", given / "good.npz", "--json")
+    result = json.loads(edgeport("export", "lenet5", "--int8", *options).out)
+    assert (result["agreement"], result["latency"], result["ratio"]) == (None, None, None)
+    assert result["verdict"] == "not validated"
+    assert [path.name for path in sorted(Path("artifacts/lenet5").iterdir())] == [
+        "lenet5_int8.tflite",
+        "lenet5_int8.tflite.json",
+    ]
+
+
+def test_another_number_of_classes(edgeport):
+    edgeport("export", "lenet5", "--num-classes", 3, "--no-benchmark")
+    assert open_session("artifacts/lenet5/lenet5_fp32.tflite").outputs[0].shape == (1, 3)
+    assert edgeport("validate", "artifacts/lenet5/lenet5_fp32.tflite").code == 0
+
+
+def test_disagreement_keeps_the_artifact_and_says_so(edgeport, monkeypatch):
+    monkeypatch.setitem(compare.TOLERANCE, "fp32", compare.Limits(snr_db=300))
+    done = edgeport("export", "lenet5", "--json", "--no-benchmark")
+    result = json.loads(done.out)
+    assert done.code == DISAGREES
+    assert result["verdict"].startswith("fail: SNR in dB")
+    assert Path(result["artifact"]).exists()
+    assert Manifest.read(Path(result["manifest"])).verdict == result["verdict"]
+    assert edgeport("validate", result["artifact"]).code == DISAGREES
+
+
+def test_validate(edgeport, by_process, given, tmp_path):
+    result, _, folder = by_process
+    artifact = folder / result["artifact"]
+    done = edgeport("validate", artifact, "--json", "--validation-data", given / "photos")
+    again = json.loads(done.out)
+    assert done.code == 0, done.err
+    assert again["agreement"]["samples"] == 2  # never those that calibrated
+    assert again["agreement"] == result["agreement"]
+    others = json.loads(edgeport("validate", artifact, "--json", "--validation-data", given / "others").out)
+    assert others["agreement"]["samples"] == 5
+
+
+def test_validate_against_other_references(edgeport, exported, given, tmp_path):
+    import onnx_ir as ir
+    import torch
+    from edgeport.exporters.from_torch import from_torch
+
+    model = create_model("lenet5")
+    load_weights(model, given / "lenet5.pth")
+    ir.save(from_torch(model, (torch.zeros(1, 1, 32, 32),)), tmp_path / "lenet5.onnx")
+    weights = ("--reference", "lenet5", "--weights", given / "lenet5.pth")
+    edgeport("export", "lenet5", "--weights", given / "lenet5.pth", "--no-benchmark", "--no-validate")
+    artifact = "artifacts/lenet5/lenet5_fp32.tflite"
+    assert edgeport("validate", artifact, "--reference", "lenet5.onnx").code == 0
+    assert edgeport("validate", artifact, *weights).code == 0
+    assert edgeport("validate", artifact, "--reference", exported["fp32"]).code == DISAGREES
+    random = ("--weights", "random", "--seed", 3)
+    assert edgeport("validate", artifact, "--reference", "lenet5", *random).code == 2  # the manifest says otherwise
+    Path(artifact + ".json").unlink()
+    assert edgeport("validate", artifact, *weights).code == 0
+    assert edgeport("validate", artifact, "--reference", "lenet5", *random).code == DISAGREES
+
+
+def test_validate_notices_changed_weights(edgeport, given, tmp_path):
+    weights = tmp_path / "w.pth"
+    weights.write_bytes((given / "lenet5.pth").read_bytes())
+    edgeport("export", "lenet5", "--weights", weights, "--no-benchmark", "--no-validate")
+    weights.write_bytes((given / "nan.pth").read_bytes())
+    assert edgeport("validate", "artifacts/lenet5/lenet5_fp32.tflite").code == 2
+    weights.unlink()
+    done = edgeport("validate", "artifacts/lenet5/lenet5_fp32.tflite")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    artifact = "artifacts/lenet5/lenet5_fp32.tflite"
+    assert edgeport("validate", artifact, "--weights", given / "lenet5.pth").code == 0
+
+
+def limit_file_size():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+
+def test_full_disk(tmp_path):
+    done = subprocess.run(
+        [*ENTRY, "export", "lenet5", "--quiet", "--no-benchmark"],
+        cwd=tmp_path,
+        preexec_fn=limit_file_size,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1].endswith("lenet5_fp32.tflite: cannot be written (File too large)")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.getuid() != 0 or sys.platform != "linux", reason="mounting needs root")
+def test_really_full_disk(tmp_path):
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", tmp_path], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("cannot mount")
+    try:
+        done = subprocess.run(
+            [*ENTRY, "export", "lenet5", "--quiet", "--no-benchmark"], cwd=tmp_path, capture_output=True, text=True
+        )
+        left = list(tmp_path.iterdir())
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1].endswith("cannot be written (No space left on device)")
+    assert not left
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.exhaustive)])
+def test_killed_while_it_writes(exported, tmp_path, kills):
+    rng = random.Random(0)
+    folder = tmp_path / "artifacts" / "lenet5"
+    command = [*ENTRY, "export", "lenet5", "--quiet", "--no-benchmark", "--int8"]
+    caught = 0
+    for _ in range(kills):
+        stale = set(folder.glob(f"{PREFIX}*/*.tflite"))
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None and set(folder.glob(f"{PREFIX}*/*.tflite")) <= stale:
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0, 0.2))
+        process.kill()
+        caught += process.wait() != 0
+        for artifact in folder.glob("*.tflite"):
+            assert artifact.read_bytes() == exported["int8"].read_bytes()
+            open_session(artifact).close()  # and its manifest, where there is one, agrees
+    assert caught
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["lenet5_int8.tflite", "lenet5_int8.tflite.json"]

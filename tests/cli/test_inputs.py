@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+from edgeport.cli.console import Console
+from edgeport.cli.exit_codes import UsageError
+from edgeport.cli.inputs import Inputs, apart, generated, open_inputs, to_calibrate
+from edgeport.models import PreprocessSpec, get_variant
+
+LENET = get_variant("lenet5")
+
+
+def numbers(items, source="folder") -> Inputs:
+    return Inputs(source, list(items), lambda item: np.full((1, 1), item, np.float32), lambda item: bytes([item]))
+
+
+def test_take_is_evenly_spaced():
+    assert numbers(range(10)).take(3).items == [0, 3, 6]
+    assert numbers(range(3)).take(5).items == [0, 1, 2]
+
+
+@pytest.mark.parametrize("count", range(2, 30))
+def test_one_folder_for_both_is_split(count):
+    calibration, validation = apart(numbers(range(count)), numbers(range(count)), (300, 50), Console(quiet=True))
+    assert sorted([*calibration.items, *validation.items]) == list(range(count))
+    assert len(validation) == max(1, count // 5)
+
+
+def test_the_same_image_in_another_folder_does_not_validate():
+    calibration, validation = apart(numbers(range(5)), numbers([3, 4, 5, 6], "other"), (300, 50), Console(quiet=True))
+    assert (calibration.items, validation.items) == ([0, 1, 2, 3, 4], [5, 6])
+    with pytest.raises(UsageError, match="all its inputs calibrate too"):
+        apart(numbers(range(5)), numbers([3, 4], "other"), (300, 50), Console(quiet=True))
+
+
+def test_what_does_not_calibrate_may_validate():
+    calibration, validation = apart(numbers(range(8)), numbers(range(8), "other"), (2, 3), Console(quiet=True))
+    assert (len(calibration), len(validation)) == (2, 3)
+    assert not {*calibration.items} & {*validation.items}
+
+
+def test_generated_inputs_look_like_images():
+    inputs = generated(PreprocessSpec(), 3, seed=0)
+    arrays = list(inputs)
+    assert [array.shape for array in arrays] == [(1, 3, 224, 224)] * 3
+    assert arrays[0].dtype == np.float32
+    np.testing.assert_array_equal(next(iter(inputs)), arrays[0])
+    assert np.abs(arrays[0] - arrays[1]).max() > 0.1
+    mean, std = (np.reshape(values, (1, 3, 1, 1)) for values in (PreprocessSpec().mean, PreprocessSpec().std))
+    pixels = arrays[0] * std + mean
+    assert -1e-6 < pixels.min() < pixels.max() < 1 + 1e-6
+    neighbours = np.corrcoef(pixels[0, 0, :, :-1].ravel(), pixels[0, 0, :, 1:].ravel())[0, 1]
+    assert 0.5 < neighbours < 0.99  # white noise would have 0
+
+
+def test_generated_calibration_is_loud(capsys):
+    console = Console(quiet=True)
+    assert len(to_calibrate(LENET, console, data=None, count=None, seed=0)) == 32
+    assert "GENERATED" in capsys.readouterr().err
+    assert len(console.warnings) == 1
+
+
+def test_images(given):
+    inputs = open_inputs(str(given / "photos"), LENET)
+    assert len(inputs) == 12
+    array = next(iter(inputs))
+    assert (array.shape, array.dtype) == ((1, 1, 32, 32), np.float32)
+    assert len(set(inputs.digests())) == 12
+
+
+@pytest.mark.parametrize("name", ["good.npz", "packed.npz"])
+def test_npz_rows_in_any_order(given, name):
+    inputs = open_inputs(str(given / name), LENET)
+    wanted = np.load(given / name)["images"]
+    for row in (7, 2, 9, 0):
+        np.testing.assert_array_equal(inputs.load(row), wanted[row : row + 1])
+    np.testing.assert_array_equal(np.concatenate(list(inputs)), wanted)

@@ -1,0 +1,148 @@
+"""from_torch: silent, repeatable, a snapshot of the module in eval mode, and one sentence where it cannot be."""
+
+import logging
+import re
+import warnings
+
+import onnx_ir as ir
+import pytest
+import torch
+from edgeport.exporters.errors import ExportError
+from edgeport.exporters.from_torch import from_torch
+from edgeport.exporters.graph import module_path
+from torch import nn
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 4, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(4)
+        self.act = nn.SiLU()
+        self.drop = nn.Dropout(0.5)
+
+    def forward(self, x):
+        return self.drop(self.act(self.bn1(self.conv1(x))))
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.blocks = nn.Sequential(Block())
+        self.head = nn.Linear(4, 5)
+
+    def forward(self, x):
+        warnings.warn("a model that warns", stacklevel=1)
+        logging.getLogger("net").error("a model that logs")
+        print("a model that prints")
+        return self.head(self.blocks(x).mean((2, 3)))
+
+
+IMAGE = torch.zeros(1, 3, 8, 8)
+
+
+def export(module, **kwargs) -> ir.Model:
+    torch.set_num_threads(1)
+    return from_torch(module, (IMAGE,), **kwargs)
+
+
+def bytes_of(model: ir.Model) -> bytes:
+    return ir.to_proto(model).SerializeToString(deterministic=True)
+
+
+def test_is_silent_and_computes_as_in_eval_mode(capfd, caplog, recwarn, run):
+    net = Net().train()
+    net.blocks[0].act.eval()
+    flags = [part.training for part in net.modules()]
+    model = export(net)
+    assert capfd.readouterr() == ("", "")
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert not list(recwarn)
+    assert [part.training for part in net.modules()] == flags
+    assert logging.root.manager.disable == 0
+    x = torch.randn(1, 3, 8, 8)
+    with torch.no_grad():
+        expected = net.eval()(x)
+    assert abs(run(model, {"image": x.numpy()})[0] - expected.numpy()).max() < 1e-5
+
+
+def test_values_are_named_after_modules():
+    net = Net()
+    net.blocks[0].bn1.bias.data.fill_(0.5)
+    model = export(net)
+    names = {value.name: module_path(node) for node in model.graph for value in node.outputs}
+    assert names["blocks.0.conv1"] == "blocks.0.conv1"  # the exporter folds bn1 into it, and calls it bn1
+    assert names["blocks.0.act"] == "blocks.0.act"
+    assert {"blocks.0.conv1.weight", "blocks.0.conv1.bias"} <= model.graph.initializers.keys()
+    assert ([v.name for v in model.graph.inputs], [v.name for v in model.graph.outputs]) == (["image"], ["logits"])
+    assert len(names) == len(list(model.graph)), "names repeat"
+    metadata = {key for node in model.graph for key in node.metadata_props}
+    assert metadata == {"pkg.torch.onnx.name_scopes"}
+
+
+def test_same_module_gives_the_same_bytes():
+    torch.manual_seed(0)
+    net = Net()
+    assert bytes_of(export(net)) == bytes_of(export(net))
+
+
+def test_graph_is_a_snapshot():
+    net = Net()
+    model = export(net)
+    before = bytes_of(model)
+    for tensor in net.parameters():
+        tensor.data.zero_()
+    assert bytes_of(model) == before
+
+
+def poisoned(value, name="head.weight"):
+    net = Net()
+    net.state_dict()[name].view(-1)[0] = value
+    return net
+
+
+class Branching(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gate = nn.Identity()
+
+    def forward(self, x):
+        return x if self.gate(x).sum() > 0 else -x
+
+
+class Raising(nn.Module):
+    def forward(self, x):
+        raise ValueError("first line\nsecond line")
+
+
+class Untranslatable(nn.Module):
+    def forward(self, x):
+        return torch.linalg.eigvals(x)
+
+
+BAD = {
+    "nan": (lambda: poisoned(float("nan")), {}, r"'head\.weight' holds NaN in 1 of 20 places"),
+    "inf": (
+        lambda: poisoned(float("inf"), "blocks.0.bn1.running_var"),
+        {},
+        r"'blocks\.0\.bn1\.running_var' holds infi",
+    ),
+    "half": (lambda: Net().half(), {}, r"'blocks\.0\.conv1\.weight' is of type float16; export in float32"),
+    "branch": (Branching, {}, r"torch\.export cannot trace Branching: .*"),
+    "raises": (Raising, {}, r"torch\.export cannot trace Raising: ValueError: first line"),
+    "no translation": (Untranslatable, {}, r"torch\.onnx cannot translate Untranslatable: .*linalg_eig"),
+    "names": (Net, {"output_names": ("a", "b")}, r"the module has 1 outputs, but 2 output names were given \(a, b\)"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_refuses_in_one_sentence(case, capfd):
+    make, kwargs, message = BAD[case]
+    net = make().train()
+    with pytest.raises(ExportError) as caught:
+        export(net, **kwargs)
+    assert re.match(message, str(caught.value))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+    assert all(part.training for part in net.modules())
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,82 @@
+"""Folds into the weights: before -> after, and what they leave alone (None)."""
+
+# ruff: noqa: E501 (one case a line)
+
+import importlib
+
+import pytest
+
+LINEAR = "float[1,6,8] x, float[8,12] c, float[12] cb{more} => {out} | m = MatMul(x, c) l = Add(m, cb) "
+CUT = "i0 = Constant <value_ints = [0]> () i1 = Constant <value_ints = [4]> () i2 = Constant <value_ints = [8]> () i3 = Constant <value_ints = [12]> () ax = Constant <value_ints = [2]> () st = Constant <value_ints = [1]> () "
+HEADS = "one = Constant <value_ints = [1]> () two = Constant <value_ints = [2]> () three = Constant <value_ints = [3]> () zero = Constant <value_ints = [0]> () "
+SCALE = "s = Constant <value_float = 0.25> () "
+CONV = "float[1,2,4,4] x, float[3,2,1,1] c, float[3] cb{more} => float[1,3,4,4] y{out} | v = Conv(x, c, cb) "
+
+
+def linear(body, more="", out="float[1,6,12] y"):
+    return LINEAR.format(more=more, out=out) + body
+
+
+def conv(body, more="", out=""):
+    return CONV.format(more=more, out=out) + body
+
+
+CASES = [
+    # columns of a linear: chunk, split, unbind of heads in either order
+    ("split_linear", linear(CUT + "q = Slice(l, i0, i1, ax, st) k = Slice(l, i1, i2, ax, st) w = Slice(l, i2, i3, ax, st) a = Mul(q, k) y = Mul(a, w)", out="float[1,6,4] y"), "MatMul Add MatMul Add MatMul Add Mul Mul"),
+    ("split_linear", linear(CUT + "q = Slice(l, i0, i1, ax, st) k = Slice(l, i1, i3, ax, st) y = Relu(q) z = Relu(k)", out="float[1,6,4] y, float[1,6,8] z"), "MatMul Add MatMul Add Relu Relu"),
+    ("split_linear", linear(HEADS + "to = Constant <value_ints = [1,6,3,2,2]> () r = Reshape(l, to) t = Transpose <perm=[2,0,3,1,4]> (r) q = Slice(t, zero, one, zero, one) k = Slice(t, one, two, zero, one) w = Slice(t, two, three, zero, one) a = Mul(q, k) y = Mul(a, w)", out="float[1,1,2,6,2] y"), "MatMul Add MatMul Add MatMul Add Reshape Transpose Reshape Transpose Reshape Transpose Mul Mul"),
+    ("split_linear", linear(HEADS + "to = Constant <value_ints = [1,6,2,3,2]> () r = Reshape(l, to) q = Slice(r, zero, one, three, one) k = Slice(r, one, two, three, one) y = Mul(q, k)", out="float[1,6,2,1,2] y"), "MatMul Add MatMul Add Reshape Reshape Mul"),
+    ("split_linear", "float[1,6,8] x, float[8,12] c => float[1,6,4] y | m = MatMul(x, c) " + CUT + "q = Slice(m, i0, i1, ax, st) k = Slice(m, i2, i3, ax, st) y = Mul(q, k)", "MatMul MatMul Mul"),
+    ("split_linear", linear(CUT + "q = Slice(l, i0, i1, ax, st) k = Slice(l, i1, i2, ax, st) y = Mul(q, k) z = Relu(l)", out="float[1,6,4] y, float[1,6,12] z"), None),
+    ("split_linear", linear(HEADS + "y = Slice(l, one, three, one, one)", out="float[1,2,12] y"), None),
+    ("split_linear", linear(CUT + "y = Slice(l, i0, i2, ax, st) z = Slice(l, i1, i3, ax, st)", out="float[1,6,8] y, float[1,6,8] z"), None),
+    ("split_linear", linear(CUT + "y = Slice(l, i0, i1, ax, st)", out="float[1,6,4] y, float[1,6,12] l"), None),
+    # a number per channel
+    ("channel_affine", linear("y = Mul(l, c2)", ", float[12] c2"), "MatMul Add"),
+    ("channel_affine", linear("y = Add(l, c2)", ", float[12] c2"), "MatMul Add"),
+    ("channel_affine", linear("y = Mul(l, c2)", ", float c2"), "MatMul Add"),
+    ("channel_affine", "float[1,6,8] x, float[8,12] c, float[12] c2 => float[1,6,12] y | m = MatMul(x, c) y = Mul(m, c2)", "MatMul"),
+    ("channel_affine", "float[6,8] x, float[8,12] c, float[12] c2, float[1,12,1,1] c3 => float[1,12,2,3] y | m = MatMul(x, c) a = Add(m, c2) to = Constant <value_ints = [1,2,3,12]> () r = Reshape(a, to) t = Transpose <perm=[0,3,1,2]> (r) y = Mul(t, c3)", "MatMul Add Reshape Transpose"),
+    ("channel_affine", conv("y = Mul(v, c2)", ", float[3,1,1] c2"), "Conv"),
+    ("channel_affine", conv("y = Add(v, c2)", ", float[1,3,1,1] c2"), "Conv"),
+    ("channel_affine", conv("y = Mul(v, c2)", ", float[3,4,4] c2"), None),
+    ("channel_affine", conv("y = Mul(v, c2)", ", float[4] c2"), None),
+    ("channel_affine", conv("y = Mul(v, c2)", ", float[3,1,1] c2", ", float[1,3,4,4] v"), None),
+    ("channel_affine", conv("z = Relu(v) w = Mul(v, c2) y = Add(z, w)", ", float[3,1,1] c2"), None),
+    ("channel_affine", linear("y = Mul(l, c2)", ", float[6,1] c2"), None),
+    ("channel_affine", linear("y = Add(l, c2)", ", float[2,6,12] c2", "float[2,6,12] y"), None),
+    # a number for the scores
+    ("attention_scale", linear(SCALE + "k = Transpose <perm=[0,2,1]> (z) a = MatMul(l, k) y = Mul(a, s)", ", float[1,6,12] z", "float[1,6,6] y"), "MatMul Add Transpose MatMul"),
+    ("attention_scale", linear(SCALE + "k = Transpose <perm=[0,2,1]> (l) a = MatMul(z, k) y = Mul(a, s)", ", float[1,6,12] z", "float[1,6,6] y"), "MatMul Add Transpose MatMul"),
+    ("attention_scale", SCALE.join(["float[1,6,12] x, float[1,12,6] z => float[1,6,6] y | ", "a = MatMul(x, z) y = Mul(a, s)"]), None),
+    ("attention_scale", linear(SCALE + "k = Transpose <perm=[0,2,1]> (l) a = MatMul(l, k) y = Mul(a, s)", out="float[1,6,6] y"), None),
+    ("attention_scale", linear(SCALE + "k = Transpose <perm=[0,2,1]> (z) a = MatMul(l, k) y = Mul(a, s) r = Relu(a)", ", float[1,6,12] z", "float[1,6,6] y, float[1,6,6] r"), None),
+    # gamma and beta
+    ("layer_norm_affine", "float[2,4] x, float[4] c, float[4] cb, float[4,3] cw, float[3] c2 => float[2,3] y | n = LayerNormalization(x, c, cb) m = MatMul(n, cw) y = Add(m, c2)", "LayerNormalization MatMul Add"),
+    ("layer_norm_affine", "float[2,4] x, float[4] c, float[4] cb, float[4,3] cw => float[2,3] y | n = LayerNormalization(x, c, cb) y = MatMul(n, cw)", "LayerNormalization MatMul Add"),
+    ("layer_norm_affine", "float[2,4] x, float[4] c, float[4] cb, float[4,3] cw, float[4,3] cv => float[2,3] y | n = LayerNormalization(x, c, cb) m = MatMul(n, cw) l = MatMul(n, cv) y = Mul(m, l)", "LayerNormalization MatMul Add MatMul Add Mul"),
+    ("layer_norm_affine", "float[2,4] x, float[4] c, float[4] cb, float[4,4] cw => float[2,4] y | n = LayerNormalization(x, c, cb) m = MatMul(n, cw) y = Add(m, n)", None),
+    ("layer_norm_affine", "float[2,4] x, float[4] c, float[4] cb, float[4,3] cw => float[2,3] y, float[2,4] n | n = LayerNormalization(x, c, cb) y = MatMul(n, cw)", None),
+    ("hard_sigmoid_to_clip", conv("y = HardSigmoid <alpha=0.2, beta=0.5> (v)"), "Conv Clip"),
+    ("hard_sigmoid_to_clip", linear("y = HardSigmoid <alpha=0.2, beta=0.5> (l)"), "MatMul Add Clip"),
+    ("hard_sigmoid_to_clip", conv("h = HardSigmoid <alpha=0.2, beta=0.5> (v) y = Mul(h, v)"), None),
+    ("hard_sigmoid_to_clip", "float[2] x => float[2] y | z = Relu(x) y = HardSigmoid(z)", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("step", "text", "ops"), CASES, ids=[f"{row[0]}-{i}" for i, row in enumerate(CASES)])
+def test_fold(step, text, ops, parse, check_rewrite):
+    check_rewrite(importlib.import_module(f"edgeport.exporters.passes.{step}"), parse(text), ops)
+
+
+def test_shared_weights_are_not_changed(parse, run, feeds):
+    """The exporter stores equal tensors once; a fold into one layer must leave the other."""
+    from edgeport.exporters.passes import channel_affine
+
+    model = parse(
+        "float[2,4] x, float[4,4] c, float[4] c2 => float[2,4] y | m = MatMul(x, c) z = Mul(m, c2) y = MatMul(z, c)"
+    )
+    expected = run(model, feeds(model))[0]
+    assert channel_affine.rewrite(model.graph) == 1
+    assert abs(run(model, feeds(model))[0] - expected).max() < 1e-5

@@ -1,0 +1,62 @@
+import numpy as np
+import onnx_ir as ir
+import pytest
+from edgeport.quantize import TFLITE_XNNPACK, QuantizeError, apply, collect, correct_biases, plan
+
+# Two convolutions, a residual, a linear on a transposed view, and one bias that two layers share.
+TEXT = (
+    "(float[1,4,6,6] x) => (float[1,36,3] y) "
+    "<float[4,4,3,3] w1, float[4,4,1,1] w2, float[4] b, float[4,3] w3, float[3] b3, int64[3] to> "
+    "{ c = Conv<kernel_shape=[3,3], pads=[1,1,1,1]>(x, w1, b) r = Relu(c) d = Conv<kernel_shape=[1,1]>(r, w2, b)"
+    " g = Gelu(d) a = Add(g, x) v = Reshape(a, to) t = Transpose<perm=[0,2,1]>(v) m = MatMul(t, w3) y = Add(m, b3) }"
+)
+
+
+@pytest.fixture(scope="module")
+def case(build, feeds):
+    """(float model, plan, calibration inputs)"""
+    model = build(TEXT, to=[1, 4, 36])
+    inputs = list(feeds(model, 16))
+    return model, plan(model, collect(model, inputs), TFLITE_XNNPACK), inputs
+
+
+def _means(model, inputs, run, name="y"):
+    return np.mean([run(model, feed)[name] for feed in inputs], axis=(0, 1, 2))
+
+
+def test_the_mean_of_every_output_channel_is_that_of_the_float_graph(case, run):
+    model, made, inputs = case
+    corrected = correct_biases(model, made, inputs)
+    wanted = _means(model, inputs, run)
+    step = made.activations["y"].scale
+    before = np.abs(_means(apply(model, made), inputs, run) - wanted).max()
+    after = np.abs(_means(apply(corrected, made), inputs, run) - wanted).max()
+    assert after < 0.05 * step
+    assert after < before
+
+
+def test_only_biases_change_and_a_shared_one_is_split(case):
+    model, made, inputs = case
+    before = ir.to_proto(model).SerializeToString()
+    corrected = correct_biases(model, made, inputs)
+    assert ir.to_proto(model).SerializeToString() == before
+    for name in ("w1", "w2", "w3"):
+        np.testing.assert_array_equal(
+            corrected.graph.initializers[name].const_value.numpy(), model.graph.initializers[name].const_value.numpy()
+        )
+    one, other = (n.inputs[2].const_value.numpy() for n in corrected.graph if n.op_type == "Conv")
+    assert not np.array_equal(one, other)
+    again = correct_biases(model, made, inputs)
+    assert ir.to_proto(again).SerializeToString() == ir.to_proto(corrected).SerializeToString()
+
+
+def test_progress_counts_the_layers(case):
+    model, made, inputs = case
+    done = []
+    correct_biases(model, made, inputs, progress=done.append)
+    assert done == [1, 2, 3]
+
+
+def test_without_inputs(case):
+    with pytest.raises(QuantizeError, match="no calibration inputs"):
+        correct_biases(case[0], case[1], [])
