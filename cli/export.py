@@ -46,9 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     from . import pipeline
+    from .job import Job
 
-    fields = (field.name for field in dataclasses.fields(pipeline.Job))
-    results = pipeline.run(pipeline.Job(**{name: getattr(args, name) for name in fields}), console)
+    fields = (field.name for field in dataclasses.fields(Job))
+    results = pipeline.run(Job(**{name: getattr(args, name) for name in fields}), console)
     asked = results[-1]
     if asked.precision == "int8" and asked.ratio is not None and asked.ratio > 1:
         console.warn(f"int8 is SLOWER than fp32 on this machine: {asked.ratio:.2f} of its time")

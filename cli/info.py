@@ -33,7 +33,7 @@ def of_artifact(path: Path) -> dict:
     """What an artifact takes and gives, and its manifest where one lies beside it."""
     from ..exporters.manifest import Manifest
     from ..runtime.session import manifest_path, open_session
-    from .pipeline import partitions
+    from .description import partitions
 
     session = open_session(path)
     beside = manifest_path(path)

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from ..runtime.compare import compare, judge
     from ..runtime.session import manifest_path, open_session
     from .inputs import to_validate
-    from .pipeline import figures, partitions
+    from .description import figures, partitions
 
     path = Path(args.artifact)
     candidate = open_session(path, threads=args.threads)
@@ -85,7 +85,7 @@ def the_reference(
 ) -> tuple["Session", str, str | None, "PreprocessSpec"]:
     """(the session to compare with, what it is, its weights, how images become its inputs)."""
     from ..runtime.session import SESSIONS
-    from .pipeline import reference
+    from .preparation import reference
     from .subject import is_factory, load_subject
 
     if args.reference and Path(args.reference).suffix in SESSIONS:
