@@ -185,12 +185,12 @@ def _output_spec(program: Program, feature: Feature, classes: int) -> TensorSpec
 
 def _pixels(feature: Feature, array: np.ndarray) -> np.ndarray:
     """What an 8-bit image holds of the array. Raises FeedError where these are no pixels."""
-    if array.min() < 0 or array.max() > 255:
+    if array.min() < -0.5 or array.max() > 255.5:
         raise FeedError(
             f"input {feature.name!r} is an image: it takes pixels from 0 to 255, "
             f"but was given {array.min():.3g} to {array.max():.3g}"
         )
-    return array if feature.colour == "grayscale_float16" else np.rint(array)
+    return array if feature.colour == "grayscale_float16" else np.rint(array).clip(0, 255)
 
 
 def _picture(array: np.ndarray) -> Any:

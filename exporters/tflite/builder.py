@@ -53,9 +53,10 @@ class Target:
 
 
 class Builder:
-    """Tensors and operators of one subgraph."""
+    """Tensors and operators of one subgraph. `half_weights`: store float weights as float16; kernels read float32."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, half_weights: bool = False) -> None:
+        self.half_weights = half_weights
         self.tensors: list[Tensor] = []
         self.operators: list[Operator] = []
         self.target = Target("")
@@ -94,6 +95,16 @@ class Builder:
         return self.const(
             array if shape is None else array.reshape(shape), c.quant if array.dtype != np.float32 else None
         )
+
+    def weight(self, c: Constant) -> int:
+        """The weight of a convolution or linear. float16 is widened by a DEQUANTIZE, which runs once, at load time."""
+        tensor = self.constant(c)
+        array = self.tensors[tensor].data
+        if not self.half_weights or array is None or array.dtype != np.float32:
+            return tensor
+        largest = np.finfo(np.float16).max
+        half = self.const(np.clip(array, -largest, largest).astype(np.float16))
+        return self.cached("DEQUANTIZE", [half], array.shape, None)
 
     # -- operators ---------------------------------------------------------------------------------------------
 
@@ -222,7 +233,7 @@ class Builder:
                 break
         else:
             raise UnsupportedOp(
-                f"tflite: '{self.target.name}' needs a transpose of rank {len(dims)}; at most {_MAX_TRANSPOSE_RANK} work"
+                f"tflite: '{self.target.name}' needs a transpose of rank {len(dims)}, more than {_MAX_TRANSPOSE_RANK}"
             )
         position = {k: i for i, k in enumerate(x.view.order)}
         runs = sorted((d for d in dims if d), key=lambda run: position[run[0]])

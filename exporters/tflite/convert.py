@@ -11,7 +11,7 @@ import onnx_ir as ir
 from ..errors import ExportError
 from ..graph import shape, where
 from ..quantization import Constant, constant_operand, quant_of
-from . import conv, elementwise, linear, movement, reduce  # noqa: F401  (each fills the table)
+from . import conv, elementwise, linear, movement, pool, reduce  # noqa: F401  (each fills the table)
 from .builder import Builder, Operand, Target, Value
 from .table import table
 from .units import Unit, unit_of
@@ -21,16 +21,22 @@ from .writer import serialize
 _PAIR = ("QuantizeLinear", "DequantizeLinear")
 
 
-def convert(model: ir.Model, *, input_layout: str = "nhwc", metadata: Mapping[str, Any] | None = None) -> bytes:
+def convert(
+    model: ir.Model,
+    *,
+    input_layout: str = "nhwc",
+    half_weights: bool = False,
+    metadata: Mapping[str, Any] | None = None,
+) -> bytes:
     """A canonical model as a .tflite file.
 
     `input_layout`: "nhwc" (images lie in memory as cameras give them) or "nchw" (the model's own), for inputs of rank
-    4. `metadata`: facts written into the file beside the inputs and outputs. Signature: "serving_default", with the
+    4. `half_weights`: store float weights as float16 (inputs, outputs and arithmetic stay float32). `metadata`: facts written into the file beside the inputs and outputs. Signature: "serving_default", with the
     graph's own names. Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape, ArtifactTooLarge).
     """
     if input_layout not in ("nhwc", "nchw"):
         raise ValueError(f"input_layout is 'nhwc' or 'nchw', not {input_layout!r}")
-    lowering = _Lowering()
+    lowering = _Lowering(Builder(half_weights=half_weights))
     for value in model.graph.inputs:
         lowering.input(value, input_layout)
     for node in model.graph:
@@ -56,8 +62,8 @@ def _name(value: ir.Value) -> str:
 class _Lowering:
     """The state of one walk: what each ONNX value is in the builder's terms."""
 
-    def __init__(self) -> None:
-        self.builder = Builder()
+    def __init__(self, builder: Builder) -> None:
+        self.builder = builder
         self.operands: dict[ir.Value, Operand] = {}
         self.inputs: dict[str, int] = {}
         self.done: set[ir.Node] = set()

@@ -56,7 +56,7 @@ def _fully_connected(mb: Builder, x: Value, weight: Constant) -> Value:
         tensor = mb.laid_out(x, [outer, inner])
         view = x.view
     n = weight.shape[1]
-    w = mb.constant(Constant(array.T, weight.quant and Quant(weight.quant.scale, weight.quant.zero_point, 0)))
+    w = mb.weight(Constant(array.T, weight.quant and Quant(weight.quant.scale, weight.quant.zero_point, 0)))
     shape = (*mb.shape(tensor)[:-1], n)
     bias = bias_tensor(mb, mb.target.bias, x, weight, n)
     y = mb.run(

@@ -1,4 +1,4 @@
-"""This file lowers what works along dimensions: ReduceMean, Softmax, LayerNormalization and the poolings."""
+"""This file lowers what works along dimensions: ReduceMean, Softmax and LayerNormalization."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 from ..errors import UnsupportedAttribute
 from ..quantization import Constant
 from .builder import Builder, Operand, Value
-from .conv import from_spatial, pad_spatial, spatial
 from .table import lower
 from .view import View
 
@@ -97,84 +96,3 @@ def layer_normalization(
     for i, (op, operand) in enumerate(steps):
         y = (mb.run if i == len(steps) - 1 else mb.emit)(op, [y, operand], shape)
     return Value(y, view)
-
-
-@lower("MaxPool")
-def max_pool(
-    mb: Builder,
-    x: Operand,
-    *,
-    kernel_shape: tuple[int, int],
-    strides: tuple[int, int] = (1, 1),
-    pads: tuple[int, int, int, int] = (0, 0, 0, 0),
-    dilations: tuple[int, int] = (1, 1),
-    auto_pad: str = "NOTSET",
-    ceil_mode: int = 0,
-    storage_order: int = 0,
-) -> Value:
-    """Padding with zeros instead of -inf is right only where the input is known to be >= 0; else SAME or VALID."""
-    if tuple(dilations) != (1, 1) or ceil_mode:
-        raise UnsupportedAttribute(f"tflite: '{mb.target.name}' pools with dilation or ceil_mode")
-    return _pool(mb, "MAX_POOL_2D", x, kernel_shape, strides, pads, zeros_do=mb.non_negative(x))
-
-
-@lower("AveragePool")
-def average_pool(
-    mb: Builder,
-    x: Operand,
-    *,
-    kernel_shape: tuple[int, int],
-    strides: tuple[int, int] = (1, 1),
-    pads: tuple[int, int, int, int] = (0, 0, 0, 0),
-    dilations: tuple[int, int] = (1, 1),
-    auto_pad: str = "NOTSET",
-    ceil_mode: int = 0,
-    count_include_pad: int = 0,
-) -> Value:
-    """TFLite counts only real elements, so padding by zeros is right where ONNX counts the pads too."""
-    if tuple(dilations) != (1, 1) or ceil_mode:
-        raise UnsupportedAttribute(f"tflite: '{mb.target.name}' pools with dilation or ceil_mode")
-    return _pool(mb, "AVERAGE_POOL_2D", x, kernel_shape, strides, pads, zeros_do=bool(count_include_pad))
-
-
-def _pool(mb, op, x, kernel, strides, pads, *, zeros_do: bool) -> Value:
-    """`zeros_do`: whether zeros around the image give the right result (SAME, for the average, then does not)."""
-    t = spatial(mb, x)
-    n, h, w, c = mb.shape(t)
-    h_out = (h + pads[0] + pads[2] - kernel[0]) // strides[0] + 1
-    w_out = (w + pads[1] + pads[3] - kernel[1]) // strides[1] + 1
-    padded, padding = pad_spatial(mb, t, kernel, strides, pads)
-    if padded != t and not zeros_do:
-        padded, padding = _padded_with_lowest(mb, op, t, kernel, strides, pads), 1
-    if padding == 0 and op == "AVERAGE_POOL_2D" and zeros_do:  # SAME would leave the pads out of the count
-        amounts = mb.const(np.array([[0, 0], [pads[0], pads[2]], [pads[1], pads[3]], [0, 0]], np.int32))
-        padded, padding = (
-            mb.cached("PAD", [t, amounts], (n, h + pads[0] + pads[2], w + pads[1] + pads[3], c), mb.quant(t)),
-            1,
-        )
-    shape = (n, h_out, w_out, c)
-    y = mb.run(
-        op,
-        [padded],
-        shape,
-        padding=padding,
-        strideH=strides[0],
-        strideW=strides[1],
-        filterHeight=kernel[0],
-        filterWidth=kernel[1],
-        fusedActivationFunction=mb.activation(),
-    )
-    return from_spatial(y, shape)
-
-
-def _padded_with_lowest(mb, op, t, kernel, strides, pads) -> int:
-    if op != "MAX_POOL_2D":
-        raise UnsupportedAttribute(
-            f"tflite: '{mb.target.name}' averages without its padding, and the padding {pads} is not SAME"
-        )
-    quant = mb.quant(t)
-    n, h, w, c = mb.shape(t)
-    amounts = mb.const(np.array([[0, 0], [pads[0], pads[2]], [pads[1], pads[3]], [0, 0]], np.int32))
-    lowest = np.array([np.finfo(np.float32).min], np.float32) if quant is None else np.array([-128], np.int8)
-    shape = (n, h + pads[0] + pads[2], w + pads[1] + pads[3], c)
-    return mb.cached("PADV2", [t, amounts, mb.const(lowest, quant)], shape, quant)

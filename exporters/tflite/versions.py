@@ -28,6 +28,8 @@ def operator_version(op: str, inputs: Sequence[Any], output: Any, options: Mappi
     if op == "DEPTHWISE_CONV_2D":
         dilated = (options.get("dilationWFactor", 1), options.get("dilationHFactor", 1)) != (1, 1)
         return 3 if int8 else 2 if dilated else 1
+    if op == "DEQUANTIZE" and inputs[0].dtype == np.float16:
+        return 3
     if op == "FULLY_CONNECTED":
         return 6 if len(inputs) == 2 else 5 if options.get("keepNumDims") else 4 if int8 else 1
     if op == "MUL" and int8:

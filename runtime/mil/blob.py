@@ -51,7 +51,7 @@ class BlobFile:
             raise ArtifactError(f"{path}: cannot be read ({e.strerror})") from e
         if self._bytes.size < ALIGNMENT:
             raise ArtifactError(f"{path}: has {self._bytes.size} bytes, too few for the header of a weight file")
-        _, version = struct.unpack_from("<II", self._bytes)
+        _, version = struct.unpack_from("<II", self._bytes.data)
         if version != VERSION:
             raise ArtifactError(f"{path}: is no weight file of version {VERSION} (its header says {version})")
 
@@ -60,7 +60,7 @@ class BlobFile:
         where = f"{self.path}: the weight at offset {offset}"
         if offset % ALIGNMENT or offset < ALIGNMENT or offset + ALIGNMENT > self._bytes.size:
             raise ArtifactError(f"{where} is outside of the file or not at a multiple of {ALIGNMENT}")
-        sentinel, code, size, start = struct.unpack_from("<IIQQ", self._bytes, offset)
+        sentinel, code, size, start = struct.unpack_from("<IIQQ", self._bytes.data, offset)
         if sentinel != SENTINEL:
             raise ArtifactError(f"{where} has no metadata there (wrong offset, or a damaged file)")
         if BLOB_DTYPES.get(code) != dtype:

@@ -68,6 +68,11 @@ class Interpreter:
         for operation in program.operations:  # all of them first: an unknown operator is the most useful message
             if operation.type not in OPS:
                 raise self._error(operation, "is an operator that this runner does not have")
+        for name, kind in program.parameters:
+            if kind.dtype not in HELD or kind.shape is None:
+                raise ArtifactError(
+                    f"{program.where}: its input {name!r} is a {kind.dtype}, which this runner cannot take"
+                )
         self._values: dict[str, Any] = {}
         self._steps: list[_Step] = []
         self._types = dict(program.parameters)

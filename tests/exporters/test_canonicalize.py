@@ -244,6 +244,7 @@ def test_argument_stays_and_result_is_repeatable():
     before = bytes_of(model)
     first, second = canonicalize(model), canonicalize(model)
     assert bytes_of(model) == before
+    assert all(value.const_value.name == name for name, value in model.graph.initializers.items())
     assert bytes_of(first) == bytes_of(second)
     again = canonicalize(first)
     assert [node.op_type for node in again.graph] == [node.op_type for node in first.graph]

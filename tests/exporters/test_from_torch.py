@@ -52,7 +52,7 @@ def bytes_of(model: ir.Model) -> bytes:
 
 def test_is_silent_and_computes_as_in_eval_mode(capfd, caplog, recwarn, run):
     net = Net().train()
-    net.blocks[0].drop.eval()
+    net.blocks[0].act.eval()
     flags = [part.training for part in net.modules()]
     model = export(net)
     assert capfd.readouterr() == ("", "")

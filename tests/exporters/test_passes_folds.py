@@ -30,7 +30,7 @@ CASES = [
     ("split_linear", "float[1,6,8] x, float[8,12] c => float[1,6,4] y | m = MatMul(x, c) " + CUT + "q = Slice(m, i0, i1, ax, st) k = Slice(m, i2, i3, ax, st) y = Mul(q, k)", "MatMul MatMul Mul"),
     ("split_linear", linear(CUT + "q = Slice(l, i0, i1, ax, st) k = Slice(l, i1, i2, ax, st) y = Mul(q, k) z = Relu(l)", out="float[1,6,4] y, float[1,6,12] z"), None),
     ("split_linear", linear(HEADS + "y = Slice(l, one, three, one, one)", out="float[1,2,12] y"), None),
-    ("split_linear", linear(CUT + "y = Slice(l, i0, i3, ax, st) z = Slice(l, i0, i2, ax, st)", out="float[1,6,12] y, float[1,6,8] z"), None),
+    ("split_linear", linear(CUT + "y = Slice(l, i0, i2, ax, st) z = Slice(l, i1, i3, ax, st)", out="float[1,6,8] y, float[1,6,8] z"), None),
     ("split_linear", linear(CUT + "y = Slice(l, i0, i1, ax, st)", out="float[1,6,4] y, float[1,6,12] l"), None),
     # a number per channel
     ("channel_affine", linear("y = Mul(l, c2)", ", float[12] c2"), "MatMul Add"),
@@ -51,6 +51,7 @@ CASES = [
     ("attention_scale", linear(SCALE + "k = Transpose <perm=[0,2,1]> (l) a = MatMul(z, k) y = Mul(a, s)", ", float[1,6,12] z", "float[1,6,6] y"), "MatMul Add Transpose MatMul"),
     ("attention_scale", SCALE.join(["float[1,6,12] x, float[1,12,6] z => float[1,6,6] y | ", "a = MatMul(x, z) y = Mul(a, s)"]), None),
     ("attention_scale", linear(SCALE + "k = Transpose <perm=[0,2,1]> (l) a = MatMul(l, k) y = Mul(a, s)", out="float[1,6,6] y"), None),
+    ("attention_scale", linear(SCALE + "k = Transpose <perm=[0,2,1]> (z) a = MatMul(l, k) y = Mul(a, s) r = Relu(a)", ", float[1,6,12] z", "float[1,6,6] y, float[1,6,6] r"), None),
     # gamma and beta
     ("layer_norm_affine", "float[2,4] x, float[4] c, float[4] cb, float[4,3] cw, float[3] c2 => float[2,3] y | n = LayerNormalization(x, c, cb) m = MatMul(n, cw) y = Add(m, c2)", "LayerNormalization MatMul Add"),
     ("layer_norm_affine", "float[2,4] x, float[4] c, float[4] cb, float[4,3] cw => float[2,3] y | n = LayerNormalization(x, c, cb) y = MatMul(n, cw)", "LayerNormalization MatMul Add"),

@@ -82,6 +82,7 @@ CASES = [  # pass, graph, ops afterwards
     ("batch_norm", "float[2,3] x, float[3] cg, float[3] cb, float[3] cm, float[3] c_positive => float[2,3] y | y = BatchNormalization <epsilon=0.1> (x, cg, cb, cm, c_positive)", "Mul Add"),
     ("batch_norm", "float[1,3,2,2] x, float[3] g, float[3] cb, float[3] cm, float[3] c_positive => float[1,3,2,2] y | y = BatchNormalization(x, g, cb, cm, c_positive)", None),
     ("instance_norm", "float[1,3,4,2] x, float[3] c, float[3] cb => float[1,3,4,2] y | y = InstanceNormalization(x, c, cb)", "ReduceMean Sub Mul ReduceMean Add Sqrt Div Mul Add"),
+    ("instance_norm", "float[1,3,4,2] x, float[1] c, float[1] cb => float[1,3,4,2] y | f = Constant <value_ints = [1,1,24]> () t = Constant <value_ints = [1,3,4,2]> () r = Reshape(x, f) n = InstanceNormalization(r, c, cb) y = Reshape(n, t)", "ReduceMean Sub Mul ReduceMean Add Sqrt Div Mul Add Reshape Reshape"),
     ("instance_norm", "float[1,3,4,2] x, float[3] c, float[3] b => float[1,3,4,2] y | y = InstanceNormalization(x, c, b)", None),
     ("expand", "float[1,3] x, float[2,3] z => float[2,3] y | s = Constant <value_ints = [2,3]> () e = Expand(x, s) y = Add(z, e)", "Add"),
     ("expand", "float[1,3] x => float[2,3] y | s = Constant <value_ints = [2,3]> () y = Expand(x, s)", "Concat"),

@@ -27,6 +27,7 @@ CASES = [
     ("gelu", OPEN + TANH + "x2 = Mul(x, x) x3 = Mul(x2, x) q = Mul(k, x3) r = Add(q, x) u = Mul(s, r) v = Tanh(u) w = Add(v, o) p = Mul(w, x) y = Mul(p, f)", "Gelu"),
     ("gelu", OPEN + TANH + "x2 = Mul(x, x) q = Mul(x2, k) r = Add(q, o) g = Mul(x, s) u = Mul(g, r) v = Tanh(u) w = Add(v, o) p = Mul(x, f) y = Mul(p, w)", "Gelu"),
     ("gelu", OPEN + TANH + "x2 = Mul(x, x) q = Mul(x2, k) r = Add(x, q) u = Mul(r, s) v = Tanh(u) w = Add(v, o) p = Mul(x, f) y = Mul(p, w)", None),
+    ("gelu", OPEN + TANH.replace("0.044715", "0.05") + "c3 = Pow(x, n) q = Mul(c3, k) r = Add(x, q) u = Mul(r, s) v = Tanh(u) w = Add(v, o) p = Mul(x, f) y = Mul(p, w)", None),
     ("hard_sigmoid", OPEN + SIX + "u = Add(x, t) v = Clip(u, z, s) y = Mul(v, i)", "HardSigmoid"),
     ("hard_sigmoid", OPEN + SIX + "u = Add(x, s) v = Clip(u, z, s) y = Mul(v, i)", None),
     ("hard_sigmoid", OPEN + SIX + "u = Add(x, t) v = Clip(u, z, t) y = Mul(v, i)", None),

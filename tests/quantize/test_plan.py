@@ -199,13 +199,14 @@ def test_concat_shares_parameters_with_its_group(build, feeds):
         "int64[1] from, int64[1] to, int64[1] ax, int64[1] by> "
         "{ c = Conv(x, w, b) d = Relu(c) s = Slice(d, from, to, ax, by) e = Concat<axis=1>(s, k, d, x, s)"
         "  p = MaxPool<kernel_shape=[2,2], strides=[2,2]>(e) z = Conv(p, w2, b) }",
-        k=np.full((1, 2, 6, 6), 9.0),
+        w=np.eye(4)[:, :, None, None] * 2,
+        k=np.full((1, 2, 6, 6), 6.0),
         **{"from": [0], "to": [2], "ax": [1], "by": [1]},
     )
     made = plan(model, collect(model, feeds(model)), TFLITE_XNNPACK)
     shared = {made.activations[name] for name in ("d", "s", "e", "p", "k", "x")}
     assert len(shared) == 1
-    assert shared.pop().range[1] == pytest.approx(9, abs=0.05)
+    assert shared.pop().range[1] == pytest.approx(max(6, made.activations["d"].range[1]), abs=0.05)
     assert made.activations["z"] != made.activations["e"]
 
 
@@ -216,7 +217,8 @@ def test_a_small_value_does_not_share_a_large_scale_with_its_other_readers(size,
     model = build(
         "(float[1,4,6,6] x) => (float[1,4,6,6] z, float[1,4,6,6] o) "
         "<float[4,4,1,1] w, float[4] b, float[4,4,1,1] w1, float[4,8,1,1] w2> "
-        f"{{ c = Conv(x, w, b) e = Concat<axis=1>(c, x) z = Conv(e, w2, b) o = Conv({'c' if also_read else 'x'}, w1, b) }}",
+        "{ c = Conv(x, w, b) e = Concat<axis=1>(c, x) z = Conv(e, w2, b) "
+        f"o = Conv({'c' if also_read else 'x'}, w1, b) }}",
         w=np.eye(4)[:, :, None, None] * size,
         b=np.zeros(4),
     )

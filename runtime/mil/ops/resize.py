@@ -105,10 +105,10 @@ def resize(
     for axis in range(-resized_dims, 0):
         sizes[axis] = shape[axis] or sizes[axis]
     if interpolation_mode == "LINEAR":
-        return _bilinear(x, *sizes, sampling_mode)
+        return _bilinear(x, sizes[0], sizes[1], sampling_mode)
     if interpolation_mode != "NEAREST_NEIGHBOR" or sampling_mode != "DEFAULT":  # how it rounds there is not documented
         raise OpError(f"interpolates by {interpolation_mode} with {sampling_mode}, which this runner does not have")
-    return _nearest(x, *sizes)
+    return _nearest(x, sizes[0], sizes[1])
 
 
 @op("resample")

@@ -44,7 +44,7 @@ def test_image_inputs_take_pixels(tmp_path, colours, order):
     path = save(tmp_path / "a.mlpackage", lambda a: mb.mul(x=a, y=0.5), [x], inputs=[kind])
     session = open_session(path)
     assert session.inputs == (TensorSpec("a", x.shape, "uint8"),)
-    np.testing.assert_array_equal(session.run({"a": x + 0.25})["y0"], x[:, order] / 2)
+    np.testing.assert_array_equal(session.run({"a": x + 0.4})["y0"], x[:, order] / 2)
     for wrong in (x / 127.5 - 1, x + 1e3):
         with pytest.raises(FeedError, match="pixels from 0 to 255"):
             session.run({"a": wrong})
@@ -84,7 +84,6 @@ def test_float16_sums_in_float32(tmp_path):
 
 def test_open_dimensions(tmp_path):
     kind = ct.TensorType(name="a", shape=ct.Shape((1, ct.RangeDim(1, 9, default=3))))
-    x = np.ones((1, 3), np.float32)
 
     def double(a):
         return mb.concat(values=(a, a), axis=1)
@@ -214,3 +213,34 @@ def test_an_int8_network_bit_for_bit(tmp_path):
         if op.type.startswith("constexpr")
         for operand in op.inputs["quantized_data"]
     } == {"int8"}
+
+
+class FakeMLModel:
+    """As coremltools documents MLModel: pictures in; a classifier gives its label and a dictionary."""
+
+    def __init__(self, path, compute_units):
+        self.compute_units = compute_units
+
+    def predict(self, feeds):
+        assert self.compute_units is ct.ComputeUnit.CPU_AND_NE
+        red, _, blue = np.asarray(feeds["a"]).astype(float).transpose(2, 0, 1).mean((1, 2))
+        return {"label": "red", "label_probs": {"blue": blue, "red": red}}
+
+
+def test_what_core_ml_would_be_given(tmp_path, monkeypatch):
+    """Our side of the path through Core ML; the other side needs a Mac."""
+    config = ct.ClassifierConfig(["red", "blue"], predicted_feature_name="label")
+    path = save(
+        tmp_path / "a.mlpackage",
+        lambda a: mb.reshape(x=mb.gather(x=mb.reduce_mean(x=a, axes=[2, 3]), indices=[0, 2], axis=1), shape=[1, 2]),
+        [IMAGE],
+        inputs=[ct.ImageType(name="a", shape=IMAGE.shape)],
+        classifier_config=config,
+    )
+    feeds = {"a": IMAGE}
+    ours = CoreMLSession(path).run(feeds)
+    monkeypatch.setattr("sys.platform", "darwin")
+    monkeypatch.setattr(ct.models, "MLModel", FakeMLModel)
+    session = CoreMLSession(path, compute_units="cpu+ne")
+    assert session.runtime == f"Core ML (coremltools {ct.__version__}, CPU_AND_NE)"
+    np.testing.assert_allclose(session.run(feeds)["label_probs"], ours["label_probs"], rtol=1e-6)

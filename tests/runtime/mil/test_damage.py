@@ -122,7 +122,7 @@ DAMAGE = {
     "other type": (metadata(1, 1), "is float16, but the program says float32"),
     "unknown type": (metadata(1, 99), "is of type 99, but the program says float32"),
     "other size": (metadata(2, 100), "has 100 bytes, but the program says 1200 elements"),
-    "no manifest": (lambda package: (package / "Manifest.json").unlink(), "has no Manifest.json"),
+    "no manifest": (lambda package: (package / "Manifest.json").unlink(), "is empty|has no Manifest.json"),
     "broken manifest": (cut("Manifest.json", 40), "does not name the package's model"),
     "another manifest": (write("Manifest.json", b"[1, 2]"), "does not name the package's model"),
     "manifest leads out": (leads_out, "leads out of the package"),
@@ -132,9 +132,9 @@ DAMAGE = {
     "text": (write(MODEL, b"hello, this is no protobuf"), "not a whole Core ML model|is no Core ML model"),
     "an ONNX file": (onnx_file, "Core ML model"),
     "a neural network": (neural_network, "is a Core ML neuralNetwork; only an ML program can be run"),
-    "empty folder": (empty, "has no Manifest.json"),
+    "empty folder": (empty, "is empty|has no Manifest.json"),
     "a file": (is_a_file, "is not a folder"),
-    "gone": (shutil.rmtree, "no such file"),
+    "gone": (shutil.rmtree, "no such folder"),
     "unknown operator": (
         replace(MODEL, b"softmax", b"hardmax"),
         r"hardmax \(at '.*'\) is an operator that this runner",
@@ -177,7 +177,10 @@ def test_any_damage_is_an_artifact_error(whole, tmp_path, file, data):
         session = open_session(package)
         session.run({spec.name: np.ones([d or 1 for d in spec.shape], np.float32) for spec in session.inputs})
     except ArtifactError as e:
-        assert str(package) in str(e)
-        assert "\n" not in str(e)
+        message = str(e)
+    else:
+        message = str(package)
     finally:
         shutil.copyfile(whole / file, package / file)
+    assert str(package) in message
+    assert "\n" not in message

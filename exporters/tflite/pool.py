@@ -1,0 +1,84 @@
+"""This file lowers MaxPool and AveragePool: NHWC in and out; how to pad is where they differ from TFLite."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import UnsupportedAttribute
+from .builder import Builder, Operand, Value
+from .conv import from_spatial, pad_spatial, spatial
+from .table import lower
+
+
+def _pooling(op: str):
+    def lowering(
+        mb: Builder,
+        x: Operand,
+        *,
+        kernel_shape: tuple[int, int],
+        strides: tuple[int, int] = (1, 1),
+        pads: tuple[int, int, int, int] = (0, 0, 0, 0),
+        dilations: tuple[int, int] = (1, 1),
+        auto_pad: str = "NOTSET",
+        ceil_mode: int = 0,
+        storage_order: int = 0,
+        count_include_pad: int = 0,
+    ) -> Value:
+        if tuple(dilations) != (1, 1) or ceil_mode:
+            raise UnsupportedAttribute(f"tflite: '{mb.target.name}' pools with dilation or ceil_mode")
+        # Padding with zeros is right for a maximum over what is never negative, and for an average that counts them.
+        zeros = mb.non_negative(x) if op == "MAX_POOL_2D" else bool(count_include_pad)
+        return _pool(mb, op, spatial(mb, x), kernel_shape, strides, pads, zeros)
+
+    return lowering
+
+
+for _onnx, _tflite in {"MaxPool": "MAX_POOL_2D", "AveragePool": "AVERAGE_POOL_2D"}.items():
+    lower(_onnx)(_pooling(_tflite))
+
+
+def _pool(
+    mb: Builder,
+    op: str,
+    x: int,
+    kernel: tuple[int, int],
+    strides: tuple[int, int],
+    pads: tuple[int, int, int, int],
+    zeros: bool,
+) -> Value:
+    """`zeros`: whether zeros around the image give the right result. Padding SAME never counts what it adds."""
+    n, h, w, c = mb.shape(x)
+    h_out = (h + pads[0] + pads[2] - kernel[0]) // strides[0] + 1
+    w_out = (w + pads[1] + pads[3] - kernel[1]) // strides[1] + 1
+    padded, padding = pad_spatial(mb, x, kernel, strides, pads)
+    explicit = padded != x
+    if (explicit and not zeros) or (op == "AVERAGE_POOL_2D" and zeros and padding == 0):
+        padded, padding = _padded(mb, op, x, pads, zeros), 1
+    y = mb.run(
+        op,
+        [padded],
+        (n, h_out, w_out, c),
+        padding=padding,
+        strideH=strides[0],
+        strideW=strides[1],
+        filterHeight=kernel[0],
+        filterWidth=kernel[1],
+        fusedActivationFunction=mb.activation(),
+    )
+    return from_spatial(y, (n, h_out, w_out, c))
+
+
+def _padded(mb: Builder, op: str, x: int, pads: tuple[int, int, int, int], zeros: bool) -> int:
+    """The image with all its padding written out: zeros, or what no maximum takes (which the delegate does not run)."""
+    n, h, w, c = mb.shape(x)
+    quant = mb.quant(x)
+    amounts = mb.const(np.array([[0, 0], [pads[0], pads[2]], [pads[1], pads[3]], [0, 0]], np.int32))
+    shape = (n, h + pads[0] + pads[2], w + pads[1] + pads[3], c)
+    if zeros:
+        return mb.cached("PAD", [x, amounts], shape, quant)
+    if op != "MAX_POOL_2D":
+        raise UnsupportedAttribute(
+            f"tflite: '{mb.target.name}' averages without its padding, and the padding {pads} is not SAME"
+        )
+    lowest = np.array([np.finfo(np.float32).min], np.float32) if quant is None else np.array([-128], np.int8)
+    return mb.cached("PADV2", [x, amounts, mb.const(lowest, quant)], shape, quant)
