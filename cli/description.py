@@ -4,26 +4,27 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from ..exporters.manifest import Artifact, Calibration, Input, Manifest, Output
+from ..exporters.manifest import Artifact, Input, Manifest, Output
 from ..runtime.compare import Agreement, judge
 from ..runtime.session import Session
-from . import targets
-from .job import Job
 from .preparation import Prepared
 from .subject import Subject
+from .targets import Recipe, Target, installed, tools
 
 NOT_VALIDATED = "not validated"
 
 
-def embedded(subject: Subject, precision: str, calibration: Calibration | None) -> dict[str, Any]:
+def embedded(prepared: Prepared, precision: str) -> dict[str, Any]:
     """The facts that go into the artifact itself. No paths of this machine: the same model gives the same bytes."""
+    subject, calibration = prepared.subject, prepared.described_calibration if precision == "int8" else None
     weights = dataclasses.asdict(subject.weights) | {"source": Path(subject.weights.source).name}
     return {
-        "edgeport": targets.installed("edgeport"),
+        "edgeport": installed("edgeport"),
         "model": subject.name,
         "weights": weights,
         "precision": precision,
         "preprocess": preprocessing(subject),
+        "labels": prepared.labels,
         "calibration": calibration
         and {"count": calibration.count, "real_images": not calibration.warning, "warning": calibration.warning},
     }
@@ -44,36 +45,33 @@ def preprocessing(subject: Subject) -> dict[str, Any]:
 
 
 def manifest(
-    job: Job,
-    prepared: Prepared,
-    target: targets.Target,
-    precision: str,
-    path: Path,
-    session: Session,
-    agreement: Agreement | None,
+    target: Target, recipe: Recipe, prepared: Prepared, path: Path, session: Session, agreement: Agreement | None
 ) -> Manifest:
     """The facts of the artifact at `path`, which `session` runs."""
-    subject, validation = prepared.subject, prepared.validation
-    quantized = precision == "int8"
+    subject, validation, labels = prepared.subject, prepared.validation, prepared.labels
+    quantized, layout = recipe.precision == "int8", target.layout(recipe)
     return Manifest(
         model=subject.model,
         num_classes=subject.num_classes,
         weights=subject.weights,
-        target=job.target,
-        precision=precision,
+        target=target.name,
+        precision=recipe.precision,
         inputs=tuple(
-            Input(name=spec.name, shape=spec.shape, layout=job.input_layout, dtype=spec.dtype, **preprocessing(subject))
+            Input(name=spec.name, shape=spec.shape, layout=layout, dtype=spec.dtype, **preprocessing(subject))
             for spec in session.inputs
         ),
-        outputs=tuple(Output(name=spec.name, shape=spec.shape, dtype=spec.dtype) for spec in session.outputs),
+        outputs=tuple(
+            Output(name=spec.name, shape=spec.shape, dtype=spec.dtype, labels=labels) for spec in session.outputs
+        ),
         scheme=target.scheme.lower() if quantized else None,
         calibration=prepared.described_calibration if quantized else None,
-        tools=targets.tools(target),
+        deployment_target=recipe.coreml_target if target.name == "coreml" else None,
+        tools=tools(target),
         artifact=Artifact.of(path),
         agreement=figures(agreement),
         validation=f"{validation.source}, {len(validation)} inputs" if agreement else None,
         delegate_partitions=partitions(path),
-        verdict=judge(agreement, precision) if agreement else NOT_VALIDATED,
+        verdict=judge(agreement, recipe.precision) if agreement else NOT_VALIDATED,
     )
 
 

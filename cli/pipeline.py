@@ -1,22 +1,25 @@
 """This file is the way from a model's name to artifacts on disk: everything that `edgeport export` does, in order."""
 
+import sys
+import traceback
 from pathlib import Path
 
 from ..exporters.atomic import Staging
 from . import targets
 from .build import build
 from .console import Console
-from .job import Job, Result
-from .preparation import prepare
+from .exit_codes import BUG, DISAGREES, DONE, UsageError, exit_code
+from .job import ALL, Job, Outcome, Result
+from .preparation import Prepared, prepare
 from .subject import load_subject
 
 
-def run(job: Job, console: Console) -> list[Result]:
-    """Builds, checks and publishes the artifacts of a job; the one that was asked for comes last.
+def run(job: Job, console: Console) -> list[Outcome]:
+    """Builds, checks and publishes the artifacts of a job, one target after the other.
 
-    Nothing is at its destination before all of it is whole, and nothing else is left behind.
+    Nothing is at its destination before all of one target's artifacts are whole, and nothing else is left behind.
     """
-    target = targets.check(job.target)
+    check(job)
     subject = load_subject(
         job.model,
         console,
@@ -26,4 +29,37 @@ def run(job: Job, console: Console) -> list[Result]:
         input_shape=job.input_shape,
     )
     with Staging(Path(job.output_dir) / subject.name) as staging:
-        return build(job, target, prepare(job, subject, console), staging, console)
+        prepared = prepare(job, subject, console)
+        attempt = attempted if job.target == ALL else made
+        return [attempt(job, name, prepared, staging, console) for name in job.targets]
+
+
+def check(job: Job) -> None:
+    """Raises UsageError for options of another target, RuntimeUnavailable where the one target cannot be made here."""
+    if "coreml" not in job.targets:
+        for option, given in (("--coreml-target", job.coreml_target), ("--image-input", job.image_input)):
+            if given:
+                raise UsageError(f"{option} is for --target coreml, not for {job.target}")
+    if job.target != ALL:
+        targets.check(job.target)
+
+
+def made(job: Job, name: str, prepared: Prepared, staging: Staging, console: Console) -> Outcome:
+    """One target; its errors come through."""
+    results = build(job, targets.check(name), prepared, staging, console)
+    return Outcome(results, DISAGREES if any(result.verdict.startswith("fail") for result in results) else DONE)
+
+
+def attempted(job: Job, name: str, prepared: Prepared, staging: Staging, console: Console) -> Outcome:
+    """One of several targets; its error is told, and the others go on."""
+    try:
+        return made(job, name, prepared, staging, console)
+    except Exception as e:  # even a bug in one target is none in the others
+        code = exit_code(e)
+        if code == BUG:
+            traceback.print_exc()
+            e = RuntimeError(f"a bug: {type(e).__name__}: {e}")
+        print(f"edgeport: {name}: {e}", file=sys.stderr)
+        weights = str(prepared.subject.weights)
+        failed = Result(model=job.model, weights=weights, target=name, precision=job.precision, verdict=f"error: {e}")
+        return Outcome((failed,), code)

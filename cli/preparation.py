@@ -5,16 +5,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..exporters.manifest import Calibration
-from ..runtime.session import Session, TensorSpec
+from ..runtime.session import Session
 from .console import Console
+from .exit_codes import UsageError
 from .inputs import GENERATED, NOT_REAL, NUM_CALIBRATION, Inputs, apart, to_calibrate, to_validate
 from .job import Job
+from .labels import check_labels, read_labels
+from .reference import INPUT, reference
 from .subject import Subject
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-INPUT = "image"
+    from ..quantize import Statistics
+
 OBSERVER = "mse"  # on photographs, MobileViT-S: 21.0 dB, 17.4 with min-max; with corrected biases 24.6 and 21.4
 NUM_CORRECTING = 64  # calibration inputs that correct biases: all of them are in memory at once
 
@@ -25,14 +29,20 @@ class Prepared:
 
     Attributes:
         graph: canonical, float.
+        reference: what artifacts are compared with.
+        labels: of the classes, or None.
         calibration: the inputs that calibrate, None for float.
+        statistics: what they gave.
         validation: the inputs that validate and are timed.
         seconds: what the stages so far took; a target goes on from a copy.
     """
 
     subject: Subject
     graph: "ir.Model"
+    reference: Session
+    labels: tuple[str, ...] | None
     calibration: Inputs | None
+    statistics: "Statistics | None"
     validation: Inputs
     seconds: dict[str, float]
 
@@ -53,9 +63,14 @@ class Prepared:
 
 def prepare(job: Job, subject: Subject, console: Console) -> Prepared:
     """The stages that come before any target's own."""
+    labels = read_labels(job.labels) if job.labels else None
     calibration, validation = choose_inputs(job, subject, console)
     seconds: dict[str, float] = {}
-    return Prepared(subject, to_graph(subject, console, seconds), calibration, validation, seconds)
+    graph = to_graph(subject, console, seconds)
+    if labels and job.labels:
+        check_labels(labels, job.labels, graph)
+    statistics = calibrated(graph, calibration, console, seconds) if calibration else None
+    return Prepared(subject, graph, reference(subject), labels, calibration, statistics, validation, seconds)
 
 
 def choose_inputs(job: Job, subject: Subject, console: Console) -> tuple[Inputs | None, Inputs]:
@@ -64,7 +79,11 @@ def choose_inputs(job: Job, subject: Subject, console: Console) -> tuple[Inputs 
     if subject.assumed and data and not data.endswith(".npz"):
         console.note("images are normalised with ImageNet's mean and std; give an .npz for anything else")
     count, spec = job.num_validation_samples, subject.preprocess
+    if job.image_input and spec.input_size[0] not in (1, 3):
+        raise UsageError(f"--image-input: an image has 1 or 3 channels, the model takes {spec.input_size[0]}")
     validation = to_validate(spec, console, data=data, count=count, seed=job.seed)
+    if job.image_input:
+        validation = validation.in_pixels(spec)
     if job.precision != "int8":
         return None, validation.take(count)
     wanted = job.num_calibration_samples
@@ -89,24 +108,10 @@ def to_graph(subject: Subject, console: Console, seconds: dict[str, float]) -> "
         return canonicalize(graph)
 
 
-def quantized(
-    graph: "ir.Model", scheme: str, calibration: Inputs, console: Console, seconds: dict[str, float]
-) -> "ir.Model":
-    """The graph with int8 written into it."""
+def calibrated(graph: "ir.Model", calibration: Inputs, console: Console, seconds: dict[str, float]) -> "Statistics":
+    """The statistics of every value: the one pass that all targets are quantised from."""
     from .. import quantize
 
     count = len(calibration)
     with console.stage(f"calibrate on {count} inputs", seconds, "calibrate", count) as advance:
-        statistics = quantize.collect(graph, calibration.feeds(INPUT), progress=advance)
-        plan = quantize.plan(graph, statistics, getattr(quantize, scheme), observer=OBSERVER)
-    with console.stage("correct the biases", seconds, "calibrate"):
-        corrected = quantize.correct_biases(graph, plan, calibration.take(NUM_CORRECTING).feeds(INPUT))
-        return quantize.apply(corrected, plan)
-
-
-def reference(subject: Subject) -> Session:
-    """The PyTorch module itself, on one thread like all of this: its figures shall not depend on the core count."""
-    from ..runtime.torch_session import TorchSession
-
-    inputs = [TensorSpec(INPUT, subject.input_shape, "float32")]
-    return TorchSession(subject.module, inputs, subject.output_names, threads=1)
+        return quantize.collect(graph, calibration.feeds(INPUT), progress=advance)

@@ -70,15 +70,26 @@ class Staging:
             _sync(path)
         return path
 
+    @contextlib.contextmanager
+    def making(self, name: str) -> Iterator[Path]:
+        """`path(name)`, where a file or folder is made meanwhile."""
+        with _one_sentence(self.destination / name):
+            yield self.path(name)
+
+    def sync(self, name: str) -> Path:
+        """Puts a file, or a folder with all that it holds, on the disk; returns its path."""
+        with _one_sentence(self.destination / name):
+            for path in (self.path(name), *self.path(name).rglob("*")):
+                _sync(path)
+        return self.path(name)
+
     def publish(self, names: Sequence[str], *, first_remove: Sequence[str] = ()) -> None:
         """Moves files and folders to the destination, in this order, each in one step.
 
         `first_remove` names files that describe a former version of what is published: gone before it is replaced.
         """
         for name in names:
-            with _one_sentence(self.destination / name):
-                for path in (self.path(name), *self.path(name).rglob("*")):
-                    _sync(path)
+            self.sync(name)
         for name in first_remove:
             with _one_sentence(self.destination / name):
                 (self.destination / name).unlink(missing_ok=True)

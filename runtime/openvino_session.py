@@ -35,6 +35,8 @@ class OpenVINOSession:
         RuntimeUnavailable: OpenVINO is not installed.
     """
 
+    emulated = False
+
     def __init__(self, path: str | Path, *, threads: int = 1, precision: str = "f32", oracle: bool = False):
         self._path = _xml(Path(path))
         _check(self._path)
@@ -62,8 +64,7 @@ class OpenVINOSession:
         except RuntimeError as e:
             raise ArtifactError(f"{self._path}: OpenVINO cannot run it ({_why(e)})") from e
         return {
-            spec.name: np.array(result, np.float32)
-            for spec, result in zip(self.outputs, results.values(), strict=True)
+            spec.name: np.array(result, np.float32) for spec, result in zip(self.outputs, results.values(), strict=True)
         }
 
     def close(self) -> None:
