@@ -59,7 +59,10 @@ def attempted(job: Job, name: str, prepared: Prepared, staging: Staging, console
         if code == BUG:
             traceback.print_exc()
             e = RuntimeError(f"a bug: {type(e).__name__}: {e}")
-        print(f"edgeport: {name}: {e}", file=sys.stderr)
+        sentence = str(e) if name in str(e) else f"{name}: {e}"
+        print(f"edgeport: {sentence}", file=sys.stderr)
         weights = str(prepared.subject.weights)
-        failed = Result(model=job.model, weights=weights, target=name, precision=job.precision, verdict=f"error: {e}")
+        failed = Result(
+            model=job.model, weights=weights, target=name, precision=job.precision, verdict=f"error: {sentence}"
+        )
         return Outcome((failed,), code)

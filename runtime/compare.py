@@ -49,16 +49,16 @@ class Limits:
 
 
 # The one table of what counts as "agrees with the reference". fp32: only the order of the sums differs, so a wrong
-# layout or a wrong approximation of an activation stands out. fp16: weights of 11 bits alone give 55 to 70 dB. int8: the
-# best public W8A8 of MobileNets reaches about 20 dB on random weights, a wrong scale or a lost zero point ends far below
-# 10; accuracy on one's own labels is the user's test.
+# layout or a wrong approximation of an activation stands out. fp16: weights of 11 bits give 55 to 70 dB. int8: the best
+# public W8A8 of MobileNets reaches about 20 dB on random weights, a wrong scale or a lost zero point ends far below 10;
+# accuracy on one's own labels is the user's test.
 TOLERANCE = {
     "fp32": Limits(max_abs_over_std=1e-4, snr_db=80.0),
     "fp16": Limits(snr_db=45.0),
     "int8": Limits(snr_db=10.0, cosine=0.95),
 }
 
-# What an artifact without a defect usually reaches, too: one that does not is no mistake of ours, but its user must know.
+# What artifacts usually reach: one that does not is what was asked for, but whoever uses it must know.
 EXPECTED = {"int8": Limits(snr_db=20.0, top1=0.95)}
 
 # field of Limits -> (what to call it, +1 where more is better)
@@ -103,7 +103,7 @@ def compare(reference: Session, candidate: Session, feeds: Iterable[Mapping[str,
 
 
 def judge(agreement: Agreement, precision: str) -> str:
-    """ "ok", "warn: " and what is less than EXPECTED[precision], or "fail: " and what is out of TOLERANCE[precision]."""
+    """ "ok", "warn: " and what is less than EXPECTED[precision], "fail: " and what is out of TOLERANCE[precision]."""
     if agreement.problem:
         return f"fail: {agreement.problem}"
     for verdict, limits, must in (("fail", TOLERANCE[precision], "must"), ("warn", EXPECTED.get(precision), "should")):
