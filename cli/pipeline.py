@@ -61,8 +61,10 @@ def attempted(job: Job, name: str, prepared: Prepared, staging: Staging, console
             e = RuntimeError(f"a bug: {type(e).__name__}: {e}")
         sentence = str(e) if name in str(e) else f"{name}: {e}"
         print(f"edgeport: {sentence}", file=sys.stderr)
-        weights = str(prepared.subject.weights)
-        failed = Result(
-            model=job.model, weights=weights, target=name, precision=job.precision, verdict=f"error: {sentence}"
-        )
-        return Outcome((failed,), code)
+        return Outcome((failed(job, name, prepared, sentence),), code)
+
+
+def failed(job: Job, name: str, prepared: Prepared, sentence: str) -> Result:
+    """What is told of an artifact that could not be made."""
+    weights = str(prepared.subject.weights)
+    return Result(model=job.model, weights=weights, target=name, precision=job.precision, verdict=f"error: {sentence}")
