@@ -18,6 +18,8 @@ BACKENDS = {
     "onnxruntime": "calibration, .onnx files",
     "ai-edge-litert": ".tflite files: the schema, the interpreter",
     "flatbuffers": ".tflite files: writing",
+    "openvino": "OpenVINO models",
+    "coremltools": ".mlpackage folders: writing; on a Mac also running",
     "numpy": "arrays",
     "pillow": "images",
     "safetensors": "weights",
@@ -44,7 +46,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         "cpu": cpu(),
         "backends": versions,
         "targets": {
-            name: {"ready": not target.missing(), "missing": target.missing(), "extra": f"edgeport[{target.extra}]"}
+            name: {"ready": not target.missing(), "missing": target.missing(), "extra": target.install}
             for name, target in TARGETS.items()
         },
     }

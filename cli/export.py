@@ -2,19 +2,29 @@
 
 import argparse
 import dataclasses
+from typing import TYPE_CHECKING
 
 from . import options
 from .console import Console, table
-from .exit_codes import DISAGREES, DONE
+from .exit_codes import BUG
+from .job import ALL, COREML_TARGETS, PRECISIONS, TARGETS, Job
 
-NAME, HELP = "export", "make an artifact of a model, check it against PyTorch, time it"
+if TYPE_CHECKING:
+    from .job import Outcome, Result
+
+NAME, HELP = "export", "make artifacts of a model, check them against PyTorch, time them"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a name from `edgeport list`, or path/to/file.py:factory")
-    parser.add_argument("--target", choices=["tflite"], default="tflite", help="the format to write")
+    parser.add_argument("--target", choices=[*TARGETS, ALL], default="tflite", help="the format to write")
     precision = parser.add_mutually_exclusive_group()
-    precision.add_argument("--precision", choices=["fp32", "int8"], default="fp32", help="int8 is static, W8A8")
+    precision.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="fp32",
+        help="fp16: weights in half precision (for coreml also what is computed in); int8: static, W8A8",
+    )
     precision.add_argument(
         "--int8",
         dest="precision",
@@ -24,11 +34,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="--precision int8",
     )
     options.add_model(parser)
+    parser.add_argument("--labels", metavar="FILE", help="names of the classes, one a line; go into the artifact")
     parser.add_argument(
         "--input-layout",
         choices=["nhwc", "nchw"],
         default="nhwc",
-        help="of the artifact's image input",
+        help="of a .tflite's image input; the other formats take nchw",
+    )
+    parser.add_argument(
+        "--image-input",
+        action="store_true",
+        help="coreml: take an image instead of an array, and normalise it in the model",
+    )
+    parser.add_argument(
+        "--coreml-target",
+        choices=COREML_TARGETS,
+        help="coreml: the oldest system that it runs on (default: iOS17, the first with int8)",
     )
     parser.add_argument("--calibration-data", metavar="DIR|NPZ", help="images, or preprocessed inputs, for int8")
     parser.add_argument(
@@ -47,37 +68,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> int:
     from . import pipeline
 
-    fields = (field.name for field in dataclasses.fields(pipeline.Job))
-    results = pipeline.run(pipeline.Job(**{name: getattr(args, name) for name in fields}), console)
-    asked = results[-1]
+    job = Job(**{field.name: getattr(args, field.name) for field in dataclasses.fields(Job)})
+    outcomes = pipeline.run(job, console)
+    shared = list(console.warnings)
+    values = [told(outcome, shared, console) for outcome in outcomes]
+    rows = [row for outcome in outcomes for row in map(cells, outcome.results)]
+    console.result(values if job.target == ALL else values[0], table(HEADER, rows))
+    codes = {outcome.code for outcome in outcomes}
+    return BUG if BUG in codes else max(codes)
+
+
+def told(outcome: "Outcome", warnings: list[str], console: Console) -> dict:
+    """A target's JSON object: the artifact that was asked for, and its float twin within."""
+    asked = outcome.asked
+    value = dataclasses.asdict(asked) | {"warnings": warnings}
     if asked.precision == "int8" and asked.ratio is not None and asked.ratio > 1:
-        console.warn(f"int8 is SLOWER than fp32 on this machine: {asked.ratio:.2f} of its time")
-    value = dataclasses.asdict(asked) | {"warnings": console.warnings}
-    if len(results) > 1:
-        value["fp32"] = dataclasses.asdict(results[0])
-    console.result(value, summary(results))
-    return DISAGREES if any(result.verdict.startswith("fail") for result in results) else DONE
+        slow = f"{asked.target}: int8 is SLOWER than fp32 on this machine: {asked.ratio:.2f} of its time"
+        console.warn(slow)
+        value["warnings"] = [*warnings, slow]
+    if len(outcome.results) > 1:
+        value["fp32"] = dataclasses.asdict(outcome.results[0])
+    return value
 
 
-def summary(results: list) -> str:
-    """The table at the end."""
-    header = ("file", "size", "precision", "median ms", "ratio", "SNR dB", "top-1", "verdict")
-    rows = []
-    for result in results:
-        agreement, latency = result.agreement or {}, result.latency or {}
-        rows.append(
-            (
-                result.artifact,
-                f"{result.size_bytes / 1e6:.2f} MB",
-                result.precision,
-                number(latency.get("median_ms"), ".2f"),
-                number(result.ratio, ".2f"),
-                number(agreement.get("snr_db"), ".1f"),
-                number(agreement.get("top1"), ".1%"),
-                result.verdict,
-            )
-        )
-    return table(header, rows)
+HEADER = ("file", "size", "precision", "median ms", "ratio", "SNR dB", "top-1", "verdict")
+
+
+def cells(result: "Result") -> tuple[str, ...]:
+    """A row of the table at the end."""
+    agreement, latency = result.agreement or {}, result.latency or {}
+    return (
+        result.artifact or result.target,
+        "-" if result.size_bytes is None else f"{result.size_bytes / 1e6:.2f} MB",
+        result.precision,
+        "emulated" if result.emulated else number(latency.get("median_ms"), ".2f"),
+        number(result.ratio, ".2f"),
+        number(agreement.get("snr_db"), ".1f"),
+        number(agreement.get("top1"), ".1%"),
+        result.verdict,
+    )
 
 
 def number(value: float | None, form: str) -> str:

@@ -15,9 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    from ..runtime.session import SESSIONS
+    from .targets import artifact, is_artifact
 
-    facts = of_artifact(Path(args.what)) if Path(args.what).suffix in SESSIONS else of_model(args.what)
+    facts = of_artifact(artifact(args.what)) if is_artifact(args.what) else of_model(args.what)
     console.result(facts, "\n".join(f"{key:15} {text(value)}" for key, value in facts.items()))
     return 0
 
@@ -31,18 +31,19 @@ def of_model(name: str) -> dict:
 
 def of_artifact(path: Path) -> dict:
     """What an artifact takes and gives, and its manifest where one lies beside it."""
-    from ..exporters.manifest import Manifest
+    from ..exporters.manifest import Artifact, Manifest
     from ..runtime.session import manifest_path, open_session
-    from .pipeline import partitions
+    from .description import partitions
 
     session = open_session(path)
     beside = manifest_path(path)
     facts = {
         "artifact": str(path),
-        "size_bytes": path.stat().st_size,
+        "size_bytes": Artifact.of(path).size_bytes,
         "inputs": [dataclasses.asdict(spec) for spec in session.inputs],
         "outputs": [dataclasses.asdict(spec) for spec in session.outputs],
         "runtime": session.runtime,
+        "emulated": session.emulated,
         "load_ms": session.load_ms,
         "delegate_partitions": partitions(path),
         "manifest": json.loads(Manifest.read(beside).to_bytes()) if beside.exists() else None,

@@ -12,6 +12,7 @@ import numpy as np
 from ..models import PreprocessSpec
 from .console import Console
 from .exit_codes import UsageError
+from .pixels import from_pixels, to_pixels
 
 GENERATED = "generated"
 NUM_CALIBRATION = 300  # NNCF's default, which users know
@@ -57,6 +58,11 @@ class Inputs:
         if len(self) <= count:
             return self
         return replace(self, items=[self.items[i * len(self) // count] for i in range(count)])
+
+    def in_pixels(self, preprocess: PreprocessSpec) -> "Inputs":
+        """The same inputs with every value rounded to what an image of 8 bits can hold."""
+        load = self.load
+        return replace(self, load=lambda item: from_pixels(to_pixels(load(item), preprocess), preprocess))
 
     def split(self) -> tuple["Inputs", "Inputs"]:
         """(four fifths to calibrate, one fifth to validate), the same ones each time."""

@@ -4,12 +4,37 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..runtime.session import RuntimeUnavailable
+from ..runtime.session import SESSIONS, RuntimeUnavailable
+from .exit_codes import UsageError
 
 if TYPE_CHECKING:
     import onnx_ir as ir
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What a converter has to know beside the graph; each reads what concerns it.
+
+    Attributes:
+        metadata: facts for the file, "preprocess" and "labels" among them.
+        input_layout: of a .tflite's image input, "nhwc" or "nchw".
+        image_input: whether a Core ML model takes an image and normalises it itself.
+        coreml_target: the oldest system that a Core ML model runs on.
+    """
+
+    precision: str
+    metadata: dict[str, Any]
+    input_layout: str
+    image_input: bool
+    coreml_target: str
+
+    @property
+    def halves(self) -> bool:
+        """Whether float constants are stored in half precision."""
+        return self.precision == "fp16"
 
 
 @dataclass(frozen=True)
@@ -17,33 +42,84 @@ class Target:
     """A format.
 
     Attributes:
-        suffix: of its artifacts.
-        extra: the extra of `pip install edgeport[...]` that brings what it needs.
+        ending: of the names of its artifacts.
+        extra: the extra of `pip install edgeport[...]` that brings what it needs; "" for none.
         needs: {module: distribution} that have to be there.
         scheme: the name in quantize.schemes of its int8 scheme.
-        lower: (canonical graph, input layout, facts for the file) -> the artifact's bytes.
+        write: (canonical graph, path of the artifact, recipe) -> the artifact lies there.
+        layout: recipe -> how the artifact takes an image, for the manifest.
     """
 
-    suffix: str
+    name: str
+    ending: str
     extra: str
     needs: dict[str, str]
     scheme: str
-    lower: Callable[["ir.Model", str, dict[str, Any]], bytes]
+    write: Callable[["ir.Model", Path, Recipe], None]
+    layout: Callable[[Recipe], str] = lambda recipe: "nchw"
+
+    @property
+    def install(self) -> str:
+        """What pip has to install for it."""
+        return f"edgeport[{self.extra}]" if self.extra else "edgeport"
 
     def missing(self) -> list[str]:
         """The distributions that are not installed."""
         return [name for module, name in self.needs.items() if importlib.util.find_spec(module) is None]
 
 
-def _tflite(graph: "ir.Model", layout: str, metadata: dict[str, Any]) -> bytes:
+def _tflite(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     from ..exporters.tflite.convert import convert
 
-    return convert(graph, input_layout=layout, metadata=metadata)
+    layout, metadata = recipe.input_layout, recipe.metadata
+    path.write_bytes(convert(graph, input_layout=layout, half_weights=recipe.halves, metadata=metadata))
+
+
+def _openvino(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
+    from ..exporters.openvino import convert
+
+    path.mkdir()
+    convert(graph, path, compress_to_fp16=recipe.halves, metadata=recipe.metadata)
+
+
+def _coreml(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
+    from ..exporters.coreml import ImageInput, convert
+
+    preprocess, labels = recipe.metadata["preprocess"], recipe.metadata["labels"]
+    twice = next((label for label in labels or () if labels.count(label) > 1), None)
+    if twice is not None:
+        raise UsageError(f"coreml: label {twice!r} stands for {labels.count(twice)} classes; Core ML needs other names")
+    convert(
+        graph,
+        path,
+        precision="fp32" if recipe.precision == "fp32" else "fp16",  # the Neural Engine has no float32
+        minimum_target=recipe.coreml_target,
+        image_input=ImageInput(preprocess["mean"], preprocess["std"]) if recipe.image_input else None,
+        labels=labels,
+        metadata=recipe.metadata,
+    )
+
+
+def _onnx(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
+    from ..exporters.onnx_file import convert
+
+    path.write_bytes(convert(graph, compress_to_fp16=recipe.halves, metadata=recipe.metadata))
 
 
 _LITERT = {"ai_edge_litert": "ai-edge-litert", "flatbuffers": "flatbuffers"}
 
-TARGETS = {"tflite": Target(".tflite", "tflite", _LITERT, "TFLITE_XNNPACK", _tflite)}
+TARGETS = {
+    target.name: target
+    for target in (
+        Target("tflite", ".tflite", "tflite", _LITERT, "TFLITE_XNNPACK", _tflite, lambda recipe: recipe.input_layout),
+        Target("openvino", "_openvino_model", "openvino", {"openvino": "openvino"}, "OPENVINO_CPU", _openvino),
+        Target(
+            *("coreml", ".mlpackage", "coreml", {"coremltools": "coremltools"}, "COREML_ANE", _coreml),
+            lambda recipe: "image" if recipe.image_input else "nchw",
+        ),
+        Target("onnx", ".onnx", "", {"onnx": "onnx", "onnxruntime": "onnxruntime"}, "ONNXRUNTIME_CPU", _onnx),
+    )
+}
 
 # what decides about the bytes of an artifact or the figures of its validation
 _TOOLS = ("edgeport", "torch", "onnx-ir", "onnxscript", "onnxruntime", "numpy")
@@ -54,9 +130,25 @@ def check(name: str) -> Target:
     target = TARGETS[name]
     if target.missing():
         raise RuntimeUnavailable(
-            f"target {name} needs {' and '.join(target.missing())}: pip install 'edgeport[{target.extra}]'"
+            f"target {name} needs {' and '.join(target.missing())}: pip install '{target.install}'"
         )
     return target
+
+
+def artifact(path: str) -> Path:
+    """The artifact that a path names: of an OpenVINO model's .xml the folder, beside which its manifest lies."""
+    folder = Path(path).parent
+    return folder if path.endswith(".xml") and folder.name.endswith(TARGETS["openvino"].ending) else Path(path)
+
+
+def is_artifact(path: str) -> bool:
+    """Whether the name ends like an artifact's."""
+    return path.rstrip("/").endswith(tuple(SESSIONS))
+
+
+def named(path: Path) -> str | None:
+    """The name of the target whose artifacts end as the path does, or None."""
+    return next((target.name for target in TARGETS.values() if path.name.endswith(target.ending)), None)
 
 
 def tools(target: Target) -> dict[str, str]:

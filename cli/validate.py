@@ -2,12 +2,12 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import options
 from .console import Console
 from .exit_codes import DISAGREES, DONE, UsageError
+from .job import PRECISIONS
 
 if TYPE_CHECKING:
     from ..exporters.manifest import Input, Manifest
@@ -19,7 +19,7 @@ NAME, HELP = "validate", "compare an artifact with its reference"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("artifact", metavar="ARTIFACT", help="a file that `edgeport export` made, or a foreign one")
+    parser.add_argument("artifact", metavar="ARTIFACT", help="what `edgeport export` made, or a foreign one")
     parser.add_argument(
         "--reference",
         metavar="MODEL|FILE",
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_model(parser)
     parser.set_defaults(weights=None)
     options.add_validation(parser)
-    parser.add_argument("--precision", choices=["fp32", "int8"], help="whose limits judge (default: the manifest's)")
+    parser.add_argument("--precision", choices=PRECISIONS, help="whose limits judge (default: the manifest's)")
     parser.add_argument(
         "--threads",
         type=options.positive,
@@ -39,20 +39,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    from ..exporters.manifest import Manifest
+    from ..exporters.manifest import Artifact, Manifest
     from ..runtime.benchmark import peak_rss_mb
     from ..runtime.compare import compare, judge
     from ..runtime.session import manifest_path, open_session
+    from . import targets
+    from .description import figures, partitions
     from .inputs import to_validate
-    from .pipeline import figures, partitions
+    from .pixels import PixelFed, takes_image
 
-    path = Path(args.artifact)
+    path = targets.artifact(args.artifact)
     candidate = open_session(path, threads=args.threads)
     beside = manifest_path(path)
     manifest = Manifest.read(beside) if beside.exists() else None
     reference, model, weights, preprocess = the_reference(args, manifest, console)
     count, seconds = args.num_validation_samples, {}
     inputs = to_validate(preprocess, console, data=args.validation_data, count=count, seed=args.seed)
+    if takes_image(candidate):
+        candidate, inputs = PixelFed(candidate, preprocess), inputs.in_pixels(preprocess)
     if manifest and manifest.calibration:
         known = set(manifest.calibration.inputs)
         inputs = inputs.take(count + len(known)).without(known)
@@ -64,12 +68,13 @@ def run(args: argparse.Namespace, console: Console) -> int:
     value = {
         "model": model,
         "weights": weights,
-        "target": path.suffix.removeprefix("."),
+        "target": manifest.target if manifest else targets.named(path),
         "precision": precision,
         "artifact": str(path),
         "manifest": str(beside) if manifest else None,
-        "size_bytes": path.stat().st_size,
+        "size_bytes": Artifact.of(path).size_bytes,
         "agreement": figures(agreement),
+        "emulated": candidate.emulated,
         "seconds": seconds,
         "peak_rss_mb": peak_rss_mb(),
         "delegate_partitions": partitions(path),
@@ -77,18 +82,18 @@ def run(args: argparse.Namespace, console: Console) -> int:
         "warnings": console.warnings,
     }
     console.result(value, "\n".join(f"{key:20} {shown}" for key, shown in lines(value)))
-    return DONE if value["verdict"] == "ok" else DISAGREES
+    return DISAGREES if value["verdict"].startswith("fail") else DONE
 
 
 def the_reference(
     args: argparse.Namespace, manifest: "Manifest | None", console: Console
 ) -> tuple["Session", str, str | None, "PreprocessSpec"]:
     """(the session to compare with, what it is, its weights, how images become its inputs)."""
-    from ..runtime.session import SESSIONS
-    from .pipeline import reference
+    from .reference import reference
     from .subject import is_factory, load_subject
+    from .targets import is_artifact
 
-    if args.reference and Path(args.reference).suffix in SESSIONS:
+    if args.reference and is_artifact(args.reference):
         session, preprocess = artifact_as_reference(args.reference, manifest)
         return session, args.reference, None, preprocess
     if manifest and args.reference in (None, manifest.model):
@@ -135,17 +140,18 @@ def artifact_as_reference(path: str, manifest: "Manifest | None") -> tuple["Sess
     """(the session of a file, how images become its inputs: as the manifest says, or as ImageNet's)."""
     from ..models import PreprocessSpec
     from ..runtime.session import open_session
+    from .pixels import PixelFed, takes_image
     from .subject import resized
 
     session = open_session(path)
     size = image_size(session.inputs, path)
-    if manifest is None:
-        return session, resized(PreprocessSpec(), size)
-    made = manifest.inputs[0]
-    spec = PreprocessSpec(
-        input_size=size, mean=made.mean, std=made.std, interpolation=made.interpolation, crop_pct=made.crop_pct
-    )
-    return session, spec
+    spec = resized(PreprocessSpec(), size)
+    if manifest is not None:
+        made = manifest.inputs[0]
+        spec = PreprocessSpec(
+            input_size=size, mean=made.mean, std=made.std, interpolation=made.interpolation, crop_pct=made.crop_pct
+        )
+    return (PixelFed(session, spec) if takes_image(session) else session), spec
 
 
 def image_size(inputs: Sequence["TensorSpec | Input"], path: str) -> tuple[int, int, int]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 PREFIX = ".edgeport-"
 _REPLACED = ".replaced"  # in a staging folder: where a folder that is being replaced waits
+_ROOM = 1 << 28  # bytes; with fewer left, what fails while it writes fails for that
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 
 
@@ -70,15 +71,31 @@ class Staging:
             _sync(path)
         return path
 
+    @contextlib.contextmanager
+    def making(self, name: str) -> Iterator[Path]:
+        """`path(name)`, where a file or folder is made meanwhile."""
+        with _one_sentence(self.destination / name):
+            try:
+                yield self.path(name)
+            except RuntimeError as e:  # what a library in C++ makes of a full disk
+                if shutil.disk_usage(self.folder).free < _ROOM:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from e
+                raise
+
+    def sync(self, name: str) -> Path:
+        """Puts a file, or a folder with all that it holds, on the disk; returns its path."""
+        with _one_sentence(self.destination / name):
+            for path in (self.path(name), *self.path(name).rglob("*")):
+                _sync(path)
+        return self.path(name)
+
     def publish(self, names: Sequence[str], *, first_remove: Sequence[str] = ()) -> None:
         """Moves files and folders to the destination, in this order, each in one step.
 
         `first_remove` names files that describe a former version of what is published: gone before it is replaced.
         """
         for name in names:
-            with _one_sentence(self.destination / name):
-                for path in (self.path(name), *self.path(name).rglob("*")):
-                    _sync(path)
+            self.sync(name)
         for name in first_remove:
             with _one_sentence(self.destination / name):
                 (self.destination / name).unlink(missing_ok=True)

@@ -39,7 +39,9 @@ class Input:
     """What the artifact takes, and how an image becomes it.
 
     Attributes:
-        shape: logical, (n, c, h, w); `layout` says in which order the artifact stores it.
+        shape: logical, (n, c, h, w).
+        layout: in which order the artifact takes it: "nchw" or "nhwc"; "image" where it takes 8-bit pixels and
+            normalises them itself.
         mean, std: per channel, of pixels scaled to 0..1.
         resize: (h, w) that the resized image just covers.
         crop: (h, w) of the centre crop after it.
@@ -116,7 +118,8 @@ class Manifest:
         scheme: of the quantisation, None for float.
         tools: {package: version} of what made the artifact.
         agreement: figures of the comparison with the reference, None where it was not validated.
-        verdict: "ok", "fail: ..." or "not validated".
+        deployment_target: the oldest system that a Core ML model runs on, None for other formats.
+        verdict: "ok", "warn: ..." (less than usual), "fail: ..." or "not validated".
     """
 
     model: str
@@ -134,6 +137,7 @@ class Manifest:
     validation: str | None
     delegate_partitions: int | None
     verdict: str
+    deployment_target: str | None = None
     schema: int = SCHEMA
 
     def to_bytes(self) -> bytes:

@@ -52,6 +52,7 @@ class CoreMLSession:
         self.load_ms = (time.perf_counter() - start) * 1e3
         self.threads = threads
         self.runtime = self._backend.runtime
+        self.emulated = isinstance(self._backend, _Runner)
         self.metadata = dict(program.metadata)
         self.labels = _labels(program)
         self._features = program.inputs

@@ -34,6 +34,8 @@ class OnnxSession:
         RuntimeUnavailable: ONNX Runtime is not installed.
     """
 
+    emulated = False
+
     def __init__(self, model: str | Path | bytes, *, threads: int = 1, optimisation: str = "all"):
         try:
             import onnxruntime as ort

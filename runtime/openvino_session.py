@@ -35,6 +35,8 @@ class OpenVINOSession:
         RuntimeUnavailable: OpenVINO is not installed.
     """
 
+    emulated = False
+
     def __init__(self, path: str | Path, *, threads: int = 1, precision: str = "f32", oracle: bool = False):
         self._path = _xml(Path(path))
         _check(self._path)

@@ -60,6 +60,7 @@ class Session(Protocol):
     threads: int
     load_ms: float  # from the file on disk to ready to run, without our own checks of the file
     runtime: str  # name and version, "onnxruntime 1.22.0"
+    emulated: bool  # True where this is not what runs the artifact on a device, so that its times mean nothing
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """{input name: float32 NCHW array} -> {output name: float32 array}. Raises FeedError."""

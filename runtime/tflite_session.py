@@ -41,6 +41,8 @@ class TFLiteSession:
         RuntimeUnavailable: LiteRT is not installed.
     """
 
+    emulated = False
+
     def __init__(self, path: str | Path, *, threads: int = 1):
         self._path = Path(path)
         described = _describe(self._path)

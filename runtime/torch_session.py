@@ -19,6 +19,8 @@ class TorchSession:
         threads: PyTorch's intra-op threads, set for the whole process whenever this session runs.
     """
 
+    emulated = False
+
     def __init__(
         self,
         module: torch.nn.Module,

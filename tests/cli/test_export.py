@@ -18,7 +18,7 @@ from edgeport.runtime.session import open_session
 ENTRY = [sys.executable, "-c", "import sys; from edgeport.cli.main import main; sys.exit(main())"]
 RESULT = [
     *("model", "weights", "target", "precision", "artifact", "manifest", "size_bytes", "agreement", "latency", "ratio"),
-    *("seconds", "peak_rss_mb", "delegate_partitions", "verdict"),
+    *("emulated", "seconds", "peak_rss_mb", "delegate_partitions", "verdict"),
 ]
 AGREEMENT = ["snr_db", "max_abs", "max_abs_over_std", "cosine", "top1", "top5", "kl", "samples"]
 LATENCY = [

@@ -1,0 +1,79 @@
+"""This file holds what `export` is asked for and what it answers."""
+
+from dataclasses import dataclass
+
+ALL = "all"
+TARGETS = ("tflite", "openvino", "coreml", "onnx")  # targets.py says what each is; this much is for `--help`
+PRECISIONS = ("fp32", "fp16", "int8")
+COREML_TARGETS = ("iOS16", "iOS17", "iOS18")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What `export` was asked for; the names are those of its options."""
+
+    model: str
+    target: str = "tflite"
+    precision: str = "fp32"
+    weights: str = "auto"
+    seed: int = 0
+    num_classes: int | None = None
+    input_shape: tuple[int, int, int] | None = None
+    input_layout: str = "nhwc"
+    image_input: bool = False
+    coreml_target: str | None = None
+    labels: str | None = None
+    calibration_data: str | None = None
+    num_calibration_samples: int | None = None
+    validation_data: str | None = None
+    num_validation_samples: int = 50
+    output_dir: str = "artifacts"
+    num_runs: int = 50
+    warmup_runs: int = 5
+    threads: int = 1
+    validate: bool = True
+    benchmark: bool = True
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The names of the targets that are built."""
+        return TARGETS if self.target == ALL else (self.target,)
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """What is built: an int8 artifact that is timed needs its float twin to be compared with."""
+        return ("fp32", "int8") if self.precision == "int8" and self.benchmark else (self.precision,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One artifact, with the names that `--json` prints; None for what was not asked for, or could not be made."""
+
+    model: str
+    weights: str
+    target: str
+    precision: str
+    artifact: str | None = None
+    manifest: str | None = None
+    size_bytes: int | None = None
+    agreement: dict[str, float | None] | None = None
+    latency: dict[str, float] | None = None
+    ratio: float | None = None  # of the median to the float twin's
+    emulated: bool | None = None  # it was not run by what runs it on a device: nothing was timed
+    seconds: dict[str, float] | None = None
+    peak_rss_mb: float | None = None
+    delegate_partitions: int | None = None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one target: its artifacts, the one that was asked for last, and the exit code that it asks for."""
+
+    results: tuple[Result, ...]
+    code: int
+
+    @property
+    def asked(self) -> Result:
+        """The artifact that was asked for."""
+        return self.results[-1]

@@ -1,0 +1,48 @@
+"""This file feeds artifacts that take an image and normalise it themselves, from normalised arrays all the same."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..models import PreprocessSpec
+from ..runtime.session import Session
+
+IMAGE = "uint8"  # dtype of an input that is an image: whole pixels from 0 to 255
+
+
+def takes_image(session: Session) -> bool:
+    """Whether the one input is an image."""
+    return [spec.dtype for spec in session.inputs] == [IMAGE]
+
+
+def to_pixels(array: np.ndarray, preprocess: PreprocessSpec) -> np.ndarray:
+    """Normalised (n, c, h, w) -> the nearest pixels, float32 whole numbers from 0 to 255."""
+    mean, std = _per_channel(preprocess)
+    return np.clip(np.rint((array * std + mean) * 255), 0, 255).astype(np.float32)
+
+
+def from_pixels(pixels: np.ndarray, preprocess: PreprocessSpec) -> np.ndarray:
+    """Pixels from 0 to 255, (n, c, h, w) -> normalised, float32."""
+    mean, std = _per_channel(preprocess)
+    return ((pixels / 255 - mean) / std).astype(np.float32)
+
+
+def _per_channel(preprocess: PreprocessSpec) -> tuple[np.ndarray, np.ndarray]:
+    mean, std = (np.reshape(values, (1, -1, 1, 1)) for values in (preprocess.mean, preprocess.std))
+    return mean, std
+
+
+class PixelFed:
+    """A session whose image input is given normalised arrays, like its reference's."""
+
+    def __init__(self, session: Session, preprocess: PreprocessSpec):
+        self._session, self._preprocess = session, preprocess
+        self.inputs, self.outputs = session.inputs, session.outputs
+        self.threads, self.load_ms = session.threads, session.load_ms
+        self.runtime, self.emulated = session.runtime, session.emulated
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return self._session.run({name: to_pixels(array, self._preprocess) for name, array in feeds.items()})
+
+    def close(self) -> None:
+        self._session.close()
