@@ -17,8 +17,8 @@ from .model_api import SECTION, model_info
 OURS = "edgeport"  # our facts, as JSON, in metadata_props
 LARGEST = 2**31 - 1  # bytes of one protobuf message
 IR_VERSION = 10  # of ONNX 1.16, the first with all of opset 20 and 21's types; newer ones shut out older runtimes
-# Smaller constants stay float32: they hold 1-3 % of a model's bytes and, with the first layers and the biases among them,
-# most of the harm (a MobileNetV2: 42 dB with all of them in half precision, 55 dB without these).
+# Smaller constants stay float32: they hold 1-3 % of a model's bytes and, with the first layers and the biases among
+# them, most of the harm (a MobileNetV2: 42 dB with all of them in half precision, 55 dB without these).
 HALF_FROM = 4096  # elements
 _HALF_MAX = float(np.finfo(np.float16).max)
 

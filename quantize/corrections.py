@@ -116,7 +116,7 @@ class _Walk:
         (given,) = self.closure(layer)[1]
         mean = sum(kept[given].astype(np.float64) for kept in self.kept) / len(self.kept)
         quantize = self.made_by[given]
-        if quantize.op_type == "QuantizeLinear":  # else what a kernel moved, such as a Concat of integers: kept in float
+        if quantize.op_type == "QuantizeLinear":  # else what a kernel moved, as a Concat of integers: kept in float
             (dequantise,) = (use.node for use in quantize.outputs[0].uses())
             scale, zero_point = (v.const_value.numpy() for v in dequantise.inputs[1:3])
             mean, given = (mean - float(zero_point)) * float(scale), dequantise.outputs[0].name

@@ -118,10 +118,11 @@ COREML_ANE = Scheme(
     },
 )
 
-# OpenVINO's CPU plugin fuses whatever follows a convolution or a fully connected layer into it, in float, up to the next
-# pair: what counts is that each such layer reads integers. The placement is NNCF's. uint8, because signed activations
-# that reach a convolution through Concat are computed wrongly (openvino 2026.4 and before, x86).
-_READS_INTEGERS = {"result": "float", "epilogues": ("Relu", "Relu6", "Relu0To1")}
+# OpenVINO's CPU plugin fuses whatever follows a convolution or a fully connected layer into it, in float, up to the
+# next pair: what counts is that each such layer reads integers. The placement is NNCF's. uint8, because signed
+# activations that reach a convolution through Concat are computed wrongly (2026.4 and before, AVX-512 without AMX).
+_ACTS = ("Relu", "Relu6", "Relu0To1")
+_READS_INTEGERS = {"result": "float", "epilogues": _ACTS}
 _COPIES = {"result": "moved", "same_parameters": True, "light": True, "moves_data": True}
 
 OPENVINO_CPU = Scheme(
@@ -145,7 +146,8 @@ OPENVINO_CPU = Scheme(
     },
 )
 
-SMALLEST_UNFUSED = 50  # products per output, below which a float Conv+HardSwish is faster (MobileNetV3-L: 0.89, not 1.01)
+# Products per output below which Conv+HardSwish is faster in float: MobileNetV3-L takes 0.89 of float, else 1.01.
+SMALLEST_UNFUSED = 50
 
 
 def _small_before_hard_swish(node: ir.Node) -> str | None:
@@ -158,17 +160,15 @@ def _small_before_hard_swish(node: ir.Node) -> str | None:
 # ONNX Runtime fuses pairs into integer kernels where they stand on both sides (QLinearConv, QLinearAdd ...), and pays
 # for every other one. Fully connected layers also have a kernel with float results, which is faster and rounds less.
 # uint8, because signed activations have slow paths on x86: with them MobileViT-S takes 2.0 of float's time, not 0.69.
-_ROUNDS = {"epilogues": ("Relu", "Relu6", "Relu0To1")}
-
 ONNXRUNTIME_CPU = Scheme(
     "onnxruntime-cpu",
     activations="uint8",
     kernels={
-        "Conv": Kernel(weight_axis=0, refuses=_small_before_hard_swish, **_ROUNDS),  # OIHW; QLinearConv
-        "Linear": Kernel(weight_axis=1, result="float", epilogues=_ROUNDS["epilogues"]),  # (in, out); QGemm, MatMulIntegerToFloat
+        "Conv": Kernel(weight_axis=0, epilogues=_ACTS, refuses=_small_before_hard_swish),  # OIHW; QLinearConv
+        "Linear": Kernel(weight_axis=1, epilogues=_ACTS, result="float"),  # (in, out); QGemm, MatMulIntegerToFloat
         "Add": Kernel(operands=2, epilogues=("Relu",), light=True),  # QLinearAdd
         "Mul": Kernel(operands=2),  # QLinearMul
-        "Sigmoid": Kernel(),  # QLinearSigmoid
+        "Sigmoid": Kernel(fixed_output=QParams((1 / 256,), -128)),  # QLinearSigmoid; the parameters are as for TFLite
         "Concat": Kernel(operands=None, same_parameters=True, light=True, moves_data=True),
         "Slice": Kernel(same_parameters=True, light=True, moves_data=True),
         "MaxPool": Kernel(same_parameters=True),

@@ -51,8 +51,9 @@ class OpenVINOSession:
         self.load_ms = (time.perf_counter() - start) * 1e3
         self.threads = threads
         self.runtime = f"openvino {ov.__version__.partition('-')[0]}"
-        self.inputs = tuple(_spec(port) for port in self._compiled.inputs)
-        self.outputs = tuple(_spec(port) for port in self._compiled.outputs)
+        # names are those of the file: what the compiler fuses into an output leaves its own names on it
+        self.inputs = tuple(_spec(port) for port in model.inputs)
+        self.outputs = tuple(_spec(port) for port in model.outputs)
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         arrays = check_feeds(self.inputs, feeds)
@@ -62,8 +63,7 @@ class OpenVINOSession:
         except RuntimeError as e:
             raise ArtifactError(f"{self._path}: OpenVINO cannot run it ({_why(e)})") from e
         return {
-            spec.name: np.array(result, np.float32)
-            for spec, result in zip(self.outputs, results.values(), strict=True)
+            spec.name: np.array(result, np.float32) for spec, result in zip(self.outputs, results.values(), strict=True)
         }
 
     def close(self) -> None:
@@ -125,7 +125,7 @@ def _check(path: Path) -> None:
 
 def _spec(port) -> TensorSpec:
     shape = tuple(dim.get_length() if dim.is_static else None for dim in port.partial_shape)
-    name = port.any_name if port.names else port.node.friendly_name
+    name = min(port.names, default=port.node.friendly_name)
     return TensorSpec(name, shape, np.dtype(port.element_type.to_dtype()).name)
 
 

@@ -19,6 +19,9 @@ Q = np.array([[-128, -3, 0, 127], [5, 6, 7, 8]], np.int8)
 
 PER_ROW = np.array([0.1, 0.37], np.float32)
 
+# in the middle between two steps, as far as float32 can say
+TIES = (np.arange(-100, 100, dtype=np.float32) + 0.5) * np.float32(0.37)
+
 
 CASES = [
     # linear
@@ -55,9 +58,11 @@ CASES = [
     # quantization
     Case(
         "quantize",
-        lambda a: mb.cast(x=mb.quantize(input=a, scale=0.1, zero_point=np.int8(-7), output_dtype="int8"), dtype="fp32"),
-        (9 * X,),
-        lambda x: np.clip(np.rint(x.numpy() / np.float32(0.1)) - 7, -128, 127),
+        lambda a: mb.cast(
+            x=mb.quantize(input=a, scale=0.37, zero_point=np.int8(-7), output_dtype="int8"), dtype="fp32"
+        ),
+        (TIES,),
+        lambda x: np.clip(np.rint(x.numpy() / np.float32(0.37)) - 7, -128, 127),
     ),
     Case(
         "quantize",

@@ -42,9 +42,9 @@ def same_pads(size: int, kernel: int, stride: int) -> tuple[int, int]:
 
 
 def conv_same(x: torch.Tensor, lower: bool = False) -> torch.Tensor:
-    (top, bottom), (left, right) = same_pads(7, 3, 2), same_pads(6, 2, 2)
+    (top, bottom), (left, right) = same_pads(7, 3, 2), same_pads(6, 2, 1)
     pads = (right, left, bottom, top) if lower else (left, right, top, bottom)
-    return F.conv2d(F.pad(x, pads), torch.tensor(WEIGHT), stride=2)
+    return F.conv2d(F.pad(x, pads), torch.tensor(WEIGHT), stride=(2, 1))
 
 
 def pool(name: str, expected: Callable[..., Any], **options: Any) -> Case:
@@ -53,8 +53,8 @@ def pool(name: str, expected: Callable[..., Any], **options: Any) -> Case:
 
 CASES = [
     # conv, pool
-    call("conv", conv_same, IMAGE, weight=WEIGHT, strides=[2, 2], pad_type="same"),
-    call("conv", lambda x: conv_same(x, lower=True), IMAGE, weight=WEIGHT, strides=[2, 2], pad_type="same_lower"),
+    call("conv", conv_same, IMAGE, weight=WEIGHT, strides=[2, 1], pad_type="same"),
+    call("conv", lambda x: conv_same(x, lower=True), IMAGE, weight=WEIGHT, strides=[2, 1], pad_type="same_lower"),
     call(
         "conv",
         lambda x: F.conv2d(x, torch.tensor(WEIGHT), torch.tensor(BIAS), 1, (2, 1), (2, 1)),
@@ -157,6 +157,15 @@ CASES = [
         kernel_sizes=[2, 2],
         strides=[2, 2],
         pad_type="valid",
+        ceil_mode=True,
+    ),
+    pool(
+        "max_pool",
+        lambda x: F.max_pool2d(x, 2, 2, 1, ceil_mode=True),  # a window in the pads alone is left out
+        kernel_sizes=[2, 2],
+        strides=[2, 2],
+        pad_type="custom",
+        pad=[1] * 4,
         ceil_mode=True,
     ),
     pool(

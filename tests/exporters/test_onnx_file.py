@@ -1,0 +1,80 @@
+"""ONNX files: their bytes, their metadata, half precision."""
+
+import json
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import onnxruntime as ort
+import pytest
+from edgeport.exporters import onnx_file
+from edgeport.exporters.errors import ArtifactTooLarge
+from edgeport.exporters.graph import NAME_SCOPES
+from edgeport.exporters.onnx_file import convert
+from graphs import feeds, graph, run_onnx
+
+METADATA = {"model": "tiny", "preprocess": {"mean": [0.5], "std": [0.25]}, "labels": ["a b", "c"]}
+
+
+def classifier():
+    model = graph(
+        "agraph (float[1,3,8,10] image) => (float[1,2] logits) "
+        "{ c = Conv (image, w, b) p = ReduceMean (c, axes) f = Reshape (p, to) logits = MatMul (f, v) }",
+        {"w": (64, 3, 5, 5), "b": (64,), "axes": [2, 3], "to": [1, 64], "v": (64, 2)},
+    )
+    model.graph[0].metadata_props[NAME_SCOPES] = "['', 'stem', 'conv2d']"
+    model.graph[0].metadata_props["pkg.torch.onnx.stack_trace"] = 'File "/home/me/model.py", line 3'
+    model.metadata_props["a key"] = "of somebody's"
+    return model
+
+
+def run(content, inputs):
+    session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
+    return session.run(None, inputs)[0]
+
+
+def test_the_file_is_the_graph():
+    model = classifier()
+    content = convert(model, metadata=METADATA)
+    onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
+    inputs = feeds(model)
+    np.testing.assert_allclose(run(content, inputs), run_onnx(model, inputs)["logits"], atol=1e-5)
+    assert convert(classifier(), metadata=METADATA) == content
+
+
+def test_what_the_file_says():
+    proto = onnx.load_from_string(convert(classifier(), metadata=METADATA))
+    props = {entry.key: entry.value for entry in proto.metadata_props}
+    assert json.loads(props.pop("edgeport")) == METADATA
+    assert props["model_info labels"] == "a_b c"
+    assert props["model_info scale_values"] == "63.75"
+    assert all(key.startswith("model_info ") for key in props)
+    assert {entry.key for node in proto.graph.node for entry in node.metadata_props} == {NAME_SCOPES}
+    assert b"/home/me" not in proto.SerializeToString()
+    assert proto.ir_version <= 10
+
+
+def test_half_precision_is_half_the_size_and_float_outside():
+    model = classifier()
+    content = convert(model, compress_to_fp16=True)
+    proto = onnx.load_from_string(content)
+    onnx.checker.check_model(proto, full_check=True)
+    halves = [t.name for t in proto.graph.initializer if t.data_type == onnx.TensorProto.FLOAT16]
+    assert halves == ["w_fp16"]
+    assert len(content) < len(convert(model)) - 64 * 3 * 5 * 5 * 2 + 500
+    inputs = feeds(model)
+    error = np.abs(run(content, inputs) - run_onnx(model, inputs)["logits"]).max()
+    assert 0 < error < 1e-3
+
+
+def test_what_half_precision_cannot_hold_stays():
+    model = classifier()
+    model.graph.initializers["w"].const_value = ir.tensor(np.full((64, 3, 5, 5), 1e6, np.float32), name="w")
+    proto = onnx.load_from_string(convert(model, compress_to_fp16=True))
+    assert all(t.data_type != onnx.TensorProto.FLOAT16 for t in proto.graph.initializer)
+
+
+def test_a_file_beyond_protobufs_limit_is_refused(monkeypatch):
+    monkeypatch.setattr(onnx_file, "LARGEST", 1000)
+    with pytest.raises(ArtifactTooLarge, match="a single file holds 1000"):
+        convert(classifier())

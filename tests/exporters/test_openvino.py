@@ -1,0 +1,159 @@
+"""OpenVINO IR: every operator, what the files say, and that making them tells nobody."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from cases import CASES
+from edgeport.exporters.canonicalize import canonicalize
+from edgeport.exporters.errors import ExportError
+from edgeport.exporters.openvino import convert
+from edgeport.quantize import OPENVINO_CPU, apply, collect, plan
+from edgeport.runtime.openvino_session import OpenVINOSession
+from graphs import feeds, graph, run_onnx
+
+METADATA = {
+    "model": "tiny",
+    "precision": "fp32",
+    "preprocess": {"mean": (0.485, 0.456, 0.406), "std": (0.5, 0.25, 0.125), "crop_pct": 0.9},
+    "labels": ["great white  shark", "tench"],
+}
+
+
+def classifier():
+    return graph(
+        "agraph (float[1,3,8,10] image) => (float[1,2] logits) "
+        "{ c = Conv (image, w, b) r = Relu (c) p = ReduceMean (r, axes) f = Reshape (p, to) m = MatMul (f, v) logits = Add (m, u) }",
+        {"w": (64, 3, 5, 5), "b": (64,), "axes": [2, 3], "to": [1, 64], "v": (64, 2), "u": (2,)},
+    )
+
+
+def quantized(model):
+    stats = collect(model, (feeds(model, seed) for seed in range(4)))
+    return apply(model, plan(model, stats, OPENVINO_CPU))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_float_operator(name, tmp_path):
+    text, _, constants = CASES[name]
+    model = graph(text, constants)
+    inputs = feeds(model)
+    expected = run_onnx(model, inputs)["y"]
+    got = OpenVINOSession(convert(model, tmp_path)).run(inputs)["y"]
+    assert got.shape == expected.shape
+    np.testing.assert_allclose(got, expected, atol=2e-5 * max(expected.std(), 1), rtol=0)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_int8_operator_is_what_its_pairs_say(name, tmp_path):
+    text, _, constants = CASES[name]
+    model = quantized(canonicalize(graph(text, constants)))
+    inputs = feeds(model, 9)
+    expected = run_onnx(model, inputs)["y"]
+    path = convert(model, tmp_path)
+    for oracle in (True, False):
+        got = OpenVINOSession(path, oracle=oracle).run(inputs)["y"]
+        # a value that lies between two steps may go either way: few elements, and at most one step's worth
+        assert np.quantile(np.abs(got - expected), 0.98) <= 1e-3 * max(np.abs(expected).max(), 1), oracle
+        assert np.abs(got - expected).max() <= 0.05 * max(np.abs(expected).max(), 1), oracle
+
+
+def test_the_model_api_finds_its_section(tmp_path):
+    path = convert(classifier(), tmp_path, metadata=METADATA)
+    assert path.name == "tiny.xml"
+    info = ElementTree.parse(path).getroot().find("rt_info")
+    assert {child.tag: child.attrib["value"] for child in info.find("model_info")} == {
+        "model_type": "Classification",
+        "layout": "image:NCHW",
+        "mean_values": "123.675 116.28 103.53",
+        "scale_values": "127.5 63.75 31.875",
+        "labels": "great_white_shark tench",
+        "resize_type": "crop",
+        "orig_height": "8",
+        "orig_width": "10",
+        "reverse_input_channels": "False",
+        "embedded_processing": "False",
+    }
+    assert json.loads(info.find("edgeport").attrib["value"]) == json.loads(json.dumps(METADATA))
+    assert 'layout="[N,C,H,W]"' in path.read_text()
+
+
+def test_only_classifiers_get_a_section(tmp_path):
+    text, _, constants = CASES["conv_1x1"]
+    path = convert(graph(text, constants), tmp_path, metadata=METADATA)
+    assert ElementTree.parse(path).getroot().find("rt_info/model_info") is None
+
+
+def test_half_precision_is_where_the_bytes_are(tmp_path):
+    model = classifier()
+    path = convert(model, tmp_path, compress_to_fp16=True)
+    constants = ElementTree.parse(path).getroot().iterfind("layers/layer[@type='Const']")
+    kinds = {layer.attrib["name"]: layer.find("data").attrib["element_type"] for layer in constants}
+    assert [name for name, kind in kinds.items() if kind == "f16"] == ["w_fp16"]
+    inputs = feeds(model)
+    expected, got = run_onnx(model, inputs)["logits"], OpenVINOSession(path).run(inputs)["logits"]
+    assert 0 < np.abs(got - expected).max() < 1e-3
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_same_graph_gives_same_bytes(half, tmp_path):
+    """Also in one process, whose counters go on, and from a graph that holds every kind of node."""
+    digests = set()
+    for turn in range(2):
+        folder = tmp_path / str(turn)
+        folder.mkdir()
+        convert(quantized(classifier()), folder, compress_to_fp16=half, metadata=METADATA)
+        digests.add(tuple(hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())))
+    assert len(digests) == 1
+
+
+def test_what_the_frontend_refuses_is_one_sentence(tmp_path):
+    model = classifier()
+    model.graph[0].domain = "nobody"
+    with pytest.raises(ExportError, match="openvino: the ONNX frontend refuses") as caught:
+        convert(model, tmp_path)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+WATCHED = """
+import sys
+import numpy
+from graphs import graph
+
+def watch(event, args):
+    if event.split(".")[0] in ("socket", "subprocess", "urllib") or event in ("os.fork", "os.posix_spawn", "os.system"):
+        raise RuntimeError(event)
+
+FIRST
+from pathlib import Path
+model = graph("agraph (float[1,2,4,4] x) => (float[1,2,4,4] y) { y = Relu (x) }")
+sys.addaudithook(watch)
+BODY
+assert not any(name.startswith("openvino_telemetry") for name in sys.modules), "telemetry was imported"
+"""
+CONVERT = "from edgeport.exporters.openvino import convert; convert(model, Path(sys.argv[1]))"
+OPEN = "from edgeport.runtime.session import open_session; open_session(Path(sys.argv[1]) / 'model.xml').run({'x': numpy.ones((1, 2, 4, 4))})"
+
+
+@pytest.mark.parametrize(
+    ("first", "body"),
+    [("", CONVERT), ("import onnx_ir", f"{CONVERT}; {OPEN}"), ("", OPEN)],
+    ids=["convert", "both", "session"],
+)
+def test_nothing_is_sent_and_nothing_is_written_at_home(first, body, tmp_path):
+    home, out = tmp_path / "home", tmp_path / "out"
+    home.mkdir()
+    out.mkdir()
+    convert(graph("agraph (float[1,2,4,4] x) => (float[1,2,4,4] y) { y = Relu (x) }"), out)
+    environment = {key: value for key, value in os.environ.items() if key != "CI"}
+    environment |= {"HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", WATCHED.replace("FIRST", first).replace("BODY", body), str(out)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not list(home.rglob("*intel*")) + list(home.rglob("*openvino*"))
