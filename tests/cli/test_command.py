@@ -8,7 +8,7 @@ from edgeport.cli.exit_codes import MEANING
 from edgeport.cli.main import VERBS
 
 ENTRY = [sys.executable, "-c", "import sys; from edgeport.cli.main import main; sys.exit(main())"]
-HEAVY = ("torch", "onnx", "onnxruntime", "onnx_ir", "ai_edge_litert", "PIL", "rich")
+HEAVY = ("torch", "onnx", "onnxruntime", "onnx_ir", "ai_edge_litert", "openvino", "coremltools", "PIL", "rich")
 
 
 @pytest.mark.parametrize(("arguments", "limit_s"), [(["--help"], 0.5), (["list", "--json"], 1.0)])
@@ -66,6 +66,12 @@ def test_doctor(edgeport, monkeypatch):
     facts = json.loads(edgeport("doctor", "--json").out)
     assert facts["targets"]["tflite"] == {"ready": True, "missing": [], "extra": "edgeport[tflite]"}
     assert facts["backends"]["torch"]
+    assert {name: target["extra"] for name, target in facts["targets"].items()} == {
+        "tflite": "edgeport[tflite]",
+        "openvino": "edgeport[openvino]",
+        "coreml": "edgeport[coreml]",
+        "onnx": "edgeport",
+    }
     import importlib.util
 
     there = importlib.util.find_spec

@@ -210,13 +210,17 @@ def test_full_disk(tmp_path):
 
 
 @pytest.mark.skipif(os.getuid() != 0 or sys.platform != "linux", reason="mounting needs root")
-def test_really_full_disk(tmp_path):
+@pytest.mark.parametrize("target", ["tflite", "openvino", "coreml", "onnx"])
+def test_really_full_disk(tmp_path, target):
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", tmp_path], capture_output=True)
     if mounted.returncode:
         pytest.skip("cannot mount")
     try:
         done = subprocess.run(
-            [*ENTRY, "export", "lenet5", "--quiet", "--no-benchmark"], cwd=tmp_path, capture_output=True, text=True
+            [*ENTRY, "export", "lenet5", "--target", target, "--quiet", "--no-benchmark"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
         )
         left = list(tmp_path.iterdir())
     finally:

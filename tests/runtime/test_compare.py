@@ -134,6 +134,15 @@ def test_no_feeds_and_other_arity():
         compare(Recorded([GOOD]), Recorded([GOOD]), [])
     two = Recorded([GOOD])
     two.outputs = (*two.outputs, TensorSpec("z", (1, 1), "float32"))
+    with pytest.raises(ValueError, match="2 outputs"):
+        compare(two, Recorded([GOOD]), [{"x": np.zeros((1, 1), np.float32)}])
+
+
+def test_further_outputs_of_the_candidate_are_left_aside():
+    two = Recorded([GOOD])
+    two.outputs = (*two.outputs, TensorSpec("z", (1, 1), "float32"))
+    assert compare(Recorded([GOOD]), two, [{"x": np.zeros((1, 1), np.float32)}]).snr_db == MAX_SNR_DB
+    two.outputs = tuple(TensorSpec(name, (1, 1), "float32") for name in ("z", "other"))
     with pytest.raises(ValueError, match="1 outputs"):
         compare(Recorded([GOOD]), two, [{"x": np.zeros((1, 1), np.float32)}])
 
@@ -150,7 +159,16 @@ GOOD_FIGURES = Agreement(200.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 10)
         ({"max_abs_over_std": 1.1e-4}, "int8", "ok"),
         ({"snr_db": 9.0}, "int8", "fail: SNR in dB 9, must be at least 10 (int8)"),
         ({"cosine": float("nan")}, "int8", "fail: cosine nan, must be at least 0.95 (int8)"),
-        ({"top1": 0.5}, "int8", "ok"),
+        ({"snr_db": 44.0}, "fp16", "fail: SNR in dB 44, must be at least 45 (fp16)"),
+        ({"snr_db": 46.0, "top1": 0.5}, "fp16", "ok"),
+        ({"top1": 0.5}, "int8", "warn: top-1 agreement 0.5, should be at least 0.95 (int8)"),
+        ({"top1": None}, "int8", "ok"),
+        (
+            {"snr_db": 19.0, "top1": 0.9},
+            "int8",
+            "warn: SNR in dB 19, should be at least 20; top-1 agreement 0.9, should be at least 0.95 (int8)",
+        ),
+        ({"snr_db": 9.0, "top1": 0.5}, "int8", "fail: SNR in dB 9, must be at least 10 (int8)"),
     ],
 )
 def test_judge(changes, precision, verdict):
