@@ -6,21 +6,17 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import onnx
 import onnx_ir as ir
 
 from .errors import ArtifactTooLarge
 from .graph import NAME_SCOPES
+from .half_precision import halved
 from .model_api import SECTION, model_info
 
 OURS = "edgeport"  # our facts, as JSON, in metadata_props
 LARGEST = 2**31 - 1  # bytes of one protobuf message
 IR_VERSION = 10  # of ONNX 1.16, the first with all of opset 20 and 21's types; newer ones shut out older runtimes
-# Smaller constants stay float32: they hold 1-3 % of a model's bytes and, with the first layers and the biases among
-# them, most of the harm (a MobileNetV2: 42 dB with all of them in half precision, 55 dB without these).
-HALF_FROM = 4096  # elements
-_HALF_MAX = float(np.finfo(np.float16).max)
 
 
 def convert(model: ir.Model, *, compress_to_fp16: bool = False, metadata: Mapping[str, Any] | None = None) -> bytes:
@@ -66,11 +62,11 @@ def halve(graph: onnx.GraphProto) -> None:
     """float32 constant -> float16 constant, Cast to float32 under the constant's name; where it is large enough."""
     casts = []
     for tensor in graph.initializer:
-        array = onnx.numpy_helper.to_array(tensor)
-        if array.dtype != np.float32 or array.size < HALF_FROM or np.abs(array).max() > _HALF_MAX:
+        half = halved(onnx.numpy_helper.to_array(tensor))
+        if half is None:
             continue
         name = tensor.name
-        tensor.CopyFrom(onnx.numpy_helper.from_array(array.astype(np.float16), f"{name}_fp16"))
+        tensor.CopyFrom(onnx.numpy_helper.from_array(half, f"{name}_fp16"))
         casts.append(onnx.helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT))
     nodes = list(graph.node)
     del graph.node[:]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnsupportedOp
+from ..half_precision import halved
 from ..quantization import Constant, Quant
 from .view import Shape, View
 from .writer import Operator, Tensor
@@ -99,12 +100,9 @@ class Builder:
     def weight(self, c: Constant) -> int:
         """The weight of a convolution or linear. float16 is widened by a DEQUANTIZE, which runs once, at load time."""
         tensor = self.constant(c)
-        array = self.tensors[tensor].data
-        if not self.half_weights or array is None or array.dtype != np.float32:
-            return tensor
-        largest = np.finfo(np.float16).max
-        half = self.const(np.clip(array, -largest, largest).astype(np.float16))
-        return self.cached("DEQUANTIZE", [half], array.shape, None)
+        data = self.tensors[tensor].data
+        half = halved(data) if self.half_weights and data is not None else None
+        return tensor if half is None else self.cached("DEQUANTIZE", [self.const(half)], half.shape, None)
 
     # -- operators ---------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from photographs import CALIBRATION, VALIDATION, crops
 
 MODELS = ["mobilevit_s", "mobilenetv2_100", "mobilenetv3_large_100", "resnet18", "vit_tiny_patch16_224"]
 EXPORT_SECONDS = 1.0  # canonical graph -> bytes
-HALF_SNR = 38.0  # dB; float16 rounds to 2**-11, and re-drawn weights amplify that in the deep MobileNets
+HALF_SNR = 45.0  # dB
 JUDGED_SNR = (100.0, 24.0)  # dB; float, int8: two releases of the kernels round differently, and that adds up
 LSB = 1.01  # one step of the output, with room for float32
 
@@ -74,7 +74,7 @@ class TestModel:
     def test_half_weights(self, name, tmp_path):
         """Half the size, the same operators in one partition, and what rounding the weights to float16 costs."""
         content = convert(built(name)[1], half_weights=True)
-        assert len(content) <= 0.52 * len(files(name)[0])
+        assert len(content) <= 0.54 * len(files(name)[0])
         path = tmp_path / "fp16.tflite"
         path.write_bytes(content)
         assert undelegated(path) == []
