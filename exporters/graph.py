@@ -31,6 +31,13 @@ def owner(node: ir.Node) -> ir.Graph:
     return node.graph
 
 
+def name_of(value: Operand) -> str:
+    """The name that every value of a model has."""
+    name = given(value).name
+    assert name is not None, "the value stands in no graph"
+    return name
+
+
 def module_path(node: ir.Node) -> str:
     """The PyTorch module that the node comes from, as in `stages.2.1.conv_kxk.conv`; "" where it is not known."""
     scopes = node.metadata_props.get(NAME_SCOPES)
@@ -47,6 +54,13 @@ def producer(value: Operand, op_type: str | None = None) -> ir.Node | None:
     """The node that computes the value; None for inputs and constants, and where its type is not `op_type`."""
     node = value.producer() if value is not None else None
     return node if node is not None and op_type in (None, node.op_type) else None
+
+
+def maker(value: Operand) -> ir.Node:
+    """The node that computes what is known to be computed."""
+    node = given(value).producer()
+    assert node is not None, "the value is an input or a constant"
+    return node
 
 
 def consumers(value: Operand) -> list[ir.Node]:

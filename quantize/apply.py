@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx_ir as ir
 
+from ..exporters.graph import array, maker, name_of, shape
 from .plan import Plan
 from .qparams import QParams
 from .units import VIEWS, Unit
@@ -27,11 +30,11 @@ def apply(model: ir.Model, plan: Plan) -> ir.Model:
 class _Writer:
     def __init__(self, graph: ir.Graph, plan: Plan) -> None:
         self.graph, self.plan = graph, plan
-        self.values = {v.name: v for v in (*graph.inputs, *graph.initializers.values())}
-        self.values |= {o.name: o for n in graph for o in n.outputs}
+        self.values = {name_of(v): v for v in (*graph.inputs, *graph.initializers.values())}
+        self.values |= {name_of(o): o for n in graph for o in n.outputs}
         self.names = set(self.values)
         int8 = [unit for unit in plan.units if unit.precision == "int8"]
-        self.int8_nodes = {self.values[name].producer() for unit in int8 for name in unit.nodes}
+        self.int8_nodes = {maker(self.values[name]) for unit in int8 for name in unit.nodes}
         self.results = {unit.output: unit.result for unit in int8}
 
     def write(self) -> None:
@@ -42,9 +45,10 @@ class _Writer:
                 if unit.weight not in weights:
                     weights[unit.weight] = self.parameter(unit.weight, self.plan.weights[unit.weight], self.first(unit))
                 self.first(unit).replace_input_with(1, weights[unit.weight])
-            if unit.bias is not None:
-                node = self.values[unit.accumulates].producer()
-                bias = self.parameter(node.inputs[unit.bias_input].name, self.plan.biases[unit.accumulates], node)
+            if unit.accumulates is not None:
+                node = maker(self.values[unit.accumulates])
+                name = name_of(node.inputs[unit.bias_input])
+                bias = self.parameter(name, self.plan.biases[unit.accumulates], node)
                 node.replace_input_with(unit.bias_input, bias)
         for name, params in self.plan.activations.items():
             if self.results.get(name) != "moved":
@@ -54,31 +58,32 @@ class _Writer:
                 del self.graph.initializers[name]
 
     def first(self, unit: Unit) -> ir.Node:
-        return self.values[unit.nodes[0]].producer()
+        return maker(self.values[unit.nodes[0]])
 
     def parameter(self, name: str, params: QParams, reader: ir.Node) -> ir.Value:
         """A constant as integers and the DequantizeLinear that makes it float again, placed before its first reader."""
-        real = self.graph.initializers[name].const_value.numpy()
+        real = array(self.graph.initializers[name])
         integers = self.constant(f"{name}_q", params.quantize(real))
         node = self.node("DequantizeLinear", integers, name, params, real.shape, ir.DataType.FLOAT)
         self.graph.insert_before(reader, node)
         return node.outputs[0]
 
     def activation(self, value: ir.Value, params: QParams) -> None:
+        name = name_of(value)
         if value.is_initializer():
             readers = [use for use in value.uses() if use.node in self.int8_nodes]
             first = min((use.node for use in readers), key=self.order)
-            constant = self.parameter(value.name, params, first)
+            constant = self.parameter(name, params, first)
             for node, index in readers:
                 node.replace_input_with(index, constant)
             return
         producer = value.producer()
-        from_kernel = self.results.get(value.name) == "rounded"
+        from_kernel = self.results.get(name) == "rounded"
         readers = [use for use in value.uses() if from_kernel or self.reaches_int8(use.node)]
         leaves = from_kernel and value.is_graph_output()
-        name, dtype = value.name, ir.DataType.from_numpy(np.dtype(params.dtype))
-        quantize = self.node("QuantizeLinear", value, name, params, value.shape, dtype)
-        dequantize = self.node("DequantizeLinear", quantize.outputs[0], name, params, value.shape, ir.DataType.FLOAT)
+        dtype = ir.DataType.from_numpy(np.dtype(params.dtype))
+        quantize = self.node("QuantizeLinear", value, name, params, shape(value), dtype)
+        dequantize = self.node("DequantizeLinear", quantize.outputs[0], name, params, shape(value), ir.DataType.FLOAT)
         for node, index in readers:
             node.replace_input_with(index, dequantize.outputs[0])
         if producer is None:
@@ -103,25 +108,28 @@ class _Writer:
     def order(self, node: ir.Node) -> int:
         return self.graph.index(node)
 
-    def node(self, op: str, x: ir.Value, name: str, params: QParams, shape, dtype: ir.DataType) -> ir.Node:
+    def node(
+        self, op: str, x: ir.Value, name: str, params: QParams, shape: Sequence[int], dtype: ir.DataType
+    ) -> ir.Node:
         """QuantizeLinear or DequantizeLinear of `x`; the two of one pair share scale and zero point."""
-        made = {}
-        for suffix, array in (
-            ("scale", np.array(params.scales, np.float32).reshape(() if params.axis is None else (-1,))),
-            ("zero_point", np.full(() if params.axis is None else len(params.scales), params.zero_point, params.dtype)),
-        ):
-            wanted = f"{name}_{suffix}"
-            if op == "DequantizeLinear" and x.producer() is not None:
-                made[suffix] = x.producer().inputs[len(made) + 1]
-            else:
-                made[suffix] = self.constant(wanted, array)
+        quantize = x.producer() if op == "DequantizeLinear" else None
+        if quantize is not None:
+            parameters = list(quantize.inputs[1:])
+        else:
+            scales = np.array(params.scales, np.float32)
+            sizes = () if params.axis is None else scales.shape
+            zero_points = np.full(sizes, params.zero_point, params.dtype)
+            parameters = [
+                self.constant(f"{name}_scale", scales.reshape(sizes)),
+                self.constant(f"{name}_zero_point", zero_points),
+            ]
         attributes = [] if params.axis is None else [ir.AttrInt64("axis", params.axis)]
         output = ir.Value(
             name=self.fresh(f"{name}_{'q' if op == 'QuantizeLinear' else 'dq'}"),
             shape=ir.Shape(shape),
             type=ir.TensorType(dtype),
         )
-        return ir.Node("", op, [x, *made.values()], attributes, outputs=[output], name=output.name)
+        return ir.Node("", op, [x, *parameters], attributes, outputs=[output], name=output.name)
 
     def constant(self, name: str, array: np.ndarray) -> ir.Value:
         name = self.fresh(name)

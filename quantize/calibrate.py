@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 import onnx_ir as ir
 
-from ..exporters.graph import shape, where
+from ..exporters.graph import name_of, shape, where
 from .errors import QuantizeError
 from .histogram import Histogram
 from .sessions import open_graph
@@ -62,9 +62,9 @@ def collect(
     of inputs done. Raises QuantizeError when there is no input, an input has another shape, or a value holds NaN or
     infinity (the first such value in the graph's order is named, with its module path).
     """
-    observed = [*model.graph.inputs, *(o for n in model.graph if n.op_type not in VIEWS for o in n.outputs)]
-    observed = {v.name: v for v in observed if v.name and v.dtype == ir.DataType.FLOAT}
-    inputs = {v.name: shape(v) for v in model.graph.inputs}
+    values = [*model.graph.inputs, *(o for n in model.graph if n.op_type not in VIEWS for o in n.outputs)]
+    observed = {v.name: v for v in values if v.name and v.dtype == ir.DataType.FLOAT}
+    inputs = {name_of(v): shape(v) for v in model.graph.inputs}
     session = open_graph(ir.to_proto(model), (name for name in observed if name not in inputs))
     # One buffer per value, written anew for each input: fresh ones (200 MB a turn) would cost more than the model.
     arrays = {name: np.empty(shape(v), np.float32) for name, v in observed.items() if name not in inputs}
@@ -92,7 +92,7 @@ def collect(
     return Statistics(samples, {name: r.result(samples) for name, r in running.items()})
 
 
-def _checked(feed: Mapping[str, np.ndarray], inputs: dict[str, tuple], turn: int) -> dict[str, np.ndarray]:
+def _checked(feed: Mapping[str, np.ndarray], inputs: dict[str, tuple[int, ...]], turn: int) -> dict[str, np.ndarray]:
     if set(feed) != set(inputs):
         raise QuantizeError(f"calibrate: input {turn} feeds {sorted(feed)}, the model wants {sorted(inputs)}")
     for name, wanted in inputs.items():

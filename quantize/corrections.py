@@ -7,18 +7,17 @@ up along the network; each layer is corrected while it sees the quantised and al
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import onnx_ir as ir
 
 from ..exporters.dialect import OPSET
-from ..exporters.graph import constant, remove_dead
+from ..exporters.graph import array, constant, given, maker, name_of, remove_dead
 from .apply import apply
 from .errors import QuantizeError
 from .plan import Plan
-from .sessions import open_graph
+from .sessions import open_graph, run
 from .units import VIEWS, Unit
 
 Arrays = dict[str, np.ndarray]
@@ -41,32 +40,31 @@ def correct_biases(
     feeds = [dict(feed) for feed in feeds]
     if not feeds:
         raise QuantizeError("correct_biases: no calibration inputs; give at least one")
-    units = [unit for unit in plan.units if unit.precision == "int8" and unit.bias is not None]
-    wanted = _float_means(model, units, feeds)
+    layers = {u.accumulates: u for u in plan.units if u.precision == "int8" and u.accumulates is not None}
+    wanted = _float_means(model, layers, feeds)
     corrected = model.clone()
-    walk = _Walk(apply(model, plan), [unit.nodes[0] for unit in units], feeds)
-    values = {output.name: output for node in corrected.graph for output in node.outputs}
-    for done, unit in enumerate(units, start=1):
+    walk = _Walk(apply(model, plan), [unit.nodes[0] for unit in layers.values()], feeds)
+    values = {name_of(output): output for node in corrected.graph for output in node.outputs}
+    for done, (adds, unit) in enumerate(layers.items(), start=1):
         walk.advance()
-        node = values[unit.accumulates].producer()
+        node = maker(values[adds])
         bias = node.inputs[unit.bias_input]
-        moved = (bias.const_value.numpy() + wanted[unit.output] - walk.mean(unit)).astype(np.float32)
-        node.replace_input_with(unit.bias_input, constant(corrected.graph, moved, bias.name))
-        walk.set_bias(unit, plan.biases[unit.accumulates].quantize(moved))
+        moved = (array(bias) + wanted[adds] - walk.mean(adds, unit)).astype(np.float32)
+        node.replace_input_with(unit.bias_input, constant(corrected.graph, moved, name_of(bias)))
+        walk.set_bias(adds, unit, plan.biases[adds].quantize(moved))
         if progress is not None:
             progress(done)
     remove_dead(corrected.graph)
     return corrected
 
 
-def _float_means(model: ir.Model, units: list[Unit], feeds: list[Arrays]) -> dict[str, np.ndarray]:
-    """{unit output: mean of each channel before the activation function, over all inputs}."""
-    names = list(dict.fromkeys(unit.accumulates for unit in units))
-    session = open_graph(ir.to_proto(model), names)
-    sums: dict[str, np.ndarray | float] = defaultdict(float)
+def _float_means(model: ir.Model, layers: Mapping[str, Unit], feeds: list[Arrays]) -> Arrays:
+    """{what adds the bias: mean of each channel there, before the activation function, over all inputs}."""
+    session = open_graph(ir.to_proto(model), layers)
+    sums = {name: np.zeros(()) for name in layers}
     for feed in feeds:
-        for unit, array in zip(units, session.run(names, feed), strict=True):
-            sums[unit.output] = sums[unit.output] + _per_channel(unit, array)
+        for (name, unit), result in zip(layers.items(), run(session, list(layers), feed), strict=True):
+            sums[name] = sums[name] + _per_channel(unit, result)
     return {name: total / len(feeds) for name, total in sums.items()}
 
 
@@ -81,12 +79,11 @@ class _Walk:
 
     def __init__(self, written: ir.Model, layers: list[str], feeds: list[Arrays]) -> None:
         self.nodes = list(written.graph)
-        self.made_by = {output.name: node for node in self.nodes for output in node.outputs}
+        self.made_by = {name_of(output): node for node in self.nodes for output in node.outputs}
         for value in written.graph.outputs:
-            if (
-                value.producer().op_type == "DequantizeLinear"
-            ):  # the layer that makes a graph output lost its name to it
-                self.made_by[value.name] = value.producer().inputs[0].producer().inputs[0].producer()
+            last = maker(value)
+            if last.op_type == "DequantizeLinear":  # the layer that makes a graph output lost its name to it
+                self.made_by[name_of(value)] = maker(maker(last.inputs[0]).inputs[0])
         position = {node: i for i, node in enumerate(self.nodes)}
         self.stops = iter([position[self.made_by[name]] for name in layers])
         self.last_read: dict[str, int] = {}  # value -> the last node that needs it, also through recomputed ones
@@ -101,48 +98,51 @@ class _Walk:
         stop = next(self.stops)
         part = [node for node in self.nodes[self.at : stop] if node.op_type not in _RECOMPUTED]
         live = {name for name, last in self.last_read.items() if last >= stop}
-        outputs = [o.name for n in part for o in n.outputs if o.name in live]
+        outputs = [name for n in part for o in n.outputs if (name := name_of(o)) in live]
         if outputs:
             session, inputs = self.open(part, outputs)
             for i, kept in enumerate(self.kept):
-                made = session.run(outputs, {name: kept[name] for name in inputs})
+                made = run(session, outputs, {name: kept[name] for name in inputs})
                 kept = {**kept, **dict(zip(outputs, made, strict=True))}
                 self.kept[i] = {name: array for name, array in kept.items() if name in live}
         self.at = stop
 
-    def mean(self, unit: Unit) -> np.ndarray:
+    def mean(self, adds: str, unit: Unit) -> np.ndarray:
         """The mean of each channel that the layer computes now. It is linear: one run on the inputs' mean tells."""
-        layer = [self.made_by[name] for name in unit.nodes[: unit.nodes.index(unit.accumulates) + 1]]
-        (given,) = self.closure(layer)[1]
-        mean = sum(kept[given].astype(np.float64) for kept in self.kept) / len(self.kept)
-        quantize = self.made_by[given]
+        layer = [self.made_by[name] for name in unit.nodes[: unit.nodes.index(adds) + 1]]
+        (read,) = self.closure(layer)[1]
+        mean = sum((kept[read].astype(np.float64) for kept in self.kept), np.zeros(())) / len(self.kept)
+        quantize = self.made_by[read]
         if quantize.op_type == "QuantizeLinear":  # else what a kernel moved, as a Concat of integers: kept in float
             (dequantise,) = (use.node for use in quantize.outputs[0].uses())
-            scale, zero_point = (v.const_value.numpy() for v in dequantise.inputs[1:3])
-            mean, given = (mean - float(zero_point)) * float(scale), dequantise.outputs[0].name
-        wanted, mean = layer[-1].outputs[0].name, mean.astype(np.float32)
-        session, _ = self.open(layer, [wanted], given=[given])
-        return _per_channel(unit, session.run([wanted], {given: mean})[0])
+            scale, zero_point = (array(v) for v in dequantise.inputs[1:3])
+            mean, read = (mean - float(zero_point)) * float(scale), name_of(dequantise.outputs[0])
+        wanted, mean = name_of(layer[-1].outputs[0]), mean.astype(np.float32)
+        session, _ = self.open(layer, [wanted], given=[read])
+        return _per_channel(unit, run(session, [wanted], {read: mean})[0])
 
-    def set_bias(self, unit: Unit, integers: np.ndarray) -> None:
+    def set_bias(self, adds: str, unit: Unit, integers: np.ndarray) -> None:
         """Replace the int32 bias of a layer that has not run yet."""
-        node = self.made_by[unit.accumulates]
-        stored = node.inputs[unit.bias_input].producer().inputs[0]
+        stored = given(maker(self.made_by[adds].inputs[unit.bias_input]).inputs[0])
         stored.const_value = ir.Tensor(integers, name=stored.name)
 
     def closure(self, nodes: list[ir.Node], given: Iterable[str] = ()) -> tuple[list[ir.Node], list[str]]:
         """`nodes` with the recomputed ones that they need, in order, and the values to be given to them."""
-        inside, inputs, made = [], dict.fromkeys(given), set()
+        inside: list[ir.Node] = []
+        inputs, made = dict.fromkeys(given), set()
 
         def include(node: ir.Node) -> None:
             for value in node.inputs:
-                if value is None or value.is_initializer() or value.name in made or value.name in inputs:
+                if value is None or value.is_initializer():
+                    continue
+                name = name_of(value)
+                if name in made or name in inputs:
                     continue
                 producer = value.producer()
                 if producer is not None and producer.op_type in _RECOMPUTED:
                     include(producer)
                 else:
-                    inputs[value.name] = None
+                    inputs[name] = None
             inside.append(node)
             made.update(o.name for o in node.outputs)
 
@@ -155,14 +155,14 @@ class _Walk:
         import onnx
 
         nodes, inputs = self.closure(nodes, given)
-        values = {v.name: v for n in nodes for v in (*n.inputs, *n.outputs) if v is not None}
-        constants = [v for v in values.values() if v.is_initializer()]
+        values = {name_of(v): v for n in nodes for v in (*n.inputs, *n.outputs) if v is not None}
+        constants = [v.const_value for v in values.values() if v.is_initializer()]
         graph = onnx.helper.make_graph(
             [ir.serde.serialize_node(node) for node in nodes],
             "part",
             [ir.serde.serialize_value(values[name]) for name in inputs],
             [ir.serde.serialize_value(values[name]) for name in outputs],
-            [ir.serde.serialize_tensor(value.const_value) for value in constants],
+            [ir.serde.serialize_tensor(tensor) for tensor in constants if tensor is not None],
         )
         opset = onnx.helper.make_opsetid("", OPSET)
         return open_graph(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=10)), inputs

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx_ir as ir
 
+from ..exporters.graph import array
 from .errors import QuantizeError
 from .observers import FUNCTIONS, OBSERVERS, Function, Observer, with_zero
 from .qparams import QParams, asymmetric, float32, per_channel, symmetric
@@ -35,7 +36,7 @@ class Plan:
     biases: dict[str, QParams]  # per node that adds one, by its output; int32, scale = s_input * s_weight
 
     def __str__(self) -> str:
-        rows = [("unit", "kind", "runs", "scale", "zero", "why float")]
+        rows: list[tuple[str, ...]] = [("unit", "kind", "runs", "scale", "zero", "why float")]
         made = {unit.output for unit in self.units}
         for name in (name for name in self.activations if name not in made):
             params = self.activations[name]
@@ -156,8 +157,8 @@ class _Ranges:
         if name not in self._known:
             constant = self._graph.initializers.get(name)
             if constant is not None:
-                array = constant.const_value.numpy()
-                self._known[name] = with_zero(float(array.min()), float(array.max()))
+                numbers = array(constant)
+                self._known[name] = with_zero(float(numbers.min()), float(numbers.max()))
             else:
                 self._known[name] = self._observe(self._stats[name], *filter(None, [self._functions.get(name)]))
         return self._known[name]
@@ -265,7 +266,7 @@ def _weights(
     axes: dict[str, int] = {}
     conflicts = {}
     for unit, kernel in _int8(units, scheme):
-        if kernel.weight_axis is None:
+        if kernel.weight_axis is None or unit.weight is None:
             continue
         if axes.setdefault(unit.weight, kernel.weight_axis) != kernel.weight_axis or unit.weight in activations:
             conflicts[unit.output] = f"its weight {unit.weight!r} is also quantised in another way"
@@ -305,7 +306,7 @@ def _outside_limits(
 def _biases(units: list[Unit], activations: dict[str, QParams], weights: dict[str, QParams]) -> dict[str, QParams]:
     biases = {}
     for unit in units:
-        if unit.precision == "int8" and unit.bias is not None:
+        if unit.precision == "int8" and unit.weight is not None and unit.accumulates is not None:
             s_in = activations[unit.operands[0]].scale
             scales = tuple(float32(s_in * s_w) for s_w in weights[unit.weight].scales)
             biases[unit.accumulates] = QParams(scales, axis=0, dtype="int32")
@@ -313,4 +314,4 @@ def _biases(units: list[Unit], activations: dict[str, QParams], weights: dict[st
 
 
 def _constant(graph: ir.Graph, name: str) -> np.ndarray:
-    return graph.initializers[name].const_value.numpy()
+    return array(graph.initializers[name])

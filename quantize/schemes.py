@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import onnx_ir as ir
 
-from ..exporters.graph import scalar
+from ..exporters.graph import scalar, shape
+from ..exporters.tflite.kernels import ADD_LIMITS, GEMM_LIMITS, MUL_LIMITS
 from .qparams import QParams
 
 
@@ -47,20 +49,11 @@ class Scheme:
     islands: Mapping[str, str] = field(default_factory=dict)
 
 
-# XNNPACK's limits on requantisation factors; beyond them a node is not delegated, or the model fails to load.
-# Convolution, fully connected, batch matrix multiply: the operator's constructors refuse factors of 256 and above; the
-# fixed-point multiplier has no bits left below 2**-32.
-GEMM_LIMITS = (2.0**-32, 2.0**8)
-ADD_LIMITS = (2.0**-10, 2.0**8)  # xnn_create_add_nd_qs8: input-to-output scale ratio
-MUL_LIMITS = (2.0**-16, 2.0**8)  # xnn_create_multiply_nd_qs8: product-to-output scale ratio
-
-LARGEST_DEPTHWISE = (
-    5  # larger depthwise windows have no fast int8 kernel: 7x7 is 14-20 times slower per weight than 5x5
-)
+LARGEST_DEPTHWISE = 5  # larger windows have no fast int8 kernel: 7x7 is 14-20 times slower per weight than 5x5
 
 
 def _large_depthwise(node: ir.Node) -> str | None:
-    kernel = node.inputs[1].shape  # OIHW
+    kernel = shape(node.inputs[1])  # OIHW
     depthwise = node.attributes.get_int("group", 1) > 1 and kernel[1] == 1
     if depthwise and max(kernel[2:]) > LARGEST_DEPTHWISE:
         return f"depthwise {kernel[2]}x{kernel[3]} has no fast int8 kernel"
@@ -73,23 +66,24 @@ def _nonzero_pad(node: ir.Node) -> str | None:
     return None
 
 
-_GEMM = {"multiplier": "product", "limits": GEMM_LIMITS, "epilogues": ("Relu", "Relu6", "Relu0To1")}
-_ADD = {"operands": 2, "multiplier": "each", "limits": ADD_LIMITS, "epilogues": ("Relu",), "light": True}
+_ACTS = ("Relu", "Relu6", "Relu0To1")
+_GEMM = partial(Kernel, multiplier="product", limits=GEMM_LIMITS, epilogues=_ACTS)
+_ADD = Kernel(operands=2, multiplier="each", limits=ADD_LIMITS, epilogues=("Relu",), light=True)
 _LOOKUP = "no int8 kernel; dequantise, float, quantise is faster than the builtin"
 
 TFLITE_XNNPACK = Scheme(
     "tflite-xnnpack",
     kernels={
-        "Conv": Kernel(weight_axis=0, refuses=_large_depthwise, **_GEMM),  # OIHW
-        "Linear": Kernel(weight_axis=1, **_GEMM),  # (in, out)
+        "Conv": _GEMM(weight_axis=0, refuses=_large_depthwise),  # OIHW
+        "Linear": _GEMM(weight_axis=1),  # (in, out)
         # XNNPACK runs int8 BATCH_MATMUL only if the second operand's zero point is 0; the builtin is 33 times slower.
-        "MatMul": Kernel(operands=2, symmetric=(1,), multiplier="product", limits=GEMM_LIMITS),
-        "Add": Kernel(**_ADD),
-        "Sub": Kernel(**_ADD),
+        "MatMul": Kernel(operands=2, symmetric=(1,)),
+        "Add": _ADD,
+        "Sub": _ADD,
         "Mul": Kernel(operands=2, multiplier="product", limits=MUL_LIMITS),
         "Sigmoid": Kernel(fixed_output=QParams((1 / 256,), -128)),  # fixed by the int8 LOGISTIC kernel
         "Tanh": Kernel(fixed_output=QParams((1 / 128,), 0)),  # fixed by the int8 TANH kernel
-        "ReduceMean": Kernel(multiplier="each", limits=GEMM_LIMITS),
+        "ReduceMean": Kernel(),
         "Concat": Kernel(operands=None, same_parameters=True, light=True, moves_data=True),
         "Slice": Kernel(same_parameters=True, light=True, moves_data=True),
         "MaxPool": Kernel(same_parameters=True),
@@ -113,28 +107,27 @@ TFLITE_XNNPACK = Scheme(
 COREML_ANE = Scheme(
     "coreml-ane",
     kernels={
-        "Conv": Kernel(weight_axis=0, epilogues=_GEMM["epilogues"]),  # OIHW
-        "Linear": Kernel(weight_axis=1, epilogues=_GEMM["epilogues"]),  # (in, out)
+        "Conv": Kernel(weight_axis=0, epilogues=_ACTS),  # OIHW
+        "Linear": Kernel(weight_axis=1, epilogues=_ACTS),  # (in, out)
     },
 )
 
 # OpenVINO's CPU plugin fuses whatever follows a convolution or a fully connected layer into it, in float, up to the
 # next pair: what counts is that each such layer reads integers. The placement is NNCF's. uint8, because signed
 # activations that reach a convolution through Concat are computed wrongly (2026.4 and before, AVX-512 without AMX).
-_ACTS = ("Relu", "Relu6", "Relu0To1")
-_READS_INTEGERS = {"result": "float", "epilogues": _ACTS}
-_COPIES = {"result": "moved", "same_parameters": True, "light": True, "moves_data": True}
+_READS_INTEGERS = partial(Kernel, result="float", epilogues=_ACTS)
+_COPIES = partial(Kernel, result="moved", same_parameters=True, light=True, moves_data=True)
 
 OPENVINO_CPU = Scheme(
     "openvino-cpu",
     activations="uint8",
     kernels={
-        "Conv": Kernel(weight_axis=0, **_READS_INTEGERS),  # OIHW
-        "Linear": Kernel(weight_axis=1, **_READS_INTEGERS),  # (in, out)
+        "Conv": _READS_INTEGERS(weight_axis=0),  # OIHW
+        "Linear": _READS_INTEGERS(weight_axis=1),  # (in, out)
         # Copies of integers; with one scale and zero point, because with others Concat is slow, or wrong.
-        "Concat": Kernel(operands=None, **_COPIES),
-        "MaxPool": Kernel(**_COPIES),
-        "Slice": Kernel(**_COPIES),
+        "Concat": _COPIES(operands=None),
+        "MaxPool": _COPIES(),
+        "Slice": _COPIES(),
     },
     islands={
         "MatMul": "attention is one fused float kernel",
@@ -151,7 +144,7 @@ SMALLEST_UNFUSED = 50
 
 
 def _small_before_hard_swish(node: ir.Node) -> str | None:
-    products = math.prod(node.inputs[1].shape[1:])  # OIHW
+    products = math.prod(shape(node.inputs[1])[1:])  # OIHW
     if products < SMALLEST_UNFUSED and any(use.node.op_type == "HardSwish" for use in node.outputs[0].uses()):
         return f"{products} products per output do not pay for rounding around a float HardSwish"
     return None

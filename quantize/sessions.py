@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 if TYPE_CHECKING:
     import onnx
@@ -28,3 +30,10 @@ def open_graph(proto: onnx.ModelProto, outputs: Iterable[str] = ()) -> onnxrunti
     options.log_severity_level = 3  # errors
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     return ort.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def run(
+    session: onnxruntime.InferenceSession, outputs: Sequence[str], feed: Mapping[str, np.ndarray]
+) -> list[np.ndarray]:
+    """The named outputs, which are tensors."""
+    return [np.asarray(output) for output in session.run(outputs, feed)]

@@ -64,10 +64,8 @@ class Statistics:
                 )
         except (KeyError, ValueError, OSError, EOFError, BadZipFile) as e:
             raise QuantizeError(f"quantize: {path} holds no calibration statistics ({e})") from e
-        values = {
-            str(name): ValueStatistics(
-                *map(float, four), Histogram(int(e), int(first), row, float(four[0]), float(four[1]))
-            )
-            for name, four, (e, first), row in zip(names, extremes, grid, counts, strict=True)
-        }
+        values = {}
+        for name, four, (exponent, first), row in zip(names, extremes.tolist(), grid.tolist(), counts, strict=True):
+            lo, hi, mean_lo, mean_hi = four
+            values[str(name)] = ValueStatistics(lo, hi, mean_lo, mean_hi, Histogram(exponent, first, row, lo, hi))
         return cls(int(samples), values)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from ..exporters.graph import scalar
+from ..exporters.graph import given, name_of, scalar
 from .schemes import Scheme
 
 VIEWS = frozenset({"Reshape", "Transpose"})  # the same numbers in another order or shape: never quantised themselves
@@ -54,7 +54,7 @@ class Unit:
 def source(value: ir.Value) -> ir.Value:
     """The value whose numbers `value` shows, through any number of views."""
     while (node := value.producer()) is not None and node.op_type in VIEWS:
-        value = node.inputs[0]
+        value = given(node.inputs[0])
     return value
 
 
@@ -91,12 +91,12 @@ def _unit(node: ir.Node, scheme: Scheme) -> tuple[Unit, list[ir.Node]]:
         why = "its weight is not constant"
     else:
         why = kernel.refuses(node)
-    count = kernel.operands if kernel else None
+    inputs = node.inputs[: kernel.operands if kernel else None]
     unit = Unit(
         kind=kind,
-        nodes=tuple(n.outputs[0].name for n in nodes),
-        operands=tuple(source(v).name for v in node.inputs[:count] if v is not None and v.dtype == ir.DataType.FLOAT),
-        output=nodes[-1].outputs[0].name,
+        nodes=tuple(name_of(n.outputs[0]) for n in nodes),
+        operands=tuple(name_of(source(v)) for v in inputs if v is not None and v.dtype == ir.DataType.FLOAT),
+        output=name_of(nodes[-1].outputs[0]),
         weight=weight.name if weight is not None else None,
         bias=bias.name if bias is not None else None,
         precision="float" if why else "int8",
@@ -114,5 +114,5 @@ def _sole_reader(value: ir.Value) -> ir.Node | None:
     return uses[0].node
 
 
-def _is_weight(value: ir.Value, rank: int) -> bool:
-    return value.const_value is not None and len(value.shape) == rank
+def _is_weight(value: ir.Value | None, rank: int) -> bool:
+    return value is not None and value.const_value is not None and len(value.const_value.shape) == rank

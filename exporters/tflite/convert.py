@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ..errors import ExportError
-from ..graph import shape, where
+from ..graph import given, name_of, shape, where
 from ..quantization import Constant, constant_operand, quant_of
 from . import conv, elementwise, linear, movement, pool, reduce  # noqa: F401  (each fills the table)
 from .builder import Builder, Operand, Target, Value
@@ -31,8 +31,9 @@ def convert(
     """A canonical model as a .tflite file.
 
     `input_layout`: "nhwc" (images lie in memory as cameras give them) or "nchw" (the model's own), for inputs of rank
-    4. `half_weights`: store float weights as float16 (inputs, outputs and arithmetic stay float32). `metadata`: facts written into the file beside the inputs and outputs. Signature: "serving_default", with the
-    graph's own names. Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape, ArtifactTooLarge).
+    4. `half_weights`: store float weights as float16 (inputs, outputs and arithmetic stay float32). `metadata`: facts
+    written into the file beside the inputs and outputs. Signature: "serving_default", with the graph's own names.
+    Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape, ArtifactTooLarge).
     """
     if input_layout not in ("nhwc", "nchw"):
         raise ValueError(f"input_layout is 'nhwc' or 'nchw', not {input_layout!r}")
@@ -41,22 +42,17 @@ def convert(
         lowering.input(value, input_layout)
     for node in model.graph:
         lowering.node(node)
-    outputs = {_name(v): lowering.output(v) for v in model.graph.outputs}
-    layouts = {_name(v): input_layout if len(shape(v)) == 4 else None for v in model.graph.inputs}
+    outputs = {name_of(v): lowering.output(v) for v in model.graph.outputs}
+    layouts = {name_of(v): input_layout if len(shape(v)) == 4 else None for v in model.graph.inputs}
     facts = {
         **(metadata or {}),
         "inputs": [
-            {"name": _name(v), "shape": list(shape(v)), "layout": layouts[_name(v)]} for v in model.graph.inputs
+            {"name": name_of(v), "shape": list(shape(v)), "layout": layouts[name_of(v)]} for v in model.graph.inputs
         ],
-        "outputs": [{"name": _name(v), "shape": list(shape(v))} for v in model.graph.outputs],
+        "outputs": [{"name": name_of(v), "shape": list(shape(v))} for v in model.graph.outputs],
     }
     builder = lowering.builder
     return serialize(builder.tensors, builder.operators, lowering.inputs, outputs, facts)
-
-
-def _name(value: ir.Value) -> str:
-    assert value.name is not None, "values of a model have names"
-    return value.name
 
 
 class _Lowering:
@@ -71,8 +67,8 @@ class _Lowering:
     def input(self, value: ir.Value, layout: str) -> None:
         logical = shape(value)
         perm = (0, 2, 3, 1) if layout == "nhwc" and len(logical) == 4 else tuple(range(len(logical)))
-        tensor = self.builder.add([logical[p] for p in perm], np.float32, _name(value))
-        self.inputs[_name(value)] = tensor
+        tensor = self.builder.add([logical[p] for p in perm], np.float32, name_of(value))
+        self.inputs[name_of(value)] = tensor
         self.operands[value] = Value(tensor, View.of(logical, perm))
 
     def node(self, node: ir.Node) -> None:
@@ -85,7 +81,7 @@ class _Lowering:
             return
         unit = unit_of(node)
         self.builder.target = Target(
-            _name(unit.output), unit.quant, unit.activation, self._constant(unit.bias), self._hint(unit)
+            name_of(unit.output), unit.quant, unit.activation, self._constant(unit.bias), self._hint(unit)
         )
         operands = [None if v is None else self.operand(v) for v in node.inputs]
         result = table(self.builder, node, operands)
@@ -104,13 +100,13 @@ class _Lowering:
 
     def output(self, value: ir.Value) -> int:
         """The tensor of a graph output: float32, row-major, under the output's name."""
-        self.builder.target = Target(_name(value))
+        self.builder.target = Target(name_of(value))
         tensor = movement.logical(self.builder, self.operand(value))
         if tensor in self.inputs.values():  # an output has to be computed
             tensor = self.builder.emit(
                 "RESHAPE", [tensor, self.builder.const(np.array(shape(value), np.int32))], shape(value)
             )
-        self.builder.tensors[tensor].name = _name(value)
+        self.builder.tensors[tensor].name = name_of(value)
         return tensor
 
     def _constant(self, value: ir.Value | None) -> Constant | None:
@@ -123,18 +119,18 @@ class _Lowering:
 
     def _pair(self, node: ir.Node) -> Operand:
         """QuantizeLinear stores; DequantizeLinear converts nothing by itself: a float reader asks for float."""
-        x = self.operand(node.inputs[0])
+        x = self.operand(given(node.inputs[0]))
         if node.op_type == "DequantizeLinear":
             return x
         if isinstance(x, Constant):
             raise ExportError(f"tflite: {where(node)} quantises a computed constant")
-        return self.builder.quantized(x, quant_of(node), _name(node.outputs[0]))
+        return self.builder.quantized(x, quant_of(node), name_of(node.outputs[0]))
 
     def _hint(self, unit: Unit) -> View | None:
         """The view of the residual that the result is added to, if it is: a linear then takes its outer order."""
         value = unit.output
         for _ in range(4):  # Q, DQ, and a view at most
-            uses = value.uses()
+            uses = tuple(value.uses())
             if len(uses) != 1:
                 return None
             node = uses[0].node
@@ -142,7 +138,7 @@ class _Lowering:
                 value = node.outputs[0]
             elif node.op_type == "Add":
                 other = node.inputs[1] if node.inputs[0] is value else node.inputs[0]
-                found = self.operands.get(other)
+                found = self.operands.get(given(other))
                 return found.view if isinstance(found, Value) else None
             else:
                 return None

@@ -22,9 +22,10 @@ def bias_tensor(mb: Builder, bias: Constant | None, x: Operand, weight: Constant
     assert s_w is not None, "an int8 unit has int8 weights"
     scale = np.float32(s_x.scale[0]) * np.asarray(s_w.scale, np.float32)
     quant = Quant(tuple(float(s) for s in scale))
-    planned = bias.quant if bias is not None and bias.array.dtype == np.int32 else None
-    if planned is not None and np.allclose(np.broadcast_to(planned.scale, scale.shape), scale, rtol=1e-6):
-        return mb.const(np.broadcast_to(bias.array.reshape(-1), (size,)), quant)
+    if bias is not None and bias.quant is not None and bias.array.dtype == np.int32:
+        planned = np.broadcast_to(bias.quant.scale, scale.shape)
+        if np.allclose(planned, scale, rtol=1e-6):
+            return mb.const(np.broadcast_to(bias.array.reshape(-1), (size,)), quant)
     return mb.const(quant.quantize(array.astype(np.float64), np.int32), quant)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import scalar, sole_consumer
+from ..graph import scalar, shape, sole_consumer
 from ..quantization import Quant, constant_operand, quant_of
 from .kernels import FIXED_OUTPUT, INT8, MOVES, VIEWS
 
@@ -85,7 +85,7 @@ def _with_bias(unit: Unit) -> Unit:
         return unit
     other = add.inputs[1] if add.inputs[0] is unit.output else add.inputs[0]
     found = constant_operand(other)
-    size = unit.output.shape[-1]
+    size = shape(unit.output)[-1]
     if found is None or found[0].size != size or found[0].shape[-1:] != (size,):
         return unit
     return Unit(unit.node, add.outputs[0], other, fused=(add,))

@@ -89,7 +89,7 @@ def serialize(
         def Pack(self, builder: Any) -> int:
             data = None
             if self.data is not None:
-                raw = self.data.tobytes()
+                raw = np.asarray(self.data).tobytes()
                 builder.StartVector(1, len(raw), _ALIGNMENT)
                 builder.head -= len(raw)
                 builder.Bytes[builder.head : builder.head + len(raw)] = raw

@@ -26,7 +26,8 @@ def digits():
 
     data = load_digits()
     order = np.random.default_rng(0).permutation(len(data.target))
-    images = F.interpolate(torch.tensor(data.images[order, None] / 8 - 1, dtype=torch.float32), (SIZE, SIZE), mode="bilinear")
+    images = torch.tensor(data.images[order, None] / 8 - 1, dtype=torch.float32)  # (n, 1, 8, 8)
+    images = F.interpolate(images, (SIZE, SIZE), mode="bilinear")
     return images.repeat(1, 3, 1, 1), torch.tensor(data.target[order])
 
 

@@ -20,7 +20,10 @@ from edgeport.runtime.session import (
 )
 from graphs import feeds, graph, run_onnx
 
-TEXT = "agraph (float[1,3,8,10] image) => (float[1,4,8,10] y, float[1,3,8,10] z) { y = Conv (image, w, b) z = Relu (image) }"
+TEXT = (
+    "agraph (float[1,3,8,10] image) => (float[1,4,8,10] y, float[1,3,8,10] z) "
+    "{ y = Conv (image, w, b) z = Relu (image) }"
+)
 CONSTANTS = {"w": (4, 3, 1, 1), "b": (4,)}
 
 

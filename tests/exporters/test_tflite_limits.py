@@ -1,0 +1,154 @@
+"""Which requantisation factors the delegate's int8 kernels take: the numbers in `kernels`, measured at their edges.
+
+A factor is s_input / s_output for ADD, SUB and MEAN, and s_a * s_b / s_output for the others.
+"""
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+from edgeport.exporters.tflite import convert, kernels
+from edgeport.exporters.tflite.kernels import ADD_LIMITS, GEMM_LIMITS, MUL_LIMITS
+from edgeport.runtime.session import ArtifactError
+from edgeport.runtime.tflite_session import delegate_partitions, undelegated
+from graphs import graph, random_integers, run_onnx, run_tflite
+
+LSB = 1.01  # one step of the output, with room for float32
+ZERO_POINTS = {"a": 3, "b": -5, "y": 7}
+
+
+def _pair(name: str) -> str:
+    scale = f"{name}_scale, {name}_zero"
+    return f"{name}_q = QuantizeLinear({name}, {scale}) {name}_dq = DequantizeLinear({name}_q, {scale})"
+
+
+def _parameters(**scales: float) -> dict[str, np.ndarray]:
+    constants = {f"{name}_scale": np.array(scale, np.float32) for name, scale in scales.items()}
+    return constants | {f"{name}_zero": np.array(ZERO_POINTS[name], np.int8) for name in scales}
+
+
+def _two(op: str, factor: float) -> ir.Model:
+    """`a` has the factor; `b` too where it counts by itself."""
+    b = 1.0 if op == "Mul" else factor
+    text = f"{_pair('a')} {_pair('b')} y = {op}(a_dq, b_dq) {_pair('y')}"
+    return graph(
+        f"g (float[4,64] a, float[4,64] b) => (float[4,64] y_dq) {{ {text} }}", _parameters(a=factor, b=b, y=1)
+    )
+
+
+def _matmul(factor: float) -> ir.Model:
+    text = f"{_pair('a')} {_pair('b')} y = MatMul(a_dq, b_dq) {_pair('y')}"
+    constants = _parameters(a=1, b=factor, y=1) | {"b_zero": np.zeros((), np.int8)}  # the only zero point it takes
+    return graph(f"g (float[2,5,8] a, float[2,8,6] b) => (float[2,5,6] y_dq) {{ {text} }}", constants)
+
+
+def _mean(factor: float) -> ir.Model:
+    text = f"{_pair('a')} y = ReduceMean(a_dq, axes) {_pair('y')}"
+    constants = _parameters(a=factor, y=1) | {"axes": np.array([2, 3])}
+    return graph(f"g (float[1,8,6,6] a) => (float[1,8,1,1] y_dq) {{ {text} }}", constants)
+
+
+# kind -> (shape of a, of the weight, of y; the output channel's axis; what computes m from a_dq, w_dq and bias)
+WEIGHTED = {
+    "Conv": ("1,2,5,5", (4, 2, 1, 1), "1,4,5,5", 0, "y = Conv(a_dq, w_dq, bias)"),
+    "Depthwise": ("1,4,7,7", (4, 1, 3, 3), "1,4,5,5", 0, "y = Conv<group=4>(a_dq, w_dq, bias)"),
+    "Linear": ("5,8", (8, 4), "5,4", 1, "m = MatMul(a_dq, w_dq) y = Add(m, bias)"),
+}
+
+
+def _weighted(kind: str, factor: float) -> ir.Model:
+    """One of four channels has the factor; its bias moves the output by 64 steps, as far as int32 reaches."""
+    a, weight, y, axis, text = WEIGHTED[kind]
+    scales = np.array([2.0**-8, 2.0**-8, factor, 2.0**-8], np.float32)
+    constants = _parameters(a=1, y=1) | {
+        "w": np.random.default_rng(0).integers(-127, 128, weight).astype(np.int8),
+        "b": np.clip(np.rint(64 / scales.astype(np.float64)), 0, 2**30).astype(np.int32),
+        "w_scale": scales,
+        "w_zero": np.zeros(4, np.int8),
+        "b_zero": np.zeros(4, np.int32),
+    }
+    text = f"""
+        {_pair("a")} w_dq = DequantizeLinear<axis={axis}>(w, w_scale, w_zero)
+        bias = DequantizeLinear<axis=0>(b, w_scale, b_zero) {text} {_pair("y")}"""
+    return graph(f"g (float[{a}] a) => (float[{y}] y_dq) {{ {text} }}", constants)
+
+
+UNLIMITED = (2.0**-60, 2.0**60)  # that is, beyond any use
+
+# kind -> (the rule in kernels.INT8, graph of a factor, the limits, what the delegate does at and beyond the upper one)
+KINDS = {
+    "Add": ("Add", lambda factor: _two("Add", factor), ADD_LIMITS, "left"),
+    "Sub": ("Sub", lambda factor: _two("Sub", factor), ADD_LIMITS, "left"),
+    "Mul": ("Mul", lambda factor: _two("Mul", factor), MUL_LIMITS, "left"),
+    "Conv": ("Conv", lambda factor: _weighted("Conv", factor), GEMM_LIMITS, "refused"),
+    "Depthwise": ("Conv", lambda factor: _weighted("Depthwise", factor), GEMM_LIMITS, "refused"),
+    "Linear": ("MatMul", lambda factor: _weighted("Linear", factor), GEMM_LIMITS, "refused"),
+    "BatchMatMul": ("BatchMatMul", _matmul, UNLIMITED, "taken"),
+    "ReduceMean": ("ReduceMean", _mean, UNLIMITED, "taken"),
+}
+LIMITED = [kind for kind, (_, _, limits, _) in KINDS.items() if limits != UNLIMITED]
+
+
+def _below(factor: float) -> float:
+    return float(np.nextafter(np.float32(factor), np.float32(0)))
+
+
+def _stored(content: bytes, folder):
+    path = folder / "unit.tflite"
+    path.write_bytes(content)
+    return path
+
+
+def _steps(model: ir.Model, content: bytes) -> float:
+    """The largest difference from ONNX Runtime's arithmetic, in steps of the output (its scale is 1)."""
+    constants = {name: value.const_value.numpy() for name, value in model.graph.initializers.items()}
+    inputs = random_integers(
+        model, {v.name: (constants[f"{v.name}_scale"], constants[f"{v.name}_zero"]) for v in model.graph.inputs}
+    )
+    return float(np.abs(run_tflite(content, inputs)["y_dq"] - run_onnx(model, inputs)["y_dq"]).max())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("where", ["lowest", "usual", "highest"])
+def test_factors_within_the_limits_are_taken(kind, where, tmp_path):
+    _, make, (low, high), _ = KINDS[kind]
+    model = make({"lowest": low, "usual": 2.0**-6, "highest": _below(high)}[where])
+    content = convert(model)
+    path = _stored(content, tmp_path)
+    assert undelegated(path) == []
+    assert delegate_partitions(path) == 1
+    assert _steps(model, content) <= LSB
+
+
+@pytest.mark.parametrize("kind", LIMITED)
+def test_the_upper_limit_is_the_delegates(kind, tmp_path, monkeypatch):
+    rule, make, (_, high), beyond = KINDS[kind]
+    monkeypatch.setitem(kernels.INT8, rule, lambda inputs, out: True)
+    path = _stored(convert(make(high)), tmp_path)
+    if beyond == "refused":  # not the operator alone: the file does not load
+        with pytest.raises(ArtifactError, match="XNNPACK"):
+            undelegated(path)
+    else:
+        assert undelegated(path) == [kind.upper()]
+
+
+@pytest.mark.parametrize("kind", LIMITED)
+def test_the_lower_limit(kind, tmp_path, monkeypatch):
+    """That of ADD, SUB and MUL is the delegate's. Convolutions and linears have none: all their sums round to zero."""
+    rule, make, (low, _), beyond = KINDS[kind]
+    monkeypatch.setitem(kernels.INT8, rule, lambda inputs, out: True)
+    model = make(_below(low))
+    content = convert(model)
+    assert undelegated(_stored(content, tmp_path)) == ([] if beyond == "refused" else [kind.upper()])
+    assert _steps(model, content) <= LSB
+
+
+@pytest.mark.parametrize("kind", LIMITED)
+def test_beyond_the_limits_the_unit_is_float_in_the_same_partition(kind, tmp_path):
+    _, make, (low, high), _ = KINDS[kind]
+    for factor in (_below(low), high):
+        model = make(factor)
+        content = convert(model)
+        path = _stored(content, tmp_path)
+        assert undelegated(path) == []
+        assert delegate_partitions(path) == 1
+        assert _steps(model, content) <= LSB
