@@ -50,7 +50,7 @@ def test_json(by_process, given):
     assert result["artifact"] == "artifacts/lenet5/lenet5_int8.tflite"
     assert result["size_bytes"] == (folder / result["artifact"]).stat().st_size
     assert result["weights"] == str(given / "lenet5.pth")
-    assert result["verdict"] == "ok"
+    assert result["verdict"].partition(":")[0] in ("ok", "warn")
     assert result["agreement"]["samples"] == 2  # 12 photographs: 10 may calibrate
     assert result["ratio"] == result["latency"]["median_ms"] / result["fp32"]["latency"]["median_ms"]
     assert list(result["fp32"]) == RESULT
@@ -210,7 +210,10 @@ def test_full_disk(tmp_path):
 
 
 @pytest.mark.skipif(os.getuid() != 0 or sys.platform != "linux", reason="mounting needs root")
-@pytest.mark.parametrize("target", ["tflite", "openvino", "coreml", "onnx"])
+@pytest.mark.parametrize(
+    "target",
+    ["tflite", "coreml", *(pytest.param(target, marks=pytest.mark.exhaustive) for target in ("openvino", "onnx"))],
+)
 def test_really_full_disk(tmp_path, target):
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", tmp_path], capture_output=True)
     if mounted.returncode:
@@ -230,6 +233,14 @@ def test_really_full_disk(tmp_path, target):
     assert not left
 
 
+def waiting(folder: Path) -> set[Path]:
+    """The artifacts that are written and not yet published."""
+    try:
+        return set(folder.glob(f"{PREFIX}*/*.tflite"))
+    except FileNotFoundError:  # one of the folders was removed meanwhile
+        return set()
+
+
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.exhaustive)])
 def test_killed_while_it_writes(exported, tmp_path, kills):
     rng = random.Random(0)
@@ -237,9 +248,9 @@ def test_killed_while_it_writes(exported, tmp_path, kills):
     command = [*ENTRY, "export", "lenet5", "--quiet", "--no-benchmark", "--int8"]
     caught = 0
     for _ in range(kills):
-        stale = set(folder.glob(f"{PREFIX}*/*.tflite"))
+        stale = waiting(folder)
         process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while process.poll() is None and set(folder.glob(f"{PREFIX}*/*.tflite")) <= stale:
+        while process.poll() is None and waiting(folder) <= stale:
             time.sleep(0.001)
         time.sleep(rng.uniform(0, 0.2))
         process.kill()
