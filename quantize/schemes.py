@@ -11,7 +11,7 @@ from typing import Literal
 import onnx_ir as ir
 
 from ..exporters.graph import scalar, shape
-from ..exporters.tflite.kernels import ADD_LIMITS, GEMM_LIMITS, MUL_LIMITS
+from ..exporters.tflite.kernels import ADD_LIMITS, GEMM_LIMITS, MUL_LIMITS, SIGMOID, TANH
 from .qparams import QParams
 
 
@@ -81,8 +81,8 @@ TFLITE_XNNPACK = Scheme(
         "Add": _ADD,
         "Sub": _ADD,
         "Mul": Kernel(operands=2, multiplier="product", limits=MUL_LIMITS),
-        "Sigmoid": Kernel(fixed_output=QParams((1 / 256,), -128)),  # fixed by the int8 LOGISTIC kernel
-        "Tanh": Kernel(fixed_output=QParams((1 / 128,), 0)),  # fixed by the int8 TANH kernel
+        "Sigmoid": Kernel(fixed_output=QParams(SIGMOID.scale, SIGMOID.zero_point)),  # fixed by the int8 LOGISTIC kernel
+        "Tanh": Kernel(fixed_output=QParams(TANH.scale, TANH.zero_point)),  # fixed by the int8 TANH kernel
         "ReduceMean": Kernel(),
         "Concat": Kernel(operands=None, same_parameters=True, light=True, moves_data=True),
         "Slice": Kernel(same_parameters=True, light=True, moves_data=True),
@@ -161,7 +161,7 @@ ONNXRUNTIME_CPU = Scheme(
         "Linear": Kernel(weight_axis=1, epilogues=_ACTS, result="float"),  # (in, out); QGemm, MatMulIntegerToFloat
         "Add": Kernel(operands=2, epilogues=("Relu",), light=True),  # QLinearAdd
         "Mul": Kernel(operands=2),  # QLinearMul
-        "Sigmoid": Kernel(fixed_output=QParams((1 / 256,), -128)),  # QLinearSigmoid; the parameters are as for TFLite
+        "Sigmoid": Kernel(fixed_output=QParams(SIGMOID.scale, SIGMOID.zero_point)),  # QLinearSigmoid; the parameters are as for TFLite
         "Concat": Kernel(operands=None, same_parameters=True, light=True, moves_data=True),
         "Slice": Kernel(same_parameters=True, light=True, moves_data=True),
         "MaxPool": Kernel(same_parameters=True),

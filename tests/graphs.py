@@ -16,8 +16,8 @@ def graph(text: str, constants: dict[str, object] | None = None, seed: int = 0) 
         if isinstance(c, tuple):
             fan_in = int(np.prod(c[1:])) if len(c) > 2 else c[0] if len(c) == 2 else 1
             array = (rng.standard_normal(c) / np.sqrt(fan_in)).astype(np.float32)
-        elif isinstance(c, np.ndarray):
-            array = c
+        elif isinstance(c, np.ndarray | np.generic):
+            array = np.asarray(c)
         elif all(isinstance(v, int) for v in c):
             array = np.array(c, np.int64)
         else:

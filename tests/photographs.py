@@ -34,6 +34,7 @@ def crops(names: tuple[str, ...], count: int, variant: Variant, seed: int = 0) -
         side = int(min(picture.size) * rng.uniform(0.4, 1))
         left, top = (int(rng.integers(0, s - side + 1)) for s in picture.size)
         picture = picture.crop((left, top, left + side, top + side)).resize(variant.input_size[:0:-1], Image.BICUBIC)
-        x = (np.asarray(picture, np.float32) / 255 - mean) / std
+        picture = picture if variant.input_size[0] == 3 else picture.convert("L")
+        x = (np.asarray(picture, np.float32).reshape(*variant.input_size[1:], -1) / 255 - mean) / std
         out.append(np.ascontiguousarray(x.transpose(2, 0, 1)[None], np.float32))
     return out

@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import UnsupportedOp
 from ..half_precision import halved
 from ..quantization import Constant, Quant
+from .kernels import requantizes
 from .view import Shape, View
 from .writer import Operator, Tensor
 
@@ -161,11 +162,13 @@ class Builder:
 
     def quantized(self, value: Value, quant: Quant, name: str = "") -> Value:
         """The value as int8 under `quant`: as it is, requantised, or quantised."""
-        if self.tensors[value.tensor].quant == quant:
+        tensor = value.tensor
+        stored, shape = self.tensors[tensor].quant, self.shape(tensor)
+        if stored == quant:
             return value
-        return Value(
-            self.emit("QUANTIZE", [value.tensor], self.shape(value.tensor), quant=quant, name=name), value.view
-        )
+        if stored is not None and not requantizes(stored, quant):
+            tensor = self.cached("DEQUANTIZE", [tensor], shape, None)
+        return Value(self.emit("QUANTIZE", [tensor], shape, quant=quant, name=name), value.view)
 
     def non_negative(self, x: Operand) -> bool:
         """Whether no element of `x` can be below zero, by the operator that computed it or by its int8 range."""

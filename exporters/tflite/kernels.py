@@ -20,6 +20,14 @@ MUL_LIMITS = (2.0**-16, 2.0**8)  # s_a * s_b / s_output; beyond: the same
 # s_input * s_weight / s_output of a convolution or fully connected layer, per channel. From 2**8 on the file does not
 # load. Below 2**-32 every int32 sum rounds to zero: computed here, but a fixed-point multiplier has no bits for it.
 GEMM_LIMITS = (2.0**-32, 2.0**8)
+QUANTIZE_LIMITS = (2.0**-8, 2.0**7)  # s_input / s_output of int8 to int8, both ends included; beyond: not delegated
+
+
+
+def requantizes(stored: Quant, wanted: Quant) -> bool:
+    """Whether QUANTIZE takes int8 under one scale to int8 under the other."""
+    return QUANTIZE_LIMITS[0] <= stored.scale[0] / wanted.scale[0] <= QUANTIZE_LIMITS[1]
+
 
 Rule = Callable[[Sequence[Quant], Quant], bool]
 

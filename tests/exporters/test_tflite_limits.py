@@ -152,3 +152,20 @@ def test_beyond_the_limits_the_unit_is_float_in_the_same_partition(kind, tmp_pat
         assert undelegated(path) == []
         assert delegate_partitions(path) == 1
         assert _steps(model, content) <= LSB
+
+
+@pytest.mark.parametrize("factor", [2.0**-12, 2.0**-8, 1.7, 2.0**7, 2.0**10])
+def test_requantisation_stays_in_the_partition(factor, tmp_path):
+    """int8 under one scale to int8 under another: by QUANTIZE within its limits, through float beyond them."""
+    scale = 0.01
+    text = """agraph (float[1,2,4,4] x) => (float[1,2,4,4] y) {
+        a = QuantizeLinear (x, s, z) b = DequantizeLinear (a, s, z) t = Transpose <perm=[0,1,3,2]> (b)
+        c = QuantizeLinear (t, r, z) y = DequantizeLinear (c, r, z) }"""
+    model = graph(text, {"s": np.float32(scale), "r": np.float32(scale / factor), "z": np.int8(0)})
+    path = tmp_path / "requantise.tflite"
+    path.write_bytes(convert(model))
+    assert undelegated(path) == []
+    assert delegate_partitions(path) == 1
+    x = {"x": np.random.default_rng(0).uniform(-1.3, 1.3, (1, 2, 4, 4)).astype(np.float32)}
+    steps = np.abs(run_tflite(path.read_bytes(), x)["y"] - run_onnx(model, x)["y"]) / (scale / factor)
+    assert steps.max() <= 1.01

@@ -1,5 +1,6 @@
 """Whole models through the converter: float against PyTorch, int8 unit by unit, both inside one delegate partition."""
 
+import copy
 import time
 from functools import cache
 
@@ -9,7 +10,7 @@ import torch
 from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.from_torch import from_torch
 from edgeport.exporters.tflite import convert
-from edgeport.models import create_model, get_variant, redraw
+from edgeport.models import create_model, get_variant, list_models, redraw
 from edgeport.quantize import TFLITE_XNNPACK, apply, collect, plan
 from edgeport.runtime.tflite_session import delegate_partitions, undelegated
 from graphs import feeds, random_integers, run_onnx, run_tflite, units
@@ -17,6 +18,7 @@ from photographs import CALIBRATION, VALIDATION, crops
 
 MODELS = ["mobilevit_s", "mobilenetv2_100", "mobilenetv3_large_100", "resnet18", "vit_tiny_patch16_224"]
 EXPORT_SECONDS = 1.0  # canonical graph -> bytes
+LARGEST_EXPORT_SECONDS = 5.0
 HALF_SNR = 45.0  # dB
 JUDGED_SNR = (100.0, 24.0)  # dB; float, int8: two releases of the kernels round differently, and that adds up
 LSB = 1.01  # one step of the output, with room for float32
@@ -116,6 +118,29 @@ def snr(expected, got):
     """Signal-to-noise ratio in dB; inf where both are equal."""
     error = np.square(expected.astype(np.float64) - got).sum()
     return 10 * np.log10(np.square(expected.astype(np.float64)).sum() / error) if error else np.inf
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", [n for n in list_models() if n not in MODELS])
+def test_every_other_model(name, tmp_path):
+    """Float within tolerance, both files whole in one partition, written in under five seconds."""
+    built.cache_clear(), quantized.cache_clear(), files.cache_clear()  # the large ones would add up
+    module, graph = built(name)
+    contents = files(name)
+    start = time.process_time()
+    convert(graph)
+    assert time.process_time() - start < LARGEST_EXPORT_SECONDS
+    for content in contents:
+        path = tmp_path / "model.tflite"
+        path.write_bytes(content)
+        assert undelegated(path) == []
+        assert delegate_partitions(path) == 1
+    x = crops(VALIDATION, 1, get_variant(name))[0]
+    with torch.no_grad():
+        expected = module(torch.from_numpy(x)).numpy()
+        noise = np.abs(expected - copy.deepcopy(module).double()(torch.from_numpy(x).double()).numpy()).max()
+    got = run_tflite(contents[0], {"image": x})["logits"]
+    assert np.abs(got - expected).max() <= max(1e-4 * expected.std(), 3 * noise)  # deep ResNets: PyTorch's own noise
 
 
 def test_int8_inputs_that_are_not_image_like_do_not_overflow():
