@@ -87,10 +87,16 @@ def quantized(target: Target, prepared: Prepared, console: Console, seconds: dic
 
     assert prepared.statistics is not None
     assert prepared.calibration is not None
-    with console.stage(f"{target.name}: plan int8, correct the biases", seconds, "calibrate"):
-        plan = quantize.plan(prepared.graph, prepared.statistics, getattr(quantize, target.scheme), observer=OBSERVER)
-        inputs = prepared.calibration.take(NUM_CORRECTING)
-        return quantize.apply(quantize.correct_biases(prepared.graph, plan, inputs.feeds(INPUT)), plan)
+    graph, inputs = prepared.graph, prepared.calibration.take(NUM_CORRECTING)
+    with console.stage(f"{target.name}: plan int8", seconds, "calibrate"):
+        plan = quantize.plan(graph, prepared.statistics, getattr(quantize, target.scheme), observer=OBSERVER)
+    if prepared.effort == "high":
+        with console.stage(f"{target.name}: round the weights", seconds, "calibrate", len(inputs)) as advance:
+            graph = quantize.round_weights(graph, plan, inputs.feeds(INPUT), progress=advance)
+    if prepared.effort != "fast":
+        with console.stage(f"{target.name}: correct the biases", seconds, "calibrate"):
+            graph = quantize.correct_biases(graph, plan, inputs.feeds(INPUT), reference=prepared.graph)
+    return quantize.apply(graph, plan)
 
 
 def opened(path: Path, job: Job, prepared: Prepared) -> Session:

@@ -58,6 +58,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="at most so many (default: 300 images, 32 if generated)",
     )
+    parser.add_argument(
+        "--effort",
+        choices=["fast", "default", "high"],
+        default="default",
+        help="of int8: ranges only; biases corrected too; weights rounded layer by layer too (a minute or more)",
+    )
     options.add_validation(parser)
     parser.add_argument("--output-dir", default="artifacts", metavar="DIR", help="artifacts go to DIR/MODEL/")
     options.add_timing(parser)

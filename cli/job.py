@@ -25,6 +25,7 @@ class Job:
     labels: str | None = None
     calibration_data: str | None = None
     num_calibration_samples: int | None = None
+    effort: str = "default"
     validation_data: str | None = None
     num_validation_samples: int = 50
     output_dir: str = "artifacts"

@@ -32,6 +32,7 @@ class Prepared:
         reference: what artifacts are compared with.
         labels: of the classes, or None.
         calibration: the inputs that calibrate, None for float.
+        effort: how much is done for int8 beyond them.
         statistics: what they gave.
         validation: the inputs that validate and are timed.
         seconds: what the stages so far took; a target goes on from a copy.
@@ -42,6 +43,7 @@ class Prepared:
     reference: Session
     labels: tuple[str, ...] | None
     calibration: Inputs | None
+    effort: str
     statistics: "Statistics | None"
     validation: Inputs
     seconds: dict[str, float]
@@ -56,7 +58,8 @@ class Prepared:
             count=len(self.calibration),
             inputs=tuple(self.calibration.digests()),
             observer=OBSERVER,
-            correcting=min(len(self.calibration), NUM_CORRECTING),
+            effort=self.effort,
+            correcting=0 if self.effort == "fast" else min(len(self.calibration), NUM_CORRECTING),
             warning=NOT_REAL if self.calibration.source == GENERATED else None,
         )
 
@@ -70,7 +73,9 @@ def prepare(job: Job, subject: Subject, console: Console) -> Prepared:
     if labels and job.labels:
         check_labels(labels, job.labels, graph)
     statistics = calibrated(graph, calibration, console, seconds) if calibration else None
-    return Prepared(subject, graph, reference(subject), labels, calibration, statistics, validation, seconds)
+    return Prepared(
+        subject, graph, reference(subject), labels, calibration, job.effort, statistics, validation, seconds
+    )
 
 
 def choose_inputs(job: Job, subject: Subject, console: Console) -> tuple[Inputs | None, Inputs]:

@@ -77,7 +77,8 @@ class Calibration:
         source: a folder or file as given, or "generated".
         inputs: a digest of each, so that nobody validates on them.
         observer: how a range was chosen from what was seen.
-        correcting: how many of the inputs corrected the biases.
+        effort: "fast" (ranges only), "default" (biases corrected), "high" (weights rounded by layer, too).
+        correcting: how many of the inputs the effort used.
         warning: says loudly where they are no real images.
     """
 
@@ -85,6 +86,7 @@ class Calibration:
     count: int
     inputs: tuple[str, ...]
     observer: str
+    effort: str
     correcting: int
     warning: str | None = None
 

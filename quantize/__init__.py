@@ -6,6 +6,7 @@ from .corrections import correct_biases
 from .errors import QuantizeError
 from .plan import Plan, plan
 from .qparams import QParams
+from .rounding import round_weights
 from .schemes import COREML_ANE, ONNXRUNTIME_CPU, OPENVINO_CPU, TFLITE_XNNPACK, Scheme
 from .statistics import Statistics
 
@@ -23,4 +24,5 @@ __all__ = [
     "collect",
     "correct_biases",
     "plan",
+    "round_weights",
 ]

@@ -29,9 +29,12 @@ def correct_biases(
     plan: Plan,
     feeds: Iterable[Mapping[str, np.ndarray]],
     *,
+    reference: ir.Model | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> ir.Model:
-    """A copy of the float `model` whose biases make `apply(copy, plan)` agree with `model` in every channel's mean.
+    """A copy of the float `model` whose biases make `apply(copy, plan)` agree with `reference` in every channel's mean.
+
+    `reference` is `model` itself, or the float model whose weights `model` has rounded.
 
     Every input is run once through each graph, all inputs side by side, layer by layer; memory holds what one layer
     hands to the rest, in int8, for every input: some 2 MB per 256x256 image, so 32 to 200 inputs are meant. Layers
@@ -41,7 +44,7 @@ def correct_biases(
     if not feeds:
         raise QuantizeError("correct_biases: no calibration inputs; give at least one")
     layers = {u.accumulates: u for u in plan.units if u.precision == "int8" and u.accumulates is not None}
-    wanted = _float_means(model, layers, feeds)
+    wanted = _float_means(reference or model, layers, feeds)
     corrected = model.clone()
     walk = _Walk(apply(model, plan), [unit.nodes[0] for unit in layers.values()], feeds)
     values = {name_of(output): output for node in corrected.graph for output in node.outputs}

@@ -161,7 +161,9 @@ ONNXRUNTIME_CPU = Scheme(
         "Linear": Kernel(weight_axis=1, epilogues=_ACTS, result="float"),  # (in, out); QGemm, MatMulIntegerToFloat
         "Add": Kernel(operands=2, epilogues=("Relu",), light=True),  # QLinearAdd
         "Mul": Kernel(operands=2),  # QLinearMul
-        "Sigmoid": Kernel(fixed_output=QParams(SIGMOID.scale, SIGMOID.zero_point)),  # QLinearSigmoid; the parameters are as for TFLite
+        "Sigmoid": Kernel(
+            fixed_output=QParams(SIGMOID.scale, SIGMOID.zero_point)
+        ),  # QLinearSigmoid; the parameters are as for TFLite
         "Concat": Kernel(operands=None, same_parameters=True, light=True, moves_data=True),
         "Slice": Kernel(same_parameters=True, light=True, moves_data=True),
         "MaxPool": Kernel(same_parameters=True),

@@ -23,7 +23,6 @@ GEMM_LIMITS = (2.0**-32, 2.0**8)
 QUANTIZE_LIMITS = (2.0**-8, 2.0**7)  # s_input / s_output of int8 to int8, both ends included; beyond: not delegated
 
 
-
 def requantizes(stored: Quant, wanted: Quant) -> bool:
     """Whether QUANTIZE takes int8 under one scale to int8 under the other."""
     return QUANTIZE_LIMITS[0] <= stored.scale[0] / wanted.scale[0] <= QUANTIZE_LIMITS[1]

@@ -36,7 +36,13 @@ MANIFEST = Manifest(
     outputs=(Output(name="logits", shape=(1, 10), dtype="float32", labels=("null", "één")),),
     scheme="tflite_xnnpack",
     calibration=Calibration(
-        source="generated", count=2, inputs=("01", "02"), observer="mse", correcting=2, warning="no photographs"
+        source="generated",
+        count=2,
+        inputs=("01", "02"),
+        observer="mse",
+        effort="default",
+        correcting=2,
+        warning="no photographs",
     ),
     tools={"torch": "2", "edgeport": "1"},
     artifact=Artifact(file="lenet5_int8.tflite", size_bytes=1, sha256="cd"),
