@@ -7,6 +7,7 @@ In an int8 unit the tensors handed out are int8, else float32: the lowerings are
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -83,7 +84,8 @@ class Builder:
     def const(self, array: np.ndarray, quant: Quant | None = None) -> int:
         """A constant tensor; equal constants are one."""
         array = np.ascontiguousarray(array).reshape(np.shape(array))
-        key = ("const", array.dtype.str, array.shape, quant, array.tobytes())
+        digest = hashlib.blake2b(array.reshape(-1).view(np.uint8).data, digest_size=16).digest()
+        key = ("const", array.dtype.str, array.shape, quant, digest)
         if key not in self._cache:
             self.tensors.append(Tensor(f"const:{len(self.tensors)}", array.shape, array.dtype.type, quant, array))
             self._cache[key] = len(self.tensors) - 1
@@ -94,9 +96,8 @@ class Builder:
         array = c.array if self.target.quant is not None else c.float()
         if array.dtype == np.float64:
             array = array.astype(np.float32)
-        return self.const(
-            array if shape is None else array.reshape(shape), c.quant if array.dtype != np.float32 else None
-        )
+        quant = None if array.dtype == np.float32 else c.quant
+        return self.const(array if shape is None else array.reshape(shape), quant)
 
     def weight(self, c: Constant) -> int:
         """The weight of a convolution or linear. float16 is widened by a DEQUANTIZE, which runs once, at load time."""
@@ -114,13 +115,11 @@ class Builder:
         shape: Sequence[int],
         *,
         quant: Quant | None = None,
-        dtype: Any = None,
         name: str = "",
         **options: Any,
     ) -> int:
         """An operator with the given schema options; returns its output (int8 if `quant` is given, else float32)."""
-        dtype = dtype or (np.float32 if quant is None else np.int8)
-        out = self.add(shape, dtype, name, quant)
+        out = self.add(shape, np.float32 if quant is None else np.int8, name, quant)
         self.operators.append(Operator(op, tuple(inputs), out, options))
         return out
 

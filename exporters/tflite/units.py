@@ -96,9 +96,8 @@ def _with_activation(unit: Unit) -> Unit | None:
     if follower is None:
         return None
     activation = {"Relu": "RELU"}.get(follower.op_type)
-    if follower.op_type == "Clip":
-        low, high = (scalar(v) for v in (*follower.inputs[1:3], None, None)[:2])
-        activation = {(0.0, 6.0): "RELU6", (0.0, 1.0): "CLIP_0_1", (0.0, None): "RELU"}.get((low, high))  # type: ignore[arg-type]
+    if follower.op_type == "Clip" and scalar(follower.inputs[1]) == 0:
+        activation = {6.0: "RELU6", 1.0: "CLIP_0_1"}.get(scalar(follower.inputs[2]) or 0.0)
     if activation is None:
         return None
     return Unit(unit.node, follower.outputs[0], unit.bias, activation, fused=(*unit.fused, follower))
