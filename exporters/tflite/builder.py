@@ -24,7 +24,7 @@ from .writer import Operator, Tensor
 
 _MAX_TRANSPOSE_RANK = 6  # TRANSPOSE: reference kernels and XNNPACK both stop there
 
-_NON_NEGATIVE = frozenset({"RELU", "RELU6", "RELU_0_TO_1", "LOGISTIC", "SOFTMAX"})
+_NON_NEGATIVE = frozenset({"RELU", "RELU6", "LOGISTIC", "SOFTMAX"})
 
 Groups = Sequence[Sequence[int]]
 

@@ -33,27 +33,37 @@ def same_pads(size: int, kernel: int, stride: int) -> tuple[int, int]:
 
 def pad_spatial(
     mb: Builder, x: int, kernel: tuple[int, int], strides: tuple[int, int], pads: tuple[int, int, int, int]
-) -> tuple[int, int]:
-    """(tensor, Padding): `kernel` is the dilated size, `pads` ONNX's (top, left, bottom, right).
+) -> tuple[int, int, tuple[int, int]]:
+    """(tensor, Padding, height and width of the result): `kernel` is the dilated size, `pads` ONNX's (t, l, b, r).
 
     What the last window does not reach is not padded; only what is then neither SAME nor VALID costs a PAD.
     """
-    n, h, w, c = mb.shape(x)
-    sizes, ends, same = (h, w), [], True
+    sizes, ends, outs, same = mb.shape(x)[1:3], [], [], True
     for i in (0, 1):
         before, after, k, s = pads[i], pads[i + 2], kernel[i], strides[i]
         out = (sizes[i] + before + after - k) // s + 1
         after = (out - 1) * s + k - sizes[i] - before  # what is used; negative: the rest of the image is not read
         ends.append((before, max(after, 0)))
+        outs.append(out)
         same &= same_pads(sizes[i], k, s) == ends[-1] and out == -(-sizes[i] // s)
+    size = (outs[0], outs[1])
     if ends == [(0, 0), (0, 0)]:
-        return x, 1  # VALID
+        return x, 1, size  # VALID
     if same:
-        return x, 0  # SAME
+        return x, 0, size  # SAME
     (top, bottom), (left, right) = ends
+    return framed(mb, x, (top, left, bottom, right)), 1, size
+
+
+def framed(mb: Builder, x: int, pads: tuple[int, int, int, int], fill: np.ndarray | None = None) -> int:
+    """The NHWC tensor with `pads` (top, left, bottom, right) around it: zeros, or the stored value `fill` (1,)."""
+    n, h, w, c = mb.shape(x)
+    top, left, bottom, right = pads
     amounts = mb.const(np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32))
     shape = (n, h + top + bottom, w + left + right, c)
-    return mb.cached("PAD", [x, amounts], shape, mb.quant(x)), 1
+    if fill is None:
+        return mb.cached("PAD", [x, amounts], shape, mb.quant(x))
+    return mb.cached("PADV2", [x, amounts, mb.const(fill, mb.quant(x))], shape, mb.quant(x))
 
 
 @lower("Conv")
@@ -75,9 +85,7 @@ def conv(
     x_tensor = spatial(mb, x)
     channels = mb.shape(x_tensor)[-1]
     dilated = (dilations[0] * (kh - 1) + 1, dilations[1] * (kw - 1) + 1)
-    h_out = (mb.shape(x_tensor)[1] + pads[0] + pads[2] - dilated[0]) // strides[0] + 1
-    w_out = (mb.shape(x_tensor)[2] + pads[1] + pads[3] - dilated[1]) // strides[1] + 1
-    x_tensor, padding = pad_spatial(mb, x_tensor, dilated, strides, pads)
+    x_tensor, padding, size = pad_spatial(mb, x_tensor, dilated, strides, pads)
     options = dict(
         padding=padding,
         strideH=strides[0],
@@ -93,7 +101,7 @@ def conv(
         w = Constant(weight.array.transpose(0, 2, 3, 1), _on_axis(weight.quant, 0))  # OIHW -> OHWI
         op = "CONV_2D"
     inputs = [x_tensor, mb.weight(w), bias_tensor(mb, bias, x, weight, out_channels)]
-    shape = (mb.shape(x_tensor)[0], h_out, w_out, out_channels)
+    shape = (mb.shape(x_tensor)[0], *size, out_channels)
     return from_spatial(mb.run(op, inputs, shape, **options), shape)
 
 

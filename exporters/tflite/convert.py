@@ -101,7 +101,7 @@ class _Lowering:
     def output(self, value: ir.Value) -> int:
         """The tensor of a graph output: float32, row-major, under the output's name."""
         self.builder.target = Target(name_of(value))
-        tensor = movement.logical(self.builder, self.operand(value))
+        tensor = self.builder.contiguous(self.builder.value(self.operand(value))).tensor
         if tensor in self.inputs.values():  # an output has to be computed
             tensor = self.builder.emit(
                 "RESHAPE", [tensor, self.builder.const(np.array(shape(value), np.int32))], shape(value)

@@ -56,10 +56,6 @@ def _any(inputs: Sequence[Quant], out: Quant) -> bool:
     return True
 
 
-def _same(inputs: Sequence[Quant], out: Quant) -> bool:
-    return all(q == out for q in inputs)
-
-
 # ONNX operator -> rule on the quantisation of its inputs and its output
 INT8: dict[str, Rule] = {
     "Conv": _linear,

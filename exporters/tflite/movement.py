@@ -206,9 +206,3 @@ def pad(
     filler = np.array([fill], np.float32)
     inputs.append(mb.const(filler) if quant is None else mb.const(quant.quantize(filler), quant))
     return Value(mb.move("PADV2", inputs, shape), view)
-
-
-def logical(mb: Builder, x: Operand) -> int:
-    """The tensor in logical, row-major order and shape (for the model's outputs)."""
-    x = mb.value(x)
-    return mb.laid_out(x, [x.view.of_dim(d) for d in range(len(x.shape))])

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..errors import UnsupportedAttribute
 from .builder import Builder, Operand, Value
-from .conv import from_spatial, pad_spatial, spatial
+from .conv import framed, from_spatial, pad_spatial, spatial
 from .table import lower
 
 
@@ -47,17 +47,15 @@ def _pool(
     zeros: bool,
 ) -> Value:
     """`zeros`: whether zeros around the image give the right result. Padding SAME never counts what it adds."""
-    n, h, w, c = mb.shape(x)
-    h_out = (h + pads[0] + pads[2] - kernel[0]) // strides[0] + 1
-    w_out = (w + pads[1] + pads[3] - kernel[1]) // strides[1] + 1
-    padded, padding = pad_spatial(mb, x, kernel, strides, pads)
+    padded, padding, size = pad_spatial(mb, x, kernel, strides, pads)
     explicit = padded != x
     if (explicit and not zeros) or (op == "AVERAGE_POOL_2D" and zeros and padding == 0):
         padded, padding = _padded(mb, op, x, pads, zeros), 1
+    shape = (mb.shape(x)[0], *size, mb.shape(x)[-1])
     y = mb.run(
         op,
         [padded],
-        (n, h_out, w_out, c),
+        shape,
         padding=padding,
         strideH=strides[0],
         strideW=strides[1],
@@ -65,20 +63,16 @@ def _pool(
         filterWidth=kernel[1],
         fusedActivationFunction=mb.activation(),
     )
-    return from_spatial(y, (n, h_out, w_out, c))
+    return from_spatial(y, shape)
 
 
 def _padded(mb: Builder, op: str, x: int, pads: tuple[int, int, int, int], zeros: bool) -> int:
     """The image with all its padding written out: zeros, or what no maximum takes (which the delegate does not run)."""
-    n, h, w, c = mb.shape(x)
-    quant = mb.quant(x)
-    amounts = mb.const(np.array([[0, 0], [pads[0], pads[2]], [pads[1], pads[3]], [0, 0]], np.int32))
-    shape = (n, h + pads[0] + pads[2], w + pads[1] + pads[3], c)
     if zeros:
-        return mb.cached("PAD", [x, amounts], shape, quant)
+        return framed(mb, x, pads)
     if op != "MAX_POOL_2D":
         raise UnsupportedAttribute(
             f"tflite: '{mb.target.name}' averages without its padding, and the padding {pads} is not SAME"
         )
-    lowest = np.array([np.finfo(np.float32).min], np.float32) if quant is None else np.array([-128], np.int8)
-    return mb.cached("PADV2", [x, amounts, mb.const(lowest, quant)], shape, quant)
+    lowest = np.array([np.finfo(np.float32).min], np.float32) if mb.quant(x) is None else np.array([-128], np.int8)
+    return framed(mb, x, pads, lowest)

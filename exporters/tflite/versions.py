@@ -62,7 +62,6 @@ _SINCE = {
     ("BATCH_MATMUL", 2): (2, 3, 0),
     ("RESIZE_BILINEAR", 3): (2, 2, 0),
     ("RELU", 2): (2, 1, 0),
-    ("RELU_0_TO_1", 1): (2, 10, 0),
     ("GELU", 1): (2, 9, 0),
     ("MAXIMUM", 3): (2, 3, 0),
     ("MINIMUM", 3): (2, 3, 0),

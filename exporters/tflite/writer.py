@@ -51,7 +51,6 @@ _OPTIONS = {
     "PADV2": "PadV2Options",
     "RELU": None,
     "RELU6": None,
-    "RELU_0_TO_1": None,
     "LOGISTIC": None,
     "TANH": None,
     "SQRT": None,
