@@ -49,6 +49,13 @@ def run_onnx(model: ir.Model, inputs: dict[str, np.ndarray]) -> dict[str, np.nda
     return dict(zip(names, session.run(names, inputs), strict=True))
 
 
+def snr_db(reference, other) -> float:
+    """Signal-to-noise ratio of `other` against `reference`; 300 dB and more where they are equal."""
+    reference = np.asarray(reference, np.float64)
+    error = np.square(reference - other).sum()
+    return float(10 * np.log10(np.square(reference).sum() / max(error, 1e-30)))
+
+
 def run_tflite(content: bytes, inputs: dict[str, np.ndarray], *, delegate: bool = True) -> dict[str, np.ndarray]:
     """LiteRT through the signature. Images of rank 4 are put into the layout of the file's own input."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType

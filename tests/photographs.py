@@ -1,26 +1,12 @@
 """Real photographs for tests, from packages that ship some: scikit-learn's samples and scikit-image's data."""
 
-from pathlib import Path
-
 import numpy as np
+from demo import photograph
 from edgeport.models import Variant
 from PIL import Image
 
 CALIBRATION = ("china", "flower", "coffee", "motorcycle_left", "retina", "hubble_deep_field", "brick", "grass")
 VALIDATION = ("astronaut", "chelsea", "rocket")
-
-
-def photograph(name: str) -> Image.Image:
-    """An RGB photograph by the name that its package gives it."""
-    if name in ("china", "flower"):
-        from sklearn.datasets import load_sample_image
-
-        return Image.fromarray(load_sample_image(f"{name}.jpg"))
-    import skimage.data
-
-    if name.startswith("motorcycle"):  # one half of a stereo pair
-        return Image.open(Path(skimage.data.__file__).with_name(f"{name}.png")).convert("RGB")
-    return Image.fromarray(getattr(skimage.data, name)()).convert("RGB")
 
 
 def crops(names: tuple[str, ...], count: int, variant: Variant, seed: int = 0) -> list[np.ndarray]:

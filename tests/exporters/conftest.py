@@ -7,20 +7,15 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import onnx
 import onnx_ir as ir
-import onnxruntime
 import pytest
 from edgeport.exporters.dialect import OPSET
 from edgeport.exporters.graph import remove_dead
+from graphs import run_onnx
 from onnx_ir.passes import common
 
 
 def _run(model: ir.Model, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(ir.to_proto(model).SerializeToString(), options)
-    return session.run(None, dict(feeds))
+    return list(run_onnx(model, dict(feeds)).values())
 
 
 def _parse(text: str) -> ir.Model:

@@ -16,6 +16,7 @@ from edgeport.models import create_model, get_variant, redraw
 from edgeport.quantize import ONNXRUNTIME_CPU, OPENVINO_CPU, TFLITE_XNNPACK, apply, collect, plan
 from edgeport.runtime.onnx_session import OnnxSession
 from edgeport.runtime.openvino_session import OpenVINOSession
+from graphs import snr_db
 from photographs import CALIBRATION, VALIDATION, crops
 
 FAST = ["mobilenetv3_large_100", "mobilevit_s", "concat"]
@@ -67,10 +68,6 @@ def outputs(session, name):
 def opened(name, target, precision, **options):
     session = OpenVINOSession if target == "openvino" else OnnxSession
     return session(artifact(name, target, precision), **options)
-
-
-def snr_db(reference, other):
-    return 10 * np.log10((reference**2).sum() / ((reference - other) ** 2).sum())
 
 
 @pytest.mark.parametrize("target", ["openvino", "onnx"])

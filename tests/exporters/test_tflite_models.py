@@ -13,7 +13,7 @@ from edgeport.exporters.tflite import convert
 from edgeport.models import create_model, get_variant, list_models, redraw
 from edgeport.quantize import TFLITE_XNNPACK, apply, collect, plan
 from edgeport.runtime.tflite_session import delegate_partitions, undelegated
-from graphs import feeds, random_integers, run_onnx, run_tflite, units
+from graphs import feeds, random_integers, run_onnx, run_tflite, snr_db, units
 from photographs import CALIBRATION, VALIDATION, crops
 
 MODELS = ["mobilevit_s", "mobilenetv2_100", "mobilenetv3_large_100", "resnet18", "vit_tiny_patch16_224"]
@@ -82,7 +82,7 @@ class TestModel:
         assert undelegated(path) == []
         assert delegate_partitions(path) == 1
         x = {"image": crops(VALIDATION, 1, get_variant(name))[0]}
-        assert snr(*(run_tflite(c, x)["logits"] for c in (files(name)[0], content))) >= HALF_SNR
+        assert snr_db(*(run_tflite(c, x)["logits"] for c in (files(name)[0], content))) >= HALF_SNR
 
     def test_same_graph_gives_same_bytes(self, name):
         assert convert(quantized(name)) == files(name)[1]
@@ -111,13 +111,7 @@ class TestModel:
             judge = interpreter(model_content=content, num_threads=1)
             expected = judge.get_signature_runner("serving_default")(image=x.transpose(0, 2, 3, 1))["logits"]
             got = run_tflite(content, {"image": x})["logits"]
-            assert snr(expected, got) >= least
-
-
-def snr(expected, got):
-    """Signal-to-noise ratio in dB; inf where both are equal."""
-    error = np.square(expected.astype(np.float64) - got).sum()
-    return 10 * np.log10(np.square(expected.astype(np.float64)).sum() / error) if error else np.inf
+            assert snr_db(expected, got) >= least
 
 
 @pytest.mark.exhaustive

@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
+from graphs import run_onnx
 
 
 def _build(text: str, *, seed: int = 0, **constants) -> ir.Model:
@@ -35,18 +36,6 @@ def _feeds(model: ir.Model, count: int = 4, *, seed: int = 1):
         yield {v.name: rng.normal(size=tuple(v.shape)).astype(np.float32) for v in model.graph.inputs}
 
 
-def _run(model: ir.Model, feed: dict) -> dict[str, np.ndarray]:
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = ort.InferenceSession(ir.to_proto(model).SerializeToString(), options, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, feed), strict=True))
-
-
 @pytest.fixture(scope="session")
 def build():
     return _build
@@ -59,4 +48,4 @@ def feeds():
 
 @pytest.fixture(scope="session")
 def run():
-    return _run
+    return run_onnx

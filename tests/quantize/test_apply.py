@@ -6,6 +6,7 @@ import onnx_ir as ir
 import pytest
 from edgeport.quantize import TFLITE_XNNPACK, apply, collect, plan
 from edgeport.quantize.qparams import INT8
+from graphs import snr_db
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,10 +22,6 @@ def edges(model):
         n.outputs[0].name: (n.op_type, [v.name for v in n.inputs][: 1 if "Linear" in n.op_type else None])
         for n in model.graph
     }
-
-
-def snr_db(reference, other):
-    return 10 * np.log10((reference**2).sum() / max(((reference - other) ** 2).sum(), 1e-30))
 
 
 def test_the_written_form(build, feeds):
