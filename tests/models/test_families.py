@@ -1,27 +1,47 @@
 """Every variant is its reference: names, shapes, preprocessing, and in float64 the same logits.
 
 With a library's own initialisation such a comparison is blind, so every tensor is redrawn, and the gates below fail a
-test whose inputs or weights would not show an error.
+test whose inputs or weights would not show an error. references.py says what is compared with what.
 """
+
+import fnmatch
+import importlib
 
 import pytest
 import torch
 from edgeport.models import create_model, get_variant, list_models, redraw
+from edgeport.models.index import VARIANTS
 from edgeport.models.weights import image_like
+from references import REFERENCES
 from torch import nn
 
 GATE = 1e-9  # of the logits' standard deviation; float64 gives about 1e-15
-# float32 noise, of the same. Without normalised residuals it grows with depth.
-NOISE = {"resnet101": 5e-4, "resnet152": 5e-4}
-LARGE = ("resnet101", "resnet152", "vit_base", "deit_base", "vit_small", "deit_small")
-OURS_ALONE = ("lenet1", "lenet5")  # tests/models/test_lenet.py
+NOISE = 1e-4  # of the same: what float32 may lose
 
-REFERENCED = [name for name in list_models() if name not in OURS_ALONE]
-SAMPLED = [pytest.param(name, marks=pytest.mark.exhaustive if name.startswith(LARGE) else ()) for name in REFERENCED]
+FAMILIES = sorted({variant.family for variant in VARIANTS})
+INSTALLABLE = [name for name in list_models() if REFERENCES[get_variant(name).family].library]
+LOGITS = [
+    pytest.param(name, marks=() if name in REFERENCES[get_variant(name).family].sampled else pytest.mark.exhaustive)
+    for name in INSTALLABLE
+    if name not in REFERENCES[get_variant(name).family].meta
+]
 
 
-def reference(timm, name):
-    return timm.create_model(name, pretrained=False, num_classes=1000).eval()
+@pytest.fixture(scope="module")
+def reference(timm):
+    """name -> the reference's model in eval mode, with 1000 classes."""
+
+    def build(name):
+        its = REFERENCES[get_variant(name).family]
+        theirs = its.names.get(name, name)
+        if its.library == "timm":
+            model = timm.create_model(theirs, pretrained=False, num_classes=1000, **its.arguments)
+        else:
+            models = importlib.import_module(its.library).models
+            model = models.get_model(theirs, weights=None, **its.arguments)
+        return model.eval()
+
+    return build
 
 
 def images(name):
@@ -32,27 +52,33 @@ def distance(a, b):
     return ((a - b).abs().max() / b.std(1).mean()).item()
 
 
-@pytest.mark.parametrize("name", REFERENCED)
-def test_keys_shapes_and_count(timm, name):
+def test_every_family_has_a_reference():
+    assert sorted(REFERENCES) == FAMILIES
+
+
+@pytest.mark.parametrize("name", INSTALLABLE)
+def test_keys_shapes_and_count(reference, name):
     with torch.device("meta"):
-        ours, theirs = create_model(name), reference(timm, name)
+        ours, theirs = create_model(name, num_classes=1000), reference(name)
     assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in theirs.state_dict().items()}
-    assert get_variant(name).params == sum(p.numel() for p in theirs.parameters())
+    if get_variant(name).num_classes == 1000:
+        assert get_variant(name).params == sum(p.numel() for p in theirs.parameters())
 
 
-@pytest.mark.parametrize("name", REFERENCED)
+@pytest.mark.parametrize("name", [n for n in INSTALLABLE if REFERENCES[get_variant(n).family].library == "timm"])
 def test_preprocessing_is_the_references_default(timm, name):
-    ours, theirs = get_variant(name), timm.get_pretrained_cfg(name)
+    its = REFERENCES[get_variant(name).family]
+    ours, theirs = get_variant(name), timm.get_pretrained_cfg(its.names.get(name, name))
     for field in ("input_size", "mean", "std", "interpolation", "crop_pct", "num_classes"):
         assert getattr(ours, field) == getattr(theirs, field), field
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", SAMPLED)
-def test_logits(timm, name):
-    theirs = reference(timm, name)
+@pytest.mark.parametrize("name", LOGITS)
+def test_logits(reference, name):
+    theirs = reference(name)
     redraw(theirs, input_size=get_variant(name).input_size)
-    ours = create_model(name)
+    ours = create_model(name, num_classes=1000)
     ours.load_state_dict(theirs.state_dict(), strict=True)
     x = images(name)
     single = ours(x).double()
@@ -61,36 +87,25 @@ def test_logits(timm, name):
     std = want.std(1).mean()
     assert std > 1e-2
     assert (want - want.mean(0)).square().mean().sqrt() / std > 0.05, "the output hardly depends on the input"
-    assert distance(single, want) < NOISE.get(name, 1e-4), "float32 noise"
+    assert distance(single, want) < REFERENCES[get_variant(name).family].noise.get(name, NOISE), "float32 noise"
     assert distance(got, want) < GATE
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(
-    "name",
-    [
-        "deit_tiny_distilled_patch16_224",
-        "lenet1",
-        "lenet5",
-        "mobilenetv2_035",
-        "mobilenetv3_small_050",
-        "mobilevit_xxs",
-        "resnet18",
-        "vit_tiny_patch16_224",
-    ],
-)
-def test_redrawn_weights_are_not_blind(name):
+@pytest.mark.parametrize("family", FAMILIES)
+def test_redrawn_weights_are_not_blind(family):
     """A 10 % error in any one tensor moves the logits by more than ten times the float32 noise."""
-    model, size = create_model(name), get_variant(name).input_size
+    its = REFERENCES[family]
+    model, size = create_model(its.blind), get_variant(its.blind).input_size
     redraw(model, input_size=size)
     generator = torch.Generator().manual_seed(2)
-    x = images(name)[:1]
+    x = images(its.blind)[:1]
     before = model(x)
     noise = distance(before.double(), model.double()(x.double()))
     model.float()
     blind = []
     for key, tensor in model.state_dict().items():
-        if not tensor.is_floating_point():
+        if not tensor.is_floating_point() or any(fnmatch.fnmatch(key, pattern) for pattern in its.silent):
             continue
         kept, grain = tensor.clone(), torch.randn(tensor.shape, generator=generator).clamp(-2, 2)
         tensor.add_(0.1 * grain * (tensor if key.endswith("running_var") else tensor.abs().mean()))
@@ -129,9 +144,8 @@ def test_the_gate_catches(mutate):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("family", ["deit", "mobilenetv2", "mobilenetv3", "mobilevit", "resnet", "vit"])
-def test_tiny_variants(family):
-    name = f"{family}_test"
+@pytest.mark.parametrize("name", [v.name for v in VARIANTS if v.name.endswith("_test")])
+def test_tiny_variants(name):
     model, variant = create_model(name), get_variant(name)
     assert variant.params < 100_000
     redraw(model, input_size=variant.input_size)
