@@ -9,11 +9,12 @@ from typing import Any
 class Reference:
     """How one family is checked.
 
-    sampled: variants whose logits are compared in every run, one for each code path; the others are exhaustive. blind:
-    the variant on which each tensor is disturbed; silent: patterns of the tensors that cannot move the logits, each with
-    its reason. library: "timm" or "torchvision", or "" where there is none to install (then tests/models/test_<family>.py
-    checks the arithmetic). names: where the reference calls a variant otherwise. meta: variants too large for memory.
-    noise: the float32 noise that a variant may show, of the logits' standard deviation, where 1e-4 is too little.
+    sampled: variants whose logits are compared in every run, one for each code path; the others are exhaustive.
+    blind: the variant on which each tensor is disturbed; silent: patterns of the tensors that cannot move the logits,
+    each with its reason. library: "timm" or "torchvision", or "" where there is none to install (then
+    tests/models/test_<family>.py checks the arithmetic). names: where the reference calls a variant otherwise. meta:
+    variants too large for memory. noise: the float32 noise that a variant may show, of the logits' standard deviation,
+    where 1e-4 is too little.
     """
 
     sampled: tuple[str, ...]
