@@ -28,6 +28,16 @@ class Reference:
 
 
 REFERENCES = {
+    "convnext": Reference(
+        sampled=("convnext_zepto_rms", "convnext_atto", "convnext_tiny"),
+        blind="convnext_zepto_rms",
+        meta=("convnext_large", "convnext_xlarge"),
+    ),
+    "convnextv2": Reference(
+        sampled=("convnextv2_atto",),
+        blind="convnextv2_atto",
+        meta=("convnextv2_large", "convnextv2_huge"),
+    ),
     "deit": Reference(
         sampled=("deit_tiny_patch16_224", "deit_tiny_distilled_patch16_224"),
         blind="deit_tiny_distilled_patch16_224",
