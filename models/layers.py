@@ -194,3 +194,30 @@ class ConvMlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc2(self.act(self.fc1(x)))
+
+
+class SigmoidExcite(nn.Module):
+    """Squeeze-and-excite as in arXiv:1709.01507 fig. 3, under the names fc1 and fc2; (n, c, h, w) -> same."""
+
+    def __init__(self, channels: int, reduced: int) -> None:
+        super().__init__()
+        self.fc1 = conv(channels, reduced, bias=True)
+        self.act = nn.ReLU()
+        self.fc2 = conv(reduced, channels, bias=True)
+        self.gate = nn.Sigmoid()
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean = x.mean((2, 3), keepdim=True)  # (n, c, 1, 1)
+        return x * self.gate(self.fc2(self.act(self.fc1(mean))))
+
+
+class NormLinear(nn.Module):
+    """Batch norm and linear; (n, c) -> (n, num_classes)."""
+
+    def __init__(self, channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.bn = nn.BatchNorm1d(channels)
+        self.linear = nn.Linear(channels, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(self.bn(x))

@@ -14,8 +14,8 @@ class Reference:
     each with its reason. library: "timm" or "torchvision", or "" where there is none to install (then
     tests/models/test_<family>.py checks the arithmetic). names: where the reference calls a variant otherwise. meta:
     variants too large for memory. noise: the float32 noise that a variant may show, of the logits' standard deviation,
-    where 1e-4 is too little. tiny: `_test` variants whose logits are compared too, each with the arguments that make
-    the reference (see names) as small.
+    where 1e-4 is too little. arguments: what its constructor is given; of: the same for single variants, such as a
+    `_test` one among the sampled, which makes the reference as small.
     """
 
     sampled: tuple[str, ...]
@@ -24,36 +24,36 @@ class Reference:
     silent: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    of: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     meta: tuple[str, ...] = ()
     noise: Mapping[str, float] = field(default_factory=dict)
-    tiny: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 REFERENCES = {
     "convnext": Reference(
-        sampled=("convnext_zepto_rms", "convnext_atto"),
+        sampled=("convnext_zepto_rms", "convnext_atto", "convnext_test"),
         blind="convnext_test",
         meta=("convnext_large", "convnext_xlarge"),
         names={"convnext_test": "convnext_tiny"},
-        tiny={"convnext_test": {"dims": (8, 16, 24, 32), "depths": (1, 1, 2, 1)}},
+        of={"convnext_test": {"dims": (8, 16, 24, 32), "depths": (1, 1, 2, 1)}},
     ),
     "convnextv2": Reference(
-        sampled=("convnextv2_atto",),
+        sampled=("convnextv2_atto", "convnextv2_test"),
         blind="convnextv2_test",
         meta=("convnextv2_large", "convnextv2_huge"),
         names={"convnextv2_test": "convnextv2_tiny"},
-        tiny={"convnextv2_test": {"dims": (8, 16, 24, 32), "depths": (1, 1, 2, 1)}},
+        of={"convnextv2_test": {"dims": (8, 16, 24, 32), "depths": (1, 1, 2, 1)}},
     ),
     "deit": Reference(
         sampled=("deit_tiny_patch16_224", "deit_tiny_distilled_patch16_224"),
         blind="deit_tiny_distilled_patch16_224",
     ),
     "efficientvit_mit": Reference(
-        sampled=("efficientvit_b0",),
+        sampled=("efficientvit_b0", "efficientvit_mit_large_test"),
         blind="efficientvit_mit_test",
         meta=("efficientvit_l3",),
         names={"efficientvit_mit_large_test": "efficientvit_l1"},
-        tiny={
+        of={
             "efficientvit_mit_large_test": {
                 "widths": (8, 8, 8, 16, 16),
                 "depths": (1, 1, 1, 1, 1),
@@ -62,6 +62,7 @@ REFERENCES = {
             }
         },
     ),
+    "efficientvit_msra": Reference(sampled=("efficientvit_m0",), blind="efficientvit_msra_test"),
     "lenet": Reference(sampled=(), blind="lenet5", library=""),
     "mobilenetv2": Reference(
         sampled=("mobilenetv2_035", "mobilenetv2_100", "mobilenetv2_110d"), blind="mobilenetv2_035"

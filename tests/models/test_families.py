@@ -24,7 +24,7 @@ LOGITS = [
     pytest.param(name, marks=() if name in REFERENCES[get_variant(name).family].sampled else pytest.mark.exhaustive)
     for name in INSTALLABLE
     if name not in REFERENCES[get_variant(name).family].meta
-] + [name for its in REFERENCES.values() for name in its.tiny]
+] + [name for its in REFERENCES.values() for name in its.sampled if name.endswith("_test")]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def reference(timm):
     def build(name):
         its = REFERENCES[get_variant(name).family]
         theirs = its.names.get(name, name)
-        arguments = {**its.arguments, **its.tiny.get(name, {})}
+        arguments = {**its.arguments, **its.of.get(name, {})}
         if its.library == "timm":
             model = timm.create_model(theirs, pretrained=False, num_classes=1000, **arguments)
         else:

@@ -22,6 +22,7 @@ FAMILIES = (
     "convnextv2",
     "deit",
     "efficientvit_mit",
+    "efficientvit_msra",
     "lenet",
     "mobilenetv2",
     "mobilenetv3",
