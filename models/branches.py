@@ -53,6 +53,6 @@ def plain(of: Branch, like: nn.Conv2d) -> nn.Conv2d:
     """A convolution with that weight and bias, and with the stride and groups of `like`."""
     weight, bias = (tensor.detach() for tensor in of)
     c_out, per_group, k, _ = weight.shape
-    conv = nn.Conv2d(per_group * like.groups, c_out, k, like.stride, k // 2, groups=like.groups, device="meta")
+    conv = nn.Conv2d(per_group * like.groups, c_out, k, like.stride[0], k // 2, groups=like.groups, device="meta")
     conv.weight, conv.bias = nn.Parameter(weight), nn.Parameter(bias)
     return conv

@@ -149,7 +149,7 @@ class Down(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention over all tokens, then a local inverted bottleneck (fig. 5); (n, c, h, w) -> same."""
+    """Attention over all tokens, then a local inverted bottleneck; (n, c, h, w) -> same."""
 
     def __init__(self, channels: int, head_dim: int, expand: int, style: Style) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, cat, nn, zeros
 
 from .branches import branch, identity, plain, total
-from .layers import ConvNormAct, NormLinear, SigmoidExcite
+from .layers import ConvNormAct, SigmoidExcite, make_divisible
 from .registry import PreprocessSpec, register
 
 PAPER = "arXiv:2305.07027"
@@ -21,13 +21,16 @@ KEY = 16  # channels of a head's queries and keys
 
 @dataclass(frozen=True)
 class Cfg:
-    """What varies between the variants, in the order of the paper's table 1."""
+    """What varies between the variants."""
 
     widths: tuple[int, int, int]
     depths: tuple[int, int, int]
     heads: tuple[int, int, int]
     kernels: tuple[int, int, int, int] = (7, 5, 3, 3)  # of the depthwise convolution on each head's queries
     image: int = 224  # height and width
+
+
+# The blocks that another network (shvit.py) has too take the class of their convolutions.
 
 
 class Residual(nn.Module):
@@ -44,10 +47,8 @@ class Residual(nn.Module):
 class ResidualDepthwise(Residual):
     """3x3 depthwise convolution and batch norm, with a residual; (n, c, h, w) -> same."""
 
-    m: ConvNormAct
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(ConvNormAct(channels, channels, 3, groups=channels))
+    def __init__(self, channels: int, layer: type[ConvNormAct] = ConvNormAct) -> None:
+        super().__init__(layer(channels, channels, 3, groups=channels))
 
     def fuse(self) -> nn.Module:
         """One depthwise convolution."""
@@ -58,28 +59,31 @@ class ResidualDepthwise(Residual):
 class Ffn(nn.Module):
     """Two 1x1 convolutions with batch norms, of twice the width between; (n, c, h, w) -> same."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, layer: type[ConvNormAct] = ConvNormAct) -> None:
         super().__init__()
-        self.pw1 = ConvNormAct(channels, 2 * channels, act=nn.ReLU)
-        self.pw2 = ConvNormAct(2 * channels, channels)
+        self.pw1 = layer(channels, 2 * channels, act=nn.ReLU)
+        self.pw2 = layer(2 * channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.pw2(self.pw1(x))
 
 
 class PatchMerging(nn.Module):
-    """An inverted residual block without residual, of stride 2 (§3.2); (n, c_in, h, w) -> (n, c_out, h/2, w/2)."""
+    """An inverted residual block without residual, of stride 2; (n, c_in, h, w) -> (n, c_out, h/2, w/2)."""
 
-    def __init__(self, c_in: int, c_out: int) -> None:
+    def __init__(self, c_in: int, c_out: int, layer: type[ConvNormAct] = ConvNormAct) -> None:
         super().__init__()
         mid = 4 * c_in
-        self.conv1 = ConvNormAct(c_in, mid, act=nn.ReLU)
-        self.conv2 = ConvNormAct(mid, mid, 3, 2, groups=mid, act=nn.ReLU)
-        self.se = SigmoidExcite(mid, c_in)
-        self.conv3 = ConvNormAct(mid, c_out)
+        self.conv1 = layer(c_in, mid, act=nn.ReLU)
+        self.conv2 = layer(mid, mid, 3, 2, groups=mid, act=nn.ReLU)
+        self.se = SigmoidExcite(mid, make_divisible(mid / 4))
+        self.conv3 = layer(mid, c_out)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv3(self.se(self.conv2(self.conv1(x))))
+
+
+# What follows is this network's own.
 
 
 def offsets(side: int) -> Tensor:
@@ -91,10 +95,12 @@ def offsets(side: int) -> Tensor:
 
 
 class CascadedGroupAttention(nn.Module):
-    """A head a group of channels, each adding to its input what the one before gave (§2.2, eq. 2 and 3).
+    """A head a group of channels, each adding to its input what the one before gave (cascaded group attention).
 
     (n, c, side, side) -> same
     """
+
+    offsets: Tensor
 
     def __init__(self, channels: int, heads: int, side: int, kernels: tuple[int, ...]) -> None:
         super().__init__()
@@ -137,7 +143,7 @@ class WindowAttention(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention between two pairs of convolutions, the sandwich layout (§2.1, eq. 1); (n, c, side, side) -> same."""
+    """Attention between two pairs of convolutions, the sandwich layout; (n, c, side, side) -> same."""
 
     def __init__(self, channels: int, heads: int, side: int, kernels: tuple[int, ...]) -> None:
         super().__init__()
@@ -197,7 +203,8 @@ class EfficientViT(nn.Module):
             side = (side + 1) // 2 if i else side
             stages.append(Stage(down, [Block(c, heads, side, cfg.kernels) for _ in range(depth)]))
         self.stages = nn.Sequential(*stages)
-        self.head = NormLinear(cfg.widths[-1], num_classes)
+        width = cfg.widths[-1]
+        self.head = nn.Sequential(OrderedDict(bn=nn.BatchNorm1d(width), linear=nn.Linear(width, num_classes)))
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[2:] != (self.image, self.image):

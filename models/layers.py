@@ -117,11 +117,11 @@ class InvertedResidual(nn.Module):
 class Attention(nn.Module):
     """Multi-head self-attention, one linear for queries, keys and values (arXiv:1706.03762 §3.2); (n, t, c) -> same."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, *, qkv_bias: bool = True) -> None:
         super().__init__()
         self.heads = heads
         self.scale = (width // heads) ** -0.5
-        self.qkv = nn.Linear(width, 3 * width)
+        self.qkv = nn.Linear(width, 3 * width, bias=qkv_bias)
         self.proj = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -209,15 +209,3 @@ class SigmoidExcite(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         mean = x.mean((2, 3), keepdim=True)  # (n, c, 1, 1)
         return x * self.gate(self.fc2(self.act(self.fc1(mean))))
-
-
-class NormLinear(nn.Module):
-    """Batch norm and linear; (n, c) -> (n, num_classes)."""
-
-    def __init__(self, channels: int, num_classes: int) -> None:
-        super().__init__()
-        self.bn = nn.BatchNorm1d(channels)
-        self.linear = nn.Linear(channels, num_classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.linear(self.bn(x))

@@ -63,6 +63,13 @@ REFERENCES = {
         },
     ),
     "efficientvit_msra": Reference(sampled=("efficientvit_m0",), blind="efficientvit_msra_test"),
+    "fastvit": Reference(
+        sampled=("fastvit_test",),
+        blind="fastvit_test",
+        names={"fastvit_test": "fastvit_sa12"},
+        of={"fastvit_test": {"embed_dims": (8, 16, 32, 64), "layers": (1, 1, 1, 1), "mlp_ratios": (2, 2, 2, 2)}},
+    ),
+    "inceptionnext": Reference(sampled=("inception_next_atto",), blind="inception_next_test"),
     "lenet": Reference(sampled=(), blind="lenet5", library=""),
     "mobilenetv2": Reference(
         sampled=("mobilenetv2_035", "mobilenetv2_100", "mobilenetv2_110d"), blind="mobilenetv2_035"
@@ -78,5 +85,7 @@ REFERENCES = {
         # Without normalised residuals the noise grows with depth.
         noise={"resnet101": 5e-4, "resnet152": 5e-4},
     ),
+    "shvit": Reference(sampled=("shvit_s1",), blind="shvit_test"),
+    "starnet": Reference(sampled=("starnet_s050",), blind="starnet_test"),
     "vit": Reference(sampled=("vit_tiny_patch16_224",), blind="vit_tiny_patch16_224"),
 }

@@ -23,11 +23,15 @@ FAMILIES = (
     "deit",
     "efficientvit_mit",
     "efficientvit_msra",
+    "fastvit",
+    "inceptionnext",
     "lenet",
     "mobilenetv2",
     "mobilenetv3",
     "mobilevit",
     "resnet",
+    "shvit",
+    "starnet",
     "vit",
 )
 
