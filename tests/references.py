@@ -15,7 +15,8 @@ class Reference:
     tests/models/test_<family>.py checks the arithmetic). names: where the reference calls a variant otherwise. meta:
     variants too large for memory. noise: the float32 noise that a variant may show, of the logits' standard deviation,
     where 1e-4 is too little. arguments: what its constructor is given; of: the same for single variants, such as a
-    `_test` one among the sampled, which makes the reference as small.
+    `_test` one among the sampled, which makes the reference as small. side: of the images for the sampled variants,
+    where less than their own is enough (0: their own).
     """
 
     sampled: tuple[str, ...]
@@ -26,10 +27,12 @@ class Reference:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     of: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     meta: tuple[str, ...] = ()
+    side: int = 0
     noise: Mapping[str, float] = field(default_factory=dict)
 
 
 REFERENCES = {
+    "convmixer": Reference(sampled=("convmixer_768_32",), blind="convmixer_test", side=56),
     "convnext": Reference(
         sampled=("convnext_zepto_rms", "convnext_atto", "convnext_test"),
         blind="convnext_test",
@@ -71,6 +74,12 @@ REFERENCES = {
     ),
     "inceptionnext": Reference(sampled=("inception_next_atto",), blind="inception_next_test"),
     "lenet": Reference(sampled=(), blind="lenet5", library=""),
+    "mlp_mixer": Reference(
+        sampled=("mixer_s32_224",),
+        blind="mixer_test",
+        silent={"blocks.*.mlp_tokens.fc2.bias": "every norm takes out what all channels of a token share"},
+        meta=("mixer_l16_224", "mixer_l32_224"),
+    ),
     "mobilenetv2": Reference(
         sampled=("mobilenetv2_035", "mobilenetv2_100", "mobilenetv2_110d"), blind="mobilenetv2_035"
     ),
@@ -86,6 +95,8 @@ REFERENCES = {
         noise={"resnet101": 5e-4, "resnet152": 5e-4},
     ),
     "shvit": Reference(sampled=("shvit_s1",), blind="shvit_test"),
+    "spach": Reference(sampled=(), blind="spach_ms_test", library=""),
     "starnet": Reference(sampled=("starnet_s050",), blind="starnet_test"),
+    "van": Reference(sampled=(), blind="van_test", library=""),
     "vit": Reference(sampled=("vit_tiny_patch16_224",), blind="vit_tiny_patch16_224"),
 }

@@ -18,6 +18,7 @@ from edgeport.models import (
 )
 
 FAMILIES = (
+    "convmixer",
     "convnext",
     "convnextv2",
     "deit",
@@ -26,12 +27,15 @@ FAMILIES = (
     "fastvit",
     "inceptionnext",
     "lenet",
+    "mlp_mixer",
     "mobilenetv2",
     "mobilenetv3",
     "mobilevit",
     "resnet",
     "shvit",
+    "spach",
     "starnet",
+    "van",
     "vit",
 )
 
