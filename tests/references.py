@@ -66,12 +66,14 @@ REFERENCES = {
         },
     ),
     "efficientvit_msra": Reference(sampled=("efficientvit_m0",), blind="efficientvit_msra_test"),
+    "fasternet": Reference(sampled=("fasternet_t0",), blind="fasternet_test"),
     "fastvit": Reference(
         sampled=("fastvit_test",),
         blind="fastvit_test",
         names={"fastvit_test": "fastvit_sa12"},
         of={"fastvit_test": {"embed_dims": (8, 16, 32, 64), "layers": (1, 1, 1, 1), "mlp_ratios": (2, 2, 2, 2)}},
     ),
+    "hgnetv2": Reference(sampled=("hgnetv2_b0",), blind="hgnetv2_test", side=96),
     "inceptionnext": Reference(sampled=("inception_next_atto",), blind="inception_next_test"),
     "lenet": Reference(sampled=(), blind="lenet5", library=""),
     "mlp_mixer": Reference(
@@ -88,15 +90,25 @@ REFERENCES = {
         blind="mobilenetv3_small_050",
     ),
     "mobilevit": Reference(sampled=("mobilevit_xxs", "mobilevit_s"), blind="mobilevit_xxs"),
+    "poolformer": Reference(
+        sampled=("poolformer_s12",),
+        blind="poolformer_test",
+        side=96,
+        silent={"*.norm1.bias": "pooling takes out what all pixels share"},
+    ),
+    "repghostnet": Reference(sampled=("repghostnet_050",), blind="repghostnet_test"),
     "resnet": Reference(
         sampled=("resnet18", "resnet50"),
         blind="resnet18",
         # Without normalised residuals the noise grows with depth.
         noise={"resnet101": 5e-4, "resnet152": 5e-4},
     ),
+    "rexnet": Reference(sampled=("rexnet_100",), blind="rexnet_test", side=96),
     "shvit": Reference(sampled=("shvit_s1",), blind="shvit_test"),
     "spach": Reference(sampled=(), blind="spach_ms_test", library=""),
     "starnet": Reference(sampled=("starnet_s050",), blind="starnet_test"),
+    "swiftformer": Reference(sampled=("swiftformer_xs",), blind="swiftformer_test", side=96),
     "van": Reference(sampled=(), blind="van_test", library=""),
     "vit": Reference(sampled=("vit_tiny_patch16_224",), blind="vit_tiny_patch16_224"),
+    "vovnet": Reference(sampled=("ese_vovnet19b_slim", "ese_vovnet19b_slim_dw"), blind="vovnet_test", side=96),
 }

@@ -5,7 +5,7 @@ import torch
 from edgeport.models import create_model, get_variant, redraw
 from edgeport.models.weights import image_like
 
-NAMES = ["efficientvit_msra_test", "fastvit_test", "shvit_test"]
+NAMES = ["efficientvit_msra_test", "fastvit_test", "repghostnet_test", "shvit_test"]
 
 
 def fuse(module):
