@@ -65,6 +65,8 @@ VARIANTS = (
     Variant(name="fastvit_t12", family="fastvit", params=7553704, num_classes=1000, input_size=(3, 256, 256), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.9, paper="arXiv:2303.14189"),
     Variant(name="fastvit_t8", family="fastvit", params=4026232, num_classes=1000, input_size=(3, 256, 256), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.9, paper="arXiv:2303.14189"),
     Variant(name="fastvit_test", family="fastvit", params=67778, num_classes=10, input_size=(3, 64, 64), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.9, paper="arXiv:2303.14189"),
+    Variant(name="genet_test", family="genet", params=14874, num_classes=10, input_size=(3, 64, 64), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bilinear", crop_pct=0.875, paper="arXiv:2006.14090"),
+    Variant(name="gernet_s", family="genet", params=8173761, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bilinear", crop_pct=0.875, paper="arXiv:2006.14090"),
     Variant(name="hgnetv2_b0", family="hgnetv2", params=5996550, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.965, paper="arXiv:2304.08069"),
     Variant(name="hgnetv2_b1", family="hgnetv2", params=6343158, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.965, paper="arXiv:2304.08069"),
     Variant(name="hgnetv2_b2", family="hgnetv2", params=11221356, num_classes=1000, input_size=(3, 224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bicubic", crop_pct=0.965, paper="arXiv:2304.08069"),

@@ -73,6 +73,7 @@ REFERENCES = {
         names={"fastvit_test": "fastvit_sa12"},
         of={"fastvit_test": {"embed_dims": (8, 16, 32, 64), "layers": (1, 1, 1, 1), "mlp_ratios": (2, 2, 2, 2)}},
     ),
+    "genet": Reference(sampled=("gernet_s",), blind="genet_test", side=96),
     "hgnetv2": Reference(sampled=("hgnetv2_b0",), blind="hgnetv2_test", side=96),
     "inceptionnext": Reference(sampled=("inception_next_atto",), blind="inception_next_test"),
     "lenet": Reference(sampled=(), blind="lenet5", library=""),

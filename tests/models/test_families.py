@@ -160,6 +160,15 @@ def test_tiny_variants(name):
     assert logits.std(0).min() > 1e-2
 
 
-def test_mobilevit_says_which_sizes_it_takes():
-    with pytest.raises(ValueError, match="multiples of 64"):
-        create_model("mobilevit_test")(torch.zeros(1, 3, 96, 96))
+@pytest.mark.parametrize(
+    ("name", "side", "message"),
+    [
+        ("mobilevit_test", 96, "multiples of 64"),
+        ("efficientvit_msra_test", 192, "images of 224x224, not 192x192"),
+        ("mixer_test", 64, "images of 32x32, not 64x64"),
+        ("spach_ms_test", 96, "over 64 pixels, not 12x12"),
+    ],
+)
+def test_says_which_sizes_it_takes(name, side, message):
+    with pytest.raises(ValueError, match=message):
+        create_model(name)(torch.zeros(1, 3, side, side))

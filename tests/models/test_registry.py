@@ -26,6 +26,7 @@ FAMILIES = (
     "efficientvit_msra",
     "fasternet",
     "fastvit",
+    "genet",
     "hgnetv2",
     "inceptionnext",
     "lenet",
