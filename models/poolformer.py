@@ -68,8 +68,9 @@ class Stage(nn.Module):
 
     def __init__(self, c_in: int, c: int, depth: int) -> None:
         super().__init__()
-        down = OrderedDict(conv=conv(c_in, c, 3, 2, bias=True)) if c_in != c else OrderedDict()
-        self.downsample = nn.Sequential(down)
+        self.downsample = nn.Sequential()
+        if c_in != c:
+            self.downsample.add_module("conv", conv(c_in, c, 3, 2, bias=True))
         self.blocks = nn.Sequential(*(Block(c) for _ in range(depth)))
 
     def forward(self, x: Tensor) -> Tensor:
