@@ -12,9 +12,9 @@ class Reference:
     sampled: variants whose logits are compared in every run, one for each code path; the others are exhaustive.
     blind: the variant on which each tensor is disturbed; silent: patterns of the tensors that cannot move the logits,
     each with its reason. library: "timm" or "torchvision", or "" where there is none to install (then
-    tests/models/test_<family>.py checks the arithmetic). names: where the reference calls a variant otherwise. meta:
-    variants too large for memory. noise: the float32 noise that a variant may show, of the logits' standard deviation,
-    where 1e-4 is too little.
+    tests/models/test_<family>.py checks the arithmetic). names: where the reference calls a variant otherwise.
+    arguments: what its constructor is given; of: the same for single variants. meta: variants too large for memory.
+    noise: the float32 noise that a variant may show, of the logits' standard deviation, where 1e-4 is too little.
     """
 
     sampled: tuple[str, ...]
@@ -23,6 +23,7 @@ class Reference:
     silent: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    of: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     meta: tuple[str, ...] = ()
     noise: Mapping[str, float] = field(default_factory=dict)
 
@@ -31,6 +32,12 @@ REFERENCES = {
     "deit": Reference(
         sampled=("deit_tiny_patch16_224", "deit_tiny_distilled_patch16_224"),
         blind="deit_tiny_distilled_patch16_224",
+    ),
+    "densenet": Reference(
+        sampled=("densenet121",),
+        blind="densenet_test",
+        names={"densenet264": "densenet121"},  # timm registers a 264 of another growth
+        of={"densenet264": {"block_config": (6, 12, 64, 48)}},
     ),
     "lenet": Reference(sampled=(), blind="lenet5", library=""),
     "mobilenetv2": Reference(
@@ -47,5 +54,8 @@ REFERENCES = {
         # Without normalised residuals the noise grows with depth.
         noise={"resnet101": 5e-4, "resnet152": 5e-4},
     ),
+    "resnext": Reference(sampled=("resnext50_32x4d",), blind="resnext_test"),
+    "senet": Reference(sampled=("legacy_seresnet18", "seresnext50_32x4d"), blind="senet_test"),
     "vit": Reference(sampled=("vit_tiny_patch16_224",), blind="vit_tiny_patch16_224"),
+    "wide_resnet": Reference(sampled=(), blind="wide_resnet_test"),
 }

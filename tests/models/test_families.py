@@ -33,12 +33,12 @@ def reference(timm):
 
     def build(name):
         its = REFERENCES[get_variant(name).family]
-        theirs = its.names.get(name, name)
+        theirs, arguments = its.names.get(name, name), {**its.arguments, **its.of.get(name, {})}
         if its.library == "timm":
-            model = timm.create_model(theirs, pretrained=False, num_classes=1000, **its.arguments)
+            model = timm.create_model(theirs, pretrained=False, num_classes=1000, **arguments)
         else:
             models = importlib.import_module(its.library).models
-            model = models.get_model(theirs, weights=None, **its.arguments)
+            model = models.get_model(theirs, weights=None, **arguments)
         return model.eval()
 
     return build

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from edgeport.models import (
+from references import REFERENCES
     UnknownModel,
     create_model,
     get_variant,
@@ -17,7 +18,7 @@ from edgeport.models import (
     reindex,
 )
 
-FAMILIES = ("deit", "lenet", "mobilenetv2", "mobilenetv3", "mobilevit", "resnet", "vit")
+FAMILIES = sorted(REFERENCES)
 
 
 def test_list_is_sorted_complete_and_without_test_variants():
