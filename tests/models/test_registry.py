@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from edgeport.models import (
-from references import REFERENCES
     UnknownModel,
     create_model,
     get_variant,
@@ -17,6 +16,7 @@ from references import REFERENCES
     registry,
     reindex,
 )
+from references import REFERENCES
 
 FAMILIES = sorted(REFERENCES)
 
