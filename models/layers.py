@@ -12,9 +12,23 @@ def make_divisible(channels: float, by: int = 8) -> int:
     return rounded + by if rounded < 0.9 * channels else rounded
 
 
-def conv(c_in: int, c_out: int, kernel: int = 1, stride: int = 1, *, groups: int = 1, bias: bool = False) -> nn.Conv2d:
-    """A convolution with odd `kernel`, padded so that stride 1 keeps (h, w) and stride 2 gives ceil(h/2), ceil(w/2)."""
-    return nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, groups=groups, bias=bias)
+def conv(
+    c_in: int,
+    c_out: int,
+    kernel: int | tuple[int, int] = 1,
+    stride: int = 1,
+    *,
+    groups: int = 1,
+    bias: bool = False,
+    pad: bool = True,
+) -> nn.Conv2d:
+    """A convolution with odd `kernel`, padded so that stride 1 keeps (h, w) and stride 2 gives ceil(h/2), ceil(w/2).
+
+    Without `pad` it has no padding.
+    """
+    kh, kw = (kernel, kernel) if isinstance(kernel, int) else kernel
+    padding = (kh // 2, kw // 2) if pad else 0
+    return nn.Conv2d(c_in, c_out, kernel, stride, padding=padding, groups=groups, bias=bias)
 
 
 class ConvNormAct(nn.Module):
@@ -24,15 +38,17 @@ class ConvNormAct(nn.Module):
         self,
         c_in: int,
         c_out: int,
-        kernel: int = 1,
+        kernel: int | tuple[int, int] = 1,
         stride: int = 1,
         *,
         groups: int = 1,
+        pad: bool = True,
         act: type[nn.Module] = nn.Identity,
+        eps: float = 1e-5,
     ) -> None:
         super().__init__()
-        self.conv = conv(c_in, c_out, kernel, stride, groups=groups)
-        self.bn = nn.BatchNorm2d(c_out)
+        self.conv = conv(c_in, c_out, kernel, stride, groups=groups, pad=pad)
+        self.bn = nn.BatchNorm2d(c_out, eps=eps)
         self.act = act()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -61,7 +77,16 @@ class DepthwiseSeparable(nn.Module):
     """
 
     def __init__(
-        self, c_in: int, c_out: int, kernel: int, stride: int, *, act: type[nn.Module], reduced: int = 0
+        self,
+        c_in: int,
+        c_out: int,
+        kernel: int,
+        stride: int,
+        *,
+        act: type[nn.Module],
+        reduced: int = 0,
+        skip: bool = True,
+        last_act: type[nn.Module] = nn.Identity,
     ) -> None:
         super().__init__()
         self.conv_dw = conv(c_in, c_in, kernel, stride, groups=c_in)
@@ -70,11 +95,12 @@ class DepthwiseSeparable(nn.Module):
         self.se = SqueezeExcite(c_in, reduced) if reduced else nn.Identity()
         self.conv_pw = conv(c_in, c_out)
         self.bn2 = nn.BatchNorm2d(c_out)
-        self.residual = stride == 1 and c_in == c_out
+        self.act2 = last_act()
+        self.residual = skip and stride == 1 and c_in == c_out
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.se(self.act(self.bn1(self.conv_dw(x))))
-        y = self.bn2(self.conv_pw(y))
+        y = self.act2(self.bn2(self.conv_pw(y)))
         return x + y if self.residual else y
 
 

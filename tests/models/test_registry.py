@@ -16,8 +16,9 @@ from edgeport.models import (
     registry,
     reindex,
 )
+from references import REFERENCES
 
-FAMILIES = ("deit", "lenet", "mobilenetv2", "mobilenetv3", "mobilevit", "resnet", "vit")
+FAMILIES = sorted(REFERENCES)
 
 
 def test_list_is_sorted_complete_and_without_test_variants():
