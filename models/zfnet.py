@@ -1,6 +1,7 @@
 """Visualizing and Understanding Convolutional Networks (arXiv:1311.2901): ZFNet.
 
-Parameter names and shapes are pytorchcv's. As there, brightness is normalised across channels as in AlexNet's paper.
+Parameter names and shapes are pytorchcv's. As there, the first two layers' brightness is normalised
+across channels as in AlexNet's paper.
 """
 
 from collections import OrderedDict
@@ -39,13 +40,13 @@ class ResponseNorm(nn.Module):
 
 
 class Unit(nn.Module):
-    """Convolution, ReLU, response normalisation."""
+    """Convolution, ReLU, in the first two layers response normalisation."""
 
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int, padding: int) -> None:
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int, padding: int, *, norm: bool = False) -> None:
         super().__init__()
         self.conv = nn.Conv2d(c_in, c_out, kernel, stride, padding)
         self.activ = nn.ReLU()
-        self.norm = ResponseNorm()
+        self.norm = ResponseNorm() if norm else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.norm(self.activ(self.conv(x)))
@@ -76,8 +77,8 @@ class ZFNet(nn.Module):
         self.image = cfg.image
         self.features = nn.Sequential(
             OrderedDict(
-                stage1=pooled("pool1", Unit(3, c1, 7, 2, 1)),
-                stage2=pooled("pool2", Unit(c1, c2, 5, 2, 0)),
+                stage1=pooled("pool1", Unit(3, c1, 7, 2, 1, norm=True)),
+                stage2=pooled("pool2", Unit(c1, c2, 5, 2, 0, norm=True)),
                 stage3=pooled("pool3", Unit(c2, c3, 3, 1, 1), Unit(c3, c4, 3, 1, 1), Unit(c4, c5, 3, 1, 1)),
             )
         )

@@ -19,10 +19,10 @@ def brightness(x):
 
 def zfnet(p, x):
     def layer(name, x, **options):
-        return brightness(plain.conv(p, f"features.{name}.conv", x, **options).relu())
+        return plain.conv(p, f"features.{name}.conv", x, **options).relu()
 
-    x = F.max_pool2d(layer("stage1.unit1", x, stride=2, padding=1), 3, 2, ceil_mode=True)
-    x = F.max_pool2d(layer("stage2.unit1", x, stride=2), 3, 2, ceil_mode=True)
+    x = F.max_pool2d(brightness(layer("stage1.unit1", x, stride=2, padding=1)), 3, 2, ceil_mode=True)
+    x = F.max_pool2d(brightness(layer("stage2.unit1", x, stride=2)), 3, 2, ceil_mode=True)
     for unit in ("unit1", "unit2", "unit3"):
         x = layer(f"stage3.{unit}", x, padding=1)
     x = F.max_pool2d(x, 3, 2, ceil_mode=True).flatten(1)
