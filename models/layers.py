@@ -19,6 +19,7 @@ def conv(
     stride: int = 1,
     *,
     groups: int = 1,
+    dilation: int = 1,
     bias: bool = False,
     pad: bool = True,
 ) -> nn.Conv2d:
@@ -27,8 +28,8 @@ def conv(
     Without `pad` it has no padding.
     """
     kh, kw = (kernel, kernel) if isinstance(kernel, int) else kernel
-    padding = (kh // 2, kw // 2) if pad else 0
-    return nn.Conv2d(c_in, c_out, kernel, stride, padding=padding, groups=groups, bias=bias)
+    padding = (dilation * (kh // 2), dilation * (kw // 2)) if pad else 0
+    return nn.Conv2d(c_in, c_out, kernel, stride, padding=padding, dilation=dilation, groups=groups, bias=bias)
 
 
 class ConvNormAct(nn.Module):
@@ -42,12 +43,13 @@ class ConvNormAct(nn.Module):
         stride: int = 1,
         *,
         groups: int = 1,
+        dilation: int = 1,
         pad: bool = True,
         act: type[nn.Module] = nn.Identity,
         eps: float = 1e-5,
     ) -> None:
         super().__init__()
-        self.conv = conv(c_in, c_out, kernel, stride, groups=groups, pad=pad)
+        self.conv = conv(c_in, c_out, kernel, stride, groups=groups, dilation=dilation, pad=pad)
         self.bn = nn.BatchNorm2d(c_out, eps=eps)
         self.act = act()
 

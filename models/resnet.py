@@ -94,19 +94,19 @@ class Cfg:
     depths: tuple[int, ...]
     block: Callable[[int, int, int], nn.Module] = Bottleneck
     width: int = 64
-    deep_stem: int = 0  # channels of three 3x3 convolutions in place of the 7x7 one (arXiv:1812.01187 fig. 2b)
+    deep_stem: int = 0  # three 3x3 convolutions, of this many channels, the last of twice, for the 7x7 one
 
 
-def deep_stem(c_mid: int, c_out: int) -> nn.Sequential:
-    """Three 3x3 convolutions, the first with stride 2; (n, 3, h, w) -> (n, c_out, h/2, w/2)."""
+def deep_stem(c: int) -> nn.Sequential:
+    """Three 3x3 convolutions, the first with stride 2 (arXiv:1812.01187 fig. 2b); (n, 3, h, w) -> (n, 2c, h/2, w/2)."""
     return nn.Sequential(
-        conv(3, c_mid, 3, 2),
-        nn.BatchNorm2d(c_mid),
+        conv(3, c, 3, 2),
+        nn.BatchNorm2d(c),
         nn.ReLU(),
-        conv(c_mid, c_mid, 3),
-        nn.BatchNorm2d(c_mid),
+        conv(c, c, 3),
+        nn.BatchNorm2d(c),
         nn.ReLU(),
-        conv(c_mid, c_out, 3),
+        conv(c, 2 * c, 3),
     )
 
 
@@ -115,11 +115,11 @@ class ResNet(nn.Module):
 
     def __init__(self, cfg: Cfg, num_classes: int = 1000) -> None:
         super().__init__()
-        self.conv1 = deep_stem(cfg.deep_stem, cfg.width) if cfg.deep_stem else conv(3, cfg.width, 7, 2)
-        self.bn1 = nn.BatchNorm2d(cfg.width)
+        c_in = 2 * cfg.deep_stem or cfg.width
+        self.conv1 = deep_stem(cfg.deep_stem) if cfg.deep_stem else conv(3, c_in, 7, 2)
+        self.bn1 = nn.BatchNorm2d(c_in)
         self.act1 = nn.ReLU()
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        c_in = cfg.width
         for i, depth in enumerate(cfg.depths):
             width = cfg.width * 2**i
             layer = []

@@ -34,6 +34,9 @@ class Reference:
 
 REFERENCES = {
     "alexnet": Reference(sampled=("alexnet",), blind="alexnet_test", library="torchvision"),
+    "bat_resnext": Reference(sampled=("bat_resnext26ts",), blind="bat_resnext_test"),
+    "botnet": Reference(sampled=("botnet26t_256",), blind="botnet_test"),
+    "cs3darknet": Reference(sampled=("cs3darknet_focus_l",), blind="cs3darknet_test", side=128),
     "deit": Reference(
         sampled=("deit_tiny_patch16_224", "deit_tiny_distilled_patch16_224"),
         blind="deit_tiny_distilled_patch16_224",
@@ -75,15 +78,23 @@ REFERENCES = {
         # Without normalised residuals the noise grows with depth.
         noise={"resnet101": 5e-4, "resnet152": 5e-4},
     ),
+    "resnest": Reference(
+        sampled=("resnest14d", "resnest50d_4s2x40d", "resnest50d_1s4x24d"), blind="resnest_test", side=160
+    ),
     "resnext": Reference(sampled=("resnext50_32x4d",), blind="resnext_test", side=96),
     "senet": Reference(sampled=("legacy_seresnet18", "seresnext50_32x4d"), blind="senet_test", side=96),
+    "resnetv2": Reference(sampled=(), blind="resnetv2_test", library=""),
+    "shufflenetv1": Reference(sampled=(), blind="shufflenetv1_test", library=""),
     "shufflenetv2": Reference(
         sampled=("shufflenet_v2_x0_5",),
         blind="shufflenetv2_test",
         library="torchvision",
     ),
+    "sknet": Reference(sampled=("skresnet18", "skresnet50", "skresnext50_32x4d"), blind="sknet_test", side=128),
     "squeezenet": Reference(sampled=("squeezenet1_0", "squeezenet1_1"), blind="squeezenet_test", library="torchvision"),
     "vgg": Reference(sampled=("vgg11_bn",), blind="vgg_test"),
     "vit": Reference(sampled=("vit_tiny_patch16_224",), blind="vit_tiny_patch16_224"),
     "wide_resnet": Reference(sampled=(), blind="wide_resnet_test"),
+    "xception": Reference(sampled=("legacy_xception",), blind="xception_test", side=139),
+    "zfnet": Reference(sampled=(), blind="zfnet_test", library=""),
 }
