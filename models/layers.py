@@ -1,5 +1,7 @@
 """This file holds the layers that several families are made of. Shapes: images (n, c, h, w), tokens (n, tokens, c)."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 
@@ -42,12 +44,19 @@ class ConvNormAct(nn.Module):
 class SqueezeExcite(nn.Module):
     """Scales each channel by a gate computed from the channel means (arXiv:1709.01507, gate of arXiv:1905.02244)."""
 
-    def __init__(self, channels: int, reduced: int) -> None:
+    def __init__(
+        self,
+        channels: int,
+        reduced: int,
+        *,
+        act: type[nn.Module] = nn.ReLU,
+        gate: type[nn.Module] = nn.Hardsigmoid,
+    ) -> None:
         super().__init__()
         self.conv_reduce = conv(channels, reduced, bias=True)
-        self.act = nn.ReLU()
+        self.act = act()
         self.conv_expand = conv(reduced, channels, bias=True)
-        self.gate = nn.Hardsigmoid()
+        self.gate = gate()
 
     def forward(self, x: Tensor) -> Tensor:
         mean = x.mean((2, 3), keepdim=True)  # (n, c, 1, 1)
@@ -57,31 +66,43 @@ class SqueezeExcite(nn.Module):
 class DepthwiseSeparable(nn.Module):
     """Depthwise then 1x1 convolution, with a residual where the shape allows (arXiv:1704.04861; arXiv:1801.04381).
 
-    `reduced` is the width of the squeeze-and-excite, 0 for none.
+    `reduced` is the width of the squeeze-and-excite, 0 for none; `excite` makes it of (channels, reduced).
     """
 
     def __init__(
-        self, c_in: int, c_out: int, kernel: int, stride: int, *, act: type[nn.Module], reduced: int = 0
+        self,
+        c_in: int,
+        c_out: int,
+        kernel: int,
+        stride: int,
+        *,
+        act: type[nn.Module],
+        reduced: int = 0,
+        excite: Callable[[int, int], nn.Module] = SqueezeExcite,
+        skip: bool = True,
+        last_act: type[nn.Module] = nn.Identity,
     ) -> None:
         super().__init__()
         self.conv_dw = conv(c_in, c_in, kernel, stride, groups=c_in)
         self.bn1 = nn.BatchNorm2d(c_in)
         self.act = act()
-        self.se = SqueezeExcite(c_in, reduced) if reduced else nn.Identity()
+        self.se = excite(c_in, reduced) if reduced else nn.Identity()
         self.conv_pw = conv(c_in, c_out)
         self.bn2 = nn.BatchNorm2d(c_out)
-        self.residual = stride == 1 and c_in == c_out
+        self.act2 = last_act()
+        self.residual = skip and stride == 1 and c_in == c_out
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.se(self.act(self.bn1(self.conv_dw(x))))
-        y = self.bn2(self.conv_pw(y))
+        y = self.act2(self.bn2(self.conv_pw(y)))
         return x + y if self.residual else y
 
 
 class InvertedResidual(nn.Module):
     """1x1 expansion, depthwise, linear 1x1 projection, residual where the shape allows (arXiv:1801.04381 fig. 3).
 
-    `reduced` is the width of the squeeze-and-excite after the depthwise convolution, 0 for none (arXiv:1905.02244).
+    `reduced` is the width of the squeeze-and-excite after the depthwise convolution, 0 for none (arXiv:1905.02244);
+    `excite` makes it of (channels, reduced).
     """
 
     def __init__(
@@ -94,6 +115,8 @@ class InvertedResidual(nn.Module):
         *,
         act: type[nn.Module],
         reduced: int = 0,
+        excite: Callable[[int, int], nn.Module] = SqueezeExcite,
+        skip: bool = True,
     ) -> None:
         super().__init__()
         self.conv_pw = conv(c_in, c_mid)
@@ -102,15 +125,42 @@ class InvertedResidual(nn.Module):
         self.conv_dw = conv(c_mid, c_mid, kernel, stride, groups=c_mid)
         self.bn2 = nn.BatchNorm2d(c_mid)
         self.act2 = act()
-        self.se = SqueezeExcite(c_mid, reduced) if reduced else nn.Identity()
+        self.se = excite(c_mid, reduced) if reduced else nn.Identity()
         self.conv_pwl = conv(c_mid, c_out)
         self.bn3 = nn.BatchNorm2d(c_out)
-        self.residual = stride == 1 and c_in == c_out
+        self.residual = skip and stride == 1 and c_in == c_out
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.act1(self.bn1(self.conv_pw(x)))
         y = self.se(self.act2(self.bn2(self.conv_dw(y))))
         y = self.bn3(self.conv_pwl(y))
+        return x + y if self.residual else y
+
+
+class FusedInvertedResidual(nn.Module):
+    """An inverted residual whose expansion is a full convolution, without a depthwise one (arXiv:2104.00298 fig. 2)."""
+
+    def __init__(
+        self,
+        c_in: int,
+        c_mid: int,
+        c_out: int,
+        kernel: int,
+        stride: int,
+        *,
+        act: type[nn.Module],
+        skip: bool = True,
+    ) -> None:
+        super().__init__()
+        self.conv_exp = conv(c_in, c_mid, kernel, stride)
+        self.bn1 = nn.BatchNorm2d(c_mid)
+        self.act = act()
+        self.conv_pwl = conv(c_mid, c_out)
+        self.bn2 = nn.BatchNorm2d(c_out)
+        self.residual = skip and stride == 1 and c_in == c_out
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.bn2(self.conv_pwl(self.act(self.bn1(self.conv_exp(x)))))
         return x + y if self.residual else y
 
 

@@ -14,7 +14,8 @@ class Reference:
     each with its reason. library: "timm" or "torchvision", or "" where there is none to install (then
     tests/models/test_<family>.py checks the arithmetic). names: where the reference calls a variant otherwise. meta:
     variants too large for memory. noise: the float32 noise that a variant may show, of the logits' standard deviation,
-    where 1e-4 is too little.
+    where 1e-4 is too little. side: of the images whose logits are compared, in pixels, where the variants' own sizes
+    would take long and the network takes any.
     """
 
     sampled: tuple[str, ...]
@@ -25,6 +26,11 @@ class Reference:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     meta: tuple[str, ...] = ()
     noise: Mapping[str, float] = field(default_factory=dict)
+    side: int | None = None
+
+    def size(self, own: tuple[int, int, int]) -> tuple[int, int, int]:
+        """(c, h, w) of the images for a variant whose own they are."""
+        return (own[0], self.side, self.side) if self.side else own
 
 
 REFERENCES = {
@@ -32,7 +38,15 @@ REFERENCES = {
         sampled=("deit_tiny_patch16_224", "deit_tiny_distilled_patch16_224"),
         blind="deit_tiny_distilled_patch16_224",
     ),
+    "efficientnet": Reference(
+        sampled=("efficientnet_b0", "efficientnet_b3", "tf_efficientnet_b1"), blind="efficientnet_test"
+    ),
+    "efficientnet_lite": Reference(
+        sampled=("efficientnet_lite0", "tf_efficientnet_lite0"), blind="efficientnet_lite_test"
+    ),
+    "efficientnetv2": Reference(sampled=("efficientnetv2_s",), blind="efficientnetv2_test", side=128),
     "lenet": Reference(sampled=(), blind="lenet5", library=""),
+    "mnasnet": Reference(sampled=("mnasnet_050", "mnasnet_small", "semnasnet_050"), blind="mnasnet_test"),
     "mobilenetv2": Reference(
         sampled=("mobilenetv2_035", "mobilenetv2_100", "mobilenetv2_110d"), blind="mobilenetv2_035"
     ),
@@ -47,5 +61,6 @@ REFERENCES = {
         # Without normalised residuals the noise grows with depth.
         noise={"resnet101": 5e-4, "resnet152": 5e-4},
     ),
+    "tinynet": Reference(sampled=("tinynet_b", "tinynet_e"), blind="tinynet_test"),
     "vit": Reference(sampled=("vit_tiny_patch16_224",), blind="vit_tiny_patch16_224"),
 }

@@ -44,8 +44,13 @@ def reference(timm):
     return build
 
 
+def size_of(name):
+    variant = get_variant(name)
+    return REFERENCES[variant.family].size(variant.input_size)
+
+
 def images(name):
-    return image_like(3, get_variant(name).input_size, torch.Generator().manual_seed(1))
+    return image_like(3, size_of(name), torch.Generator().manual_seed(1))
 
 
 def distance(a, b):
@@ -77,7 +82,7 @@ def test_preprocessing_is_the_references_default(timm, name):
 @pytest.mark.parametrize("name", LOGITS)
 def test_logits(reference, name):
     theirs = reference(name)
-    redraw(theirs, input_size=get_variant(name).input_size)
+    redraw(theirs, input_size=size_of(name))
     ours = create_model(name, num_classes=1000)
     ours.load_state_dict(theirs.state_dict(), strict=True)
     x = images(name)
@@ -96,8 +101,8 @@ def test_logits(reference, name):
 def test_redrawn_weights_are_not_blind(family):
     """A 10 % error in any one tensor moves the logits by more than ten times the float32 noise."""
     its = REFERENCES[family]
-    model, size = create_model(its.blind), get_variant(its.blind).input_size
-    redraw(model, input_size=size)
+    model = create_model(its.blind)
+    redraw(model, input_size=size_of(its.blind))
     generator = torch.Generator().manual_seed(2)
     x = images(its.blind)[:1]
     before = model(x)
@@ -148,7 +153,7 @@ def test_the_gate_catches(mutate):
 def test_tiny_variants(name):
     model, variant = create_model(name), get_variant(name)
     assert variant.params < 100_000
-    redraw(model, input_size=variant.input_size)
+    redraw(model, input_size=size_of(name))
     logits = model(images(name))
     assert logits.shape == (3, variant.num_classes)
     assert logits.std(0).min() > 1e-2
