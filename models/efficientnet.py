@@ -5,11 +5,10 @@ Parameter names and shapes are timm's. The class builds EfficientNetV2, Efficien
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
 from torch import Tensor, nn
 
-from .layers import SqueezeExcite, conv
+from .layers import conv
 from .mobile import Inverted, Separable, Style, Table, stages
 from .registry import HALF, PreprocessSpec, register
 from .tensorflow import like_tensorflow
@@ -45,7 +44,7 @@ class EfficientNet(nn.Module):
 
     def __init__(self, cfg: Cfg, num_classes: int = 1000) -> None:
         super().__init__()
-        style = Style(cfg.act, cfg.width, excite=partial(SqueezeExcite, act=cfg.act, gate=nn.Sigmoid))
+        style = Style(cfg.act, cfg.width, excite_act=None, gate=nn.Sigmoid, reduced=lambda c_in, squeezed: c_in // 4)
         self.conv_stem = conv(3, cfg.stem, 3, 2)
         self.bn1 = nn.BatchNorm2d(cfg.stem)
         self.act1 = cfg.act()

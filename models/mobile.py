@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -12,16 +14,16 @@ Table = Sequence[Sequence["Row"]]  # rows by stage
 
 @dataclass(frozen=True)
 class Style:
-    """What all blocks of a network share.
+    """What all blocks of a network share; of squeeze-and-excite: its activation (None: the block's), gate and width.
 
-    excite makes a squeeze-and-excite of (channels, reduced channels); reduced gives the latter of (the block's input
-    channels, the channels that are squeezed).
+    reduced gives that width of (the block's input channels, the channels that are squeezed).
     """
 
-    act: type[nn.Module] = nn.ReLU
-    width: float = 1.0  # multiplies channels
-    excite: Callable[[int, int], nn.Module] = SqueezeExcite
-    reduced: Callable[[int, int], int] = lambda c_in, squeezed: c_in // 4
+    act: type[nn.Module]
+    width: float  # multiplies channels
+    excite_act: type[nn.Module] | None
+    gate: type[nn.Module]
+    reduced: Callable[[int, int], int]
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,12 @@ class Row:
     def block(self, c_in: int, c_out: int, stride: int, style: Style) -> nn.Module:
         raise NotImplementedError
 
-    def reduced(self, c_in: int, squeezed: int, style: Style) -> int:
-        return style.reduced(c_in, squeezed) if self.excite else 0
+    def squeeze(self, c_in: int, squeezed: int, style: Style) -> dict[str, Any]:
+        """The blocks' arguments for squeeze-and-excite."""
+        if not self.excite:
+            return {}
+        excite = partial(SqueezeExcite, act=style.excite_act or self.act or style.act, gate=style.gate)
+        return {"reduced": style.reduced(c_in, squeezed), "excite": excite}
 
 
 @dataclass(frozen=True)
@@ -57,10 +63,9 @@ class Separable(Row):
             self.kernel,
             stride,
             act=act,
-            reduced=self.reduced(c_in, c_in, style),
-            excite=style.excite,
             skip=self.skip,
             last_act=act if self.last_act else nn.Identity,
+            **self.squeeze(c_in, c_in, style),
         )
 
 
@@ -79,9 +84,8 @@ class Inverted(Row):
             self.kernel,
             stride,
             act=self.act or style.act,
-            reduced=self.reduced(c_in, mid, style),
-            excite=style.excite,
             skip=self.skip,
+            **self.squeeze(c_in, mid, style),
         )
 
 

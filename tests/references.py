@@ -33,6 +33,8 @@ class Reference:
         return (own[0], self.side, self.side) if self.side else own
 
 
+KEY_BIAS = "what is added to all keys cancels in the softmax"
+
 REFERENCES = {
     "deit": Reference(
         sampled=("deit_tiny_patch16_224", "deit_tiny_distilled_patch16_224"),
@@ -45,16 +47,36 @@ REFERENCES = {
         sampled=("efficientnet_lite0", "tf_efficientnet_lite0"), blind="efficientnet_lite_test"
     ),
     "efficientnetv2": Reference(sampled=("efficientnetv2_s",), blind="efficientnetv2_test", side=128),
+    "hardcorenas": Reference(sampled=("hardcorenas_a",), blind="hardcorenas_test"),
+    "lcnet": Reference(sampled=("lcnet_050",), blind="lcnet_test"),
     "lenet": Reference(sampled=(), blind="lenet5", library=""),
     "mnasnet": Reference(sampled=("mnasnet_050", "mnasnet_small", "semnasnet_050"), blind="mnasnet_test"),
     "mobilenetv2": Reference(
         sampled=("mobilenetv2_035", "mobilenetv2_100", "mobilenetv2_110d"), blind="mobilenetv2_035"
     ),
     "mobilenetv3": Reference(
-        sampled=("mobilenetv3_small_050", "mobilenetv3_small_100", "mobilenetv3_large_100"),
+        sampled=(
+            "mobilenetv3_small_050",
+            "mobilenetv3_small_100",
+            "mobilenetv3_large_100",
+            "mobilenetv3_rw",
+            "tf_mobilenetv3_small_100",
+        ),
         blind="mobilenetv3_small_050",
     ),
+    "mobilenetv4": Reference(
+        sampled=(
+            "mobilenetv4_conv_small",
+            "mobilenetv4_conv_aa_medium",
+            "mobilenetv4_hybrid_medium_075",
+            "mobilenetv4_hybrid_large_075",
+        ),
+        blind="mobilenetv4_test",
+        silent={f"blocks.2.2.attn.key.norm.{leaf}": KEY_BIAS for leaf in ("bias", "running_mean")},
+        side=128,
+    ),
     "mobilevit": Reference(sampled=("mobilevit_xxs", "mobilevit_s"), blind="mobilevit_xxs"),
+    "regnet": Reference(sampled=("regnetx_002", "regnety_002", "regnety_008_tv"), blind="regnet_test"),
     "resnet": Reference(
         sampled=("resnet18", "resnet50"),
         blind="resnet18",

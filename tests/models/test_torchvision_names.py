@@ -12,6 +12,11 @@ MODELS = {  # theirs -> ours
     "efficientnet_b5": "efficientnet_b5",
     "efficientnet_v2_s": "efficientnetv2_s",
     "mnasnet0_5": "mnasnet_050",
+    "mobilenet_v2": "mobilenetv2_100",
+    "mobilenet_v3_large": "mobilenetv3_large_100",
+    "mobilenet_v3_small": "mobilenetv3_small_100",
+    "regnet_x_400mf": "regnetx_004_tv",
+    "regnet_y_400mf": "regnety_004",
 }
 SIZE = (3, 96, 96)
 
