@@ -16,6 +16,8 @@ class Reference:
     variants too large for memory. noise: the float32 noise that a variant may show, of the logits' standard deviation,
     where 1e-4 is too little. side: of the images whose logits are compared, in pixels, where the variants' own sizes
     would take long and the network takes any.
+    where 1e-4 is too little. arguments: what its constructor is given; of: the same for single variants, such as a
+    `_test` one among the sampled, which makes the reference as small.
     """
 
     sampled: tuple[str, ...]
@@ -24,6 +26,7 @@ class Reference:
     silent: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    of: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     meta: tuple[str, ...] = ()
     noise: Mapping[str, float] = field(default_factory=dict)
     side: int | None = None
@@ -36,6 +39,20 @@ class Reference:
 KEY_BIAS = "what is added to all keys cancels in the softmax"
 
 REFERENCES = {
+    "convnext": Reference(
+        sampled=("convnext_zepto_rms", "convnext_atto", "convnext_test"),
+        blind="convnext_test",
+        meta=("convnext_large", "convnext_xlarge"),
+        names={"convnext_test": "convnext_tiny"},
+        of={"convnext_test": {"dims": (8, 16, 24, 32), "depths": (1, 1, 2, 1)}},
+    ),
+    "convnextv2": Reference(
+        sampled=("convnextv2_atto", "convnextv2_test"),
+        blind="convnextv2_test",
+        meta=("convnextv2_large", "convnextv2_huge"),
+        names={"convnextv2_test": "convnextv2_tiny"},
+        of={"convnextv2_test": {"dims": (8, 16, 24, 32), "depths": (1, 1, 2, 1)}},
+    ),
     "deit": Reference(
         sampled=("deit_tiny_patch16_224", "deit_tiny_distilled_patch16_224"),
         blind="deit_tiny_distilled_patch16_224",
@@ -49,6 +66,28 @@ REFERENCES = {
     "efficientnetv2": Reference(sampled=("efficientnetv2_s",), blind="efficientnetv2_test", side=128),
     "hardcorenas": Reference(sampled=("hardcorenas_a",), blind="hardcorenas_test"),
     "lcnet": Reference(sampled=("lcnet_050",), blind="lcnet_test"),
+    "efficientvit_mit": Reference(
+        sampled=("efficientvit_b0", "efficientvit_mit_large_test"),
+        blind="efficientvit_mit_test",
+        meta=("efficientvit_l3",),
+        names={"efficientvit_mit_large_test": "efficientvit_l1"},
+        of={
+            "efficientvit_mit_large_test": {
+                "widths": (8, 8, 8, 16, 16),
+                "depths": (1, 1, 1, 1, 1),
+                "head_widths": (32, 48),
+                "head_dim": 8,
+            }
+        },
+    ),
+    "efficientvit_msra": Reference(sampled=("efficientvit_m0",), blind="efficientvit_msra_test"),
+    "fastvit": Reference(
+        sampled=("fastvit_test",),
+        blind="fastvit_test",
+        names={"fastvit_test": "fastvit_sa12"},
+        of={"fastvit_test": {"embed_dims": (8, 16, 32, 64), "layers": (1, 1, 1, 1), "mlp_ratios": (2, 2, 2, 2)}},
+    ),
+    "inceptionnext": Reference(sampled=("inception_next_atto",), blind="inception_next_test"),
     "lenet": Reference(sampled=(), blind="lenet5", library=""),
     "mnasnet": Reference(sampled=("mnasnet_050", "mnasnet_small", "semnasnet_050"), blind="mnasnet_test"),
     "mobilenetv2": Reference(
@@ -84,5 +123,7 @@ REFERENCES = {
         noise={"resnet101": 5e-4, "resnet152": 5e-4},
     ),
     "tinynet": Reference(sampled=("tinynet_b", "tinynet_e"), blind="tinynet_test"),
+    "shvit": Reference(sampled=("shvit_s1",), blind="shvit_test"),
+    "starnet": Reference(sampled=("starnet_s050",), blind="starnet_test"),
     "vit": Reference(sampled=("vit_tiny_patch16_224",), blind="vit_tiny_patch16_224"),
 }

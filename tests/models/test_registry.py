@@ -17,7 +17,23 @@ from edgeport.models import (
     reindex,
 )
 
-FAMILIES = ("deit", "lenet", "mobilenetv2", "mobilenetv3", "mobilevit", "resnet", "vit")
+FAMILIES = (
+    "convnext",
+    "convnextv2",
+    "deit",
+    "efficientvit_mit",
+    "efficientvit_msra",
+    "fastvit",
+    "inceptionnext",
+    "lenet",
+    "mobilenetv2",
+    "mobilenetv3",
+    "mobilevit",
+    "resnet",
+    "shvit",
+    "starnet",
+    "vit",
+)
 
 
 def test_list_is_sorted_complete_and_without_test_variants():
