@@ -14,9 +14,24 @@ def make_divisible(channels: float, by: int = 8) -> int:
     return rounded + by if rounded < 0.9 * channels else rounded
 
 
-def conv(c_in: int, c_out: int, kernel: int = 1, stride: int = 1, *, groups: int = 1, bias: bool = False) -> nn.Conv2d:
-    """A convolution with odd `kernel`, padded so that stride 1 keeps (h, w) and stride 2 gives ceil(h/2), ceil(w/2)."""
-    return nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, groups=groups, bias=bias)
+def conv(
+    c_in: int,
+    c_out: int,
+    kernel: int | tuple[int, int] = 1,
+    stride: int = 1,
+    *,
+    groups: int = 1,
+    dilation: int = 1,
+    bias: bool = False,
+    pad: bool = True,
+) -> nn.Conv2d:
+    """A convolution with odd `kernel`, padded so that stride 1 keeps (h, w) and stride 2 gives ceil(h/2), ceil(w/2).
+
+    Without `pad` it has no padding.
+    """
+    kh, kw = (kernel, kernel) if isinstance(kernel, int) else kernel
+    padding = (dilation * (kh // 2), dilation * (kw // 2)) if pad else 0
+    return nn.Conv2d(c_in, c_out, kernel, stride, padding=padding, dilation=dilation, groups=groups, bias=bias)
 
 
 class ConvNormAct(nn.Module):
@@ -26,15 +41,18 @@ class ConvNormAct(nn.Module):
         self,
         c_in: int,
         c_out: int,
-        kernel: int = 1,
+        kernel: int | tuple[int, int] = 1,
         stride: int = 1,
         *,
         groups: int = 1,
+        dilation: int = 1,
+        pad: bool = True,
         act: type[nn.Module] = nn.Identity,
+        eps: float = 1e-5,
     ) -> None:
         super().__init__()
-        self.conv = conv(c_in, c_out, kernel, stride, groups=groups)
-        self.bn = nn.BatchNorm2d(c_out)
+        self.conv = conv(c_in, c_out, kernel, stride, groups=groups, dilation=dilation, pad=pad)
+        self.bn = nn.BatchNorm2d(c_out, eps=eps)
         self.act = act()
 
     def forward(self, x: Tensor) -> Tensor:

@@ -12,12 +12,12 @@ class Reference:
     sampled: variants whose logits are compared in every run, one for each code path; the others are exhaustive.
     blind: the variant on which each tensor is disturbed; silent: patterns of the tensors that cannot move the logits,
     each with its reason. library: "timm" or "torchvision", or "" where there is none to install (then
-    tests/models/test_<family>.py checks the arithmetic). names: where the reference calls a variant otherwise. meta:
-    variants too large for memory. noise: the float32 noise that a variant may show, of the logits' standard deviation,
-    where 1e-4 is too little. side: of the images whose logits are compared, in pixels, where the variants' own sizes
-    would take long and the network takes any.
-    where 1e-4 is too little. arguments: what its constructor is given; of: the same for single variants, such as a
-    `_test` one among the sampled, which makes the reference as small.
+    tests/models/test_<family>.py checks the arithmetic). names: where the reference calls a variant otherwise.
+    arguments: what its constructor is given; of: the same for single variants, such as a `_test` one among the sampled,
+    which makes the reference as small. meta: variants too large for memory.
+    absent: variants that the library lacks; manifests and test_<family>.py check them.
+    side: of the images for the sampled variants, where less than their own is enough (0: their own).
+    noise: the float32 noise that a variant may show, of the logits' standard deviation, where 1e-4 is too little.
     """
 
     sampled: tuple[str, ...]
@@ -28,12 +28,9 @@ class Reference:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     of: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     meta: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    side: int = 0
     noise: Mapping[str, float] = field(default_factory=dict)
-    side: int | None = None
-
-    def size(self, own: tuple[int, int, int]) -> tuple[int, int, int]:
-        """(c, h, w) of the images for a variant whose own they are."""
-        return (own[0], self.side, self.side) if self.side else own
 
 
 KEY_BIAS = "what is added to all keys cancels in the softmax"
@@ -53,6 +50,9 @@ REFERENCES = {
         names={"convnextv2_test": "convnextv2_tiny"},
         of={"convnextv2_test": {"dims": (8, 16, 24, 32), "depths": (1, 1, 2, 1)}},
     ),
+    "alexnet": Reference(sampled=("alexnet",), blind="alexnet_test", library="torchvision"),
+    "bat_resnext": Reference(sampled=("bat_resnext26ts",), blind="bat_resnext_test"),
+    "botnet": Reference(sampled=("botnet26t_256",), blind="botnet_test"),
     "deit": Reference(
         sampled=("deit_tiny_patch16_224", "deit_tiny_distilled_patch16_224"),
         blind="deit_tiny_distilled_patch16_224",
@@ -90,6 +90,29 @@ REFERENCES = {
     "inceptionnext": Reference(sampled=("inception_next_atto",), blind="inception_next_test"),
     "lenet": Reference(sampled=(), blind="lenet5", library=""),
     "mnasnet": Reference(sampled=("mnasnet_050", "mnasnet_small", "semnasnet_050"), blind="mnasnet_test"),
+    "densenet": Reference(
+        sampled=("densenet121",),
+        blind="densenet_test",
+        side=96,
+        names={"densenet264": "densenet121"},  # timm registers a 264 of another growth
+        of={"densenet264": {"block_config": (6, 12, 64, 48)}},
+    ),
+    "googlenet": Reference(
+        sampled=("googlenet",),
+        blind="googlenet_test",
+        side=96,
+        library="torchvision",
+        arguments={"aux_logits": False, "init_weights": False},
+    ),
+    "inception_resnet": Reference(
+        sampled=("inception_resnet_v2",), blind="inception_resnet_v2_test", side=139, absent=("inception_resnet_v1",)
+    ),
+    "inception_v3": Reference(sampled=("inception_v3",), blind="inception_v3_test", side=139),
+    "inception_v4": Reference(
+        sampled=("inception_v4",), blind="inception_v4_test", side=139, noise={"inception_v4": 1e-3}
+    ),
+    "lenet": Reference(sampled=(), blind="lenet5", library=""),
+    "mobilenetv1": Reference(sampled=("mobilenetv1_100",), blind="mobilenetv1_test"),
     "mobilenetv2": Reference(
         sampled=("mobilenetv2_035", "mobilenetv2_100", "mobilenetv2_110d"), blind="mobilenetv2_035"
     ),
@@ -125,5 +148,19 @@ REFERENCES = {
     "tinynet": Reference(sampled=("tinynet_b", "tinynet_e"), blind="tinynet_test"),
     "shvit": Reference(sampled=("shvit_s1",), blind="shvit_test"),
     "starnet": Reference(sampled=("starnet_s050",), blind="starnet_test"),
+    "resnest": Reference(
+        sampled=("resnest14d", "resnest50d_4s2x40d", "resnest50d_1s4x24d"), blind="resnest_test", side=160
+    ),
+    "resnext": Reference(sampled=("resnext50_32x4d",), blind="resnext_test", side=96),
+    "senet": Reference(sampled=("legacy_seresnet18", "seresnext50_32x4d"), blind="senet_test", side=96),
+    "shufflenetv2": Reference(
+        sampled=("shufflenet_v2_x0_5",),
+        blind="shufflenetv2_test",
+        library="torchvision",
+    ),
+    "sknet": Reference(sampled=("skresnet18", "skresnet50", "skresnext50_32x4d"), blind="sknet_test", side=128),
+    "squeezenet": Reference(sampled=("squeezenet1_0", "squeezenet1_1"), blind="squeezenet_test", library="torchvision"),
+    "vgg": Reference(sampled=("vgg11_bn",), blind="vgg_test"),
     "vit": Reference(sampled=("vit_tiny_patch16_224",), blind="vit_tiny_patch16_224"),
+    "wide_resnet": Reference(sampled=(), blind="wide_resnet_test"),
 }

@@ -16,24 +16,9 @@ from edgeport.models import (
     registry,
     reindex,
 )
+from references import REFERENCES
 
-FAMILIES = (
-    "convnext",
-    "convnextv2",
-    "deit",
-    "efficientvit_mit",
-    "efficientvit_msra",
-    "fastvit",
-    "inceptionnext",
-    "lenet",
-    "mobilenetv2",
-    "mobilenetv3",
-    "mobilevit",
-    "resnet",
-    "shvit",
-    "starnet",
-    "vit",
-)
+FAMILIES = sorted(REFERENCES)
 
 
 def test_list_is_sorted_complete_and_without_test_variants():
