@@ -14,7 +14,7 @@ from . import registry
 
 # The files of this package that are no family.
 _OTHERS = {
-    *("branches", "fuse", "index", "layers", "mobile", "preprocess", "registry", "reindex", "tensorflow"),
+    *("branches", "fusion", "index", "layers", "mobile", "preprocess", "registry", "reindex", "tensorflow"),
     *("torchvision_names", "weights"),
 }
 _ORDER = ("name", "family", "params", "num_classes", "input_size", "mean", "std", "interpolation", "crop_pct", "paper")

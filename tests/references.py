@@ -111,7 +111,6 @@ REFERENCES = {
     "inception_v4": Reference(
         sampled=("inception_v4",), blind="inception_v4_test", side=139, noise={"inception_v4": 1e-3}
     ),
-    "lenet": Reference(sampled=(), blind="lenet5", library=""),
     "mobilenetv1": Reference(sampled=("mobilenetv1_100",), blind="mobilenetv1_test"),
     "mobilenetv2": Reference(
         sampled=("mobilenetv2_035", "mobilenetv2_100", "mobilenetv2_110d"), blind="mobilenetv2_035"
@@ -137,8 +136,16 @@ REFERENCES = {
         silent={f"blocks.2.2.attn.key.norm.{leaf}": KEY_BIAS for leaf in ("bias", "running_mean")},
         side=128,
     ),
+    "mobileone": Reference(
+        sampled=("mobileone_s0", "mobileone_s4"),
+        blind="mobileone_test",
+        side=128,
+        noise={"mobileone_s0": 5e-4},  # forty sums of five or six branches
+    ),
     "mobilevit": Reference(sampled=("mobilevit_xxs", "mobilevit_s"), blind="mobilevit_xxs"),
     "regnet": Reference(sampled=("regnetx_002", "regnety_002", "regnety_008_tv"), blind="regnet_test"),
+    "repvgg": Reference(sampled=("repvgg_a0",), blind="repvgg_test", side=64),
+    "repvit": Reference(sampled=("repvit_m0_9", "repvit_m1"), blind="repvit_test", side=96),
     "resnet": Reference(
         sampled=("resnet18", "resnet50"),
         blind="resnet18",
