@@ -57,6 +57,11 @@ REFERENCES = {
         sampled=("deit_tiny_patch16_224", "deit_tiny_distilled_patch16_224"),
         blind="deit_tiny_distilled_patch16_224",
     ),
+    "edgenext": Reference(
+        sampled=("edgenext_xx_small", "edgenext_small_rw"),
+        blind="edgenext_test",
+        side=128,
+    ),
     "efficientnet": Reference(
         sampled=("efficientnet_b0", "efficientnet_b3", "tf_efficientnet_b1"), blind="efficientnet_test"
     ),
@@ -143,6 +148,7 @@ REFERENCES = {
         noise={"mobileone_s0": 5e-4},  # forty sums of five or six branches
     ),
     "mobilevit": Reference(sampled=("mobilevit_xxs", "mobilevit_s"), blind="mobilevit_xxs"),
+    "mobilevitv2": Reference(sampled=("mobilevitv2_050",), blind="mobilevitv2_test", side=128),
     "regnet": Reference(sampled=("regnetx_002", "regnety_002", "regnety_008_tv"), blind="regnet_test"),
     "repvgg": Reference(sampled=("repvgg_a0",), blind="repvgg_test", side=64),
     "repvit": Reference(sampled=("repvit_m0_9", "repvit_m1"), blind="repvit_test", side=96),
