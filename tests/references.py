@@ -36,6 +36,7 @@ class Reference:
 KEY_BIAS = "what is added to all keys cancels in the softmax"
 
 REFERENCES = {
+    "convmixer": Reference(sampled=("convmixer_768_32",), blind="convmixer_test", side=56),
     "convnext": Reference(
         sampled=("convnext_zepto_rms", "convnext_atto", "convnext_test"),
         blind="convnext_test",
@@ -87,12 +88,14 @@ REFERENCES = {
         },
     ),
     "efficientvit_msra": Reference(sampled=("efficientvit_m0",), blind="efficientvit_msra_test"),
+    "fasternet": Reference(sampled=("fasternet_t0",), blind="fasternet_test"),
     "fastvit": Reference(
         sampled=("fastvit_test",),
         blind="fastvit_test",
         names={"fastvit_test": "fastvit_sa12"},
         of={"fastvit_test": {"embed_dims": (8, 16, 32, 64), "layers": (1, 1, 1, 1), "mlp_ratios": (2, 2, 2, 2)}},
     ),
+    "hgnetv2": Reference(sampled=("hgnetv2_b0",), blind="hgnetv2_test", side=96),
     "inceptionnext": Reference(sampled=("inception_next_atto",), blind="inception_next_test"),
     "lenet": Reference(sampled=(), blind="lenet5", library=""),
     "mnasnet": Reference(sampled=("mnasnet_050", "mnasnet_small", "semnasnet_050"), blind="mnasnet_test"),
@@ -118,6 +121,12 @@ REFERENCES = {
         sampled=("inception_v4",), blind="inception_v4_test", side=139, noise={"inception_v4": 1e-3}
     ),
     "mobilenetv1": Reference(sampled=("mobilenetv1_100",), blind="mobilenetv1_test"),
+    "mlp_mixer": Reference(
+        sampled=("mixer_s32_224",),
+        blind="mixer_test",
+        silent={"blocks.*.mlp_tokens.fc2.bias": "every norm takes out what all channels of a token share"},
+        meta=("mixer_l16_224", "mixer_l32_224"),
+    ),
     "mobilenetv2": Reference(
         sampled=("mobilenetv2_035", "mobilenetv2_100", "mobilenetv2_110d"), blind="mobilenetv2_035"
     ),
@@ -153,6 +162,13 @@ REFERENCES = {
     "regnet": Reference(sampled=("regnetx_002", "regnety_002", "regnety_008_tv"), blind="regnet_test"),
     "repvgg": Reference(sampled=("repvgg_a0",), blind="repvgg_test", side=64),
     "repvit": Reference(sampled=("repvit_m0_9", "repvit_m1"), blind="repvit_test", side=96),
+    "poolformer": Reference(
+        sampled=("poolformer_s12",),
+        blind="poolformer_test",
+        side=96,
+        silent={"*.norm1.bias": "pooling takes out what all pixels share"},
+    ),
+    "repghostnet": Reference(sampled=("repghostnet_050",), blind="repghostnet_test"),
     "resnet": Reference(
         sampled=("resnet18", "resnet50"),
         blind="resnet18",
@@ -160,7 +176,9 @@ REFERENCES = {
         noise={"resnet101": 5e-4, "resnet152": 5e-4},
     ),
     "tinynet": Reference(sampled=("tinynet_b", "tinynet_e"), blind="tinynet_test"),
+    "rexnet": Reference(sampled=("rexnet_100",), blind="rexnet_test", side=96),
     "shvit": Reference(sampled=("shvit_s1",), blind="shvit_test"),
+    "spach": Reference(sampled=(), blind="spach_ms_test", library=""),
     "starnet": Reference(sampled=("starnet_s050",), blind="starnet_test"),
     "resnest": Reference(
         sampled=("resnest14d", "resnest50d_4s2x40d", "resnest50d_1s4x24d"), blind="resnest_test", side=160
@@ -181,4 +199,8 @@ REFERENCES = {
     "wide_resnet": Reference(sampled=(), blind="wide_resnet_test"),
     "xception": Reference(sampled=("legacy_xception",), blind="xception_test", side=139),
     "zfnet": Reference(sampled=(), blind="zfnet_test", library=""),
+    "swiftformer": Reference(sampled=("swiftformer_xs",), blind="swiftformer_test", side=96),
+    "van": Reference(sampled=(), blind="van_test", library=""),
+    "vit": Reference(sampled=("vit_tiny_patch16_224",), blind="vit_tiny_patch16_224"),
+    "vovnet": Reference(sampled=("ese_vovnet19b_slim", "ese_vovnet19b_slim_dw"), blind="vovnet_test", side=96),
 }
