@@ -117,22 +117,27 @@ class InvertedResidual(nn.Module):
 class Attention(nn.Module):
     """Multi-head self-attention, one linear for queries, keys and values (arXiv:1706.03762 §3.2); (n, t, c) -> same."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, *, qkv_bias: bool = True) -> None:
         super().__init__()
         self.heads = heads
         self.scale = (width // heads) ** -0.5
-        self.qkv = nn.Linear(width, 3 * width)
+        self.qkv = nn.Linear(width, 3 * width, bias=qkv_bias)
         self.proj = nn.Linear(width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        """`bias` is added to the logits of the softmax: anything that broadcasts to (n, heads, t, t)."""
         n, tokens, width = x.shape
-        # (n, t, c) -> (n, heads, t, c/heads), three times
-        q, k, v = (
-            part.reshape(n, tokens, self.heads, width // self.heads).transpose(1, 2)
-            for part in self.qkv(x).chunk(3, dim=-1)
-        )
-        weights = (q * self.scale @ k.transpose(-2, -1)).softmax(dim=-1)  # (n, heads, t, t)
-        return self.proj((weights @ v).transpose(1, 2).reshape(n, tokens, width))
+        q, k, v = (split_heads(part, self.heads) for part in self.qkv(x).chunk(3, dim=-1))
+        weights = q * self.scale @ k.transpose(-2, -1)  # (n, heads, t, t)
+        if bias is not None:
+            weights = weights + bias
+        return self.proj((weights.softmax(dim=-1) @ v).transpose(1, 2).reshape(n, tokens, width))
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """(n, t, c) -> (n, heads, t, c/heads)"""
+    n, tokens, width = x.shape
+    return x.reshape(n, tokens, heads, width // heads).transpose(1, 2)
 
 
 class Mlp(nn.Module):
