@@ -166,3 +166,36 @@ class TransformerBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.attn(self.norm1(x))
         return x + self.mlp(self.norm2(x))
+
+
+class LayerNorm2d(nn.LayerNorm):
+    """Layer norm over the channels at each pixel; (n, c, h, w) -> same."""
+
+    def __init__(self, channels: int, eps: float = 1e-6) -> None:
+        super().__init__(channels, eps=eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class PointwiseLinear(nn.Linear):
+    """A 1x1 convolution whose weight is stored as a linear's; (n, c_in, h, w) -> (n, c_out, h, w)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.conv2d(x, self.weight[:, :, None, None], self.bias)
+
+
+class ConvMlp(nn.Module):
+    """Two 1x1 convolutions with biases and an activation between; (n, c, h, w) -> same.
+
+    `linear` says that their weights are stored as those of linears.
+    """
+
+    def __init__(self, channels: int, hidden: int, act: type[nn.Module] = nn.GELU, *, linear: bool = False) -> None:
+        super().__init__()
+        self.fc1 = PointwiseLinear(channels, hidden) if linear else conv(channels, hidden, bias=True)
+        self.act = act()
+        self.fc2 = PointwiseLinear(hidden, channels) if linear else conv(hidden, channels, bias=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(self.act(self.fc1(x)))

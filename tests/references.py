@@ -14,7 +14,8 @@ class Reference:
     each with its reason. library: "timm" or "torchvision", or "" where there is none to install (then
     tests/models/test_<family>.py checks the arithmetic). names: where the reference calls a variant otherwise. meta:
     variants too large for memory. noise: the float32 noise that a variant may show, of the logits' standard deviation,
-    where 1e-4 is too little.
+    where 1e-4 is too little. tiny: `_test` variants whose logits are compared too, each with the arguments that make
+    the reference (see names) as small.
     """
 
     sampled: tuple[str, ...]
@@ -25,12 +26,41 @@ class Reference:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     meta: tuple[str, ...] = ()
     noise: Mapping[str, float] = field(default_factory=dict)
+    tiny: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 REFERENCES = {
+    "convnext": Reference(
+        sampled=("convnext_zepto_rms", "convnext_atto"),
+        blind="convnext_test",
+        meta=("convnext_large", "convnext_xlarge"),
+        names={"convnext_test": "convnext_tiny"},
+        tiny={"convnext_test": {"dims": (8, 16, 24, 32), "depths": (1, 1, 2, 1)}},
+    ),
+    "convnextv2": Reference(
+        sampled=("convnextv2_atto",),
+        blind="convnextv2_test",
+        meta=("convnextv2_large", "convnextv2_huge"),
+        names={"convnextv2_test": "convnextv2_tiny"},
+        tiny={"convnextv2_test": {"dims": (8, 16, 24, 32), "depths": (1, 1, 2, 1)}},
+    ),
     "deit": Reference(
         sampled=("deit_tiny_patch16_224", "deit_tiny_distilled_patch16_224"),
         blind="deit_tiny_distilled_patch16_224",
+    ),
+    "efficientvit_mit": Reference(
+        sampled=("efficientvit_b0",),
+        blind="efficientvit_mit_test",
+        meta=("efficientvit_l3",),
+        names={"efficientvit_mit_large_test": "efficientvit_l1"},
+        tiny={
+            "efficientvit_mit_large_test": {
+                "widths": (8, 8, 8, 16, 16),
+                "depths": (1, 1, 1, 1, 1),
+                "head_widths": (32, 48),
+                "head_dim": 8,
+            }
+        },
     ),
     "lenet": Reference(sampled=(), blind="lenet5", library=""),
     "mobilenetv2": Reference(

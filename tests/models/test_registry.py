@@ -17,7 +17,18 @@ from edgeport.models import (
     reindex,
 )
 
-FAMILIES = ("deit", "lenet", "mobilenetv2", "mobilenetv3", "mobilevit", "resnet", "vit")
+FAMILIES = (
+    "convnext",
+    "convnextv2",
+    "deit",
+    "efficientvit_mit",
+    "lenet",
+    "mobilenetv2",
+    "mobilenetv3",
+    "mobilevit",
+    "resnet",
+    "vit",
+)
 
 
 def test_list_is_sorted_complete_and_without_test_variants():
