@@ -1,6 +1,6 @@
 """This file holds the layers that several families are made of. Shapes: images (n, c, h, w), tokens (n, tokens, c)."""
 
-from torch import Tensor, nn
+from torch import Tensor, nn, ones
 
 
 def make_divisible(channels: float, by: int = 8) -> int:
@@ -141,13 +141,13 @@ def split_heads(x: Tensor, heads: int) -> Tensor:
 
 
 class Mlp(nn.Module):
-    """Two linears with an activation between; (n, t, width) -> same."""
+    """Two linears with an activation between; (..., width) -> (..., out), `out` being `width` unless it is given."""
 
-    def __init__(self, width: int, hidden: int, act: type[nn.Module]) -> None:
+    def __init__(self, width: int, hidden: int, act: type[nn.Module], out: int | None = None) -> None:
         super().__init__()
         self.fc1 = nn.Linear(width, hidden)
         self.act = act()
-        self.fc2 = nn.Linear(hidden, width)
+        self.fc2 = nn.Linear(hidden, out or width)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc2(self.act(self.fc1(x)))
@@ -199,3 +199,28 @@ class ConvMlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc2(self.act(self.fc1(x)))
+
+
+class TanhGELU(nn.GELU):
+    """GELU by its tanh approximation, which TensorFlow-trained checkpoints want."""
+
+    def __init__(self) -> None:
+        super().__init__(approximate="tanh")
+
+
+class LayerScale(nn.Module):
+    """One learnt factor a channel (arXiv:2103.17239 §2); (..., channels) -> same."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gamma
+
+
+class LayerScale2d(LayerScale):
+    """The same of images; (n, channels, h, w) -> same."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gamma[:, None, None]

@@ -7,11 +7,11 @@ an entry for each offset. The model has the two heads of distillation, whose log
 from collections import OrderedDict
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn, zeros
 
 from .layers import conv
 from .registry import PreprocessSpec, register
+from .windows import distance_index
 
 PAPER = "arXiv:2104.01136"
 STRIDE = 2  # of the subsampled attention between the stages
@@ -70,14 +70,6 @@ def project(c_in: int, c_out: int) -> nn.Sequential:
     return nn.Sequential(OrderedDict(act=nn.Hardswish(), ln=LinearNorm(c_in, c_out)))
 
 
-def offsets(side: int, stride: int) -> Tensor:
-    """Column of the bias table for each query and key: the two distances; int64 (queries, side * side)."""
-    key, query = torch.arange(side), torch.arange(0, side, stride)
-    distance = (query[:, None] - key).abs()  # (q, side)
-    table = distance[:, None, :, None] * side + distance[None, :, None, :]  # (qy, qx, ky, kx)
-    return table.reshape(len(query) ** 2, side * side)
-
-
 class Attention(nn.Module):
     """Attention with a bias for each head and pair of distances (§4.2.4); (n, side * side, c) -> same."""
 
@@ -89,7 +81,7 @@ class Attention(nn.Module):
         self.attention_biases = nn.Parameter(zeros(heads, side * side))
         self.qkv = LinearNorm(width, heads * (2 * key + self.value))
         self.proj = project(heads * self.value, width)
-        self.register_buffer("offsets", offsets(side, 1), persistent=False)
+        self.register_buffer("distances", distance_index(side), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         n, tokens, _ = x.shape
@@ -97,7 +89,7 @@ class Attention(nn.Module):
         q, k, v = (
             self.qkv(x).reshape(n, tokens, self.heads, -1).transpose(1, 2).split((self.key, self.key, self.value), -1)
         )
-        return self.proj(attend(q, k, v, self.attention_biases[:, self.offsets]))
+        return self.proj(attend(q, k, v, self.attention_biases[:, self.distances]))
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
@@ -130,13 +122,13 @@ class ShrinkAttention(nn.Module):
         self.kv = LinearNorm(c_in, self.heads * (key + self.value))
         self.q = nn.Sequential(OrderedDict(down=Subsample(side), ln=LinearNorm(c_in, self.heads * key)))
         self.proj = project(self.heads * self.value, c_out)
-        self.register_buffer("offsets", offsets(side, STRIDE), persistent=False)
+        self.register_buffer("distances", distance_index(side, STRIDE), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         n, tokens, _ = x.shape
         k, v = self.kv(x).reshape(n, tokens, self.heads, -1).transpose(1, 2).split((self.key, self.value), -1)
         q = self.q(x).reshape(n, -1, self.heads, self.key).transpose(1, 2)
-        return self.proj(attend(q, k, v, self.attention_biases[:, self.offsets]))
+        return self.proj(attend(q, k, v, self.attention_biases[:, self.distances]))
 
 
 class Mlp(nn.Module):

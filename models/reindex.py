@@ -13,7 +13,7 @@ import torch
 from . import registry
 
 # The files of this package that are no family.
-_OTHERS = {"index", "layers", "preprocess", "registry", "reindex", "weights", "windows"}
+_OTHERS = {"hybrid", "index", "layers", "preprocess", "registry", "reindex", "weights", "windows"}
 _ORDER = ("name", "family", "params", "num_classes", "input_size", "mean", "std", "interpolation", "crop_pct", "paper")
 _CONSTANTS = ("IMAGENET_MEAN", "IMAGENET_STD", "HALF")
 

@@ -66,3 +66,14 @@ def relative_index(h: int, w: int) -> Tensor:
     """
     y, x = torch.arange(h * w) // w, torch.arange(h * w) % w
     return (y[:, None] - y + h - 1) * (2 * w - 1) + (x[:, None] - x + w - 1)
+
+
+def distance_index(side: int, stride: int = 1) -> Tensor:
+    """Row of a table of side * side pairs of distances for each pixel kept and each pixel (arXiv:2104.01136 §4.2.4).
+
+    int64 (kept, side * side); kept is every pixel, or with a stride every stride-th of every stride-th row.
+    """
+    key, query = torch.arange(side), torch.arange(0, side, stride)
+    distance = (query[:, None] - key).abs()  # (q, side)
+    table = distance[:, None, :, None] * side + distance[None, :, None, :]  # (qy, qx, ky, kx)
+    return table.reshape(len(query) ** 2, side * side)
