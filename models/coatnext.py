@@ -19,11 +19,11 @@ register(
     Hybrid,
     replace(
         VARIANTS["coatnext_nano_rw_224"],
-        widths=(16, 32),
+        widths=(32, 64),
         depths=(1, 1),
         blocks="CT",
         strides=(2, 2),
-        stem=(8, 16),
+        stem=(8, 32),
         image=64,
     ),
     paper=PAPER,

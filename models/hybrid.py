@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn, zeros
 from torch.nn import functional as F
 
-from .layers import ConvMlp, LayerNorm2d, LayerScale, LayerScale2d, Mlp, TanhGELU, conv, make_divisible
+from .layers import ConvMlp, LayerNorm2d, LayerScale, LayerScale2d, Mlp, TanhGELU, attend, conv, make_divisible, split_heads
 from .windows import from_grid, from_windows, relative_index, to_grid, to_windows
 
 HEAD_WIDTH = 32
@@ -196,7 +196,7 @@ class PositionGrid(nn.Module):
 
 
 class PositionNetwork(nn.Module):
-    """Biases from a network of the offsets' logarithms (arXiv:2111.09883 §3.3); -> (heads, side * side, side * side)."""
+    """Biases from a network of the offsets' logarithms (arXiv:2111.09883 §3.3); -> (heads, side^2, side^2)."""
 
     def __init__(self, side: int, heads: int, hidden: int) -> None:
         super().__init__()
@@ -245,14 +245,11 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         n, tokens, _ = x.shape
         if self.thirds_first:
-            parts = (
-                part.reshape(n, tokens, self.heads, HEAD_WIDTH).transpose(1, 2) for part in self.qkv(x).chunk(3, dim=-1)
-            )
+            parts = (split_heads(part, self.heads) for part in self.qkv(x).chunk(3, dim=-1))
         else:
             parts = self.qkv(x).reshape(n, tokens, self.heads, 3 * HEAD_WIDTH).transpose(1, 2).chunk(3, dim=-1)
         q, k, v = parts  # (n, heads, t, HEAD_WIDTH) each
-        weights = (q * HEAD_WIDTH**-0.5 @ k.transpose(-2, -1) + self.rel_pos()).softmax(dim=-1)
-        return self.proj((weights @ v).transpose(1, 2).reshape(n, tokens, -1))
+        return self.proj(attend(q, k, v, self.rel_pos()))
 
 
 class Transformer(nn.Module):

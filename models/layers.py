@@ -120,18 +120,24 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int, *, qkv_bias: bool = True) -> None:
         super().__init__()
         self.heads = heads
-        self.scale = (width // heads) ** -0.5
         self.qkv = nn.Linear(width, 3 * width, bias=qkv_bias)
         self.proj = nn.Linear(width, width)
 
     def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
         """`bias` is added to the logits of the softmax: anything that broadcasts to (n, heads, t, t)."""
-        n, tokens, width = x.shape
         q, k, v = (split_heads(part, self.heads) for part in self.qkv(x).chunk(3, dim=-1))
-        weights = q * self.scale @ k.transpose(-2, -1)  # (n, heads, t, t)
-        if bias is not None:
-            weights = weights + bias
-        return self.proj((weights.softmax(dim=-1) @ v).transpose(1, 2).reshape(n, tokens, width))
+        return self.proj(attend(q, k, v, bias))
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Softmax attention of heads (arXiv:1706.03762 eq. 1).
+
+    q (n, heads, tokens, d), k (n, heads, t, d), v (n, heads, t, e) -> (n, tokens, heads * e); bias as of Attention.
+    """
+    weights = q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)  # (n, heads, tokens, t)
+    if bias is not None:
+        weights = weights + bias
+    return (weights.softmax(dim=-1) @ v).transpose(1, 2).flatten(2)
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:

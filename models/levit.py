@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn, zeros
 
-from .layers import conv
+from .layers import attend, conv
 from .registry import PreprocessSpec, register
 from .windows import distance_index
 
@@ -92,12 +92,6 @@ class Attention(nn.Module):
         return self.proj(attend(q, k, v, self.attention_biases[:, self.distances]))
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
-    """Softmax attention; (n, heads, q, d), (n, heads, t, d), (n, heads, t, e), (heads, q, t) -> (n, q, heads * e)."""
-    weights = (q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1) + bias).softmax(dim=-1)
-    return (weights @ v).transpose(1, 2).flatten(2)
-
-
 class Subsample(nn.Module):
     """Every second pixel of every second row; (n, side * side, c) -> (n, ceil(side/2)^2, c)."""
 
@@ -111,7 +105,7 @@ class Subsample(nn.Module):
 
 
 class ShrinkAttention(nn.Module):
-    """Attention of every second pixel to all (§4.2.5, fig. 5 right); (n, side^2, c_in) -> (n, ceil(side/2)^2, c_out)."""
+    """Attention of every second pixel to all (§4.2.5, fig. 5); (n, side^2, c_in) -> (n, ceil(side/2)^2, c_out)."""
 
     ratio = 4  # a head's values have 4 D channels
 

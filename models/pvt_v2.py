@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from .layers import split_heads
+from .layers import attend, split_heads
 from .registry import PreprocessSpec, register
 
 PAPER = "arXiv:2106.13797"
@@ -52,7 +52,6 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int, reduction: int, linear: bool) -> None:
         super().__init__()
         self.heads = heads
-        self.scale = (width // heads) ** -0.5
         self.q = nn.Linear(width, width)
         self.kv = nn.Linear(width, 2 * width)
         self.proj = nn.Linear(width, width)
@@ -79,8 +78,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         q = split_heads(self.q(x.flatten(1, 2)), self.heads)  # (n, heads, t, c/heads)
         k, v = (split_heads(part, self.heads) for part in self.kv(self.reduce(x)).chunk(2, dim=-1))
-        weights = (q * self.scale @ k.transpose(-2, -1)).softmax(dim=-1)  # (n, heads, t, keys)
-        return self.proj((weights @ v).transpose(1, 2).reshape(x.shape))
+        return self.proj(attend(q, k, v)).reshape(x.shape)
 
 
 class Mlp(nn.Module):

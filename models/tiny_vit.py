@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn, zeros
 
-from .layers import LayerNorm2d, conv
+from .layers import LayerNorm2d, attend, conv
 from .registry import PreprocessSpec, register
 from .windows import distance_index, from_windows, to_windows
 
@@ -81,7 +81,6 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int, side: int) -> None:
         super().__init__()
         self.heads = heads
-        self.scale = (width // heads) ** -0.5
         self.attention_biases = nn.Parameter(zeros(heads, side * side))
         self.norm = nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width)
@@ -89,12 +88,10 @@ class Attention(nn.Module):
         self.register_buffer("distances", distance_index(side), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        n, tokens, width = x.shape
+        n, tokens, _ = x.shape
         # (n, t, c) -> (n, heads, t, c/heads), three times
         q, k, v = self.qkv(self.norm(x)).reshape(n, tokens, self.heads, -1).transpose(1, 2).chunk(3, dim=-1)
-        bias = self.attention_biases[:, self.distances]
-        weights = (q * self.scale @ k.transpose(-2, -1) + bias).softmax(dim=-1)
-        return self.proj((weights @ v).transpose(1, 2).reshape(n, tokens, width))
+        return self.proj(attend(q, k, v, self.attention_biases[:, self.distances]))
 
 
 class Mlp(nn.Module):
