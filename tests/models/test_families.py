@@ -19,7 +19,9 @@ GATE = 1e-9  # of the logits' standard deviation; float64 gives about 1e-15
 NOISE = 1e-4  # of the same: what float32 may lose
 
 FAMILIES = sorted({variant.family for variant in VARIANTS})
-INSTALLABLE = [name for name in list_models() if REFERENCES[get_variant(name).family].library]
+INSTALLABLE = [
+    name for name in list_models() if (its := REFERENCES[get_variant(name).family]).library and name not in its.absent
+]
 LOGITS = [
     pytest.param(name, marks=() if name in REFERENCES[get_variant(name).family].sampled else pytest.mark.exhaustive)
     for name in INSTALLABLE
@@ -33,8 +35,7 @@ def reference(timm):
 
     def build(name):
         its = REFERENCES[get_variant(name).family]
-        theirs = its.names.get(name, name)
-        arguments = {**its.arguments, **its.of.get(name, {})}
+        theirs, arguments = its.names.get(name, name), {**its.arguments, **its.of.get(name, {})}
         if its.library == "timm":
             model = timm.create_model(theirs, pretrained=False, num_classes=1000, **arguments)
         else:
