@@ -1,15 +1,11 @@
 """The paper's equations on the tensors of the authors' release, for which there is no package to install."""
 
-import json
-from pathlib import Path
-
 import pytest
 import torch
 from edgeport.models import create_model, get_variant, redraw
 from edgeport.models.weights import image_like
 from torch.nn.functional import conv2d, gelu, group_norm, layer_norm
 
-MANIFEST = json.loads((Path(__file__).parent / "manifests" / "spach.json").read_text(encoding="utf-8"))
 PARAMS = {  # of the authors' code
     "spach_xxs_patch16_224_attn": 3931048,
     "spach_xxs_patch16_224_conv": 7828840,
@@ -96,13 +92,6 @@ def test_logits(name):
     assert want.std(1).mean() > 1e-2
     assert (want - want.mean(0)).square().mean().sqrt() > 0.05 * want.std(1).mean()
     assert (model(x) - want).abs().max() < 1e-9 * want.std(1).mean()
-
-
-@pytest.mark.parametrize("name", MANIFEST)
-def test_keys_and_shapes(name):
-    with torch.device("meta"):
-        state = create_model(name).state_dict()
-    assert {key: list(tensor.shape) for key, tensor in state.items()} == MANIFEST[name]
 
 
 @pytest.mark.parametrize("name", PARAMS)
