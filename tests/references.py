@@ -81,7 +81,13 @@ REFERENCES = {
     "resnest": Reference(
         sampled=("resnest14d", "resnest50d_4s2x40d", "resnest50d_1s4x24d"), blind="resnest_test", side=160
     ),
-    "resnext": Reference(sampled=("resnext50_32x4d",), blind="resnext_test", side=96),
+    "resnext": Reference(
+        sampled=("resnext50_32x4d",),
+        blind="resnext_test",
+        side=96,
+        meta=("resnext101_32x16d", "resnext101_32x32d"),
+        noise={"resnext101_32x4d": 5e-4, "resnext101_32x8d": 5e-4, "resnext101_64x4d": 5e-4},
+    ),
     "senet": Reference(sampled=("legacy_seresnet18", "seresnext50_32x4d"), blind="senet_test", side=96),
     "resnetv2": Reference(sampled=(), blind="resnetv2_test", library=""),
     "shufflenetv1": Reference(sampled=(), blind="shufflenetv1_test", library=""),

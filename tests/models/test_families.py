@@ -159,6 +159,17 @@ def test_tiny_variants(name):
     assert logits.std(0).min() > 1e-2
 
 
-def test_mobilevit_says_which_sizes_it_takes():
-    with pytest.raises(ValueError, match="multiples of 64"):
-        create_model("mobilevit_test")(torch.zeros(1, 3, 96, 96))
+@pytest.mark.parametrize(
+    ("name", "side", "message"),
+    [
+        ("alexnet_test", 96, "images of 64x64"),
+        ("bat_resnext_test", 80, "multiples of 32"),
+        ("botnet_test", 96, "images of 64x64"),
+        ("mobilevit_test", 96, "multiples of 64"),
+        ("vgg_test", 24, "at least 28x28"),
+        ("zfnet_test", 96, "images of 64x64"),
+    ],
+)
+def test_models_say_which_sizes_they_take(name, side, message):
+    with pytest.raises(ValueError, match=message):
+        create_model(name)(torch.zeros(1, 3, side, side))
