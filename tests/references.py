@@ -180,7 +180,13 @@ REFERENCES = {
         noise={"resnet101": 5e-4, "resnet152": 5e-4},
     ),
     "resnetv2": Reference(sampled=(), blind="resnetv2_test", library=""),
-    "resnext": Reference(sampled=("resnext50_32x4d",), blind="resnext_test", side=96),
+    "resnext": Reference(
+        sampled=("resnext50_32x4d",),
+        blind="resnext_test",
+        side=96,
+        meta=("resnext101_32x16d", "resnext101_32x32d"),
+        noise={"resnext101_32x4d": 5e-4, "resnext101_32x8d": 5e-4, "resnext101_64x4d": 5e-4},
+    ),
     "rexnet": Reference(sampled=("rexnet_100",), blind="rexnet_test", side=96),
     "senet": Reference(sampled=("legacy_seresnet18", "seresnext50_32x4d"), blind="senet_test", side=96),
     "shufflenetv1": Reference(sampled=(), blind="shufflenetv1_test", library=""),
@@ -200,7 +206,7 @@ REFERENCES = {
     "vgg": Reference(sampled=("vgg11_bn",), blind="vgg_test"),
     "vit": Reference(sampled=("vit_tiny_patch16_224",), blind="vit_tiny_patch16_224"),
     "vovnet": Reference(sampled=("ese_vovnet19b_slim", "ese_vovnet19b_slim_dw"), blind="vovnet_test", side=96),
-    "wide_resnet": Reference(sampled=(), blind="wide_resnet_test"),
+    "wide_resnet": Reference(sampled=("wide_resnet50_2",), blind="wide_resnet_test", side=64),
     "xception": Reference(sampled=("legacy_xception",), blind="xception_test", side=139),
     "zfnet": Reference(sampled=(), blind="zfnet_test", library=""),
 }
