@@ -68,7 +68,12 @@ REFERENCES = {
     "efficientnet_lite": Reference(
         sampled=("efficientnet_lite0", "tf_efficientnet_lite0"), blind="efficientnet_lite_test"
     ),
-    "efficientnetv2": Reference(sampled=("efficientnetv2_s",), blind="efficientnetv2_test", side=128),
+    "efficientnetv2": Reference(
+        sampled=("efficientnetv2_s",),
+        blind="efficientnetv2_test",
+        side=128,
+        meta=("efficientnetv2_l", "efficientnetv2_xl", "tf_efficientnetv2_l", "tf_efficientnetv2_xl"),
+    ),
     "hardcorenas": Reference(sampled=("hardcorenas_a",), blind="hardcorenas_test"),
     "lcnet": Reference(sampled=("lcnet_050",), blind="lcnet_test"),
     "efficientvit_mit": Reference(
@@ -102,6 +107,7 @@ REFERENCES = {
         names={"densenet264": "densenet121"},  # timm registers a 264 of another growth
         of={"densenet264": {"block_config": (6, 12, 64, 48)}},
     ),
+    "ghostnet": Reference(sampled=("ghostnet_050", "ghostnetv2_100"), blind="ghostnetv2_test"),
     "googlenet": Reference(
         sampled=("googlenet",),
         blind="googlenet_test",
@@ -149,7 +155,11 @@ REFERENCES = {
     ),
     "mobilevit": Reference(sampled=("mobilevit_xxs", "mobilevit_s"), blind="mobilevit_xxs"),
     "mobilevitv2": Reference(sampled=("mobilevitv2_050",), blind="mobilevitv2_test", side=128),
-    "regnet": Reference(sampled=("regnetx_002", "regnety_002", "regnety_008_tv"), blind="regnet_test"),
+    "regnet": Reference(
+        sampled=("regnetx_002", "regnety_002", "regnety_008_tv"),
+        blind="regnet_test",
+        meta=("regnetx_320", "regnety_320"),
+    ),
     "repvgg": Reference(sampled=("repvgg_a0",), blind="repvgg_test", side=64),
     "repvit": Reference(sampled=("repvit_m0_9", "repvit_m1"), blind="repvit_test", side=96),
     "resnet": Reference(
