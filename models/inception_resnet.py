@@ -135,7 +135,7 @@ class InceptionResNetV1(nn.Module):
         for stage, (kind, halve) in enumerate((("A", ""), ("B", "halve A"), ("C", "halve B"))):
             units: list[nn.Module] = []
             if halve:
-                units.append(branches_v1(c, table[halve], wrap=True))
+                units.append(nn.Sequential(OrderedDict(branches=branches_v1(c, table[halve], wrap=True))))
                 c = c_out(table[halve], c)
             for i in range(cfg.depths[stage]):
                 last = kind == "C" and i == cfg.depths[2] - 1  # neither scaled nor activated

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from torch import Tensor, nn
+from torch import Tensor, nn, ones
 
 
 def make_divisible(channels: float, by: int = 8) -> int:
@@ -188,29 +188,40 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int, *, qkv_bias: bool = True) -> None:
         super().__init__()
         self.heads = heads
-        self.scale = (width // heads) ** -0.5
         self.qkv = nn.Linear(width, 3 * width, bias=qkv_bias)
         self.proj = nn.Linear(width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        n, tokens, width = x.shape
-        # (n, t, c) -> (n, heads, t, c/heads), three times
-        q, k, v = (
-            part.reshape(n, tokens, self.heads, width // self.heads).transpose(1, 2)
-            for part in self.qkv(x).chunk(3, dim=-1)
-        )
-        weights = (q * self.scale @ k.transpose(-2, -1)).softmax(dim=-1)  # (n, heads, t, t)
-        return self.proj((weights @ v).transpose(1, 2).reshape(n, tokens, width))
+    def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        """`bias` is added to the logits of the softmax: anything that broadcasts to (n, heads, t, t)."""
+        q, k, v = (split_heads(part, self.heads) for part in self.qkv(x).chunk(3, dim=-1))
+        return self.proj(attend(q, k, v, bias))
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Softmax attention of heads (arXiv:1706.03762 eq. 1).
+
+    q (n, heads, tokens, d), k (n, heads, t, d), v (n, heads, t, e) -> (n, tokens, heads * e); bias as of Attention.
+    """
+    weights = q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)  # (n, heads, tokens, t)
+    if bias is not None:
+        weights = weights + bias
+    return (weights.softmax(dim=-1) @ v).transpose(1, 2).flatten(2)
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """(n, t, c) -> (n, heads, t, c/heads)"""
+    n, tokens, width = x.shape
+    return x.reshape(n, tokens, heads, width // heads).transpose(1, 2)
 
 
 class Mlp(nn.Module):
-    """Two linears with an activation between; (n, t, width) -> same."""
+    """Two linears with an activation between; (..., width) -> (..., out), `out` being `width` unless it is given."""
 
-    def __init__(self, width: int, hidden: int, act: type[nn.Module]) -> None:
+    def __init__(self, width: int, hidden: int, act: type[nn.Module], out: int | None = None) -> None:
         super().__init__()
         self.fc1 = nn.Linear(width, hidden)
         self.act = act()
-        self.fc2 = nn.Linear(hidden, width)
+        self.fc2 = nn.Linear(hidden, out or width)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc2(self.act(self.fc1(x)))
@@ -277,3 +288,28 @@ class SigmoidExcite(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         mean = x.mean((2, 3), keepdim=True)  # (n, c, 1, 1)
         return x * self.gate(self.fc2(self.act(self.fc1(mean))))
+
+
+class TanhGELU(nn.GELU):
+    """GELU by its tanh approximation, which TensorFlow-trained checkpoints want."""
+
+    def __init__(self) -> None:
+        super().__init__(approximate="tanh")
+
+
+class LayerScale(nn.Module):
+    """One learnt factor a channel (arXiv:2103.17239 §2); (..., channels) -> same."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gamma
+
+
+class LayerScale2d(LayerScale):
+    """The same of images; (n, channels, h, w) -> same."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gamma[:, None, None]

@@ -14,8 +14,8 @@ from . import registry
 
 # The files of this package that are no family.
 _OTHERS = {
-    *("branches", "fusion", "index", "layers", "mobile", "preprocess", "registry", "reindex", "tensorflow"),
-    *("torchvision_names", "weights"),
+    *("branches", "fusion", "hybrid", "index", "layers", "mobile", "preprocess", "registry", "reindex", "tensorflow"),
+    *("torchvision_names", "weights", "windows"),
 }
 _ORDER = ("name", "family", "params", "num_classes", "input_size", "mean", "std", "interpolation", "crop_pct", "paper")
 _CONSTANTS = ("IMAGENET_MEAN", "IMAGENET_STD", "HALF")

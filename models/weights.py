@@ -102,7 +102,7 @@ def redraw(model: nn.Module, *, seed: int = 0, input_size: tuple[int, int, int])
     with torch.no_grad():
         for key, parameter in model.named_parameters():
             _draw(key.rpartition(".")[2], parameter, generator)
-        if any("Norm" in type(m).__name__ for m in model.modules()):
+        if any("Norm" in type(m).__name__ and next(m.parameters(), None) is not None for m in model.modules()):
             _calibrate(model, generator, input_size)
         else:
             _standardise(model, generator, input_size)

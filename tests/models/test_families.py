@@ -156,7 +156,7 @@ def test_tiny_variants(name):
     model, variant = create_model(name), get_variant(name)
     assert variant.params < 100_000
     redraw(model, input_size=variant.input_size)
-    logits = model(images(get_variant(name).input_size))
+    logits = model(images(variant.input_size))
     assert logits.shape == (3, variant.num_classes)
     assert logits.std(0).min() > 1e-2
 

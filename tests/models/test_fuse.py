@@ -19,6 +19,7 @@ NAMES = [
     "efficientvit_msra_test",
     "fastvit_test",
     "mobileone_test",
+    "repghostnet_test",
     "repvgg_test",
     "repvit_m1",
     "repvit_test",
