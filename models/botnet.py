@@ -64,7 +64,6 @@ class Bottleneck(nn.Module):
 class RelativePositions(nn.Module):
     """What each query says of each key's offset in rows and columns (§3.2); (n, side², d) -> (n, side², side²)."""
 
-    offset: Tensor
     select: Tensor
 
     def __init__(self, side: int, width: int) -> None:
@@ -72,21 +71,18 @@ class RelativePositions(nn.Module):
         self.side = side
         self.height_rel = nn.Parameter(torch.randn(2 * side - 1, width) * width**-0.5)
         self.width_rel = nn.Parameter(torch.randn(2 * side - 1, width) * width**-0.5)
-        at = torch.arange(side)
-        self.register_buffer("offset", at[None, :] - at[:, None] + side - 1, persistent=False)  # (query, key)
         # A key's logit is the sum of its row's and its column's: (2 side, side²) of zeros and ones.
         rows, columns = torch.eye(side).repeat_interleave(side, 1), torch.eye(side).repeat(1, side)
         self.register_buffer("select", torch.cat((rows, columns)), persistent=False)
 
     def forward(self, q: Tensor) -> Tensor:
         n, tokens, d = q.shape
-        side = self.side
-        q = q.reshape(n, side, side, d)
-        tables = (self.height_rel[self.offset], self.width_rel[self.offset])  # (query, key, d), constants
-        by_row = q.transpose(0, 1).reshape(side, n * side, d) @ tables[0].transpose(1, 2)  # (row, n * column, key row)
-        by_row = by_row.reshape(side, n, side, side).transpose(0, 1)
-        by_column = q.permute(2, 0, 1, 3).reshape(side, n * side, d) @ tables[1].transpose(1, 2)
-        by_column = by_column.reshape(side, n, side, side).permute(1, 2, 0, 3)
+        q, side = q.reshape(n, self.side, self.side, d), self.side
+        by_row, by_column = q @ self.height_rel.T, q @ self.width_rel.T  # (n, row, column, 2 side - 1 offsets)
+        # Of the offsets, those of the keys: from -i to side - 1 - i for the queries of row, or column, i.
+        spans = [slice(side - 1 - i, 2 * side - 1 - i) for i in range(side)]
+        by_row = torch.cat([by_row[:, i : i + 1, :, span] for i, span in enumerate(spans)], 1)
+        by_column = torch.cat([by_column[:, :, i : i + 1, span] for i, span in enumerate(spans)], 2)
         return torch.cat((by_row, by_column), 3).reshape(n, tokens, 2 * side) @ self.select
 
 
