@@ -11,24 +11,36 @@ import pkgutil
 import torch
 
 from . import registry
+from .macs import count_macs
 
 # The files of this package that are no family.
-_OTHERS = {"index", "layers", "preprocess", "registry", "reindex", "weights"}
-_ORDER = ("name", "family", "params", "num_classes", "input_size", "mean", "std", "interpolation", "crop_pct", "paper")
+_OTHERS = {"index", "layers", "macs", "preprocess", "registry", "reindex", "weights"}
+_FIRST = ("name", "family", "params", "macs", "num_classes")  # of a row
 _CONSTANTS = ("IMAGENET_MEAN", "IMAGENET_STD", "HALF")
 
 
 def render() -> str:
     """The text of index.py: one line for each registered variant of this package, sorted by family and name."""
+    return "\n".join([*_HEAD, "VARIANTS = (", *(f"    {_row(counted(v))}," for v in registered()), ")", ""])
+
+
+def registered() -> list[registry.Variant]:
+    """The variants of all family files, as they register them: nothing is counted."""
     here = pathlib.Path(__file__).parent
     families = {m.name for m in pkgutil.iter_modules([str(here)])} - _OTHERS
     for family in sorted(families):
         importlib.import_module(f".{family}", __package__)
-    rows = sorted(
-        (r for r in registry._recipes.values() if pathlib.Path(r.place.rpartition(":")[0]).parent == here),
-        key=lambda r: (r.variant.family, r.variant.name),
-    )
-    return "\n".join([*_HEAD, "VARIANTS = (", *(f"    {_row(r)}," for r in rows), ")", ""])
+    recipes = registry._recipes.values()
+    own = (r.variant for r in recipes if pathlib.Path(r.place.rpartition(":")[0]).parent == here)
+    return sorted(own, key=lambda variant: (variant.family, variant.name))
+
+
+def counted(variant: registry.Variant) -> registry.Variant:
+    """The variant with its parameters and multiply-accumulates."""
+    with torch.device("meta"):
+        model = registry.create_model(variant.name)
+    params = sum(p.numel() for p in model.parameters())
+    return dataclasses.replace(variant, params=params, macs=count_macs(model, variant.input_size))
 
 
 _HEAD = [
@@ -41,12 +53,10 @@ _HEAD = [
 ]
 
 
-def _row(recipe: registry._Recipe) -> str:
-    with torch.device("meta"):
-        params = sum(p.numel() for p in recipe.build(recipe.cfg, recipe.variant.num_classes).parameters())
-    variant = dataclasses.replace(recipe.variant, params=params)
+def _row(variant: registry.Variant) -> str:
     named = {getattr(registry, c): c for c in _CONSTANTS}
-    return f"Variant({', '.join(f'{k}={_literal(getattr(variant, k), named)}' for k in _ORDER)})"
+    facts = {key: getattr(variant, key) for key in _FIRST} | vars(variant)
+    return f"Variant({', '.join(f'{key}={_literal(value, named)}' for key, value in facts.items())})"
 
 
 def _literal(value: object, named: dict[tuple[float, ...], str]) -> str:
