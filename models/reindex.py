@@ -14,7 +14,10 @@ from . import registry
 from .macs import count_macs
 
 # The files of this package that are no family.
-_OTHERS = {"index", "layers", "macs", "preprocess", "registry", "reindex", "weights"}
+_OTHERS = {
+    *("index", "layers", "macs", "preprocess", "registry", "reindex", "weights"),
+    *("checkpoints", "download", "hub", "official", "pretrained", "recheckpoint"),
+}
 _FIRST = ("name", "family", "params", "macs", "num_classes")  # of a row
 _CONSTANTS = ("IMAGENET_MEAN", "IMAGENET_STD", "HALF")
 
@@ -54,14 +57,15 @@ _HEAD = [
 
 
 def _row(variant: registry.Variant) -> str:
-    named = {getattr(registry, c): c for c in _CONSTANTS}
     facts = {key: getattr(variant, key) for key in _FIRST} | vars(variant)
-    return f"Variant({', '.join(f'{key}={_literal(value, named)}' for key, value in facts.items())})"
+    return f"Variant({', '.join(f'{key}={literal(value)}' for key, value in facts.items())})"
 
 
-def _literal(value: object, named: dict[tuple[float, ...], str]) -> str:
-    if isinstance(value, tuple) and value in named:
-        return named[value]
+def literal(value: object) -> str:
+    """Python text of a value; the channel means and deviations that registry.py names by their name."""
+    for name in _CONSTANTS:
+        if value == getattr(registry, name):
+            return name
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
