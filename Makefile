@@ -37,6 +37,7 @@ types: $(VENV)/test
 tables: $(VENV)/test  ## what is generated: models/index.py, models/checkpoints.py, docs/models.md
 	$(RUN) -m edgeport.models.reindex
 	PYTHONPATH=tests $(RUN) -c "import torchvision_on_cpu, edgeport.models.recheckpoint as r; r.write()"
+	$(RUN) docs/models_page.py
 
 clean:
 	rm -rf $(VENV) demo-output build *.egg-info

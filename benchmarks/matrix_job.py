@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgeport import quantize
 from edgeport.cli import pipeline
@@ -22,13 +22,17 @@ from edgeport.cli.reference import INPUT
 from edgeport.cli.subject import load_subject
 from edgeport.cli.targets import TARGETS as RECIPES
 from edgeport.exporters.atomic import Staging
+from edgeport.exporters.graph import array
 from edgeport.exporters.manifest import finite
+from edgeport.quantize.units import Unit
 from edgeport.runtime.compare import compare
 from edgeport.runtime.session import open_session
 
 from .matrix_page import ENOUGH_DB
 
-NUM_BLAMED = 4  # validation images on which that is measured
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
 SEED = 0
 
 Cell = dict[str, Any]
@@ -104,7 +108,7 @@ def failed(target: str, precision: str, error: Exception) -> Cell:
 def costs(target: str, prepared: Prepared) -> dict[str, float]:
     """{kind of unit: dB that the model gains where all units of that kind stay float}, and "" for the SNR with none.
 
-    Measured on the Q/DQ graph, without corrected biases, on the first validation images.
+    Measured on the Q/DQ graph, without corrected biases.
     """
     assert prepared.statistics is not None
     scheme = getattr(quantize, RECIPES[target].scheme)
@@ -116,16 +120,24 @@ def costs(target: str, prepared: Prepared) -> dict[str, float]:
         units[:] = [unit for unit in plan.units if unit.precision == "int8"]
         return simulated(quantize.apply(prepared.graph, plan), prepared)
 
-    units: list[Any] = []
+    units: list[Unit] = []
     base = snr_db()
     kinds: dict[str, list[str]] = {}
     for unit in units:
-        kinds.setdefault(unit.kind, []).append(unit.output)
+        kinds.setdefault(kind_of(unit, prepared.graph), []).append(unit.output)
     gains = {kind: snr_db(outputs) - base for kind, outputs in kinds.items()}
     return {"": base} | dict(sorted(gains.items(), key=lambda item: -item[1]))
 
 
-def simulated(graph: Any, prepared: Prepared) -> float:
+def kind_of(unit: Unit, graph: "ir.Model") -> str:
+    """The unit's kind; of a convolution also what its weight (out, in / groups, h, w) says."""
+    if unit.kind != "Conv" or unit.weight is None:
+        return unit.kind
+    _, per_group, *kernel = array(graph.graph.initializers[unit.weight]).shape
+    return "depthwise Conv" if per_group == 1 else f"{'x'.join(map(str, kernel))} Conv"
+
+
+def simulated(graph: "ir.Model", prepared: Prepared) -> float:
     """The SNR of a graph under ONNX Runtime."""
     from edgeport.exporters.onnx_file import convert
 
@@ -133,7 +145,7 @@ def simulated(graph: Any, prepared: Prepared) -> float:
         path = Path(folder) / "simulated.onnx"
         path.write_bytes(convert(graph, compress_to_fp16=False, metadata={}))
         session = open_session(path, threads=1)
-        return compare(prepared.reference, session, prepared.validation.take(NUM_BLAMED).feeds(INPUT)).snr_db
+        return compare(prepared.reference, session, prepared.validation.feeds(INPUT)).snr_db
 
 
 def main() -> None:

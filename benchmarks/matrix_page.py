@@ -162,7 +162,7 @@ def module(cells: list[Cell]) -> str:
         [
             '"""This file says which exports passed when last run; written by `python -m benchmarks.matrix`."""',
             "",
-            "# ruff: noqa: E501",
+            "# ruff: noqa: E501, RUF100",
             "# fmt: off",
             "PASSED: dict[str, dict[str, tuple[str, ...]]] = {",
             *(f"    {json.dumps(name)}: {of!r}," for name, of in passed.items()),

@@ -23,7 +23,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 
 def of_model(name: str) -> dict:
-    """The facts of a zoo model; `passed`: {target: precisions} of `python -m benchmarks.matrix` when it was last run."""
+    """The facts of a zoo model; `passed`: {target: precisions}, None where the export matrix has not run it."""
     from ..models import get_variant, list_checkpoints
     from .passed import PASSED
 

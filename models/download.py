@@ -172,6 +172,8 @@ def _receive(
     done, total = had, None
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers=asked), timeout=socket_timeout_s()) as answer:
+            if answer.headers.get_content_type() == "text/html":  # so that no login page gets into the cache
+                raise DownloadError(f"{host} answers with a web page instead of {url}")
             if had and answer.status != _PARTIAL:
                 part.truncate(0)
                 had = 0

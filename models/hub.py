@@ -50,6 +50,8 @@ def _locate(endpoint: str, host: str, repository: str, file: str) -> Located:
         raise DownloadError(f"{host} refuses {repository}/{file} (HTTP {status})") from e
     except Exception as e:  # the errors of an HTTP client that changes its name with huggingface_hub's version
         raise DownloadError(f"{host} cannot be reached ({e})") from e
+    if facts.commit_hash is None:
+        raise DownloadError(f"{host} does not answer as a hub does: is HF_ENDPOINT right, is there a login page?")
     if urlsplit(facts.location).netloc != host:  # the token is not for the servers that keep the bytes
         headers = {key: value for key, value in headers.items() if key.lower() != "authorization"}
     etag = facts.etag or ""

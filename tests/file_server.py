@@ -22,6 +22,7 @@ class FileServer:
         break_off: bytes of a body after which the connection closes, or None.
         stall: bytes of a body after which nothing more comes; -1: not even an answer.
         status: this instead of any answer.
+        portal: a login page instead of any answer.
         ranges: whether Range is understood.
         requests: (method, path, headers) of each.
     """
@@ -32,6 +33,7 @@ class FileServer:
     break_off: int | None = None
     stall: int | None = None
     status: int | None = None
+    portal: bool = False
     ranges: bool = True
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     closing: threading.Event = field(default_factory=threading.Event)
@@ -83,6 +85,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if state.status is not None:
             self._head(state.status, {"Content-Length": "0"})
+        elif state.portal:
+            self._head(200, {"Content-Type": "text/html", "Content-Length": "0"})
         elif found := HUB_PATH.fullmatch(self.path):
             self._redirect(state, "/".join(found.groups()))
         elif path not in state.files:

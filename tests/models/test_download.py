@@ -109,6 +109,13 @@ def test_refused(server, cache, checkpoint, kind, status, message):
     assert left(cache) in ([], ["lenet5-test.pth.part"])
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_login_page(server, cache, checkpoint, kind):
+    server.portal = True
+    refuses(checkpoint(kind), "does not answer as a hub does" if kind == "hub" else "answers with a web page")
+    assert find(checkpoint(kind)) is None
+
+
 def test_missing_on_the_hub(server, cache):
     missing = Checkpoint(model="lenet5", tag="no", source="timm/lenet5.no", licence="mit")
     refuses(missing, rf"there is no timm/lenet5\.no/model\.safetensors on 127\.0\.0\.1:{server.port}$")
