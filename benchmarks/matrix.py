@@ -2,6 +2,7 @@
 
     python -m benchmarks.matrix                     all that is not yet in docs/matrix.jsonl, then docs/matrix.md
     python -m benchmarks.matrix --limit 3           three models more
+    python -m benchmarks.matrix --large             the larger models: float, to TFLite and OpenVINO
     python -m benchmarks.matrix resnet18 --again    these, also if they are there
     python -m benchmarks.matrix --render            docs/matrix.md again from what is there
 
@@ -31,11 +32,20 @@ LARGEST = 30e6  # parameters; of a family whose smallest variant is larger, that
 NUM_CALIBRATION, NUM_VALIDATION = 48, 12  # crops of photographs
 
 
-def wanted() -> list[str]:
-    """Every family's smallest variant and every name below LARGEST parameters, the smallest first."""
+def wanted(*, large: bool = False) -> list[str]:
+    """Every family's smallest variant and every name below LARGEST parameters, or all others; the smallest first."""
     variants = sorted((get_variant(name) for name in list_models()), key=lambda v: v.params)
     smallest = {variant.family: variant.name for variant in reversed(variants)}
-    return [v.name for v in variants if v.params < LARGEST or v.name == smallest[v.family]]
+    return [v.name for v in variants if large != (v.params < LARGEST or v.name == smallest[v.family])]
+
+
+def planned(name: str) -> dict[str, tuple[str, ...]]:
+    """{target: precisions} that are run for a model."""
+    return (
+        {"tflite": ("fp32",), "openvino": ("fp32",)}
+        if name in wanted(large=True)
+        else dict.fromkeys(TARGETS, PRECISIONS)
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,9 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("models", nargs="*", metavar="MODEL", help="only these (default: those of the matrix)")
     parser.add_argument("--jobs", type=int, default=1, help="models at a time, one thread each (default: 1)")
     parser.add_argument("--limit", type=int, metavar="N", help="stop after N models")
-    parser.add_argument(
-        "--timeout", type=float, default=1800, metavar="S", help="seconds for one model (default: 1800)"
-    )
+    parser.add_argument("--large", action="store_true", help="the larger models instead, fewer cells of them")
+    parser.add_argument("--timeout", type=float, default=1800, metavar="S", help="per model (default: 1800)")
     parser.add_argument("--again", action="store_true", help="also models that are there")
     parser.add_argument("--failed", action="store_true", help="also models that are there, and did not pass everywhere")
     parser.add_argument("--render", action="store_true", help="run nothing, write the page")
@@ -63,7 +72,7 @@ def due(args: argparse.Namespace) -> list[str]:
     known: dict[str, bool] = {}
     for cell in read_results():
         known[cell["model"]] = known.get(cell["model"], True) and cell["passed"]
-    names = [get_variant(name).name for name in args.models] or wanted()
+    names = [get_variant(name).name for name in args.models] or wanted(large=args.large)
     return [name for name in names if args.again or name not in known or (args.failed and not known[name])]
 
 
@@ -100,7 +109,9 @@ def write_photographs(folder: Path) -> None:
 
 def model_cells(name: str, photographs: Path, timeout_s: float) -> list[dict[str, Any]]:
     """All cells of one model, made by a process of its own; the last word on each target and precision counts."""
-    command = [sys.executable, "-m", "benchmarks.matrix_job", name, str(photographs)]
+    cells = planned(name)
+    precision = next(iter(cells.values()))[-1]
+    command = [sys.executable, "-m", "benchmarks.matrix_job", name, str(photographs), precision, *cells]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "EDGEPORT_OFFLINE": "1"}
     start = time.perf_counter()
     process = subprocess.Popen(
@@ -114,7 +125,7 @@ def model_cells(name: str, photographs: Path, timeout_s: float) -> list[dict[str
         out, _ = process.communicate()
         why = f"not done after {timeout_s:g} s"
     seconds = round(time.perf_counter() - start, 1)
-    found = {(target, precision): unmade(target, precision, why) for target in TARGETS for precision in PRECISIONS}
+    found = {(target, precision): unmade(target, precision, why) for target in cells for precision in cells[target]}
     for line in out.splitlines():
         cell = json.loads(line)
         found[cell["target"], cell["precision"]] = cell

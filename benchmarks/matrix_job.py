@@ -1,11 +1,13 @@
-"""One model of the export matrix: every target in fp32 and int8, one JSON line for each as soon as it is known.
+"""One model of the export matrix: its targets in fp32 and int8, one JSON line for each as soon as it is known.
 
-    python -m benchmarks.matrix_job NAME FOLDER     FOLDER holds the photographs `calibration` and `validation`
+    python -m benchmarks.matrix_job NAME FOLDER int8|fp32 TARGET...
+                    FOLDER holds the photographs `calibration` and `validation`; int8 means fp32 and int8
 
 matrix.py starts one such process a model, so that its memory is free afterwards and a crash costs one model alone.
 """
 
 import json
+import resource
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 SEED = 0
+MEMORY = 20 * 2**30  # bytes that a model may take
 
 Cell = dict[str, Any]
 
@@ -52,11 +55,13 @@ def job_of(name: str, photographs: Path, precision: str) -> Job:
     )
 
 
-def cells(name: str, photographs: Path, folder: Path) -> Iterator[Cell]:
-    """The eight cells. What fails in int8 is tried again in fp32 alone."""
+def cells(
+    name: str, photographs: Path, folder: Path, wanted: str = "int8", targets: Iterable[str] = TARGETS
+) -> Iterator[Cell]:
+    """The cells of a model. What fails in int8 is tried again in fp32 alone."""
     console = Console(quiet=True)
-    left = set(TARGETS)
-    for precision in ("int8", "fp32"):
+    left = set(targets)
+    for precision in ("int8", "fp32") if wanted == "int8" else ("fp32",):
         job = job_of(name, photographs, precision)
         try:
             subject = load_subject(name, console, weights=job.weights, seed=SEED)
@@ -149,9 +154,10 @@ def simulated(graph: "ir.Model", prepared: Prepared) -> float:
 
 
 def main() -> None:
-    name, photographs = sys.argv[1], Path(sys.argv[2])
+    name, photographs, wanted, *targets = sys.argv[1:]
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     with tempfile.TemporaryDirectory() as folder:
-        for facts in cells(name, photographs, Path(folder)):
+        for facts in cells(name, Path(photographs), Path(folder), wanted, targets):
             print(json.dumps(finite(facts)), flush=True)
 
 

@@ -40,6 +40,7 @@ def page(cells: list[Cell]) -> str:
     """docs/matrix.md."""
     known = by_key(cells)
     models = sorted({cell["model"] for cell in cells}, key=lambda name: (get_variant(name).family, name))
+    with_int8 = [name for name in models if any((name, target, "int8") in known for target in TARGETS)]
     return "\n".join(
         [
             "# What exports to what",
@@ -61,7 +62,7 @@ def page(cells: list[Cell]) -> str:
             "",
             "SNR against PyTorch, size, median latency.",
             "",
-            *table(["model", "parameters", *TARGETS], (row(name, "int8", known) for name in models)),
+            *table(["model", "parameters", *TARGETS], (row(name, "int8", known) for name in with_int8)),
             "",
             *low(cells),
             *failures(cells),

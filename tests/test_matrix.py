@@ -41,6 +41,9 @@ def test_which_models():
     assert {get_variant(name).family for name in names} == {get_variant(name).family for name in list_models()}
     assert [get_variant(name).params for name in names] == sorted(get_variant(name).params for name in names)
     assert {name for name in list_models() if get_variant(name).params < 30e6} <= set(names)
+    assert sorted(names + matrix.wanted(large=True)) == list_models()
+    assert matrix.planned("resnet152") == {"tflite": ("fp32",), "openvino": ("fp32",)}
+    assert matrix.planned("resnet18") == dict.fromkeys(TARGETS, ("fp32", "int8"))
 
 
 @pytest.mark.parametrize("model", ["lenet1"])
