@@ -13,11 +13,7 @@ import torch
 from . import registry
 from .macs import count_macs
 
-# The files of this package that are no family.
-_OTHERS = {
-    *("index", "layers", "macs", "preprocess", "registry", "reindex", "weights"),
-    *("checkpoints", "download", "hub", "official", "pretrained", "recheckpoint"),
-}
+_GENERATED = {"index", "checkpoints"}  # tables of the families, perhaps of former ones
 _FIRST = ("name", "family", "params", "macs", "num_classes")  # of a row
 _CONSTANTS = ("IMAGENET_MEAN", "IMAGENET_STD", "HALF")
 
@@ -30,9 +26,8 @@ def render() -> str:
 def registered() -> list[registry.Variant]:
     """The variants of all family files, as they register them: nothing is counted."""
     here = pathlib.Path(__file__).parent
-    families = {m.name for m in pkgutil.iter_modules([str(here)])} - _OTHERS
-    for family in sorted(families):
-        importlib.import_module(f".{family}", __package__)
+    for file in sorted({m.name for m in pkgutil.iter_modules([str(here)])} - _GENERATED):
+        importlib.import_module(f".{file}", __package__)
     recipes = registry._recipes.values()
     own = (r.variant for r in recipes if pathlib.Path(r.place.rpartition(":")[0]).parent == here)
     return sorted(own, key=lambda variant: (variant.family, variant.name))
@@ -40,8 +35,9 @@ def registered() -> list[registry.Variant]:
 
 def counted(variant: registry.Variant) -> registry.Variant:
     """The variant with its parameters and multiply-accumulates."""
+    recipe = registry._recipes[variant.name]  # create_model would read the index
     with torch.device("meta"):
-        model = registry.create_model(variant.name)
+        model = recipe.build(recipe.cfg, variant.num_classes).eval()
     params = sum(p.numel() for p in model.parameters())
     return dataclasses.replace(variant, params=params, macs=count_macs(model, variant.input_size))
 
