@@ -12,8 +12,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from io import BufferedRandom
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 PATIENCE_S = 5.0  # without a sign of life from the other side
@@ -79,34 +80,28 @@ def download(
     """
     host = urlsplit(url).netloc
     check_online(f"{path.name} of {host}")
-    report = progress or (lambda done, total: None)
 
-    def work(beat: Callable[[], None]) -> None:
-        def alive(done: int, total: int | None) -> None:
-            beat()
-            report(done, total)
+    def receive(part: BufferedRandom) -> None:
+        watched(lambda beat: _receive(url, part, headers or {}, host, beat, progress), host)
+        _verify(part, sha256, size, url)
 
-        with _writing(path), _partial(path, beat) as part:
-            if path.exists():  # another process was faster
-                return
-            if not sha256:
-                part.truncate(0)
-            _check_room(path, (size or 0) - _end(part))
-            resumed = _end(part) > 0
-            try:
-                _receive(url, part, headers or {}, host, alive)
-                _verify(part, sha256, size, url)
-            except _WrongBytes:
-                part.truncate(0)
-                if not resumed:
-                    raise
-                _receive(url, part, headers or {}, host, alive)  # once more, from the start
-                _verify(part, sha256, size, url)
-            part.flush()
-            os.fsync(part.fileno())
-            os.replace(part.name, path)
-
-    watched(work, host)
+    with _writing(path), _partial(path) as part:
+        if path.exists():  # another process was faster
+            return
+        if not sha256:
+            part.truncate(0)
+        _check_room(path, (size or 0) - _end(part))
+        resumed = _end(part) > 0
+        try:
+            receive(part)
+        except _WrongBytes:
+            part.truncate(0)
+            if not resumed:
+                raise
+            receive(part)  # once more, from the start
+        part.flush()
+        os.fsync(part.fileno())
+        os.replace(part.name, path)
 
 
 def watched(work: Callable[[Callable[[], None]], T], host: str) -> T:
@@ -145,15 +140,14 @@ def watched(work: Callable[[Callable[[], None]], T], host: str) -> T:
 
 
 @contextlib.contextmanager
-def _partial(path: Path, beat: Callable[[], None]) -> Iterator[BinaryIO]:
-    """The file beside `path` where a download waits, open at its end and ours alone."""
+def _partial(path: Path) -> Iterator[BufferedRandom]:
+    """The file beside `path` where a download waits, open at its end and ours alone: waits for others to be done."""
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         with open(f"{path}.part", "ab+") as part:
             try:
                 fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:  # another process downloads it
-                beat()
                 time.sleep(0.1)
                 continue
             if Path(part.name).exists():  # it was not renamed between our opening and locking it
@@ -164,7 +158,12 @@ def _partial(path: Path, beat: Callable[[], None]) -> Iterator[BinaryIO]:
 
 
 def _receive(
-    url: str, part: BinaryIO, headers: Mapping[str, str], host: str, alive: Callable[[int, int | None], None]
+    url: str,
+    part: BufferedRandom,
+    headers: Mapping[str, str],
+    host: str,
+    beat: Callable[[], None],
+    progress: Callable[[int, int | None], None] | None,
 ) -> None:
     """Appends to `part` what it lacks of the file at `url`, or all of it where the server sends nothing less."""
     had = _end(part)
@@ -180,12 +179,13 @@ def _receive(
             length = answer.headers.get("Content-Length")
             total = had + int(length) if length else None
             done = had
-            alive(done, total)
             _check_room(Path(part.name), (total or 0) - done)
             while chunk := answer.read1(_CHUNK):
                 part.write(chunk)
                 done += len(chunk)
-                alive(done, total)
+                beat()
+                if progress is not None:
+                    progress(done, total)
             part.flush()
     except urllib.error.HTTPError as e:
         if had and e.code == _WRONG_RANGE:  # we have at least all of it: the checksum decides
@@ -207,7 +207,7 @@ def _broken_off(url: str, done: int, total: int | None) -> DownloadError:
     return DownloadError(f"{url} broke off after {done}{of} bytes; the next attempt goes on from there")
 
 
-def _verify(part: BinaryIO, sha256: str, size: int | None, url: str) -> None:
+def _verify(part: BufferedRandom, sha256: str, size: int | None, url: str) -> None:
     """Raises _WrongBytes unless the file has that size and that digest."""
     if size is not None and _end(part) != size:
         raise _WrongBytes(f"{url} has {_end(part)} bytes, not {size}")
@@ -233,5 +233,5 @@ def _writing(path: Path) -> Iterator[None]:
         raise DownloadError(f"{path} cannot be written ({e.strerror or e})") from e
 
 
-def _end(file: BinaryIO) -> int:
+def _end(file: BufferedRandom) -> int:
     return file.seek(0, os.SEEK_END)

@@ -11,26 +11,20 @@ from typing import Any
 
 from .pretrained import Checkpoint
 from .registry import PreprocessSpec, Variant, get_variant, list_models
-from .reindex import literal
+from .reindex import CONSTANTS, literal
 
 _PREPROCESSING = tuple(field.name for field in dataclasses.fields(PreprocessSpec))
 
 
 def render() -> str:
     """The text of checkpoints.py: one line for each checkpoint, sorted by model; a model's default comes first."""
-    rows = (_row(checkpoint) for model in list_models() for checkpoint in checkpoints(get_variant(model)))
-    return "\n".join([*_HEAD, "CHECKPOINTS = (", *(f"    {row}," for row in rows), ")", ""])
+    rows = [f"    {_row(each)}," for model in list_models() for each in checkpoints(get_variant(model))]
+    used = [name for name in CONSTANTS if any(name in row for row in rows)]
+    imports = ["from .pretrained import Checkpoint", *([f"from .registry import {', '.join(used)}"] if used else [])]
+    return "\n".join([_HEAD, "", *imports, "", "# ruff: noqa: E501", "# fmt: off", "CHECKPOINTS = (", *rows, ")", ""])
 
 
-_HEAD = [
-    '"""This file is the table of the hub\'s weights, written by `python -m edgeport.models.recheckpoint`."""',
-    "",
-    "from .pretrained import Checkpoint",
-    "from .registry import HALF, IMAGENET_MEAN, IMAGENET_STD",
-    "",
-    "# ruff: noqa: E501",
-    "# fmt: off",
-]
+_HEAD = '"""This file is the table of the hub\'s weights, written by `python -m edgeport.models.recheckpoint`."""'
 
 
 def checkpoints(variant: Variant) -> list[Checkpoint]:
@@ -42,7 +36,7 @@ def checkpoints(variant: Variant) -> list[Checkpoint]:
 
     found = []
     for name in list_pretrained(variant.name):
-        theirs = get_pretrained_cfg(name)
+        theirs: Any = get_pretrained_cfg(name)
         if not theirs.hf_hub_id or not theirs.hf_hub_id.startswith("timm/") or theirs.num_classes < 1:
             continue
         differs = {key: its for key in _PREPROCESSING if (its := getattr(theirs, key)) != getattr(variant, key)}

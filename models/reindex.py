@@ -15,7 +15,7 @@ from .macs import count_macs
 
 _GENERATED = {"index", "checkpoints"}  # tables of the families, perhaps of former ones
 _FIRST = ("name", "family", "params", "macs", "num_classes")  # of a row
-_CONSTANTS = ("IMAGENET_MEAN", "IMAGENET_STD", "HALF")
+CONSTANTS = ("HALF", "IMAGENET_MEAN", "IMAGENET_STD")
 
 
 def render() -> str:
@@ -45,7 +45,7 @@ def counted(variant: registry.Variant) -> registry.Variant:
 _HEAD = [
     '"""This file is the table of all variants, written by `python -m edgeport.models.reindex`; do not edit."""',
     "",
-    f"from .registry import {', '.join(sorted(_CONSTANTS))}, Variant",
+    f"from .registry import {', '.join(CONSTANTS)}, Variant",
     "",
     "# ruff: noqa: E501",
     "# fmt: off",
@@ -59,7 +59,7 @@ def _row(variant: registry.Variant) -> str:
 
 def literal(value: object) -> str:
     """Python text of a value; the channel means and deviations that registry.py names by their name."""
-    for name in _CONSTANTS:
+    for name in CONSTANTS:
         if value == getattr(registry, name):
             return name
     return f'"{value}"' if isinstance(value, str) else repr(value)

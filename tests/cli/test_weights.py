@@ -63,7 +63,7 @@ def test_auto_gives_up_within_five_seconds(edgeport, published, server):
     server.stall = -1
     start = time.monotonic()
     outcome = edgeport("weights", "fetch", "lenet5")
-    assert time.monotonic() - start < 5.5
+    assert time.monotonic() - start < 6.5  # 5, and a slow machine's own time
     assert (outcome.code, outcome.err.count("\n")) == (2, 1)
 
 

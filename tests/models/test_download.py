@@ -144,7 +144,7 @@ def test_a_server_that_hangs(server, cache, checkpoint, kind):
     server.stall = -1
     start = time.monotonic()
     refuses(checkpoint(kind), "does not answer|cannot be reached")
-    assert time.monotonic() - start < 5.5
+    assert time.monotonic() - start < 6.5  # 5, and a slow machine's own time
 
 
 def test_a_name_server_that_hangs(server, cache, checkpoint, monkeypatch):
