@@ -10,7 +10,8 @@ import json
 import resource
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,28 +111,35 @@ def failed(target: str, precision: str, error: Exception) -> Cell:
     return {"target": target, "precision": precision, "passed": False, "verdict": f"error: {reason}"}
 
 
-def costs(target: str, prepared: Prepared) -> dict[str, float]:
-    """{kind of unit: dB that the model gains where all units of that kind stay float}, and "" for the SNR with none.
+def costs(target: str, prepared: Prepared) -> Cell:
+    """Where the noise comes from, in dB, measured on the Q/DQ graph without corrected biases.
 
-    Measured on the Q/DQ graph, without corrected biases.
+    all: the SNR; weights, activations: the SNR with these alone rounded; float: {kind of unit: what the SNR gains where
+    all units of that kind stay float}, the largest first.
     """
     assert prepared.statistics is not None
-    scheme = getattr(quantize, RECIPES[target].scheme)
+    statistics, scheme = prepared.statistics, getattr(quantize, RECIPES[target].scheme)
 
-    def snr_db(keep_float: Iterable[str] = ()) -> float:
-        plan = quantize.plan(
-            prepared.graph, prepared.statistics, scheme, observer=OBSERVER, keep_float=tuple(keep_float)
-        )
-        units[:] = [unit for unit in plan.units if unit.precision == "int8"]
+    def planned(keep_float: Collection[str] = ()) -> quantize.Plan:
+        return quantize.plan(prepared.graph, statistics, scheme, observer=OBSERVER, keep_float=keep_float)
+
+    def snr_db(plan: quantize.Plan) -> float:
         return simulated(quantize.apply(prepared.graph, plan), prepared)
 
-    units: list[Unit] = []
-    base = snr_db()
+    whole = planned()
     kinds: dict[str, list[str]] = {}
-    for unit in units:
-        kinds.setdefault(kind_of(unit, prepared.graph), []).append(unit.output)
-    gains = {kind: snr_db(outputs) - base for kind, outputs in kinds.items()}
-    return {"": base} | dict(sorted(gains.items(), key=lambda item: -item[1]))
+    for unit in whole.units:
+        if unit.precision == "int8":
+            kinds.setdefault(kind_of(unit, prepared.graph), []).append(unit.output)
+    without = tuple(replace(unit, weight=None, bias=None) for unit in whole.units)
+    base = snr_db(whole)
+    gains = {kind: snr_db(planned(outputs)) - base for kind, outputs in kinds.items()}
+    return {
+        "all": base,
+        "weights": snr_db(replace(whole, activations={})),
+        "activations": snr_db(replace(whole, units=without)),
+        "float": dict(sorted(gains.items(), key=lambda item: -item[1])),
+    }
 
 
 def kind_of(unit: Unit, graph: "ir.Model") -> str:

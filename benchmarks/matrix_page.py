@@ -116,22 +116,24 @@ def low(cells: list[Cell]) -> list[str]:
     return [
         f"## int8 below {ENOUGH_DB:g} dB",
         "",
-        "The reason is measured: the SNR of the quantised graph before biases are corrected, and by how much it rises",
-        "where all operators of one kind stay in float. The weights are redrawn: no training has made them, or the",
-        "ranges between them, fit for 8 bits.",
+        "What costs is measured on the quantised graph, before biases are corrected: its SNR, that with the weights or",
+        "the activations alone rounded, and what it gains where all operators of one kind stay in float. The weights",
+        "are redrawn: no training has made them, or the ranges between them, fit for 8 bits.",
         "",
         *table(["model", "target", "SNR", "what costs most"], rows),
         "",
     ]
 
 
-def blamed(costs: dict[str, float | None] | None) -> str:
-    """The three kinds of operators that gain most."""
-    if not costs or costs.get("") is None:
+def blamed(costs: Cell | None) -> str:
+    """The SNR of weights and of activations alone, and the three kinds of operators that gain most."""
+    if not costs or costs["all"] is None:
         return "not measured"
-    gains = [(kind, gain) for kind, gain in costs.items() if kind and gain is not None and gain >= 0.1][:3]
-    told = ", ".join(f"{kind} in float +{gain:.1f} dB" for kind, gain in gains)
-    return f"{costs['']:.1f} dB; {told or 'no single kind of operator gains 0.1 dB'}"
+    gains = [(kind, gain) for kind, gain in costs["float"].items() if gain is not None and gain >= 0.1][:3]
+    return (
+        f"{costs['all']:.1f} dB before; weights alone {costs['weights']:.1f} dB, activations alone "
+        f"{costs['activations']:.1f} dB; in float: {', '.join(f'{kind} +{gain:.1f} dB' for kind, gain in gains) or '-'}"
+    )
 
 
 def failures(cells: list[Cell]) -> list[str]:
