@@ -46,7 +46,7 @@ class Variant(PreprocessSpec):
     paper: str
     num_classes: int = 1000
     params: int = 0  # learnable scalars with num_classes classes; counted when index.py is written
-    macs: int = 0  # multiply-accumulates of one image of input_size; counted with them, by the rule of macs.py
+    macs: int = 0  # multiply-accumulates of one image of input_size; of the fused model, by the rule of macs.py
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pkgutil
 import torch
 
 from . import registry
+from .fusion import fuse
 from .macs import count_macs
 
 _GENERATED = {"index", "checkpoints"}  # tables of the families, perhaps of former ones
@@ -34,11 +35,12 @@ def registered() -> list[registry.Variant]:
 
 
 def counted(variant: registry.Variant) -> registry.Variant:
-    """The variant with its parameters and multiply-accumulates."""
+    """The variant with the parameters of its checkpoint, and the multiply-accumulates of what is exported: fused."""
     recipe = registry._recipes[variant.name]  # create_model would read the index
     with torch.device("meta"):
         model = recipe.build(recipe.cfg, variant.num_classes).eval()
-    params = sum(p.numel() for p in model.parameters())
+        params = sum(p.numel() for p in model.parameters())
+        fuse(model)
     return dataclasses.replace(variant, params=params, macs=count_macs(model, variant.input_size))
 
 
