@@ -38,7 +38,8 @@ def page() -> str:
 
 def family(name: str, variants: list[Variant]) -> list[str]:
     papers = ", ".join(dict.fromkeys(link(variant.paper) for variant in variants))
-    library = REFERENCES[name].library or "a second implementation, in the tests"
+    its = REFERENCES.get(name)
+    library = its and (its.library or "a second implementation, in the tests")
     rows = (
         (
             variant.name,
@@ -51,7 +52,14 @@ def family(name: str, variants: list[Variant]) -> list[str]:
         for variant in variants
     )
     header = ("name", "parameters", "MACs", "input", "weights' licence", "targets")
-    return [f"## {name}", "", f"Paper: {papers}. Reference: {library}.", "", *table(header, rows), ""]
+    return [
+        f"## {name}",
+        "",
+        f"Paper: {papers}. Reference: {library or 'not compared yet'}.",
+        "",
+        *table(header, rows),
+        "",
+    ]
 
 
 def link(paper: str) -> str:
