@@ -39,7 +39,7 @@ def page() -> str:
 def family(name: str, variants: list[Variant]) -> list[str]:
     papers = ", ".join(dict.fromkeys(link(variant.paper) for variant in variants))
     its = REFERENCES.get(name)
-    library = its and (its.library or "a second implementation, in the tests")
+    library = (its.library or "a second implementation, in the tests") if its else "not compared yet"
     rows = (
         (
             variant.name,
