@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TESTS := $(RUN) -m pytest -n 2 --dist loadfile
 
-.PHONY: demo test test-all lint types clean
+.PHONY: demo test test-all lint types tables clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -33,6 +33,11 @@ lint: $(VENV)/test
 
 types: $(VENV)/test
 	$(RUN) -m pyright --pythonpath $(RUN)
+
+tables: $(VENV)/test  ## what is generated: models/index.py, models/checkpoints.py, docs/models.md
+	$(RUN) -m edgeport.models.reindex
+	PYTHONPATH=tests $(RUN) -c "import torchvision_on_cpu, edgeport.models.recheckpoint as r; r.write()"
+	$(RUN) docs/models_page.py
 
 clean:
 	rm -rf $(VENV) demo-output build *.egg-info

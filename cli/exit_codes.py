@@ -16,6 +16,8 @@ MEANING = {
 _ERRORS = {
     "UsageError": BAD_INPUT,
     "UnknownModel": BAD_INPUT,
+    "UnknownCheckpoint": BAD_INPUT,
+    "DownloadError": BAD_INPUT,
     "WeightsError": BAD_INPUT,
     "ImageError": BAD_INPUT,
     "ArtifactError": BAD_INPUT,

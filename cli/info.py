@@ -18,15 +18,20 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from .targets import artifact, is_artifact
 
     facts = of_artifact(artifact(args.what)) if is_artifact(args.what) else of_model(args.what)
-    console.result(facts, "\n".join(f"{key:15} {text(value)}" for key, value in facts.items()))
+    console.result(facts, "\n".join(f"{key:15} {SHOWN.get(key, text)(value)}" for key, value in facts.items()))
     return 0
 
 
 def of_model(name: str) -> dict:
-    """The facts of a zoo model."""
-    from ..models import get_variant
+    """The facts of a zoo model; `passed`: {target: precisions}, None where the export matrix has not run it."""
+    from ..models import get_variant, list_checkpoints
+    from .passed import PASSED
 
-    return dataclasses.asdict(get_variant(name))
+    weights = [
+        {"name": each.name, "licence": each.licence, "source": each.source, "differs": dict(each.differs)}
+        for each in list_checkpoints(name)
+    ]
+    return dataclasses.asdict(get_variant(name)) | {"weights": weights, "passed": PASSED.get(name)}
 
 
 def of_artifact(path: Path) -> dict:
@@ -50,6 +55,25 @@ def of_artifact(path: Path) -> dict:
     }
     session.close()
     return facts
+
+
+def millions(count: int) -> str:
+    return f"{count / 1e6:.2f} M"
+
+
+def licences(weights: list[dict]) -> str:
+    """The public weights with their licences."""
+    return ", ".join(f"{each['name']} ({each['licence']})" for each in weights) or "none are public"
+
+
+def exports(passed: dict[str, tuple[str, ...]] | None) -> str:
+    """What passed, by target."""
+    if passed is None:
+        return "not run"
+    return "; ".join(f"{target} {' '.join(precisions) or 'nothing'}" for target, precisions in passed.items())
+
+
+SHOWN = {"params": millions, "macs": millions, "weights": licences, "passed": exports}  # of a model
 
 
 def text(value) -> str:

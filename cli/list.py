@@ -12,21 +12,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    from ..models import get_variant, list_models
+    from ..models import get_variant, list_checkpoints, list_models
 
+    public = {checkpoint.model for checkpoint in list_checkpoints()}
     rows = [
         {
             "name": variant.name,
             "family": variant.family,
             "params": variant.params,
+            "macs": variant.macs,
             "input_size": [*variant.input_size],
-            "weights": "random",  # what `--weights auto` gives without a file
+            "weights": "pretrained" if variant.name in public else "random",  # what `--weights auto` gives
         }
         for variant in map(get_variant, list_models(args.family))
     ]
-    text = table(
-        ("model", "params", "input", "family"),
-        [(r["name"], f"{r['params'] / 1e6:.2f} M", "x".join(map(str, r["input_size"])), r["family"]) for r in rows],
-    )
+    cells = [
+        (
+            row["name"],
+            f"{row['params'] / 1e6:.2f} M",
+            f"{row['macs'] / 1e6:.0f} M",
+            "x".join(map(str, row["input_size"])),
+            row["weights"],
+            row["family"],
+        )
+        for row in rows
+    ]
+    text = table(("model", "params", "MACs", "input", "weights", "family"), cells)
     console.result(rows, text)
     return 0

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import benchmark, doctor, export, info, validate
+from . import benchmark, doctor, export, info, validate, weights
 from . import list as list_
 from .exit_codes import BUG, MEANING, exit_code
 
@@ -15,6 +15,7 @@ VERBS = (
     benchmark,
     list_,
     info,
+    weights,
     doctor,
 )  # each: NAME, HELP, add_arguments(parser), run(args, console)
 

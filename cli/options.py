@@ -33,11 +33,14 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights",
         default="auto",
-        metavar="auto|random|FILE",
-        help="a checkpoint, or random weights",
+        metavar="auto|pretrained|random|FILE",
+        help="a file, public weights (also by a name from `edgeport weights list`), random ones; "
+        "auto: public ones if there are any and they are cached or reachable, else random",
     )
     parser.add_argument("--seed", type=seed, default=0, help="of random weights and generated inputs")
-    parser.add_argument("--num-classes", type=int, metavar="N", help="classes of a zoo model")
+    parser.add_argument(
+        "--num-classes", type=int, metavar="N", help="classes of a zoo model; a new head if the weights have others"
+    )
     parser.add_argument("--input-shape", type=shape, metavar="C,H,W", help="instead of the model's own")
 
 

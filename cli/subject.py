@@ -13,6 +13,7 @@ from ..exporters.manifest import RANDOM, Weights, sha256
 from ..models import PreprocessSpec, create_model, get_variant
 from .console import Console
 from .exit_codes import UsageError
+from .zoo_weights import choose, load
 
 if TYPE_CHECKING:
     import torch
@@ -56,11 +57,12 @@ def load_subject(
 ) -> Subject:
     """The model of a zoo name, or of `path/to/file.py:factory`, where `factory()` returns an nn.Module.
 
-    `weights`: a file, "random" (seeded), or "auto": a factory's own weights, random ones for a zoo name.
+    `weights`: a file, "random" (seeded), or "auto": a factory's own weights. Of a zoo name also public ones: see
+    zoo_weights.choose.
 
     Raises:
         UsageError: no such file or factory, it fails, or an option that does not fit.
-        UnknownModel, WeightsError: as in models.
+        UnknownModel, UnknownCheckpoint, DownloadError, WeightsError: as in models.
     """
     import torch
 
@@ -70,14 +72,18 @@ def load_subject(
         raise UsageError(f"--num-classes is for zoo models; {model} decides its own")
     if num_classes is not None and num_classes < 1:
         raise UsageError(f"--num-classes must be at least 1, not {num_classes}")
+    chosen = None if own else choose(model, weights, console)
     if own:
         module, preprocess = from_factory(model, input_shape), PreprocessSpec()
     else:
-        preprocess = get_variant(model)
-        module = create_model(model, num_classes=num_classes)
+        preprocess = chosen.checkpoint.variant if chosen and chosen.checkpoint else get_variant(model)
+        module = create_model(model, num_classes=num_classes or preprocess.num_classes)
     if input_shape is not None:
         preprocess = resized(preprocess, input_shape)
-    facts = fill(module, model, weights, seed, preprocess.input_size, own, console)
+    if chosen:
+        facts = load(module, model, chosen, num_classes, seed, console)
+    else:
+        facts = fill(module, model, weights, seed, preprocess.input_size, own, console)
     path, _, factory = model.rpartition(":")
     name = f"{Path(path).stem}_{factory}" if own else model.replace("/", "_").replace(":", "_")
     return Subject(model, name, module, preprocess, facts, num_classes, output_names(module, preprocess), own)

@@ -21,9 +21,10 @@ class Weights:
     """Where the weights came from.
 
     Attributes:
-        source: the checkpoint's path as given, "factory" for a module that came with its weights, or RANDOM.
+        source: the checkpoint's path as given, or where public weights come from (a repository of the hub, a URL),
+            "factory" for a module that came with its weights, or RANDOM.
         sha256: of the checkpoint file; of all tensors where there is no file.
-        seed: of RANDOM weights.
+        seed: of RANDOM weights, or of a head that was made anew.
     """
 
     source: str

@@ -4,6 +4,7 @@
     get_variant(name)           its input size, mean, std, interpolation, crop, paper
     list_models(family=None)    the names
     load_weights(model, path)   a checkpoint, strictly
+    list_checkpoints(name)      its public weights; fetch(checkpoint) is the path of the file
     redraw(model)               seeded random weights in which every tensor matters
     fuse(model)                 plain blocks for those that were trained with several branches
 
@@ -14,6 +15,7 @@ number of classes. Images are the matter of `edgeport.models.preprocess`.
 
 from typing import TYPE_CHECKING, Any
 
+from .pretrained import Checkpoint, UnknownCheckpoint, fetch, get_checkpoint, list_checkpoints
 from .registry import PreprocessSpec, UnknownModel, Variant, create_model, get_variant, list_models, register
 
 if TYPE_CHECKING:
@@ -21,13 +23,18 @@ if TYPE_CHECKING:
     from .weights import WeightsError, load_weights, redraw
 
 __all__ = [
+    "Checkpoint",
     "PreprocessSpec",
+    "UnknownCheckpoint",
     "UnknownModel",
     "Variant",
     "WeightsError",
     "create_model",
+    "fetch",
     "fuse",
+    "get_checkpoint",
     "get_variant",
+    "list_checkpoints",
     "list_models",
     "load_weights",
     "redraw",

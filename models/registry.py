@@ -2,12 +2,16 @@
 
 import importlib
 import sys
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+# Names of another source's checkpoint -> ours, or None where the tensors are not of that source.
+Rename = Callable[[Mapping[str, "Tensor"]], "dict[str, Tensor] | None"]
 
 # Channel means and standard deviations of images scaled to 0..1.
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -42,6 +46,7 @@ class Variant(PreprocessSpec):
     paper: str
     num_classes: int = 1000
     params: int = 0  # learnable scalars with num_classes classes; counted when index.py is written
+    macs: int = 0  # multiply-accumulates of one image of input_size; of the fused model, by the rule of macs.py
 
 
 @dataclass(frozen=True)
@@ -50,9 +55,11 @@ class _Recipe:
     cfg: Any
     variant: Variant
     place: str
+    file: dict[str, Any]  # the globals of the family file
 
 
 _recipes: dict[str, _Recipe] = {}
+_built: "weakref.WeakKeyDictionary[nn.Module, _Recipe]" = weakref.WeakKeyDictionary()
 
 
 def register(
@@ -76,7 +83,7 @@ def register(
     spec = spec or PreprocessSpec()
     family = caller.f_globals["__name__"].rpartition(".")[2]
     variant = Variant(name=name, family=family, paper=paper, num_classes=num_classes, **vars(spec))
-    _recipes[name] = _Recipe(build, cfg, variant, place)
+    _recipes[name] = _Recipe(build, cfg, variant, place, caller.f_globals)
 
 
 def list_models(family: str | None = None) -> list[str]:
@@ -111,7 +118,15 @@ def create_model(name: str, *, num_classes: int | None = None) -> "nn.Module":
     if name not in _recipes:
         importlib.import_module(f".{variant.family}", __package__)
     recipe = _recipes[name]
-    return recipe.build(recipe.cfg, classes).eval()
+    model = recipe.build(recipe.cfg, classes).eval()
+    _built[model] = recipe
+    return model
+
+
+def renames(model: "nn.Module") -> tuple[Rename, ...]:
+    """The renaming functions for checkpoints of other sources that the family file of a zoo model lists as FOREIGN."""
+    recipe = _built.get(model)
+    return recipe.file.get("FOREIGN", ()) if recipe else ()
 
 
 def _known() -> dict[str, Variant]:

@@ -11,50 +11,59 @@ import pkgutil
 import torch
 
 from . import registry
+from .fusion import fuse
+from .macs import count_macs
 
-# The files of this package that are no family.
-_OTHERS = {
-    *("branches", "fusion", "hybrid", "index", "layers", "mobile", "preprocess", "registry", "reindex", "tensorflow"),
-    *("torchvision_names", "weights", "windows"),
-}
-_ORDER = ("name", "family", "params", "num_classes", "input_size", "mean", "std", "interpolation", "crop_pct", "paper")
-_CONSTANTS = ("IMAGENET_MEAN", "IMAGENET_STD", "HALF")
+_GENERATED = {"index", "checkpoints"}  # tables of the families, perhaps of former ones
+_FIRST = ("name", "family", "params", "macs", "num_classes")  # of a row
+CONSTANTS = ("HALF", "IMAGENET_MEAN", "IMAGENET_STD")
 
 
 def render() -> str:
     """The text of index.py: one line for each registered variant of this package, sorted by family and name."""
+    return "\n".join([*_HEAD, "VARIANTS = (", *(f"    {_row(counted(v))}," for v in registered()), ")", ""])
+
+
+def registered() -> list[registry.Variant]:
+    """The variants of all family files, as they register them: nothing is counted."""
     here = pathlib.Path(__file__).parent
-    families = {m.name for m in pkgutil.iter_modules([str(here)])} - _OTHERS
-    for family in sorted(families):
-        importlib.import_module(f".{family}", __package__)
-    rows = sorted(
-        (r for r in registry._recipes.values() if pathlib.Path(r.place.rpartition(":")[0]).parent == here),
-        key=lambda r: (r.variant.family, r.variant.name),
-    )
-    return "\n".join([*_HEAD, "VARIANTS = (", *(f"    {_row(r)}," for r in rows), ")", ""])
+    for file in sorted({m.name for m in pkgutil.iter_modules([str(here)])} - _GENERATED):
+        importlib.import_module(f".{file}", __package__)
+    recipes = registry._recipes.values()
+    own = (r.variant for r in recipes if pathlib.Path(r.place.rpartition(":")[0]).parent == here)
+    return sorted(own, key=lambda variant: (variant.family, variant.name))
+
+
+def counted(variant: registry.Variant) -> registry.Variant:
+    """The variant with the parameters of its checkpoint, and the multiply-accumulates of what is exported: fused."""
+    recipe = registry._recipes[variant.name]  # create_model would read the index
+    with torch.device("meta"):
+        model = recipe.build(recipe.cfg, variant.num_classes).eval()
+        params = sum(p.numel() for p in model.parameters())
+        fuse(model)
+    return dataclasses.replace(variant, params=params, macs=count_macs(model, variant.input_size))
 
 
 _HEAD = [
     '"""This file is the table of all variants, written by `python -m edgeport.models.reindex`; do not edit."""',
     "",
-    f"from .registry import {', '.join(sorted(_CONSTANTS))}, Variant",
+    f"from .registry import {', '.join(CONSTANTS)}, Variant",
     "",
     "# ruff: noqa: E501",
     "# fmt: off",
 ]
 
 
-def _row(recipe: registry._Recipe) -> str:
-    with torch.device("meta"):
-        params = sum(p.numel() for p in recipe.build(recipe.cfg, recipe.variant.num_classes).parameters())
-    variant = dataclasses.replace(recipe.variant, params=params)
-    named = {getattr(registry, c): c for c in _CONSTANTS}
-    return f"Variant({', '.join(f'{k}={_literal(getattr(variant, k), named)}' for k in _ORDER)})"
+def _row(variant: registry.Variant) -> str:
+    facts = {key: getattr(variant, key) for key in _FIRST} | vars(variant)
+    return f"Variant({', '.join(f'{key}={literal(value)}' for key, value in facts.items())})"
 
 
-def _literal(value: object, named: dict[tuple[float, ...], str]) -> str:
-    if isinstance(value, tuple) and value in named:
-        return named[value]
+def literal(value: object) -> str:
+    """Python text of a value; the channel means and deviations that registry.py names by their name."""
+    for name in CONSTANTS:
+        if value == getattr(registry, name):
+            return name
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 

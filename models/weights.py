@@ -1,11 +1,13 @@
 """This file fills models with weights: a checkpoint, strictly, or random ones for which every tensor matters."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
+from .registry import Rename, create_model, renames
 
 _WRAPPERS = ("state_dict", "model")  # keys under which training scripts keep the weights
 _PREFIXES = ("module.", "_orig_mod.")  # DataParallel's and torch.compile's
@@ -16,17 +18,23 @@ class WeightsError(ValueError):
     """A checkpoint that does not fit or cannot be read. The message is one sentence for the user."""
 
 
-def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
+def load_weights(model: nn.Module, path: str | os.PathLike[str], *, remade: Collection[str] = ()) -> list[str]:
     """Load a checkpoint into `model`, strictly: the same keys, the same shapes, finite floats.
 
     `path` is a safetensors file (by its suffix) or a torch file of tensors, bare or under "state_dict" or "model".
+    Where its names do not fit a zoo model, those of the sources that the family's file knows (FOREIGN) are tried.
     float16, bfloat16 and float64 tensors are converted to the model's dtype. Counters (`num_batches_tracked`), which no
-    inference reads, may be missing. Code in a pickle is never run. Raises WeightsError; the model is then unchanged.
+    inference reads, may be missing. Code in a pickle is never run.
+
+    The keys of `remade` may be missing or of another shape, as a head for other classes is: they keep the model's
+    values. Returns those that did. Raises WeightsError; the model is then unchanged.
     """
     path = Path(path)
-    tensors = _unwrap(_read(path), path)
-    wanted = {k: v for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")}
-    given = {k: v for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
+    wanted = _without_counters(model.state_dict())
+    given = _renamed(_without_counters(_unwrap(_read(path), path)), wanted, renames(model))
+    kept = [k for k in wanted if k in remade and (k not in given or given[k].shape != wanted[k].shape)]
+    given = {k: v for k, v in given.items() if k not in kept}
+    wanted = {k: v for k, v in wanted.items() if k not in kept}
 
     missing = [k for k in wanted if k not in given]
     unexpected = [k for k in given if k not in wanted]
@@ -49,7 +57,38 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
         fitted[key] = given[key].to(want.dtype)
         if want.is_floating_point() and not fitted[key].isfinite().all():
             raise WeightsError(f"{path}: {key} holds NaN or infinite values as {_dtype(want)}")
-    model.load_state_dict(fitted | {k: v for k, v in model.state_dict().items() if k not in fitted})
+    model.load_state_dict(model.state_dict() | fitted)
+    return kept
+
+
+def head_keys(name: str) -> list[str]:
+    """The tensors of a zoo model whose shape depends on the number of classes: those of its heads."""
+    with torch.device("meta"):
+        few, more = (create_model(name, num_classes=n).state_dict() for n in (2, 3))
+    return [key for key, tensor in few.items() if tensor.shape != more[key].shape]
+
+
+def draw(model: nn.Module, keys: Collection[str], *, seed: int) -> None:
+    """Seeded random values for some parameters, in place, distributed as `redraw` does it."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for key, parameter in model.named_parameters():
+            if key in keys:
+                _draw(key.rpartition(".")[2], parameter, generator)
+
+
+def _without_counters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k: v for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
+
+
+def _renamed(given: dict[str, Tensor], wanted: dict[str, Tensor], known: Sequence[Rename]) -> dict[str, Tensor]:
+    """The tensors under our names: as they are where these fit, or as the first source has them that knows them all."""
+    if given.keys() == wanted.keys():
+        return given
+    for rename in known:
+        if (ours := rename(given)) is not None:
+            return _without_counters(ours)
+    return given
 
 
 def _read(path: Path) -> object:

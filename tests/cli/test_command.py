@@ -4,14 +4,25 @@ import sys
 import time
 
 import pytest
+from edgeport.cli import passed
 from edgeport.cli.exit_codes import MEANING
 from edgeport.cli.main import VERBS
+from edgeport.models import list_models
 
 ENTRY = [sys.executable, "-c", "import sys; from edgeport.cli.main import main; sys.exit(main())"]
 HEAVY = ("torch", "onnx", "onnxruntime", "onnx_ir", "ai_edge_litert", "openvino", "coremltools", "PIL", "rich")
 
 
-@pytest.mark.parametrize(("arguments", "limit_s"), [(["--help"], 0.5), (["list", "--json"], 1.0)])
+@pytest.mark.parametrize(
+    ("arguments", "limit_s"),
+    [
+        (["--help"], 0.5),
+        (["list", "--json"], 1.0),
+        (["list", "--family", "resnet"], 1.0),
+        (["info", "mobilevit_s"], 1.0),
+        (["weights", "list", "resnet18"], 1.0),
+    ],
+)
 def test_answers_at_once(arguments, limit_s):
     times = []
     for _ in range(3):
@@ -50,12 +61,25 @@ def test_version_and_no_verb(edgeport):
 def test_list(edgeport):
     rows = json.loads(edgeport("list", "--json").out)
     assert {row["name"] for row in rows} >= {"mobilevit_s", "lenet5"}
-    assert all(list(row) == ["name", "family", "params", "input_size", "weights"] for row in rows)
-    assert edgeport("list", "--family", "lenet").out.count("\n") == 3
+    assert all(list(row) == ["name", "family", "params", "macs", "input_size", "weights"] for row in rows)
+    assert {row["name"]: row["weights"] for row in rows}.items() >= {
+        "lenet5": "random",
+        "resnet18": "pretrained",
+    }.items()
+    assert edgeport("list", "--family", "lenet").out.count("\n") == 1 + len(list_models("lenet"))
 
 
-def test_info(edgeport, exported):
-    assert json.loads(edgeport("info", "lenet5", "--json").out)["input_size"] == [1, 32, 32]
+def test_info(edgeport, exported, monkeypatch):
+    monkeypatch.setattr(passed, "PASSED", {"resnet18": {"tflite": ("fp32", "int8"), "coreml": ()}})
+    known = json.loads(edgeport("info", "resnet18", "--json").out)
+    assert (known["input_size"], known["params"], known["macs"]) == ([3, 224, 224], 11689512, 1814073344)
+    assert known["weights"][0]["licence"] == "apache-2.0"
+    assert known["passed"] == {"tflite": ["fp32", "int8"], "coreml": []}
+    shown = edgeport("info", "resnet18").out
+    for fact in ("1814.07 M", "arXiv:1512.03385", "resnet18.a1_in1k (apache-2.0)", "tflite fp32 int8; coreml nothing"):
+        assert fact in shown
+    for fact in ("none are public", "not run"):
+        assert fact in edgeport("info", "lenet5").out
     facts = json.loads(edgeport("info", exported["int8"], "--json").out)
     assert facts["inputs"] == [{"name": "image", "shape": [1, 1, 32, 32], "dtype": "float32"}]
     assert facts["manifest"]["precision"] == "int8"

@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 import torch
-from edgeport.models import create_model, get_variant, redraw
+from edgeport.models import create_model, get_variant, load_weights, redraw
 from edgeport.models.weights import image_like
 
 # Our names of models that torchvision also has, and what its constructor is given.
@@ -107,3 +107,15 @@ def test_logits(torchvision, name):
     x = image_like(2, size, torch.Generator().manual_seed(1)).double()
     got, want = model(x), reference(x)
     assert (got - want).abs().max() < 1e-9 * want.std()
+
+
+@torch.no_grad()
+def test_a_file_loads_as_it_is(torchvision, tmp_path):
+    name = "mobilenetv3_small_100"
+    reference, model = torchvision(name), create_model(name)
+    redraw(reference, input_size=(3, 96, 96))
+    torch.save(reference.state_dict(), tmp_path / "theirs.pth")
+    load_weights(model, tmp_path / "theirs.pth")
+    x = image_like(2, (3, 96, 96), torch.Generator().manual_seed(1)).double()
+    want = reference.double()(x)
+    assert (model.double()(x) - want).abs().max() < 1e-5 * want.std()  # the file holds float32

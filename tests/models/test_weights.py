@@ -6,8 +6,19 @@ from collections import OrderedDict
 
 import pytest
 import torch
-from edgeport.models import WeightsError, create_model, get_variant, load_weights, redraw
-from edgeport.models.weights import image_like
+from edgeport.models import (
+    WeightsError,
+    create_model,
+    get_variant,
+    index,
+    lenet,
+    list_models,
+    load_weights,
+    redraw,
+    register,
+    registry,
+)
+from edgeport.models.weights import draw, head_keys, image_like
 from safetensors.torch import save_file
 from torch import nn
 
@@ -207,3 +218,81 @@ def test_image_like_is_coarse_and_seeded():
     blocks = nn.functional.avg_pool2d(x, 4)
     assert (x.shape, x.dtype) == ((8, 3, 64, 64), torch.float32)
     assert blocks.std() > 0.5 * x.std()  # of white noise this is a quarter
+
+
+def rename_capitals(tensors):
+    """CONV1.weight -> c1.weight and so on, as no public checkpoint has it."""
+    if "CONV1.weight" not in tensors:
+        return None
+    names = {"CONV1": "c1", "CONV3": "c3", "OUTPUT": "output"}
+    return {f"{names[key.partition('.')[0]]}.{key.partition('.')[2]}": value for key, value in tensors.items()}
+
+
+FOREIGN = (lambda tensors: None, rename_capitals)  # of this file's variant below
+
+
+@pytest.fixture
+def foreign(monkeypatch, tmp_path):
+    """(a model whose family file lists FOREIGN, its state dict under other names, a path)."""
+    monkeypatch.setattr(registry, "_recipes", dict(registry._recipes))
+    register("lenet_foreign", lenet.LeNet, lenet.VARIANTS["lenet1"], paper="none", num_classes=10)
+    model = create_model("lenet_foreign")
+    state = {}
+    for key, value in model.state_dict().items():
+        layer, _, leaf = key.partition(".")
+        state[f"{layer.replace('c', 'conv').upper()}.{leaf}"] = value.clone() + 1
+    return model, state, tmp_path / "w.pth"
+
+
+def test_names_of_another_source(foreign):
+    model, theirs, path = foreign
+    assert set(theirs) == {f"{name}.{leaf}" for name in ("CONV1", "CONV3", "OUTPUT") for leaf in ("weight", "bias")}
+    load_weights(model, dump(theirs, path))
+    assert torch.equal(model.c1.weight, theirs["CONV1.weight"])
+    assert torch.equal(model.output.bias, theirs["OUTPUT.bias"])
+
+
+def test_names_of_another_source_are_strict_too(foreign):
+    model, theirs, path = foreign
+    theirs.pop("OUTPUT.bias")
+    with pytest.raises(WeightsError, match=r"1 missing: output\.bias$"):
+        load_weights(model, dump(theirs, path))
+    with pytest.raises(WeightsError, match=r"6 missing: .*; 1 unexpected: of\.nobody$"):
+        load_weights(model, dump({"of.nobody": torch.ones(1)}, path))
+    with pytest.raises(WeightsError, match=r"6 unexpected"):  # another family does not know these names
+        load_weights(create_model("lenet1"), dump({**theirs, "OUTPUT.bias": torch.ones(10)}, path))
+
+
+SMALLEST = {v.family: v.name for v in sorted(index.VARIANTS, key=lambda v: -v.params) if v.name in list_models()}
+
+
+@pytest.mark.parametrize("name", SMALLEST.values())
+def test_heads(name):
+    """What depends on the class count is a parameter of that many rows, and no more than a tenth of the tensors."""
+    keys = head_keys(name)
+    with torch.device("meta"):
+        state = create_model(name, num_classes=7).state_dict()
+    assert keys
+    assert {state[key].shape[0] for key in keys} == {7}
+    assert len(keys) <= max(4, 0.1 * len(state))
+
+
+def test_a_head_is_made_anew(tmp_path, state):
+    model = create_model(NAME, num_classes=3)
+    assert head_keys(NAME) == ["fc.weight", "fc.bias"]
+    path = dump(state, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match="num_classes=10"):
+        load_weights(model, path)
+    assert load_weights(model, path, remade=head_keys(NAME)) == ["fc.weight", "fc.bias"]
+    assert torch.equal(model.conv1.weight, state["conv1.weight"])
+    draws = []
+    for seed in (1, 1, 2):
+        draw(model, ["fc.weight", "fc.bias"], seed=seed)
+        draws.append(model.fc.weight.clone())
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+    assert torch.equal(model.conv1.weight, state["conv1.weight"])
+    assert load_weights(create_model(NAME), path, remade=head_keys(NAME)) == []
+    del state["bn1.weight"]
+    with pytest.raises(WeightsError, match=r"1 missing: bn1\.weight$"):
+        load_weights(model, dump(state, path), remade=head_keys(NAME))

@@ -1,0 +1,148 @@
+"""The export matrix: which models export to which target and precision, how exactly, how large, how fast.
+
+    python -m benchmarks.matrix                     all that is not yet in docs/matrix.jsonl, then docs/matrix.md
+    python -m benchmarks.matrix --limit 3           three models more
+    python -m benchmarks.matrix --large             the larger models: float, to TFLite and OpenVINO
+    python -m benchmarks.matrix resnet18 --again    these, also if they are there
+    python -m benchmarks.matrix --render            docs/matrix.md again from what is there
+
+Interrupted, it goes on with the next model: a model's lines are written when all its cells are known.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from edgeport.cli.job import TARGETS
+from edgeport.models import get_variant, list_models
+
+from . import matrix_page
+from .matrix_page import PRECISIONS, RESULTS, read_results
+
+ROOT = Path(__file__).parents[1]
+LARGEST = 30e6  # parameters; of a family whose smallest variant is larger, that one
+NUM_CALIBRATION, NUM_VALIDATION = 48, 12  # crops of photographs
+
+
+def wanted(*, large: bool = False) -> list[str]:
+    """Every family's smallest variant and every name below LARGEST parameters, or all others; the smallest first."""
+    variants = sorted((get_variant(name) for name in list_models()), key=lambda v: v.params)
+    smallest = {variant.family: variant.name for variant in reversed(variants)}
+    return [v.name for v in variants if large != (v.params < LARGEST or v.name == smallest[v.family])]
+
+
+def planned(name: str) -> dict[str, tuple[str, ...]]:
+    """{target: precisions} that are run for a model."""
+    return (
+        {"tflite": ("fp32",), "openvino": ("fp32",)}
+        if name in wanted(large=True)
+        else dict.fromkeys(TARGETS, PRECISIONS)
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.matrix", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="only these (default: those of the matrix)")
+    parser.add_argument("--jobs", type=int, default=1, help="models at a time, one thread each (default: 1)")
+    parser.add_argument("--limit", type=int, metavar="N", help="stop after N models")
+    parser.add_argument("--large", action="store_true", help="the larger models instead, fewer cells of them")
+    parser.add_argument("--timeout", type=float, default=1800, metavar="S", help="per model (default: 1800)")
+    parser.add_argument("--again", action="store_true", help="also models that are there")
+    parser.add_argument("--failed", action="store_true", help="also models that are there, and did not pass everywhere")
+    parser.add_argument("--render", action="store_true", help="run nothing, write the page")
+    args = parser.parse_args(argv)
+    if not args.render:
+        run(due(args)[: args.limit], args.jobs, args.timeout)
+    matrix_page.write()
+    return 0
+
+
+def due(args: argparse.Namespace) -> list[str]:
+    """The models to be run: those that are not there, and whatever --again and --failed add."""
+    known: dict[str, bool] = {}
+    for cell in read_results():
+        known[cell["model"]] = known.get(cell["model"], True) and cell["passed"]
+    names = [get_variant(name).name for name in args.models] or wanted(large=args.large)
+    return [name for name in names if args.again or name not in known or (args.failed and not known[name])]
+
+
+def run(names: list[str], jobs: int, timeout_s: float) -> None:
+    """Runs the models, `jobs` at a time; a line of progress for each."""
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
+        write_photographs(Path(folder))
+        running = {pool.submit(model_cells, name, Path(folder), timeout_s): name for name in names}
+        try:
+            for count, done in enumerate(as_completed(running), start=1):
+                cells = [{**cell, "jobs": jobs} for cell in done.result()]
+                append(cells)
+                passed = f"{sum(cell['passed'] for cell in cells)} of {len(cells)} cells passed"
+                minutes = (time.perf_counter() - started) / 60
+                print(
+                    f"[{count}/{len(names)}] {running[done]}: {passed}; {minutes:.1f} min, "
+                    f"about {minutes / count * (len(names) - count):.0f} to go",
+                    flush=True,
+                )
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)  # the processes got the signal, too
+            raise
+
+
+def write_photographs(folder: Path) -> None:
+    """Crops for calibration and others for validation, from those that scikit-learn and scikit-image bring along."""
+    sys.path.insert(0, str(ROOT / "examples"))
+    from demo import CALIBRATION, VALIDATION, write_crops
+
+    write_crops(CALIBRATION, NUM_CALIBRATION, folder / "calibration")
+    write_crops(VALIDATION, NUM_VALIDATION, folder / "validation")
+
+
+def model_cells(name: str, photographs: Path, timeout_s: float) -> list[dict[str, Any]]:
+    """All cells of one model, made by a process of its own; the last word on each target and precision counts."""
+    cells = planned(name)
+    precision = next(iter(cells.values()))[-1]
+    command = [sys.executable, "-m", "benchmarks.matrix_job", name, str(photographs), precision, *cells]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "EDGEPORT_OFFLINE": "1"}
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        out, err = process.communicate(timeout=timeout_s)
+        why = f"the process ended with code {process.returncode}: {(err.strip().splitlines() or [''])[-1]}"
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, _ = process.communicate()
+        why = f"not done after {timeout_s:g} s"
+    seconds = round(time.perf_counter() - start, 1)
+    found = {(target, precision): unmade(target, precision, why) for target in cells for precision in cells[target]}
+    for line in out.splitlines():
+        cell = json.loads(line)
+        found[cell["target"], cell["precision"]] = cell
+    return [{"model": name, **cell, "model_seconds": seconds} for cell in found.values()]
+
+
+def unmade(target: str, precision: str, why: str) -> dict[str, Any]:
+    return {"target": target, "precision": precision, "passed": False, "verdict": f"error: {why}"}
+
+
+def append(cells: list[dict[str, Any]]) -> None:
+    """Adds lines to the results, down to the disk."""
+    with RESULTS.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(cell) + "\n" for cell in cells)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

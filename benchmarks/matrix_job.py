@@ -1,0 +1,173 @@
+"""One model of the export matrix: its targets in fp32 and int8, one JSON line for each as soon as it is known.
+
+    python -m benchmarks.matrix_job NAME FOLDER int8|fp32 TARGET...
+                    FOLDER holds the photographs `calibration` and `validation`; int8 means fp32 and int8
+
+matrix.py starts one such process a model, so that its memory is free afterwards and a crash costs one model alone.
+"""
+
+import json
+import resource
+import sys
+import tempfile
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgeport import quantize
+from edgeport.cli import pipeline
+from edgeport.cli.console import Console
+from edgeport.cli.exit_codes import BUG, exit_code
+from edgeport.cli.job import TARGETS, Job, Result
+from edgeport.cli.preparation import OBSERVER, Prepared, prepare
+from edgeport.cli.reference import INPUT
+from edgeport.cli.subject import load_subject
+from edgeport.cli.targets import TARGETS as RECIPES
+from edgeport.exporters.atomic import Staging
+from edgeport.exporters.graph import array
+from edgeport.exporters.manifest import finite
+from edgeport.quantize.units import Unit
+from edgeport.runtime.compare import compare
+from edgeport.runtime.session import open_session
+
+from .matrix_page import ENOUGH_DB
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+SEED = 0
+MEMORY = 20 * 2**30  # bytes that a model may take
+
+Cell = dict[str, Any]
+
+
+def job_of(name: str, photographs: Path, precision: str) -> Job:
+    return Job(
+        model=name,
+        target="all",
+        precision=precision,
+        weights="random",
+        seed=SEED,
+        calibration_data=str(photographs / "calibration"),
+        validation_data=str(photographs / "validation"),
+        num_runs=15,
+        warmup_runs=3,
+    )
+
+
+def cells(
+    name: str, photographs: Path, folder: Path, wanted: str = "int8", targets: Iterable[str] = TARGETS
+) -> Iterator[Cell]:
+    """The cells of a model. What fails in int8 is tried again in fp32 alone."""
+    console = Console(quiet=True)
+    left = set(targets)
+    for precision in ("int8", "fp32") if wanted == "int8" else ("fp32",):
+        job = job_of(name, photographs, precision)
+        try:
+            subject = load_subject(name, console, weights=job.weights, seed=SEED)
+            with Staging(folder) as staging:
+                prepared = prepare(job, subject, console)
+                for target in sorted(left):
+                    try:
+                        outcome = pipeline.made(job, target, prepared, staging, console)
+                    except Exception as e:  # the others go on
+                        yield failed(target, precision, e)
+                    else:
+                        yield from (cell(result, prepared) for result in outcome.results)
+                        left.discard(target)
+        except Exception as e:  # before any target: the same for all of them
+            yield from (failed(target, precision, e) for target in sorted(left))
+        if not left:
+            break
+
+
+def cell(result: Result, prepared: Prepared) -> Cell:
+    """What is known of an artifact."""
+    agreement, latency = result.agreement or {}, result.latency or {}
+    facts: Cell = {
+        "target": result.target,
+        "precision": result.precision,
+        "passed": not result.verdict.startswith("fail"),
+        "verdict": result.verdict,
+        "snr_db": agreement.get("snr_db"),
+        "max_abs_over_std": agreement.get("max_abs_over_std"),
+        "top1": agreement.get("top1"),
+        "size_bytes": result.size_bytes,
+        "median_ms": latency.get("median_ms"),
+        "delegate_partitions": result.delegate_partitions,
+        "peak_rss_mb": result.peak_rss_mb,
+    }
+    snr_db = facts["snr_db"]
+    if result.precision == "int8" and (snr_db is None or snr_db < ENOUGH_DB):
+        facts["costs_db"] = costs(result.target, prepared)
+    return facts
+
+
+def failed(target: str, precision: str, error: Exception) -> Cell:
+    """What is known of an artifact that could not be made."""
+    first = (str(error).strip().splitlines() or ["no message"])[0]
+    reason = f"a bug: {type(error).__name__}: {first}" if exit_code(error) == BUG else first
+    return {"target": target, "precision": precision, "passed": False, "verdict": f"error: {reason}"}
+
+
+def costs(target: str, prepared: Prepared) -> Cell:
+    """Where the noise comes from, in dB, measured on the Q/DQ graph without corrected biases.
+
+    all: the SNR; weights, activations: the SNR with these alone rounded; float: {kind of unit: what the SNR gains where
+    all units of that kind stay float}, the largest first.
+    """
+    assert prepared.statistics is not None
+    statistics, scheme = prepared.statistics, getattr(quantize, RECIPES[target].scheme)
+
+    def planned(keep_float: Collection[str] = ()) -> quantize.Plan:
+        return quantize.plan(prepared.graph, statistics, scheme, observer=OBSERVER, keep_float=keep_float)
+
+    def snr_db(plan: quantize.Plan) -> float:
+        return simulated(quantize.apply(prepared.graph, plan), prepared)
+
+    whole = planned()
+    kinds: dict[str, list[str]] = {}
+    for unit in whole.units:
+        if unit.precision == "int8":
+            kinds.setdefault(kind_of(unit, prepared.graph), []).append(unit.output)
+    without = tuple(replace(unit, weight=None, bias=None) for unit in whole.units)
+    base = snr_db(whole)
+    gains = {kind: snr_db(planned(outputs)) - base for kind, outputs in kinds.items()}
+    return {
+        "all": base,
+        "weights": snr_db(replace(whole, activations={})),
+        "activations": snr_db(replace(whole, units=without)),
+        "float": dict(sorted(gains.items(), key=lambda item: -item[1])),
+    }
+
+
+def kind_of(unit: Unit, graph: "ir.Model") -> str:
+    """The unit's kind; of a convolution also what its weight (out, in / groups, h, w) says."""
+    if unit.kind != "Conv" or unit.weight is None:
+        return unit.kind
+    _, per_group, *kernel = array(graph.graph.initializers[unit.weight]).shape
+    return "depthwise Conv" if per_group == 1 else f"{'x'.join(map(str, kernel))} Conv"
+
+
+def simulated(graph: "ir.Model", prepared: Prepared) -> float:
+    """The SNR of a graph under ONNX Runtime."""
+    from edgeport.exporters.onnx_file import convert
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "simulated.onnx"
+        path.write_bytes(convert(graph, compress_to_fp16=False, metadata={}))
+        session = open_session(path, threads=1)
+        return compare(prepared.reference, session, prepared.validation.feeds(INPUT)).snr_db
+
+
+def main() -> None:
+    name, photographs, wanted, *targets = sys.argv[1:]
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    with tempfile.TemporaryDirectory() as folder:
+        for facts in cells(name, Path(photographs), Path(folder), wanted, targets):
+            print(json.dumps(finite(facts)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

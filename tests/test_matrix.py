@@ -1,0 +1,163 @@
+"""The export matrix: one small model for real, what fails or hangs, going on after an interruption, the pages."""
+
+import json
+
+import pytest
+from edgeport.cli.job import TARGETS
+from edgeport.models import get_variant, list_models
+
+from benchmarks import matrix, matrix_page
+
+CELL = {
+    "model": "lenet5",
+    "target": "tflite",
+    "precision": "fp32",
+    "passed": True,
+    "verdict": "ok",
+    "snr_db": 120.0,
+    "max_abs_over_std": 3e-6,
+    "size_bytes": 2_500_000,
+    "median_ms": 1.25,
+}
+COSTS = {"all": 17.5, "weights": 30.0, "activations": 18.0, "float": {"1x1 Conv": 3.2, "Add": 0.5, "Mul": 0.01}}
+LOW = CELL | {"precision": "int8", "snr_db": 18.0, "costs_db": COSTS}
+FAILED = {"model": "lenet1", "target": "coreml", "precision": "int8", "passed": False, "verdict": "error: no | kernel"}
+
+
+@pytest.fixture
+def results(monkeypatch, tmp_path):
+    """Where the three files go instead."""
+    for name, file in (("RESULTS", "matrix.jsonl"), ("PAGE", "matrix.md"), ("PASSED", "passed.py")):
+        monkeypatch.setattr(matrix_page, name, tmp_path / file)
+    monkeypatch.setattr(matrix, "RESULTS", tmp_path / "matrix.jsonl")
+    return tmp_path
+
+
+def test_which_models():
+    names = matrix.wanted()
+    assert {get_variant(name).family for name in names} == {get_variant(name).family for name in list_models()}
+    assert [get_variant(name).params for name in names] == sorted(get_variant(name).params for name in names)
+    assert {name for name in list_models() if get_variant(name).params < 30e6} <= set(names)
+    assert sorted(names + matrix.wanted(large=True)) == list_models()
+    assert matrix.planned("resnet152") == {"tflite": ("fp32",), "openvino": ("fp32",)}
+    assert matrix.planned("resnet18") == dict.fromkeys(TARGETS, ("fp32", "int8"))
+
+
+@pytest.mark.parametrize("model", ["lenet1"])
+def test_a_model_for_real(results, model):
+    assert matrix.main([model]) == 0
+    cells = matrix_page.read_results()
+    assert {(cell["target"], cell["precision"]) for cell in cells} == {
+        (t, p) for t in TARGETS for p in ("fp32", "int8")
+    }
+    assert all(cell["passed"] and cell["size_bytes"] > 0 and cell["snr_db"] > 20 for cell in cells)
+    assert (results / "matrix.md").read_text().count(f"| {model} |") >= 2
+    passed: dict = {}
+    exec((results / "passed.py").read_text(), passed)
+    assert passed["PASSED"][model]["openvino"] == ("fp32", "int8")
+
+
+def test_it_goes_on_where_it_stopped(results, monkeypatch):
+    first, second, third, fourth = matrix.wanted()[:4]
+    monkeypatch.setattr(matrix, "write_photographs", lambda folder: None)
+    monkeypatch.setattr(matrix, "model_cells", lambda name, *_: [CELL | {"model": name, "passed": name != first}])
+    append = matrix.append
+
+    def interrupted(cells):
+        append(cells)
+        if cells[0]["model"] == second:
+            raise KeyboardInterrupt
+
+    def written():
+        return [json.loads(line)["model"] for line in (results / "matrix.jsonl").read_text().splitlines()]
+
+    monkeypatch.setattr(matrix, "append", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        matrix.main([])
+    monkeypatch.setattr(matrix, "append", append)
+    assert written() == [first, second]
+    matrix.main(["--limit", "2"])
+    assert sorted(written()[2:]) == sorted([third, fourth])
+    matrix.main([second])
+    assert len(written()) == 4
+    matrix.main([second, "--again"])
+    matrix.main([first, second, "--failed"])
+    assert written()[4:] == [second, first]
+
+
+@pytest.mark.parametrize(
+    ("program", "verdict", "made"),
+    [
+        ("import time; time.sleep(60)", "error: not done after 1 s", 0),
+        ("raise MemoryError('too much')", "error: the process ended with code 1: MemoryError: too much", 0),
+        (f"import time; print({json.dumps(CELL)!r}, flush=True); time.sleep(60)", "error: not done after 1 s", 1),
+    ],
+)
+def test_what_fails_or_hangs(monkeypatch, tmp_path, program, verdict, made):
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "matrix_job.py").write_text(program)
+    monkeypatch.setattr(matrix, "ROOT", tmp_path)
+    cells = matrix.model_cells("lenet5", tmp_path, 1.0)
+    assert len(cells) == len(TARGETS) * 2
+    assert sum(cell["passed"] for cell in cells) == made
+    assert {cell["verdict"] for cell in cells if not cell["passed"]} == {verdict}
+    assert {cell["model"] for cell in cells} == {"lenet5"}
+
+
+def test_what_cannot_be_exported(results, monkeypatch, tmp_path, capsys):
+    """The sentence, for every cell that it concerns; fp32 is made where int8 alone fails."""
+    from edgeport import quantize
+    from edgeport.exporters.errors import ExportError
+
+    from benchmarks import matrix_job
+
+    def no(*_, **__):
+        raise quantize.QuantizeError("no statistics")
+
+    matrix.write_photographs(tmp_path)
+    monkeypatch.setattr(quantize, "plan", no)
+    cells = list(matrix_job.cells("lenet1", tmp_path, tmp_path / "made"))
+    known = matrix_page.by_key({"model": "lenet1", **cell} for cell in cells)
+    assert {known["lenet1", target, "int8"]["verdict"] for target in TARGETS} == {"error: no statistics"}
+    assert all(known["lenet1", target, "fp32"]["passed"] for target in TARGETS)
+
+    def never(*_, **__):
+        raise ExportError("onnx: there is no such thing")
+
+    monkeypatch.setattr(matrix_job, "prepare", never)
+    cells = list(matrix_job.cells("lenet1", tmp_path, tmp_path / "made"))
+    assert {cell["verdict"] for cell in cells} == {"error: onnx: there is no such thing"}
+    assert len(cells) == len(TARGETS) * 2
+
+
+def test_costs(tmp_path, monkeypatch):
+    """On a network this small the roundings of weights and activations may cancel, so the bounds are wide."""
+    from benchmarks import matrix_job
+
+    monkeypatch.setattr(matrix_job, "ENOUGH_DB", 1000.0)
+    matrix.write_photographs(tmp_path)
+    (cell,) = (
+        c for c in matrix_job.cells("lenet1", tmp_path, tmp_path / "made", targets=["tflite"]) if "costs_db" in c
+    )
+    costs = cell["costs_db"]
+    assert all(20 < costs[part] < 60 for part in ("all", "weights", "activations"))
+    assert len({round(costs[part], 3) for part in ("all", "weights", "activations")}) == 3
+    assert {"Linear", "5x5 Conv"} <= set(costs["float"])
+    assert list(costs["float"].values()) == sorted(costs["float"].values(), reverse=True)
+
+
+def test_page(results):
+    page = matrix_page.page([CELL, LOW, FAILED])
+    assert "| lenet5 | 0.06 M | 3e-06, 2.5 MB, 1.2 ms | not run | not run | not run |" in page
+    assert "- int8: 1 of 2 cells passed, 0 with at least 25 dB" in page
+    alone = "17.5 dB before; weights alone 30.0 dB, activations alone 18.0 dB"
+    assert f"| lenet5 | tflite | 18.0 dB | {alone}; in float: 1x1 Conv +3.2 dB, Add +0.5 dB |" in page
+    assert "| lenet1 | coreml | int8 | error: no \\| kernel |" in page
+    assert "| lenet1 | 0.00 M | not run | not run | **failed** | not run |" in page
+    assert f"{len(list_models()) - 2} models: " in page
+
+
+def test_committed_files_are_of_the_committed_results():
+    cells = matrix_page.read_results()
+    assert matrix_page.PASSED.read_text() == matrix_page.module(cells), "run `python -m benchmarks.matrix --render`"
+    assert matrix_page.PAGE.read_text() == matrix_page.page(cells), "run `python -m benchmarks.matrix --render`"
