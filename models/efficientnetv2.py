@@ -9,7 +9,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from .efficientnet import Cfg, EfficientNet, renamed_features
-from .mobile import Fused, Inverted, Plain
+from .mobile import Fused, Inverted, Plain, Row
 from .registry import HALF, PreprocessSpec, register
 
 PAPER = "arXiv:2104.00298"
@@ -24,7 +24,7 @@ XL = ((32, 4, 1, 1), (64, 8, 2, 4), (96, 8, 2, 4), (192, 16, 2, 4), (256, 24, 1,
 def cfg(rows: tuple[tuple[int, int, int, int], ...], head: int = 1280) -> Cfg:
     """The network of one of these tables; its stem is as wide as its first stage."""
     (c, n, stride, _), *others = rows
-    table = [Plain(c, n, stride=stride)]
+    table: list[Row] = [Plain(c, n, stride=stride)]
     for i, (c, n, stride, expand) in enumerate(others):
         kind = Fused(c, n, stride=stride, expand=expand) if i < 2 else Inverted(c, n, 3, stride, True, expand=expand)
         table.append(kind)

@@ -100,6 +100,7 @@ def branches_v1(c_in: int, branches: tuple, *, wrap: bool) -> Beside:
     """pytorchcv's names; `wrap`: of its reductions, where a lone convolution is a list too."""
     modules = {}
     for i, layers in enumerate(branches, start=1):
+        branch: OrderedDict[str, nn.Module]
         if not layers:
             branch = OrderedDict(pool=nn.MaxPool2d(3, stride=2))
         elif len(layers) == 1 and not wrap:
@@ -160,7 +161,10 @@ def branches_v2(c_in: int, branches: tuple) -> dict[str, nn.Module]:
     """timm's names."""
     modules = {}
     for i, layers in enumerate(branches):
-        branch = chain(c_in, *layers) if layers else nn.MaxPool2d(3, stride=2)
+        if not layers:
+            modules[f"branch{i}"] = nn.MaxPool2d(3, stride=2)
+            continue
+        branch = chain(c_in, *layers)
         modules[f"branch{i}"] = branch[0] if len(layers) == 1 else branch
     return modules
 

@@ -45,7 +45,7 @@ class TokenMixer(nn.Module):
         super().__init__()
         self.conv = ConvNorm(channels, channels, 3, groups=channels)
         if first_version:
-            self.conv1: nn.Module = ConvNorm(channels, channels, groups=channels)
+            self.conv1: ConvNorm | nn.Conv2d = ConvNorm(channels, channels, groups=channels)
             self.bn: nn.Module = nn.Identity()
         else:
             self.conv1 = conv(channels, channels, groups=channels, bias=True)
@@ -58,9 +58,8 @@ class TokenMixer(nn.Module):
     def fuse(self) -> nn.Module:
         """One depthwise convolution."""
         wide = branch(self.conv.c, self.conv.bn)
-        narrow = self.conv1
-        parts = (narrow.c, narrow.bn) if isinstance(narrow, ConvNorm) else (narrow,)
-        fused = total(wide, branch(*parts), identity(wide))
+        narrow = branch(self.conv1.c, self.conv1.bn) if isinstance(self.conv1, ConvNorm) else branch(self.conv1)
+        fused = total(wide, narrow, identity(wide))
         return plain(normed(fused, self.bn) if isinstance(self.bn, nn.BatchNorm2d) else fused, self.conv.c)
 
 

@@ -66,7 +66,7 @@ class ResNetV2(nn.Module):
     def __init__(self, cfg: Cfg, num_classes: int = 1000) -> None:
         super().__init__()
         c_in = cfg.width
-        stem = OrderedDict(
+        stem: OrderedDict[str, nn.Module] = OrderedDict(
             conv=conv(3, c_in, 7, 2),
             bn=nn.BatchNorm2d(c_in),
             activ=nn.ReLU(),
@@ -80,7 +80,7 @@ class ResNetV2(nn.Module):
                 units[f"unit{j + 1}"] = Unit(c_in, cfg.width * 2**i, 2 if i and not j else 1)
                 c_in = 4 * cfg.width * 2**i
             self.features.add_module(f"stage{i + 1}", nn.Sequential(units))
-        last = OrderedDict(bn=nn.BatchNorm2d(c_in), activ=nn.ReLU())
+        last: OrderedDict[str, nn.Module] = OrderedDict(bn=nn.BatchNorm2d(c_in), activ=nn.ReLU())
         self.features.add_module("post_activ", nn.Sequential(last))
         self.output = nn.Linear(c_in, num_classes)
 

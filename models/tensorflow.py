@@ -33,6 +33,6 @@ def like_tensorflow(model: nn.Module) -> None:
     for module in list(model.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.Conv2d) and max(child.stride) > 1:
-                shape = (child.in_channels, child.out_channels, child.kernel_size, child.stride)
+                shape = (child.in_channels, child.out_channels, child.kernel_size[0], child.stride[0])
                 bias = child.bias is not None
                 setattr(module, name, SameConv2d(*shape, groups=child.groups, bias=bias))

@@ -77,6 +77,14 @@ REFERENCES = {
     "efficientnet_lite": Reference(
         sampled=("efficientnet_lite0", "tf_efficientnet_lite0"), blind="efficientnet_lite_test"
     ),
+    "efficientnetv2": Reference(
+        sampled=("efficientnetv2_s",),
+        blind="efficientnetv2_test",
+        side=128,
+        meta=("efficientnetv2_l", "efficientnetv2_xl", "tf_efficientnetv2_l", "tf_efficientnetv2_xl"),
+    ),
+    "hardcorenas": Reference(sampled=("hardcorenas_a",), blind="hardcorenas_test"),
+    "lcnet": Reference(sampled=("lcnet_050",), blind="lcnet_test"),
     "efficientnetv2": Reference(sampled=("efficientnetv2_s",), blind="efficientnetv2_test", side=128),
     "efficientvit_mit": Reference(
         sampled=("efficientvit_b0", "efficientvit_mit_large_test"),
@@ -101,6 +109,17 @@ REFERENCES = {
         of={"fastvit_test": {"embed_dims": (8, 16, 32, 64), "layers": (1, 1, 1, 1), "mlp_ratios": (2, 2, 2, 2)}},
     ),
     "genet": Reference(sampled=("gernet_s",), blind="genet_test", side=96),
+    "inceptionnext": Reference(sampled=("inception_next_atto",), blind="inception_next_test"),
+    "lenet": Reference(sampled=(), blind="lenet5", library=""),
+    "mnasnet": Reference(sampled=("mnasnet_050", "mnasnet_small", "semnasnet_050"), blind="mnasnet_test"),
+    "densenet": Reference(
+        sampled=("densenet121",),
+        blind="densenet_test",
+        side=96,
+        names={"densenet264": "densenet121"},  # timm registers a 264 of another growth
+        of={"densenet264": {"block_config": (6, 12, 64, 48)}},
+    ),
+    "ghostnet": Reference(sampled=("ghostnet_050", "ghostnetv2_100"), blind="ghostnetv2_test"),
     "googlenet": Reference(
         sampled=("googlenet",),
         blind="googlenet_test",
@@ -160,6 +179,11 @@ REFERENCES = {
     ),
     "mobilevit": Reference(sampled=("mobilevit_xxs", "mobilevit_s"), blind="mobilevit_xxs"),
     "mobilevitv2": Reference(sampled=("mobilevitv2_050",), blind="mobilevitv2_test", side=128),
+    "regnet": Reference(
+        sampled=("regnetx_002", "regnety_002", "regnety_008_tv"),
+        blind="regnet_test",
+        meta=("regnetx_320", "regnety_320"),
+    ),
     "poolformer": Reference(
         sampled=("poolformer_s12",),
         blind="poolformer_test",
@@ -180,7 +204,13 @@ REFERENCES = {
         noise={"resnet101": 5e-4, "resnet152": 5e-4},
     ),
     "resnetv2": Reference(sampled=(), blind="resnetv2_test", library=""),
-    "resnext": Reference(sampled=("resnext50_32x4d",), blind="resnext_test", side=96),
+    "resnext": Reference(
+        sampled=("resnext50_32x4d",),
+        blind="resnext_test",
+        side=96,
+        meta=("resnext101_32x16d", "resnext101_32x32d"),
+        noise={"resnext101_32x4d": 5e-4, "resnext101_32x8d": 5e-4, "resnext101_64x4d": 5e-4},
+    ),
     "rexnet": Reference(sampled=("rexnet_100",), blind="rexnet_test", side=96),
     "senet": Reference(sampled=("legacy_seresnet18", "seresnext50_32x4d"), blind="senet_test", side=96),
     "shufflenetv1": Reference(sampled=(), blind="shufflenetv1_test", library=""),
@@ -200,7 +230,7 @@ REFERENCES = {
     "vgg": Reference(sampled=("vgg11_bn",), blind="vgg_test"),
     "vit": Reference(sampled=("vit_tiny_patch16_224",), blind="vit_tiny_patch16_224"),
     "vovnet": Reference(sampled=("ese_vovnet19b_slim", "ese_vovnet19b_slim_dw"), blind="vovnet_test", side=96),
-    "wide_resnet": Reference(sampled=(), blind="wide_resnet_test"),
+    "wide_resnet": Reference(sampled=("wide_resnet50_2",), blind="wide_resnet_test", side=64),
     "xception": Reference(sampled=("legacy_xception",), blind="xception_test", side=139),
     "zfnet": Reference(sampled=(), blind="zfnet_test", library=""),
 }

@@ -164,10 +164,15 @@ def test_tiny_variants(name):
 @pytest.mark.parametrize(
     ("name", "side", "message"),
     [
-        ("mobilevit_test", 96, "multiples of 64"),
+        ("alexnet_test", 96, "images of 64x64"),
+        ("bat_resnext_test", 80, "multiples of 32"),
+        ("botnet_test", 96, "images of 64x64"),
         ("efficientvit_msra_test", 192, "images of 224x224, not 192x192"),
         ("mixer_test", 64, "images of 32x32, not 64x64"),
+        ("mobilevit_test", 96, "multiples of 64"),
         ("spach_ms_test", 96, "over 64 pixels, not 12x12"),
+        ("vgg_test", 24, "at least 28x28"),
+        ("zfnet_test", 96, "images of 64x64"),
     ],
 )
 def test_says_which_sizes_it_takes(name, side, message):
