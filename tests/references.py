@@ -92,7 +92,12 @@ REFERENCES = {
             }
         },
     ),
-    "efficientvit_msra": Reference(sampled=("efficientvit_m0",), blind="efficientvit_msra_test"),
+    "efficientvit_msra": Reference(
+        sampled=("efficientvit_m0",),
+        blind="efficientvit_msra_test",
+        # The cascade amplifies rounding with these weights, in the reference as here.
+        noise={"efficientvit_m1": 5e-2},
+    ),
     "fasternet": Reference(sampled=("fasternet_t0",), blind="fasternet_test"),
     "fastvit": Reference(
         sampled=("fastvit_test",),
