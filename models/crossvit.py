@@ -105,10 +105,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.blocks = nn.ModuleList(
             nn.Sequential(
-                *(
-                    TransformerBlock(width, cfg.heads, cfg.mlp_ratio * width, act=nn.GELU, eps=EPS)
-                    for _ in range(depth)
-                )
+                *(TransformerBlock(width, cfg.heads, cfg.mlp_ratio * width, act=nn.GELU, eps=EPS) for _ in range(depth))
             )
             for width, depth in zip(cfg.widths, (1, cfg.depth), strict=True)
         )

@@ -89,7 +89,7 @@ class Attention(nn.Module):
 
 
 class Query(nn.Module):
-    """Queries of every second pixel, from it and from its neighbours (§3.4); (n, c_in, h, w) -> (n, c_out, h/2, w/2)."""
+    """Queries of every second pixel, from it and its neighbours (§3.4); (n, c_in, h, w) -> (n, c_out, h/2, w/2)."""
 
     def __init__(self, c_in: int, c_out: int) -> None:
         super().__init__()

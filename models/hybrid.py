@@ -11,7 +11,18 @@ import torch
 from torch import Tensor, nn, zeros
 from torch.nn import functional as F
 
-from .layers import ConvMlp, LayerNorm2d, LayerScale, LayerScale2d, Mlp, TanhGELU, attend, conv, make_divisible, split_heads
+from .layers import (
+    ConvMlp,
+    LayerNorm2d,
+    LayerScale,
+    LayerScale2d,
+    Mlp,
+    TanhGELU,
+    attend,
+    conv,
+    make_divisible,
+    split_heads,
+)
 from .windows import from_grid, from_windows, relative_index, to_grid, to_windows
 
 HEAD_WIDTH = 32
