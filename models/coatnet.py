@@ -77,11 +77,21 @@ SPECS = {
 }
 for _name, _cfg in VARIANTS.items():
     register(_name, Hybrid, _cfg, paper=PAPER, spec=SPECS.get(_name, SPEC))
-register(
-    "coatnet_test",
-    Hybrid,
-    Cfg(widths=(16, 32), depths=(1, 1), blocks="CT", strides=(2, 2), stem=(8, 16), head=32, image=64),
-    paper=PAPER,
-    spec=PreprocessSpec(input_size=(3, 64, 64), mean=HALF, std=HALF, crop_pct=0.95),
-    num_classes=10,
-)
+SMALL = {"widths": (32, 64), "depths": (1, 2), "blocks": "CT", "strides": (2, 2), "stem": (8, 16), "image": 64}
+TESTS = {
+    "coatnet_test": Cfg(**{**SMALL, "widths": (16, 32)}, head=32),
+    "coatnet_rw_test": replace(VARIANTS["coatnet_0_rw_224"], **{**SMALL, "depths": (1, 1)}),
+    "coatnet_bn_test": replace(VARIANTS["coatnet_bn_0_rw_224"], **{**SMALL, "depths": (1, 1)}),
+    "coatnet_rmlp_test": replace(
+        VARIANTS["coatnet_rmlp_1_rw_224"], **{**SMALL, "depths": (1, 1)}, layer_scale=True, position_hidden=16
+    ),
+}
+for _name, _cfg in TESTS.items():
+    register(
+        _name,
+        Hybrid,
+        _cfg,
+        paper=PAPER,
+        spec=PreprocessSpec(input_size=(3, 64, 64), mean=HALF, std=HALF, crop_pct=0.95),
+        num_classes=10,
+    )

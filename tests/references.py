@@ -14,8 +14,9 @@ class Reference:
     each with its reason. library: "timm" or "torchvision", or "" where there is none to install (then
     tests/models/test_<family>.py checks the arithmetic). names: where the reference calls a variant otherwise. meta:
     variants too large for memory. noise: the float32 noise that a variant may show, of the logits' standard deviation,
-    where 1e-4 is too little. stated: variants that only a paper describes, with its count of parameters. tiny: `_test` variants whose logits are compared too, each with the arguments that make
-    the reference (see names) as small.
+    where 1e-4 is too little. stated: variants that only a paper describes, with its count of parameters.
+    tiny: `_test` variants whose logits are compared too, each with the arguments that make the reference (see names) as
+    small.
     """
 
     sampled: tuple[str, ...]
@@ -34,17 +35,99 @@ SOFTMAX = "adds the same to every logit of a softmax"
 KEY_BIAS = {"*.attn.k.bias": SOFTMAX, "*.attn.wk.bias": SOFTMAX}
 
 REFERENCES = {
-    "beitv2": Reference(sampled=(), blind="beitv2_test"),
-    "cait": Reference(sampled=("cait_xxs36_224",), blind="cait_test", silent=KEY_BIAS),
-    "coat": Reference(sampled=("coat_lite_tiny", "coat_tiny"), blind="coat_test"),
+    "beitv2": Reference(
+        sampled=(),
+        blind="beitv2_test",
+        names={"beitv2_test": "beitv2_base_patch16_224"},
+        tiny={"beitv2_test": {"img_size": 32, "patch_size": 8, "embed_dim": 32, "depth": 2, "num_heads": 2}},
+    ),
+    "cait": Reference(
+        sampled=(),
+        blind="cait_test",
+        silent=KEY_BIAS,
+        names={"cait_test": "cait_xxs36_224"},
+        tiny={"cait_test": {"img_size": 32, "patch_size": 8, "embed_dim": 32, "depth": 1, "num_heads": 2}},
+    ),
+    "coat": Reference(
+        sampled=(),
+        blind="coat_test",
+        names={"coat_test": "coat_tiny"},
+        tiny={
+            "coat_test": {
+                "img_size": 64,
+                "embed_dims": (16, 24, 24, 24),
+                "serial_depths": (1, 1, 1, 1),
+                "mlp_ratios": (2, 2, 2, 2),
+                "parallel_depth": 1,
+            }
+        },
+    ),
     "coatnet": Reference(
-        sampled=("coatnet_rmlp_nano_rw_224", "coatnet_0_rw_224", "coatnet_bn_0_rw_224"),
+        sampled=(),
         blind="coatnet_test",
         meta=("coatnet_4_224", "coatnet_5_224"),
-        stated={"coatnet_6_224": 1.47e9, "coatnet_7_224": 2.44e9},
+        stated={"coatnet_6_224": 1470000000.0, "coatnet_7_224": 2440000000.0},
+        names={
+            "coatnet_test": "coatnet_0_224",
+            "coatnet_rw_test": "coatnet_0_rw_224",
+            "coatnet_bn_test": "coatnet_bn_0_rw_224",
+            "coatnet_rmlp_test": "coatnet_rmlp_1_rw_224",
+        },
+        tiny={
+            "coatnet_test": {
+                "img_size": 64,
+                "embed_dim": (16, 32),
+                "depths": (1, 2),
+                "block_type": ("C", "T"),
+                "stem_width": (8, 16),
+                "head_hidden_size": 32,
+            },
+            "coatnet_rw_test": {
+                "img_size": 64,
+                "embed_dim": (32, 64),
+                "depths": (1, 1),
+                "block_type": ("C", "T"),
+                "stem_width": (8, 16),
+            },
+            "coatnet_bn_test": {
+                "img_size": 64,
+                "embed_dim": (32, 64),
+                "depths": (1, 1),
+                "block_type": ("C", "T"),
+                "stem_width": (8, 16),
+            },
+            "coatnet_rmlp_test": {
+                "img_size": 64,
+                "embed_dim": (32, 64),
+                "depths": (1, 1),
+                "block_type": ("C", "T"),
+                "stem_width": (8, 16),
+                "transformer_init_values": 1e-06,
+                "transformer_rel_pos_dim": 16,
+            },
+        },
     ),
-    "coatnext": Reference(sampled=("coatnext_nano_rw_224",), blind="coatnext_test"),
-    "convit": Reference(sampled=("convit_tiny",), blind="convit_test", silent={"*.pos_proj.bias": SOFTMAX}),
+    "coatnext": Reference(
+        sampled=(),
+        blind="coatnext_test",
+        names={"coatnext_test": "coatnext_nano_rw_224"},
+        tiny={
+            "coatnext_test": {
+                "img_size": 64,
+                "embed_dim": (32, 64),
+                "depths": (1, 1),
+                "block_type": ("C", "T"),
+                "stem_width": (8, 32),
+            }
+        },
+    ),
+    "convit": Reference(
+        sampled=(),
+        blind="convit_test",
+        silent={"*.pos_proj.bias": SOFTMAX},
+        names={"convit_test": "convit_tiny"},
+        tiny={"convit_test": {"img_size": 32, "patch_size": 8, "depth": 2, "num_heads": 1, "local_up_to_layer": 1}},
+    ),
     "convnext": Reference(
         sampled=("convnext_zepto_rms", "convnext_atto"),
         blind="convnext_test",
@@ -59,14 +142,46 @@ REFERENCES = {
         names={"convnextv2_test": "convnextv2_tiny"},
         tiny={"convnextv2_test": {"dims": (8, 16, 24, 32), "depths": (1, 1, 2, 1)}},
     ),
-    "crossvit": Reference(sampled=("crossvit_9_240", "crossvit_9_dagger_240"), blind="crossvit_test", silent=KEY_BIAS),
+    "crossvit": Reference(
+        sampled=(),
+        blind="crossvit_test",
+        silent=KEY_BIAS,
+        names={"crossvit_test": "crossvit_9_dagger_240"},
+        tiny={
+            "crossvit_test": {
+                "img_size": 60,
+                "img_scale": (1.0, 0.8),
+                "embed_dim": (16, 32),
+                "depth": ((1, 1, 0),),
+                "num_heads": (2, 2),
+            }
+        },
+    ),
     "cvt": Reference(sampled=(), blind="cvt_test", library="", silent={"*.proj_k.bias": SOFTMAX}),
     "deit": Reference(
         sampled=("deit_tiny_patch16_224", "deit_tiny_distilled_patch16_224"),
         blind="deit_tiny_distilled_patch16_224",
     ),
-    "efficientformer": Reference(sampled=("efficientformer_l1",), blind="efficientformer_test"),
-    "efficientformerv2": Reference(sampled=("efficientformerv2_s0",), blind="efficientformerv2_test"),
+    "efficientformer": Reference(
+        sampled=(),
+        blind="efficientformer_test",
+        names={"efficientformer_test": "efficientformer_l1"},
+        tiny={"efficientformer_test": {"embed_dims": (16, 32), "depths": (1, 2)}},
+    ),
+    "efficientformerv2": Reference(
+        sampled=(),
+        blind="efficientformerv2_test",
+        names={"efficientformerv2_test": "efficientformerv2_s0"},
+        tiny={
+            "efficientformerv2_test": {
+                "img_size": 64,
+                "embed_dims": (8, 8, 8, 8),
+                "depths": (1, 1, 1, 1),
+                "mlp_ratios": 1,
+                "num_vit": 1,
+            }
+        },
+    ),
     "efficientvit_mit": Reference(
         sampled=("efficientvit_b0",),
         blind="efficientvit_mit_test",
@@ -83,13 +198,52 @@ REFERENCES = {
     ),
     "lenet": Reference(sampled=(), blind="lenet5", library=""),
     "levit": Reference(
-        sampled=("levit_128s",),
+        sampled=(),
         blind="levit_test",
         # Nothing norms what the residuals add up to, so that attention sharpens with random weights.
         noise={f"levit_{name}": 0.1 for name in ("128s", "128", "192", "256", "384")},
+        names={"levit_test": "levit_128s"},
+        tiny={
+            "levit_test": {
+                "img_size": 128,
+                "embed_dim": (16, 32, 48),
+                "key_dim": 8,
+                "num_heads": (2, 3, 4),
+                "depth": (1, 1, 1),
+            }
+        },
     ),
-    "maxvit": Reference(sampled=("maxvit_tiny_tf_224",), blind="maxvit_test", meta=("maxvit_xlarge_tf_224",)),
-    "maxxvit": Reference(sampled=("maxxvit_rmlp_nano_rw_256",), blind="maxxvit_test"),
+    "maxvit": Reference(
+        sampled=(),
+        blind="maxvit_test",
+        meta=("maxvit_xlarge_tf_224",),
+        names={"maxvit_test": "maxvit_tiny_tf_224"},
+        tiny={
+            "maxvit_test": {
+                "img_size": 64,
+                "embed_dim": (32,),
+                "depths": (1,),
+                "block_type": ("M",),
+                "stem_width": 8,
+                "head_hidden_size": 32,
+            }
+        },
+    ),
+    "maxxvit": Reference(
+        sampled=(),
+        blind="maxxvit_test",
+        names={"maxxvit_test": "maxxvit_rmlp_nano_rw_256"},
+        tiny={
+            "maxxvit_test": {
+                "img_size": 64,
+                "embed_dim": (32,),
+                "depths": (1,),
+                "block_type": ("M",),
+                "stem_width": 8,
+                "transformer_rel_pos_dim": 16,
+            }
+        },
+    ),
     "mobilenetv2": Reference(
         sampled=("mobilenetv2_035", "mobilenetv2_100", "mobilenetv2_110d"), blind="mobilenetv2_035"
     ),
@@ -99,19 +253,60 @@ REFERENCES = {
     ),
     "mobilevit": Reference(sampled=("mobilevit_xxs", "mobilevit_s"), blind="mobilevit_xxs"),
     "pvt": Reference(sampled=(), blind="pvt_test", library=""),
-    "pvt_v2": Reference(sampled=("pvt_v2_b0", "pvt_v2_b2_li"), blind="pvt_v2_test"),
+    "pvt_v2": Reference(
+        sampled=(),
+        blind="pvt_v2_test",
+        names={"pvt_v2_test": "pvt_v2_b0", "pvt_v2_li_test": "pvt_v2_b2_li"},
+        tiny={
+            "pvt_v2_test": {
+                "embed_dims": (8, 16, 40),
+                "depths": (1, 1, 1),
+                "num_heads": (1, 2, 5),
+                "mlp_ratios": (8, 8, 4),
+                "sr_ratios": (8, 4, 2),
+            },
+            "pvt_v2_li_test": {
+                "embed_dims": (8, 16, 40),
+                "depths": (1, 1, 1),
+                "num_heads": (1, 2, 5),
+                "mlp_ratios": (8, 8, 4),
+                "sr_ratios": (8, 4, 2),
+            },
+        },
+    ),
     "resnet": Reference(
         sampled=("resnet18", "resnet50"),
         blind="resnet18",
         # Without normalised residuals the noise grows with depth.
         noise={"resnet101": 5e-4, "resnet152": 5e-4},
     ),
-    "swin": Reference(sampled=("swin_tiny_patch4_window7_224",), blind="swin_test"),
-    "swinv2": Reference(
-        sampled=("swinv2_tiny_window8_256",),
-        blind="swinv2_test",
-        stated={"swinv2_huge": 658e6, "swinv2_giant": 3.0e9},
+    "swin": Reference(
+        sampled=(),
+        blind="swin_test",
+        names={"swin_test": "swin_tiny_patch4_window7_224"},
+        tiny={"swin_test": {"img_size": 32, "embed_dim": 32, "depths": (2, 1), "num_heads": (1, 2), "window_size": 4}},
     ),
-    "tiny_vit": Reference(sampled=("tiny_vit_5m_224",), blind="tiny_vit_test"),
+    "swinv2": Reference(
+        sampled=(),
+        blind="swinv2_test",
+        stated={"swinv2_huge": 658000000.0, "swinv2_giant": 3000000000.0},
+        names={"swinv2_test": "swinv2_tiny_window8_256"},
+        tiny={
+            "swinv2_test": {"img_size": 32, "embed_dim": 32, "depths": (2, 1), "num_heads": (1, 2), "window_size": 4}
+        },
+    ),
+    "tiny_vit": Reference(
+        sampled=(),
+        blind="tiny_vit_test",
+        names={"tiny_vit_test": "tiny_vit_5m_224"},
+        tiny={
+            "tiny_vit_test": {
+                "embed_dims": (16, 32, 48),
+                "num_heads": (1, 2, 3),
+                "depths": (1, 1, 1),
+                "window_sizes": (4, 4, 4),
+            }
+        },
+    ),
     "vit": Reference(sampled=("vit_tiny_patch16_224",), blind="vit_tiny_patch16_224", meta=("vit_huge_patch14_224",)),
 }

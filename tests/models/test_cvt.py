@@ -1,11 +1,17 @@
 """CvT against its paper's equations, written once more, as plainly as possible."""
 
+import pytest
 import torch
 from edgeport.models import create_model, get_variant, redraw
 from edgeport.models.weights import image_like
 from torch import cat, einsum
 from torch.nn import functional as F
 
+COUNTS = {  # learnable scalars of the authors' models
+    "cvt_13": 19_997_480,
+    "cvt_21": 31_622_696,
+    "cvt_w24": 277_196_392,
+}
 NAME = "cvt_test"
 HEADS = (1, 2, 2)
 PATCHES = ((4, 2), (2, 1), (2, 1))  # stride, padding
@@ -63,3 +69,8 @@ def test_is_the_papers():
     want = cvt(model.double().state_dict(), x)
     assert want.std() > 0.1
     assert (model(x) - want).abs().max() < 1e-9 * want.std()
+
+
+@pytest.mark.parametrize(("name", "count"), COUNTS.items())
+def test_count_is_the_authors(name, count):
+    assert get_variant(name).params == count

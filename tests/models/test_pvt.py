@@ -7,6 +7,13 @@ from edgeport.models.weights import image_like
 from torch import cat, einsum
 from torch.nn import functional as F
 
+COUNTS = {  # learnable scalars of the authors' models
+    "pvt_tiny": 13_229_288,
+    "pvt_small": 24_485_864,
+    "pvt_medium": 44_208_104,
+    "pvt_large": 61_369_320,
+    "pvt_huge_v2": 304_945_512,
+}
 NAME = "pvt_test"
 HEADS, PATCHES, REDUCTIONS = (1, 2, 2, 2), (4, 2, 2, 2), (8, 4, 2, 1)
 
@@ -64,3 +71,8 @@ def test_is_the_papers():
 def test_says_which_size_it_takes():
     with pytest.raises(ValueError, match="takes images of 64x64, not 96x96"):
         create_model(NAME)(torch.zeros(1, 3, 96, 96))
+
+
+@pytest.mark.parametrize(("name", "count"), COUNTS.items())
+def test_count_is_the_authors(name, count):
+    assert get_variant(name).params == count
