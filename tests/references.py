@@ -166,7 +166,7 @@ REFERENCES = {
         sampled=(),
         blind="efficientformer_test",
         names={"efficientformer_test": "efficientformer_l1"},
-        tiny={"efficientformer_test": {"embed_dims": (16, 32), "depths": (1, 2)}},
+        tiny={"efficientformer_test": {"embed_dims": (8, 16), "depths": (1, 2)}},
     ),
     "efficientformerv2": Reference(
         sampled=(),
