@@ -32,7 +32,7 @@ class Reference:
 
 
 SOFTMAX = "adds the same to every logit of a softmax"
-KEY_BIAS = {"*.attn.k.bias": SOFTMAX, "*.attn.wk.bias": SOFTMAX}
+KEY_BIAS = {"*.attn.k.bias": SOFTMAX, "*.attn.wk.bias": SOFTMAX, "*.proj_l.bias": SOFTMAX}
 
 REFERENCES = {
     "beitv2": Reference(
@@ -157,7 +157,17 @@ REFERENCES = {
             }
         },
     ),
-    "cvt": Reference(sampled=(), blind="cvt_test", library="", silent={"*.proj_k.bias": SOFTMAX}),
+    "cvt": Reference(
+        sampled=(),
+        blind="cvt_test",
+        library="",
+        silent={
+            "*.proj_k.bias": SOFTMAX,
+            "*.conv_proj_k.bn.bias": SOFTMAX,
+            "*.conv_proj_k.bn.running_mean": SOFTMAX,
+            "stage2.*.conv_proj_q.*": "of the last block only the class token is read",
+        },
+    ),
     "deit": Reference(
         sampled=("deit_tiny_patch16_224", "deit_tiny_distilled_patch16_224"),
         blind="deit_tiny_distilled_patch16_224",
@@ -171,6 +181,12 @@ REFERENCES = {
     "efficientformerv2": Reference(
         sampled=(),
         blind="efficientformerv2_test",
+        silent={
+            "*.k.conv.bias": SOFTMAX,
+            "*.k.bn.bias": SOFTMAX,
+            "*.k.bn.running_mean": SOFTMAX,
+            "*.talking_head1.bias": SOFTMAX,
+        },
         names={"efficientformerv2_test": "efficientformerv2_s0"},
         tiny={
             "efficientformerv2_test": {
@@ -232,6 +248,7 @@ REFERENCES = {
     "maxxvit": Reference(
         sampled=(),
         blind="maxxvit_test",
+        silent={"*.rel_pos.mlp.fc2.bias": SOFTMAX},
         names={"maxxvit_test": "maxxvit_rmlp_nano_rw_256"},
         tiny={
             "maxxvit_test": {
