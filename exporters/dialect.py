@@ -24,10 +24,14 @@ class Op:
     constants: frozenset[int] = frozenset()  # inputs that are initializers
     defaults: Mapping[str, Any] = field(default_factory=dict)  # what an attribute means where ONNX lets it be absent
     rule: Callable[[ir.Node], str | None] = lambda node: None  # what is wrong with a node, or None
+    absent: frozenset[int] = frozenset()  # inputs that are left out
 
 
-def _op(least: int, most: int | None = None, *, constants=(), rule=lambda node: None, required=(), **defaults) -> Op:
-    return Op((least, most or least), frozenset(required) | frozenset(defaults), frozenset(constants), defaults, rule)
+def _op(
+    least: int, most: int | None = None, *, constants=(), rule=lambda node: None, required=(), absent=(), **defaults
+) -> Op:
+    names = frozenset(required) | frozenset(defaults)
+    return Op((least, most or least), names, frozenset(constants), defaults, rule, frozenset(absent))
 
 
 def _rank(node: ir.Node, index: int = 0) -> int:
@@ -42,6 +46,29 @@ def stored(value: ir.Value | None) -> np.ndarray | None:
 
 def _conv(node: ir.Node) -> str | None:
     return None if _rank(node) == 4 else f"it has {_rank(node) - 2} spatial axes, not 2"
+
+
+def _conv_transpose(node: ir.Node) -> str | None:
+    return _conv(node) or (None if attribute(node, "group", 1) == 1 else "it has groups")
+
+
+def _resize(node: ir.Node) -> str | None:
+    before, after = shape(node.inputs[0]), shape(node.outputs[0])
+    mode, places = attribute(node, "mode"), attribute(node, "coordinate_transformation_mode")
+    if len(before) != 4 or before[:2] != after[:2]:
+        return f"it resizes {before} to {after}, not the last two of four axes"
+    if mode == "nearest":
+        whole = all(new % old == 0 for old, new in zip(before, after, strict=True))
+        fine = whole and (places, attribute(node, "nearest_mode")) == ("asymmetric", "floor")
+    else:
+        fine = mode == "linear" and places in ("half_pixel", "align_corners", "asymmetric")
+    return None if fine else f"it resizes by {mode} and {places}"
+
+
+def _prelu(node: ir.Node) -> str | None:
+    dims, slope = shape(node.inputs[0]), array(node.inputs[1]).shape
+    fine = len(dims) > 1 and slope == (dims[1],) + (1,) * (len(dims) - 2)
+    return None if fine else f"its slope has shape {slope}, not one per channel of {dims}"
 
 
 def _matmul(node: ir.Node) -> str | None:
@@ -111,6 +138,7 @@ WINDOW = ("kernel_shape", "strides", "pads")
 OPS: dict[str, Op] = {
     # layers with weights
     "Conv": _op(3, constants=(1, 2), rule=_conv, required=(*WINDOW, "dilations"), group=1),
+    "ConvTranspose": _op(3, constants=(1, 2), rule=_conv_transpose, required=(*WINDOW, "output_padding")),
     "MatMul": _op(2, rule=_matmul),
     # element by element
     "Add": _op(2, rule=_commutes),
@@ -122,13 +150,20 @@ OPS: dict[str, Op] = {
     "HardSigmoid": _op(1, alpha=0.2, beta=0.5),
     "Gelu": _op(1, approximate="none"),
     "LeakyRelu": _op(1, alpha=0.01),
+    "Elu": _op(1, alpha=1.0),
+    "PRelu": _op(2, constants=(1,), rule=_prelu),
     **{name: _op(1) for name in ("Relu", "Sigmoid", "HardSwish", "Tanh", "Erf", "Exp", "Sqrt", "Neg", "Abs")},
+    **{name: _op(1) for name in ("Softplus", "Mish")},
     # along axes
     "LayerNormalization": _op(3, constants=(1, 2), rule=_last_axis, axis=-1, epsilon=1e-5),
     "Softmax": _op(1, rule=_axis, axis=-1),
+    "LogSoftmax": _op(1, rule=_axis, axis=-1),
     "ReduceMean": _op(2, constants=(1,), rule=_reduce, keepdims=1),
     "AveragePool": _op(1, rule=_pool, required=WINDOW, count_include_pad=0),
     "MaxPool": _op(1, rule=_pool, required=(*WINDOW, "dilations")),
+    "Resize": _op(
+        4, constants=(3,), absent=(1, 2), rule=_resize, required=("mode", "coordinate_transformation_mode", "nearest_mode")
+    ),
     # order and shape
     "Reshape": _op(2, constants=(1,), rule=_reshape),
     "Transpose": _op(1, required=("perm",)),
@@ -177,7 +212,8 @@ def check(model: ir.Model, *, quantized: bool = False) -> None:
 
 def _check_node(node: ir.Node, op: Op) -> None:
     least, most = op.inputs
-    if not least <= len(node.inputs) <= most or any(value is None for value in node.inputs):
+    left_out = {i for i, value in enumerate(node.inputs) if value is None}
+    if not least <= len(node.inputs) <= most or left_out != op.absent:
         count = sum(value is not None for value in node.inputs)
         raise NotCanonical(f"{where(node)} has {count} inputs where the dialect has {least}; give every operand.")
     for index in op.constants:

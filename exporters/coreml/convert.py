@@ -13,7 +13,7 @@ import onnx_ir as ir
 from ..errors import ExportError, UnsupportedAttribute, UnsupportedOp
 from ..graph import producer, shape, sole_consumer, where
 from ..quantization import Constant, constant_operand, quant_of
-from . import conv, elementwise, linear, movement, reduce  # noqa: F401  (each fills the table)
+from . import conv, elementwise, linear, movement, reduce, resize  # noqa: F401  (each fills the table)
 from .builder import Builder, Operand, Target, Var
 from .package import finish
 from .table import table

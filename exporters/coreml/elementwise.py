@@ -17,6 +17,7 @@ UNARY = {
     "Exp": "exp",
     "Sqrt": "sqrt",
     "Abs": "abs",
+    "Softplus": "softplus",
 }
 
 
@@ -54,6 +55,25 @@ def gelu(mb: Builder, x: Operand, *, approximate: str = "none") -> Var:
 @lower("LeakyRelu")
 def leaky_relu(mb: Builder, x: Operand, *, alpha: float = 0.01) -> Var:
     return mb.run("leaky_relu", x=x, alpha=np.float32(alpha))
+
+
+@lower("Elu")
+def elu(mb: Builder, x: Operand, *, alpha: float = 1.0) -> Var:
+    return mb.run("elu", x=x, alpha=np.float32(alpha))
+
+
+@lower("PRelu")
+def prelu(mb: Builder, x: Operand, slope: Constant) -> Var:
+    """prelu has one slope per channel of an x with spatial axes; without them max(x, 0) + slope * min(x, 0)"""
+    if len(x.shape) > 2:
+        return mb.run("prelu", x=x, alpha=slope.float().reshape(-1))
+    low = mb.run("mul", x=mb.run("minimum", x=x, y=np.float32(0)), y=slope)
+    return mb.run("add", x=mb.run("relu", x=x), y=low)
+
+
+@lower("Mish")
+def mish(mb: Builder, x: Operand) -> Var:
+    return mb.run("mul", x=x, y=mb.run("tanh", x=mb.run("softplus", x=x)))
 
 
 @lower("HardSigmoid")

@@ -1,4 +1,4 @@
-"""This file lowers what works along dimensions: ReduceMean, Softmax, LayerNormalization and the poolings."""
+"""This file lowers what works along dimensions: ReduceMean, Softmax, LogSoftmax, LayerNormalization and the poolings."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def reduce_mean(mb: Builder, x: Operand, axes: Constant | None = None, *, keepdi
 @lower("Softmax")
 def softmax(mb: Builder, x: Operand, *, axis: int = -1) -> Var:
     return mb.run("softmax", x=x, axis=axis)
+
+
+@lower("LogSoftmax")
+def log_softmax(mb: Builder, x: Operand, *, axis: int = -1) -> Var:
+    return mb.run("sub", x=x, y=mb.run("reduce_log_sum_exp", x=x, axes=[axis], keep_dims=True))
 
 
 @lower("LayerNormalization")

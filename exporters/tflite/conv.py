@@ -1,4 +1,4 @@
-"""This file lowers Conv: CONV_2D and DEPTHWISE_CONV_2D, NHWC in and out, padded by SAME, VALID or an explicit PAD."""
+"""This file lowers Conv and ConvTranspose, NHWC in and out: padded by SAME, VALID or an explicit PAD; cut by a SLICE."""
 
 from __future__ import annotations
 
@@ -103,6 +103,49 @@ def conv(
     inputs = [x_tensor, mb.weight(w), bias_tensor(mb, bias, x, weight, out_channels)]
     shape = (mb.shape(x_tensor)[0], *size, out_channels)
     return from_spatial(mb.run(op, inputs, shape, **options), shape)
+
+
+@lower("ConvTranspose")
+def conv_transpose(
+    mb: Builder,
+    x: Operand,
+    weight: Constant,
+    bias: Constant | None = None,
+    *,
+    kernel_shape: tuple[int, ...] = (),
+    strides: tuple[int, int] = (1, 1),
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0),
+    output_padding: tuple[int, int] = (0, 0),
+) -> Value:
+    """(n, c, h, w), weight (c, o, kh, kw) -> (n, o, h', w'); what is not SAME is computed whole and cut"""
+    out_channels, kernel = weight.shape[1], weight.shape[2:]
+    x_tensor = spatial(mb, x)
+    n, *sizes, _ = mb.shape(x_tensor)
+    full = [(sizes[i] - 1) * strides[i] + kernel[i] + output_padding[i] for i in (0, 1)]
+    size = [full[i] - pads[i] - pads[i + 2] for i in (0, 1)]
+    same = all(
+        size[i] == sizes[i] * strides[i]
+        and (pads[i], pads[i + 2] - output_padding[i]) == same_pads(size[i], kernel[i], strides[i])
+        for i in (0, 1)
+    )
+    if same:
+        full = size
+    w = Constant(weight.array.transpose(1, 2, 3, 0), _on_axis(weight.quant, 0))  # IOHW -> OHWI
+    shape = (n, *full, out_channels)
+    inputs = [mb.const(np.array(shape, np.int32)), mb.weight(w), x_tensor]
+    y = mb.run(
+        "TRANSPOSE_CONV",
+        [*inputs, bias_tensor(mb, bias, x, weight, out_channels)],
+        shape,
+        padding=0 if same else 1,
+        strideH=strides[0],
+        strideW=strides[1],
+        fusedActivationFunction=mb.activation(),
+    )
+    if full != size:
+        begin, extent = np.array([0, pads[0], pads[1], 0], np.int32), np.array((n, *size, out_channels), np.int32)
+        y = mb.move("SLICE", [y, mb.const(begin), mb.const(extent)], tuple(extent.tolist()), named=False)
+    return from_spatial(y, (n, *size, out_channels))
 
 
 def _on_axis(quant: Quant | None, axis: int) -> Quant | None:

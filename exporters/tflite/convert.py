@@ -11,7 +11,7 @@ import onnx_ir as ir
 from ..errors import ExportError
 from ..graph import given, name_of, shape, where
 from ..quantization import Constant, constant_operand, quant_of
-from . import conv, elementwise, linear, movement, pool, reduce  # noqa: F401  (each fills the table)
+from . import conv, elementwise, linear, movement, pool, reduce, resize  # noqa: F401  (each fills the table)
 from .builder import Builder, Operand, Target, Value
 from .table import table
 from .units import Unit, unit_of

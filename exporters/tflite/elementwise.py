@@ -153,6 +153,54 @@ def leaky_relu(mb: Builder, x: Operand, *, alpha: float = 0.01) -> Value:
     return apply_unary(mb, "LEAKY_RELU", mb.value(x), alpha=alpha)
 
 
+@lower("Elu")
+def elu(mb: Builder, x: Operand, *, alpha: float = 1.0) -> Value:
+    """ELU, whose alpha is 1; for another max(x, 0) + alpha * ELU(min(x, 0))"""
+    x = mb.value(x)
+    if alpha == 1:
+        return apply_unary(mb, "ELU", x)
+    low = mb.emit("ELU", [clamped(mb, mb.memory(x), -np.inf, 0.0)], mb.shape(x.tensor))
+    return Value(_by_parts(mb, mb.memory(x), low, mb.const(np.array([alpha], np.float32))), x.view)
+
+
+@lower("PRelu")
+def prelu(mb: Builder, x: Operand, slope: Constant) -> Value:
+    """PRELU where the channels lie innermost, as the delegate wants it, else max(x, 0) + slope * min(x, 0)"""
+    tensor, slopes, shape, view = _aligned(mb, mb.value(x), _ranked(slope, len(x.shape)))
+    if mb.shape(slopes)[-1] == slope.array.size:
+        return Value(mb.run("PRELU", [tensor, slopes], shape), view)
+    return Value(_by_parts(mb, tensor, clamped(mb, tensor, -np.inf, 0.0), slopes), view)
+
+
+def _by_parts(mb: Builder, x: int, low: int, factor: int) -> int:
+    """max(x, 0) + factor * low"""
+    shape = mb.shape(x)
+    return mb.run("ADD", [mb.emit("RELU", [x], shape), mb.emit("MUL", [low, factor], shape)], shape)
+
+
+@lower("Softplus")
+def softplus(mb: Builder, x: Operand) -> Value:
+    """log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|))"""
+    x = mb.value(x)
+    tensor = mb.memory(x)
+    shape, one = mb.shape(tensor), mb.const(np.array([1], np.float32))
+    small = mb.emit("EXP", [mb.emit("NEG", [mb.emit("ABS", [tensor], shape)], shape)], shape)
+    rest = mb.emit("LOG", [mb.emit("ADD", [small, one], shape)], shape)
+    return Value(mb.run("ADD", [mb.emit("RELU", [tensor], shape), rest], shape), x.view)
+
+
+@lower("Mish")
+def mish(mb: Builder, x: Operand) -> Value:
+    """x * tanh(log(1 + e)) = x * n / (n + 2) with e = exp(x) and n = e * (e + 2); from x = 20 on it is x"""
+    x = mb.value(x)
+    tensor = mb.memory(x)
+    shape, two = mb.shape(tensor), mb.const(np.array([2], np.float32))
+    e = mb.emit("EXP", [clamped(mb, tensor, -np.inf, 20.0)], shape)
+    n = mb.emit("MUL", [e, mb.emit("ADD", [e, two], shape)], shape)
+    gate = mb.emit("DIV", [n, mb.emit("ADD", [n, two], shape)], shape)
+    return Value(mb.run("MUL", [tensor, gate], shape), x.view)
+
+
 _CLIPS = {(0.0, 6.0): "RELU6", (0.0, np.inf): "RELU"}
 
 

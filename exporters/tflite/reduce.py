@@ -1,4 +1,4 @@
-"""This file lowers what works along dimensions: ReduceMean, Softmax and LayerNormalization."""
+"""This file lowers what works along dimensions: ReduceMean, Softmax, LogSoftmax and LayerNormalization."""
 
 from __future__ import annotations
 
@@ -61,6 +61,14 @@ def softmax(mb: Builder, x: Operand, *, axis: int = -1) -> Value:
     x = mb.value(x)
     tensor, view = innermost(mb, x, axis % len(x.shape))
     return Value(mb.run("SOFTMAX", [tensor], mb.shape(tensor), beta=1.0), view)
+
+
+@lower("LogSoftmax")
+def log_softmax(mb: Builder, x: Operand, *, axis: int = -1) -> Value:
+    """LOG_SOFTMAX works on the last dimension only, and the delegate does not run it."""
+    x = mb.value(x)
+    tensor, view = innermost(mb, x, axis % len(x.shape))
+    return Value(mb.run("LOG_SOFTMAX", [tensor], mb.shape(tensor)), view)
 
 
 @lower("LayerNormalization")

@@ -54,6 +54,9 @@ _OPTIONS = {
     "LOGISTIC": None,
     "TANH": None,
     "SQRT": None,
+    "PRELU": None,
+    "ELU": None,
+    "LOG": None,
     "RSQRT": None,
 }
 
