@@ -178,7 +178,11 @@ QUANTIZED_OPS: dict[str, Op] = {  # what a quantised graph has besides
 }
 
 REMEDIES = {  # op -> what would work; for others the list of ops says it
-    "Pad": "pad with a constant",
+    "Pad": "pad with a constant, or mirror, repeat or wrap at most the image itself",
+    "BatchNormalization": "export in evaluation mode, with constant statistics",
+    "Dropout": "export in evaluation mode",
+    "MaxUnpool": "upsample with Resize or ConvTranspose",
+    "Resize": "resize to fixed sizes",
     "Gather": "index with constants that form a range",
     "If": "export without control flow on data",
     "Loop": "export without control flow on data",

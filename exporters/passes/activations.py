@@ -1,0 +1,86 @@
+"""Celu | Selu | Softsign | Swish(x) -> Elu, Sigmoid, Abs and arithmetic; PRelu(x, one number) -> LeakyRelu(x);
+PRelu(x, s) -> Add(Relu(x), Mul(Min(x, 0), s)) where s is computed or not one number per channel
+
+Leaves a PRelu alone whose slope is (c, 1, ...), one number per channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx_ir as ir
+
+from ..graph import attribute, const_value, constant, emit, given, replace, shape
+from .clip import LOWEST
+
+
+def rewrite(graph: ir.Graph) -> int:
+    count = 0
+    for node in graph:
+        if node.op_type not in REWRITES or node.outputs[0].dtype != ir.DataType.FLOAT:
+            continue
+        new = REWRITES[node.op_type](node)
+        if new is not None:
+            replace(node.outputs[0], new)
+            graph.remove(node, safe=True)
+            count += 1
+    return count
+
+
+def _number(node: ir.Node, value: float, name: str) -> ir.Value:
+    return constant(node.graph, np.array(value, np.float32), name)
+
+
+def _times(node: ir.Node, x: ir.Value, factor: float) -> ir.Value:
+    return emit(node, "Mul", [x, _number(node, factor, "factor")], shape(x))
+
+
+def _celu(node: ir.Node) -> ir.Value:
+    """max(x, 0) + min(0, alpha * (exp(x / alpha) - 1))"""
+    x, alpha = given(node.inputs[0]), attribute(node, "alpha", 1.0)
+    return _times(node, emit(node, "Elu", [_times(node, x, 1 / alpha)], shape(x), {"alpha": 1.0}), alpha)
+
+
+def _selu(node: ir.Node) -> ir.Value:
+    x = given(node.inputs[0])
+    alpha, gamma = attribute(node, "alpha", 1.67326319217681884765625), attribute(node, "gamma", 1.05070102214813232421875)
+    return _times(node, emit(node, "Elu", [x], shape(x), {"alpha": alpha}), gamma)
+
+
+def _softsign(node: ir.Node) -> ir.Value:
+    """x / (1 + |x|)"""
+    x = given(node.inputs[0])
+    size = emit(node, "Add", [emit(node, "Abs", [x], shape(x)), _number(node, 1, "one")], shape(x))
+    return emit(node, "Div", [x, size], shape(x))
+
+
+def _swish(node: ir.Node) -> ir.Value:
+    """x * sigmoid(alpha * x)"""
+    x, alpha = given(node.inputs[0]), attribute(node, "alpha", 1.0)
+    gate = emit(node, "Sigmoid", [x if alpha == 1 else _times(node, x, alpha)], shape(x))
+    return emit(node, "Mul", [x, gate], shape(x))
+
+
+def _prelu(node: ir.Node) -> ir.Value | None:
+    x, slope = given(node.inputs[0]), given(node.inputs[1])
+    dims, numbers = shape(x), const_value(slope)
+    if numbers is not None and numbers.size == 1:
+        return emit(node, "LeakyRelu", [x], dims, {"alpha": float(numbers.reshape(()))})
+    per_channel = (dims[1],) + (1,) * (len(dims) - 2) if len(dims) > 1 else None
+    if numbers is not None and (1,) * (len(dims) - numbers.ndim) + numbers.shape == (1, *(per_channel or ())):
+        if numbers.shape == per_channel:
+            return None
+        return emit(node, "PRelu", [x, constant(node.graph, numbers.reshape(per_channel), slope.name)], dims)
+    bounds = [_number(node, LOWEST, "min"), _number(node, 0, "max")]
+    low = emit(node, "Mul", [emit(node, "Clip", [x, *bounds], dims), slope], dims)
+    return emit(node, "Add", [emit(node, "Relu", [x], dims), low], dims)
+
+
+REWRITES: dict[str, Callable[[ir.Node], ir.Value | None]] = {
+    "Celu": _celu,
+    "Selu": _selu,
+    "Softsign": _softsign,
+    "Swish": _swish,
+    "PRelu": _prelu,
+}
