@@ -11,10 +11,25 @@ from .conv import window_pads
 from .table import lower
 
 
-@lower("ReduceMean")
-def reduce_mean(mb: Builder, x: Operand, axes: Constant | None = None, *, keepdims: int = 1) -> Var:
-    which = range(len(x.shape)) if axes is None else np.ravel(axes.array)
-    return mb.run("reduce_mean", x=x, axes=[int(a) for a in which], keep_dims=bool(keepdims))
+REDUCTIONS = {
+    "ReduceMean": "reduce_mean",
+    "ReduceSum": "reduce_sum",
+    "ReduceMax": "reduce_max",
+    "ReduceMin": "reduce_min",
+    "ReduceProd": "reduce_prod",
+}
+
+
+def _reduction(op: str):
+    def lowering(mb: Builder, x: Operand, axes: Constant | None = None, *, keepdims: int = 1) -> Var:
+        which = range(len(x.shape)) if axes is None else np.ravel(axes.array)
+        return mb.run(op, x=x, axes=[int(a) for a in which], keep_dims=bool(keepdims))
+
+    return lowering
+
+
+for _onnx, _mil in REDUCTIONS.items():
+    lower(_onnx)(_reduction(_mil))
 
 
 @lower("Softmax")
