@@ -89,6 +89,8 @@ def _unit(node: ir.Node, scheme: Scheme) -> tuple[Unit, list[ir.Node]]:
         why = scheme.islands.get(kind, "no int8 kernel")
     elif weight is not None and weight.const_value is None:
         why = "its weight is not constant"
+    elif node.outputs[0].dtype != ir.DataType.FLOAT:
+        why = "it computes no real numbers"
     else:
         why = kernel.refuses(node)
     inputs = node.inputs[: kernel.operands if kernel else None]

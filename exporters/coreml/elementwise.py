@@ -8,7 +8,7 @@ from ..quantization import Constant
 from .builder import Builder, Operand, Var
 from .table import lower
 
-BINARY = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "real_div"}
+BINARY = {"Add": "add", "Sub": "sub", "Mul": "mul", "Max": "maximum", "Min": "minimum"}
 UNARY = {
     "Relu": "relu",
     "Sigmoid": "sigmoid",
@@ -18,6 +18,13 @@ UNARY = {
     "Sqrt": "sqrt",
     "Abs": "abs",
     "Softplus": "softplus",
+    "Sign": "sign",
+    "Floor": "floor",
+    "Ceil": "ceil",
+    "Round": "round",
+    "Sin": "sin",
+    "Cos": "cos",
+    "Atan": "atan",
 }
 
 
@@ -44,7 +51,37 @@ for _onnx, _mil in UNARY.items():
 @lower("Neg")
 def neg(mb: Builder, x: Operand) -> Var:
     """MIL has no negation."""
-    return mb.run("mul", x=x, y=np.float32(-1))
+    return mb.run("mul", x=x, y=_number(mb, x, -1))
+
+
+def _number(mb: Builder, x: Operand, number: float):
+    """A number of the operand's type."""
+    whole = x.array.dtype != np.float32 if isinstance(x, Constant) else mb.type_of(x) == "int32"
+    return np.int32(number) if whole else np.float32(number)
+
+
+@lower("Log")
+def log(mb: Builder, x: Operand) -> Var:
+    """MIL's log has an epsilon inside, by default 1e-45."""
+    return mb.run("log", x=x, epsilon=np.float32(0))
+
+
+@lower("Div")
+def div(mb: Builder, a: Operand, b: Operand) -> Var:
+    """Of integers ONNX's quotient is truncated towards zero: sign(a) * sign(b) * floor(|a| / |b|)."""
+    if isinstance(_number(mb, b if isinstance(a, Constant) else a, 0), np.float32):
+        return mb.run("real_div", x=a, y=b)
+    quotient = mb.run("floor_div", x=mb.run("abs", x=a), y=mb.run("abs", x=b))
+    return mb.run("mul", x=quotient, y=mb.run("mul", x=mb.run("sign", x=a), y=mb.run("sign", x=b)))
+
+
+@lower("Mod")
+def mod(mb: Builder, a: Operand, b: Operand, *, fmod: int = 0) -> Var:
+    """MIL's mod has the divisor's sign, as Mod of integers; C's fmod has the dividend's: sign(a) * (|a| mod |b|)."""
+    if not fmod:
+        return mb.run("mod", x=a, y=b)
+    magnitude = mb.run("mod", x=mb.run("abs", x=a), y=mb.run("abs", x=b))
+    return mb.run("mul", x=magnitude, y=mb.run("sign", x=a))
 
 
 @lower("Gelu")
@@ -101,8 +138,10 @@ def clip(mb: Builder, x: Operand, low: Constant | None = None, high: Constant | 
 
 
 @lower("Pow")
-def power(mb: Builder, x: Operand, exponent: Constant) -> Var:
+def power(mb: Builder, x: Operand, exponent: Operand) -> Var:
     """square and sqrt where the exponent is 2 or 1/2 everywhere"""
+    if not isinstance(exponent, Constant):
+        return mb.run("pow", x=x, y=exponent)
     special = {2.0: "square", 0.5: "sqrt"}
     values = {float(v) for v in np.unique(exponent.float())}
     if len(values) == 1 and values <= special.keys() and np.size(exponent.array) == 1:

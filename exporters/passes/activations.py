@@ -1,5 +1,6 @@
-"""Celu | Selu | Softsign | Swish(x) -> Elu, Sigmoid, Abs and arithmetic; PRelu(x, one number) -> LeakyRelu(x);
-PRelu(x, s) -> Add(Relu(x), Mul(Min(x, 0), s)) where s is computed or not one number per channel
+"""Celu | Selu | Softsign | Swish(x) -> Elu, Sigmoid, Abs and arithmetic; ThresholdedRelu | Shrink | Hardmax(x) ->
+comparisons and Where; PRelu(x, one number) -> LeakyRelu(x); PRelu(x, s) -> Add(Relu(x), Mul(Min(x, 0), s)) where s is
+computed or not one number per channel
 
 Leaves a PRelu alone whose slope is (c, 1, ...), one number per channel.
 """
@@ -44,7 +45,8 @@ def _celu(node: ir.Node) -> ir.Value:
 
 def _selu(node: ir.Node) -> ir.Value:
     x = given(node.inputs[0])
-    alpha, gamma = attribute(node, "alpha", 1.67326319217681884765625), attribute(node, "gamma", 1.05070102214813232421875)
+    alpha = attribute(node, "alpha", 1.67326319217681884765625)  # ONNX's defaults
+    gamma = attribute(node, "gamma", 1.05070102214813232421875)
     return _times(node, emit(node, "Elu", [x], shape(x), {"alpha": alpha}), gamma)
 
 
@@ -60,6 +62,38 @@ def _swish(node: ir.Node) -> ir.Value:
     x, alpha = given(node.inputs[0]), attribute(node, "alpha", 1.0)
     gate = emit(node, "Sigmoid", [x if alpha == 1 else _times(node, x, alpha)], shape(x))
     return emit(node, "Mul", [x, gate], shape(x))
+
+
+def _where(node: ir.Node, op_type: str, bound: float, yes: ir.Value, no: ir.Value) -> ir.Value:
+    """`yes` where x is greater or less than the bound, else `no`."""
+    x = given(node.inputs[0])
+    holds = emit(node, op_type, [x, _number(node, bound, "bound")], shape(x), dtype=ir.DataType.BOOL)
+    return emit(node, "Where", [holds, yes, no], shape(x))
+
+
+def _thresholded(node: ir.Node) -> ir.Value:
+    return _where(node, "Greater", attribute(node, "alpha", 1.0), given(node.inputs[0]), _number(node, 0, "zero"))
+
+
+def _shrink(node: ir.Node) -> ir.Value:
+    """x + bias below -lambd, x - bias above lambd, 0 between"""
+    x, bound, bias = given(node.inputs[0]), attribute(node, "lambd", 0.5), attribute(node, "bias", 0.0)
+    low, high = x, x
+    if bias:
+        low, high = (emit(node, "Add", [x, _number(node, sign * bias, "bias")], shape(x)) for sign in (1, -1))
+    return _where(node, "Less", -bound, low, _where(node, "Greater", bound, high, _number(node, 0, "zero")))
+
+
+def _hardmax(node: ir.Node) -> ir.Value:
+    """1 at the first largest along the axis, else 0"""
+    x, dims = given(node.inputs[0]), shape(node.inputs[0])
+    axis = attribute(node, "axis", -1) % len(dims)
+    kept = [1 if i == axis else size for i, size in enumerate(dims)]
+    attributes = {"axis": axis, "keepdims": 1, "select_last_index": 0}
+    largest = emit(node, "ArgMax", [x], kept, attributes, dtype=ir.DataType.INT64)
+    places = np.arange(dims[axis]).reshape([size if i == axis else 1 for i, size in enumerate(dims)])
+    found = emit(node, "Equal", [largest, constant(node.graph, places, "places")], dims, dtype=ir.DataType.BOOL)
+    return emit(node, "Cast", [found], dims, {"to": ir.DataType.FLOAT})
 
 
 def _prelu(node: ir.Node) -> ir.Value | None:
@@ -82,5 +116,8 @@ REWRITES: dict[str, Callable[[ir.Node], ir.Value | None]] = {
     "Selu": _selu,
     "Softsign": _softsign,
     "Swish": _swish,
+    "ThresholdedRelu": _thresholded,
+    "Shrink": _shrink,
+    "Hardmax": _hardmax,
     "PRelu": _prelu,
 }

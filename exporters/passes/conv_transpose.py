@@ -36,7 +36,8 @@ def canonical(node: ir.Node) -> ir.Value:
     to = shape(node.outputs[0])
     bias = node.inputs[2] if len(node.inputs) > 2 else None
     if bias is None:
-        bias = constant(node.graph, np.zeros(to[1], np.float32), name_of(node.inputs[1]).removesuffix(".weight") + ".bias")
+        name = name_of(node.inputs[1]).removesuffix(".weight") + ".bias"
+        bias = constant(node.graph, np.zeros(to[1], np.float32), name)
     kernel = weight.shape[2:]
     if group == 1 and tuple(dilations) == (1, 1) and tuple(strides) != (1, 1):
         attributes = {"kernel_shape": kernel, "strides": strides, "pads": pads, "output_padding": extra}
@@ -49,7 +50,7 @@ def canonical(node: ir.Node) -> ir.Value:
     cut = {2 + i: (max(0, -a), shape(x)[2 + i] - max(0, -b), 1) for i, (a, b) in enumerate(ends) if min(a, b) < 0}
     if cut:
         x = emit_slice(x, cut, node)
-    grouped = weight.reshape(group, -1, *weight.shape[1:]).swapaxes(1, 2)  # (g, c / g, o / g, h, w) -> (g, o / g, c / g, ...)
+    grouped = weight.reshape(group, -1, *weight.shape[1:]).swapaxes(1, 2)  # (g, c, o, h, w) -> (g, o, c, h, w)
     turned = grouped.reshape(to[1], -1, *kernel)[:, :, ::-1, ::-1]
     attributes = {
         "kernel_shape": kernel,

@@ -79,9 +79,7 @@ def _lp(node: ir.Node) -> ir.Value | None:
     return _norm(
         given(node.inputs[0]),
         attribute(node, "p", 2),
-        lambda powers: emit(
-            node, "AveragePool", [powers], shape(node.outputs[0]), {**window, "count_include_pad": 1}
-        ),
+        lambda powers: emit(node, "AveragePool", [powers], shape(node.outputs[0]), {**window, "count_include_pad": 1}),
         prod(window["kernel_shape"]),
         node,
     )
@@ -89,7 +87,8 @@ def _lp(node: ir.Node) -> ir.Value | None:
 
 def _dilated_max(node: ir.Node) -> ir.Value | None:
     x, d = given(node.inputs[0]), _dilations(node)
-    if set(d) == {1} or any(out.uses() for out in node.outputs[1:]) or len(shape(x)) != 4 or "pads" not in node.attributes:
+    indices = any(out.uses() for out in node.outputs[1:])
+    if set(d) == {1} or indices or len(shape(x)) != 4 or "pads" not in node.attributes:
         return None
     kernel, strides, pads = (attribute(node, name) for name in ("kernel_shape", "strides", "pads"))
     n, c, *sizes = shape(x)
@@ -125,8 +124,8 @@ def _average(node: ir.Node) -> ir.Value | None:
     if set(d) == {1}:
         mean = emit(node, "AveragePool", [x], to, {**window, "count_include_pad": 1})
     else:
-        weight = np.full((to[1], 1, *kernel), 1 / prod(kernel), np.float32)
-        operands = [constant(node.graph, weight, "mean.weight"), constant(node.graph, np.zeros(to[1], np.float32), "mean.bias")]
+        weight, bias = np.full((to[1], 1, *kernel), 1 / prod(kernel), np.float32), np.zeros(to[1], np.float32)
+        operands = [constant(node.graph, weight, "mean.weight"), constant(node.graph, bias, "mean.bias")]
         mean = emit(node, "Conv", [x, *operands], to, {**window, "dilations": d, "group": to[1]})
     share = prod(kernel) / np.outer(*counted)  # of a window's elements those that count
     if (share == 1).all():

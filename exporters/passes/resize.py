@@ -1,9 +1,10 @@
 """Resize(x, ...) -> Resize(x, sizes) where the kernels have its mode, else MatMul(x, W) along each axis that changes
 
-A resize along one axis is a constant matrix (interpolation.py), whatever its modes, scales, antialiasing or region. It is
-a kernel's where the kernel's matrix is the same: linear with half_pixel, align_corners or asymmetric places, and
+A resize along one axis is a constant matrix (interpolation.py), whatever its modes, scales, antialiasing or region. It
+is a kernel's where the kernel's matrix is the same: linear with half_pixel, align_corners or asymmetric places, and
 nearest by a whole factor, of the last two of four axes (others are brought there). Nearest by one over a whole factor
-is a Slice. Leaves a node alone whose sizes, scales or region are computed, or that is written so already.
+is a Slice. Leaves a node alone whose sizes, scales or region are computed, that is written so already, or whose places
+depend on a size that is no whole number, where ONNX's reference and ONNX Runtime differ.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import math
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import array, attribute, const_value, constant, emit, given, replace, reshape, scalar, shape, transpose
+from ..dialect import OPS
+from ..graph import attribute, const_value, constant, emit, given, replace, reshape, shape, transpose
 from ..interpolation import CROP, Resampling, matrix
 from .explicit_slice import emit_slice
 
+BY_SIZE = ("align_corners", "pytorch_half_pixel")  # whose places depend on the new size
 LINEAR = ("half_pixel", "align_corners", "asymmetric")  # the places that the kernels have
 
 
@@ -35,7 +38,9 @@ def rewrite(graph: ir.Graph) -> int:
 
 
 def is_canonical(node: ir.Node) -> bool:
-    return len(node.inputs) == 4 and node.inputs[1] is None and node.inputs[2] is None and len(node.attributes) == 3
+    op = OPS["Resize"]
+    left_out = {i for i, value in enumerate(node.inputs) if value is None}
+    return left_out == op.absent and node.attributes.keys() == op.attributes and op.rule(node) is None
 
 
 def resamplings_of(node: ir.Node) -> dict[int, Resampling] | None:
@@ -45,7 +50,7 @@ def resamplings_of(node: ir.Node) -> dict[int, Resampling] | None:
         return None
     dims, to = shape(node.inputs[0]), shape(node.outputs[0])
     axes = [axis % len(dims) for axis in attribute(node, "axes", range(len(dims)))]
-    coordinates, mode = attribute(node, "coordinate_transformation_mode", "half_pixel"), attribute(node, "mode", "nearest")
+    coordinates = attribute(node, "coordinate_transformation_mode", "half_pixel")
     if sizes is not None and sizes.size:
         factors = np.array([size / dims[axis] for size, axis in zip(sizes.tolist(), axes, strict=True)])
         policy = attribute(node, "keep_aspect_ratio_policy", "stretch")
@@ -55,13 +60,16 @@ def resamplings_of(node: ir.Node) -> dict[int, Resampling] | None:
         factors = scales
     else:
         return None
+    wanted = np.array([dims[axis] for axis in axes]) * factors
+    if coordinates in BY_SIZE and not np.allclose(wanted, [to[axis] for axis in axes], rtol=1e-5):
+        return None
     regions = np.reshape(roi, (2, -1)).T.tolist() if coordinates == CROP and roi is not None else [(0, 1)] * len(axes)
     return {
         axis: Resampling(
             size=dims[axis],
             outputs=to[axis],
             scale=float(factor),
-            mode=mode,
+            mode=attribute(node, "mode", "nearest"),
             coordinates=coordinates,
             nearest=attribute(node, "nearest_mode", "round_prefer_floor"),
             antialias=bool(attribute(node, "antialias", 0)),
@@ -122,9 +130,9 @@ def is_kernel(w: np.ndarray, kernel: str) -> bool:
 def by(kernel: str, x: ir.Value, axes: list[int], matrices: dict[int, np.ndarray], node: ir.Node) -> ir.Value:
     """x resized along one or two axes: they are brought to the end, where they are (h, w) of (n, c, h, w)."""
     rank = len(shape(x))
-    last = axes if len(axes) == 2 or rank == 1 else sorted({*axes, rank - 1 if axes != [rank - 1] or rank < 4 else rank - 2})
-    if rank in (2, 3) and axes == [rank - 1]:
-        last = axes  # (n, c, w) has no height
+    last = axes
+    if len(axes) == 1 and rank > 3:  # with its neighbour, so that images stay as they are
+        last = sorted({*axes, rank - 2 if axes == [rank - 1] else rank - 1})
     perm = [axis for axis in range(rank) if axis not in last] + last
     x = transpose(x, perm, node)
     moved = shape(x)

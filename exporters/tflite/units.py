@@ -37,7 +37,7 @@ def unit_of(node: ir.Node) -> Unit:
     if node.op_type == "MatMul" and matrix(node.inputs[1]) is not None:
         unit = _with_bias(unit)
     candidates = [unit]
-    if node.op_type in _FUSES_ACTIVATION:
+    if node.op_type in _FUSES_ACTIVATION and node.outputs[0].dtype == ir.DataType.FLOAT:
         longer = _with_activation(unit)
         if longer is not None:
             candidates.insert(0, longer)
