@@ -116,7 +116,7 @@ def _reduce(node: ir.Node) -> str | None:
 
 
 def _pool(node: ir.Node) -> str | None:
-    if len([out for out in node.outputs if out.uses()]) > 1:
+    if any(out.uses() or out.is_graph_output() for out in node.outputs[1:]):
         return "its indices are read"
     return None if _rank(node) == 4 else f"it has {_rank(node) - 2} spatial axes, not 2"
 
@@ -278,7 +278,8 @@ def _check_node(node: ir.Node, op: Op) -> None:
     left_out = {i for i, value in enumerate(node.inputs) if value is None}
     if not least <= len(node.inputs) <= most or left_out != op.absent:
         count = sum(value is not None for value in node.inputs)
-        raise NotCanonical(f"{where(node)} has {count} inputs where the dialect has {least}; give every operand.")
+        remedy = REMEDIES.get(node.op_type, "give every operand")
+        raise NotCanonical(f"{where(node)} has {count} inputs where the dialect has {least}; {remedy}.")
     for index in op.constants:
         if stored(node.inputs[index]) is None:
             name = given(node.inputs[index]).name

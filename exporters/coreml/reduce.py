@@ -38,7 +38,9 @@ def softmax(mb: Builder, x: Operand, *, axis: int = -1) -> Var:
 
 @lower("LogSoftmax")
 def log_softmax(mb: Builder, x: Operand, *, axis: int = -1) -> Var:
-    return mb.run("sub", x=x, y=mb.run("reduce_log_sum_exp", x=x, axes=[axis], keep_dims=True))
+    """y - log(sum(exp(y))) with y = x - max(x), so that what is subtracted is small"""
+    y = mb.run("sub", x=x, y=mb.run("reduce_max", x=x, axes=[axis], keep_dims=True))
+    return mb.run("sub", x=y, y=mb.run("reduce_log_sum_exp", x=y, axes=[axis], keep_dims=True))
 
 
 @lower("LayerNormalization")

@@ -137,6 +137,7 @@ def conv_transpose(
         "TRANSPOSE_CONV",
         [*inputs, bias_tensor(mb, bias, x, weight, out_channels)],
         shape,
+        dtype=np.float32,  # the first operand is a shape
         padding=0 if same else 1,
         strideH=strides[0],
         strideW=strides[1],
