@@ -126,11 +126,11 @@ def hard_swish(mb: Builder, x: Operand) -> Var:
 
 @lower("Clip")
 def clip(mb: Builder, x: Operand, low: Constant | None = None, high: Constant | None = None) -> Var:
-    """relu or relu6 where the bounds are theirs; an infinite bound costs nothing, and clip wants the lower one lower."""
+    """relu or relu6 where the bounds are theirs; an infinite bound costs nothing."""
     lo, hi = (d if c is None else float(c.float().reshape(())) for c, d in ((low, -np.inf), (high, np.inf)))
     if lo == 0 and hi in (6, np.inf):
         return mb.run("relu6" if hi == 6 else "relu", x=x)
-    if np.isfinite(lo) and np.isfinite(hi) and lo < hi:
+    if np.isfinite(lo) and np.isfinite(hi) and lo < hi:  # clip takes no others
         return mb.run("clip", x=x, alpha=np.float32(lo), beta=np.float32(hi))
     bounds = [(op, bound) for op, bound in (("maximum", lo), ("minimum", hi)) if np.isfinite(bound)]
     for op, bound in bounds:
