@@ -158,7 +158,7 @@ _ROWS, _COLUMNS = 7, (5, 6, 7, 8)
 
 
 def _of_seven_rows(mb: Builder, x: int, weight: Constant, bias: Constant | None, pads: tuple[int, ...]) -> Value:
-    """A depthwise Conv of seven rows, padded by three, in float: each part has two of its rows, the first the middle."""
+    """A depthwise Conv of seven rows, padded by three, in float: each part has two rows, the first the middle too."""
     out_channels, _, _, width = weight.shape
     parts = []
     for dilation in (1, 2, 3):

@@ -75,7 +75,7 @@ def stored_quant(value: ir.Value | None) -> Quant | None:
 
 def _data_inputs(node: ir.Node) -> list[ir.Value]:
     """The inputs that hold activations or weights (not shapes, axes or the bias)."""
-    count = {"Slice": 1, "Pad": 1, "Reshape": 1, "ReduceMean": 1, "Conv": 2}.get(node.op_type, len(node.inputs))
+    count = {"Slice": 1, "Pad": 1, "Reshape": 1, "ReduceMean": 1, "Conv": 2, "ConvTranspose": 2, "Resize": 1}.get(node.op_type, len(node.inputs))
     return [v for v in node.inputs[:count] if v is not None]
 
 
