@@ -40,6 +40,7 @@ from .passes import (
     names,
     no_ops,
     normalizations,
+    old_resize,
     one_spatial_axis,
     operand_order,
     opset,
@@ -101,7 +102,10 @@ def canonicalize(model: ir.Model) -> ir.Model:
     Raises UnsupportedOp, NotCanonical or DynamicShape where it cannot be done.
     """
     model = own_copy(model)
+    version = model.graph.opset_imports.get("")
     model = opset.convert(model)
+    if version is not None and version < old_resize.FIRST:
+        old_resize.rewrite(model.graph)
     static_shapes.infer(model)
     for stage in (FORMS, IDIOMS, FOLDS):
         repeat(stage, model.graph)

@@ -5,13 +5,13 @@ import onnx
 import onnx.parser
 import onnx_ir as ir
 
-HEAD = '<ir_version: 10, opset_import: ["" : 20]> '
+HEAD = '<ir_version: 10, opset_import: ["" : {opset}]> '
 
 
-def graph(text: str, constants: dict[str, object] | None = None, seed: int = 0) -> ir.Model:
+def graph(text: str, constants: dict[str, object] | None = None, seed: int = 0, *, opset: int = 20) -> ir.Model:
     """The checked, shape-inferred model; a constant is drawn if a shape (tuple) is given, else holds the values."""
     rng = np.random.default_rng(seed)
-    proto = onnx.parser.parse_model(HEAD + text)
+    proto = onnx.parser.parse_model(HEAD.format(opset=opset) + text)
     for name, c in (constants or {}).items():
         if isinstance(c, tuple):
             fan_in = int(np.prod(c[1:])) if len(c) > 2 else c[0] if len(c) == 2 else 1

@@ -101,8 +101,8 @@ def elu(mb: Builder, x: Operand, *, alpha: float = 1.0) -> Var:
 
 @lower("PRelu")
 def prelu(mb: Builder, x: Operand, slope: Constant) -> Var:
-    """prelu has one slope per channel of an x with spatial axes; without them max(x, 0) + slope * min(x, 0)"""
-    if len(x.shape) > 2:
+    """prelu takes a slope per channel for four axes only; for others it is max(x, 0) + slope * min(x, 0)"""
+    if len(x.shape) == 4:
         return mb.run("prelu", x=x, alpha=slope.float().reshape(-1))
     low = mb.run("mul", x=mb.run("minimum", x=x, y=np.float32(0)), y=slope)
     return mb.run("add", x=mb.run("relu", x=x), y=low)

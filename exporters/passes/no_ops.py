@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import onnx_ir as ir
 
-from ..graph import attribute, can_replace, const_value, given, replace, scalar, shape
+from ..graph import attribute, can_replace, const_value, given, replace, shape
 
 
 def _same_shape(node: ir.Node) -> bool:
@@ -23,13 +23,6 @@ def _same_order(node: ir.Node) -> bool:
     return moved == sorted(moved) and _same_shape(node)
 
 
-def _no_training(node: ir.Node) -> bool:
-    """Whether a Dropout's mask is not read, and it is not told to drop."""
-    ratio, training = [*node.inputs[1:], None, None][:2]
-    idle = training is None or scalar(training) == 0 or scalar(ratio) == 0
-    return idle and not any(out.uses() or out.is_graph_output() for out in node.outputs[1:])
-
-
 def _no_step_back(node: ir.Node) -> bool:
     steps = const_value(node.inputs[4]) if len(node.inputs) > 4 else None
     return _same_shape(node) and (steps is None or bool((steps > 0).all()))
@@ -37,7 +30,7 @@ def _no_step_back(node: ir.Node) -> bool:
 
 NO_OP: dict[str, Callable[[ir.Node], bool]] = {
     "Identity": lambda node: True,
-    "Dropout": _no_training,
+    "Dropout": lambda node: len(node.outputs) < 2 or not node.outputs[1].uses(),
     "Cast": lambda node: given(node.inputs[0]).dtype == ir.DataType(attribute(node, "to")),
     "CastLike": lambda node: given(node.inputs[0]).dtype == given(node.inputs[1]).dtype,
     "Reshape": _same_shape,

@@ -27,7 +27,7 @@ CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
 
 @dataclass(frozen=True)
 class Weighted:
-    """A convolution or a linear as it stands in the graph. `add` is the linear's Add of a bias, None where it has none."""
+    """A convolution or linear as it stands in the graph. `add`: the linear's Add of a bias, None where it has none."""
 
     node: ir.Node  # the Conv, the ConvTranspose or the MatMul
     add: ir.Node | None = None
