@@ -30,6 +30,7 @@ for tag, attrs, w, out in [
     ("grouped", "pads=[1,1,1,1], group=2", (4, 3, 3, 3), (8, 10)),
     ("depthwise_multiplier", "pads=[1,1,1,1], group=6", (12, 1, 3, 3), (8, 10)),
     ("patch", "strides=[2,2]", (4, 6, 2, 2), (4, 5)),
+    ("depthwise_7x7", "pads=[3,3,3,3], group=6", (6, 1, 7, 7), (8, 10)),
 ]:
     o = f"1,{w[0]},{out[0]},{out[1]}"
     case(
@@ -68,6 +69,56 @@ case(
     "c = Conv (x, w, b) y = Conv (c, v, d)",
     w=(4, 6, 1, 1),
     b=(4,),
+    v=(3, 4, 1, 1),
+    d=(3,),
+)
+
+for tag, attrs, w, out in [
+    ("2x2", "strides=[2,2], pads=[0,0,0,0], output_padding=[0,0]", (6, 4, 2, 2), (16, 20)),
+    ("3x3", "strides=[2,2], pads=[1,1,1,1], output_padding=[1,1]", (6, 4, 3, 3), (16, 20)),
+    ("4x4", "strides=[2,2], pads=[1,1,1,1], output_padding=[0,0]", (6, 4, 4, 4), (16, 20)),
+    ("3x5", "strides=[2,3], pads=[0,1,2,0], output_padding=[0,1]", (6, 4, 3, 5), (15, 32)),
+]:
+    case(
+        f"conv_transpose_{tag}",
+        X,
+        f"float[1,4,{out[0]},{out[1]}] y",
+        f"y = ConvTranspose <kernel_shape=[{w[2]},{w[3]}], {attrs}> (x, w, b)",
+        w=w,
+        b=(4,),
+    )
+case(
+    "conv_transpose_relu",
+    X,
+    "float[1,4,16,20] y",
+    "c = ConvTranspose <kernel_shape=[2,2], strides=[2,2]> (x, w, b) y = Relu (c)",
+    w=(6, 4, 2, 2),
+    b=(4,),
+)
+for mode, places, to in [
+    ("linear", "half_pixel", (16, 20)),
+    ("linear", "half_pixel", (5, 7)),
+    ("linear", "align_corners", (13, 20)),
+    ("linear", "asymmetric", (16, 7)),
+    ("nearest", "asymmetric", (16, 30)),
+]:
+    case(
+        f"resize_{mode}_{places}_{to[0]}x{to[1]}",
+        X,
+        f"float[1,6,{to[0]},{to[1]}] y",
+        f'y = Resize <mode="{mode}", coordinate_transformation_mode="{places}", nearest_mode="floor"> (x,,,s)',
+        s=[1, 6, *to],
+    )
+case(
+    "conv_resize_conv",
+    X,
+    "float[1,3,16,20] y",
+    """c = Conv (x, w, b)
+       r = Resize <mode="linear", coordinate_transformation_mode="half_pixel", nearest_mode="floor"> (c,,,s)
+       y = Conv (r, v, d)""",
+    w=(4, 6, 1, 1),
+    b=(4,),
+    s=[1, 4, 16, 20],
     v=(3, 4, 1, 1),
     d=(3,),
 )
@@ -159,6 +210,11 @@ case("gelu_tanh", X, "float[1,6,8,10] y", 'y = Gelu <approximate="tanh"> (x)')
 case("sqrt", X, "float[1,6,8,10] y", "e = Exp (x) y = Sqrt (e)")
 case("hard_sigmoid", X, "float[1,6,8,10] y", "y = HardSigmoid <alpha=0.16666667, beta=0.5> (x)")
 case("leaky_relu", X, "float[1,6,8,10] y", "y = LeakyRelu <alpha=0.1> (x)")
+case("elu", X, "float[1,6,8,10] y", "y = Elu (x)")
+case("elu_alpha", X, "float[1,6,8,10] y", "y = Elu <alpha=0.5> (x)")
+case("prelu", X, "float[1,6,8,10] y", "y = PRelu (x, w)", w=(6, 1, 1))
+case("softplus", X, "float[1,6,8,10] y", "a = Mul (x, c) y = Softplus (a)", c=[20.0])
+case("mish", X, "float[1,6,8,10] y", "a = Mul (x, c) y = Mish (a)", c=[20.0])
 case("silu", X, "float[1,6,8,10] y", "s = Sigmoid (x) y = Mul (x, s)")
 case("clip", X, "float[1,6,8,10] y", "y = Clip (x, lo, hi)", lo=[-0.3], hi=[0.4])
 case("pow2", X, "float[1,6,8,10] y", "y = Pow (x, e)", e=[2.0])
@@ -166,6 +222,7 @@ case("pow2", X, "float[1,6,8,10] y", "y = Pow (x, e)", e=[2.0])
 # along dimensions
 for axis in (1, 2, 3):
     case(f"softmax_{axis}", X, "float[1,6,8,10] y", f"y = Softmax <axis={axis}> (x)")
+    case(f"log_softmax_{axis}", X, "float[1,6,8,10] y", f"y = LogSoftmax <axis={axis}> (x)")
 case("mean_spatial", X, "float[1,6,1,1] y", "y = ReduceMean (x, a)", a=[2, 3])
 case("mean_channel", X, "float[1,1,8,10] y", "y = ReduceMean (x, a)", a=[1])
 case("mean_width", X, "float[1,6,8,1] y", "y = ReduceMean (x, a)", a=[3])

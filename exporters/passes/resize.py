@@ -90,11 +90,10 @@ def resized(node: ir.Node, resamplings: dict[int, Resampling]) -> ir.Value:
     shifts = outside != 0 and any((w.sum(0) == 0).any() for w in matrices.values())
     if shifts:  # resizing x - outside gives 0 where it should be `outside`
         x = emit(node, "Add", [x, constant(node.graph, np.array(-outside, np.float32), "outside")], shape(x))
-    for axis, step in list(matrices.items()):
-        stride = every(step)
-        if stride is not None:
-            x = emit_slice(x, {axis: (0, shape(x)[axis], stride)}, node)
-            del matrices[axis]
+    strides = {axis: stride for axis, w in matrices.items() if (stride := every(w)) is not None}
+    if strides:
+        x = emit_slice(x, {axis: (0, shape(x)[axis], stride) for axis, stride in strides.items()}, node)
+        matrices = {axis: w for axis, w in matrices.items() if axis not in strides}
     by_kernel: list[int] = []
     for kernel in ("nearest", *LINEAR):
         axes = [axis for axis, w in matrices.items() if is_kernel(w, kernel)]
