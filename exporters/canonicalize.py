@@ -49,6 +49,7 @@ from .passes import (
     pools,
     reduce_mean,
     resize,
+    softplus,
     split_linear,
     split_to_slices,
     static_shapes,
@@ -81,7 +82,7 @@ FORMS = (  # each op in its one form
     conv_bias,
     explicit_reshape,
 )
-IDIOMS = (hard_swish, hard_sigmoid, gelu, mish, layer_norm)  # each idiom as its one op
+IDIOMS = (hard_swish, hard_sigmoid, gelu, softplus, mish, layer_norm)  # each idiom as its one op
 FOLDS = (  # what the weights can take in
     merge_views,
     layer_norm_scale,

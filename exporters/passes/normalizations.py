@@ -1,5 +1,6 @@
 """InstanceNormalization | GroupNormalization | RMSNormalization | MeanVarianceNormalization | LpNormalization | LRN |
-LayerNormalization over several axes -> what they are made of: ReduceMean, Sub, Mul, Sqrt, Div; then Mul and Add
+LayerNormalization over several axes -> what they are made of: ReduceMean, Sub, Mul, Sqrt, Div; then Mul and Add. That
+of several groups -> LayerNormalization(Reshape(x))
 
 LayerNormalization over the last axis gets a bias of zeros where it has none, and a Mul and an Add behind it where its
 scale or bias is computed. A GroupNorm that comes as an InstanceNormalization of Reshape(y) to (n, 1, all) takes the
@@ -92,14 +93,19 @@ def _instance(node: ir.Node) -> ir.Value:
     return reshape(affine(value, gamma, beta, along, node), to, node)
 
 
-def _group(node: ir.Node) -> ir.Value | None:
+def _group(node: ir.Node) -> ir.Value:
+    """Groups lie apart in memory where channels do not, so that one axis for all of a group is worth two transposes."""
     x, gamma, beta = node.inputs
-    groups, dims = attribute(node, "num_groups"), shape(x)
-    parts = (dims[0], groups, dims[1] // groups, *dims[2:])
-    value = normalised(reshape(x, parts, node), range(2, len(parts)), attribute(node, "epsilon", 1e-5), node)
+    groups, dims, epsilon = attribute(node, "num_groups"), shape(x), attribute(node, "epsilon", 1e-5)
+    parts = (dims[0], groups, math.prod(dims[1:]) // groups)
+    if groups in (1, dims[1]):
+        value = normalised(x, range(1 if groups == 1 else 2, len(dims)), epsilon, node)
+    else:
+        operands = [constant(node.graph, fill(parts[2:], np.float32), "group_norm") for fill in (np.ones, np.zeros)]
+        attributes = {"axis": 2, "epsilon": epsilon}
+        value = emit(node, "LayerNormalization", [reshape(x, parts, node), *operands], parts, attributes)
     if shape(gamma) == (groups,) != dims[1:2]:  # opset 18 to 20: one number per group
-        value = affine(value, gamma, beta, (groups,) + (1,) * (len(parts) - 2), node)
-        return reshape(value, dims, node)
+        return reshape(affine(reshape(value, parts, node), gamma, beta, (groups, 1), node), dims, node)
     return affine(reshape(value, dims, node), gamma, beta, _per_channel(x), node)
 
 

@@ -73,7 +73,7 @@ def _global_lp(node: ir.Node) -> ir.Value:
 
 def _lp(node: ir.Node) -> ir.Value | None:
     """explicit_pads has made its pads explicit: zeros, which a sum does not see."""
-    if "auto_pad" in node.attributes or attribute(node, "ceil_mode", 0) or len(shape(node.inputs[0])) != 4:
+    if attribute(node, "auto_pad", "NOTSET") != "NOTSET" or len(shape(node.inputs[0])) != 4:
         return None
     window = {name: attribute(node, name) for name in ("kernel_shape", "strides", "pads", "dilations")}
     return _norm(
@@ -108,7 +108,7 @@ def _dilated_max(node: ir.Node) -> ir.Value | None:
 
 def _average(node: ir.Node) -> ir.Value | None:
     x, d, ceil = given(node.inputs[0]), _dilations(node), attribute(node, "ceil_mode", 0)
-    if len(shape(x)) != 4 or "auto_pad" in node.attributes or not (ceil or set(d) != {1}):
+    if len(shape(x)) != 4 or attribute(node, "auto_pad", "NOTSET") != "NOTSET" or not (ceil or set(d) != {1}):
         return None
     kernel, strides = attribute(node, "kernel_shape"), attribute(node, "strides", (1, 1))
     pads, counts = attribute(node, "pads", (0, 0, 0, 0)), attribute(node, "count_include_pad", 0)
