@@ -257,6 +257,23 @@ form(
     v=[-3e38],
 )
 
+form(
+    "pad_conv_same",
+    X,
+    "1,4,4,5",
+    "p = Pad (x, s) y = Conv <strides=[2,2]> (p, w, b)",
+    s=[0, 0, 0, 0, 0, 0, 1, 1],
+    w=(4, 6, 3, 3),
+    b=(4,),
+)
+form(
+    "pad_average",
+    X,
+    "1,6,4,5",
+    "p = Pad (x, s) y = AveragePool <kernel_shape=[3,3], strides=[2,2]> (p)",
+    s=[0, 0, 0, 0, 0, 0, 1, 1],
+)
+
 # data movement
 form("depth_to_space_dcr", "1,12,3,5", "1,3,6,10", "y = DepthToSpace <blocksize=2> (x)")
 form("depth_to_space_crd", "1,12,3,5", "1,3,6,10", 'y = DepthToSpace <blocksize=2, mode="CRD"> (x)')
