@@ -7,7 +7,7 @@ from types import ModuleType
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-from .dialect import check
+from .dialect import OPS, check
 from .graph import array, remove_dead
 from .passes import (
     attention_scale,
@@ -16,18 +16,24 @@ from .passes import (
     clip,
     constant_folding,
     constant_operands,
+    control_flow,
     conv_bias,
+    einsum,
+    elementary,
     expand,
     explicit_attributes,
     explicit_pads,
     explicit_reshape,
     explicit_slice,
+    flat_indices,
+    function_bodies,
     gather_to_slice,
     gelu,
     gemm_to_linear,
     hard_sigmoid,
     hard_sigmoid_to_clip,
     hard_swish,
+    index_forms,
     instance_norm,
     layer_norm,
     layer_norm_affine,
@@ -35,26 +41,36 @@ from .passes import (
     matmul_forms,
     merge_views,
     names,
+    narrow_types,
     no_ops,
+    number_forms,
     operand_order,
     opset,
     pad,
-    reduce_mean,
+    reductions,
     split_linear,
     split_to_slices,
     static_shapes,
+    variadic,
 )
 
 FORMS = (  # each op in its one form
     constant_folding,
+    narrow_types,
     no_ops,
+    number_forms,
+    variadic,
+    elementary,
+    index_forms,
+    flat_indices,
+    einsum,
     expand,
     split_to_slices,
     gather_to_slice,
     explicit_slice,
     pad,
     explicit_pads,
-    reduce_mean,
+    reductions,
     batch_norm,
     instance_norm,
     gemm_to_linear,
@@ -88,8 +104,14 @@ def canonicalize(model: ir.Model) -> ir.Model:
     model = own_copy(model)
     model = opset.convert(model)
     static_shapes.infer(model)
-    for stage in (FORMS, IDIOMS, FOLDS):
+    for stage in (FORMS, IDIOMS):
         repeat(stage, model.graph)
+    while (defined := function_bodies.expand(model, lambda op_type: op_type not in OPS)) is not model:
+        model = defined
+        static_shapes.infer(model)
+        for stage in (FORMS, IDIOMS):
+            repeat(stage, model.graph)
+    repeat(FOLDS, model.graph)
     for step in FINISH:
         step.rewrite(model.graph)
     check(model)

@@ -25,6 +25,7 @@ class Op:
     constants: frozenset[int] = frozenset()  # inputs that are initializers
     defaults: Mapping[str, Any] = field(default_factory=dict)  # what an attribute means where ONNX lets it be absent
     rule: Callable[[ir.Node], str | None] = lambda node: None  # what is wrong with a node, or None
+    outputs: int = 1
     types: tuple[frozenset[ir.DataType], ...] = (FLOATS,)  # of each computed input; of those behind it, the last
 
 
@@ -34,12 +35,13 @@ def _op(
     *,
     constants=(),
     rule=lambda node: None,
+    outputs=1,
     types=(FLOATS,),
     required=(),
     **defaults,
 ) -> Op:
     attributes = frozenset(required) | frozenset(defaults)
-    return Op((least, most or least), attributes, frozenset(constants), defaults, rule, types)
+    return Op((least, most or least), attributes, frozenset(constants), defaults, rule, outputs, types)
 
 
 def _rank(node: ir.Node, index: int = 0) -> int:
@@ -180,7 +182,7 @@ OPS: dict[str, Op] = {
     "CumSum": _op(2, constants=(1,), types=(NUMBERS,), exclusive=0, reverse=0),
     # indices
     **{name: _op(1, rule=_arg, types=(NUMBERS,), axis=0, keepdims=1, select_last_index=0) for name in ARGS},
-    "TopK": _op(2, constants=(1,), rule=_top_k, types=(NUMBERS,), axis=-1, largest=1, sorted=1),
+    "TopK": _op(2, constants=(1,), rule=_top_k, outputs=2, types=(NUMBERS,), axis=-1, largest=1, sorted=1),
     "Gather": _op(2, rule=_axis, types=(ANY, INTEGERS), axis=0),
     "ScatterND": _op(3, types=(NUMBERS, INTEGERS, NUMBERS), reduction="none"),
     "AveragePool": _op(1, rule=_pool, required=WINDOW, count_include_pad=0),
@@ -196,8 +198,10 @@ OPS: dict[str, Op] = {
 }
 
 QUANTIZED_OPS: dict[str, Op] = {  # what a quantised graph has besides
-    "QuantizeLinear": _op(3, constants=(1, 2), axis=1),
-    "DequantizeLinear": _op(3, constants=(1, 2), axis=1),  # axis may be absent from both where the scale is a scalar
+    "QuantizeLinear": _op(3, constants=(1, 2), types=(ANY,), axis=1),
+    "DequantizeLinear": _op(
+        3, constants=(1, 2), types=(ANY,), axis=1
+    ),  # axis may be absent from both where the scale is a scalar
 }
 
 REMEDIES = {  # op -> what would work; for others the list of ops says it
@@ -239,6 +243,8 @@ def _check_node(node: ir.Node, op: Op) -> None:
     if not least <= len(node.inputs) <= most or any(value is None for value in node.inputs):
         count = sum(value is not None for value in node.inputs)
         raise NotCanonical(f"{where(node)} has {count} inputs where the dialect has {least}; give every operand.")
+    if any(out.uses() or out.is_graph_output() for out in node.outputs[op.outputs :]):
+        raise NotCanonical(f"{where(node)}: its further outputs are read; compute them from its first.")
     for index in op.constants:
         if stored(node.inputs[index]) is None:
             name = given(node.inputs[index]).name

@@ -110,6 +110,8 @@ def clip(mb: Builder, x: Operand, low: Constant | None = None, high: Constant | 
     lo, hi = (d if c is None else float(c.float().reshape(())) for c, d in ((low, -np.inf), (high, np.inf)))
     if lo == 0 and hi in (6, np.inf):
         return mb.run("relu6" if hi == 6 else "relu", x=x)
+    if lo >= hi:  # MIL's clip wants an interval
+        return mb.run("minimum", x=mb.run("maximum", x=x, y=np.float32(lo)), y=np.float32(hi))
     if np.isfinite(lo) and np.isfinite(hi):
         return mb.run("clip", x=x, alpha=np.float32(lo), beta=np.float32(hi))
     if np.isfinite(lo):

@@ -24,11 +24,7 @@ def rewrite(graph: ir.Graph) -> int:
         if (
             (low, high) != (0, HIGHEST)
             and node.op_type == "Clip"
-            and [a is not None and a.ndim for a in bounds]
-            == [
-                0,
-                0,
-            ]
+            and [None if bound is None else bound.ndim for bound in bounds] == [0, 0]
         ):
             continue
         if (low, high) == (0, HIGHEST):
@@ -58,5 +54,7 @@ def clip_of(node: ir.Node) -> tuple[ir.Value, float, float] | None:
     if any(value is not None and scalar(value) is None for value in bounds):
         return None
     low, high = (scalar(value) for value in bounds)
+    if low is not None and high is not None:
+        low = min(low, high)  # beyond the upper bound the lower one has no say
     low = LOWEST if low is None else max(low, LOWEST)
     return given(node.inputs[0]), low, HIGHEST if high is None else min(high, HIGHEST)

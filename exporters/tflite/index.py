@@ -121,4 +121,3 @@ def tile(mb: Builder, x: Operand, repeats: Constant) -> Value:
 def identity(mb: Builder, x: Operand) -> Value:
     """An input or a constant that is an output, too: whoever writes the output copies it."""
     return mb.value(x)
-
