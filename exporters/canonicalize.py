@@ -16,7 +16,6 @@ from .passes import (
     clip,
     constant_folding,
     constant_operands,
-    control_flow,
     conv_bias,
     einsum,
     elementary,

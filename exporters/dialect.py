@@ -169,7 +169,7 @@ OPS: dict[str, Op] = {
     **{name: _op(2, types=(BOOLS,)) for name in ("And", "Or", "Xor")},
     "Not": _op(1, types=(BOOLS,)),
     "IsNaN": _op(1),
-    "Where": _op(3, types=(BOOLS, ANY)),
+    "Where": _op(3, types=(BOOLS, NUMBERS)),
     "Cast": _op(1, types=(ANY,), required=("to",)),
     # along axes
     "LayerNormalization": _op(3, constants=(1, 2), rule=_last_axis, axis=-1, epsilon=1e-5),

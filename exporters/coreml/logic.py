@@ -68,12 +68,10 @@ def is_nan(mb: Builder, x: Operand) -> Var:
 def where(mb: Builder, condition: Operand, a: Operand, b: Operand) -> Var:
     """select broadcasts nothing."""
     to = np.broadcast_shapes(*(tuple(x.shape) for x in (condition, a, b)))
-    parts = {"a": broadcast(mb, numbers(mb, a), to), "b": broadcast(mb, numbers(mb, b), to)}
     if not isinstance(condition, Constant) and tuple(condition.shape) != to:
         whole = broadcast(mb, numbers(mb, condition), to)
         condition = mb.run("cast", x=whole, dtype="bool")
-    chosen = mb.run("select", cond=broadcast(mb, condition, to), **parts)
-    return mb.run("cast", x=chosen, dtype="bool") if is_bool(mb, a) else chosen
+    return mb.run("select", cond=broadcast(mb, condition, to), a=broadcast(mb, a, to), b=broadcast(mb, b, to))
 
 
 def broadcast(mb: Builder, x: Operand, to: tuple[int, ...]) -> Operand:

@@ -10,7 +10,6 @@ from .builder import Builder, Operand, Var
 from .conv import window_pads
 from .table import lower
 
-
 REDUCTIONS = {
     "ReduceMean": "reduce_mean",
     "ReduceSum": "reduce_sum",

@@ -78,7 +78,8 @@ def _scan(node: ir.Node) -> list[ir.Value] | None:
     states, sequences = inputs[: len(inputs) - count], inputs[len(inputs) - count :]
     if any(value.shape is None or not value.shape.is_static() for value in sequences):
         return None
-    axes = [axis % len(shape(v)) for axis, v in zip(attribute(node, "scan_input_axes", (0,) * count), sequences)]
+    axes = attribute(node, "scan_input_axes", (0,) * count)
+    axes = [axis % len(shape(value)) for axis, value in zip(axes, sequences, strict=True)]
     backwards = attribute(node, "scan_input_directions", (0,) * count)
     turns = shape(sequences[0])[axes[0]]
     made = len(body.outputs) - len(states)

@@ -110,8 +110,11 @@ def _scatter_nd(node: ir.Node) -> ir.Value | None:
 
 
 def _scattered(rows: ir.Value, places: np.ndarray, new: ir.Value, reduction: str, node: ir.Node) -> ir.Value:
-    """rows (n, ...) with new (k, ...) at the constant `places` (k,). Each round takes the next update of every place."""
-    turn = np.array([int((places[:i] == place).sum()) for i, place in enumerate(places)], np.int64)
+    """rows (n, ...) with new (k, ...) at the constant `places` (k,). Each round takes every place's next update."""
+    seen: dict[int, int] = {}
+    turn = np.zeros(len(places), np.int64)  # how often the place came before
+    for i, place in enumerate(places.tolist()):
+        turn[i] = seen[place] = seen.get(place, -1) + 1
     rounds = range(turn.max(initial=-1) + 1)
     for current in rounds if reduction != "none" else (-1,):
         chosen = np.arange(len(places)) if current < 0 else np.flatnonzero(turn == current)

@@ -1,7 +1,7 @@
 """Gemm(x, W, b) -> Add(MatMul(x, W'), b')
 
-alpha, beta and transB go into the constants, transA becomes a Transpose. With a computed W or b, or one with a row each:
-Gemm(a, b, c) -> Add(Mul(MatMul(a', b'), alpha), Mul(c, beta)).
+alpha, beta and transB go into the constants, transA becomes a Transpose. With a computed W or b, or
+one b per row: Gemm(a, b, c) -> Add(Mul(MatMul(a', b'), alpha), Mul(c, beta)).
 """
 
 import numpy as np

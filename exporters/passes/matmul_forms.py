@@ -1,7 +1,7 @@
 """MatMul(W, x) -> Transpose(MatMul(Transpose(x), W')); MatMul(a, b) of unequal ranks -> Reshape of the lower one
 
-The first is for a constant W of two axes. A vector becomes a matrix of one row or column, and the result loses that axis.
-Leaves MatMul(x, W) and products of equal rank alone.
+The first is for a constant W of two axes. A vector becomes a matrix of one row or column, whose axis the result
+loses again. Leaves MatMul(x, W) and products of equal rank alone.
 """
 
 import onnx_ir as ir

@@ -1,5 +1,6 @@
 """CastLike(x, y) -> Cast(x, y's type); IsInf(x) -> Equal(Abs(x), infinity); Pow(x, of another type) -> Pow(x, Cast);
-Mod(integers, fmod=1) -> Sub(a, Mul(Div(a, b), b)); Clip | Relu of integers, Clip with computed bounds -> Min(Max(x, a), b)
+Mod(integers, fmod=1) -> Sub(a, Mul(Div(a, b), b)); Clip | Relu of integers, Clip with computed bounds ->
+Min(Max(x, a), b); Where(c, truth values) -> Or(And(c, a), And(Not(c), b))
 
 Leaves alone what the targets have as it is.
 """
@@ -84,4 +85,26 @@ def _relu(node: ir.Node) -> ir.Value | None:
     return emit(node, "Max", [x, zero], shape(x), dtype=x.dtype)
 
 
-REWRITES = {"CastLike": _cast_like, "IsInf": _is_inf, "Pow": _pow, "Mod": _mod, "Clip": _clip, "Relu": _relu}
+def _where(node: ir.Node) -> ir.Value | None:
+    """ONNX Runtime chooses among numbers only."""
+    condition, a, b = map(given, node.inputs)
+    if a.dtype != ir.DataType.BOOL:
+        return None
+    to, dtype = shape(node.outputs[0]), ir.DataType.BOOL
+    other = emit(node, "Not", [condition], shape(condition), dtype=dtype)
+    parts = []
+    for chooses, x in ((condition, a), (other, b)):
+        both = np.broadcast_shapes(shape(chooses), shape(x))
+        parts.append(emit(node, "And", [chooses, x], both, dtype=dtype))
+    return emit(node, "Or", parts, to, dtype=dtype)
+
+
+REWRITES = {
+    "Where": _where,
+    "CastLike": _cast_like,
+    "IsInf": _is_inf,
+    "Pow": _pow,
+    "Mod": _mod,
+    "Clip": _clip,
+    "Relu": _relu,
+}

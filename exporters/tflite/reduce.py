@@ -12,7 +12,6 @@ from .builder import Builder, Operand, Value
 from .table import lower
 from .view import View
 
-
 REDUCTIONS = {
     "ReduceMean": "MEAN",
     "ReduceSum": "SUM",
