@@ -7,7 +7,7 @@ from types import ModuleType
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-from .dialect import check
+from .dialect import OPS, check
 from .graph import array, remove_dead
 from .passes import (
     activations,
@@ -20,17 +20,22 @@ from .passes import (
     conv_bias,
     conv_transpose,
     depth_to_space,
+    einsum,
+    elementary,
     expand,
     explicit_attributes,
     explicit_pads,
     explicit_reshape,
     explicit_slice,
+    flat_indices,
+    function_bodies,
     gather_to_slice,
     gelu,
     gemm_to_linear,
     hard_sigmoid,
     hard_sigmoid_to_clip,
     hard_swish,
+    index_forms,
     layer_norm,
     layer_norm_affine,
     layer_norm_scale,
@@ -38,8 +43,10 @@ from .passes import (
     merge_views,
     mish,
     names,
+    narrow_types,
     no_ops,
     normalizations,
+    number_forms,
     old_resize,
     one_spatial_axis,
     operand_order,
@@ -48,17 +55,25 @@ from .passes import (
     pad_into_window,
     pad_modes,
     pools,
-    reduce_mean,
+    reductions,
     resize,
     softplus,
     split_linear,
     split_to_slices,
     static_shapes,
+    variadic,
 )
 
 FORMS = (  # each op in its one form
     constant_folding,
+    narrow_types,
     no_ops,
+    number_forms,
+    variadic,
+    elementary,
+    index_forms,
+    flat_indices,
+    einsum,
     expand,
     split_to_slices,
     gather_to_slice,
@@ -74,7 +89,7 @@ FORMS = (  # each op in its one form
     pools,
     normalizations,
     activations,
-    reduce_mean,
+    reductions,
     batch_norm,
     gemm_to_linear,
     matmul_forms,
@@ -110,8 +125,14 @@ def canonicalize(model: ir.Model) -> ir.Model:
     if version is not None and version < old_resize.FIRST:
         old_resize.rewrite(model.graph)
     static_shapes.infer(model)
-    for stage in (FORMS, IDIOMS, FOLDS):
+    for stage in (FORMS, IDIOMS):
         repeat(stage, model.graph)
+    while (defined := function_bodies.expand(model, lambda op_type: op_type not in OPS)) is not model:
+        model = defined
+        static_shapes.infer(model)
+        for stage in (FORMS, IDIOMS):
+            repeat(stage, model.graph)
+    repeat(FOLDS, model.graph)
     for step in FINISH:
         step.rewrite(model.graph)
     check(model)

@@ -25,6 +25,7 @@ class Op:
     constants: frozenset[int] = frozenset()  # inputs that are initializers
     defaults: Mapping[str, Any] = field(default_factory=dict)  # what an attribute means where ONNX lets it be absent
     rule: Callable[[ir.Node], str | None] = lambda node: None  # what is wrong with a node, or None
+    outputs: int = 1
     types: tuple[frozenset[ir.DataType], ...] = (FLOATS,)  # of each computed input; of those behind it, the last
     absent: frozenset[int] = frozenset()  # inputs that are left out
 
@@ -35,13 +36,16 @@ def _op(
     *,
     constants=(),
     rule=lambda node: None,
+    outputs=1,
     types=(FLOATS,),
     required=(),
     absent=(),
     **defaults,
 ) -> Op:
     attributes = frozenset(required) | frozenset(defaults)
-    return Op((least, most or least), attributes, frozenset(constants), defaults, rule, types, frozenset(absent))
+    return Op(
+        (least, most or least), attributes, frozenset(constants), defaults, rule, outputs, types, frozenset(absent)
+    )
 
 
 def _rank(node: ir.Node, index: int = 0) -> int:
@@ -54,12 +58,12 @@ def stored(value: ir.Value | None) -> np.ndarray | None:
     return const_value(dequantize.inputs[0] if dequantize is not None else value)
 
 
-def _conv(node: ir.Node) -> str | None:
+def _two_spatial_axes(node: ir.Node) -> str | None:
     return None if _rank(node) == 4 else f"it has {_rank(node) - 2} spatial axes, not 2"
 
 
 def _conv_transpose(node: ir.Node) -> str | None:
-    return _conv(node) or (None if attribute(node, "group", 1) == 1 else "it has groups")
+    return _two_spatial_axes(node) or (None if attribute(node, "group", 1) == 1 else "it has groups")
 
 
 def _resize(node: ir.Node) -> str | None:
@@ -115,12 +119,6 @@ def _reduce(node: ir.Node) -> str | None:
     return None if axes and axes == sorted(set(axes)) and axes[0] >= 0 else f"its axes are {axes}"
 
 
-def _pool(node: ir.Node) -> str | None:
-    if any(out.uses() or out.is_graph_output() for out in node.outputs[1:]):
-        return "its indices are read"
-    return None if _rank(node) == 4 else f"it has {_rank(node) - 2} spatial axes, not 2"
-
-
 def _reshape(node: ir.Node) -> str | None:
     to = tuple(array(node.inputs[1]).tolist())
     return None if to == shape(node.outputs[0]) else f"its shape is written {to}"
@@ -173,7 +171,7 @@ RESIZING = ("mode", "coordinate_transformation_mode", "nearest_mode")
 
 OPS: dict[str, Op] = {
     # layers with weights
-    "Conv": _op(3, constants=(1, 2), rule=_conv, required=(*WINDOW, "dilations"), group=1),
+    "Conv": _op(3, constants=(1, 2), rule=_two_spatial_axes, required=(*WINDOW, "dilations"), group=1),
     "ConvTranspose": _op(3, constants=(1, 2), rule=_conv_transpose, required=(*WINDOW, "output_padding")),
     "MatMul": _op(2, rule=_matmul),
     # element by element
@@ -198,7 +196,7 @@ OPS: dict[str, Op] = {
     **{name: _op(2, types=(BOOLS,)) for name in ("And", "Or", "Xor")},
     "Not": _op(1, types=(BOOLS,)),
     "IsNaN": _op(1),
-    "Where": _op(3, types=(BOOLS, ANY)),
+    "Where": _op(3, types=(BOOLS, NUMBERS)),
     "Cast": _op(1, types=(ANY,), required=("to",)),
     # along axes
     "LayerNormalization": _op(3, constants=(1, 2), rule=_last_axis, axis=-1, epsilon=1e-5),
@@ -212,11 +210,11 @@ OPS: dict[str, Op] = {
     "CumSum": _op(2, constants=(1,), types=(NUMBERS,), exclusive=0, reverse=0),
     # indices
     **{name: _op(1, rule=_arg, types=(NUMBERS,), axis=0, keepdims=1, select_last_index=0) for name in ARGS},
-    "TopK": _op(2, constants=(1,), rule=_top_k, types=(NUMBERS,), axis=-1, largest=1, sorted=1),
+    "TopK": _op(2, constants=(1,), rule=_top_k, outputs=2, types=(NUMBERS,), axis=-1, largest=1, sorted=1),
     "Gather": _op(2, rule=_axis, types=(ANY, INTEGERS), axis=0),
     "ScatterND": _op(3, types=(NUMBERS, INTEGERS, NUMBERS), reduction="none"),
-    "AveragePool": _op(1, rule=_pool, required=WINDOW, count_include_pad=0),
-    "MaxPool": _op(1, rule=_pool, required=(*WINDOW, "dilations")),
+    "AveragePool": _op(1, rule=_two_spatial_axes, required=WINDOW, count_include_pad=0),
+    "MaxPool": _op(1, rule=_two_spatial_axes, required=(*WINDOW, "dilations")),
     "Resize": _op(4, constants=(3,), absent=(1, 2), rule=_resize, required=RESIZING),
     # order and shape
     "Reshape": _op(2, constants=(1,), rule=_reshape, types=(ANY,)),
@@ -229,8 +227,10 @@ OPS: dict[str, Op] = {
 }
 
 QUANTIZED_OPS: dict[str, Op] = {  # what a quantised graph has besides
-    "QuantizeLinear": _op(3, constants=(1, 2), axis=1),
-    "DequantizeLinear": _op(3, constants=(1, 2), axis=1),  # axis may be absent from both where the scale is a scalar
+    "QuantizeLinear": _op(3, constants=(1, 2), types=(ANY,), axis=1),
+    "DequantizeLinear": _op(
+        3, constants=(1, 2), types=(ANY,), axis=1
+    ),  # axis may be absent from both where the scale is a scalar
 }
 
 REMEDIES = {  # op -> what would work; for others the list of ops says it
@@ -280,6 +280,8 @@ def _check_node(node: ir.Node, op: Op) -> None:
         count = sum(value is not None for value in node.inputs)
         remedy = REMEDIES.get(node.op_type, "give every operand")
         raise NotCanonical(f"{where(node)} has {count} inputs where the dialect has {least}; {remedy}.")
+    if any(out.uses() or out.is_graph_output() for out in node.outputs[op.outputs :]):
+        raise NotCanonical(f"{where(node)}: its further outputs are read; compute them from its first.")
     for index in op.constants:
         if stored(node.inputs[index]) is None:
             name = given(node.inputs[index]).name

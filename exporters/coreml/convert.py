@@ -154,10 +154,10 @@ def _check_labels(model: ir.Model, labels: Sequence[str]) -> None:
     if len(labels) != shapes[0][1]:
         raise ValueError(f"there are {len(labels)} labels for {shapes[0][1]} classes")
     first: dict[str, int] = {}
-    for index, label in enumerate(labels):
-        if first.setdefault(label, index) != index:
+    for number, label in enumerate(labels):
+        if first.setdefault(label, number) != number:
             raise ValueError(
-                f"label {label!r} stands for the classes {first[label]} and {index}; Core ML needs distinct ones"
+                f"label {label!r} stands for the classes {first[label]} and {number}; Core ML needs distinct ones"
             )
 
 

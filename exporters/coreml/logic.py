@@ -66,10 +66,24 @@ def is_nan(mb: Builder, x: Operand) -> Var:
 
 @lower("Where")
 def where(mb: Builder, condition: Operand, a: Operand, b: Operand) -> Var:
-    if is_bool(mb, a):
-        chosen = mb.run("select", cond=condition, a=numbers(mb, a), b=numbers(mb, b))
-        return mb.run("cast", x=chosen, dtype="bool")
-    return mb.run("select", cond=condition, a=a, b=b)
+    """select broadcasts nothing."""
+    to = np.broadcast_shapes(*(tuple(x.shape) for x in (condition, a, b)))
+    if not isinstance(condition, Constant) and tuple(condition.shape) != to:
+        whole = broadcast(mb, numbers(mb, condition), to)
+        condition = mb.run("cast", x=whole, dtype="bool")
+    return mb.run("select", cond=broadcast(mb, condition, to), a=broadcast(mb, a, to), b=broadcast(mb, b, to))
+
+
+def broadcast(mb: Builder, x: Operand, to: tuple[int, ...]) -> Operand:
+    """The operand with all the elements that broadcasting gives it."""
+    if tuple(x.shape) == to:
+        return x
+    if isinstance(x, Constant):
+        return Constant(np.broadcast_to(x.array, to))
+    dims = (1,) * (len(to) - len(x.shape)) + tuple(x.shape)
+    if dims != tuple(x.shape):
+        x = mb.run("reshape", x=x, shape=list(dims))
+    return mb.run("tile", x=x, reps=[size // have for size, have in zip(to, dims, strict=True)])
 
 
 @lower("Cast")

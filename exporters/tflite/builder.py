@@ -242,8 +242,8 @@ class Builder:
         shape = tuple(shape)
         if self.shape(tensor) == shape:
             return tensor
-        target = self.const(np.array(shape, np.int32))
-        return self.cached("RESHAPE", [tensor, target], shape, self.tensors[tensor].quant, newShape=shape)
+        target = [self.const(np.array(shape, np.int32))] if shape else []  # a constant without elements is none
+        return self.cached("RESHAPE", [tensor, *target], shape, self.tensors[tensor].quant, newShape=shape)
 
     def _transposed(self, x: Value, groups: Groups) -> int:
         """The buffer of `x` reordered to `groups`; its shape is that of `groups` where the rank allows."""

@@ -108,9 +108,8 @@ class _Lowering:
         tensor = self.builder.contiguous(self.builder.value(self.operand(value))).tensor
         constant = self.builder.tensors[tensor].data is not None
         if constant or tensor in self.inputs.values() or tensor in self.outputs:  # an output is computed, and one only
-            tensor = self.builder.emit(
-                "RESHAPE", [tensor, self.builder.const(np.array(shape(value), np.int32))], shape(value)
-            )
+            target = [self.builder.const(np.array(shape(value), np.int32))] if shape(value) else []
+            tensor = self.builder.emit("RESHAPE", [tensor, *target], shape(value), newShape=shape(value))
         self.builder.tensors[tensor].name = name_of(value)
         self.outputs.add(tensor)
         return tensor

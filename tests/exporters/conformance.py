@@ -32,6 +32,8 @@ PARAMETERS: Mapping[str, tuple[int, ...]] = {
     **dict.fromkeys(("InstanceNormalization", "RMSNormalization", "Clip", "OneHot", "Range"), (1, 2)),
     **dict.fromkeys(("Reshape", "Expand", "Tile", "Squeeze", "Unsqueeze", "Split", "TopK", "CumSum", "Trilu"), (1,)),
     **dict.fromkeys(("PRelu", "AffineGrid", "CenterCropPad", "Dropout", "CumProd"), (1, 2)),
+    "If": (0,),
+    "Loop": (0, 1),
     "BatchNormalization": (1, 2, 3, 4),
     "Slice": (1, 2, 3, 4),
     "Pad": (1, 2, 3),
@@ -44,7 +46,16 @@ PARAMETERS: Mapping[str, tuple[int, ...]] = {
     "QuantizeLinear": (1, 2),
     "DequantizeLinear": (1, 2),
 }
-TYPES = {"FLOAT", "INT8", "UINT8", "INT32", "INT64", "BOOL"}  # a case of other types is not counted
+TYPES = {
+    "FLOAT",
+    "FLOAT16",
+    "DOUBLE",
+    "INT8",
+    "UINT8",
+    "INT32",
+    "INT64",
+    "BOOL",
+}  # a case of other types is not counted
 NOT_COUNTED = (  # operators of training, text, sequences and trees, and what is random
     {"Adagrad", "Adam", "Momentum", "Gradient", "StringConcat", "StringNormalizer", "StringSplit", "RegexFullMatch"}
     | {"TfIdfVectorizer", "ImageDecoder", "LabelEncoder", "TreeEnsemble", "ArrayFeatureExtractor", "Binarizer"}
