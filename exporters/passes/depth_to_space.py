@@ -15,9 +15,13 @@ def rewrite(graph: ir.Graph) -> int:
             continue
         x, block = node.inputs[0], attribute(node, "blocksize")
         n, c, h, w = shape(x)
+        blocks_first = (
+            attribute(node, "mode", "DCR") == "DCR"
+        )  # depth, column, row; else they are innermost in the depth
         if node.op_type == "SpaceToDepth":
-            parts, perm = (n, c, h // block, block, w // block, block), (0, 3, 5, 1, 2, 4)
-        elif attribute(node, "mode", "DCR") == "DCR":  # depth, column, row: the blocks are outermost in the depth
+            parts = (n, c, h // block, block, w // block, block)
+            perm = (0, 3, 5, 1, 2, 4) if blocks_first else (0, 1, 3, 5, 2, 4)
+        elif blocks_first:
             parts, perm = (n, block, block, c // block**2, h, w), (0, 3, 4, 1, 5, 2)
         else:
             parts, perm = (n, c // block**2, block, block, h, w), (0, 1, 4, 2, 5, 3)
