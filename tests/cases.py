@@ -256,7 +256,9 @@ for tag, attrs, out in [
 case("average_pool_same", X, "float[1,6,8,10] y", "y = AveragePool <kernel_shape=[3,3], pads=[1,1,1,1]> (x)")
 
 # truth values, integers and indices
-for op in ("Sign", "Floor", "Ceil", "Round", "Sin", "Cos", "Atan"):
+for op in ("Floor", "Ceil", "Round"):  # few numbers, none of which half precision takes across a border
+    case(f"unary_{op.lower()}", "float[2,3,5] x", "float[2,3,5] y", f"y = {op} (x)")
+for op in ("Sign", "Sin", "Cos", "Atan"):
     case(f"unary_{op.lower()}", X, "float[1,6,8,10] y", f"e = Mul (x, c) y = {op} (e)", c=[3.0])
 case("log", X, "float[1,6,8,10] y", "e = Exp (x) f = Add (e, c) y = Log (f)", c=[0.5])
 case("unary_not", "bool[2,3,5] x", "float[2,3,5] y", "n = Not (x) y = Cast <to=1> (n)")

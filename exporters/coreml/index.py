@@ -8,6 +8,7 @@ import numpy as np
 
 from ..quantization import Constant
 from .builder import Builder, Operand, Var
+from .logic import is_bool, numbers
 from .table import lower
 
 
@@ -30,7 +31,8 @@ def top_k(mb: Builder, x: Operand, k: Constant, *, axis: int = -1, largest: int 
 @lower("Gather")
 def gather(mb: Builder, x: Operand, indices: Operand, *, axis: int = 0) -> Var:
     """From iOS 17 on indices are not negative: computed ones are taken modulo the size."""
-    return mb.run("gather", x=x, indices=_places(mb, indices, x.shape[axis]), axis=axis)
+    taken = mb.run("gather", x=numbers(mb, x), indices=_places(mb, indices, x.shape[axis]), axis=axis)
+    return mb.run("cast", x=taken, dtype="bool") if is_bool(mb, x) else taken
 
 
 def _places(mb: Builder, indices: Operand, size: int | Sequence[int]) -> Operand:

@@ -124,6 +124,9 @@ def _scattered(rows: ir.Value, places: np.ndarray, new: ir.Value, reduction: str
             part = emit(node, COMBINE[reduction], [old, part], shape(part), dtype=rows.dtype)
         source = np.arange(shape(rows)[0])
         source[places[chosen]] = shape(rows)[0] + np.arange(len(chosen))  # of equal places the last one counts
+        if (source >= shape(rows)[0]).all():  # nothing of what was there is left
+            rows = gathered(part, source - shape(rows)[0], 0, node)
+            continue
         joined = (shape(rows)[0] + len(chosen), *shape(rows)[1:])
         both = emit(node, "Concat", [rows, part], joined, {"axis": 0}, dtype=rows.dtype)
         rows = gathered(both, source, 0, node)
