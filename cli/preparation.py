@@ -1,5 +1,6 @@
 """This file is the first half of `export`, which all targets share: model, inputs, float graph, calibration."""
 
+import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,10 +13,11 @@ from .inputs import GENERATED, NOT_REAL, NUM_CALIBRATION, Inputs, apart, to_cali
 from .job import Job
 from .labels import check_labels, read_labels
 from .reference import INPUT, reference
-from .subject import Subject
+from .subject import Subject, is_factory
 
 if TYPE_CHECKING:
     import onnx_ir as ir
+    from torch import nn
 
     from ..quantize import Statistics
 
@@ -108,9 +110,23 @@ def to_graph(subject: Subject, console: Console, seconds: dict[str, float]) -> "
 
     with console.stage("export from PyTorch", seconds, "torch_export"):
         example = (torch.zeros(subject.input_shape),)
-        graph = from_torch(subject.module, example, input_names=(INPUT,), output_names=subject.output_names)
+        graph = from_torch(fused(subject), example, input_names=(INPUT,), output_names=subject.output_names)
     with console.stage("canonicalize", seconds, "canonicalize"):
         return canonicalize(graph)
+
+
+def fused(subject: Subject) -> "nn.Module":
+    """A copy of a zoo model whose training branches are fused; the reference keeps them.
+
+    A module of the user's own comes back itself: what a method `fuse` of it does is not known.
+    """
+    from ..models import fuse
+
+    if is_factory(subject.model):
+        return subject.module
+    module = copy.deepcopy(subject.module)
+    fuse(module)
+    return module
 
 
 def calibrated(graph: "ir.Model", calibration: Inputs, console: Console, seconds: dict[str, float]) -> "Statistics":

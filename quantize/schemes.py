@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from ..exporters.graph import scalar, shape
 from ..exporters.tflite.kernels import ADD_LIMITS, GEMM_LIMITS, MUL_LIMITS, SIGMOID, TANH
-from . import hard_swish
+from . import channel_affine, hard_swish
 from .qparams import QParams
 from .statistics import Statistics
 
@@ -41,18 +41,27 @@ class Kernel:
     refuses: Callable[[ir.Node], str | None] = lambda node: None  # why this node cannot run on the kernel
 
 
+Rewrite = Callable[[ir.Model, Statistics], tuple[ir.Model, Statistics]]
+
+
 @dataclass(frozen=True)
 class Scheme:
     """A target's kernels by kind; every other kind is a float island. `islands` says why, for the ones we know.
 
-    `rewrite` puts the float graph, and the statistics of its values, into the form that the kernels like.
+    `rewrites` put the float graph, and the statistics of its values, into the form that the kernels like.
     """
 
     name: str
     kernels: Mapping[str, Kernel]
     activations: Literal["int8", "uint8"] = "int8"  # the same real numbers either way
     islands: Mapping[str, str] = field(default_factory=dict)
-    rewrite: Callable[[ir.Model, Statistics], tuple[ir.Model, Statistics]] = lambda model, stats: (model, stats)
+    rewrites: tuple[Rewrite, ...] = ()
+
+    def rewrite(self, model: ir.Model, stats: Statistics) -> tuple[ir.Model, Statistics]:
+        """All rewrites, one after the other; `model` itself is left as it was."""
+        for rewrite in self.rewrites:
+            model, stats = rewrite(model, stats)
+        return model, stats
 
 
 LARGEST_DEPTHWISE = 5  # larger windows have no fast int8 kernel: 7x7 is 14-20 times slower per weight than 5x5
@@ -108,7 +117,7 @@ TFLITE_XNNPACK = Scheme(
         "Relu": "int8 RELU on its own is not delegated",
         "Clip": "int8 RELU6 on its own is not delegated",
     },
-    rewrite=hard_swish.rewrite,
+    rewrites=(channel_affine.rewrite, hard_swish.rewrite),
 )
 
 # The Neural Engine multiplies int8 by int8, from the A17 Pro on, where weights and activations are quantised; the rest
