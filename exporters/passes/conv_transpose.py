@@ -59,7 +59,7 @@ def canonical(node: ir.Node) -> ir.Value:
         "dilations": dilations,
         "group": group,
     }
-    return emit(node, "Conv", [x, constant(node.graph, turned, node.inputs[1].name), bias], to, attributes)
+    return emit(node, "Conv", [x, constant(node.graph, turned, name_of(node.inputs[1])), bias], to, attributes)
 
 
 def pads_of(node: ir.Node) -> tuple[list[int], list[int]]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import Operand, attribute, const_value, constant, emit, given, producer, replace, reshape, shape
+from ..graph import Operand, array, attribute, const_value, constant, emit, given, producer, replace, reshape, shape
 from .clip import HIGHEST
 
 TINY = 1e-12  # below every norm but zero's, as in PyTorch's normalize
@@ -119,9 +119,11 @@ def _layer(node: ir.Node) -> ir.Value | None:
         if not computed and beta is not None and shape(gamma) == shape(beta) == dims[-1:]:
             return None
         size, attributes = dims[-1:], {"axis": axis, "epsilon": epsilon}
-        scale = np.ones(size) if computed else np.broadcast_to(given(gamma).const_value.numpy(), size)
-        shift = np.zeros(size) if computed or beta is None else np.broadcast_to(beta.const_value.numpy(), size)
-        operands = [constant(node.graph, a.astype(np.float32), n) for a, n in ((scale, "weight"), (shift, "bias"))]
+        scale = np.ones(size) if computed else np.broadcast_to(array(gamma), size)
+        shift = np.zeros(size) if computed or beta is None else np.broadcast_to(array(beta), size)
+        operands = [
+            constant(node.graph, numbers.astype(np.float32), n) for numbers, n in ((scale, "weight"), (shift, "bias"))
+        ]
         value = emit(node, "LayerNormalization", [x, *operands], dims, attributes)
         return affine(value, gamma, beta, shape(gamma), node) if computed else value
     difference, average, variance = centred(x, range(axis, len(dims)), node)

@@ -5,7 +5,7 @@ Leaves a node alone that has another number of spatial axes, or computed weights
 
 import onnx_ir as ir
 
-from ..graph import attribute, const_value, constant, emit, replace, reshape, shape
+from ..graph import array, attribute, const_value, constant, emit, name_of, replace, reshape, shape
 
 PER_AXIS = {  # attribute -> what it is for the new axis
     "kernel_shape": 1,
@@ -33,7 +33,7 @@ def rewrite(graph: ir.Graph) -> int:
             before, after = attributes["pads"]
             attributes["pads"] = (0, before, 0, after)
         if weights:  # (o, i, k) -> (o, i, 1, k)
-            weights[0] = constant(graph, arrays[0][:, :, None], weights[0].name)
+            weights[0] = constant(graph, array(weights[0])[:, :, None], name_of(weights[0]))
         n, c, w = shape(node.outputs[0])
         x = reshape(x, (*shape(x)[:2], 1, shape(x)[2]), node)
         out = emit(node, node.op_type, [x, *weights], (n, c, 1, w), attributes)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from ..graph import array, attribute, producer, scalar, shape, sole_consumer
+from ..graph import array, attribute, const_value, producer, scalar, shape, sole_consumer
 
 LOW = -1e30  # no network computes less
 
@@ -40,7 +40,7 @@ def taken_in(node: ir.Node) -> bool:
 
 def amounts(pad: ir.Node) -> list[int] | None:
     """(top, left, bottom, right) of a canonical Pad; None where it is another, or pads other axes."""
-    if attribute(pad, "mode", "constant") != "constant" or len(pad.inputs) != 3 or pad.inputs[1].const_value is None:
+    if attribute(pad, "mode", "constant") != "constant" or len(pad.inputs) != 3 or const_value(pad.inputs[1]) is None:
         return None
     pads = array(pad.inputs[1]).tolist()
     others = len(pads) != 8 or any(pads[i] for i in (0, 1, 4, 5)) or min(pads) < 0
