@@ -7,9 +7,10 @@ from types import ModuleType
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-from .dialect import check
+from .dialect import OPS, check
 from .graph import array, remove_dead
 from .passes import (
+    activations,
     attention_scale,
     batch_norm,
     channel_affine,
@@ -17,46 +18,79 @@ from .passes import (
     constant_folding,
     constant_operands,
     conv_bias,
+    conv_transpose,
+    depth_to_space,
+    einsum,
+    elementary,
     expand,
     explicit_attributes,
     explicit_pads,
     explicit_reshape,
     explicit_slice,
+    flat_indices,
+    function_bodies,
     gather_to_slice,
     gelu,
     gemm_to_linear,
     hard_sigmoid,
     hard_sigmoid_to_clip,
     hard_swish,
-    instance_norm,
+    index_forms,
     layer_norm,
     layer_norm_affine,
     layer_norm_scale,
     matmul_forms,
     merge_views,
+    mish,
     names,
+    narrow_types,
     no_ops,
+    normalizations,
+    number_forms,
+    old_resize,
+    one_spatial_axis,
     operand_order,
     opset,
     pad,
-    reduce_mean,
+    pad_into_window,
+    pad_modes,
+    pools,
+    reductions,
+    resize,
+    softplus,
     split_linear,
     split_to_slices,
     static_shapes,
+    variadic,
 )
 
 FORMS = (  # each op in its one form
     constant_folding,
+    narrow_types,
     no_ops,
+    number_forms,
+    variadic,
+    elementary,
+    index_forms,
+    flat_indices,
+    einsum,
     expand,
     split_to_slices,
     gather_to_slice,
     explicit_slice,
+    pad_modes,
     pad,
+    depth_to_space,
+    resize,
+    one_spatial_axis,
     explicit_pads,
-    reduce_mean,
+    pad_into_window,
+    conv_transpose,
+    pools,
+    normalizations,
+    activations,
+    reductions,
     batch_norm,
-    instance_norm,
     gemm_to_linear,
     matmul_forms,
     constant_operands,
@@ -65,7 +99,7 @@ FORMS = (  # each op in its one form
     conv_bias,
     explicit_reshape,
 )
-IDIOMS = (hard_swish, hard_sigmoid, gelu, layer_norm)  # each idiom as its one op
+IDIOMS = (hard_swish, hard_sigmoid, gelu, softplus, mish, layer_norm)  # each idiom as its one op
 FOLDS = (  # what the weights can take in
     merge_views,
     layer_norm_scale,
@@ -86,10 +120,19 @@ def canonicalize(model: ir.Model) -> ir.Model:
     Raises UnsupportedOp, NotCanonical or DynamicShape where it cannot be done.
     """
     model = own_copy(model)
+    version = model.graph.opset_imports.get("")
     model = opset.convert(model)
+    if version is not None and version < old_resize.FIRST:
+        old_resize.rewrite(model.graph)
     static_shapes.infer(model)
-    for stage in (FORMS, IDIOMS, FOLDS):
+    for stage in (FORMS, IDIOMS):
         repeat(stage, model.graph)
+    while (defined := function_bodies.expand(model, lambda op_type: op_type not in OPS)) is not model:
+        model = defined
+        static_shapes.infer(model)
+        for stage in (FORMS, IDIOMS):
+            repeat(stage, model.graph)
+    repeat(FOLDS, model.graph)
     for step in FINISH:
         step.rewrite(model.graph)
     check(model)

@@ -90,6 +90,7 @@ TFLITE_XNNPACK = Scheme(
     "tflite-xnnpack",
     kernels={
         "Conv": _GEMM(weight_axis=0, refuses=_large_depthwise),  # OIHW
+        "ConvTranspose": _GEMM(weight_axis=1),  # IOHW
         "Linear": _GEMM(weight_axis=1),  # (in, out)
         # XNNPACK runs int8 BATCH_MATMUL only if the second operand's zero point is 0; the builtin is 33 times slower.
         "MatMul": Kernel(operands=2, symmetric=(1,)),
@@ -102,6 +103,7 @@ TFLITE_XNNPACK = Scheme(
         "Concat": Kernel(operands=None, same_parameters=True, light=True, moves_data=True),
         "Slice": Kernel(same_parameters=True, light=True, moves_data=True),
         "MaxPool": Kernel(same_parameters=True),
+        "Resize": Kernel(same_parameters=True, light=True),
         "Pad": Kernel(same_parameters=True, refuses=_nonzero_pad),
     },
     islands={

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..number_types import narrowed
 from ..quantization import Constant
 
 Var = Any  # coremltools.converters.mil.mil.Var: a computed value, with .shape
@@ -52,7 +53,14 @@ class Builder:
             axis=np.int32(quant.axis),
         )
 
+    def type_of(self, var: Var) -> str:
+        """MIL's name of a computed value's type: "fp32", "int32" or "bool"."""
+        from coremltools.converters.mil.mil import types
+
+        return types.builtin_to_string(var.dtype)
+
     def _argument(self, value: Any) -> Any:
         if isinstance(value, Constant):
-            return value.float()
+            array = value.float()
+            return narrowed(array, f"coreml: '{self.target.name}'") if array.dtype == np.int64 else array
         return [self._argument(v) for v in value] if isinstance(value, list) else value

@@ -1,12 +1,13 @@
 """Gemm(x, W, b) -> Add(MatMul(x, W'), b')
 
-alpha, beta and transB go into the constants, transA becomes a Transpose. Leaves a Gemm alone whose W or b is computed.
+alpha, beta and transB go into the constants, transA becomes a Transpose. With a computed W or b, or
+one b per row: Gemm(a, b, c) -> Add(Mul(MatMul(a', b'), alpha), Mul(c, beta)).
 """
 
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import attribute, const_value, given, replace, transpose
+from ..graph import attribute, const_value, constant, emit, given, replace, shape, transpose
 from .weighted import emit_linear
 
 
@@ -17,10 +18,13 @@ def rewrite(graph: ir.Graph) -> int:
             continue
         weight = const_value(node.inputs[1])
         bias = const_value(node.inputs[2]) if len(node.inputs) > 2 else None
-        if weight is None or (bias is None and len(node.inputs) > 2 and node.inputs[2] is not None):
+        computed = bias is None and len(node.inputs) > 2 and node.inputs[2] is not None
+        rows = bias is not None and bias.ndim == 2 and bias.shape[0] != 1  # a bias per row is no bias
+        if weight is None or computed or rows:
+            replace(node.outputs[0], products(node))
+            graph.remove(node, safe=True)
+            count += 1
             continue
-        if bias is not None and bias.ndim == 2 and bias.shape[0] != 1:
-            continue  # a bias per row is no bias
         weight = weight.T if attribute(node, "transB", 0) else weight  # (out, in) -> (in, out)
         weight = weight * np.float32(attribute(node, "alpha", 1.0))
         if bias is not None:
@@ -32,6 +36,25 @@ def rewrite(graph: ir.Graph) -> int:
         graph.remove(node, safe=True)
         count += 1
     return count
+
+
+def products(node: ir.Node) -> ir.Value:
+    """The node in its three steps, whatever its operands are."""
+    to = shape(node.outputs[0])
+    a, b = (
+        transpose(value, (1, 0), node) if attribute(node, name, 0) else given(value)
+        for value, name in zip(node.inputs[:2], ("transA", "transB"), strict=True)
+    )
+    y = scaled(emit(node, "MatMul", [a, b], to), attribute(node, "alpha", 1.0), node)
+    if len(node.inputs) < 3 or node.inputs[2] is None:
+        return y
+    return emit(node, "Add", [y, scaled(given(node.inputs[2]), attribute(node, "beta", 1.0), node)], to)
+
+
+def scaled(value: ir.Value, factor: float, before: ir.Node) -> ir.Value:
+    if factor == 1:
+        return value
+    return emit(before, "Mul", [value, constant(before.graph, np.array(factor, np.float32), "factor")], shape(value))
 
 
 def bias_name(node: ir.Node) -> str | None:
