@@ -92,8 +92,8 @@ def prepared(case: Any) -> tuple[ir.Model, dict[str, np.ndarray], list[np.ndarra
     """(the model with its parameters as constants and its shapes fixed, inputs, expected outputs)."""
     model = onnx.ModelProto()
     model.CopyFrom(case.model)
-    inputs, outputs = case.data_sets[0]
-    feeds = {value.name: np.asarray(array) for value, array in zip(model.graph.input, inputs, strict=False)}
+    inputs, outputs = ([_array(item) for item in part] for part in case.data_sets[0])
+    feeds = {value.name: array for value, array in zip(model.graph.input, inputs, strict=False)}
     fixed = {
         name
         for node in model.graph.node
@@ -111,7 +111,11 @@ def prepared(case: Any) -> tuple[ir.Model, dict[str, np.ndarray], list[np.ndarra
         value.type.tensor_type.shape.CopyFrom(onnx.TensorShapeProto())
         for size in array.shape:
             value.type.tensor_type.shape.dim.add().dim_value = size
-    return ir.from_proto(model), feeds, [np.asarray(output) for output in outputs]
+    return ir.from_proto(model), feeds, outputs
+
+
+def _array(item: Any) -> np.ndarray:
+    return onnx.numpy_helper.to_array(item) if isinstance(item, onnx.TensorProto) else np.asarray(item)
 
 
 def run(name: str, target: str) -> str:
@@ -242,7 +246,7 @@ def operator(name: str) -> str:
 def is_float(name: str) -> bool:
     """Whether a case's first input is of real numbers, and none is empty."""
     case = cases()[name]
-    arrays = [np.asarray(array) for array in case.data_sets[0][0]]
+    arrays = [_array(item) for item in case.data_sets[0][0]]
     return bool(arrays) and arrays[0].dtype.kind == "f" and all(array.size for array in arrays)
 
 
