@@ -65,7 +65,7 @@ def collect(
     """
     values = [*model.graph.inputs, *(o for n in model.graph if n.op_type not in VIEWS for o in n.outputs)]
     observed = {v.name: v for v in values if v.name and v.dtype == ir.DataType.FLOAT}
-    inputs = {name_of(v): (shape(v), v.dtype.numpy()) for v in model.graph.inputs}
+    inputs = {name_of(v): (shape(v), (v.dtype or ir.DataType.FLOAT).numpy()) for v in model.graph.inputs}
     session = open_graph(ir.to_proto(model), (name for name in observed if name not in inputs))
     # One buffer per value, written anew for each input: fresh ones (200 MB a turn) would cost more than the model.
     arrays = {name: np.empty(shape(v), np.float32) for name, v in observed.items() if name not in inputs}

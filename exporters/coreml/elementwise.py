@@ -51,13 +51,11 @@ for _onnx, _mil in UNARY.items():
 @lower("Neg")
 def neg(mb: Builder, x: Operand) -> Var:
     """MIL has no negation."""
-    return mb.run("mul", x=x, y=_number(mb, x, -1))
+    return mb.run("mul", x=x, y=np.int32(-1) if _is_whole(mb, x) else np.float32(-1))
 
 
-def _number(mb: Builder, x: Operand, number: float):
-    """A number of the operand's type."""
-    whole = x.array.dtype != np.float32 if isinstance(x, Constant) else mb.type_of(x) == "int32"
-    return np.int32(number) if whole else np.float32(number)
+def _is_whole(mb: Builder, x: Operand) -> bool:
+    return x.array.dtype != np.float32 if isinstance(x, Constant) else mb.type_of(x) == "int32"
 
 
 @lower("Log")
@@ -69,7 +67,7 @@ def log(mb: Builder, x: Operand) -> Var:
 @lower("Div")
 def div(mb: Builder, a: Operand, b: Operand) -> Var:
     """Of integers ONNX's quotient is truncated towards zero: sign(a) * sign(b) * floor(|a| / |b|)."""
-    if isinstance(_number(mb, b if isinstance(a, Constant) else a, 0), np.float32):
+    if not _is_whole(mb, a):
         return mb.run("real_div", x=a, y=b)
     quotient = mb.run("floor_div", x=mb.run("abs", x=a), y=mb.run("abs", x=b))
     return mb.run("mul", x=quotient, y=mb.run("mul", x=mb.run("sign", x=a), y=mb.run("sign", x=b)))

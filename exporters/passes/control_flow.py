@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import attribute, const_value, constant, given, owner, replace, scalar, shape
+from ..graph import array, attribute, const_value, constant, given, owner, replace, scalar, shape
 
 MOST_TURNS = 256
 
@@ -110,7 +110,7 @@ def _inlined(body: ir.Graph, arguments: list[ir.Value], before: ir.Node) -> list
     for name, value in list(copy.initializers.items()):
         del copy.initializers[name]
         value.name = None
-        replace_uses(value, constant(graph, given(value.const_value).numpy(), name), copy)  # type: ignore[union-attr]
+        replace_uses(value, constant(graph, array(value), name), copy)
     for value, argument in zip(copy.inputs, arguments, strict=True):
         replace_uses(value, argument, copy)
     results = list(copy.outputs)

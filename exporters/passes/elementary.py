@@ -20,7 +20,7 @@ class _Formula:
 
     def __call__(self, op_type: str, *operands: Number) -> ir.Value:
         values = [
-            constant(self.node.graph, np.array(v, np.float32), "number") if isinstance(v, float) else v
+            v if isinstance(v, ir.Value) else constant(self.node.graph, np.array(v, np.float32), "number")
             for v in operands
         ]
         return emit(self.node, op_type, values, shape(self.x))

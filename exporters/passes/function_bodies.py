@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import onnx
 import onnx.inliner
@@ -42,7 +43,7 @@ def expand(model: ir.Model, unknown: Callable[[str], bool]) -> ir.Model:
 def definition(node: onnx.NodeProto, version: int, types: dict[str, onnx.TypeProto]) -> onnx.FunctionProto | None:
     """ONNX's definition of a node in its opset, in operators of that opset."""
     try:
-        schema = onnx.defs.get_schema(node.op_type, version)
+        schema: Any = onnx.defs.get_schema(node.op_type, version)
     except onnx.defs.SchemaError:
         return None
     named = {attribute.name for attribute in node.attribute}

@@ -9,7 +9,7 @@ Leaves a node alone whose k, depth or bounds are computed, or that is written so
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import attribute, const_value, constant, emit, given, reshape, scalar, shape, transpose
+from ..graph import attribute, const_value, constant, emit, given, owner, reshape, scalar, shape, transpose
 from .number_forms import cast
 from .replacing import replace_each, replace_output
 
@@ -55,28 +55,29 @@ def top_k(node: ir.Node) -> int:
     if not largest:
         x = emit(node, "Neg", [x], shape(x), dtype=x.dtype)
     new = ir.node("TopK", [x, node.inputs[1]], num_outputs=2, metadata_props=dict(node.metadata_props))
-    given(node.graph).insert_before(node, new)  # type: ignore[arg-type]
+    owner(node).insert_before(node, new)
     to = (*shape(x)[:-1], int(count))
     for index, (made, dtype) in enumerate(zip(new.outputs, (x.dtype, INT64), strict=True)):
-        made.shape, made.dtype = ir.Shape(to), dtype
+        made.shape, made.dtype = ir.Shape(to), dtype or ir.DataType.FLOAT
         if index == 0 and not largest:
             made = emit(node, "Neg", [made], to, dtype=dtype)
         if node.outputs[index].uses() or node.outputs[index].is_graph_output():
             replace_output(node, transpose(made, swap, node), index)
-    given(node.graph).remove(node, safe=True)  # type: ignore[arg-type]
+    owner(node).remove(node, safe=True)
     return 1
 
 
 def _slice(node: ir.Node) -> ir.Value | None:
     x = given(node.inputs[0])
     dims = shape(x)
-    operands = [const_value(value) for value in node.inputs[1:]]
-    if len(operands) < 4 or operands[3] is None or not (operands[3] < 0).any():
-        return None
-    if any(array is None and value is not None for array, value in zip(operands, node.inputs[1:], strict=True)):
-        return None
+    operands = [const_value(value) for value in (*node.inputs[1:], None, None, None, None)[:4]]
     starts, ends, axes, steps = operands
-    axes = np.arange(len(starts)) if axes is None else axes
+    if starts is None or ends is None or steps is None or not (steps < 0).any():
+        return None
+    if axes is None:
+        if node.inputs[3] is not None:
+            return None
+        axes = np.arange(len(starts))
     for start, end, axis, step in zip(*(a.tolist() for a in (starts, ends, axes, steps)), strict=True):
         places = np.arange(dims[axis])[slice(start, end, step)]
         if len(places) != dims[axis] or step != 1:
@@ -87,13 +88,18 @@ def _slice(node: ir.Node) -> ir.Value | None:
 def _trilu(node: ir.Node) -> ir.Value | None:
     x = given(node.inputs[0])
     k = scalar(node.inputs[1]) if len(node.inputs) > 1 and node.inputs[1] is not None else 0
-    if k is None or x.dtype not in _ZERO:
+    dtype = x.dtype
+    if k is None or dtype is None or dtype not in _ZERO:
         return None
     rows, columns = shape(x)[-2:]
     mask = np.tri(rows, columns, int(k), bool)  # on and below the k-th diagonal
     if attribute(node, "upper", 1):
         mask = ~np.tri(rows, columns, int(k) - 1, bool)
-    operands = [constant(node.graph, mask, "mask"), x, constant(node.graph, np.zeros((), _ZERO[x.dtype]), "zero")]
+    operands = [
+        constant(node.graph, mask, "mask"),
+        x,
+        constant(node.graph, np.zeros((), _ZERO[dtype]), "zero"),
+    ]
     return emit(node, "Where", operands, shape(x), dtype=x.dtype)
 
 

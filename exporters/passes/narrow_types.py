@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import attribute, constant, consumers, given, shape
+from ..graph import array, attribute, constant, consumers, owner, shape
 
 FLOAT, INT32 = ir.DataType.FLOAT, ir.DataType.INT32
 REAL = {ir.DataType.FLOAT16, ir.DataType.DOUBLE, ir.DataType.BFLOAT16}
@@ -42,31 +42,30 @@ def rewrite(graph: ir.Graph) -> int:
         to |= dict.fromkeys(NARROW, INT32)
     found = 0
     for value in list(graph.initializers.values()):
-        if value.dtype in to:
-            _convert_constant(graph, value, to[value.dtype])
+        if (dtype := value.dtype) is not None and dtype in to:
+            _convert_constant(graph, value, to[dtype])
             found += 1
     for value in graph.inputs:
-        if value.dtype in to:
-            value.dtype = to[value.dtype]
+        if (dtype := value.dtype) is not None and dtype in to:
+            value.dtype = to[dtype]
             found += 1
     for node in graph:
         for out in node.outputs:
-            if out.dtype in to:
-                found += _convert(node, out, to[out.dtype])
+            if (dtype := out.dtype) is not None and dtype in to:
+                found += _convert(node, out, dtype, to[dtype])
     return found
 
 
 def _convert_constant(graph: ir.Graph, value: ir.Value, dtype: ir.DataType) -> None:
-    numbers = given(value).const_value.numpy().astype(np.float32 if dtype == FLOAT else np.int32)  # type: ignore[union-attr]
-    new = constant(graph, numbers, value.name)
+    new = constant(graph, array(value).astype(np.float32 if dtype == FLOAT else np.int32), value.name)
     value.replace_all_uses_with(new, replace_graph_outputs=True)
     graph.initializers.pop(value.name or "", None)
 
 
-def _convert(node: ir.Node, out: ir.Value, dtype: ir.DataType) -> int:
+def _convert(node: ir.Node, out: ir.Value, narrow: ir.DataType, dtype: ir.DataType) -> int:
     if node.op_type == "Constant":
         return 0  # folding makes it an initializer first
-    narrow, out.dtype = out.dtype, dtype
+    out.dtype = dtype
     for name in ("to", "dtype"):
         if attribute(node, name) == narrow:
             node.attributes[name] = ir.AttrInt64(name, dtype)
@@ -77,8 +76,7 @@ def _convert(node: ir.Node, out: ir.Value, dtype: ir.DataType) -> int:
 
 def _wrap(node: ir.Node, out: ir.Value, lowest: int, count: int) -> None:
     """out -> (out - lowest) mod count + lowest, for all that read it."""
-    graph, readers = given(node.graph), [(reader, i) for reader in consumers(out) for i in _places(reader, out)]  # type: ignore[arg-type]
-    assert isinstance(graph, ir.Graph)
+    graph, readers = owner(node), [(reader, i) for reader in consumers(out) for i in _places(reader, out)]
     value, steps = out, []
     for op_type, number in (("Sub", lowest), ("Mod", count), ("Add", lowest)):
         step = ir.node(op_type, [value, constant(graph, np.array(number, np.int32), "range")])

@@ -8,7 +8,7 @@ from ..dialect import OPSET
 from ..errors import NotCanonical
 from .function_bodies import expand
 
-OLDEST = 9  # before it Scan meant something else, which the converter does not know
+SCAN = 9  # before it Scan meant something else, which the converter does not know
 CHANGED = {"GroupNormalization"}  # behind the dialect's opset in meaning; the other operators only took more types
 
 
@@ -26,8 +26,8 @@ def convert(model: ir.Model) -> ir.Model:
         model.opset_imports[""] = OPSET
         model.graph.opset_imports[""] = OPSET
         return model
-    if version is not None and version < OLDEST:
-        raise NotCanonical(f"the graph is of ONNX opset {version}; export it in {OLDEST} or newer.")
+    if version is not None and version < SCAN and any(node.op_type == "Scan" for node in model.graph):
+        raise NotCanonical(f"the graph has a Scan of ONNX opset {version}; export it in {SCAN} or newer.")
     try:
         return ir.from_proto(onnx.version_converter.convert_version(ir.to_proto(model), OPSET))
     except RuntimeError as e:  # the converter's only exception

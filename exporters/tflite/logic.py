@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx_ir as ir
 
@@ -69,7 +71,7 @@ def converted(mb: Builder, tensor: int, dtype: type) -> int:
     return mb.emit("CAST", [tensor], mb.shape(tensor), dtype=dtype, **_options(before, dtype))
 
 
-def _options(before: type, after: type) -> dict[str, int]:
+def _options(before: type, after: type) -> dict[str, Any]:
     from ai_edge_litert import schema_py_generated as schema
 
     names = {np.float32: "FLOAT32", np.int32: "INT32", np.bool_: "BOOL"}
