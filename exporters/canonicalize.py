@@ -22,6 +22,7 @@ from .passes import (
     explicit_pads,
     explicit_reshape,
     explicit_slice,
+    float32,
     gather_to_slice,
     gelu,
     gemm_to_linear,
@@ -39,6 +40,7 @@ from .passes import (
     operand_order,
     opset,
     pad,
+    quantized_constants,
     reduce_mean,
     split_linear,
     split_to_slices,
@@ -47,6 +49,7 @@ from .passes import (
 
 FORMS = (  # each op in its one form
     constant_folding,
+    quantized_constants,
     no_ops,
     expand,
     split_to_slices,
@@ -82,18 +85,28 @@ FINISH = (explicit_attributes, names)
 def canonicalize(model: ir.Model) -> ir.Model:
     """The same function in the canonical dialect, with the folds on the float graph done; the argument stays as it is.
 
-    A symbolic first dimension of an input becomes 1, an older opset becomes the dialect's.
+    A symbolic first dimension of an input becomes 1, another opset becomes the dialect's, half and double precision
+    become float32. Quantisation that the graph brings along stays as it is; that of weights alone is undone.
     Raises UnsupportedOp, NotCanonical or DynamicShape where it cannot be done.
     """
     model = own_copy(model)
+    float32.rewrite(model.graph)
     model = opset.convert(model)
     static_shapes.infer(model)
+    repeat((constant_folding, quantized_constants), model.graph)
+    if not is_quantized(model):
+        quantized_constants.dequantize_constants(model.graph)
     for stage in (FORMS, IDIOMS, FOLDS):
         repeat(stage, model.graph)
     for step in FINISH:
         step.rewrite(model.graph)
-    check(model)
+    check(model, quantized=is_quantized(model))
     return model
+
+
+def is_quantized(model: ir.Model) -> bool:
+    """Whether values that are computed are quantised, so that layers run in int8."""
+    return any(node.op_type == "QuantizeLinear" for node in model.graph)
 
 
 def repeat(stage: tuple[ModuleType, ...], graph: ir.Graph) -> None:

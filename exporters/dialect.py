@@ -162,7 +162,7 @@ def check(model: ir.Model, *, quantized: bool = False) -> None:
     if model.opset_imports.get("") != OPSET:
         raise NotCanonical(f"the graph is of ONNX opset {model.opset_imports.get('')}, not {OPSET}.")
     for value in graph.inputs:
-        _check_value(value, quantized)
+        _check_value(value, quantized=False)
     ops = {**OPS, **QUANTIZED_OPS} if quantized else OPS
     for node in graph:
         op = ops.get(node.op_type) if node.domain == "" else None
