@@ -138,7 +138,7 @@ def parameters(module: "torch.nn.Module", shapes: Shapes, model: str) -> tuple[T
         names = [name for name in known if name in wanted]
         strange = sorted(wanted.keys() - set(names))
         if strange or names != known[: len(names)]:
-            what = f"not {strange[0]!r}" if strange else f"and {known[len(names) - 1]!r} needs those before it"
+            what = f"not {strange[0]!r}" if strange else f"and {names[-1]!r} needs those before it"
             raise UsageError(f"{model}: its forward takes {', '.join(known)}, {what}")
     elif len(names) > len(known) and not open_ended:
         raise UsageError(f"{model}: its forward takes {', '.join(known) or 'nothing'}, not {', '.join(names)}")
