@@ -52,7 +52,9 @@ def named(given: Sequence[tuple[str, tuple[int, ...]]]) -> dict[str, tuple[int, 
     """What --input-shape was given, by name. Raises UsageError where a name comes twice."""
     shapes = dict(given)
     if len(shapes) < len(given):
-        raise UsageError("--input-shape: each input has one shape; of several inputs each needs its name (NAME=1xCxHxW)")
+        raise UsageError(
+            "--input-shape: each input has one shape; of several inputs each needs its name (NAME=1xCxHxW)"
+        )
     return shapes
 
 

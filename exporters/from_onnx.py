@@ -161,4 +161,3 @@ def _check_external(tensor: onnx.TensorProto, path: Path) -> None:
 def _sentence(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__).rstrip(".:")
-

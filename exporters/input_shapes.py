@@ -19,7 +19,9 @@ def chosen_shapes(known: Mapping[str, Open], wanted: Mapping[str, tuple[int, ...
     """
     if "" in wanted:
         if len(known) > 1 or len(wanted) > 1:
-            raise InputShapeError(f"of several inputs each needs its name, {_shown(known)}: {_remedy(next(iter(known)))}")
+            raise InputShapeError(
+                f"of several inputs each needs its name, {_shown(known)}: {_remedy(next(iter(known)))}"
+            )
         wanted = {next(iter(known)): wanted[""]}
     strange = sorted(wanted.keys() - known.keys())
     if strange:

@@ -32,7 +32,9 @@ def frozen(module: nn.Module) -> nn.Module:
         return module
     module = copy.deepcopy(module).eval()
     for name, part in list(module.named_modules()):
-        if hasattr(part, "weight_fake_quant") and isinstance(getattr(part, "bn", None), nn.modules.batchnorm._BatchNorm):
+        if hasattr(part, "weight_fake_quant") and isinstance(
+            getattr(part, "bn", None), nn.modules.batchnorm._BatchNorm
+        ):
             _replace(module, name, _with_batch_norm(part))
     for name, part in list(module.named_modules()):
         if is_fake_quantize(part):

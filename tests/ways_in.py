@@ -115,7 +115,9 @@ def write(folder: Path) -> None:
     (folder / "neighbour.py").write_text("CHANNELS = 3\n")
     (folder / "pack").mkdir()
     (folder / "pack" / "__init__.py").write_text("")
-    (folder / "pack" / "inner.py").write_text("import net\n\nclass Box:\n    build = staticmethod(net.only)\n\nonly = net.only\n")
+    (folder / "pack" / "inner.py").write_text(
+        "import net\n\nclass Box:\n    build = staticmethod(net.only)\n\nonly = net.only\n"
+    )
     sys.path.insert(0, str(folder))
     try:
         import net  # type: ignore[import-not-found]
@@ -197,7 +199,8 @@ def listed() -> onnx.ModelProto:
 def pixels() -> onnx.ModelProto:
     """Takes an image of 8 bits and makes it float itself."""
     text = TEXT.replace("float[N,3,12,10] x", "uint8[N,3,12,10] p").replace(
-        "  a = Conv", "  f = Cast <to = 1> (p)\n  s = Constant <value = float {0.0125}> ()\n  x = Mul (f, s)\n  a = Conv"
+        "  a = Conv",
+        "  f = Cast <to = 1> (p)\n  s = Constant <value = float {0.0125}> ()\n  x = Mul (f, s)\n  a = Conv",
     )
     return with_weights(onnx.parser.parse_model(text))
 

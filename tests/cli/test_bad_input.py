@@ -25,7 +25,11 @@ CASES = {
     ),
     "npz, pixels": ("export lenet5 --validation-data {given}/pixels.npz", 2, "must be float in C order (preprocessed)"),
     "npz, no rows": ("export lenet5 --validation-data {given}/none.npz", 2, "is empty"),
-    "npz, two arrays": ("export lenet5 --validation-data {given}/two.npz", 2, "holds no array 'image', which the model takes; it holds: images, labels"),
+    "npz, two arrays": (
+        "export lenet5 --validation-data {given}/two.npz",
+        2,
+        "holds no array 'image', which the model takes; it holds: images, labels",
+    ),
     "npz, objects": ("export lenet5 --validation-data {given}/objects.npz", 2, "has shape (1,)"),
     "npz, nan": ("export lenet5 --validation-data {given}/nan.npz", 2, "row 3 holds NaN"),
     "npz, cut": ("export lenet5 --validation-data {given}/cut.npz", 2, "is not a readable .npz"),

@@ -12,7 +12,9 @@ TWO = Takes((TensorSpec("x", (1, 4, 6), "float32"), TensorSpec("ids", (2, 3), "i
 
 
 def numbers(items, source="folder") -> Inputs:
-    return Inputs(source, list(items), lambda item: {"x": np.full((1, 1), item, np.float32)}, lambda item: bytes([item]))
+    return Inputs(
+        source, list(items), lambda item: {"x": np.full((1, 1), item, np.float32)}, lambda item: bytes([item])
+    )
 
 
 def test_take_is_evenly_spaced():

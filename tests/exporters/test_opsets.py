@@ -13,7 +13,11 @@ X = "float[2,4,6,8] x"
 # op: (the opsets of which this is the spelling, the graph); a name with c stands for a constant of the shape
 SPELLINGS = {
     "Squeeze, axes as attribute": ((11, 12), "float[1,4,1,8] x", "y = Squeeze<axes=[0,2]>(x)"),
-    "Squeeze, axes as input": ((13, 17, 21, 24), "float[1,4,1,8] x", "a = Constant<value_ints=[0,2]>() y = Squeeze(x,a)"),
+    "Squeeze, axes as input": (
+        (13, 17, 21, 24),
+        "float[1,4,1,8] x",
+        "a = Constant<value_ints=[0,2]>() y = Squeeze(x,a)",
+    ),
     "Unsqueeze, axes as attribute": ((11, 12), X, "y = Unsqueeze<axes=[1,-1]>(x)"),
     "Unsqueeze, axes as input": ((13, 23), X, "a = Constant<value_ints=[1,-1]>() y = Unsqueeze(x,a)"),
     "ReduceMean, axes as attribute": ((11, 13, 17), X, "y = ReduceMean<axes=[-1,1],keepdims=0>(x)"),
