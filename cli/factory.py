@@ -22,7 +22,7 @@ def is_factory(model: str) -> bool:
 
 
 def load_factory(model: str) -> "torch.nn.Module":
-    """The nn.Module that the code at `model` returns when it is called, or is. Raises UsageError, with file and line."""
+    """The nn.Module that the code at `model` returns when it is called, or is. Raises UsageError with the place."""
     import torch
 
     place, _, name = model.rpartition(":")

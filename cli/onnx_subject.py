@@ -21,6 +21,7 @@ def from_onnx_file(model: str, shapes: Shapes, console: Console) -> Subject:
     One that computes in half or double precision is compared with the same graph in float32, which is what is exported.
     """
     from ..exporters import from_onnx
+    from ..exporters.graph import shape as dims
     from ..exporters.passes import float32
 
     path = Path(model)
@@ -28,7 +29,7 @@ def from_onnx_file(model: str, shapes: Shapes, console: Console) -> Subject:
     if widened := from_onnx.computed_in_half(graph):
         console.note(f"{model}: is not in float32; it is exported, and compared, as it computes in float32")
         float32.rewrite(graph.graph)
-    inputs = tuple(TensorSpec(v.name or "", tuple(map(int, v.shape or ())), _dtype(v)) for v in graph.graph.inputs)
+    inputs = tuple(TensorSpec(v.name or "", dims(v), _dtype(v)) for v in graph.graph.inputs)
     own = embedded_preprocess(from_onnx.own_metadata(path))
     takes = Takes.of(inputs, own)
     outputs = tuple(value.name or "" for value in graph.graph.outputs)

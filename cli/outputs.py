@@ -25,7 +25,7 @@ def flattened(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
     if isinstance(value, Mapping):
         parts = [(str(key), part) for key, part in value.items()]
     elif isinstance(value, tuple) and hasattr(value, "_fields"):  # a named tuple
-        parts = list(zip(value._fields, value, strict=True))
+        parts = list(zip(getattr(value, "_fields"), value, strict=True))  # noqa: B009
     elif isinstance(value, tuple | list):
         parts = [(str(i), part) for i, part in enumerate(value)]
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -18,7 +18,7 @@ def load_timm(
 ) -> tuple["torch.nn.Module", PreprocessSpec]:
     """(the model with the weights that timm draws, how its pretrained weights want their images).
 
-    Raises RuntimeUnavailable (no timm, or one that cannot be imported), UsageError (no such model, or not of that size).
+    Raises RuntimeUnavailable (no timm, or it cannot be imported), UsageError (no such model, or not of that size).
     """
     timm = _timm()
     known = timm.list_models()

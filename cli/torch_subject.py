@@ -93,7 +93,10 @@ def subject(
     from ..exporters.qat import frozen
 
     module = frozen(module)
-    zeros = tuple(torch.zeros(spec.shape, dtype=getattr(torch, spec.dtype)) for spec in takes.inputs)
+    shapes = [[dim or 1 for dim in spec.shape] for spec in takes.inputs]
+    zeros = tuple(
+        torch.zeros(shape, dtype=getattr(torch, spec.dtype)) for shape, spec in zip(shapes, takes.inputs, strict=True)
+    )
     try:
         with torch.inference_mode():
             result = module(*zeros)

@@ -159,9 +159,8 @@ def artifact_as_reference(path: str, manifest: "Manifest | None") -> tuple["Sess
     session = open_session(path)
     if any(None in spec.shape[1:] for spec in session.inputs):
         raise UsageError(f"{path}: must take inputs of fixed sizes, it takes {[spec.shape for spec in session.inputs]}")
-    spec = None
-    if manifest is not None and manifest.inputs[0].mean is not None:
-        made = manifest.inputs[0]
+    spec, made = None, manifest.inputs[0] if manifest else None
+    if made and made.mean and made.std and made.interpolation and made.crop_pct:
         spec = PreprocessSpec(mean=made.mean, std=made.std, interpolation=made.interpolation, crop_pct=made.crop_pct)
     is_image = takes_image(session)
     takes = Takes.of(

@@ -14,7 +14,9 @@ import numpy as np
 import onnx_ir as ir
 import torch
 import torch.ao.quantization.fx._decomposed  # declares quantized_decomposed
-from onnxscript import opset20 as op
+from onnxscript import opset20
+
+op: Any = opset20  # its types speak of each ONNX type apart
 
 Number = Any  # a Python number, or a value of the graph that holds one (per tensor) or one per channel
 

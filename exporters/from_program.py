@@ -28,8 +28,9 @@ from .input_shapes import InputShapeError, chosen_shapes
 
 # How PyTorch writes a size: nested calls of these on symbols and integers.
 _WORDS = frozenset(
-    "Symbol Integer Rational Add Mul Pow Max Min Mod FloorDiv CeilDiv CleanDiv ModularIndexing PythonMod TruncToInt "
-    "Eq Ne Lt Le Gt Ge And Or Not positive integer nonnegative True False true false oo int_oo".split()
+    {"Symbol", "Integer", "Rational", "Add", "Mul", "Pow", "Max", "Min", "Mod", "FloorDiv", "CeilDiv", "CleanDiv"}
+    | {"ModularIndexing", "PythonMod", "TruncToInt", "Eq", "Ne", "Lt", "Le", "Gt", "Ge", "And", "Or", "Not"}
+    | {"positive", "nonnegative", "integer", "True", "False", "true", "false", "oo", "int_oo"}
 )
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _SYMBOL = re.compile(r"[a-z]+\d+")
@@ -73,11 +74,13 @@ def load_program(
             program = torch.export.load(path)
     except Exception as e:  # a damaged file makes the deserialiser raise anything at all
         raise ModelFileError(f"{path}: torch.export cannot load it ({first_sentence(e)})") from e
-    args, kwargs = program.call_spec.in_spec.unflatten([None] * program.call_spec.in_spec.num_leaves)
+    spec = program.call_spec.in_spec
+    assert spec is not None
+    args, kwargs = spec.unflatten([None] * spec.num_leaves)
     if kwargs or any(each is not None for each in args):
         raise ModelFileError(f"{path}: takes keyword or nested inputs; export it with plain tensors by position")
     values = {node.name: node.meta["val"] for node in program.graph.nodes if node.op == "placeholder"}
-    open_inputs = {name: values[name] for name in program.graph_signature.user_inputs}
+    open_inputs = {str(name): values[str(name)] for name in program.graph_signature.user_inputs}
     return Program(program), fixed(path, open_inputs, dict(shapes or {}))
 
 

@@ -61,6 +61,9 @@ def _is_converted(module: nn.Module) -> bool:
 class FakeQuantize(nn.Module):
     """x -> dequantize(quantize(x)) with fixed parameters."""
 
+    scale: torch.Tensor
+    zero_point: torch.Tensor
+
     def __init__(self, trained: Any) -> None:
         super().__init__()
         self.enabled = bool(trained.fake_quant_enabled[0] == 1)
@@ -68,7 +71,7 @@ class FakeQuantize(nn.Module):
         self.quant_min, self.quant_max = int(observer.quant_min), int(observer.quant_max)
         self.axis = int(trained.ch_axis) if trained.is_per_channel else None
         if self.enabled and self.axis is None:
-            self.scale, self.zero_point = float(trained.scale.reshape(-1)[0]), int(trained.zero_point.reshape(-1)[0])
+            self.number, self.zero = float(trained.scale.reshape(-1)[0]), int(trained.zero_point.reshape(-1)[0])
         elif self.enabled:
             self.register_buffer("scale", trained.scale.detach().clone())
             self.register_buffer("zero_point", trained.zero_point.detach().to(torch.int32).clone())
@@ -78,7 +81,7 @@ class FakeQuantize(nn.Module):
             return x
         limits = (self.quant_min, self.quant_max)
         if self.axis is None:
-            return torch.fake_quantize_per_tensor_affine(x, self.scale, self.zero_point, *limits)
+            return torch.fake_quantize_per_tensor_affine(x, self.number, self.zero, *limits)
         return torch.fake_quantize_per_channel_affine(x, self.scale, self.zero_point, self.axis, *limits)
 
 

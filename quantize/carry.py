@@ -45,7 +45,7 @@ def retype(node: ir.Node, wanted: str) -> None:
     """Let a node of the pair work on the other 8-bit type: integers and zero point 128 apart."""
     graph = node.graph
     kind = given(node.inputs[2]).dtype
-    if kind not in _OTHER or kind == ir.DataType.from_numpy(np.dtype(wanted)):
+    if kind is None or kind not in _OTHER or kind == ir.DataType.from_numpy(np.dtype(wanted)):
         return
     to, shift = _OTHER[kind]
     for i in (0, 2):
@@ -54,7 +54,7 @@ def retype(node: ir.Node, wanted: str) -> None:
             moved = (numbers.astype(np.int16) + shift).astype(to)
             node.replace_input_with(i, constant(graph, moved, name_of(node.inputs[i])))
     if node.op_type == "QuantizeLinear":
-        node.outputs[0].dtype = ir.DataType.from_numpy(np.dtype(to))
+        node.outputs[0].type = ir.TensorType(ir.DataType.from_numpy(np.dtype(to)))  # a clone shares the old object
 
 
 def asymmetric_weights(graph: ir.Graph, scheme: Scheme) -> tuple[str, ...]:
@@ -92,7 +92,7 @@ def per_channel_zero_points(graph: ir.Graph) -> None:
 
 
 def integer_biases(graph: ir.Graph) -> None:
-    """Float biases of int8 layers -> int32 at s_input * s_weight; where that overflows, the layer's weights as float."""
+    """Float biases of int8 layers -> int32 at s_input * s_weight; where that overflows, the weights as float."""
     for node in list(graph):
         if node.op_type not in _LAYERS or stored(node.inputs[1]) is None:
             continue

@@ -1,7 +1,7 @@
 """float16 | bfloat16 | float64 graph -> the same graph in float32; Cast(integer input) -> the input, as float32
 
 Everything else of edgeport computes in float32. Constants beyond float32's range become its largest number. An input of
-integers becomes one of whole float32 numbers, where all that is done with it is to make it float; else it is left alone.
+integers becomes one of whole float32 numbers where all that is done with it is to make it float. Else it is left alone.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def widen(value: ir.Value) -> int:
         return 0
     if value.const_value is not None:
         value.const_value = tensor(value.const_value)
-    value.dtype = ir.DataType.FLOAT
+    value.type = ir.TensorType(ir.DataType.FLOAT)  # a clone shares the old object
     return 1
 
 
@@ -67,7 +67,7 @@ def real_inputs(graph: ir.Graph) -> int:
         readers = consumers(value)
         if value.dtype not in INTEGERS or value.is_graph_output() or not all(map(makes_float, readers)):
             continue
-        value.dtype = ir.DataType.FLOAT
+        value.type = ir.TensorType(ir.DataType.FLOAT)
         for cast in readers:
             if not cast.outputs[0].is_graph_output():
                 replace(cast.outputs[0], value)

@@ -46,7 +46,7 @@ def bias_name(node: ir.Node) -> str | None:
 
 
 def is_quantized(node: ir.Node) -> bool:
-    """Whether the weight is a quantised constant, and all that Gemm can do beside a product and a sum is not asked for."""
+    """Whether the weight is a quantised constant, and no more is asked for than a product and a sum."""
     operands = [value for value in node.inputs[1:] if value is not None]
     plain = attribute(node, "alpha", 1.0) == 1 and attribute(node, "beta", 1.0) == 1
     sides = all(len(shape(value)) < 2 or shape(value)[0] == 1 for value in operands[1:])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import onnx
 import onnx.inliner
@@ -83,7 +84,7 @@ def _is_new_function(node: onnx.NodeProto, version: int) -> bool:
     """Whether the node's operator is newer than the dialect, or means something else in it, and has a definition."""
     if node.domain not in ("", "ai.onnx") or not onnx.defs.has(node.op_type, version):
         return False
-    schema = onnx.defs.get_schema(node.op_type, version)
+    schema: Any = onnx.defs.get_schema(node.op_type, version)
     is_function = schema.has_function or schema.has_context_dependent_function
     return is_function and (node.op_type == "GroupNormalization" or not onnx.defs.has(node.op_type, OPSET))
 
@@ -101,7 +102,7 @@ def light(model: ir.Model) -> Iterator[dict[str, ir.Value]]:
     for name, value in weights.items():
         tensor = value.const_value
         assert tensor is not None
-        value.shape, value.dtype = ir.Shape(tensor.shape), tensor.dtype
+        value.shape, value.dtype = ir.Shape(tensor.shape.numpy()), tensor.dtype
         del graph.initializers[name]
         if value not in inputs:
             graph.inputs.append(value)

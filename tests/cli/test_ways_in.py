@@ -87,9 +87,8 @@ def test_taken(edgeport, folder, monkeypatch, tmp_path, what):
         if result["target"] != "coreml":  # which allows other names only
             assert [each.name for each in manifest.inputs] == list(inputs)
             assert [each.name for each in manifest.outputs] == outputs
-        assert (manifest.inputs[0].mean is not None) == (
-            len(inputs) == 1 and inputs.keys() <= {"image", "x"} and [*inputs.values()][0][0] == 1
-        )
+        is_image = len(inputs) == 1 and inputs.keys() <= {"image", "x"} and next(iter(inputs.values()))[0] == 1
+        assert (manifest.inputs[0].mean is not None) == is_image
 
 
 # what the model is and what goes with it -> (exit code, what the sentence says)

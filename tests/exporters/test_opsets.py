@@ -46,7 +46,8 @@ SPELLINGS = {
     "Resize to sizes, nearest": (
         (11, 13, 18, 20),
         X,
-        "n = Constant<value_ints=[2,4,9,16]>() r = Constant<value_floats=[0.0]>() e = Constant<value_floats: floats = []>() "
+        "n = Constant<value_ints=[2,4,9,16]>() r = Constant<value_floats=[0.0]>() "
+        "e = Constant<value_floats: floats = []>() "
         "y = Resize<mode='nearest',coordinate_transformation_mode='asymmetric',nearest_mode='floor'>(x,r,e,n)",
     ),
     "Upsample": ((9,), X, "s = Constant<value=float[4] {1.0,1.0,2.0,2.0}>() y = Upsample<mode='nearest'>(x,s)"),
