@@ -8,6 +8,7 @@ with its own scale and zero point. Nothing is imported from either library: what
 from __future__ import annotations
 
 import copy
+from functools import partial
 from typing import Any
 
 import torch
@@ -31,11 +32,10 @@ def frozen(module: nn.Module) -> nn.Module:
     if not any(is_fake_quantize(part) or is_observer(part) for _, part in kinds):
         return module
     module = copy.deepcopy(module).eval()
-    for name, part in list(module.named_modules()):
-        if hasattr(part, "weight_fake_quant") and isinstance(
-            getattr(part, "bn", None), nn.modules.batchnorm._BatchNorm
-        ):
-            _replace(module, name, _with_batch_norm(part))
+    for part in list(module.modules()):
+        has_norm = isinstance(getattr(part, "bn", None), nn.modules.batchnorm._BatchNorm)
+        if has_norm and hasattr(part, "weight_fake_quant"):
+            _fold_batch_norm(part)
     for name, part in list(module.named_modules()):
         if is_fake_quantize(part):
             _replace(module, name, FakeQuantize(part))
@@ -85,37 +85,29 @@ class FakeQuantize(nn.Module):
         return torch.fake_quantize_per_channel_affine(x, self.scale, self.zero_point, self.axis, *limits)
 
 
-class FakeQuantizedLayer(nn.Module):
-    """A convolution or linear whose weight is fake-quantised before it is used, with what is fused behind it."""
-
-    def __init__(self, layer: Any, weight: torch.Tensor, bias: torch.Tensor) -> None:
-        super().__init__()
-        self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
-        self.weight_fake_quant = layer.weight_fake_quant
-        self._layer = (layer,)  # no child: its BatchNorm is gone
-        self._relu = "relu" in type(layer).__name__.lower()
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        (layer,) = self._layer
-        weight = self.weight_fake_quant(self.weight)
-        if isinstance(layer, nn.Linear):
-            y = nn.functional.linear(x, weight, self.bias)
-        else:
-            y = layer._conv_forward(x, weight, self.bias)
-        return torch.relu(y) if self._relu else y
-
-
-def _with_batch_norm(layer: Any) -> nn.Module:
-    """The layer with its BatchNorm folded in: y = (W * g) x + (b - mean) * g + beta, g = gamma / sqrt(var + eps)."""
+def _fold_batch_norm(layer: Any) -> None:
+    """y = (W * g) x + (b - mean) * g + beta, g = gamma / sqrt(var + eps), in place: its hooks observe its result."""
     bn = layer.bn
     if bn.running_var is None:
         raise ExportError(f"a {type(layer).__name__} has a BatchNorm without running statistics; train it with them.")
     with torch.no_grad():
         # as the layer itself computes it, so that its quantised weight comes out the same to the bit
         scale = bn.weight / torch.sqrt(bn.running_var + bn.eps)
-        weight = layer.weight * scale.reshape(-1, *(1,) * (layer.weight.ndim - 1))
         bias = (0 if layer.bias is None else layer.bias) - bn.running_mean
-        return FakeQuantizedLayer(layer, weight.clone(), bias * scale + bn.bias)
+        layer.weight = nn.Parameter(layer.weight * scale.reshape(-1, *(1,) * (layer.weight.ndim - 1)))
+        layer.bias = nn.Parameter(bias * scale + bn.bias)
+    del layer.bn
+    layer.forward = partial(_folded, layer, "relu" in type(layer).__name__.lower())
+
+
+def _folded(layer: Any, has_relu: bool, x: torch.Tensor) -> torch.Tensor:
+    """What the layer computes without its BatchNorm."""
+    weight = layer.weight_fake_quant(layer.weight)
+    if isinstance(layer, nn.Linear):
+        y = nn.functional.linear(x, weight, layer.bias)
+    else:
+        y = layer._conv_forward(x, weight, layer.bias)
+    return torch.relu(y) if has_relu else y
 
 
 def _replace(module: nn.Module, name: str, new: nn.Module) -> None:
