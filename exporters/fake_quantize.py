@@ -2,7 +2,8 @@
 
 They are `aten.fake_quantize_per_tensor_affine` and `..._per_channel_affine`, as fake-quantise modules call them, and
 `quantized_decomposed.(de)quantize_per_tensor` and `..._per_channel`, which PT2E writes. A range that is narrower than
-its 8 bits ([-127, 127], or [0, 127] with `reduce_range`) becomes a Clip in front, to the real numbers at its ends.
+its 8 bits ([-127, 127], or [0, 127] with `reduce_range`) becomes a Clip in front, to the real numbers at its ends; where
+the type saturates by itself, none. So [0, 127] is int8: behind a ReLU, with a zero point of 0, nothing is to be clipped.
 """
 
 from __future__ import annotations
@@ -56,8 +57,12 @@ def quantize_per_tensor(
 ) -> Any:
     """clamp(round(x / scale) + zero_point, quant_min, quant_max)"""
     scale, zero = scalar(scale), scalar(zero_point, ir.DataType.FLOAT)
-    if is_narrow(quant_min, quant_max, dtype):
-        x = op.Clip(x, *(op.Mul(scale, op.Sub(number(end), zero)) for end in (quant_min, quant_max)))
+    low, high = (
+        op.Mul(scale, op.Sub(number(end), zero)) if end is not None else None
+        for end in clipped_ends(quant_min, quant_max, dtype)
+    )
+    if low is not None or high is not None:
+        x = op.Clip(x, low, high)
     return op.QuantizeLinear(x, scale, scalar(zero_point, dtype))
 
 
@@ -73,12 +78,11 @@ def quantize_per_channel(
 ) -> Any:
     """quantize_per_tensor with a scale for each slice along `axis`"""
     scale = float32(scale)
-    if is_narrow(quant_min, quant_max, dtype):
-        others = op.Constant(value_ints=[i for i in range(len(x.shape)) if i != axis % len(x.shape)])
-        zero = op.Cast(zero_point, to=ir.DataType.FLOAT)
-        ends = [op.Mul(scale, op.Sub(number(end), zero)) for end in (quant_min, quant_max)]  # (c,)
-        low, high = (op.Unsqueeze(end, others) for end in ends)
-        x = op.Min(op.Max(x, low), high)
+    for end, clip in zip(clipped_ends(quant_min, quant_max, dtype), (op.Max, op.Min), strict=True):
+        if end is not None:
+            others = op.Constant(value_ints=[i for i in range(len(x.shape)) if i != axis % len(x.shape)])
+            real = op.Mul(scale, op.Sub(number(end), op.Cast(zero_point, to=ir.DataType.FLOAT)))  # (c,)
+            x = clip(x, op.Unsqueeze(real, others))
     return op.QuantizeLinear(x, scale, op.Cast(zero_point, to=dtype), axis=axis)
 
 
@@ -91,21 +95,22 @@ def dequantize_per_channel(
 
 
 def eight_bits(quant_min: int, quant_max: int) -> ir.DataType:
-    """The type that holds the range. Raises NotImplementedError where none of 8 bits does."""
+    """The type that holds the range, and saturates at its end. Raises NotImplementedError where none of 8 bits does."""
     for dtype, (low, high) in _RANGES.items():
         if low <= quant_min < quant_max <= high:
             return dtype
     raise NotImplementedError(f"fake-quantise to [{quant_min}, {quant_max}] is not of 8 bits; use 8 bits")
 
 
-_RANGES = {ir.DataType.UINT8: (0, 255), ir.DataType.INT8: (-128, 127)}
+_RANGES = {ir.DataType.INT8: (-128, 127), ir.DataType.UINT8: (0, 255)}
 
 
-def is_narrow(quant_min: int, quant_max: int, dtype: int) -> bool:
-    """Whether the range is a part of the type's own. Raises NotImplementedError for other types."""
+def clipped_ends(quant_min: int, quant_max: int, dtype: int) -> tuple[int | None, int | None]:
+    """The ends of the range at which the type does not saturate by itself. Raises NotImplementedError for other types."""
     if ir.DataType(dtype) not in _RANGES:
         raise NotImplementedError(f"quantise to {ir.DataType(dtype)}; only 8 bits are supported")
-    return (quant_min, quant_max) != _RANGES[ir.DataType(dtype)]
+    low, high = _RANGES[ir.DataType(dtype)]
+    return (quant_min if quant_min > low else None, quant_max if quant_max < high else None)
 
 
 def scalar(value: Number, dtype: int = ir.DataType.FLOAT) -> Any:

@@ -181,12 +181,14 @@ def operators():
 
 
 def ranges_of_training(model) -> set[tuple[float, float]]:
-    """What the activations of a QAT model hold, by its own modules; of 7 bits the whole byte, whose half is clipped."""
+    """What the activations of a QAT model hold, by its own modules; of 7 bits the whole byte, half of it unused."""
     found = set()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name, module in model.named_modules():
             if hasattr(module, "fake_quant_enabled") and "weight_fake_quant" not in name:
                 scale, zero = float(module.scale.reshape(-1)[0]), int(module.zero_point.reshape(-1)[0])
-                found.add((-zero * scale, (255 - zero) * scale))
+                observer = getattr(module, "activation_post_process", module)
+                lowest = -128 if observer.quant_max == 127 else 0  # [0, 127] is the upper half of int8
+                found.add(((lowest - zero) * scale, (lowest + 255 - zero) * scale))
     return found

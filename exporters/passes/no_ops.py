@@ -1,4 +1,4 @@
-"""Identity | Dropout | Cast | Reshape | Transpose | Slice | Pad | Expand | Concat(x), where it changes nothing -> x
+"""Identity | Relu of a Relu | Dropout | Cast | Reshape | Transpose | Slice | Pad | Expand | Concat(x), changing nothing -> x
 
 Leaves a node alone whose output is a graph output that x cannot become (x is an input, a constant or an output itself),
 a Dropout whose mask is read, and Add(x, 0) and the like, which the folds take.
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import onnx_ir as ir
 
-from ..graph import attribute, can_replace, const_value, given, replace, shape
+from ..graph import attribute, can_replace, const_value, given, producer, replace, shape
 
 
 def _same_shape(node: ir.Node) -> bool:
@@ -30,6 +30,7 @@ def _no_step_back(node: ir.Node) -> bool:
 
 NO_OP: dict[str, Callable[[ir.Node], bool]] = {
     "Identity": lambda node: True,
+    "Relu": lambda node: producer(node.inputs[0], "Relu") is not None,
     "Dropout": lambda node: len(node.outputs) < 2 or not node.outputs[1].uses(),
     "Cast": lambda node: given(node.inputs[0]).dtype == ir.DataType(attribute(node, "to")),
     "CastLike": lambda node: given(node.inputs[0]).dtype == given(node.inputs[1]).dtype,
