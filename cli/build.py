@@ -89,15 +89,17 @@ def quantized(target: Target, prepared: Prepared, console: Console, seconds: dic
 
     assert prepared.statistics is not None
     assert prepared.calibration is not None
-    graph, inputs = prepared.graph, prepared.calibration.take(NUM_CORRECTING)
+    scheme, inputs = getattr(quantize, target.scheme), prepared.calibration.take(NUM_CORRECTING)
     with console.stage(f"{target.name}: plan int8", seconds, "calibrate"):
-        plan = quantize.plan(graph, prepared.statistics, getattr(quantize, target.scheme), observer=OBSERVER)
+        rewritten, statistics = scheme.rewrite(prepared.graph, prepared.statistics)
+        plan = quantize.plan(rewritten, statistics, scheme, observer=OBSERVER)
+        graph = rewritten
     if prepared.effort == "high":
         with console.stage(f"{target.name}: round the weights", seconds, "calibrate", len(inputs)) as advance:
             graph = quantize.round_weights(graph, plan, inputs.feeds(), progress=advance)
     if prepared.effort != "fast":
         with console.stage(f"{target.name}: correct the biases", seconds, "calibrate"):
-            graph = quantize.correct_biases(graph, plan, inputs.feeds(), reference=prepared.graph)
+            graph = quantize.correct_biases(graph, plan, inputs.feeds(), reference=rewritten)
     return quantize.apply(graph, plan)
 
 

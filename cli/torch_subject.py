@@ -1,5 +1,6 @@
 """This file makes subjects of PyTorch modules: the zoo's, timm's, the user's own, and saved torch.export programs."""
 
+import copy
 import hashlib
 import inspect
 from pathlib import Path
@@ -31,7 +32,7 @@ def from_zoo(
     preprocess = resized(variant, size) if size else variant
     module = create_model(model, num_classes=num_classes)
     facts = fill(module, model, weights, seed, preprocess.input_size, console)
-    return subject(model, model, module, Takes.image(preprocess), facts, num_classes=num_classes)
+    return subject(model, model, module, Takes.image(preprocess), facts, num_classes=num_classes, fuses=True)
 
 
 def from_timm(
@@ -86,11 +87,17 @@ def subject(
     *,
     num_classes: int | None = None,
     assumed: bool = False,
+    fuses: bool = False,
 ) -> Subject:
-    """The module with its outputs named and made flat; it has to run on zeros. Raises UsageError."""
+    """The module with its outputs named and made flat; it has to run on zeros.
+
+    `fuses`: what is exported is a copy of a zoo model whose training branches are fused; the reference keeps them. What
+    a method `fuse` of another module does is not known. Raises UsageError.
+    """
     import torch
 
     from ..exporters.qat import frozen
+    from ..models import fuse
 
     module = frozen(module)
     shapes = [[dim or 1 for dim in spec.shape] for spec in takes.inputs]
@@ -111,7 +118,11 @@ def subject(
     def graph() -> "ir.Model":
         from ..exporters.from_torch import from_torch
 
-        return from_torch(module, zeros, input_names=inputs, output_names=outputs)
+        exported = module
+        if fuses:
+            exported = copy.deepcopy(module)
+            fuse(exported)
+        return from_torch(exported, zeros, input_names=inputs, output_names=outputs)
 
     def session() -> Session:
         from ..runtime.torch_session import TorchSession

@@ -9,6 +9,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import resource
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -77,9 +78,12 @@ class Staging:
         with _one_sentence(self.destination / name):
             try:
                 yield self.path(name)
-            except RuntimeError as e:  # what a library in C++ makes of a full disk
+            except RuntimeError as e:  # what a library in C++ makes of a full disk, and of a file that may not grow
                 if shutil.disk_usage(self.folder).free < _ROOM:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from e
+                limited = resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY
+                if limited and any(word in str(e) for word in ("iostream", "writing data")):
+                    raise OSError(errno.EFBIG, os.strerror(errno.EFBIG)) from e
                 raise
 
     def sync(self, name: str) -> Path:

@@ -2,8 +2,9 @@
 
 They are `aten.fake_quantize_per_tensor_affine` and `..._per_channel_affine`, as fake-quantise modules call them, and
 `quantized_decomposed.(de)quantize_per_tensor` and `..._per_channel`, which PT2E writes. A range that is narrower than
-its 8 bits ([-127, 127], or [0, 127] with `reduce_range`) becomes a Clip in front, to the real numbers at its ends; where
-the type saturates by itself, none. So [0, 127] is int8: behind a ReLU, with a zero point of 0, nothing is to be clipped.
+its 8 bits ([-127, 127], or [0, 127] with `reduce_range`) becomes a Clip in front, to the real numbers at its ends,
+except where the type saturates by itself. So [0, 127] is int8: behind a ReLU, with a zero point of 0, nothing is left
+to be clipped.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ _RANGES = {ir.DataType.INT8: (-128, 127), ir.DataType.UINT8: (0, 255)}
 
 
 def clipped_ends(quant_min: int, quant_max: int, dtype: int) -> tuple[int | None, int | None]:
-    """The ends of the range at which the type does not saturate by itself. Raises NotImplementedError for other types."""
+    """The ends of the range at which the type does not saturate by itself. Raises NotImplementedError."""
     if ir.DataType(dtype) not in _RANGES:
         raise NotImplementedError(f"quantise to {ir.DataType(dtype)}; only 8 bits are supported")
     low, high = _RANGES[ir.DataType(dtype)]

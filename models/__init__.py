@@ -5,6 +5,7 @@
     list_models(family=None)    the names
     load_weights(model, path)   a checkpoint, strictly
     redraw(model)               seeded random weights in which every tensor matters
+    fuse(model)                 plain blocks for those that were trained with several branches
 
 A small network for a test: `create_model("mobilevit_test")`, one such name a family; or of any size,
 `mobilevit.MobileViT(mobilevit.Cfg(...), num_classes).eval()`: every family's class is called with its Cfg and the
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from .registry import PreprocessSpec, UnknownModel, Variant, create_model, get_variant, list_models, register
 
 if TYPE_CHECKING:
+    from .fusion import fuse
     from .weights import WeightsError, load_weights, redraw
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "Variant",
     "WeightsError",
     "create_model",
+    "fuse",
     "get_variant",
     "list_models",
     "load_weights",
@@ -33,8 +36,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("WeightsError", "load_weights", "redraw"):  # their file imports torch
+    if name in ("WeightsError", "load_weights", "redraw"):  # these files import torch
         from . import weights
 
         return getattr(weights, name)
+    if name == "fuse":
+        from .fusion import fuse
+
+        return fuse
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

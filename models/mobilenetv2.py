@@ -4,12 +4,14 @@ Parameter names and shapes are timm's. The variants with a `d` are timm's own: d
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
 from .layers import DepthwiseSeparable, InvertedResidual, conv, make_divisible
 from .registry import PreprocessSpec, register
+from .torchvision_names import renamed
 
 PAPER = "arXiv:1801.04381"
 # Table 2: t (expansion), c (channels), n (blocks), s (stride of the first block).
@@ -67,6 +69,17 @@ class MobileNetV2(nn.Module):
         x = self.act2(self.bn2(self.conv_head(x)))
         return self.classifier(x.mean((2, 3)))
 
+
+def rename_torchvision(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+    """The tensors of torchvision's mobilenet_v2 under our names; None for any other file."""
+    places = [f"blocks.{s}.{i}" for s, (_, _, n, _) in enumerate(STAGES) for i in range(n)]
+    last = len(places) + 1
+    layers = {"features.0.0": "conv_stem", "features.0.1": "bn1", "classifier.1": "classifier"}
+    layers |= {f"features.{last}.0": "conv_head", f"features.{last}.1": "bn2"}
+    return renamed(tensors, {f"features.{n}": ours for n, ours in enumerate(places, 1)}, layers)
+
+
+FOREIGN = (rename_torchvision,)
 
 VARIANTS = {
     "mobilenetv2_035": Cfg(width=0.35),

@@ -13,7 +13,10 @@ import torch
 from . import registry
 
 # The files of this package that are no family.
-_OTHERS = {"index", "layers", "preprocess", "registry", "reindex", "weights"}
+_OTHERS = {
+    *("branches", "fusion", "hybrid", "index", "layers", "mobile", "preprocess", "registry", "reindex", "tensorflow"),
+    *("torchvision_names", "weights", "windows"),
+}
 _ORDER = ("name", "family", "params", "num_classes", "input_size", "mean", "std", "interpolation", "crop_pct", "paper")
 _CONSTANTS = ("IMAGENET_MEAN", "IMAGENET_STD", "HALF")
 

@@ -4,6 +4,7 @@ Parameter names and shapes are timm's, which are torchvision's. The stride of a 
 ("v1.5"), as in both; the paper has it in the first 1x1.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -14,55 +15,66 @@ from .registry import PreprocessSpec, register
 PAPER = "arXiv:1512.03385"
 
 
-@dataclass(frozen=True)
-class Cfg:
-    """What varies between the variants, of the paper's table 1."""
-
-    depths: tuple[int, ...]
-    bottleneck: bool = True
-    width: int = 64
-
-
 class Basic(nn.Module):
-    """Two 3x3 convolutions (fig. 5 left); (n, c_in, h, w) -> (n, width, h/stride, w/stride)."""
+    """Two 3x3 convolutions (fig. 5 left); (n, c_in, h, w) -> (n, width, h/stride, w/stride).
 
-    expansion = 1
+    `attention` makes of a channel count what the last convolution's output goes through before the addition.
+    """
 
-    def __init__(self, c_in: int, width: int, stride: int) -> None:
+    def __init__(
+        self, c_in: int, width: int, stride: int, *, attention: Callable[[int], nn.Module] | None = None
+    ) -> None:
         super().__init__()
+        self.c_out = width
         self.conv1 = conv(c_in, width, 3, stride)
         self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = conv(width, width, 3)
         self.bn2 = nn.BatchNorm2d(width)
+        self.se = attention(width) if attention else nn.Identity()
         self.act = nn.ReLU()
         self.downsample = shortcut(c_in, width, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.act(self.bn1(self.conv1(x)))
-        return self.act(self.bn2(self.conv2(y)) + self.downsample(x))
+        y = self.se(self.bn2(self.conv2(y)))
+        return self.act(y + self.downsample(x))
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1 convolutions (fig. 5 right); (n, c_in, h, w) -> (n, 4 width, h/stride, w/stride)."""
+    """1x1, 3x3, 1x1 convolutions (fig. 5 right); (n, c_in, h, w) -> (n, 4 width, h/stride, w/stride).
 
-    expansion = 4
+    The 3x3 one has `groups` groups of `width * base_width / 64` channels (arXiv:1611.05431 fig. 3c; with one group of
+    base_width 128, arXiv:1605.07146's widening by 2). `attention` is Basic's.
+    """
 
-    def __init__(self, c_in: int, width: int, stride: int) -> None:
+    def __init__(
+        self,
+        c_in: int,
+        width: int,
+        stride: int,
+        *,
+        groups: int = 1,
+        base_width: int = 64,
+        attention: Callable[[int], nn.Module] | None = None,
+    ) -> None:
         super().__init__()
-        c_out = width * self.expansion
-        self.conv1 = conv(c_in, width)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = conv(width, width, 3, stride)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.conv3 = conv(width, c_out)
-        self.bn3 = nn.BatchNorm2d(c_out)
+        self.c_out = 4 * width
+        mid = width * base_width // 64 * groups
+        self.conv1 = conv(c_in, mid)
+        self.bn1 = nn.BatchNorm2d(mid)
+        self.conv2 = conv(mid, mid, 3, stride, groups=groups)
+        self.bn2 = nn.BatchNorm2d(mid)
+        self.conv3 = conv(mid, self.c_out)
+        self.bn3 = nn.BatchNorm2d(self.c_out)
+        self.se = attention(self.c_out) if attention else nn.Identity()
         self.act = nn.ReLU()
-        self.downsample = shortcut(c_in, c_out, stride)
+        self.downsample = shortcut(c_in, self.c_out, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.act(self.bn1(self.conv1(x)))
         y = self.act(self.bn2(self.conv2(y)))
-        return self.act(self.bn3(self.conv3(y)) + self.downsample(x))
+        y = self.se(self.bn3(self.conv3(y)))
+        return self.act(y + self.downsample(x))
 
 
 def shortcut(c_in: int, c_out: int, stride: int) -> nn.Module:
@@ -72,23 +84,48 @@ def shortcut(c_in: int, c_out: int, stride: int) -> nn.Module:
     return nn.Sequential(conv(c_in, c_out, 1, stride), nn.BatchNorm2d(c_out))
 
 
+@dataclass(frozen=True)
+class Cfg:
+    """What varies between the variants, of the paper's table 1, and between the families with this trunk.
+
+    block makes of (c_in, width, stride) a module that says its `c_out`.
+    """
+
+    depths: tuple[int, ...]
+    block: Callable[[int, int, int], nn.Module] = Bottleneck
+    width: int = 64
+    deep_stem: int = 0  # three 3x3 convolutions, of this many channels, the last of twice, for the 7x7 one
+
+
+def deep_stem(c: int) -> nn.Sequential:
+    """Three 3x3 convolutions, the first with stride 2 (arXiv:1812.01187 fig. 2b); (n, 3, h, w) -> (n, 2c, h/2, w/2)."""
+    return nn.Sequential(
+        conv(3, c, 3, 2),
+        nn.BatchNorm2d(c),
+        nn.ReLU(),
+        conv(c, c, 3),
+        nn.BatchNorm2d(c),
+        nn.ReLU(),
+        conv(c, 2 * c, 3),
+    )
+
+
 class ResNet(nn.Module):
     """(n, 3, h, w) -> logits (n, num_classes)."""
 
     def __init__(self, cfg: Cfg, num_classes: int = 1000) -> None:
         super().__init__()
-        block = Bottleneck if cfg.bottleneck else Basic
-        self.conv1 = conv(3, cfg.width, 7, 2)
-        self.bn1 = nn.BatchNorm2d(cfg.width)
+        c_in = 2 * cfg.deep_stem or cfg.width
+        self.conv1 = deep_stem(cfg.deep_stem) if cfg.deep_stem else conv(3, c_in, 7, 2)
+        self.bn1 = nn.BatchNorm2d(c_in)
         self.act1 = nn.ReLU()
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        c_in = cfg.width
         for i, depth in enumerate(cfg.depths):
             width = cfg.width * 2**i
             layer = []
             for stride in (1 if i == 0 else 2, *[1] * (depth - 1)):
-                layer.append(block(c_in, width, stride))
-                c_in = width * block.expansion
+                layer.append(cfg.block(c_in, width, stride))
+                c_in = layer[-1].c_out
             self.add_module(f"layer{i + 1}", nn.Sequential(*layer))
         self.layers = len(cfg.depths)
         self.fc = nn.Linear(c_in, num_classes)
@@ -101,8 +138,8 @@ class ResNet(nn.Module):
 
 
 VARIANTS = {
-    "resnet18": Cfg((2, 2, 2, 2), bottleneck=False),
-    "resnet34": Cfg((3, 4, 6, 3), bottleneck=False),
+    "resnet18": Cfg((2, 2, 2, 2), Basic),
+    "resnet34": Cfg((3, 4, 6, 3), Basic),
     "resnet50": Cfg((3, 4, 6, 3)),
     "resnet101": Cfg((3, 4, 23, 3)),
     "resnet152": Cfg((3, 8, 36, 3)),
@@ -112,7 +149,7 @@ for _name, _cfg in VARIANTS.items():
 register(
     "resnet_test",
     ResNet,
-    Cfg((1, 2), bottleneck=True, width=8),
+    Cfg((1, 2), width=8),
     paper=PAPER,
     spec=PreprocessSpec(input_size=(3, 32, 32), crop_pct=0.95),
     num_classes=10,

@@ -95,13 +95,17 @@ def redraw(model: nn.Module, *, seed: int = 0, input_size: tuple[int, int, int])
     With a library's initialisation it hardly does: norms are ones, biases zeros, batch statistics are not the data's.
     Here norm weights and layer scales are uniform in 0.5..1.5, biases N(0, 0.1), weights N(0, 1/sqrt(fan_in)), tokens
     and position tables N(0, 0.5). Batch norms are then calibrated on 16 image-like inputs of `input_size` (c, h, w),
-    and jittered; other buffers, which are constants, stay. The same seed, torch and machine give the same weights.
+    and jittered; in a model without norms the weights and biases are (see _standardise). Other buffers, which are
+    constants, stay. The same seed, torch and machine give the same weights.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for key, parameter in model.named_parameters():
             _draw(key.rpartition(".")[2], parameter, generator)
-        _calibrate(model, generator, input_size)
+        if any("Norm" in type(m).__name__ and next(m.parameters(), None) is not None for m in model.modules()):
+            _calibrate(model, generator, input_size)
+        else:
+            _standardise(model, generator, input_size)
 
 
 def image_like(count: int, size: tuple[int, int, int], generator: torch.Generator) -> Tensor:
@@ -144,6 +148,29 @@ def _calibrate(model: nn.Module, generator: torch.Generator, input_size: tuple[i
         mean, var = norm.running_mean, norm.running_var
         mean.add_(var.sqrt() * torch.randn(mean.shape, generator=generator).to(mean) * 0.1)
         var.mul_(torch.empty(var.shape).uniform_(0.7, 1.4, generator=generator).to(var))
+
+
+def _standardise(model: nn.Module, generator: torch.Generator, input_size: tuple[int, int, int]) -> None:
+    """Scale and shift each layer: on image-like inputs, its outputs get about mean 0 and deviation 1 a channel.
+
+    What norms do for other models (arXiv:1511.06422): without either, a deep network's output hardly depends on its
+    input. Layers without a bias stay as they are.
+    """
+
+    def fit(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+        assert isinstance(layer, nn.Conv2d | nn.Linear)
+        if layer.bias is None:
+            return output
+        channels = output.movedim(1 if isinstance(layer, nn.Conv2d) else -1, 0).flatten(1)
+        mean, std = channels.mean(1), channels.std(1)
+        layer.weight.div_(std.view(-1, *[1] * (layer.weight.ndim - 1)))
+        layer.bias.sub_(mean).div_(std).add_(torch.randn(std.shape, generator=generator).to(std) * 0.1)
+        return layer.forward(*inputs)
+
+    handles = [m.register_forward_hook(fit) for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    model(image_like(16, input_size, generator).to(next(model.parameters())))
+    for handle in handles:
+        handle.remove()
 
 
 def _classes(pairs: list[tuple[Tensor, Tensor]]) -> int | None:

@@ -37,6 +37,14 @@ class Histogram:
     lo: float = math.inf
     hi: float = -math.inf
 
+    @classmethod
+    def of(cls, numbers: np.ndarray, counts: np.ndarray, lo: float, hi: float) -> Histogram:
+        """The histogram of `numbers` (n,), each as often as `counts` (n,) says, all within [lo, hi]."""
+        made = cls()
+        made._widen(lo, hi)
+        np.add.at(made.counts, np.floor(numbers / made.width).astype(np.int64) - made.first, counts)
+        return made
+
     def add(self, samples: np.ndarray, lo: float, hi: float) -> None:
         """Count float32 `samples` (n,), all within [lo, hi]; the range may be wider than the samples are."""
         if lo < self.lo or hi > self.hi:

@@ -12,7 +12,9 @@ import onnx_ir as ir
 
 from ..exporters.graph import scalar, shape
 from ..exporters.tflite.kernels import ADD_LIMITS, GEMM_LIMITS, MUL_LIMITS, SIGMOID, TANH
+from . import channel_affine, hard_swish
 from .qparams import QParams
+from .statistics import Statistics
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,15 @@ class Kernel:
     refuses: Callable[[ir.Node], str | None] = lambda node: None  # why this node cannot run on the kernel
 
 
+Rewrite = Callable[[ir.Model, Statistics], tuple[ir.Model, Statistics]]
+
+
 @dataclass(frozen=True)
 class Scheme:
-    """A target's kernels by kind; every other kind is a float island. `islands` says why, for the ones we know."""
+    """A target's kernels by kind; every other kind is a float island. `islands` says why, for the ones we know.
+
+    `rewrites` put the float graph, and the statistics of its values, into the form that the kernels like.
+    """
 
     name: str
     kernels: Mapping[str, Kernel]
@@ -49,6 +57,13 @@ class Scheme:
     islands: Mapping[str, str] = field(default_factory=dict)
     symmetric_weights: bool = False  # the kernels multiply by weights whose zero point is 0 only
     integer_biases: bool = False  # the kernels add int32 numbers at s_input * s_weight only
+    rewrites: tuple[Rewrite, ...] = ()
+
+    def rewrite(self, model: ir.Model, stats: Statistics) -> tuple[ir.Model, Statistics]:
+        """All rewrites, one after the other; `model` itself is left as it was."""
+        for rewrite in self.rewrites:
+            model, stats = rewrite(model, stats)
+        return model, stats
 
 
 LARGEST_DEPTHWISE = 5  # larger windows have no fast int8 kernel: 7x7 is 14-20 times slower per weight than 5x5
@@ -70,7 +85,7 @@ def _nonzero_pad(node: ir.Node) -> str | None:
 
 _ACTS = ("Relu", "Relu6", "Relu0To1")
 _GEMM = partial(Kernel, multiplier="product", limits=GEMM_LIMITS, epilogues=_ACTS)
-_ADD = Kernel(operands=2, multiplier="each", limits=ADD_LIMITS, epilogues=("Relu",), light=True)
+_ADD = Kernel(operands=2, multiplier="each", limits=ADD_LIMITS, epilogues=("Relu", "Relu6"), light=True)
 _LOOKUP = "no int8 kernel; dequantise, float, quantise is faster than the builtin"
 
 TFLITE_XNNPACK = Scheme(
@@ -100,10 +115,11 @@ TFLITE_XNNPACK = Scheme(
         "Div": "int8 DIV aborts when the divisor equals its zero point",
         "AveragePool": "int8 AVERAGE_POOL_2D is not delegated, and ignores other parameters on its output",
         "Gelu": _LOOKUP,
-        "HardSwish": _LOOKUP,
+        "HardSwish": f"{_LOOKUP}; its sixth has nowhere to go",
         "Relu": "int8 RELU on its own is not delegated",
         "Clip": "int8 RELU6 on its own is not delegated",
     },
+    rewrites=(channel_affine.rewrite, hard_swish.rewrite),
 )
 
 # The Neural Engine multiplies int8 by int8, from the A17 Pro on, where weights and activations are quantised; the rest

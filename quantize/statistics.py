@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike
 from zipfile import BadZipFile
@@ -25,6 +26,13 @@ class ValueStatistics:
     mean_min: float
     mean_max: float
     histogram: Histogram
+
+    def mapped(self, function: Callable[[np.ndarray], np.ndarray]) -> ValueStatistics:
+        """The statistics of `function(value)`, a function that never falls."""
+        keep = self.histogram.counts > 0
+        lo, hi, mean_lo, mean_hi = function(np.array([self.min, self.max, self.mean_min, self.mean_max])).tolist()
+        counted = np.clip(function(self.histogram.centres[keep]), lo, hi)
+        return ValueStatistics(lo, hi, mean_lo, mean_hi, Histogram.of(counted, self.histogram.counts[keep], lo, hi))
 
 
 @dataclass(frozen=True)

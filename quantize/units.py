@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import onnx_ir as ir
 
 from ..exporters.graph import given, name_of, scalar
-from .schemes import Scheme
+
+if TYPE_CHECKING:
+    from .schemes import Scheme
 
 VIEWS = frozenset({"Reshape", "Transpose"})  # the same numbers in another order or shape: never quantised themselves
 

@@ -1,4 +1,4 @@
-"""Small models that come quantised: by ONNX Runtime's static quantiser, and by quantisation-aware training in PyTorch."""
+"""Small models that come quantised: by ONNX Runtime's static quantiser, and by training with it in PyTorch."""
 
 import logging
 import warnings
@@ -107,7 +107,8 @@ class Net(nn.Module):
         super().__init__()
         torch.manual_seed(0)
         self.quant, self.dequant, self.add = q.QuantStub(), q.DeQuantStub(), torch.ao.nn.quantized.FloatFunctional()
-        self.conv, self.bn, self.relu = nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU()
+        self.conv = nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False)
+        self.bn, self.relu = nn.BatchNorm2d(8), nn.ReLU()
         self.conv2, self.fc = nn.Conv2d(8, 8, 3, padding=1), nn.Linear(8, 5)
 
     def forward(self, x):

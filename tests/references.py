@@ -12,9 +12,12 @@ class Reference:
     sampled: variants whose logits are compared in every run, one for each code path; the others are exhaustive.
     blind: the variant on which each tensor is disturbed; silent: patterns of the tensors that cannot move the logits,
     each with its reason. library: "timm" or "torchvision", or "" where there is none to install (then
-    tests/models/test_<family>.py checks the arithmetic). names: where the reference calls a variant otherwise. meta:
-    variants too large for memory. noise: the float32 noise that a variant may show, of the logits' standard deviation,
-    where 1e-4 is too little.
+    tests/models/test_<family>.py checks the arithmetic). names: where the reference calls a variant otherwise.
+    arguments: what its constructor is given; of: the same for single variants, such as a `_test` one among the sampled,
+    which makes the reference as small. meta: variants too large for memory.
+    absent: variants that the library lacks; manifests and test_<family>.py check them.
+    side: of the images for the sampled variants, where less than their own is enough (0: their own).
+    noise: the float32 noise that a variant may show, of the logits' standard deviation, where 1e-4 is too little.
     """
 
     sampled: tuple[str, ...]
@@ -23,29 +26,180 @@ class Reference:
     silent: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    of: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     meta: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    side: int = 0
     noise: Mapping[str, float] = field(default_factory=dict)
 
 
+KEY_BIAS = "what is added to all keys cancels in the softmax"
+
 REFERENCES = {
+    "alexnet": Reference(sampled=("alexnet",), blind="alexnet_test", library="torchvision"),
+    "bat_resnext": Reference(sampled=("bat_resnext26ts",), blind="bat_resnext_test"),
+    "botnet": Reference(sampled=("botnet26t_256",), blind="botnet_test"),
+    "convmixer": Reference(sampled=("convmixer_768_32",), blind="convmixer_test", side=56),
+    "convnext": Reference(
+        sampled=("convnext_zepto_rms", "convnext_atto", "convnext_test"),
+        blind="convnext_test",
+        meta=("convnext_large", "convnext_xlarge"),
+        names={"convnext_test": "convnext_tiny"},
+        of={"convnext_test": {"dims": (8, 16, 24, 32), "depths": (1, 1, 2, 1)}},
+    ),
+    "convnextv2": Reference(
+        sampled=("convnextv2_atto", "convnextv2_test"),
+        blind="convnextv2_test",
+        meta=("convnextv2_large", "convnextv2_huge"),
+        names={"convnextv2_test": "convnextv2_tiny"},
+        of={"convnextv2_test": {"dims": (8, 16, 24, 32), "depths": (1, 1, 2, 1)}},
+    ),
+    "cs3darknet": Reference(sampled=("cs3darknet_focus_l",), blind="cs3darknet_test", side=128),
     "deit": Reference(
         sampled=("deit_tiny_patch16_224", "deit_tiny_distilled_patch16_224"),
         blind="deit_tiny_distilled_patch16_224",
     ),
+    "densenet": Reference(
+        sampled=("densenet121",),
+        blind="densenet_test",
+        side=96,
+        names={"densenet264": "densenet121"},  # timm registers a 264 of another growth
+        of={"densenet264": {"block_config": (6, 12, 64, 48)}},
+    ),
+    "edgenext": Reference(
+        sampled=("edgenext_xx_small", "edgenext_small_rw"),
+        blind="edgenext_test",
+        side=128,
+    ),
+    "efficientnet": Reference(
+        sampled=("efficientnet_b0", "efficientnet_b3", "tf_efficientnet_b1"), blind="efficientnet_test"
+    ),
+    "efficientnet_lite": Reference(
+        sampled=("efficientnet_lite0", "tf_efficientnet_lite0"), blind="efficientnet_lite_test"
+    ),
+    "efficientnetv2": Reference(sampled=("efficientnetv2_s",), blind="efficientnetv2_test", side=128),
+    "efficientvit_mit": Reference(
+        sampled=("efficientvit_b0", "efficientvit_mit_large_test"),
+        blind="efficientvit_mit_test",
+        meta=("efficientvit_l3",),
+        names={"efficientvit_mit_large_test": "efficientvit_l1"},
+        of={
+            "efficientvit_mit_large_test": {
+                "widths": (8, 8, 8, 16, 16),
+                "depths": (1, 1, 1, 1, 1),
+                "head_widths": (32, 48),
+                "head_dim": 8,
+            }
+        },
+    ),
+    "efficientvit_msra": Reference(sampled=("efficientvit_m0",), blind="efficientvit_msra_test"),
+    "fasternet": Reference(sampled=("fasternet_t0",), blind="fasternet_test"),
+    "fastvit": Reference(
+        sampled=("fastvit_test",),
+        blind="fastvit_test",
+        names={"fastvit_test": "fastvit_sa12"},
+        of={"fastvit_test": {"embed_dims": (8, 16, 32, 64), "layers": (1, 1, 1, 1), "mlp_ratios": (2, 2, 2, 2)}},
+    ),
+    "googlenet": Reference(
+        sampled=("googlenet",),
+        blind="googlenet_test",
+        side=96,
+        library="torchvision",
+        arguments={"aux_logits": False, "init_weights": False},
+    ),
+    "hardcorenas": Reference(sampled=("hardcorenas_a",), blind="hardcorenas_test"),
+    "hgnetv2": Reference(sampled=("hgnetv2_b0",), blind="hgnetv2_test", side=96),
+    "inception_resnet": Reference(
+        sampled=("inception_resnet_v2",), blind="inception_resnet_v2_test", side=139, absent=("inception_resnet_v1",)
+    ),
+    "inception_v3": Reference(sampled=("inception_v3",), blind="inception_v3_test", side=139),
+    "inception_v4": Reference(
+        sampled=("inception_v4",), blind="inception_v4_test", side=139, noise={"inception_v4": 1e-3}
+    ),
+    "inceptionnext": Reference(sampled=("inception_next_atto",), blind="inception_next_test"),
+    "lcnet": Reference(sampled=("lcnet_050",), blind="lcnet_test"),
     "lenet": Reference(sampled=(), blind="lenet5", library=""),
+    "mlp_mixer": Reference(
+        sampled=("mixer_s32_224",),
+        blind="mixer_test",
+        silent={"blocks.*.mlp_tokens.fc2.bias": "every norm takes out what all channels of a token share"},
+        meta=("mixer_l16_224", "mixer_l32_224"),
+    ),
+    "mnasnet": Reference(sampled=("mnasnet_050", "mnasnet_small", "semnasnet_050"), blind="mnasnet_test"),
+    "mobilenetv1": Reference(sampled=("mobilenetv1_100",), blind="mobilenetv1_test"),
     "mobilenetv2": Reference(
         sampled=("mobilenetv2_035", "mobilenetv2_100", "mobilenetv2_110d"), blind="mobilenetv2_035"
     ),
     "mobilenetv3": Reference(
-        sampled=("mobilenetv3_small_050", "mobilenetv3_small_100", "mobilenetv3_large_100"),
+        sampled=(
+            "mobilenetv3_small_050",
+            "mobilenetv3_small_100",
+            "mobilenetv3_large_100",
+            "mobilenetv3_rw",
+            "tf_mobilenetv3_small_100",
+        ),
         blind="mobilenetv3_small_050",
     ),
+    "mobilenetv4": Reference(
+        sampled=(
+            "mobilenetv4_conv_small",
+            "mobilenetv4_conv_aa_medium",
+            "mobilenetv4_hybrid_medium_075",
+            "mobilenetv4_hybrid_large_075",
+        ),
+        blind="mobilenetv4_test",
+        silent={f"blocks.2.2.attn.key.norm.{leaf}": KEY_BIAS for leaf in ("bias", "running_mean")},
+        side=128,
+    ),
+    "mobileone": Reference(
+        sampled=("mobileone_s0", "mobileone_s4"),
+        blind="mobileone_test",
+        side=128,
+        noise={"mobileone_s0": 5e-4},  # forty sums of five or six branches
+    ),
     "mobilevit": Reference(sampled=("mobilevit_xxs", "mobilevit_s"), blind="mobilevit_xxs"),
+    "mobilevitv2": Reference(sampled=("mobilevitv2_050",), blind="mobilevitv2_test", side=128),
+    "poolformer": Reference(
+        sampled=("poolformer_s12",),
+        blind="poolformer_test",
+        side=96,
+        silent={"*.norm1.bias": "pooling takes out what all pixels share"},
+    ),
+    "regnet": Reference(sampled=("regnetx_002", "regnety_002", "regnety_008_tv"), blind="regnet_test"),
+    "repghostnet": Reference(sampled=("repghostnet_050",), blind="repghostnet_test"),
+    "repvgg": Reference(sampled=("repvgg_a0",), blind="repvgg_test", side=64),
+    "repvit": Reference(sampled=("repvit_m0_9", "repvit_m1"), blind="repvit_test", side=96),
+    "resnest": Reference(
+        sampled=("resnest14d", "resnest50d_4s2x40d", "resnest50d_1s4x24d"), blind="resnest_test", side=160
+    ),
     "resnet": Reference(
         sampled=("resnet18", "resnet50"),
         blind="resnet18",
         # Without normalised residuals the noise grows with depth.
         noise={"resnet101": 5e-4, "resnet152": 5e-4},
     ),
+    "resnetv2": Reference(sampled=(), blind="resnetv2_test", library=""),
+    "resnext": Reference(sampled=("resnext50_32x4d",), blind="resnext_test", side=96),
+    "rexnet": Reference(sampled=("rexnet_100",), blind="rexnet_test", side=96),
+    "senet": Reference(sampled=("legacy_seresnet18", "seresnext50_32x4d"), blind="senet_test", side=96),
+    "shufflenetv1": Reference(sampled=(), blind="shufflenetv1_test", library=""),
+    "shufflenetv2": Reference(
+        sampled=("shufflenet_v2_x0_5",),
+        blind="shufflenetv2_test",
+        library="torchvision",
+    ),
+    "shvit": Reference(sampled=("shvit_s1",), blind="shvit_test"),
+    "sknet": Reference(sampled=("skresnet18", "skresnet50", "skresnext50_32x4d"), blind="sknet_test", side=128),
+    "spach": Reference(sampled=(), blind="spach_ms_test", library=""),
+    "squeezenet": Reference(sampled=("squeezenet1_0", "squeezenet1_1"), blind="squeezenet_test", library="torchvision"),
+    "starnet": Reference(sampled=("starnet_s050",), blind="starnet_test"),
+    "swiftformer": Reference(sampled=("swiftformer_xs",), blind="swiftformer_test", side=96),
+    "tinynet": Reference(sampled=("tinynet_b", "tinynet_e"), blind="tinynet_test"),
+    "van": Reference(sampled=(), blind="van_test", library=""),
+    "vgg": Reference(sampled=("vgg11_bn",), blind="vgg_test"),
     "vit": Reference(sampled=("vit_tiny_patch16_224",), blind="vit_tiny_patch16_224"),
+    "vovnet": Reference(sampled=("ese_vovnet19b_slim", "ese_vovnet19b_slim_dw"), blind="vovnet_test", side=96),
+    "wide_resnet": Reference(sampled=(), blind="wide_resnet_test"),
+    "xception": Reference(sampled=("legacy_xception",), blind="xception_test", side=139),
+    "zfnet": Reference(sampled=(), blind="zfnet_test", library=""),
 }

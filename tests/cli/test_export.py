@@ -196,16 +196,25 @@ def limit_file_size():
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
 
-def test_full_disk(tmp_path):
+@pytest.mark.parametrize(
+    ("target", "file"),
+    [
+        ("tflite", "lenet5_fp32.tflite"),
+        ("openvino", "lenet5_fp32_openvino_model"),
+        ("coreml", "lenet5_fp32.mlpackage"),
+        ("onnx", "lenet5_fp32.onnx"),
+    ],
+)
+def test_full_disk(tmp_path, target, file):
     done = subprocess.run(
-        [*ENTRY, "export", "lenet5", "--quiet", "--no-benchmark"],
+        [*ENTRY, "export", "lenet5", "--target", target, "--quiet", "--no-benchmark"],
         cwd=tmp_path,
         preexec_fn=limit_file_size,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 2, done.stderr
-    assert done.stderr.splitlines()[-1].endswith("lenet5_fp32.tflite: cannot be written (File too large)")
+    assert done.stderr.splitlines()[-1].endswith(f"{file}: cannot be written (File too large)")
     assert not list(tmp_path.iterdir())
 
 

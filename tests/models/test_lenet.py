@@ -36,11 +36,13 @@ def lenet(x, p):
     if "c5.weight" in p:
         last = np.tanh(p["c5.weight"].reshape(len(p["c5.bias"]), -1) @ last + p["c5.bias"])
         last = np.tanh(p["f6.weight"] @ last + p["f6.bias"])
+    if "f5.weight" in p:
+        last = np.tanh(p["f5.weight"] @ last + p["f5.bias"])
     return p["output.weight"] @ last + p["output.bias"]
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", ["lenet1", "lenet5"])
+@pytest.mark.parametrize("name", ["lenet1", "lenet4", "lenet5"])
 def test_logits(name):
     size = get_variant(name).input_size
     model = create_model(name)
@@ -55,10 +57,14 @@ def test_logits(name):
 
 
 # C1 5*5*1+1 times 6, C3 (all maps) 5*5*6+1 times 16, C5 400+1 times 120, F6 120+1 times 84, output 84+1 times 10;
-# LeNet-1: C1 26 times 4, C3 101 times 12, output 192+1 times 10.
+# LeNet-1: C1 26 times 4, C3 101 times 12, output 192+1 times 10; LeNet-4: F5 192+1 times 84, output 84+1 times 10.
 @pytest.mark.parametrize(
     ("name", "params", "shape"),
-    [("lenet1", 104 + 1212 + 1930, (1, 28, 28)), ("lenet5", 156 + 2416 + 48120 + 10164 + 850, (1, 32, 32))],
+    [
+        ("lenet1", 104 + 1212 + 1930, (1, 28, 28)),
+        ("lenet4", 104 + 1212 + 16212 + 850, (1, 28, 28)),
+        ("lenet5", 156 + 2416 + 48120 + 10164 + 850, (1, 32, 32)),
+    ],
 )
 def test_size(name, params, shape):
     variant = get_variant(name)

@@ -16,8 +16,9 @@ from edgeport.models import (
     registry,
     reindex,
 )
+from references import REFERENCES
 
-FAMILIES = ("deit", "lenet", "mobilenetv2", "mobilenetv3", "mobilevit", "resnet", "vit")
+FAMILIES = sorted(REFERENCES)
 
 
 def test_list_is_sorted_complete_and_without_test_variants():
@@ -76,7 +77,7 @@ def test_registering_twice_names_both_places():
 
 def test_a_users_own_variant(monkeypatch):
     monkeypatch.setattr(registry, "_recipes", dict(registry._recipes))
-    register("lenet_wide", lenet.LeNet, lenet.Cfg(image=32, c1=8, c3=16, hidden=None), paper="none", num_classes=3)
+    register("lenet_wide", lenet.LeNet, lenet.Cfg(image=32, c1=8, c3=16), paper="none", num_classes=3)
     assert "lenet_wide" in list_models()
     assert get_variant("lenet_wide").num_classes == create_model("lenet_wide").output.out_features == 3
 
