@@ -27,12 +27,11 @@ class Takes:
     @classmethod
     def of(cls, inputs: tuple[TensorSpec, ...], preprocess: PreprocessSpec | None = None) -> "Takes":
         """Inputs; a single float (1, c, h, w) is an image, preprocessed like ImageNet's where nobody says how."""
-        dims = tuple(dim or 0 for dim in inputs[0].shape)
-        if len(inputs) > 1 or len(dims) != 4 or inputs[0].dtype != "float32" or 0 in dims:
-            return cls(inputs)
-        batch, channels, height, width = dims
-        if batch != 1:
-            return cls(inputs)
+        match inputs:
+            case (TensorSpec(_, (1, int(channels), int(height), int(width)), "float32"),):
+                pass
+            case _:
+                return cls(inputs)
         return cls(inputs, resized(preprocess or PreprocessSpec(), (channels, height, width)))
 
     def __str__(self) -> str:

@@ -1,4 +1,5 @@
-"""Identity | Relu of Relu | Dropout | Cast | Reshape | Transpose | Slice | Pad | Expand | Concat(x), changing nothing: x
+"""Identity | Dropout | Cast | Reshape | Transpose | Slice | Pad | Expand | Concat(x), where it changes nothing -> x;
+Relu(Relu(x)) -> Relu(x)
 
 Leaves a node alone whose output is a graph output that x cannot become (x is an input, a constant or an output itself),
 a Dropout whose mask is read, and Add(x, 0) and the like, which the folds take.
