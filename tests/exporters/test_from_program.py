@@ -102,5 +102,5 @@ def test_damaged(program, tmp_path, share):
     whole = program.read_bytes()
     path = tmp_path / "cut.pt2"
     path.write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(ModelFileError, match="torch.export"):
+    with pytest.raises(ModelFileError, match=r"torch\.export"):
         load_program(path)
