@@ -28,6 +28,7 @@ from .passes import (
     explicit_reshape,
     explicit_slice,
     flat_indices,
+    float32,
     function_bodies,
     gather_to_slice,
     gelu,
@@ -55,6 +56,7 @@ from .passes import (
     pad_into_window,
     pad_modes,
     pools,
+    quantized_constants,
     reductions,
     resize,
     softplus,
@@ -66,6 +68,7 @@ from .passes import (
 
 FORMS = (  # each op in its one form
     constant_folding,
+    quantized_constants,
     narrow_types,
     no_ops,
     number_forms,
@@ -116,15 +119,20 @@ FINISH = (explicit_attributes, names)
 def canonicalize(model: ir.Model) -> ir.Model:
     """The same function in the canonical dialect, with the folds on the float graph done; the argument stays as it is.
 
-    A symbolic first dimension of an input becomes 1, an older opset becomes the dialect's.
+    A symbolic first dimension of an input becomes 1, another opset becomes the dialect's, half and double precision
+    become float32. Quantisation that the graph brings along stays as it is; that of weights alone is undone.
     Raises UnsupportedOp, NotCanonical or DynamicShape where it cannot be done.
     """
     model = own_copy(model)
     version = model.graph.opset_imports.get("")
+    float32.rewrite(model.graph)
     model = opset.convert(model)
     if version is not None and version < old_resize.FIRST:
         old_resize.rewrite(model.graph)
     static_shapes.infer(model)
+    repeat((constant_folding, quantized_constants), model.graph)
+    if not is_quantized(model):
+        quantized_constants.dequantize_constants(model.graph)
     for stage in (FORMS, IDIOMS):
         repeat(stage, model.graph)
     while (defined := function_bodies.expand(model, lambda op_type: op_type not in OPS)) is not model:
@@ -135,8 +143,13 @@ def canonicalize(model: ir.Model) -> ir.Model:
     repeat(FOLDS, model.graph)
     for step in FINISH:
         step.rewrite(model.graph)
-    check(model)
+    check(model, quantized=is_quantized(model))
     return model
+
+
+def is_quantized(model: ir.Model) -> bool:
+    """Whether values that are computed are quantised, so that layers run in int8."""
+    return any(node.op_type == "QuantizeLinear" for node in model.graph)
 
 
 def repeat(stage: tuple[ModuleType, ...], graph: ir.Graph) -> None:

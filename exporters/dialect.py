@@ -258,7 +258,7 @@ def check(model: ir.Model, *, quantized: bool = False) -> None:
     if model.opset_imports.get("") != OPSET:
         raise NotCanonical(f"the graph is of ONNX opset {model.opset_imports.get('')}, not {OPSET}.")
     for value in graph.inputs:
-        _check_value(value, quantized)
+        _check_value(value, quantized=False)
     ops = {**OPS, **QUANTIZED_OPS} if quantized else OPS
     for node in graph:
         if node.op_type in SPATIAL and _rank(node) > 4:

@@ -55,6 +55,8 @@ class Scheme:
     kernels: Mapping[str, Kernel]
     activations: Literal["int8", "uint8"] = "int8"  # the same real numbers either way
     islands: Mapping[str, str] = field(default_factory=dict)
+    symmetric_weights: bool = False  # the kernels multiply by weights whose zero point is 0 only
+    integer_biases: bool = False  # the kernels add int32 numbers at s_input * s_weight only
     rewrites: tuple[Rewrite, ...] = ()
 
     def rewrite(self, model: ir.Model, stats: Statistics) -> tuple[ir.Model, Statistics]:
@@ -88,6 +90,8 @@ _LOOKUP = "no int8 kernel; dequantise, float, quantise is faster than the builti
 
 TFLITE_XNNPACK = Scheme(
     "tflite-xnnpack",
+    symmetric_weights=True,
+    integer_biases=True,
     kernels={
         "Conv": _GEMM(weight_axis=0, refuses=_large_depthwise),  # OIHW
         "ConvTranspose": _GEMM(weight_axis=1),  # IOHW

@@ -44,12 +44,16 @@ class Builder:
         if self._blockwise:  # (o,) -> (o, 1, 1, 1)
             along = [1] * constant.array.ndim
             along[quant.axis] = scale.size
-            return self.run("constexpr_blockwise_shift_scale", data=constant.array, scale=scale.reshape(along))
+            scale = scale.reshape(along)
+            offset = np.full(scale.shape, quant.zero_point, np.int8) if quant.zero_point else None
+            return self.run("constexpr_blockwise_shift_scale", data=constant.array, scale=scale, offset=offset)
+        if scale.size == 1:  # one for all: a scalar, which no axis has to fit
+            scale = scale.reshape(())
         return self.run(
             "constexpr_affine_dequantize",
             quantized_data=constant.array,
-            zero_point=np.full(scale.shape, quant.zero_point, np.int8),
-            scale=scale,
+            zero_point=np.full(scale.shape, quant.zero_point, np.int8)[()],
+            scale=scale[()],
             axis=np.int32(quant.axis),
         )
 

@@ -1,4 +1,5 @@
-"""Identity | Dropout | Cast | Reshape | Transpose | Slice | Pad | Expand | Concat(x), where it changes nothing -> x
+"""Identity | Dropout | Cast | Reshape | Transpose | Slice | Pad | Expand | Concat(x), where it changes nothing -> x;
+Relu(Relu(x)) -> Relu(x)
 
 A graph output that x cannot become, because it is an input, a constant or an output itself, is Identity(x). Leaves a
 Dropout alone whose mask is read, and Add(x, 0) and the like, which the folds take.
@@ -8,7 +9,7 @@ from collections.abc import Callable
 
 import onnx_ir as ir
 
-from ..graph import attribute, can_replace, const_value, given, scalar, shape
+from ..graph import attribute, can_replace, const_value, given, producer, scalar, shape
 from .replacing import replace_output
 
 
@@ -38,6 +39,7 @@ def _in_inference(node: ir.Node) -> bool:
 NO_OP: dict[str, Callable[[ir.Node], bool]] = {
     "Identity": lambda node: True,
     "Dropout": _in_inference,
+    "Relu": lambda node: producer(node.inputs[0], "Relu") is not None,
     "Cast": lambda node: given(node.inputs[0]).dtype == ir.DataType(attribute(node, "to")),
     "CastLike": lambda node: given(node.inputs[0]).dtype == given(node.inputs[1]).dtype,
     "Reshape": _same_shape,
