@@ -1,6 +1,5 @@
 """This file measures how far a candidate's outputs are from the reference's, and judges it by one table."""
 
-import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -70,10 +69,7 @@ TOLERANCE = {
 # What artifacts usually reach: one that does not is what was asked for, but whoever uses it must know.
 EXPECTED = {"int8": Limits(snr_db=20.0, top1=0.95)}
 
-# How far two orders of float32 sums may be apart, times what float32 loses in the reference itself: NOISE_SAMPLES may
-# not show the most that it loses.
-ROOM = 4.0
-NOISE_SAMPLES = 8
+ROOM = 4.0  # how far two orders of float32 sums may be apart, times what float32 loses in the reference itself
 
 # field of Limits -> (what to call it, +1 where more is better)
 _JUDGED = {
@@ -119,14 +115,14 @@ def compare(reference: Session, candidate: Session, feeds: Iterable[Mapping[str,
 def verdict(agreement: Agreement, precision: str, reference: Session, feeds: Iterable[Mapping[str, np.ndarray]]) -> str:
     """What `judge` says; where fp32 fails, after a look at how much float32 itself loses in the reference.
 
-    `feeds` are those of the comparison; few are used, and only in that case. Some networks (untrained ones without
+    `feeds` are those of the comparison, used in that case alone. Some networks (untrained ones without
     normalised residuals, say) lose more in float32 than TOLERANCE allows, whoever computes them.
     """
     first = judge(agreement, precision)
     if precision != "fp32" or agreement.problem or not first.startswith("fail") or not isinstance(reference, Widens):
         return first
     try:
-        noise = compare(reference.double(), reference, itertools.islice(feeds, NOISE_SAMPLES))
+        noise = compare(reference.double(), reference, feeds)
     except RuntimeError:  # a module that makes float32 tensors of its own
         return first
     return first if noise.problem else judge(agreement, precision, noise)
