@@ -10,8 +10,11 @@ from .inside import Encoding, real
 from .onnx_session import OnnxSession
 from .session import ArtifactError
 
+_FLOAT = 1  # onnx.TensorProto.FLOAT
 _VIEWS = {"Reshape", "Transpose"}
-_LAYERS = {"Conv", "MatMul"}
+_BIASED = {"Conv": 2, "ConvTranspose": 2, "Add": 1}  # which input a bias is
+# layer -> its weight's dimensions with the output channel first
+_LAYERS = {"Conv": (0, 1, 2, 3), "ConvTranspose": (1, 0, 2, 3), "MatMul": (1, 0)}
 
 
 class OnnxInside:
@@ -74,15 +77,15 @@ class OnnxInside:
             constant = self._constants.get(name)
             if constant is None:
                 yield self._made_by.get(name)
-            elif constant.data_type == 1 and np.prod(constant.dims, dtype=int) > 1:  # 1: float; a Clip's limits are no operands
+            elif constant.data_type == _FLOAT and np.prod(constant.dims, dtype=int) > 1:  # a limit is no operand
                 yield None
 
     def _read_layer(self, node: Any, name: str) -> None:
         if node.op_type in _LAYERS:
             weight = self._dequantized(node.input[1])
             if weight is not None:
-                self.weights[name] = weight.T if node.op_type == "MatMul" else weight
-        index = {"Conv": 2, "Add": 1}.get(node.op_type)
+                self.weights[name] = weight.transpose(_LAYERS[node.op_type])
+        index = _BIASED.get(node.op_type)
         if index is not None and len(node.input) > index:
             bias = self._dequantized(node.input[index], dtype=np.int32)
             if bias is not None:

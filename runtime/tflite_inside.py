@@ -10,7 +10,13 @@ from .inside import Encoding, real
 from .session import ArtifactError
 from .tflite_session import TFLiteSession
 
-_TO_ONNX = {"CONV_2D": (0, 3, 1, 2), "DEPTHWISE_CONV_2D": (3, 0, 1, 2), "FULLY_CONNECTED": (0, 1)}  # OHWI, 1HWO, OI
+# operator -> (its weight's dimensions with the output channel first, which input the bias is)
+_LAYERS = {
+    "CONV_2D": ((0, 3, 1, 2), 2),  # OHWI
+    "DEPTHWISE_CONV_2D": ((3, 0, 1, 2), 2),  # 1HWO
+    "FULLY_CONNECTED": ((0, 1), 2),  # OI
+    "TRANSPOSE_CONV": ((0, 3, 1, 2), 3),  # OHWI
+}
 
 
 class TFLiteInside:
@@ -52,10 +58,11 @@ class TFLiteInside:
             return
         self._holding[name] = output
         self.integer.add(value)
-        if kind in _TO_ONNX:
-            self.weights[value] = self._constant(inputs[1]).transpose(_TO_ONNX[kind])
-            if len(inputs) > 2 and inputs[2] >= 0:
-                self.biases[value] = self._constant(inputs[2])
+        if kind in _LAYERS:
+            order, bias = _LAYERS[kind]
+            self.weights[value] = self._constant(inputs[1]).transpose(order)
+            if len(inputs) > bias and inputs[bias] >= 0:
+                self.biases[value] = self._constant(inputs[bias])
 
     def _unrenamed(self, name: str) -> str:
         """The graph's name: an output of int8 is a tensor called `<output>_float` before it is dequantised."""

@@ -126,9 +126,7 @@ def _interpreter(path: Path, threads: int, keep: bool = False) -> tuple[Any, flo
     with _native_stderr() as said:
         try:
             start = time.perf_counter()
-            interpreter = Interpreter(
-                model_path=str(path), num_threads=threads, experimental_preserve_all_tensors=keep
-            )
+            interpreter = Interpreter(model_path=str(path), num_threads=threads, experimental_preserve_all_tensors=keep)
             interpreter.allocate_tensors()
             return interpreter, (time.perf_counter() - start) * 1e3
         except (ValueError, RuntimeError) as e:

@@ -1,0 +1,1 @@
+def page(layers,value,svg): return b""
