@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ..quantize.diagnosis import Layer
     from ..quantize.units import Unit
     from ..runtime.inside import Inside
-    from .subject import Subject
 
 NAME, HELP = "debug", "compare an artifact with the float model layer by layer"
 SHOWN = 20  # layers on the terminal
@@ -55,7 +54,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     folder = Path(args.output_dir) if args.output_dir else path.with_name(f"{path.name}.debug")
     value |= {"worst_first": order, "layers": [dataclasses.asdict(layer) for layer in layers]}
     with Staging(folder) as staging:
-        title = f"{path.name}: {value['model']}, {value['samples']} inputs"
+        title = f"{path.name}: {value['model']}, {value['samples']} inputs ({value['data']})"
         contents = (to_json(value), to_png(layers, title), page(layers, value, svg(layers, title)))
         for name, content in zip(FILES, contents, strict=True):
             staging.write(name, content)
@@ -65,9 +64,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     return DONE
 
 
-def diagnosed(
-    path: Path, args: argparse.Namespace, console: Console
-) -> tuple[dict[str, Any], "list[Layer]"]:
+def diagnosed(path: Path, args: argparse.Namespace, console: Console) -> tuple[dict[str, Any], "list[Layer]"]:
     """(the facts of the comparison, the layers in order of execution)."""
     from .. import quantize
     from ..exporters.canonicalize import is_quantized
@@ -145,7 +142,8 @@ def arrangement(
     from ..quantize.alone import twin
 
     written = quantize.apply(graph, twin(graph, units, inside, scheme)) if manifest.scheme else graph
-    views = layouts(written, manifest.inputs[0].layout)
+    layout = next((each.layout for each in manifest.inputs if each.layout), "nchw")
+    views = layouts(written, layout)
     outputs = {spec.name for spec in manifest.outputs}
 
     def arranged(name: str, tensor: "np.ndarray") -> "np.ndarray | None":
@@ -159,11 +157,23 @@ def arrangement(
 
 def shown(layers: "Sequence[Layer]", value: dict[str, Any], everything: bool) -> str:
     """The result for people: the worst layers first."""
-    header = ("module", "value", "kind", "runs", "alone", "channel", "accum.", "range", "clipped", "weight", "why float")
+    header = (
+        "module",
+        "value",
+        "kind",
+        "runs",
+        "alone",
+        "channel",
+        "accum.",
+        "range",
+        "clipped",
+        "weight",
+        "why float",
+    )
     rows = [
         (
             layer.module or "-",
-            layer.name,
+            "" if layer.name == layer.module else layer.name,
             layer.kind,
             layer.precision,
             decibels(layer.alone and layer.alone.snr_db),
@@ -171,7 +181,7 @@ def shown(layers: "Sequence[Layer]", value: dict[str, Any], everything: bool) ->
             decibels(layer.accumulated and layer.accumulated.snr_db),
             percent(layer.range_use, 0),
             percent(layer.clipped, 2),
-            decibels(layer.weight_snr_db) + (f" [{layer.weight_channel}]" if layer.weight_channel is not None else ""),
+            decibels(layer.weight_snr_db),
             layer.why,
         )
         for layer in layers[: None if everything else SHOWN]

@@ -14,6 +14,8 @@ from ..runtime.compare import MAX_SNR_DB, decibel
 from ..runtime.inside import STEPS, Encoding, Inside
 from .alone import beside, like_onnx, weight_of
 from .errors import QuantizeError
+from .observers import FUNCTIONS, Function
+from .plan import seen_through
 from .schemes import Scheme
 from .sessions import open_graph, run
 from .units import Unit
@@ -24,7 +26,7 @@ Feeds = Iterable[Mapping[str, np.ndarray]]
 
 @dataclass(frozen=True)
 class Likeness:
-    """How close a value comes to the float graph's, over all samples.
+    """How close a value comes to the float graph's, over all samples; both as `Layer.seen_through` shows them.
 
     Attributes:
         snr_db: 10 log10(sum float^2 / sum error^2), as compare has it.
@@ -44,9 +46,11 @@ class Layer:
     Attributes:
         position: in order of execution, from 0.
         name: the value that it computes, as the graph calls it.
-        module: of the PyTorch model; "" where it is not known.
+        module: of the PyTorch model, the one that computes the first node; "" where it is not known.
         kind: the first node's type.
         precision: "int8" or "float"; `why` float.
+        seen_through: the function of which alone the value is the argument, or "". SiLU, say, is flat below -6, so a
+            range that ends there clips much and harms nothing: what is compared is what the function makes of it.
         accumulated: the artifact's own value; None where the file does not hold it.
         alone: the unit on the float graph's values; None for a float one, which adds nothing.
         range_use: the share of the 256 steps between the lowest and the highest that the float values reach.
@@ -60,6 +64,7 @@ class Layer:
     kind: str
     precision: str
     why: str
+    seen_through: str
     accumulated: Likeness | None
     alone: Likeness | None
     range_use: float | None
@@ -103,7 +108,11 @@ def diagnose(
     names = [u.output for u in units if values[u.output].dtype == ir.DataType.FLOAT]
     wanted = [*names, *alone.values()]
     session = open_graph(ir.to_proto(graph), wanted)
-    tallies: dict[str, _Tally] = {name: _Tally() for name in wanted}
+    seen = seen_through(units, model.graph)
+    tallies: dict[str, _Tally] = {}
+    for name in names:
+        function = FUNCTIONS.get(seen.get(name, ""), lambda x: x)
+        tallies |= {each: _Tally(function) for each in (name, alone.get(name, name))}
     ranges = {name: _Range(inside.encodings[name]) for name in names if name in inside.encodings}
     samples = 0
     for samples, feed in enumerate(feeds, start=1):
@@ -122,20 +131,20 @@ def diagnose(
         raise QuantizeError("diagnose: there is nothing to compare on: no inputs were given")
     layers = []
     for unit in units:
-        node = maker(values[unit.nodes[0]])
-        seen = ranges.get(unit.output)
+        used = ranges.get(unit.output)
         layers.append(
             Layer(
                 position=len(layers),
                 name=unit.output,
-                module=module_path(maker(values[unit.output])) or module_path(node),
+                module=module_path(maker(values[unit.nodes[0]])) or module_path(maker(values[unit.output])),
                 kind=unit.kind,
                 precision=unit.precision,
                 why=unit.why,
+                seen_through=seen.get(unit.output, ""),
                 accumulated=tallies[unit.output].likeness() if unit.output in tallies else None,
                 alone=tallies[alone[unit.output]].likeness() if unit.output in alone else None,
-                range_use=seen.use if seen else None,
-                clipped=seen.clipped if seen else None,
+                range_use=used.use if used else None,
+                clipped=used.clipped if used else None,
                 **_worst_channel(model.graph, unit, inside, scheme),
             )
         )
@@ -160,13 +169,14 @@ def _worst_channel(graph: ir.Graph, unit: Unit, inside: Inside, scheme: Scheme) 
 class _Tally:
     """float64 sums over the samples of one value, for each channel: (n, c, h, w) has c, (..., c) has c."""
 
-    def __init__(self) -> None:
+    def __init__(self, function: Function) -> None:
+        self.function = function
         self.signal = self.noise = self.other = self.dot = np.zeros(())
 
     def add(self, real: np.ndarray, other: np.ndarray) -> None:
         axis = 1 if real.ndim == 4 else real.ndim - 1
         others = tuple(a for a in range(real.ndim) if a != axis)
-        real, other = real.astype(np.float64), other.astype(np.float64)
+        real, other = (self.function(array.astype(np.float64)) for array in (real, other))
         self.signal = self.signal + np.square(real).sum(axis=others)
         self.noise = self.noise + np.square(real - other).sum(axis=others)
         self.other = self.other + np.square(other).sum(axis=others)

@@ -41,9 +41,9 @@ class TFLiteInside:
         self.biases: dict[str, np.ndarray] = {}
         for operator in self._interpreter._get_ops_details():  # there is no public way to see operators
             if operator["op_name"] != "DELEGATE":  # a second view of the ones before
-                self._read(operator["op_name"], operator["inputs"], operator["outputs"][0])
+                self._read(operator["op_name"], operator["inputs"].tolist(), int(operator["outputs"][0]))
 
-    def _read(self, kind: str, inputs: np.ndarray, output: int) -> None:
+    def _read(self, kind: str, inputs: list[int], output: int) -> None:
         tensor = self._tensors[output]
         name = tensor["name"]
         if ":" in name:  # a step between values
