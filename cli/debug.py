@@ -74,6 +74,7 @@ def diagnosed(path: Path, args: argparse.Namespace, console: Console) -> tuple[d
     from ..quantize.units import find_units
     from ..runtime.inside import open_inside
     from ..runtime.session import manifest_path
+    from .pixels import all_to_pixels, takes_image
     from .preparation import to_graph
     from .validate import inputs_of, the_subject
 
@@ -86,6 +87,8 @@ def diagnosed(path: Path, args: argparse.Namespace, console: Console) -> tuple[d
     if is_quantized(graph):
         raise UsageError(f"{subject.model}: brings its own quantisation, so there is no float graph to compare with")
     inputs = inputs_of(args, manifest, subject.takes, console)
+    spec = subject.takes.preprocess if takes_image(inside) else None
+    inputs = inputs.in_pixels(spec) if spec else inputs
     scheme = scheme_of(manifest)
     with console.stage("plan", seconds, "plan"):
         units = find_units(graph.graph, scheme)
@@ -97,6 +100,7 @@ def diagnosed(path: Path, args: argparse.Namespace, console: Console) -> tuple[d
         layers = diagnosis.diagnose(
             *(graph, units, inside, scheme, inputs.feeds()),
             arrange=arrangement(manifest, graph, units, inside, scheme),
+            to_artifact=lambda feed: all_to_pixels(feed, spec) if spec else feed,
             progress=advance,
         )
     inside.close()

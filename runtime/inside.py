@@ -17,6 +17,8 @@ from .session import FOLDERS, ArtifactError, TensorSpec, check_file, check_folde
 INSIDES = {
     ".onnx": ("onnx_inside", "OnnxInside"),
     ".tflite": ("tflite_inside", "TFLiteInside"),
+    ".mlpackage": ("coreml_inside", "CoreMLInside"),
+    "_openvino_model": ("openvino_inside", "OpenVINOInside"),
 }
 STEPS = 256  # of 8 bits
 
