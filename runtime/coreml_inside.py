@@ -37,7 +37,8 @@ class Identified(dict[str, Any]):
 
 def identifier(name: str) -> str:
     """What a name of the graph is in the file."""
-    return re.sub("[^a-zA-Z0-9_]", "_", name)
+    name = re.sub("[^a-zA-Z0-9_]", "_", name)
+    return f"var_{name}" if name[0].isdigit() else name  # as coremltools has it
 
 
 class CoreMLInside:
@@ -63,7 +64,7 @@ class CoreMLInside:
         self._asked: tuple[str, ...] = ()
 
     def _read(self, operation: Operation) -> None:
-        called = operation.name.removesuffix(_HALF)
+        called = operation.outputs[0][0].removesuffix(_HALF)
         kinds = sorted((kind for kind in OPS if called.endswith(f"_{kind}")), key=len)
         if not kinds:
             return

@@ -58,10 +58,11 @@ class OpenVINOSession:
             # names are those of the file: what the compiler fuses into an output leaves its own names on it
             self.inputs = tuple(_spec(port) for port in model.inputs)
             self.outputs = tuple(_spec(port) for port in model.outputs)
-            self._watch = tuple(watch)
             if watch:
                 operations = {operation.get_friendly_name(): operation for operation in model.get_ordered_ops()}
-                model.add_outputs([operations[name].output(0) for name in watch])
+                model.add_outputs([operations[name].output(0) for name in watch])  # but for what is one already
+            results = [output.node.input_value(0).get_node().get_friendly_name() for output in model.outputs]
+            self._watch = {name: results.index(name) for name in watch}
             self._compiled = core.compile_model(model, "CPU", config | _ORACLE if oracle else config)
             self._request = self._compiled.create_infer_request()
         except RuntimeError as e:
@@ -76,7 +77,8 @@ class OpenVINOSession:
 
     def watched(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """{operation: its result} of those that are watched. Raises FeedError."""
-        return dict(zip(self._watch, self._infer(feeds)[len(self.outputs) :], strict=True))
+        results = self._infer(feeds)
+        return {name: results[index] for name, index in self._watch.items()}
 
     def _infer(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         arrays = check_feeds(self.inputs, feeds)
