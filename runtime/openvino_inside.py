@@ -1,5 +1,6 @@
 """This file looks into an OpenVINO IR: operations are called as in the graph, and any of them can be made a result."""
 
+import importlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -109,12 +110,8 @@ def _folded(operations: list[Any]) -> list[np.ndarray]:
     """What operations on constants compute."""
     if not operations:
         return []
-    import openvino
-
-    request = (
-        openvino.Core()
-        .compile_model(openvino.Model([operation.output(0) for operation in operations], []), "CPU")
-        .create_infer_request()
-    )
+    ov = importlib.import_module("openvino")  # whose telemetry the session has kept out
+    model = ov.Model([operation.output(0) for operation in operations], [])
+    request = ov.Core().compile_model(model, "CPU").create_infer_request()
     request.infer([])
     return [np.array(request.get_output_tensor(i).data) for i in range(len(operations))]
