@@ -159,6 +159,15 @@ def test_float_artifact(edgeport, exported):
     assert {layer["alone"] for layer in layers} == {None}
 
 
+def test_an_artifact_that_takes_pixels(edgeport, tmp_path):
+    options = ("--int8", "--image-input", "--effort", "fast", "--num-calibration-samples", "4", *FEW)
+    assert edgeport("export", "lenet5", "--target", "coreml", *options, "--output-dir", tmp_path).code == 0
+    artifact = tmp_path / "lenet5" / "lenet5_int8.mlpackage"
+    output = json.loads(edgeport("debug", artifact, "--json", *FEW).out)["layers"][-1]
+    agreement = json.loads(edgeport("validate", artifact, "--json", *FEW).out)["agreement"]
+    assert output["accumulated"]["snr_db"] == pytest.approx(agreement["snr_db"], abs=0.02)
+
+
 def test_refuses(edgeport, exported, spoiled, given, tmp_path):
     def copied(name: str, manifest: bool = True) -> Path:
         folder = tmp_path / name
