@@ -231,7 +231,7 @@ class _Tally:
     def agreement(self, samples: int) -> Agreement:
         norms = math.sqrt(self.ref_square * self.cand_square)
         return Agreement(
-            snr_db=_decibel(self.ref_square, self.error_square),
+            snr_db=decibel(self.ref_square, self.error_square),
             max_abs=self.max_abs,
             max_abs_over_std=self.max_abs / self.std,
             cosine=self.dot / norms if norms else 0.0,
@@ -242,7 +242,8 @@ class _Tally:
         )
 
 
-def _decibel(signal: float, noise: float) -> float:
+def decibel(signal: float, noise: float) -> float:
+    """10 log10(signal / noise) of two sums of squares, within +-MAX_SNR_DB."""
     if noise == 0:
         return MAX_SNR_DB
     return max(-MAX_SNR_DB, min(MAX_SNR_DB, 10 * math.log10(signal / noise))) if signal else -MAX_SNR_DB
