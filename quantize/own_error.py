@@ -44,12 +44,13 @@ def own_errors(model: ir.Model, plan: Plan, feeds: Iterable[Mapping[str, np.ndar
     given = {value.name for value in both.graph.input}
     wanted = list(dict.fromkeys(name for pair in pairs for name in pair if name not in given))
     session = open_graph(both, wanted)
-    signal, noise, samples = np.zeros(len(pairs)), np.zeros(len(pairs)), 0
-    for samples, feed in enumerate(feeds, start=1):
+    signal, noise = np.zeros(len(pairs)), np.zeros(len(pairs))
+    feeds = list(feeds)
+    for feed in feeds:
         arrays = {**feed, **dict(zip(wanted, run(session, wanted, feed), strict=True))}
         signal += [np.square(arrays[exact], dtype=np.float64).sum() for exact, _ in pairs]
         noise += [np.square(arrays[exact] - arrays[int8], dtype=np.float64).sum() for exact, int8 in pairs]
-    if not samples:
+    if not feeds:
         raise QuantizeError("own_errors: no inputs; give at least one")
     ratio = (noise / np.maximum(signal, np.finfo(np.float64).tiny)).tolist()
     return OwnErrors(
@@ -58,7 +59,7 @@ def own_errors(model: ir.Model, plan: Plan, feeds: Iterable[Mapping[str, np.ndar
 
 
 def _side_by_side(model: ir.Model, plan: Plan) -> tuple[onnx.ModelProto, dict[str, str], dict[str, str]]:
-    """(both graphs in one, {value: what the int8 kernel computes there}, {value: what its pair makes of the float one})."""
+    """(both graphs in one, {value: what its int8 kernel computes}, {value: what its pair makes of the float one})."""
     both, written = ir.to_proto(model), ir.to_proto(apply(model, plan))
     exact = {v.name for v in both.graph.input} | {name for node in both.graph.node for name in node.output}
     inputs = {v.name for v in both.graph.input}
