@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from .console import Console
 from .exit_codes import UsageError
 from .preparation import NUM_CORRECTING, OBSERVER, Prepared
-from .reference import INPUT
 from .targets import Target
 
 if TYPE_CHECKING:
@@ -25,13 +24,14 @@ class Int8:
 
     def __init__(self, target: Target, prepared: Prepared, console: Console, seconds: dict[str, float]):
         from .. import quantize
+        from ..quantize.observers import OBSERVERS
 
         assert prepared.statistics is not None
         assert prepared.calibration is not None
         self.target, self.prepared, self.console, self.seconds = target, prepared, console, seconds
         self.scheme = getattr(quantize, target.scheme)
         self.inputs = prepared.calibration.take(NUM_CORRECTING)
-        self._observe = remembered(quantize.OBSERVERS[OBSERVER])
+        self._observe = remembered(OBSERVERS[OBSERVER])
         with console.stage(f"{target.name}: plan int8", seconds, "calibrate"):
             self.model, self._statistics = self.scheme.rewrite(prepared.graph, prepared.statistics)
             self.plan()
@@ -50,10 +50,10 @@ class Int8:
         if self.prepared.effort == "high":
             text = f"{name}: round the weights"
             with console.stage(text, self.seconds, "calibrate", len(self.inputs)) as advance:
-                graph = quantize.round_weights(graph, plan, self.inputs.feeds(INPUT), progress=advance)
+                graph = quantize.round_weights(graph, plan, self.inputs.feeds(), progress=advance)
         if self.prepared.effort != "fast":
             with console.stage(f"{name}: correct the biases", self.seconds, "calibrate"):
-                graph = quantize.correct_biases(graph, plan, self.inputs.feeds(INPUT), reference=self.model)
+                graph = quantize.correct_biases(graph, plan, self.inputs.feeds(), reference=self.model)
         return graph
 
     def graph(self, kept: "Kept" = frozenset()) -> "ir.Model":

@@ -104,6 +104,8 @@ def carrying(job: Job, console: Console) -> Job:
     """The job for a model that is quantised already. Raises UsageError where something else was asked for."""
     if job.precision == "fp16":
         raise UsageError(f"{job.model}: is quantised to int8 already; it cannot be made fp16")
+    if job.budget or job.keep_float:
+        raise UsageError(f"{job.model}: brings its own quantisation; there is nothing to search or to keep in float")
     if job.calibration_data and not job.feeds:
         raise UsageError(f"{job.model}: brings its own quantisation, so --calibration-data has nothing to set")
     console.note(f"{job.model}: brings its own quantisation, which is carried through as it is (precision int8)")
@@ -124,7 +126,7 @@ def choose_inputs(job: Job, subject: Subject, carries: bool, console: Console) -
     data = job.validation_data or job.calibration_data
     if subject.assumed and data and not data.endswith(".npz"):
         console.note("images are normalised with ImageNet's mean and std; give an .npz for anything else")
-    count, takes = job.num_validation_samples, subject.takes
+    count, takes = job.samples, subject.takes
     validation = to_validate(takes, console, data=data, count=count, seed=job.seed)
     if job.image_input and takes.preprocess:
         validation = validation.in_pixels(takes.preprocess)

@@ -9,7 +9,9 @@ from .plan import Plan, plan
 from .qparams import QParams
 from .rounding import round_weights
 from .schemes import COREML_ANE, ONNXRUNTIME_CPU, OPENVINO_CPU, TFLITE_XNNPACK, Scheme
+from .selection import select
 from .statistics import Statistics
+from .tuned import retuned
 
 __all__ = [
     "COREML_ANE",
@@ -26,5 +28,7 @@ __all__ = [
     "collect",
     "correct_biases",
     "plan",
+    "retuned",
     "round_weights",
+    "select",
 ]

@@ -87,8 +87,8 @@ class Bench(Protocol):
         """The artifact as it is exported."""
         ...
 
-    def trial(self, kept: Kept, base: Kept) -> tuple[Measured, float | None]:
-        """The artifact made quickly, from what was tuned for `base`, and what it takes more than that one's, in ms."""
+    def trial(self, kept: Kept) -> tuple[Measured, float | None]:
+        """The artifact made quickly, from what was tuned for the last full one; and the ms it takes more than that."""
         ...
 
 
@@ -165,7 +165,7 @@ def _best(bench: Bench, base: Step, waiting: list[Candidate]) -> tuple[Candidate
     """The candidate that wins most per cost, and all others; those that win nothing go to the end of the queue."""
     ratios = {}
     for each in waiting[:TRIED]:
-        measured, slower_ms = bench.trial(base.kept | each.units, base.kept)
+        measured, slower_ms = bench.trial(base.kept | each.units)
         gain = base.measured.loss - measured.loss
         gain = -math.inf if math.isnan(measured.loss) else math.inf if math.isnan(gain) else gain
         ratios[each] = gain / _cost(each, base, slower_ms) if gain > 0 else gain

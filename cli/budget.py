@@ -1,0 +1,236 @@
+"""This file meets an accuracy budget: it makes and runs the artifacts that the search asks for, and judges the last."""
+
+import dataclasses
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..exporters.atomic import Staging
+from ..exporters.graph import shape
+from ..exporters.manifest import Budget
+from ..runtime.benchmark import benchmark
+from ..runtime.paired import Samples, samples
+from ..runtime.session import Session
+from .classes import class_of
+from .console import Console, table
+from .exit_codes import UsageError
+from .inputs import Inputs
+from .int8 import Int8
+from .job import Job, Spent
+from .pixels import opened
+from .preparation import Prepared
+from .targets import Recipe
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from ..quantize.budget import Kept, Measured, Search, Step
+
+NUM_RANKING = 8  # inputs that rank the units by their own error
+
+
+class Judge:
+    """The goal of a job on its images: every second one is for the search, the others are for the verdict alone."""
+
+    def __init__(self, job: Job, prepared: Prepared, console: Console):
+        from ..quantize.goals import GOALS
+
+        assert job.budget is not None
+        self.name, self.limit = job.budget
+        self.goal, self.reference = GOALS[self.name], prepared.reference
+        images = prepared.validation
+        if len(images) < 2:
+            raise UsageError(f"{images.source}: a budget needs at least 2 inputs, one to search on and one to judge")
+        self.seen, self.unseen = (dataclasses.replace(images, items=images.items[i::2]) for i in (0, 1))
+        outputs = [shape(value) for value in prepared.graph.graph.outputs]
+        classifies = len(outputs) == 1 and len(outputs[0]) == 2 and outputs[0][1] > 1
+        self.class_of = None
+        if self.name == "min_snr":
+            return
+        if not classifies:
+            raise UsageError(f"{job.model}: gives no row of classes to compare; its budget can be --min-snr")
+        if self.name == "max_drop":
+            self.class_of, how = class_of(images, prepared.labels, outputs[0][1])
+            console.note(f"{images.source}: its folders are the classes, by {how}")
+        lost, allowed = 1 / len(self.unseen), self.limit if self.name == "max_drop" else 1 - self.limit
+        if 0 < allowed < lost:
+            console.warn(
+                f"{len(self.unseen)} inputs judge the budget: one of them counts {lost:.3g}, more than the {allowed:.3g} "
+                "that may be lost; give more with --num-validation-samples"
+            )
+
+    def samples(self, session: Session, images: Inputs) -> Samples:
+        """The artifact and the reference on the images."""
+        classes = [self.class_of(item) for item in images.items] if self.class_of else None
+        return samples(self.reference, session, images.feeds(), classes)
+
+    def measured(self, session: Session, median_ms: float | None, ratio: float | None) -> "Measured":
+        """The artifact on what the search may see; met with one standard error to spare."""
+        from ..quantize.budget import Measured
+        from ..quantize.goals import snr_db
+
+        made = self.samples(session, self.seen)
+        figure, error = self.goal.figure(made)
+        met = self.goal.met(figure - self.goal.sign * error, self.limit)
+        return Measured(figure, met, self.goal.loss(made), snr_db(made)[0], median_ms, ratio)
+
+    def verdict(self, session: Session, search: "Search") -> Budget:
+        """The artifact on what the search has not seen."""
+        figure, _ = self.goal.figure(self.samples(session, self.unseen))
+        met = self.goal.met(figure, self.limit)
+        return Budget(
+            goal=self.name,
+            limit=self.limit,
+            reached=figure,
+            met=met,
+            samples=len(self.unseen),
+            searched_on=len(self.seen),
+            steps=len(search.steps) - 1,
+            problem="" if met else self.problem(figure, search),
+        )
+
+    def problem(self, figure: float, search: "Search") -> str:
+        """How near it came, and why no nearer."""
+        why = search.why or f"on the {len(self.seen)} inputs of the search it was met"
+        return f"{self.said(figure)}; {why}"
+
+    def said(self, figure: float | None) -> str:
+        """The verdict's figure beside the limit, in words."""
+        most = "at least" if self.goal.sign > 0 else "at most"
+        reached = "is not a number" if figure is None else format(figure, self.goal.form)
+        limit = format(self.limit, self.goal.form)
+        return f"{self.goal.words} {reached} on {len(self.unseen)} held-out inputs, must be {most} {limit}"
+
+
+class Bench:
+    """Makes artifacts in the staging folder and runs them there; `quantize.budget.Bench` says what for."""
+
+    def __init__(self, job: Job, int8: Int8, recipe: Recipe, judge: Judge, staging: Staging, twin: Session | None):
+        self.job, self.int8, self.recipe, self.judge, self.staging, self.twin = job, int8, recipe, judge, staging, twin
+        self.quiet = Console(quiet=True)
+        self.feeds = list(int8.prepared.validation.take(4))
+        self.base: "tuple[ir.Model, Session, Path] | None" = None
+
+    def full(self, kept: "Kept") -> "Measured":
+        """The artifact as it is exported; it stays open, to be the base of trials."""
+        from .. import quantize
+
+        self.close()
+        plan = self.int8.plan(kept)
+        tuned = self.int8.tuned(plan, self.quiet)
+        session, path = self.made(quantize.apply(tuned, plan), "base")
+        self.base = tuned, session, path
+        times = self.timed({"base": session, "twin": self.twin})
+        ratio = times["base"] / times["twin"] if len(times) == 2 else None
+        return self.judge.measured(session, times.get("base"), ratio)
+
+    def trial(self, kept: "Kept") -> "tuple[Measured, float | None]":
+        """The artifact with the tuning of the base, and what it takes more than that one's, in ms."""
+        from .. import quantize
+
+        assert self.base is not None
+        tuned, against, _ = self.base
+        plan = self.int8.plan(kept)
+        session, path = self.made(quantize.apply(quantize.retuned(self.int8.model, tuned, plan), plan), "trial")
+        try:
+            times = self.timed({"trial": session, "base": against})
+            slower = times["trial"] - times["base"] if times else None
+            return self.judge.measured(session, times.get("trial"), None), slower
+        finally:
+            closed(session, path)
+
+    def made(self, graph: "ir.Model", name: str) -> tuple[Session, Path]:
+        """The artifact of a graph, open."""
+        target, prepared = self.int8.target, self.int8.prepared
+        with self.staging.making(f"{name}{target.ending}") as path:
+            target.write(graph, path, self.recipe)
+        return opened(path, prepared.subject.takes.preprocess, self.job.threads), path
+
+    def timed(self, sessions: dict[str, Session | None]) -> dict[str, float]:
+        """{name: median in ms}, side by side; empty where times mean nothing or nobody wants them."""
+        real = {name: session for name, session in sessions.items() if session is not None}
+        if not self.job.benchmark or any(session.emulated for session in real.values()):
+            return {}
+        latencies = benchmark(real, self.feeds, runs=self.job.num_runs, warmup=self.job.warmup_runs)
+        return {name: latency.median_ms for name, latency in latencies.items()}
+
+    def close(self) -> None:
+        """Removes the base."""
+        if self.base is not None:
+            closed(*self.base[1:])
+            self.base = None
+
+
+def closed(session: Session, path: Path) -> None:
+    """Frees a session and removes its artifact."""
+    session.close()
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def spend(job: Job, int8: Int8, recipe: Recipe, judge: Judge, staging: Staging, twin: Session | None) -> "Search":
+    """Searches from what --keep-float names; a line says how each step went."""
+    from ..quantize import budget, own_error
+
+    console, what, start = int8.console, int8.target.name, int8.named(job.keep_float)
+    began = time.perf_counter()
+
+    def tell(step: "Step") -> None:
+        cells = [f"{head} {cell}" for head, cell in zip(HEADER, row(step, judge), strict=True) if cell not in ("-", "")]
+        console.note(f"{what}: {', '.join(cells)} ({time.perf_counter() - began:.1f} s)")
+
+    bench = Bench(job, int8, recipe, judge, staging, twin)
+    with console.stage(f"{what}: search within the budget", int8.seconds, "budget"):
+        try:
+            plan = int8.plan(start)
+            errors = own_error.own_errors(int8.model, plan, int8.inputs.take(NUM_RANKING).feeds())
+            pool = budget.candidates(int8.model.graph, plan, errors)
+            return budget.search(bench, pool, start=start, steps=job.budget_steps, tell=tell)
+        finally:
+            bench.close()
+
+
+HEADER = ("step", "in float", "figure", "SNR dB", "median ms", "ratio", "note")
+
+
+def row(step: "Step", judge: Judge) -> tuple[str, ...]:
+    """A step for the table of the frontier."""
+    made = step.measured
+    return (
+        step.change or "start",
+        str(len(step.kept)),
+        format(made.figure, judge.goal.form),
+        format(made.snr_db, ".2f"),
+        "-" if made.median_ms is None else format(made.median_ms, ".3f"),
+        "-" if made.ratio is None else format(made.ratio, ".2f"),
+        step.note,
+    )
+
+
+def frontier(search: "Search") -> list[dict]:
+    """The steps for --json."""
+    return [
+        {
+            "change": step.change,
+            "kept_float": sorted(step.kept),
+            "figure": step.measured.figure,
+            "met": step.measured.met,
+            "snr_db": step.measured.snr_db,
+            "median_ms": step.measured.median_ms,
+            "ratio": step.measured.ratio,
+            "note": step.note,
+            "chosen": step is search.chosen,
+        }
+        for step in search.steps
+    ]
+
+
+def spent(search: "Search", judge: Judge, verdict: Budget) -> Spent:
+    """What is told of a search."""
+    rows = [row(step, judge) for step in search.steps]
+    kept = search.chosen.kept
+    below = f"{len(kept)} units in float: {', '.join(sorted(kept)) or 'none'}"
+    told = f"over budget: {verdict.problem}" if verdict.problem else f"{judge.said(verdict.reached)}: within the budget"
+    header = ("step", "in float", judge.goal.words, *HEADER[3:])
+    text = "\n".join((table(header, rows), below, told))
+    return Spent(dataclasses.asdict(verdict), tuple(sorted(kept)), frontier(search), text)
