@@ -56,8 +56,8 @@ class Judge:
         lost, allowed = 1 / len(self.unseen), self.limit if self.name == "max_drop" else 1 - self.limit
         if 0 < allowed < lost:
             console.warn(
-                f"{len(self.unseen)} inputs judge the budget: one of them counts {lost:.3g}, more than the {allowed:.3g} "
-                "that may be lost; give more with --num-validation-samples"
+                f"{len(self.unseen)} inputs judge the budget, and one counts {lost:.3g}: more than the {allowed:.3g} "
+                "that may be lost; give more inputs, with --num-validation-samples"
             )
 
     def samples(self, session: Session, images: Inputs) -> Samples:
@@ -110,7 +110,7 @@ class Bench:
         self.job, self.int8, self.recipe, self.judge, self.staging, self.twin = job, int8, recipe, judge, staging, twin
         self.quiet = Console(quiet=True)
         self.feeds = list(int8.prepared.validation.take(4))
-        self.base: "tuple[ir.Model, Session, Path] | None" = None
+        self.base: tuple[ir.Model, Session, Path] | None = None
 
     def full(self, kept: "Kept") -> "Measured":
         """The artifact as it is exported; it stays open, to be the base of trials."""
