@@ -64,13 +64,13 @@ def build(
 def quantized(job: Job, int8: Int8, twin: Session | None, staging: Staging) -> tuple[Draft, Spent | None]:
     """The int8 artifact, within its budget where there is one; `twin` is its float one's session."""
     target, prepared, console = int8.target, int8.prepared, int8.console
-    if job.budget is None:
+    if prepared.judge is None:
         kept = int8.named(job.keep_float)
         made = draft(job, target, "int8", int8.graph(kept), prepared, staging, console, int8.seconds)
         return dataclasses.replace(
             made, manifest=dataclasses.replace(made.manifest, kept_float=tuple(sorted(kept)))
         ), None
-    judge = budget.Judge(job, prepared, console)
+    judge = prepared.judge
     search = budget.spend(job, int8, recipe(job, prepared, "int8"), judge, staging, twin)
     kept = search.chosen.kept
     made = draft(job, target, "int8", int8.graph(kept), prepared, staging, console, int8.seconds)

@@ -11,6 +11,7 @@ from .console import Console
 from .exit_codes import UsageError
 from .inputs import GENERATED, NOT_REAL, NUM_CALIBRATION, Inputs, apart, open_inputs, to_calibrate, to_validate
 from .job import Job
+from .judge import Judge
 from .labels import check_labels, read_labels
 from .reference import reference
 from .subject import Subject
@@ -38,6 +39,7 @@ class Prepared:
         effort: how much is done for int8 beyond them.
         statistics: what they gave.
         validation: the inputs that validate and are timed.
+        judge: of the accuracy budget, None where there is none.
         seconds: what the stages so far took; a target goes on from a copy.
     """
 
@@ -51,6 +53,7 @@ class Prepared:
     effort: str
     statistics: "Statistics | None"
     validation: Inputs
+    judge: Judge | None
     seconds: dict[str, float]
 
     @cached_property
@@ -84,9 +87,11 @@ def prepare(job: Job, subject: Subject, console: Console) -> Prepared:
     if carries:
         job = carrying(job, console)
     calibration, validation = choose_inputs(job, subject, carries, console)
+    original = reference(subject)
+    judge = Judge(job, graph, labels, original, validation, console) if job.budget else None
     statistics = calibrated(graph, calibration, console, seconds) if calibration else None
-    made = (labels, calibration, job.effort, statistics, validation, seconds)
-    return Prepared(job, subject, graph, carries, reference(subject), *made)
+    made = (labels, calibration, job.effort, statistics, validation, judge, seconds)
+    return Prepared(job, subject, graph, carries, original, *made)
 
 
 def with_feeds(job: Job) -> Job:
