@@ -1,11 +1,13 @@
 """This file meets an accuracy budget: it makes and runs the artifacts that the search asks for, and judges the last."""
 
 import dataclasses
+import math
 import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import quantize
 from ..exporters.atomic import Staging
 from ..exporters.manifest import Budget
 from ..runtime.benchmark import benchmark
@@ -20,7 +22,7 @@ from .targets import Recipe
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-    from ..quantize.budget import Kept, Measured, Search, Step
+    from ..quantize import Kept, Measured, Plan, Search, Step
 
 NUM_RANKING = 8  # inputs that rank the units by their own error
 
@@ -33,15 +35,22 @@ class Bench:
         self.quiet = Console(quiet=True)
         self.feeds = list(int8.prepared.validation.take(4))
         self.base: tuple[ir.Model, Session, Path] | None = None
+        self.graphs: dict[Kept, ir.Model] = {}  # of each full artifact
 
     def full(self, kept: "Kept") -> "Measured":
-        """The artifact as it is exported; it stays open, to be the base of trials."""
-        from .. import quantize
+        """The artifact with the better of two tunings: its own, or the base's with the units out that are float now.
 
-        self.close()
+        Its own is better where a bad unit had bent the biases behind it; else it only rounds everything anew, for some
+        decibels more or less. The artifact stays open, to be the base of trials.
+        """
         plan = self.int8.plan(kept)
-        tuned = self.int8.tuned(plan, self.quiet)
-        session, path = self.made(quantize.apply(tuned, plan), "base")
+        tunings = [self.int8.tuned(plan, self.quiet)]
+        if self.base is not None:
+            tunings.append(quantize.retuned(self.int8.model, self.base[0], plan))
+        tuned = min(tunings, key=lambda each: self.loss(each, plan)) if len(tunings) > 1 else tunings[0]
+        self.close()
+        self.graphs[kept] = quantize.apply(tuned, plan)
+        session, path = self.made(self.graphs[kept], "base")
         self.base = tuned, session, path
         times = self.timed({"base": session, "twin": self.twin})
         ratio = times["base"] / times["twin"] if len(times) == 2 else None
@@ -49,18 +58,21 @@ class Bench:
 
     def trial(self, kept: "Kept") -> "tuple[Measured, float | None]":
         """The artifact with the tuning of the base, and what it takes more than that one's, in ms."""
-        from .. import quantize
-
         assert self.base is not None
         tuned, against, _ = self.base
         plan = self.int8.plan(kept)
         session, path = self.made(quantize.apply(quantize.retuned(self.int8.model, tuned, plan), plan), "trial")
-        try:
-            times = self.timed({"trial": session, "base": against})
-            slower = times["trial"] - times["base"] if times else None
-            return self.judge.measured(session, times.get("trial"), None), slower
-        finally:
-            closed(session, path)
+        times = self.timed({"trial": session, "base": against})
+        measured = self.judge.measured(session, times.get("trial"), None)
+        closed(session, path)
+        return measured, times["trial"] - times["base"] if times else None
+
+    def loss(self, tuned: "ir.Model", plan: "Plan") -> float:
+        """Of the artifact of a plan with this tuning; infinite where it computes no numbers."""
+        session, path = self.made(quantize.apply(tuned, plan), "trial")
+        loss = self.judge.measured(session, None, None).loss
+        closed(session, path)
+        return math.inf if math.isnan(loss) else loss
 
     def made(self, graph: "ir.Model", name: str) -> tuple[Session, Path]:
         """The artifact of a graph, open."""
@@ -90,10 +102,10 @@ def closed(session: Session, path: Path) -> None:
     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def spend(job: Job, int8: Int8, recipe: Recipe, judge: Judge, staging: Staging, twin: Session | None) -> "Search":
-    """Searches from what --keep-float names; a line says how each step went."""
-    from ..quantize import budget, own_error
-
+def spend(
+    job: Job, int8: Int8, recipe: Recipe, judge: Judge, staging: Staging, twin: Session | None
+) -> "tuple[Search, ir.Model]":
+    """Searches from what --keep-float names; a line says how each step went. Also the graph of the chosen step."""
     console, what, start = int8.console, int8.target.name, int8.named(job.keep_float)
     began = time.perf_counter()
 
@@ -103,13 +115,12 @@ def spend(job: Job, int8: Int8, recipe: Recipe, judge: Judge, staging: Staging, 
 
     bench = Bench(job, int8, recipe, judge, staging, twin)
     with console.stage(f"{what}: search within the budget", int8.seconds, "budget"):
-        try:
-            plan = int8.plan(start)
-            errors = own_error.own_errors(int8.model, plan, int8.inputs.take(NUM_RANKING).feeds())
-            pool = budget.candidates(int8.model.graph, plan, errors)
-            return budget.search(bench, pool, start=start, steps=job.budget_steps, tell=tell)
-        finally:
-            bench.close()
+        plan = int8.plan(start)
+        errors = quantize.own_errors(int8.model, plan, int8.inputs.take(NUM_RANKING).feeds())
+        pool = quantize.candidates(int8.model.graph, plan, errors)
+        search = quantize.search(bench, pool, start=start, steps=job.budget_steps, tell=tell)
+        bench.close()
+    return search, bench.graphs[search.chosen.kept]
 
 
 HEADER = ("step", "in float", "figure", "SNR dB", "median ms", "ratio", "note")

@@ -71,9 +71,9 @@ def quantized(job: Job, int8: Int8, twin: Session | None, staging: Staging) -> t
             made, manifest=dataclasses.replace(made.manifest, kept_float=tuple(sorted(kept)))
         ), None
     judge = prepared.judge
-    search = budget.spend(job, int8, recipe(job, prepared, "int8"), judge, staging, twin)
+    search, graph = budget.spend(job, int8, recipe(job, prepared, "int8"), judge, staging, twin)
     kept = search.chosen.kept
-    made = draft(job, target, "int8", int8.graph(kept), prepared, staging, console, int8.seconds)
+    made = draft(job, target, "int8", graph, prepared, staging, console, int8.seconds)
     verdict = judge.verdict(made.session, search)
     marked = made.manifest.verdict
     if not verdict.met:

@@ -11,8 +11,7 @@ from .targets import Target
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-    from ..quantize import Plan
-    from ..quantize.budget import Kept
+    from ..quantize import Kept, Plan
 
 
 class Int8:

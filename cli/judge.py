@@ -16,7 +16,7 @@ from .job import Job
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-    from ..quantize.budget import Measured, Search
+    from ..quantize import Measured, Search
 
 
 class Judge:
@@ -67,7 +67,7 @@ class Judge:
 
     def measured(self, session: Session, median_ms: float | None, ratio: float | None) -> "Measured":
         """The artifact on what the search may see; met with one standard error to spare."""
-        from ..quantize.budget import Measured
+        from ..quantize import Measured
         from ..quantize.goals import snr_db
 
         made = self.samples(session, self.seen)

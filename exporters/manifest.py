@@ -146,8 +146,7 @@ class Manifest:
         agreement: figures of the comparison with the reference, None where it was not validated.
         deployment_target: the oldest system that a Core ML model runs on, None for other formats.
         verdict: "ok", "warn: ..." (less than usual), "fail: ...", "over budget: ..." or "not validated".
-        kept_float: the units of an int8 artifact that were asked to be float, by the name of what they compute:
-            --keep-float with these names makes the same file again.
+        kept_float: the units of an int8 artifact that were asked to be float, by the name of what they compute.
         budget: for whose sake, None where none was given.
     """
 

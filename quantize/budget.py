@@ -20,7 +20,7 @@ from .own_error import OwnErrors
 from .plan import Plan
 from .units import Unit
 
-TRIED = 8  # candidates that are measured in each step: the best by their own error that have not failed before
+TRIED = 8  # candidates that are measured in a step: the best by their own error that have not failed before
 LEAST_COST = 0.02  # of the base's latency: differences below it cannot be told from noise
 SLOWER = 1.03  # of the float twin's latency: from here on an artifact counts as slower
 
@@ -162,9 +162,14 @@ def _end(base: Step, waiting: list[Candidate], used: int, steps: int) -> str:
 
 
 def _best(bench: Bench, base: Step, waiting: list[Candidate]) -> tuple[Candidate, list[Candidate]]:
-    """The candidate that wins most per cost, and all others; those that win nothing go to the end of the queue."""
-    ratios = {}
-    for each in waiting[:TRIED]:
+    """The candidate that wins most per cost, and all others; those that win nothing go to the end of the queue.
+
+    TRIED at a time are measured, until one wins something; where none does, the one that loses least is taken.
+    """
+    ratios: dict[Candidate, float] = {}
+    for each in waiting:
+        if len(ratios) % TRIED == 0 and any(ratio > 0 for ratio in ratios.values()):
+            break
         measured, slower_ms = bench.trial(base.kept | each.units)
         gain = base.measured.loss - measured.loss
         gain = -math.inf if math.isnan(measured.loss) else math.inf if math.isnan(gain) else gain

@@ -101,6 +101,7 @@ def test_all_in_float_is_not_enough_either(export):
     done, found = export("good", "--min-snr", 190)
     assert (done.code, "all that can be in float is" in done.out) == (OVER_BUDGET, True)
     snr = [step["snr_db"] for step in found["tflite"]["frontier"]]
+    assert snr == sorted(snr)
     assert snr[-1] > 100 > snr[0]
 
 
