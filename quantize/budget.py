@@ -11,6 +11,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol
 
 import onnx_ir as ir
@@ -29,7 +30,7 @@ Kept = frozenset[str]  # units in float, by their outputs
 
 @dataclass(frozen=True)
 class Candidate:
-    """Units that go back to float together: those of one module, or those on both sides of one value."""
+    """Units that go back to float together: those within one module, or those on both sides of one value."""
 
     name: str
     units: Kept
@@ -93,19 +94,28 @@ class Bench(Protocol):
 
 
 def candidates(graph: ir.Graph, plan: Plan, errors: OwnErrors) -> list[Candidate]:
-    """The int8 units, by module, and the neighbours of each rounded value, in the order of their own errors."""
+    """The int8 units of each module, with those of all within it, and the neighbours of each rounded value.
+
+    In the order of the units' own errors, on average: what wins most per unit comes first.
+    """
     modules: dict[str, list[str]] = defaultdict(list)
     values: dict[str, list[str]] = defaultdict(list)
     names = unit_modules(graph, plan.units)
     for unit in plan.units:
         if unit.precision == "int8":
-            modules[names[unit.output] or unit.output].append(unit.output)
+            path = names[unit.output].split(".")
+            for name in accumulate(path, "{}.{}".format) if path != [""] else [unit.output]:
+                modules[name].append(unit.output)
             for value in {*unit.operands, unit.output}:
                 values[value].append(unit.output)
-    ranked = [(sum(errors.units[name] for name in units), name, units) for name, units in modules.items()]
-    ranked += [(errors.values[name], f"around {name}", values[name]) for name in values if name in errors.values]
+    ranked = [(sum(errors.units[name] for name in units) / len(units), name, units) for name, units in modules.items()]
+    ranked += [
+        (errors.values[name] / len(units), f"around {name}", units)
+        for name, units in values.items()
+        if name in errors.values
+    ]
     first: dict[Kept, str] = {}
-    for _, name, units in sorted(ranked, key=lambda each: -each[0]):
+    for _, name, units in sorted(ranked, key=lambda each: (-each[0], len(each[2]), -len(each[1]))):
         first.setdefault(frozenset(units), name)
     return [Candidate(name, units) for units, name in first.items()]
 
