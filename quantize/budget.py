@@ -22,6 +22,7 @@ from .plan import Plan
 from .units import Unit
 
 TRIED = 8  # candidates that are measured in a step: the best by their own error that have not failed before
+LARGEST = 1 / 8  # of all int8 units: modules of modules with more are no candidates, one step would take too much
 LEAST_COST = 0.02  # of the base's latency: differences below it cannot be told from noise
 SLOWER = 1.03  # of the float twin's latency: from here on an artifact counts as slower
 
@@ -108,6 +109,8 @@ def candidates(graph: ir.Graph, plan: Plan, errors: OwnErrors) -> list[Candidate
                 modules[name].append(unit.output)
             for value in {*unit.operands, unit.output}:
                 values[value].append(unit.output)
+    own = {names[unit] or unit for unit in errors.units}
+    modules = {n: units for n, units in modules.items() if n in own or len(units) <= LARGEST * len(errors.units)}
     ranked = [(sum(errors.units[name] for name in units) / len(units), name, units) for name, units in modules.items()]
     ranked += [
         (errors.values[name] / len(units), f"around {name}", units)

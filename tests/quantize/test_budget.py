@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from edgeport.exporters.graph import NAME_SCOPES
 from edgeport.quantize import TFLITE_XNNPACK, QuantizeError, collect, plan, select
 from edgeport.quantize.budget import Candidate, Measured, candidates, search
 from edgeport.quantize.goals import GOALS
-from edgeport.quantize.own_error import own_errors
+from edgeport.quantize.own_error import OwnErrors, own_errors
 from edgeport.runtime.paired import Samples, samples
 
 BASE_MS, FLOAT_MS = 10.0, 20.0
@@ -149,6 +150,23 @@ def test_the_bad_unit_errs_most_by_itself(bad_middle):
     assert candidates(graph.graph, planned, errors)[0] == Candidate("c2", frozenset({"c2"}))
     with pytest.raises(QuantizeError, match="no inputs"):
         own_errors(graph, planned, [])
+
+
+def test_modules_within_modules_are_candidates(build):
+    """a.b.0, a.b.1, a.b ... but not what holds more than an eighth of all units, unless it is their own module."""
+    count = 32
+    nodes = "".join(f"v{i + 1} = Conv (v{i}, w, b) " for i in range(count))
+    graph = build(f"(float[1,2,4,4] v0) => (float[1,2,4,4] v{count}) <float[2,2,1,1] w, float[2] b> {{ {nodes} }}")
+    for i, node in enumerate(graph.graph):
+        node.metadata_props[NAME_SCOPES] = str(["", f"a.{i // 8}.{i // 4}.{i // 2}", "conv"])
+    statistics = collect(graph, [{"v0": np.ones((1, 2, 4, 4), np.float32)}])
+    planned = plan(graph, statistics, TFLITE_XNNPACK)
+    outputs = [unit.output for unit in planned.units]
+    found = candidates(graph.graph, planned, OwnErrors(dict.fromkeys(outputs, 0.1), {}))
+    sizes = {each.name: len(each.units) for each in found}
+    assert sizes["a.0.0.0"] == 2
+    assert sizes["a.0.0"] == 4
+    assert not {"a", "a.0"} & sizes.keys()
 
 
 @pytest.mark.parametrize(
