@@ -56,6 +56,9 @@ def _timm() -> Any:
     """The package. Importing it imports torchvision, which is often built for another PyTorch."""
     if importlib.util.find_spec("timm") is None:
         raise RuntimeUnavailable("timm:NAME needs timm: pip install 'edgeport[timm]'")
+    from .torchvision_on_cpu import declare
+
+    declare()
     try:
         import timm
         import timm.data

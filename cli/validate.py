@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> int:
     from ..exporters.manifest import Artifact, Manifest
     from ..runtime.benchmark import peak_rss_mb
-    from ..runtime.compare import compare, judge
+    from ..runtime.compare import compare, verdict
     from ..runtime.session import manifest_path, open_session
     from . import targets
     from .description import figures, partitions
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         "seconds": seconds,
         "peak_rss_mb": peak_rss_mb(),
         "delegate_partitions": partitions(path),
-        "verdict": judge(agreement, precision),
+        "verdict": verdict(agreement, precision, reference, inputs.feeds()),
         "warnings": console.warnings,
     }
     console.result(value, "\n".join(f"{key:20} {shown}" for key, shown in lines(value)))
