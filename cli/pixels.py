@@ -1,12 +1,13 @@
 """This file feeds artifacts that take an image and normalise it themselves, from normalised arrays all the same."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
 from ..models import PreprocessSpec
 from ..runtime.inside import Inside
-from ..runtime.session import Session
+from ..runtime.session import Session, open_session
 
 IMAGE = "uint8"  # dtype of an input that is an image: whole pixels from 0 to 255
 
@@ -52,3 +53,9 @@ class PixelFed:
 
     def close(self) -> None:
         self._session.close()
+
+
+def opened(path: Path, preprocess: PreprocessSpec | None, threads: int) -> Session:
+    """The artifact's session, fed with normalised arrays whatever it takes."""
+    session = open_session(path, threads=threads)
+    return PixelFed(session, preprocess) if preprocess and takes_image(session) else session

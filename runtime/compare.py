@@ -90,8 +90,8 @@ def compare(reference: Session, candidate: Session, feeds: Iterable[Mapping[str,
         ValueError: no feeds, or another number of inputs or outputs.
         FeedError: feeds that do not fit a session.
     """
-    to_inputs = _paired("inputs", reference, candidate)
-    to_outputs = _paired("outputs", reference, candidate)
+    to_inputs = paired("inputs", reference, candidate)
+    to_outputs = paired("outputs", reference, candidate)
     tallies = {name: _Tally() for name in to_outputs}
     samples = 0
     for feed in feeds:
@@ -221,7 +221,7 @@ class _Tally:
         higher = (cand > own).sum(1)
         self.top1 += int((cand.argmax(1) == first).sum())
         self.top5 += int((higher < 5).sum())
-        log_p, log_q = _log_softmax(ref), _log_softmax(cand)
+        log_p, log_q = log_softmax(ref), log_softmax(cand)
         self.kl += float((np.exp(log_p) * (log_p - log_q)).sum())
 
     @property
@@ -249,12 +249,12 @@ def decibel(signal: float, noise: float) -> float:
     return max(-MAX_SNR_DB, min(MAX_SNR_DB, 10 * math.log10(signal / noise))) if signal else -MAX_SNR_DB
 
 
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
+def log_softmax(logits: np.ndarray) -> np.ndarray:
     shifted = logits - logits.max(1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
 
 
-def _paired(side: str, reference: Session, candidate: Session) -> dict[str, str]:
+def paired(side: str, reference: Session, candidate: Session) -> dict[str, str]:
     """{name in the reference: name in the candidate}; of the candidate's outputs all those that the reference has."""
     ref = [spec.name for spec in getattr(reference, side)]
     cand = [spec.name for spec in getattr(candidate, side)]
