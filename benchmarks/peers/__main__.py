@@ -123,13 +123,23 @@ def timed(material: Material, format_: str, runs: int, again: bool) -> Iterator[
         for (model, other, precision, peer), facts in known.cells.items()
         if (model, other) == (material.model, format_) and "error" not in facts
     }
-    if len(artifacts) < 2 or (not again and artifacts.keys() == known.latencies.get((material.model, format_), {}).keys()):
+    before = known.timings.get((material.model, format_), {"latencies": {}})
+    if len(artifacts) < 2 or (not again and artifacts.keys() == before["latencies"].keys()):
         return
     pairs = [f"{label}={path}" for label, path in artifacts.items()]
-    before = os.getloadavg()[0]
+    load = os.getloadavg()[0]
     latencies = answer(python(OURS), "timing", (material.model, material.folder, runs, *pairs), timeout_s=900)
-    results.append({"model": material.model, "format": format_, "load_average": before, "latencies": latencies})
-    yield f"{material.model} {format_}: timed {len(artifacts)} artifacts, load average {before:.1f}"
+    facts = {"model": material.model, "format": format_, "machine": machine(), "load_average": load}
+    results.append({**facts, "latencies": latencies})
+    yield f"{material.model} {format_}: timed {len(artifacts)} artifacts, load average {load:.1f}"
+
+
+def machine() -> str:
+    """The processor, what of it counts for int8, and how many cores there are; Linux."""
+    lines = dict(line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().splitlines() if ":" in line)
+    facts = {name.strip(): value.strip() for name, value in lines.items()}
+    extensions = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "amx_int8") if flag in facts["flags"].split()]
+    return f"{facts['model name']}, {os.cpu_count()} cores, {', '.join(extensions)}"
 
 
 if __name__ == "__main__":

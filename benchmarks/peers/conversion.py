@@ -3,12 +3,13 @@
     python -m benchmarks.peers.conversion PEER MODEL FORMAT PRECISION MATERIAL FOLDER
 
 The peer's file has `load(material)`, which gives what a user would have in hand, and `convert(loaded, request)`, which
-writes the artifact and returns its path. Imports and `load` are not timed.
+writes the artifact and returns its path. CPU seconds are those of all threads and of what the process starts: other
+work on the machine changes them little.
 """
 
 import importlib
 import json
-import resource
+import os
 import sys
 import time
 from pathlib import Path
@@ -21,16 +22,29 @@ def main() -> None:
     material = Material(model, Path(material_folder))
     module = importlib.import_module(f".{peer}", __package__)
     loaded = module.load(material)
-    before_mb, start = peak_mb(), time.perf_counter()
+    before_mb, before_s, start = resident_mb("VmRSS"), cpu_seconds(), time.perf_counter()
     artifact = module.convert(loaded, Request(material, format_, precision, Path(folder)))
-    seconds = time.perf_counter() - start
-    facts = {"artifact": str(artifact), "seconds": seconds, "before_mb": before_mb, "peak_mb": peak_mb()}
+    facts = {
+        "artifact": str(artifact),
+        "seconds": time.perf_counter() - start,
+        "cpu_seconds": cpu_seconds() - before_s,
+        "all_cpu_seconds": cpu_seconds(),  # with imports, and loading what is converted
+        "before_mb": before_mb,
+        "peak_mb": resident_mb("VmHWM"),
+    }
     print(json.dumps(facts), flush=True)
 
 
-def peak_mb() -> float:
-    """The largest resident memory this process ever had, MB (10^6 bytes)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+def cpu_seconds() -> float:
+    """What this process and those that it started and awaited have used so far."""
+    return sum(os.times()[:4])
+
+
+def resident_mb(field: str) -> float:
+    """This process's resident memory, MB (10^6 bytes): now (VmRSS) or at its peak (VmHWM); see proc(5)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (kibibytes,) = (line.split()[1] for line in lines if line.startswith(f"{field}:"))
+    return int(kibibytes) * 1024 / 1e6
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""This file says where a model's material lies: what every converter starts from, and what its artifact is held against.
+"""This file says where a model's material lies: what a conversion starts from and is held against.
 
 It is imported in the environments of the peers, so it needs numpy alone, and that late.
 """
@@ -53,7 +53,7 @@ ENDINGS = {"tflite": ".tflite", "openvino": ".xml", "onnx": ".onnx"}
 
 @dataclass(frozen=True)
 class Request:
-    """One conversion: `format` is a key of ENDINGS, `precision` "fp32" or "int8", `folder` is for whatever is written."""
+    """One conversion: `format` is a key of ENDINGS, `precision` "fp32" or "int8"; all files go to `folder`."""
 
     material: Material
     format: str

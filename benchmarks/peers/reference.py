@@ -1,6 +1,6 @@
 """One model's material: weights, ONNX file, calibration and validation inputs, PyTorch's answers.
 
-    python -m benchmarks.peers.reference MODEL FOLDER PHOTOGRAPHS
+python -m benchmarks.peers.reference MODEL FOLDER PHOTOGRAPHS
 """
 
 import sys

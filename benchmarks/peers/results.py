@@ -17,11 +17,11 @@ Key = tuple[str, str, str, str]  # model, format, precision, peer
 class Results:
     """Attributes:
     cells: what is known of each conversion and its artifact.
-    latencies: {(model, format): {"precision peer": figures}}, each timed in one process.
+    timings: of each (model, format) the "machine", its "load_average" before, and "latencies": {"precision peer": figures}.
     """
 
     cells: dict[Key, Facts]
-    latencies: dict[tuple[str, str], dict[str, Facts]]
+    timings: dict[tuple[str, str], Facts]
 
 
 def read() -> Results:
@@ -31,7 +31,7 @@ def read() -> Results:
         for line in RESULTS.read_text(encoding="utf-8").splitlines():
             facts = json.loads(line)
             if "latencies" in facts:
-                results.latencies[facts["model"], facts["format"]] = facts["latencies"]
+                results.timings[facts["model"], facts["format"]] = facts
             else:
                 results.cells[key(facts)] = facts
     return results
