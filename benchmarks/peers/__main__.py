@@ -21,7 +21,7 @@ from benchmarks.matrix import write_photographs
 from . import page, results
 from .environments import FOLDER, NotInstalled, python
 from .material import Material
-from .peers import FORMATS, MODELS, OURS, PEERS, Peer
+from .peers import FORMATS, FP32, INT8, MODELS, OURS, PEERS, Peer
 from .process import Failed, answer
 
 TIMEOUT_S = 300  # of one conversion
@@ -33,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--models", nargs="+", default=MODELS, metavar="MODEL", help="default: %(default)s")
     parser.add_argument("--peers", nargs="+", default=tuple(PEERS), choices=tuple(PEERS), metavar="PEER")
+    parser.add_argument("--formats", nargs="+", default=FORMATS, choices=FORMATS, metavar="FORMAT")
+    parser.add_argument("--precisions", nargs="+", default=(FP32, INT8), choices=(FP32, INT8), metavar="PRECISION")
     parser.add_argument("--runs", type=int, default=60, help="timed rounds (default: %(default)s)")
     parser.add_argument("--timeout", type=float, default=TIMEOUT_S, metavar="S", help="per conversion (%(default)s)")
     parser.add_argument("--again", action="store_true", help="also what is known")
@@ -63,9 +65,9 @@ def steps(args: argparse.Namespace) -> Iterator[str]:
     for model in args.models:
         material = prepared(model)
         for peer in (PEERS[name] for name in args.peers):
-            yield from converted(material, peer, args.timeout, args.again)
+            yield from converted(material, peer, args)
         if not args.convert_only:
-            for format_ in FORMATS:
+            for format_ in args.formats:
                 yield from timed(material, format_, args.runs, args.again)
 
 
@@ -80,16 +82,18 @@ def prepared(model: str) -> Material:
     return material
 
 
-def converted(material: Material, peer: Peer, timeout_s: float, again: bool) -> Iterator[str]:
-    """All that this peer makes of a model, each checked as soon as it is there."""
+def converted(material: Material, peer: Peer, args: argparse.Namespace) -> Iterator[str]:
+    """All that this peer makes of a model and that is asked for, each checked as soon as it is there."""
     known = results.read().cells
-    for format_, precisions in peer.makes.items():
-        for precision in precisions:
-            cell = {"model": material.model, "format": format_, "precision": precision, "peer": peer.name}
-            if again or results.key(cell) not in known:
-                cell |= outcome(material, peer.name, format_, precision, timeout_s)
-                results.append(cell)
-                yield f"{' '.join(results.key(cell))}: {cell.get('error', 'ok')}"
+    makes = [(format_, precision) for format_, precisions in peer.makes.items() for precision in precisions]
+    for format_, precision in makes:
+        if format_ not in args.formats or precision not in args.precisions:
+            continue
+        cell = {"model": material.model, "format": format_, "precision": precision, "peer": peer.name}
+        if args.again or results.key(cell) not in known:
+            cell |= outcome(material, peer.name, format_, precision, args.timeout)
+            results.append(cell)
+            yield f"{' '.join(results.key(cell))}: {cell.get('error', 'ok')}"
 
 
 def outcome(material: Material, peer: str, format_: str, precision: str, timeout_s: float) -> results.Facts:

@@ -19,17 +19,17 @@ SLOWER = 1.05  # our time over a peer's: from here on it is said
 INTRODUCTION = """\
 # edgeport beside its peers
 
-Written by `python -m benchmarks.peers`; do not edit. Every peer has a virtual environment of its own, made from its list
-in `benchmarks/peers/requirements`, and gets the same model: the PyTorch module, or the ONNX file that `edgeport export
---target onnx` writes of it, with seeded random weights for which all tensors matter, and the same 48 crops of photographs
-for calibration. Errors are against PyTorch on crops of other photographs. All artifacts of a model in one format are
-timed in one process by the same runtime on one thread, a round of each after the other; figures are medians. Only their
-ratios mean something: other work may have run beside them.
+Written by `python -m benchmarks.peers`; do not edit. Every peer has a virtual environment of its own, made from its
+list in `benchmarks/peers/requirements`, and gets the same model: the PyTorch module, or the ONNX file that
+`edgeport export --target onnx` writes of it, with seeded random weights for which all tensors matter, and the same 48
+crops of photographs for calibration. Errors are against PyTorch on crops of other photographs. All artifacts of a model
+in one format are timed in one process by the same runtime on one thread, a round of each after the other; figures are
+medians. Only their ratios mean something: other work may have run beside them.
 
 - **max error**: the largest, in standard deviations of the output
 - **ratio**: the peer's time over ours, so above 1 edgeport's artifact is the faster one
 - **partitions**: those of the XNNPACK delegate, and after the + how many operators are in none
-- **CPU s**: of the conversion (with calibration, where it is int8), and in brackets of the whole process with its imports
+- **CPU s**: of the conversion (with calibration, where it is int8), in brackets of the whole process with its imports
 - **memory**: the peak of the process, and in brackets what the conversion adds to what was there before\
 """
 
@@ -141,10 +141,8 @@ def latency(known: Results) -> Iterable[str]:
             continue
         best = min(times, key=lambda peer: times[peer])
         quotients.append(ours / times[best])
-        shown = f"{quotients[-1]:.2f}"
-        rows.append(
-            [model, f"{ours:.2f}", best, f"{times[best]:.2f}", f"**{shown}**" if quotients[-1] > SLOWER else shown]
-        )
+        mark = "**" if quotients[-1] > SLOWER else ""
+        rows.append([model, f"{ours:.2f}", best, f"{times[best]:.2f}", f"{mark}{quotients[-1]:.2f}{mark}"])
     if rows:
         yield "## Float TFLite beside the best peer"
         yield f"Geometric mean of ours over the best peer's: **{mean(quotients)}** over {len(rows)} models."

@@ -27,11 +27,11 @@ def write(material: Material, photographs: Path) -> None:
     torch.save(subject.module.state_dict(), material.weights)
     material.onnx.write_bytes(convert(to_graph(subject, console, {})))
     calibration = open_inputs(str(photographs / "calibration"), subject.preprocess)
-    np.savez(material.calibration, **{INPUT: np.concatenate(list(calibration))})
+    np.savez(material.calibration, image=np.concatenate(list(calibration)))
     images = list(open_inputs(str(photographs / "validation"), subject.preprocess))
     module = reference(subject)
     logits = [module.run({INPUT: image})[OUTPUT] for image in images]
-    np.savez(material.validation, **{INPUT: np.concatenate(images), OUTPUT: np.concatenate(logits)})
+    np.savez(material.validation, image=np.concatenate(images), logits=np.concatenate(logits))
 
 
 if __name__ == "__main__":

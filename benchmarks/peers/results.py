@@ -15,9 +15,11 @@ Key = tuple[str, str, str, str]  # model, format, precision, peer
 
 @dataclass(frozen=True)
 class Results:
-    """Attributes:
-    cells: what is known of each conversion and its artifact.
-    timings: of each (model, format) the "machine", its "load_average" before, and "latencies": {"precision peer": figures}.
+    """What is known.
+
+    Attributes:
+        cells: each conversion and its artifact.
+        timings: each (model, format): "machine", its "load_average" before, "latencies": {"precision peer": figures}.
     """
 
     cells: dict[Key, Facts]
