@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ ROOT = Path(__file__).parents[1]
 LARGEST = 30e6  # parameters; of a family whose smallest variant is larger, that one
 NUM_CALIBRATION, NUM_VALIDATION = 48, 12  # crops of photographs
 
+Plan = dict[str, tuple[str, ...]]  # {target: precisions}
+
 
 def wanted(*, large: bool = False) -> list[str]:
     """Every family's smallest variant and every name below LARGEST parameters, or all others; the smallest first."""
@@ -39,8 +41,8 @@ def wanted(*, large: bool = False) -> list[str]:
     return [v.name for v in variants if large != (v.params < LARGEST or v.name == smallest[v.family])]
 
 
-def planned(name: str) -> dict[str, tuple[str, ...]]:
-    """{target: precisions} that are run for a model."""
+def planned(name: str) -> Plan:
+    """What is run for a model."""
     return (
         {"tflite": ("fp32",), "openvino": ("fp32",)}
         if name in wanted(large=True)
@@ -62,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--render", action="store_true", help="run nothing, write the page")
     args = parser.parse_args(argv)
     if not args.render:
-        run(due(args)[: args.limit], args.jobs, args.timeout)
+        run({name: planned(name) for name in due(args)[: args.limit]}, RESULTS, args.jobs, args.timeout)
     matrix_page.write()
     return 0
 
@@ -76,21 +78,21 @@ def due(args: argparse.Namespace) -> list[str]:
     return [name for name in names if args.again or name not in known or (args.failed and not known[name])]
 
 
-def run(names: list[str], jobs: int, timeout_s: float) -> None:
-    """Runs the models, `jobs` at a time; a line of progress for each."""
+def run(plans: Mapping[str, Plan], results: Path, jobs: int, timeout_s: float) -> None:
+    """Runs the models, `jobs` at a time; a line of progress for each, and its cells in `results`."""
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
         write_photographs(Path(folder))
-        running = {pool.submit(model_cells, name, Path(folder), timeout_s): name for name in names}
+        running = {pool.submit(model_cells, name, plan, Path(folder), timeout_s): name for name, plan in plans.items()}
         try:
             for count, done in enumerate(as_completed(running), start=1):
                 cells = [{**cell, "jobs": jobs} for cell in done.result()]
-                append(cells)
+                append(cells, results)
                 passed = f"{sum(cell['passed'] for cell in cells)} of {len(cells)} cells passed"
                 minutes = (time.perf_counter() - started) / 60
                 print(
-                    f"[{count}/{len(names)}] {running[done]}: {passed}; {minutes:.1f} min, "
-                    f"about {minutes / count * (len(names) - count):.0f} to go",
+                    f"[{count}/{len(plans)}] {running[done]}: {passed}; {minutes:.1f} min, "
+                    f"about {minutes / count * (len(plans) - count):.0f} to go",
                     flush=True,
                 )
         except KeyboardInterrupt:
@@ -107,9 +109,8 @@ def write_photographs(folder: Path) -> None:
     write_crops(VALIDATION, NUM_VALIDATION, folder / "validation")
 
 
-def model_cells(name: str, photographs: Path, timeout_s: float) -> list[dict[str, Any]]:
+def model_cells(name: str, cells: Plan, photographs: Path, timeout_s: float) -> list[dict[str, Any]]:
     """All cells of one model, made by a process of its own; the last word on each target and precision counts."""
-    cells = planned(name)
     precision = next(iter(cells.values()))[-1]
     command = [sys.executable, "-m", "benchmarks.matrix_job", name, str(photographs), precision, *cells]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "EDGEPORT_OFFLINE": "1"}
@@ -136,9 +137,9 @@ def unmade(target: str, precision: str, why: str) -> dict[str, Any]:
     return {"target": target, "precision": precision, "passed": False, "verdict": f"error: {why}"}
 
 
-def append(cells: list[dict[str, Any]]) -> None:
+def append(cells: list[dict[str, Any]], results: Path) -> None:
     """Adds lines to the results, down to the disk."""
-    with RESULTS.open("a", encoding="utf-8") as file:
+    with results.open("a", encoding="utf-8") as file:
         file.writelines(json.dumps(cell) + "\n" for cell in cells)
         file.flush()
         os.fsync(file.fileno())

@@ -21,7 +21,6 @@ from edgeport.cli.console import Console
 from edgeport.cli.exit_codes import BUG, exit_code
 from edgeport.cli.job import TARGETS, Job, Result
 from edgeport.cli.preparation import OBSERVER, Prepared, prepare
-from edgeport.cli.reference import INPUT
 from edgeport.cli.subject import load_subject
 from edgeport.cli.targets import TARGETS as RECIPES
 from edgeport.exporters.atomic import Staging
@@ -118,19 +117,20 @@ def costs(target: str, prepared: Prepared) -> Cell:
     all units of that kind stay float}, the largest first.
     """
     assert prepared.statistics is not None
-    statistics, scheme = prepared.statistics, getattr(quantize, RECIPES[target].scheme)
+    scheme = getattr(quantize, RECIPES[target].scheme)
+    graph, statistics = scheme.rewrite(prepared.graph, prepared.statistics)
 
     def planned(keep_float: Collection[str] = ()) -> quantize.Plan:
-        return quantize.plan(prepared.graph, statistics, scheme, observer=OBSERVER, keep_float=keep_float)
+        return quantize.plan(graph, statistics, scheme, observer=OBSERVER, keep_float=keep_float)
 
     def snr_db(plan: quantize.Plan) -> float:
-        return simulated(quantize.apply(prepared.graph, plan), prepared)
+        return simulated(quantize.apply(graph, plan), prepared)
 
     whole = planned()
     kinds: dict[str, list[str]] = {}
     for unit in whole.units:
         if unit.precision == "int8":
-            kinds.setdefault(kind_of(unit, prepared.graph), []).append(unit.output)
+            kinds.setdefault(kind_of(unit, graph), []).append(unit.output)
     without = tuple(replace(unit, weight=None, bias=None) for unit in whole.units)
     base = snr_db(whole)
     gains = {kind: snr_db(planned(outputs)) - base for kind, outputs in kinds.items()}
@@ -158,7 +158,7 @@ def simulated(graph: "ir.Model", prepared: Prepared) -> float:
         path = Path(folder) / "simulated.onnx"
         path.write_bytes(convert(graph, compress_to_fp16=False, metadata={}))
         session = open_session(path, threads=1)
-        return compare(prepared.reference, session, prepared.validation.feeds(INPUT)).snr_db
+        return compare(prepared.reference, session, prepared.validation.feeds()).snr_db
 
 
 def main() -> None:

@@ -17,11 +17,11 @@ Cell = dict[str, Any]
 Cells = dict[tuple[str, str, str], Cell]  # by model, target, precision
 
 
-def read_results() -> list[Cell]:
-    """The lines of docs/matrix.jsonl; of two for the same cell the later one."""
-    if not RESULTS.exists():
+def read_results(results: Path = RESULTS) -> list[Cell]:
+    """The lines of a file of results; of two for the same cell the later one."""
+    if not results.exists():
         return []
-    cells = [json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()]
+    cells = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
     return list(by_key(cells).values())
 
 

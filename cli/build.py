@@ -15,7 +15,6 @@ from .description import embedded, manifest
 from .job import Job, Result
 from .pixels import PixelFed, takes_image
 from .preparation import NUM_CORRECTING, OBSERVER, Prepared
-from .reference import INPUT
 from .targets import Recipe, Target
 
 if TYPE_CHECKING:
@@ -67,7 +66,10 @@ def draft(
         coreml_target=job.coreml_target or COREML_TARGET,
     )
     what, name = f"{target.name} {precision}", f"{prepared.subject.name}_{precision}{target.ending}"
-    graph = quantized(target, prepared, console, seconds) if precision == "int8" else prepared.graph
+    graph = prepared.graph
+    if precision == "int8":
+        make = carried if prepared.carries else quantized
+        graph = make(target, prepared, console, seconds)
     with console.stage(f"{what}: lower", seconds, "lower"), staging.making(name) as path:
         target.write(graph, path, recipe)
     with console.stage(f"{what}: write", seconds, "write"):
@@ -94,17 +96,29 @@ def quantized(target: Target, prepared: Prepared, console: Console, seconds: dic
         graph = rewritten
     if prepared.effort == "high":
         with console.stage(f"{target.name}: round the weights", seconds, "calibrate", len(inputs)) as advance:
-            graph = quantize.round_weights(graph, plan, inputs.feeds(INPUT), progress=advance)
+            graph = quantize.round_weights(graph, plan, inputs.feeds(), progress=advance)
     if prepared.effort != "fast":
         with console.stage(f"{target.name}: correct the biases", seconds, "calibrate"):
-            graph = quantize.correct_biases(graph, plan, inputs.feeds(INPUT), reference=rewritten)
+            graph = quantize.correct_biases(graph, plan, inputs.feeds(), reference=rewritten)
     return quantize.apply(graph, plan)
+
+
+def carried(target: Target, prepared: Prepared, console: Console, seconds: dict[str, float]) -> "ir.Model":
+    """The graph with the quantisation that the model brought along, as the target's scheme writes it."""
+    from .. import quantize
+
+    with console.stage(f"{target.name}: carry int8 through", seconds, "calibrate"):
+        graph, said = quantize.carry(prepared.graph, getattr(quantize, target.scheme))
+    for sentence in said:
+        console.warn(sentence)
+    return graph
 
 
 def opened(path: Path, job: Job, prepared: Prepared) -> Session:
     """The artifact's session, fed with normalised arrays whatever it takes."""
     session = open_session(path, threads=job.threads)
-    return PixelFed(session, prepared.subject.preprocess) if takes_image(session) else session
+    preprocess = prepared.subject.takes.preprocess
+    return PixelFed(session, preprocess) if preprocess and takes_image(session) else session
 
 
 def validated(
@@ -113,7 +127,7 @@ def validated(
     """How the artifact agrees with the reference."""
     count = len(prepared.validation)
     with console.stage(f"{what}: validate on {count} inputs", seconds, "validate", count) as advance:
-        return compare(prepared.reference, session, prepared.validation.feeds(INPUT, advance))
+        return compare(prepared.reference, session, prepared.validation.feeds(advance))
 
 
 def timed(
@@ -123,7 +137,7 @@ def timed(
     sessions = {precision: made.session for precision, made in drafts.items() if not made.session.emulated}
     if not sessions:
         return {}
-    feeds = [{INPUT: array} for array in prepared.validation.take(4)]
+    feeds = list(prepared.validation.take(4))
     with console.stage(f"{target.name}: benchmark, {job.num_runs} runs", drafts[job.precision].seconds, "benchmark"):
         return benchmark(sessions, feeds, runs=job.num_runs, warmup=job.warmup_runs)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..exporters.manifest import Artifact, Input, Manifest, Output
-from ..runtime.compare import Agreement, judge
+from ..runtime.compare import Agreement, verdict
 from ..runtime.session import Session
 from .preparation import Prepared
 from .subject import Subject
@@ -23,7 +23,8 @@ def embedded(prepared: Prepared, precision: str) -> dict[str, Any]:
         "model": subject.name,
         "weights": weights,
         "precision": precision,
-        "preprocess": preprocessing(subject),
+        "preprocess": preprocessing(subject) or None,
+        **({"origin": subject.origin} if subject.origin else {}),
         "labels": prepared.labels,
         "calibration": calibration
         and {"count": calibration.count, "real_images": not calibration.warning, "warning": calibration.warning},
@@ -31,8 +32,10 @@ def embedded(prepared: Prepared, precision: str) -> dict[str, Any]:
 
 
 def preprocessing(subject: Subject) -> dict[str, Any]:
-    """How an image becomes the input, in the words of manifest.Input."""
-    spec = subject.preprocess
+    """How an image becomes the input, in the words of manifest.Input; empty where the model takes no image."""
+    spec = subject.takes.preprocess
+    if spec is None:
+        return {}
     height, width = spec.input_size[1:]
     return {
         "mean": spec.mean,
@@ -57,7 +60,13 @@ def manifest(
         target=target.name,
         precision=recipe.precision,
         inputs=tuple(
-            Input(name=spec.name, shape=spec.shape, layout=layout, dtype=spec.dtype, **preprocessing(subject))
+            Input(
+                name=spec.name,
+                shape=spec.shape,
+                layout=layout if len(spec.shape) == 4 else None,
+                dtype=spec.dtype,
+                **preprocessing(subject),
+            )
             for spec in session.inputs
         ),
         outputs=tuple(
@@ -71,7 +80,9 @@ def manifest(
         agreement=figures(agreement),
         validation=f"{validation.source}, {len(validation)} inputs" if agreement else None,
         delegate_partitions=partitions(path),
-        verdict=judge(agreement, recipe.precision) if agreement else NOT_VALIDATED,
+        verdict=verdict(agreement, recipe.precision, prepared.reference, validation.feeds())
+        if agreement
+        else NOT_VALIDATED,
     )
 
 

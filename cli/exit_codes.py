@@ -22,6 +22,8 @@ _ERRORS = {
     "ImageError": BAD_INPUT,
     "ArtifactError": BAD_INPUT,
     "ManifestError": BAD_INPUT,
+    "ModelFileError": BAD_INPUT,
+    "InputShapeError": BAD_INPUT,
     "FeedError": BAD_INPUT,
     "RuntimeUnavailable": BAD_INPUT,
     "WriteError": BAD_INPUT,

@@ -16,7 +16,7 @@ NAME, HELP = "export", "make artifacts of a model, check them against PyTorch, t
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="a name from `edgeport list`, or path/to/file.py:factory")
+    parser.add_argument("model", metavar="MODEL", help=options.MODEL)
     parser.add_argument("--target", choices=[*TARGETS, ALL], default="tflite", help="the format to write")
     precision = parser.add_mutually_exclusive_group()
     precision.add_argument(
@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> int:
     from . import pipeline
 
-    job = Job(**{field.name: getattr(args, field.name) for field in dataclasses.fields(Job)})
+    job = Job(**{field.name: getattr(args, field.name) for field in dataclasses.fields(Job) if field.name in args})
     outcomes = pipeline.run(job, console)
     shared = list(console.warnings)
     values = [told(outcome, shared, console) for outcome in outcomes]

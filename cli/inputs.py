@@ -1,8 +1,7 @@
 """This file provides the inputs that calibrate a model and the other ones that validate it."""
 
 import hashlib
-import zipfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..models import PreprocessSpec
+from ..runtime.session import TensorSpec
 from .console import Console
 from .exit_codes import UsageError
+from .npz import NpzRows
 from .pixels import from_pixels, to_pixels
+from .takes import Takes
 
 GENERATED = "generated"
 NUM_CALIBRATION = 300  # NNCF's default, which users know
@@ -23,6 +25,12 @@ NOT_REAL = (
     "int8 was calibrated on GENERATED inputs, not on images: measure its accuracy before you trust it, "
     "and give your own images with --calibration-data"
 )
+# What random inputs are drawn from, half-open; of any other type normal noise. An index of unknown meaning is small.
+_RANGES = {"uint8": (0, 256), "int8": (-128, 128), "bool": (0, 2)} | dict.fromkeys(
+    ("int16", "uint16", "int32", "uint32", "int64", "uint64"), (0, 10)
+)
+
+Feed = dict[str, np.ndarray]  # {input name: float32 array}, whatever the model's own type is
 
 
 @dataclass(frozen=True)
@@ -32,26 +40,26 @@ class Inputs:
     Attributes:
         source: where they come from, for the manifest.
         items: one of something for each input: a path, a row, a seed.
-        load: item -> float32 (1, c, h, w). Raises UsageError or ImageError, naming the item.
+        load: item -> a feed. Raises UsageError or ImageError, naming the item.
         content: item -> bytes that are the same for the same input.
     """
 
     source: str
     items: Sequence[Any]
-    load: Callable[[Any], np.ndarray]
+    load: Callable[[Any], Feed]
     content: Callable[[Any], bytes]
 
     def __len__(self) -> int:
         return len(self.items)
 
-    def __iter__(self) -> Iterator[np.ndarray]:
+    def __iter__(self) -> Iterator[Feed]:
         return map(self.load, self.items)
 
-    def feeds(self, name: str, advance: Callable[[int], None] = lambda done: None) -> Iterator[dict[str, np.ndarray]]:
-        """{name: array} one after the other; `advance` hears how many were used."""
-        for done, array in enumerate(self):
+    def feeds(self, advance: Callable[[int], None] = lambda done: None) -> Iterator[Feed]:
+        """One feed after the other; `advance` hears how many were used."""
+        for done, feed in enumerate(self):
             advance(done)
-            yield {name: array}
+            yield feed
 
     def take(self, count: int) -> "Inputs":
         """At most `count` of them, evenly spaced, so that folders sorted by class give all classes."""
@@ -62,7 +70,11 @@ class Inputs:
     def in_pixels(self, preprocess: PreprocessSpec) -> "Inputs":
         """The same inputs with every value rounded to what an image of 8 bits can hold."""
         load = self.load
-        return replace(self, load=lambda item: from_pixels(to_pixels(load(item), preprocess), preprocess))
+
+        def rounded(item: Any) -> Feed:
+            return {name: from_pixels(to_pixels(array, preprocess), preprocess) for name, array in load(item).items()}
+
+        return replace(self, load=rounded)
 
     def split(self) -> tuple["Inputs", "Inputs"]:
         """(four fifths to calibrate, one fifth to validate), the same ones each time."""
@@ -87,7 +99,7 @@ class Inputs:
         return replace(self, items=kept)
 
 
-def open_inputs(source: str, preprocess: PreprocessSpec) -> Inputs:
+def open_inputs(source: str, takes: Takes) -> Inputs:
     """All images of a folder, preprocessed as the model wants it, or all rows of an .npz, taken as they are.
 
     Raises UsageError and ImageError: neither of both, empty, or not what the model takes.
@@ -95,50 +107,78 @@ def open_inputs(source: str, preprocess: PreprocessSpec) -> Inputs:
     from ..models import preprocess as images
 
     if Path(source).suffix == ".npz":
-        rows = NpzRows(Path(source), (1, *preprocess.input_size))
-        return Inputs(source, range(rows.count), rows.load, lambda row: rows.load(row).tobytes())
-    if preprocess.input_size[0] not in (1, 3):
-        raise UsageError(f"{source}: images cannot fill {preprocess.input_size[0]} channels; give an .npz")
+        rows = NpzRows(Path(source), takes.inputs)
+        return Inputs(source, range(rows.count), rows.load, lambda row: _bytes(rows.load(row)))
+    spec = takes.preprocess
+    if spec is None:
+        raise UsageError(f"{source}: the model takes no image but {takes}; give an .npz with an array for each input")
+    if spec.input_size[0] not in (1, 3):
+        raise UsageError(f"{source}: images cannot fill {spec.input_size[0]} channels; give an .npz")
+    name = takes.inputs[0].name
     return Inputs(
         source,
         images.list_images(source),
-        lambda path: images.preprocess(images.load_image(path), preprocess)[None],
+        lambda path: {name: images.preprocess(images.load_image(path), spec)[None]},
         lambda path: path.read_bytes(),
     )
 
 
-def generated(preprocess: PreprocessSpec, count: int, seed: int) -> Inputs:
-    """Image-like inputs: coarse structure, fine grain and brightness, as pixels in 0..1, then normalised."""
+def _bytes(feed: Mapping[str, np.ndarray]) -> bytes:
+    return b"".join(array.tobytes() for array in feed.values())
+
+
+def generated(takes: Takes, count: int, seed: int) -> Inputs:
+    """Image-like inputs for an image, random numbers of the right type and range for anything else."""
+    spec = takes.preprocess
+    load = _noise(takes.inputs) if spec is None else _image_like(takes.inputs[0].name, spec)
+    return Inputs(GENERATED, range(seed, seed + count), load, lambda item: str(item).encode())
+
+
+def _image_like(name: str, spec: PreprocessSpec) -> Callable[[int], Feed]:
+    """Coarse structure, fine grain and brightness, as pixels in 0..1, then normalised."""
     import torch
 
     from ..models.weights import image_like
 
-    mean, std = (np.array(values, np.float32).reshape(-1, 1, 1) for values in (preprocess.mean, preprocess.std))
+    mean, std = (np.array(values, np.float32).reshape(-1, 1, 1) for values in (spec.mean, spec.std))
 
-    def load(item: int) -> np.ndarray:
-        noise = image_like(1, preprocess.input_size, torch.Generator().manual_seed(item)).numpy()
+    def load(item: int) -> Feed:
+        noise = image_like(1, spec.input_size, torch.Generator().manual_seed(item)).numpy()
         pixels = np.clip(0.45 + 0.22 * noise, 0, 1)  # about the mean and spread of photographs' pixels
-        return ((pixels - mean) / std).astype(np.float32)
+        return {name: ((pixels - mean) / std).astype(np.float32)}
 
-    return Inputs(GENERATED, range(seed, seed + count), load, lambda item: str(item).encode())
+    return load
 
 
-def to_validate(preprocess: PreprocessSpec, console: Console, *, data: str | None, count: int, seed: int) -> Inputs:
+def _noise(inputs: Sequence[TensorSpec]) -> Callable[[int], Feed]:
+    def load(item: int) -> Feed:
+        rng = np.random.default_rng(item)
+        return {spec.name: random(spec, rng) for spec in inputs}
+
+    return load
+
+
+def random(spec: TensorSpec, rng: np.random.Generator) -> np.ndarray:
+    """Normal noise, or whole numbers for an integer type, float32; an open dimension is 1."""
+    shape = [1 if dim is None else dim for dim in spec.shape]
+    drawn = rng.integers(*_RANGES[spec.dtype], shape) if spec.dtype in _RANGES else rng.standard_normal(shape)
+    return drawn.astype(np.float32)
+
+
+def to_validate(takes: Takes, console: Console, *, data: str | None, count: int, seed: int) -> Inputs:
     """The inputs that may validate: all of `data`, or `count` generated ones."""
     if data:
-        return open_inputs(data, preprocess)
+        return open_inputs(data, takes)
     console.note("validation uses generated inputs; give images with --validation-data")
-    return generated(preprocess, count, seed + _VALIDATION_SEEDS)
+    return generated(takes, count, seed + _VALIDATION_SEEDS)
 
 
-def to_calibrate(
-    preprocess: PreprocessSpec, console: Console, *, data: str | None, count: int | None, seed: int
-) -> Inputs:
+def to_calibrate(takes: Takes, console: Console, *, data: str | None, count: int | None, seed: int) -> Inputs:
     """The inputs that may calibrate: all of `data`, or generated ones, which is said loudly."""
     if data:
-        return open_inputs(data, preprocess)
+        return open_inputs(data, takes)
     console.warn(NOT_REAL)
-    return generated(preprocess, count or NUM_GENERATED, seed)
+    return generated(takes, count or NUM_GENERATED, seed)
 
 
 def apart(calibration: Inputs, validation: Inputs, counts: tuple[int, int], console: Console) -> tuple[Inputs, Inputs]:
@@ -149,45 +189,3 @@ def apart(calibration: Inputs, validation: Inputs, counts: tuple[int, int], cons
         console.note(f"{source}: {len(calibration)} inputs may calibrate, the other {len(validation)} validate")
     calibration = calibration.take(counts[0])
     return calibration, validation.take(sum(counts)).without(set(calibration.digests())).take(counts[1])
-
-
-class NpzRows:
-    """The rows of the one array in an .npz, read from disk one at a time. Raises UsageError."""
-
-    def __init__(self, path: Path, input_shape: tuple[int, ...]):
-        self.path, wanted = path, ", ".join(map(str, input_shape[1:]))
-        try:
-            archive = zipfile.ZipFile(path)
-            names = [name for name in archive.namelist() if name.endswith(".npy")]
-            if len(names) != 1:
-                raise UsageError(f"{path}: must hold one array, it holds {len(names)}")
-            self._file = archive.open(names[0])
-            version = np.lib.format.read_magic(self._file)
-            read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-            shape, fortran, self._dtype = read_header[version](self._file)
-        except OSError as e:
-            raise UsageError(f"{path}: cannot be read ({e.strerror or e})") from e
-        except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as e:
-            raise UsageError(f"{path}: is not a readable .npz file") from e
-        if shape[1:] != tuple(input_shape[1:]):
-            raise UsageError(f"{path}: its array has shape {shape}, the model wants (n, {wanted})")
-        if self._dtype.kind != "f" or fortran:
-            raise UsageError(f"{path}: its array must be float in C order (preprocessed), not {self._dtype}")
-        if not shape[0]:
-            raise UsageError(f"{path}: its array is empty")
-        self.count, self._shape, self._start = shape[0], (1, *shape[1:]), self._file.tell()
-
-    def load(self, row: int) -> np.ndarray:
-        """Row `row` as float32 (1, c, h, w)."""
-        size = int(np.prod(self._shape)) * self._dtype.itemsize
-        try:
-            self._file.seek(self._start + row * size)
-            content = self._file.read(size)
-        except (zipfile.BadZipFile, OSError, EOFError, ValueError) as e:
-            raise UsageError(f"{self.path}: row {row} cannot be read; the file is damaged") from e
-        if len(content) != size:
-            raise UsageError(f"{self.path}: ends before row {row}; the file is damaged")
-        array = np.frombuffer(content, self._dtype).reshape(self._shape).astype(np.float32)
-        if not np.isfinite(array).all():
-            raise UsageError(f"{self.path}: row {row} holds NaN or infinite values")
-        return array

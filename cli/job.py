@@ -1,5 +1,6 @@
 """This file holds what `export` is asked for and what it answers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 ALL = "all"
@@ -18,7 +19,7 @@ class Job:
     weights: str = "auto"
     seed: int = 0
     num_classes: int | None = None
-    input_shape: tuple[int, int, int] | None = None
+    input_shape: Sequence[tuple[str, tuple[int, ...]]] = ()
     input_layout: str = "nhwc"
     image_input: bool = False
     coreml_target: str | None = None
@@ -27,6 +28,7 @@ class Job:
     num_calibration_samples: int | None = None
     effort: str = "default"
     validation_data: str | None = None
+    feeds: str | None = None
     num_validation_samples: int = 50
     output_dir: str = "artifacts"
     num_runs: int = 50
@@ -34,6 +36,7 @@ class Job:
     threads: int = 1
     validate: bool = True
     benchmark: bool = True
+    float_twin: bool = True  # an int8 artifact that is timed is compared with the float one
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -43,7 +46,8 @@ class Job:
     @property
     def precisions(self) -> tuple[str, ...]:
         """What is built: an int8 artifact that is timed needs its float twin to be compared with."""
-        return ("fp32", "int8") if self.precision == "int8" and self.benchmark else (self.precision,)
+        twin = self.precision == "int8" and self.benchmark and self.float_twin
+        return ("fp32", "int8") if twin else (self.precision,)
 
 
 @dataclass(frozen=True, kw_only=True)

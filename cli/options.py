@@ -17,15 +17,19 @@ def seed(text: str) -> int:
     return int(text)
 
 
-def shape(text: str) -> tuple[int, int, int]:
-    """C,H,W or 1,C,H,W."""
-    parts = text.replace("x", ",").split(",")
-    if len(parts) == 4 and parts[0] == "1":
-        parts = parts[1:]
-    if len(parts) != 3 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise argparse.ArgumentTypeError(f"must be C,H,W (such as 3,224,224), not {text!r}")
-    channels, height, width = map(int, parts)
-    return channels, height, width
+def shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """[NAME=]sizes, parted by "x" or ",": (the input's name or "", the sizes)."""
+    name, equals, sizes = text.rpartition("=")
+    parts = sizes.replace("x", ",").split(",")
+    if (equals and not name) or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise argparse.ArgumentTypeError(f"must be C,H,W (such as 3,224,224) or NAME=1xCxHxW, not {text!r}")
+    return name, tuple(map(int, parts))
+
+
+MODEL = (
+    "a name from `edgeport list`, code of your own (path/to/file.py:factory or package.module:factory), timm:NAME, "
+    "a torch.export program (.pt2), or an ONNX file"
+)
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +45,14 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--num-classes", type=int, metavar="N", help="classes of a zoo model; a new head if the weights have others"
     )
-    parser.add_argument("--input-shape", type=shape, metavar="C,H,W", help="instead of the model's own")
+    parser.add_argument(
+        "--input-shape",
+        type=shape,
+        action="append",
+        default=[],
+        metavar="C,H,W|NAME=1xCxHxW",
+        help="instead of the model's own; of several inputs, once for each",
+    )
 
 
 def add_validation(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +64,11 @@ def add_validation(parser: argparse.ArgumentParser) -> None:
         default=50,
         metavar="N",
         help="at most so many",
+    )
+    parser.add_argument(
+        "--feeds",
+        metavar="NPZ",
+        help="inputs by name, an array for each: for calibration and validation of models that take no image",
     )
 
 

@@ -12,6 +12,7 @@ from .exit_codes import BUG, DISAGREES, DONE, UsageError, exit_code
 from .job import ALL, Job, Outcome, Result
 from .preparation import Prepared, prepare
 from .subject import load_subject
+from .takes import named
 
 
 def run(job: Job, console: Console) -> list[Outcome]:
@@ -26,10 +27,11 @@ def run(job: Job, console: Console) -> list[Outcome]:
         weights=job.weights,
         seed=job.seed,
         num_classes=job.num_classes,
-        input_shape=job.input_shape,
+        shapes=named(job.input_shape),
     )
     with Staging(Path(job.output_dir) / subject.name) as staging:
         prepared = prepare(job, subject, console)
+        job = prepared.job
         attempt = attempted if job.target == ALL else made
         return [attempt(job, name, prepared, staging, console) for name in job.targets]
 

@@ -1,6 +1,6 @@
 """This file is the first half of `export`, which all targets share: model, inputs, float graph, calibration."""
 
-import copy
+import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -9,15 +9,14 @@ from ..exporters.manifest import Calibration
 from ..runtime.session import Session
 from .console import Console
 from .exit_codes import UsageError
-from .inputs import GENERATED, NOT_REAL, NUM_CALIBRATION, Inputs, apart, to_calibrate, to_validate
+from .inputs import GENERATED, NOT_REAL, NUM_CALIBRATION, Inputs, apart, open_inputs, to_calibrate, to_validate
 from .job import Job
 from .labels import check_labels, read_labels
-from .reference import INPUT, reference
-from .subject import Subject, is_factory
+from .reference import reference
+from .subject import Subject
 
 if TYPE_CHECKING:
     import onnx_ir as ir
-    from torch import nn
 
     from ..quantize import Statistics
 
@@ -30,7 +29,9 @@ class Prepared:
     """What every target starts from.
 
     Attributes:
-        graph: canonical, float.
+        job: what was asked for; int8 where the model brings its quantisation along.
+        graph: canonical; float, unless `carries`.
+        carries: the graph has its own quantisation, which goes to every target as it is.
         reference: what artifacts are compared with.
         labels: of the classes, or None.
         calibration: the inputs that calibrate, None for float.
@@ -40,8 +41,10 @@ class Prepared:
         seconds: what the stages so far took; a target goes on from a copy.
     """
 
+    job: Job
     subject: Subject
     graph: "ir.Model"
+    carries: bool
     reference: Session
     labels: tuple[str, ...] | None
     calibration: Inputs | None
@@ -68,33 +71,67 @@ class Prepared:
 
 def prepare(job: Job, subject: Subject, console: Console) -> Prepared:
     """The stages that come before any target's own."""
+    from ..exporters.canonicalize import is_quantized
+
     labels = read_labels(job.labels) if job.labels else None
-    calibration, validation = choose_inputs(job, subject, console)
+    job = with_feeds(job)
+    check_data(job, subject)
     seconds: dict[str, float] = {}
     graph = to_graph(subject, console, seconds)
     if labels and job.labels:
         check_labels(labels, job.labels, graph)
+    carries = is_quantized(graph)
+    if carries:
+        job = carrying(job, console)
+    calibration, validation = choose_inputs(job, subject, carries, console)
     statistics = calibrated(graph, calibration, console, seconds) if calibration else None
-    return Prepared(
-        subject, graph, reference(subject), labels, calibration, job.effort, statistics, validation, seconds
-    )
+    made = (labels, calibration, job.effort, statistics, validation, seconds)
+    return Prepared(job, subject, graph, carries, reference(subject), *made)
 
 
-def choose_inputs(job: Job, subject: Subject, console: Console) -> tuple[Inputs | None, Inputs]:
-    """(the inputs that calibrate, None for float; the inputs that validate and are timed)."""
+def with_feeds(job: Job) -> Job:
+    """--feeds is data for both. Raises UsageError where other data is given, too."""
+    if job.feeds is None:
+        return job
+    if job.calibration_data or job.validation_data:
+        raise UsageError("--feeds stands for --calibration-data and --validation-data; give one or the other")
+    if not job.feeds.endswith(".npz"):
+        raise UsageError(f"{job.feeds}: --feeds takes an .npz with an array for each input")
+    return dataclasses.replace(job, calibration_data=job.feeds, validation_data=job.feeds)
+
+
+def carrying(job: Job, console: Console) -> Job:
+    """The job for a model that is quantised already. Raises UsageError where something else was asked for."""
+    if job.precision == "fp16":
+        raise UsageError(f"{job.model}: is quantised to int8 already; it cannot be made fp16")
+    if job.calibration_data and not job.feeds:
+        raise UsageError(f"{job.model}: brings its own quantisation, so --calibration-data has nothing to set")
+    console.note(f"{job.model}: brings its own quantisation, which is carried through as it is (precision int8)")
+    return dataclasses.replace(job, precision="int8", float_twin=False)
+
+
+def check_data(job: Job, subject: Subject) -> None:
+    """Raises UsageError, before the model is exported, for data that the model does not take."""
+    spec = subject.takes.preprocess
+    if job.image_input and (spec is None or spec.input_size[0] not in (1, 3)):
+        raise UsageError(f"--image-input: an image has 1 or 3 channels, the model takes {subject.takes}")
+    for data in {job.validation_data, job.calibration_data} - {None}:
+        open_inputs(str(data), subject.takes)
+
+
+def choose_inputs(job: Job, subject: Subject, carries: bool, console: Console) -> tuple[Inputs | None, Inputs]:
+    """(the inputs that calibrate, None where nothing is; the inputs that validate and are timed)."""
     data = job.validation_data or job.calibration_data
     if subject.assumed and data and not data.endswith(".npz"):
         console.note("images are normalised with ImageNet's mean and std; give an .npz for anything else")
-    count, spec = job.num_validation_samples, subject.preprocess
-    if job.image_input and spec.input_size[0] not in (1, 3):
-        raise UsageError(f"--image-input: an image has 1 or 3 channels, the model takes {spec.input_size[0]}")
-    validation = to_validate(spec, console, data=data, count=count, seed=job.seed)
-    if job.image_input:
-        validation = validation.in_pixels(spec)
-    if job.precision != "int8":
+    count, takes = job.num_validation_samples, subject.takes
+    validation = to_validate(takes, console, data=data, count=count, seed=job.seed)
+    if job.image_input and takes.preprocess:
+        validation = validation.in_pixels(takes.preprocess)
+    if job.precision != "int8" or carries:
         return None, validation.take(count)
     wanted = job.num_calibration_samples
-    calibration = to_calibrate(spec, console, data=job.calibration_data, count=wanted, seed=job.seed)
+    calibration = to_calibrate(takes, console, data=job.calibration_data, count=wanted, seed=job.seed)
     wanted = wanted or NUM_CALIBRATION
     if job.validate:
         return apart(calibration, validation, (wanted, count), console)
@@ -103,30 +140,12 @@ def choose_inputs(job: Job, subject: Subject, console: Console) -> tuple[Inputs 
 
 def to_graph(subject: Subject, console: Console, seconds: dict[str, float]) -> "ir.Model":
     """The canonical float graph."""
-    import torch
-
     from ..exporters.canonicalize import canonicalize
-    from ..exporters.from_torch import from_torch
 
-    with console.stage("export from PyTorch", seconds, "torch_export"):
-        example = (torch.zeros(subject.input_shape),)
-        graph = from_torch(fused(subject), example, input_names=(INPUT,), output_names=subject.output_names)
+    with console.stage("to ONNX", seconds, "torch_export"):
+        graph = subject.graph()
     with console.stage("canonicalize", seconds, "canonicalize"):
         return canonicalize(graph)
-
-
-def fused(subject: Subject) -> "nn.Module":
-    """A copy of a zoo model whose training branches are fused; the reference keeps them.
-
-    A module of the user's own comes back itself: what a method `fuse` of it does is not known.
-    """
-    from ..models import fuse
-
-    if is_factory(subject.model):
-        return subject.module
-    module = copy.deepcopy(subject.module)
-    fuse(module)
-    return module
 
 
 def calibrated(graph: "ir.Model", calibration: Inputs, console: Console, seconds: dict[str, float]) -> "Statistics":
@@ -135,4 +154,4 @@ def calibrated(graph: "ir.Model", calibration: Inputs, console: Console, seconds
 
     count = len(calibration)
     with console.stage(f"calibrate on {count} inputs", seconds, "calibrate", count) as advance:
-        return quantize.collect(graph, calibration.feeds(INPUT), progress=advance)
+        return quantize.collect(graph, calibration.feeds(), progress=advance)

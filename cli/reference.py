@@ -1,22 +1,17 @@
-"""This file makes the reference of a comparison: the PyTorch module itself."""
+"""This file makes the reference of a comparison: the model as it came, run by what it came for."""
 
 import hashlib
 from collections.abc import Mapping
 
 import numpy as np
 
-from ..runtime.session import Session, TensorSpec
+from ..runtime.session import Session
 from .subject import Subject
-
-INPUT = "image"
 
 
 def reference(subject: Subject) -> Session:
-    """The module on one thread, like all of this: its figures shall not depend on the core count."""
-    from ..runtime.torch_session import TorchSession
-
-    inputs = [TensorSpec(INPUT, subject.input_shape, "float32")]
-    return Remembered(TorchSession(subject.module, inputs, subject.output_names, threads=1))
+    """The model itself, on one thread like all of this: its figures shall not depend on the core count."""
+    return Remembered(subject.session())
 
 
 class Remembered:

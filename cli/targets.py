@@ -85,7 +85,7 @@ def _openvino(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
 def _coreml(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     from ..exporters.coreml import ImageInput, convert
 
-    preprocess, labels = recipe.metadata["preprocess"], recipe.metadata["labels"]
+    preprocess, labels = recipe.metadata["preprocess"] or {}, recipe.metadata["labels"]
     twice = next((label for label in labels or () if labels.count(label) > 1), None)
     if twice is not None:
         raise UsageError(f"coreml: label {twice!r} stands for {labels.count(twice)} classes; Core ML needs other names")

@@ -11,9 +11,9 @@ from .job import PRECISIONS
 
 if TYPE_CHECKING:
     from ..exporters.manifest import Input, Manifest
-    from ..models import PreprocessSpec
-    from ..runtime.session import Session, TensorSpec
+    from ..runtime.session import Session
     from .subject import Subject
+    from .takes import Takes
 
 NAME, HELP = "validate", "compare an artifact with its reference"
 
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> int:
     from ..exporters.manifest import Artifact, Manifest
     from ..runtime.benchmark import peak_rss_mb
-    from ..runtime.compare import compare, judge
+    from ..runtime.compare import compare, verdict
     from ..runtime.session import manifest_path, open_session
     from . import targets
     from .description import figures, partitions
@@ -52,18 +52,19 @@ def run(args: argparse.Namespace, console: Console) -> int:
     candidate = open_session(path, threads=args.threads)
     beside = manifest_path(path)
     manifest = Manifest.read(beside) if beside.exists() else None
-    reference, model, weights, preprocess = the_reference(args, manifest, console)
+    reference, model, weights, takes = the_reference(args, manifest, console)
     count, seconds = args.num_validation_samples, {}
-    inputs = to_validate(preprocess, console, data=args.validation_data, count=count, seed=args.seed)
-    if takes_image(candidate):
-        candidate, inputs = PixelFed(candidate, preprocess), inputs.in_pixels(preprocess)
+    if args.feeds and args.validation_data:
+        raise UsageError("--feeds stands for --validation-data; give one or the other")
+    inputs = to_validate(takes, console, data=args.feeds or args.validation_data, count=count, seed=args.seed)
+    if takes.preprocess and takes_image(candidate):
+        candidate, inputs = PixelFed(candidate, takes.preprocess), inputs.in_pixels(takes.preprocess)
     if manifest and manifest.calibration:
         known = set(manifest.calibration.inputs)
         inputs = inputs.take(count + len(known)).without(known)
     inputs = inputs.take(count)
-    name = reference.inputs[0].name
     with console.stage(f"validate on {len(inputs)} inputs", seconds, "validate", len(inputs)) as advance:
-        agreement = compare(reference, candidate, inputs.feeds(name, advance))
+        agreement = compare(reference, candidate, inputs.feeds(advance))
     precision = args.precision or (manifest.precision if manifest else "fp32")
     value = {
         "model": model,
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         "seconds": seconds,
         "peak_rss_mb": peak_rss_mb(),
         "delegate_partitions": partitions(path),
-        "verdict": judge(agreement, precision),
+        "verdict": verdict(agreement, precision, reference, inputs.feeds()),
         "warnings": console.warnings,
     }
     console.result(value, "\n".join(f"{key:20} {shown}" for key, shown in lines(value)))
@@ -87,15 +88,17 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 def the_reference(
     args: argparse.Namespace, manifest: "Manifest | None", console: Console
-) -> tuple["Session", str, str | None, "PreprocessSpec"]:
-    """(the session to compare with, what it is, its weights, how images become its inputs)."""
+) -> tuple["Session", str, str | None, "Takes"]:
+    """(the session to compare with, what it is, its weights, what it takes)."""
+    from .factory import is_factory
     from .reference import reference
-    from .subject import is_factory, load_subject
+    from .subject import load_subject
+    from .takes import named
     from .targets import is_artifact
 
-    if args.reference and is_artifact(args.reference):
-        session, preprocess = artifact_as_reference(args.reference, manifest)
-        return session, args.reference, None, preprocess
+    if args.reference and is_artifact(args.reference) and not (manifest and args.reference == manifest.model):
+        session, takes = artifact_as_reference(args.reference, manifest)
+        return session, args.reference, None, takes
     if manifest and args.reference in (None, manifest.model):
         if args.reference is None and is_factory(manifest.model):
             raise UsageError(f"{args.artifact}: was made by your code; to run it, give --reference {manifest.model}")
@@ -107,27 +110,30 @@ def the_reference(
             weights=args.weights or "auto",
             seed=args.seed,
             num_classes=args.num_classes,
-            input_shape=args.input_shape,
+            shapes=named(args.input_shape),
         )
     else:
         raise UsageError(f"{args.artifact}: has no manifest beside it; name what to compare with by --reference")
-    return reference(subject), subject.model, str(subject.weights), subject.preprocess
+    return reference(subject), subject.model, str(subject.weights), subject.takes
 
 
 def recorded_subject(args: argparse.Namespace, manifest: "Manifest", console: Console) -> "Subject":
     """The model of the manifest with the same weights, to the bit. Raises UsageError where they cannot be had."""
     from ..exporters.manifest import RANDOM
-    from .subject import FACTORY, load_subject
+    from .subject import load_subject
+    from .takes import named
+    from .torch_subject import FACTORY
 
     made_from = manifest.weights
-    weights = args.weights or {RANDOM: "random", FACTORY: "auto"}.get(made_from.source, made_from.source)
+    own = {RANDOM: "random", FACTORY: "auto", manifest.model: "auto"}  # a file is its own weights
+    weights = args.weights or own.get(made_from.source, made_from.source)
     subject = load_subject(
         manifest.model,
         console,
         weights=weights,
         seed=made_from.seed or 0,
         num_classes=manifest.num_classes,
-        input_shape=image_size(manifest.inputs, args.artifact),
+        shapes=named(args.input_shape) or shapes_of(manifest.inputs),
     )
     if subject.weights.sha256 != made_from.sha256:
         again = "drawn again, they come out differently with this PyTorch on this machine"
@@ -136,31 +142,35 @@ def recorded_subject(args: argparse.Namespace, manifest: "Manifest", console: Co
     return subject
 
 
-def artifact_as_reference(path: str, manifest: "Manifest | None") -> tuple["Session", "PreprocessSpec"]:
-    """(the session of a file, how images become its inputs: as the manifest says, or as ImageNet's)."""
+def shapes_of(inputs: Sequence["Input"]) -> dict[str, tuple[int, ...]]:
+    """The recorded shapes, as --input-shape would give them; the name of a single image is not told."""
+    shapes = {spec.name: tuple(dim or 1 for dim in spec.shape) for spec in inputs}
+    (first, *others) = shapes.values()
+    return {"": first} if not others and len(first) == 4 else shapes
+
+
+def artifact_as_reference(path: str, manifest: "Manifest | None") -> tuple["Session", "Takes"]:
+    """(the session of a file, what it takes: images as the manifest says, or as ImageNet's)."""
     from ..models import PreprocessSpec
-    from ..runtime.session import open_session
+    from ..runtime.session import TensorSpec, open_session
     from .pixels import PixelFed, takes_image
-    from .subject import resized
+    from .takes import Takes
 
     session = open_session(path)
-    size = image_size(session.inputs, path)
-    spec = resized(PreprocessSpec(), size)
-    if manifest is not None:
-        made = manifest.inputs[0]
-        spec = PreprocessSpec(
-            input_size=size, mean=made.mean, std=made.std, interpolation=made.interpolation, crop_pct=made.crop_pct
-        )
-    return (PixelFed(session, spec) if takes_image(session) else session), spec
-
-
-def image_size(inputs: Sequence["TensorSpec | Input"], path: str) -> tuple[int, int, int]:
-    """(c, h, w) of the one image that a model takes. Raises UsageError where it takes something else."""
-    shape = inputs[0].shape
-    if len(inputs) != 1 or len(shape) != 4 or None in shape[1:]:
-        raise UsageError(f"{path}: must take one image of a fixed size, it takes {[spec.shape for spec in inputs]}")
-    _, channels, height, width = (dim or 1 for dim in shape)
-    return channels, height, width
+    if any(None in spec.shape[1:] for spec in session.inputs):
+        raise UsageError(f"{path}: must take inputs of fixed sizes, it takes {[spec.shape for spec in session.inputs]}")
+    spec, made = None, manifest.inputs[0] if manifest else None
+    if made and made.mean and made.std and made.interpolation and made.crop_pct:
+        spec = PreprocessSpec(mean=made.mean, std=made.std, interpolation=made.interpolation, crop_pct=made.crop_pct)
+    is_image = takes_image(session)
+    takes = Takes.of(
+        tuple(
+            TensorSpec(each.name, tuple(dim or 1 for dim in each.shape), "float32" if is_image else each.dtype)
+            for each in session.inputs
+        ),
+        spec,
+    )
+    return (PixelFed(session, takes.preprocess) if takes.preprocess and is_image else session), takes
 
 
 def lines(value: dict) -> list[tuple[str, str]]:

@@ -7,9 +7,10 @@ from types import ModuleType
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-from .dialect import check
+from .dialect import OPS, check
 from .graph import array, remove_dead
 from .passes import (
+    activations,
     attention_scale,
     batch_norm,
     channel_affine,
@@ -17,46 +18,82 @@ from .passes import (
     constant_folding,
     constant_operands,
     conv_bias,
+    conv_transpose,
+    depth_to_space,
+    einsum,
+    elementary,
     expand,
     explicit_attributes,
     explicit_pads,
     explicit_reshape,
     explicit_slice,
+    flat_indices,
+    float32,
+    function_bodies,
     gather_to_slice,
     gelu,
     gemm_to_linear,
     hard_sigmoid,
     hard_sigmoid_to_clip,
     hard_swish,
-    instance_norm,
+    index_forms,
     layer_norm,
     layer_norm_affine,
     layer_norm_scale,
     matmul_forms,
     merge_views,
+    mish,
     names,
+    narrow_types,
     no_ops,
+    normalizations,
+    number_forms,
+    old_resize,
+    one_spatial_axis,
     operand_order,
     opset,
     pad,
-    reduce_mean,
+    pad_into_window,
+    pad_modes,
+    pools,
+    quantized_constants,
+    reductions,
+    resize,
+    softplus,
     split_linear,
     split_to_slices,
     static_shapes,
+    variadic,
 )
 
 FORMS = (  # each op in its one form
     constant_folding,
+    quantized_constants,
+    narrow_types,
     no_ops,
+    number_forms,
+    variadic,
+    elementary,
+    index_forms,
+    flat_indices,
+    einsum,
     expand,
     split_to_slices,
     gather_to_slice,
     explicit_slice,
+    pad_modes,
     pad,
+    depth_to_space,
+    resize,
+    one_spatial_axis,
     explicit_pads,
-    reduce_mean,
+    pad_into_window,
+    conv_transpose,
+    pools,
+    normalizations,
+    activations,
+    reductions,
     batch_norm,
-    instance_norm,
     gemm_to_linear,
     matmul_forms,
     constant_operands,
@@ -65,7 +102,7 @@ FORMS = (  # each op in its one form
     conv_bias,
     explicit_reshape,
 )
-IDIOMS = (hard_swish, hard_sigmoid, gelu, layer_norm)  # each idiom as its one op
+IDIOMS = (hard_swish, hard_sigmoid, gelu, softplus, mish, layer_norm)  # each idiom as its one op
 FOLDS = (  # what the weights can take in
     merge_views,
     layer_norm_scale,
@@ -82,18 +119,37 @@ FINISH = (explicit_attributes, names)
 def canonicalize(model: ir.Model) -> ir.Model:
     """The same function in the canonical dialect, with the folds on the float graph done; the argument stays as it is.
 
-    A symbolic first dimension of an input becomes 1, an older opset becomes the dialect's.
+    A symbolic first dimension of an input becomes 1, another opset becomes the dialect's, half and double precision
+    become float32. Quantisation that the graph brings along stays as it is; that of weights alone is undone.
     Raises UnsupportedOp, NotCanonical or DynamicShape where it cannot be done.
     """
     model = own_copy(model)
+    version = model.graph.opset_imports.get("")
+    float32.rewrite(model.graph)
     model = opset.convert(model)
+    if version is not None and version < old_resize.FIRST:
+        old_resize.rewrite(model.graph)
     static_shapes.infer(model)
-    for stage in (FORMS, IDIOMS, FOLDS):
+    repeat((constant_folding, quantized_constants), model.graph)
+    if not is_quantized(model):
+        quantized_constants.dequantize_constants(model.graph)
+    for stage in (FORMS, IDIOMS):
         repeat(stage, model.graph)
+    while (defined := function_bodies.expand(model, lambda op_type: op_type not in OPS)) is not model:
+        model = defined
+        static_shapes.infer(model)
+        for stage in (FORMS, IDIOMS):
+            repeat(stage, model.graph)
+    repeat(FOLDS, model.graph)
     for step in FINISH:
         step.rewrite(model.graph)
-    check(model)
+    check(model, quantized=is_quantized(model))
     return model
+
+
+def is_quantized(model: ir.Model) -> bool:
+    """Whether values that are computed are quantised, so that layers run in int8."""
+    return any(node.op_type == "QuantizeLinear" for node in model.graph)
 
 
 def repeat(stage: tuple[ModuleType, ...], graph: ir.Graph) -> None:

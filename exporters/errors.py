@@ -23,3 +23,7 @@ class NotCanonical(ExportError):
 
 class ArtifactTooLarge(ExportError):
     """An artifact larger than its format allows."""
+
+
+class ModelFileError(Exception):
+    """A file that is no model, is damaged, or is not safe to load. The message is one sentence for the user."""

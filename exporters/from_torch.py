@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def from_torch(
-    module: torch.nn.Module,
+    module: torch.nn.Module | torch.export.ExportedProgram,
     example_inputs: tuple[torch.Tensor, ...],
     *,
     input_names: Sequence[str] = ("image",),
@@ -31,20 +31,28 @@ def from_torch(
 ) -> ir.Model:
     """Export `module` as it computes in eval mode, for inputs of exactly the shapes of `example_inputs`.
 
+    Fake-quantise modules and operators become QuantizeLinear and DequantizeLinear. A program is taken as it was traced.
+
     Nodes keep their PyTorch module path (graph.module_path), values are named after it, and the graph holds copies of
     the weights. The module's training flags are as before when this returns.
     Raises ExportError where a weight is no finite number, or PyTorch cannot trace or translate the module.
     """
     import torch
 
+    from .fake_quantize import translations
+
     refuse_bad_tensors(module)
-    with silence(), eval_mode(module), torch.no_grad():
+    with silence(), torch.no_grad():
+        program = module if isinstance(module, torch.export.ExportedProgram) else traced(module, example_inputs)
         try:
-            program = torch.export.export(module, tuple(example_inputs), strict=False)
-        except Exception as e:  # the module's own code runs here: anything can come
-            raise ExportError(f"torch.export cannot trace {type(module).__name__}: {first_sentence(e)}") from e
-        try:
-            exported = torch.onnx.export(program, dynamo=True, opset_version=OPSET, verbose=False, external_data=False)
+            exported = torch.onnx.export(
+                program,
+                dynamo=True,
+                opset_version=OPSET,
+                verbose=False,
+                external_data=False,
+                custom_translation_table=translations(),
+            )
         except Exception as e:  # the exporter wraps what its translation functions raise, in several types
             raise ExportError(f"torch.onnx cannot translate {type(module).__name__}: {first_sentence(e)}") from e
         assert exported is not None  # only where a file is written instead
@@ -56,7 +64,20 @@ def from_torch(
     return model
 
 
-def refuse_bad_tensors(module: torch.nn.Module) -> None:
+def traced(module: torch.nn.Module, example_inputs: tuple[torch.Tensor, ...]) -> torch.export.ExportedProgram:
+    """The module as torch.export sees it in eval mode. Raises ExportError."""
+    import torch
+
+    from .qat import frozen
+
+    with eval_mode(module):
+        try:
+            return torch.export.export(frozen(module), tuple(example_inputs), strict=False)
+        except Exception as e:  # the module's own code runs here: anything can come
+            raise ExportError(f"torch.export cannot trace {type(module).__name__}: {first_sentence(e)}") from e
+
+
+def refuse_bad_tensors(module: torch.nn.Module | torch.export.ExportedProgram) -> None:
     """Raise ExportError for the first parameter or buffer with a NaN or an infinity, or of a float type but float32."""
     for name, tensor in (*module.named_parameters(), *module.named_buffers()):
         if not tensor.is_floating_point():

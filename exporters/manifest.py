@@ -37,12 +37,12 @@ class Weights:
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """What the artifact takes, and how an image becomes it.
+    """What the artifact takes, and how an image becomes it (None for what is no image).
 
     Attributes:
         shape: logical, (n, c, h, w).
         layout: in which order the artifact takes it: "nchw" or "nhwc"; "image" where it takes 8-bit pixels and
-            normalises them itself.
+            normalises them itself; None where it has not four axes.
         mean, std: per channel, of pixels scaled to 0..1.
         resize: (h, w) that the resized image just covers.
         crop: (h, w) of the centre crop after it.
@@ -50,14 +50,14 @@ class Input:
 
     name: str
     shape: tuple[int | None, ...]
-    layout: str
+    layout: str | None
     dtype: str
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    resize: tuple[int, int]
-    crop: tuple[int, int]
-    crop_pct: float
-    interpolation: str
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    resize: tuple[int, int] | None = None
+    crop: tuple[int, int] | None = None
+    crop_pct: float | None = None
+    interpolation: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

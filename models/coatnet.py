@@ -36,6 +36,8 @@ RW_0 = Cfg(
 )
 RW_1 = replace(RW_0, depths=(2, 6, 14, 2))
 
+GIANT = {"depths": (2, 4, 8, 42, 2), "stem": (192, 192)}
+
 VARIANTS = {
     "coatnet_0_224": Cfg(widths=NARROW, depths=(2, 3, 5, 2), head=768),
     "coatnet_1_224": Cfg(widths=NARROW, depths=(2, 6, 14, 2), head=768),
@@ -43,6 +45,13 @@ VARIANTS = {
     "coatnet_3_224": Cfg(widths=WIDEST, depths=(2, 6, 14, 2), stem=(192, 192), head=1536),
     "coatnet_4_224": Cfg(widths=WIDEST, depths=(2, 12, 28, 2), stem=(192, 192), head=1536),
     "coatnet_5_224": Cfg(widths=(256, 512, 1280, 2048), depths=(2, 12, 28, 2), stem=(192, 192), head=2048),
+    # The paper's fourth stage has both kinds of blocks. The last width of 6 is what its 1.47 G parameters imply.
+    "coatnet_6_224": Cfg(
+        widths=(192, 384, 768, 1536, 3072), blocks="CCCTT", strides=(2, 2, 2, 1, 2), head=3072, **GIANT
+    ),
+    "coatnet_7_224": Cfg(
+        widths=(256, 512, 1024, 2048, 3072), blocks="CCCTT", strides=(2, 2, 2, 1, 2), head=3072, **GIANT
+    ),
     "coatnet_0_rw_224": replace(RW_0, pool_stride=True),
     "coatnet_bn_0_rw_224": replace(RW_0, batch_norm=True),
     "coatnet_1_rw_224": RW_1,
@@ -68,11 +77,21 @@ SPECS = {
 }
 for _name, _cfg in VARIANTS.items():
     register(_name, Hybrid, _cfg, paper=PAPER, spec=SPECS.get(_name, SPEC))
-register(
-    "coatnet_test",
-    Hybrid,
-    Cfg(widths=(16, 32), depths=(1, 1), blocks="CT", strides=(2, 2), stem=(8, 16), head=32, image=64),
-    paper=PAPER,
-    spec=PreprocessSpec(input_size=(3, 64, 64), mean=HALF, std=HALF, crop_pct=0.95),
-    num_classes=10,
-)
+SMALL = {"widths": (32, 64), "depths": (1, 2), "blocks": "CT", "strides": (2, 2), "stem": (8, 16), "image": 64}
+TESTS = {
+    "coatnet_test": Cfg(**{**SMALL, "widths": (16, 32)}, head=32),
+    "coatnet_rw_test": replace(VARIANTS["coatnet_0_rw_224"], **{**SMALL, "depths": (1, 1)}),
+    "coatnet_bn_test": replace(VARIANTS["coatnet_bn_0_rw_224"], **{**SMALL, "depths": (1, 1)}),
+    "coatnet_rmlp_test": replace(
+        VARIANTS["coatnet_rmlp_1_rw_224"], **{**SMALL, "depths": (1, 1)}, layer_scale=True, position_hidden=16
+    ),
+}
+for _name, _cfg in TESTS.items():
+    register(
+        _name,
+        Hybrid,
+        _cfg,
+        paper=PAPER,
+        spec=PreprocessSpec(input_size=(3, 64, 64), mean=HALF, std=HALF, crop_pct=0.95),
+        num_classes=10,
+    )

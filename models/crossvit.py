@@ -56,12 +56,14 @@ class Resize(nn.Module):
 
     def __init__(self, h: int, side: int) -> None:
         super().__init__()
-        eye = torch.eye(h, dtype=torch.float64)  # float64, so that a model in float64 has all its digits
+        eye = torch.eye(h, dtype=torch.float64)
         matrix = F.interpolate(eye[None, None], (side, h), mode="bicubic")[0, 0]
-        self.register_buffer("matrix", matrix, persistent=False)
+        self.register_buffer("matrix", matrix.float(), persistent=False)
+        # what float32 loses, for models in float64
+        self.register_buffer("residue", (matrix - matrix.float()).float(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        matrix = self.matrix.to(x.dtype)
+        matrix = self.matrix + self.residue
         return matrix @ x @ matrix.T
 
 

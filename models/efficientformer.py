@@ -185,8 +185,8 @@ for _name, _cfg in VARIANTS.items():
 register(
     "efficientformer_test",
     EfficientFormer,
-    Cfg(widths=(16, 32), depths=(1, 2), attention=1, image=64),
+    Cfg(widths=(8, 16), depths=(1, 2), attention=1, image=56),
     paper=PAPER,
-    spec=PreprocessSpec(input_size=(3, 64, 64), crop_pct=0.95),
+    spec=PreprocessSpec(input_size=(3, 56, 56), crop_pct=0.95),
     num_classes=10,
 )

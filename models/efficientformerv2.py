@@ -248,7 +248,7 @@ for _name, _cfg in VARIANTS.items():
 register(
     "efficientformerv2_test",
     EfficientFormerV2,
-    Cfg(widths=(8, 8), ratios=((2,), (2, 2)), attention=1, image=64),
+    Cfg(widths=(8, 8, 8, 8), ratios=((1,), (1,), (1,), (1,)), attention=1, image=64),
     paper=PAPER,
     spec=PreprocessSpec(input_size=(3, 64, 64), crop_pct=0.95),
     num_classes=10,

@@ -4,6 +4,8 @@ Parameter names and shapes are timm's. The `_tf` variants are the authors', trai
 their epsilons and the tanh form of GELU.
 """
 
+from dataclasses import replace
+
 from .hybrid import Cfg, Hybrid
 from .registry import HALF, IMAGENET_MEAN, IMAGENET_STD, PreprocessSpec, register
 
@@ -30,8 +32,15 @@ for _name, _cfg in VARIANTS.items():
 register(
     "maxvit_test",
     Hybrid,
-    Cfg(
-        widths=(32,), depths=(1,), blocks="M", strides=(2,), stem=(8, 8), head=32, image=64, same=True, conv_act="tanh"
+    replace(
+        VARIANTS["maxvit_tiny_tf_224"],
+        widths=(32,),
+        depths=(1,),
+        blocks="M",
+        strides=(2,),
+        stem=(8, 8),
+        head=32,
+        image=64,
     ),
     paper=PAPER,
     spec=PreprocessSpec(input_size=(3, 64, 64), crop_pct=0.95),

@@ -187,3 +187,11 @@ register(
     spec=PreprocessSpec(input_size=(3, 64, 64), crop_pct=0.9),
     num_classes=10,
 )
+register(
+    "pvt_v2_li_test",
+    PVTv2,
+    Cfg(widths=(8, 16, 40), depths=(1, 1, 1), linear=True),
+    paper=PAPER,
+    spec=PreprocessSpec(input_size=(3, 112, 112), crop_pct=0.9),
+    num_classes=10,
+)

@@ -149,7 +149,7 @@ for _name, _cfg in VARIANTS.items():
 register(
     "swinv2_test",
     SwinV2,
-    Cfg(width=32, depths=(2, 1), window=4, image=32, norm_every=2),
+    Cfg(width=32, depths=(2, 1), window=4, image=32),
     paper=PAPER,
     spec=PreprocessSpec(input_size=(3, 32, 32), crop_pct=0.9),
     num_classes=10,

@@ -64,6 +64,8 @@ VARIANTS = {
     "vit_tiny_patch16_224": Cfg(width=192, heads=3),
     "vit_small_patch16_224": Cfg(width=384, heads=6),
     "vit_base_patch16_224": Cfg(width=768, heads=12),
+    "vit_large_patch16_224": Cfg(width=1024, heads=16, depth=24),
+    "vit_huge_patch14_224": Cfg(width=1280, heads=16, depth=32, patch=14),
 }
 SPEC = PreprocessSpec(mean=HALF, std=HALF, crop_pct=0.9)
 for _name, _cfg in VARIANTS.items():

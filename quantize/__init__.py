@@ -2,6 +2,7 @@
 
 from .apply import apply
 from .calibrate import collect
+from .carry import carry
 from .corrections import correct_biases
 from .errors import QuantizeError
 from .plan import Plan, plan
@@ -21,6 +22,7 @@ __all__ = [
     "Scheme",
     "Statistics",
     "apply",
+    "carry",
     "collect",
     "correct_biases",
     "plan",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -64,7 +65,7 @@ def collect(
     """
     values = [*model.graph.inputs, *(o for n in model.graph if n.op_type not in VIEWS for o in n.outputs)]
     observed = {v.name: v for v in values if v.name and v.dtype == ir.DataType.FLOAT}
-    inputs = {name_of(v): shape(v) for v in model.graph.inputs}
+    inputs = {name_of(v): (shape(v), (v.dtype or ir.DataType.FLOAT).numpy()) for v in model.graph.inputs}
     session = open_graph(ir.to_proto(model), (name for name in observed if name not in inputs))
     # One buffer per value, written anew for each input: fresh ones (200 MB a turn) would cost more than the model.
     arrays = {name: np.empty(shape(v), np.float32) for name, v in observed.items() if name not in inputs}
@@ -77,7 +78,7 @@ def collect(
         for name, array in _checked(feed, inputs, samples).items():
             arrays[name] = array
             binding.bind_cpu_input(name, array)
-        if len(arrays) > len(inputs):
+        if len(arrays.keys() - inputs.keys()):
             session.run_with_iobinding(binding)
         for name in observed:
             if not running[name].add(arrays[name], samples):
@@ -92,13 +93,13 @@ def collect(
     return Statistics(samples, {name: r.result(samples) for name, r in running.items()})
 
 
-def _checked(feed: Mapping[str, np.ndarray], inputs: dict[str, tuple[int, ...]], turn: int) -> dict[str, np.ndarray]:
+def _checked(feed: Mapping[str, np.ndarray], inputs: Mapping[str, Any], turn: int) -> dict[str, np.ndarray]:
     if set(feed) != set(inputs):
         raise QuantizeError(f"calibrate: input {turn} feeds {sorted(feed)}, the model wants {sorted(inputs)}")
-    for name, wanted in inputs.items():
+    for name, (wanted, _) in inputs.items():
         if feed[name].shape != wanted:
             raise QuantizeError(f"calibrate: {name!r} of input {turn} has shape {feed[name].shape}, not {wanted}")
-    return {name: np.ascontiguousarray(feed[name], np.float32) for name in inputs}
+    return {name: np.ascontiguousarray(feed[name], dtype) for name, (_, dtype) in inputs.items()}
 
 
 def _place(value: ir.Value) -> str:

@@ -18,7 +18,7 @@ from .apply import apply
 from .errors import QuantizeError
 from .plan import Plan
 from .sessions import open_graph, run
-from .units import VIEWS, Unit
+from .units import CONVOLUTIONS, VIEWS, Unit
 
 Arrays = dict[str, np.ndarray]
 _RECOMPUTED = VIEWS | {"DequantizeLinear"}  # cheaper to run again than to keep: int8 is kept in their place
@@ -73,7 +73,7 @@ def _float_means(model: ir.Model, layers: Mapping[str, Unit], feeds: list[Arrays
 
 def _per_channel(unit: Unit, array: np.ndarray) -> np.ndarray:
     """Mean over all axes but the channels': (n, c, h, w) -> (c,) for Conv, (..., c) -> (c,) for Linear."""
-    axis = 1 if unit.kind == "Conv" else array.ndim - 1
+    axis = 1 if unit.kind in CONVOLUTIONS else array.ndim - 1
     return array.mean(axis=tuple(a for a in range(array.ndim) if a != axis), dtype=np.float64)
 
 

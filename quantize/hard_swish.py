@@ -59,7 +59,7 @@ def rewrite(model: ir.Model, stats: Statistics) -> tuple[ir.Model, Statistics]:
                 values[value.name] = values.pop(name).mapped(lambda v: 6 * v)
         for layer in reach.after:
             weight = layer.inputs[1]
-            layer.replace_input_with(1, constant(graph, array(weight) / np.float32(6), weight.name))
+            layer.replace_input_with(1, constant(graph, array(weight) / np.float32(6), name_of(weight)))
         for layer in reach.beside:
             rescale(layer, 6.0)
     remove_dead(graph)

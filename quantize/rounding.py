@@ -18,6 +18,7 @@ from .errors import QuantizeError
 from .plan import Plan
 from .sessions import open_graph, run
 
+KINDS = ("Conv", "Linear")  # other layers' weights are rounded each to its nearest
 POSITIONS = 512  # rows of x taken from one input, spread evenly: neighbouring pixels say little new
 DAMPING = 0.01  # of H's mean diagonal, added to the diagonal: the paper's
 _BLOCK = 128  # columns whose errors are handed on together: the paper's
@@ -40,7 +41,7 @@ def round_weights(
     layers = [  # (weight, kind, node)
         (unit.weight, unit.kind, maker(values[unit.nodes[0]]))
         for unit in plan.units
-        if unit.precision == "int8" and unit.weight in plan.weights
+        if unit.precision == "int8" and unit.weight in plan.weights and unit.kind in KINDS
     ]
     reads = [name_of(node.inputs[0]) for _, _, node in layers]
     computed = [name for name in dict.fromkeys(reads) if name in values]

@@ -55,6 +55,8 @@ class Scheme:
     kernels: Mapping[str, Kernel]
     activations: Literal["int8", "uint8"] = "int8"  # the same real numbers either way
     islands: Mapping[str, str] = field(default_factory=dict)
+    symmetric_weights: bool = False  # the kernels multiply by weights whose zero point is 0 only
+    integer_biases: bool = False  # the kernels add int32 numbers at s_input * s_weight only
     rewrites: tuple[Rewrite, ...] = ()
 
     def rewrite(self, model: ir.Model, stats: Statistics) -> tuple[ir.Model, Statistics]:
@@ -88,8 +90,11 @@ _LOOKUP = "no int8 kernel; dequantise, float, quantise is faster than the builti
 
 TFLITE_XNNPACK = Scheme(
     "tflite-xnnpack",
+    symmetric_weights=True,
+    integer_biases=True,
     kernels={
         "Conv": _GEMM(weight_axis=0, refuses=_large_depthwise),  # OIHW
+        "ConvTranspose": _GEMM(weight_axis=1),  # IOHW
         "Linear": _GEMM(weight_axis=1),  # (in, out)
         # XNNPACK runs int8 BATCH_MATMUL only if the second operand's zero point is 0; the builtin is 33 times slower.
         "MatMul": Kernel(operands=2, symmetric=(1,)),
@@ -102,6 +107,7 @@ TFLITE_XNNPACK = Scheme(
         "Concat": Kernel(operands=None, same_parameters=True, light=True, moves_data=True),
         "Slice": Kernel(same_parameters=True, light=True, moves_data=True),
         "MaxPool": Kernel(same_parameters=True),
+        "Resize": Kernel(same_parameters=True, light=True),
         "Pad": Kernel(same_parameters=True, refuses=_nonzero_pad),
     },
     islands={

@@ -13,6 +13,7 @@ from ..exporters.graph import given, name_of, scalar
 if TYPE_CHECKING:
     from .schemes import Scheme
 
+CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})  # their channels are axis 1 of the result
 VIEWS = frozenset({"Reshape", "Transpose"})  # the same numbers in another order or shape: never quantised themselves
 
 
@@ -46,12 +47,12 @@ class Unit:
         """The node that adds the bias, by its output: the Conv itself, or the Add after the MatMul."""
         if self.bias is None:
             return None
-        return self.nodes[0] if self.kind == "Conv" else self.nodes[1]
+        return self.nodes[0] if self.kind in CONVOLUTIONS else self.nodes[1]
 
     @property
     def bias_input(self) -> int:
         """Which input of that node the bias is."""
-        return 2 if self.kind == "Conv" else 1
+        return 2 if self.kind in CONVOLUTIONS else 1
 
 
 def source(value: ir.Value) -> ir.Value:
@@ -78,7 +79,7 @@ def _unit(node: ir.Node, scheme: Scheme) -> tuple[Unit, list[ir.Node]]:
     kind = "Linear" if node.op_type == "MatMul" and _is_weight(node.inputs[1], rank=2) else node.op_type
     kernel = scheme.kernels.get(kind)
     nodes, weight, bias = [node], None, None
-    if kind == "Conv":
+    if kind in CONVOLUTIONS:
         weight, bias = node.inputs[1], node.inputs[2] if len(node.inputs) > 2 else None
     elif kind == "Linear":
         weight, after = node.inputs[1], _sole_reader(node.outputs[0])
@@ -92,6 +93,8 @@ def _unit(node: ir.Node, scheme: Scheme) -> tuple[Unit, list[ir.Node]]:
         why = scheme.islands.get(kind, "no int8 kernel")
     elif weight is not None and weight.const_value is None:
         why = "its weight is not constant"
+    elif node.outputs[0].dtype != ir.DataType.FLOAT:
+        why = "it computes no real numbers"
     else:
         why = kernel.refuses(node)
     inputs = node.inputs[: kernel.operands if kernel else None]

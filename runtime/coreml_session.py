@@ -14,7 +14,7 @@ import numpy as np
 
 from .mil.package import read_package
 from .mil.program import Feature, Program
-from .session import ArtifactError, FeedError, RuntimeUnavailable, TensorSpec, check_feeds
+from .session import ArtifactError, FeedError, RuntimeUnavailable, TensorSpec, check_feeds, outward
 
 # our word -> member of coremltools.ComputeUnit
 COMPUTE_UNITS = {"all": "ALL", "cpu": "CPU_ONLY", "cpu+gpu": "CPU_AND_GPU", "cpu+ne": "CPU_AND_NE"}
@@ -70,7 +70,7 @@ class CoreMLSession:
             for feature, array in zip(self._features, arrays, strict=True)
         }
         results = self._backend.run(given)
-        return {spec.name: results[spec.name].astype(np.float32, copy=False) for spec in self.outputs}
+        return {spec.name: outward(results[spec.name]) for spec in self.outputs}
 
     def close(self) -> None:
         del self._backend

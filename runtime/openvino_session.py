@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from .session import ArtifactError, RuntimeUnavailable, TensorSpec, check_feeds
+from .session import ArtifactError, RuntimeUnavailable, TensorSpec, check_feeds, outward
 
 # What would otherwise lie: by default the plugin takes all cores, computes float32 in bf16 or f16 where the CPU has it,
 # quantises activations of weight-only int8 on the fly, and ties its threads to cores that other sessions use, too.
@@ -65,7 +65,7 @@ class OpenVINOSession:
         except RuntimeError as e:
             raise ArtifactError(f"{self._path}: OpenVINO cannot run it ({_why(e)})") from e
         return {
-            spec.name: np.array(result, np.float32) for spec, result in zip(self.outputs, results.values(), strict=True)
+            spec.name: outward(np.array(result)) for spec, result in zip(self.outputs, results.values(), strict=True)
         }
 
     def close(self) -> None:

@@ -21,7 +21,13 @@ SESSIONS = {
     ".xml": ("openvino_session", "OpenVINOSession"),
     "_openvino_model": ("openvino_session", "OpenVINOSession"),
 }
+WHOLE = frozenset({"int32", "int64", "bool"})  # types of inputs and outputs that are no real numbers
 FOLDERS = frozenset({".mlpackage", "_openvino_model"})  # the formats that are a folder
+
+
+def outward(array: np.ndarray) -> np.ndarray:
+    """A result as a session gives it: whole numbers as they are, others as float32."""
+    return array if array.dtype.name in WHOLE else array.astype(np.float32, copy=False)
 
 
 class RuntimeUnavailable(Exception):
@@ -63,7 +69,10 @@ class Session(Protocol):
     emulated: bool  # True where this is not what runs the artifact on a device, so that its times mean nothing
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """{input name: float32 NCHW array} -> {output name: float32 array}. Raises FeedError."""
+        """{input name: NCHW array} -> {output name: array}: float32, or whole numbers where the artifact has such.
+
+        Raises FeedError.
+        """
         ...
 
     def close(self) -> None:
@@ -158,13 +167,16 @@ def _recorded_artifact(path: Path) -> dict | None:
 
 
 def check_feeds(inputs: tuple[TensorSpec, ...], feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """The feeds in the order of `inputs`, contiguous float32. Raises FeedError on a wrong name or shape."""
+    """The feeds in the order of `inputs`, contiguous: whole numbers as they are where the artifact takes such, else
+    float32. Raises FeedError on a wrong name or shape."""
     names = [spec.name for spec in inputs]
     if set(names) != set(feeds):
         raise FeedError(f"the model's inputs are {names}, but {sorted(feeds)} were given")
     arrays = []
     for spec in inputs:
-        array = np.asarray(feeds[spec.name], dtype=np.float32, order="C")
+        array = np.asarray(feeds[spec.name], order="C")
+        if spec.dtype not in WHOLE or array.dtype.kind not in "iub":
+            array = array.astype(np.float32, copy=False)
         fits = len(spec.shape) == array.ndim and all(
             want in (None, got) for want, got in zip(spec.shape, array.shape, strict=True)
         )

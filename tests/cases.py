@@ -3,6 +3,8 @@
 One line adds a case. Shapes are chosen so that every dimension has another size and no layout error can cancel.
 """
 
+import numpy as np
+
 # name -> (graph text, output, constants); the result is always `y`
 CASES: dict[str, tuple[str, str, dict[str, object]]] = {}
 
@@ -30,6 +32,7 @@ for tag, attrs, w, out in [
     ("grouped", "pads=[1,1,1,1], group=2", (4, 3, 3, 3), (8, 10)),
     ("depthwise_multiplier", "pads=[1,1,1,1], group=6", (12, 1, 3, 3), (8, 10)),
     ("patch", "strides=[2,2]", (4, 6, 2, 2), (4, 5)),
+    ("depthwise_7x7", "pads=[3,3,3,3], group=6", (6, 1, 7, 7), (8, 10)),
 ]:
     o = f"1,{w[0]},{out[0]},{out[1]}"
     case(
@@ -68,6 +71,56 @@ case(
     "c = Conv (x, w, b) y = Conv (c, v, d)",
     w=(4, 6, 1, 1),
     b=(4,),
+    v=(3, 4, 1, 1),
+    d=(3,),
+)
+
+for tag, attrs, w, out in [
+    ("2x2", "strides=[2,2], pads=[0,0,0,0], output_padding=[0,0]", (6, 4, 2, 2), (16, 20)),
+    ("3x3", "strides=[2,2], pads=[1,1,1,1], output_padding=[1,1]", (6, 4, 3, 3), (16, 20)),
+    ("4x4", "strides=[2,2], pads=[1,1,1,1], output_padding=[0,0]", (6, 4, 4, 4), (16, 20)),
+    ("3x5", "strides=[2,3], pads=[0,1,2,0], output_padding=[0,1]", (6, 4, 3, 5), (15, 32)),
+]:
+    case(
+        f"conv_transpose_{tag}",
+        X,
+        f"float[1,4,{out[0]},{out[1]}] y",
+        f"y = ConvTranspose <kernel_shape=[{w[2]},{w[3]}], {attrs}> (x, w, b)",
+        w=w,
+        b=(4,),
+    )
+case(
+    "conv_transpose_relu",
+    X,
+    "float[1,4,16,20] y",
+    "c = ConvTranspose <kernel_shape=[2,2], strides=[2,2]> (x, w, b) y = Relu (c)",
+    w=(6, 4, 2, 2),
+    b=(4,),
+)
+for mode, places, to in [
+    ("linear", "half_pixel", (16, 20)),
+    ("linear", "half_pixel", (5, 7)),
+    ("linear", "align_corners", (13, 20)),
+    ("linear", "asymmetric", (16, 7)),
+    ("nearest", "asymmetric", (16, 30)),
+]:
+    case(
+        f"resize_{mode}_{places}_{to[0]}x{to[1]}",
+        X,
+        f"float[1,6,{to[0]},{to[1]}] y",
+        f'y = Resize <mode="{mode}", coordinate_transformation_mode="{places}", nearest_mode="floor"> (x,,,s)',
+        s=[1, 6, *to],
+    )
+case(
+    "conv_resize_conv",
+    X,
+    "float[1,3,16,20] y",
+    """c = Conv (x, w, b)
+       r = Resize <mode="linear", coordinate_transformation_mode="half_pixel", nearest_mode="floor"> (c,,,s)
+       y = Conv (r, v, d)""",
+    w=(4, 6, 1, 1),
+    b=(4,),
+    s=[1, 4, 16, 20],
     v=(3, 4, 1, 1),
     d=(3,),
 )
@@ -159,6 +212,11 @@ case("gelu_tanh", X, "float[1,6,8,10] y", 'y = Gelu <approximate="tanh"> (x)')
 case("sqrt", X, "float[1,6,8,10] y", "e = Exp (x) y = Sqrt (e)")
 case("hard_sigmoid", X, "float[1,6,8,10] y", "y = HardSigmoid <alpha=0.16666667, beta=0.5> (x)")
 case("leaky_relu", X, "float[1,6,8,10] y", "y = LeakyRelu <alpha=0.1> (x)")
+case("elu", X, "float[1,6,8,10] y", "y = Elu (x)")
+case("elu_alpha", X, "float[1,6,8,10] y", "y = Elu <alpha=0.5> (x)")
+case("prelu", X, "float[1,6,8,10] y", "y = PRelu (x, w)", w=(6, 1, 1))
+case("softplus", X, "float[1,6,8,10] y", "a = Mul (x, c) y = Softplus (a)", c=[20.0])
+case("mish", X, "float[1,6,8,10] y", "a = Mul (x, c) y = Mish (a)", c=[20.0])
 case("silu", X, "float[1,6,8,10] y", "s = Sigmoid (x) y = Mul (x, s)")
 case("clip", X, "float[1,6,8,10] y", "y = Clip (x, lo, hi)", lo=[-0.3], hi=[0.4])
 case("pow2", X, "float[1,6,8,10] y", "y = Pow (x, e)", e=[2.0])
@@ -166,6 +224,7 @@ case("pow2", X, "float[1,6,8,10] y", "y = Pow (x, e)", e=[2.0])
 # along dimensions
 for axis in (1, 2, 3):
     case(f"softmax_{axis}", X, "float[1,6,8,10] y", f"y = Softmax <axis={axis}> (x)")
+    case(f"log_softmax_{axis}", X, "float[1,6,8,10] y", f"y = LogSoftmax <axis={axis}> (x)")
 case("mean_spatial", X, "float[1,6,1,1] y", "y = ReduceMean (x, a)", a=[2, 3])
 case("mean_channel", X, "float[1,1,8,10] y", "y = ReduceMean (x, a)", a=[1])
 case("mean_width", X, "float[1,6,8,1] y", "y = ReduceMean (x, a)", a=[3])
@@ -195,6 +254,99 @@ for tag, attrs, out in [
     case(f"relu_max_pool_{tag}", X, f"float[{out}] y", f"r = Relu (x) y = MaxPool <{attrs}> (r)")
     case(f"average_pool_{tag}_counted", X, f"float[{out}] y", f"y = AveragePool <{attrs}, count_include_pad=1> (x)")
 case("average_pool_same", X, "float[1,6,8,10] y", "y = AveragePool <kernel_shape=[3,3], pads=[1,1,1,1]> (x)")
+
+# truth values, integers and indices
+for op in ("Floor", "Ceil", "Round"):  # few numbers, none of which half precision takes across a border
+    case(f"unary_{op.lower()}", "float[2,3,5] x", "float[2,3,5] y", f"y = {op} (x)")
+for op in ("Sign", "Sin", "Cos", "Atan"):
+    case(f"unary_{op.lower()}", X, "float[1,6,8,10] y", f"e = Mul (x, c) y = {op} (e)", c=[3.0])
+case("log", X, "float[1,6,8,10] y", "e = Exp (x) f = Add (e, c) y = Log (f)", c=[0.5])
+case("unary_not", "bool[2,3,5] x", "float[2,3,5] y", "n = Not (x) y = Cast <to=1> (n)")
+case("is_nan", "float[2,3,5] x", "float[2,3,5] y", "n = IsNaN (x) y = Cast <to=1> (n)")
+for op in ("Max", "Min"):
+    case(f"{op.lower()}_channel", f"{X}, float[1,6,1,1] z", "float[1,6,8,10] y", f"y = {op} (x, z)")
+    case(f"{op.lower()}_integers", "int64[7] x, int64[3,1] z", "int64[3,7] y", f"y = {op} (x, z)")
+for op in ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"):
+    body = f"b = {op} (x, z) y = Cast <to=1> (b)"
+    case(f"{op.lower()}_channel", f"{X}, float[1,6,1,1] z", "float[1,6,8,10] y", body)
+    case(f"{op.lower()}_integers", "int32[2,3,5] x, int32[5] z", "float[2,3,5] y", body)
+for op in ("And", "Or", "Xor", "Equal"):
+    body = f"b = {op} (x, z) y = Cast <to=1> (b)"
+    case(f"{op.lower()}_bools", "bool[2,3,5] x, bool[3,1] z", "float[2,3,5] y", body)
+case("where", f"bool[1,1,8,10] c, {X}, float[6,1,1] z", "float[1,6,8,10] y", "y = Where (c, x, z)")
+case("where_of_constants", "bool[4,3] x", "float[2,4,3] y", "y = Where (x, a, b)", a=[0.5], b=(2, 1, 3))
+case(
+    "where_of_other_orders",  # a condition computed channels last, values channels first
+    X,
+    "float[1,8,10,6] y",
+    """t = Transpose <perm=[0,2,3,1]> (x) g = Greater (t, z) c = MatMul (t, w) y = Where (g, t, c)""",
+    z=(6,),
+    w=(6, 6),
+)
+case("cast_to_integer", X, "int64[1,6,8,10] y", "e = Mul (x, c) y = Cast <to=7> (e)", c=[4.0])
+case("cast_to_bool", "int32[3,5] x", "float[3,5] y", "b = Cast <to=9> (x) y = Cast <to=1> (b)")
+for op in ("Add", "Sub", "Mul"):
+    case(f"{op.lower()}_integers", "int32[2,3,5] x, int32[3,1] z", "int32[2,3,5] y", f"y = {op} (x, z)")
+case("div_integers", "int32[2,3,5] x, int32[3,1] divisor", "int32[2,3,5] y", "y = Div (x, divisor)")
+case("mod_integers", "int64[2,3,5] x, int64[3,1] divisor", "int64[2,3,5] y", "y = Mod <fmod=0> (x, divisor)")
+case("mod_real", X, "float[1,6,8,10] y", "y = Mod <fmod=1> (x, c)", c=[0.3])
+case("pow_of_two", f"{X}, float[10] z", "float[1,6,8,10] y", "e = Exp (x) y = Pow (e, z)")
+case("unary_integers", "int64[2,3,5] x", "int64[2,3,5] y", "a = Abs (x) n = Neg (a) s = Sign (x) y = Add (n, s)")
+for op in ("ReduceMax", "ReduceMin", "ReduceProd"):
+    case(f"{op.lower()}_channel", X, "float[1,1,8,10] y", f"y = {op} (x, a)", a=[1])
+    case(f"{op.lower()}_two", X, "float[1,6,1,1] y", f"e = Tanh (x) y = {op} (e, a)", a=[2, 3])
+case("reduce_sum_integers", "int32[2,3,5] x", "int32[2,1,5] y", "y = ReduceSum (x, a)", a=[1])
+case("reduce_of_five_axes", "float[2,3,2,5,2] x", "float[1,3,1,5,1] y", "y = ReduceMax (x, a)", a=[0, 2, 4])
+for axis, out in ((0, "1,5,7"), (1, "3,1,7"), (2, "3,5,1")):
+    body = f"y = ArgMax <axis={axis}> (x)"
+    case(f"arg_max_{axis}", "float[3,5,7] x", f"int64[{out}] y", body)
+case("arg_min_channel", X, "int64[1,1,8,10] y", "y = ArgMin <axis=1> (x)")
+case(
+    "arg_max_behind_conv", X, "int64[1,1,8,10] y", "c = Conv (x, w, b) y = ArgMax <axis=1> (c)", w=(4, 6, 1, 1), b=(4,)
+)
+case(
+    "top_k", "float[2,5,7] x", "float[2,5,3] y", "v, i = TopK <axis=2> (x, k) f = Cast <to=1> (i) y = Add (v, f)", k=[3]
+)
+for axis, out in ((0, "2,3,5,7"), (1, "4,2,3,7"), (2, "4,5,2,3")):
+    body = f"y = Gather <axis={axis}> (x, i)"
+    case(f"gather_computed_{axis}", "float[4,5,7] x, int64[2,3] i", f"float[{out}] y", body)
+case("gather_constant", X, "float[1,6,8,4] y", "y = Gather <axis=3> (x, i)", i=[9, 0, 3, 3])
+case("gather_channels", X, "float[1,4,8,10] y", "y = Gather <axis=1> (x, i) ", i=[5, 0, -1, 2])
+case("gather_bools", "bool[4,5] x, int32[3] i", "float[3,5] y", "g = Gather <axis=0> (x, i) y = Cast <to=1> (g)")
+case("scatter", "float[8,5] x, float[3,5] u", "float[8,5] y", "y = ScatterND (x, i, u)", i=np.array([[6], [0], [2]]))
+case(
+    "scatter_computed",
+    "float[7] x, int64[1] i, float[1] u",
+    "float[7] y",
+    "r = Reshape (i, s) y = ScatterND (x, r, u)",
+    s=[1, 1],
+)
+_ADDED = 'y = ScatterND <reduction="add"> (x, i, u)'
+case("scatter_added", "float[4,5] x, int64[3,2] i, float[3] u", "float[4,5] y", _ADDED)
+for tag, attrs in (("", ""), ("_exclusive", "<exclusive=1>"), ("_backwards", "<reverse=1>")):
+    case(f"cumulated{tag}", "float[3,5,7] x", "float[3,5,7] y", f"y = CumSum {attrs} (x, a)", a=np.array(1))
+case("tile", "float[2,3,5] x", "float[4,3,15] y", "y = Tile (x, r)", r=[2, 1, 3])
+case("input_as_output", "float[2,3] x", "float[2,3] y", "y = Identity (x)")
+case(
+    "matmul_broadcast",
+    "float[2,1,5,6] a, float[3,6,4] b",
+    "float[2,3,5,4] y",
+    "c = Reshape (b, s) y = MatMul (a, c)",
+    s=[1, 3, 6, 4],
+)
+case("matmul_by_constants", "float[3,5,6] x", "float[3,5,4] y", "y = MatMul (x, w)", w=(3, 6, 4))
+case("concat_bools", "bool[2,3] x, bool[2,2] z", "float[2,5] y", "b = Concat <axis=1> (x, z) y = Cast <to=1> (b)")
+case(
+    "class_of_each_pixel",  # the head of a segmentation model: a map of classes, of which one is masked
+    X,
+    "float[1,1,8,10] y",
+    """c = Conv (x, w, b) m = ArgMax <axis=1> (c) e = Equal (m, k) f = ReduceMax (c, a) y = Where (e, z, f)""",
+    w=(4, 6, 1, 1),
+    b=(4,),
+    k=np.array(2),
+    a=[1],
+    z=[-1.0],
+)
 
 # movement
 case("transpose", X, "float[10,6,1,8] y", "y = Transpose <perm=[3,1,0,2]> (x)")

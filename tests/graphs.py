@@ -5,13 +5,13 @@ import onnx
 import onnx.parser
 import onnx_ir as ir
 
-HEAD = '<ir_version: 10, opset_import: ["" : 20]> '
+HEAD = '<ir_version: 10, opset_import: ["" : {opset}]> '
 
 
-def graph(text: str, constants: dict[str, object] | None = None, seed: int = 0) -> ir.Model:
+def graph(text: str, constants: dict[str, object] | None = None, seed: int = 0, *, opset: int = 20) -> ir.Model:
     """The checked, shape-inferred model; a constant is drawn if a shape (tuple) is given, else holds the values."""
     rng = np.random.default_rng(seed)
-    proto = onnx.parser.parse_model(HEAD + text)
+    proto = onnx.parser.parse_model(HEAD.format(opset=opset) + text)
     for name, c in (constants or {}).items():
         if isinstance(c, tuple):
             fan_in = int(np.prod(c[1:])) if len(c) > 2 else c[0] if len(c) == 2 else 1
@@ -33,7 +33,18 @@ def graph(text: str, constants: dict[str, object] | None = None, seed: int = 0) 
 
 def feeds(model: ir.Model, seed: int = 1) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
-    return {v.name: rng.standard_normal([int(d) for d in v.shape]).astype(np.float32) for v in model.graph.inputs}
+    return {v.name: _drawn(rng, v) for v in model.graph.inputs}
+
+
+def _drawn(rng: np.random.Generator, value: ir.Value) -> np.ndarray:
+    """Normal numbers; integers from -3 to 3, none of them 0 in an input `divisor`; truth values."""
+    dims = [int(d) for d in value.shape]
+    if value.dtype == ir.DataType.BOOL:
+        return rng.random(dims) < 0.5
+    if value.dtype == ir.DataType.FLOAT:
+        return rng.standard_normal(dims).astype(np.float32)
+    drawn = rng.integers(-3, 4, dims)
+    return np.where((drawn == 0) & (value.name == "divisor"), 2, drawn).astype(value.dtype.numpy())
 
 
 def run_onnx(model: ir.Model, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -66,6 +77,7 @@ def run_tflite(content: bytes, inputs: dict[str, np.ndarray], *, delegate: bool 
     details = runner.get_input_details()
     nhwc = b'"layout":"nhwc"' in content
     laid = {name: x.transpose(0, 2, 3, 1) if x.ndim == 4 and nhwc else x for name, x in inputs.items()}
+    laid = {name: x.astype(details[name]["dtype"], copy=False) for name, x in laid.items()}  # int64 -> int32
     assert {n: x.shape for n, x in laid.items()} == {n: tuple(details[n]["shape"]) for n in laid}
     return {k: np.array(v) for k, v in runner(**laid).items()}
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..number_types import narrowed
 from ..quantization import Constant
 
 Var = Any  # coremltools.converters.mil.mil.Var: a computed value, with .shape
@@ -43,16 +44,27 @@ class Builder:
         if self._blockwise:  # (o,) -> (o, 1, 1, 1)
             along = [1] * constant.array.ndim
             along[quant.axis] = scale.size
-            return self.run("constexpr_blockwise_shift_scale", data=constant.array, scale=scale.reshape(along))
+            scale = scale.reshape(along)
+            offset = np.full(scale.shape, quant.zero_point, np.int8) if quant.zero_point else None
+            return self.run("constexpr_blockwise_shift_scale", data=constant.array, scale=scale, offset=offset)
+        if scale.size == 1:  # one for all: a scalar, which no axis has to fit
+            scale = scale.reshape(())
         return self.run(
             "constexpr_affine_dequantize",
             quantized_data=constant.array,
-            zero_point=np.full(scale.shape, quant.zero_point, np.int8),
-            scale=scale,
+            zero_point=np.full(scale.shape, quant.zero_point, np.int8)[()],
+            scale=scale[()],
             axis=np.int32(quant.axis),
         )
 
+    def type_of(self, var: Var) -> str:
+        """MIL's name of a computed value's type: "fp32", "int32" or "bool"."""
+        from coremltools.converters.mil.mil import types
+
+        return types.builtin_to_string(var.dtype)
+
     def _argument(self, value: Any) -> Any:
         if isinstance(value, Constant):
-            return value.float()
+            array = value.float()
+            return narrowed(array, f"coreml: '{self.target.name}'") if array.dtype == np.int64 else array
         return [self._argument(v) for v in value] if isinstance(value, list) else value

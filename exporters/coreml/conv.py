@@ -1,4 +1,4 @@
-"""This file lowers Conv: MIL's conv has the same layout, groups and dilations."""
+"""This file lowers Conv and ConvTranspose: MIL's have the same layouts, groups and dilations."""
 
 from __future__ import annotations
 
@@ -37,4 +37,33 @@ def conv(
         pad=window_pads(pads),
         dilations=list(dilations),
         groups=group,
+    )
+
+
+@lower("ConvTranspose")
+def conv_transpose(
+    mb: Builder,
+    x: Operand,
+    weight: Constant,
+    bias: Constant | None = None,
+    *,
+    kernel_shape: tuple[int, ...] = (),
+    strides: tuple[int, int] = (1, 1),
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0),
+    output_padding: tuple[int, int] = (0, 0),
+) -> Var:
+    """(n, c, h, w), (c, o, kh, kw) -> (n, o, h', w')"""
+    n, _, *sizes = x.shape
+    spatial = [
+        (sizes[i] - 1) * strides[i] + weight.shape[2 + i] + output_padding[i] - pads[i] - pads[i + 2] for i in (0, 1)
+    ]
+    return mb.run(
+        "conv_transpose",
+        x=x,
+        weight=mb.weight(weight),
+        bias=bias,
+        strides=list(strides),
+        pad_type="custom",
+        pad=window_pads(pads),
+        output_shape=[n, weight.shape[1], *spatial],
     )

@@ -12,8 +12,9 @@ import onnx_ir as ir
 
 from ..errors import ExportError, UnsupportedAttribute, UnsupportedOp
 from ..graph import producer, shape, sole_consumer, where
+from ..number_types import held
 from ..quantization import Constant, constant_operand, quant_of
-from . import conv, elementwise, linear, movement, reduce  # noqa: F401  (each fills the table)
+from . import conv, elementwise, index, linear, logic, movement, reduce, resize  # noqa: F401  (each fills the table)
 from .builder import Builder, Operand, Target, Var
 from .package import finish
 from .table import table
@@ -109,9 +110,14 @@ def convert(
 def _feature(ct: Any, value: ir.Value, image: ImageInput | None) -> Any:
     """How coremltools is to declare an input."""
     if image is None:
-        return ct.TensorType(name=value.name, shape=shape(value), dtype=np.float32)
+        return ct.TensorType(name=value.name, shape=shape(value) or (1,), dtype=_outside(value))
     layout = ct.colorlayout.RGB if shape(value)[1] == 3 else ct.colorlayout.GRAYSCALE
     return ct.ImageType(name=value.name, shape=shape(value), color_layout=layout, channel_first=True)
+
+
+def _outside(value: ir.Value) -> type:
+    """The type of an input or output in the file: Core ML's arrays hold no truth values."""
+    return np.float32 if held(value.dtype) is np.float32 else np.int32
 
 
 def _features(model: ir.Model, spec: Any, image: ImageInput | None) -> dict[str, Any]:
@@ -148,10 +154,10 @@ def _check_labels(model: ir.Model, labels: Sequence[str]) -> None:
     if len(labels) != shapes[0][1]:
         raise ValueError(f"there are {len(labels)} labels for {shapes[0][1]} classes")
     first: dict[str, int] = {}
-    for index, label in enumerate(labels):
-        if first.setdefault(label, index) != index:
+    for number, label in enumerate(labels):
+        if first.setdefault(label, number) != number:
             raise ValueError(
-                f"label {label!r} stands for the classes {first[label]} and {index}; Core ML needs distinct ones"
+                f"label {label!r} stands for the classes {first[label]} and {number}; Core ML needs distinct ones"
             )
 
 
@@ -162,7 +168,12 @@ def _program(model: ir.Model, target: Any, blockwise: bool, image: ImageInput | 
 
     MIL: Any = mil_builder  # its operations are methods that it gets when it is imported
     MIL.name_count.clear()  # names count up from whatever was built before, finished or not
-    placeholders = {v.name: MIL.placeholder(shape=shape(v), dtype=types.fp32, name=v.name) for v in model.graph.inputs}
+    placeholders = {
+        v.name: MIL.placeholder(
+            shape=shape(v) or (1,), dtype=types.numpy_type_to_builtin_type(_outside(v)), name=v.name
+        )
+        for v in model.graph.inputs
+    }
     lowering = _Lowering(Builder(MIL, blockwise_weights=blockwise))
     with Function(placeholders, opset_version=target) as function:
         for value in model.graph.inputs:
@@ -185,6 +196,7 @@ class _Lowering:
         self.builder = builder
         self.operands: dict[ir.Value, Operand] = {}
         self.done: set[ir.Node] = set()
+        self.outputs: list[Var] = []
 
     def input(self, value: ir.Value, var: Var, image: ImageInput | None) -> None:
         if image is not None:  # pixels 0..255; ImageType's own scale is one for all channels
@@ -192,6 +204,11 @@ class _Lowering:
             mean, std = (np.asarray(v, np.float64).reshape(1, -1, 1, 1) for v in (image.mean, image.std))
             var = self.builder.run("mul", x=var, y=(1 / (255 * std)).astype(np.float32))
             var = self.builder.run("add", x=var, y=(-mean / std).astype(np.float32))
+        self.builder.target = Target(f"{value.name}_inside")
+        if not shape(value):  # nor are there arrays without axes
+            var = self.builder.run("squeeze", x=var)
+        if value.dtype == ir.DataType.BOOL:
+            var = self.builder.run("cast", x=var, dtype="bool")
         self.operands[value] = var
 
     def node(self, node: ir.Node) -> None:
@@ -206,12 +223,14 @@ class _Lowering:
         add, bias = _bias(node)
         output = node.outputs[0] if add is None else add.outputs[0]
         self.builder.target = Target(output.name or "", bias)
-        result = table(self.builder, node, [None if v is None else self.operand(v) for v in node.inputs])
+        results = table(self.builder, node, [None if v is None else self.operand(v) for v in node.inputs])
         if add is not None:
             self.done.add(add)
-        if tuple(result.shape) != shape(output):
-            raise ExportError(f"coreml: {where(node)} gave shape {result.shape}, the graph says {shape(output)}")
-        self.operands[output] = result
+        outputs = [output, *node.outputs[1:]]
+        for value, result in zip(outputs, results if isinstance(results, tuple) else (results,), strict=False):
+            if tuple(result.shape) != shape(value):
+                raise ExportError(f"coreml: {where(node)} gave shape {result.shape}, the graph says {shape(value)}")
+            self.operands[value] = result
 
     def operand(self, value: ir.Value | None) -> Operand:
         assert value is not None, "only trailing inputs are left out"
@@ -224,13 +243,19 @@ class _Lowering:
 
     def output(self, value: ir.Value) -> Var:
         """The result under the output's name; of an input a copy, under another: Core ML has no name for both."""
-        var: Var = self.operand(value)
-        name = value.name
+        operand, name = self.operand(value), value.name
         if value.is_graph_input():
-            self.builder.target = Target(name := f"{name}_out")
-            var = self.builder.run("identity", x=var)
-        var.set_name(name)
-        return var
+            name = f"{name}_out"
+        self.builder.target = Target(f"{name}_result")
+        if value.dtype == ir.DataType.BOOL:
+            operand = self.builder.run("cast", x=operand, dtype="int32")
+        if not shape(value):
+            operand = self.builder.run("reshape", x=operand, shape=[1])
+        if value.is_graph_input() or isinstance(operand, Constant) or operand in self.outputs:
+            operand = self.builder.run("identity", x=operand)
+        self.outputs.append(operand)
+        operand.set_name(name)
+        return operand
 
     def _pair(self, node: ir.Node) -> Var:
         """quantize or dequantize, per tensor; a zero point of 0 is MIL's default."""

@@ -12,7 +12,7 @@ from .table import lower
 
 @lower("Reshape")
 def reshape(mb: Builder, x: Operand, shape: Constant, *, allowzero: int = 0) -> Var:
-    return mb.run("reshape", x=x, shape=_ints(shape))
+    return mb.run("reshape", x=x, shape=_ints(shape)) if shape.array.size else mb.run("squeeze", x=x)
 
 
 @lower("Transpose")

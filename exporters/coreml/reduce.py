@@ -1,4 +1,4 @@
-"""This file lowers what works along dimensions: ReduceMean, Softmax, LayerNormalization and the poolings."""
+"""This file lowers what works along dimensions: reductions, softmaxes, LayerNormalization and the poolings."""
 
 from __future__ import annotations
 
@@ -10,16 +10,37 @@ from .builder import Builder, Operand, Var
 from .conv import window_pads
 from .table import lower
 
+REDUCTIONS = {
+    "ReduceMean": "reduce_mean",
+    "ReduceSum": "reduce_sum",
+    "ReduceMax": "reduce_max",
+    "ReduceMin": "reduce_min",
+    "ReduceProd": "reduce_prod",
+}
 
-@lower("ReduceMean")
-def reduce_mean(mb: Builder, x: Operand, axes: Constant | None = None, *, keepdims: int = 1) -> Var:
-    which = range(len(x.shape)) if axes is None else np.ravel(axes.array)
-    return mb.run("reduce_mean", x=x, axes=[int(a) for a in which], keep_dims=bool(keepdims))
+
+def _reduction(op: str):
+    def lowering(mb: Builder, x: Operand, axes: Constant | None = None, *, keepdims: int = 1) -> Var:
+        which = range(len(x.shape)) if axes is None else np.ravel(axes.array)
+        return mb.run(op, x=x, axes=[int(a) for a in which], keep_dims=bool(keepdims))
+
+    return lowering
+
+
+for _onnx, _mil in REDUCTIONS.items():
+    lower(_onnx)(_reduction(_mil))
 
 
 @lower("Softmax")
 def softmax(mb: Builder, x: Operand, *, axis: int = -1) -> Var:
     return mb.run("softmax", x=x, axis=axis)
+
+
+@lower("LogSoftmax")
+def log_softmax(mb: Builder, x: Operand, *, axis: int = -1) -> Var:
+    """y - log(sum(exp(y))) with y = x - max(x), so that what is subtracted is small"""
+    y = mb.run("sub", x=x, y=mb.run("reduce_max", x=x, axes=[axis], keep_dims=True))
+    return mb.run("sub", x=y, y=mb.run("reduce_log_sum_exp", x=y, axes=[axis], keep_dims=True))
 
 
 @lower("LayerNormalization")

@@ -1,12 +1,13 @@
-"""Clip(x, min=0) -> Relu(x); Clip(x, a) | Min(x, a) | Max(x, a) -> Clip(x, min, max) with both bounds, 0-d
+"""Clip(x, min=0) -> Relu(x); Clip(x, a) | Min(x, a) | Max(x, a) -> Clip(x, min, max) with both bounds, 0-d;
+Clip(x, computed bounds) -> Min(Max(x, min), max)
 
-Leaves a node alone whose bounds are computed or are no scalars, and a Min or Max of more than two.
+Leaves a Min or Max alone whose bound is computed or no scalar, and one of more than two.
 """
 
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import const_value, constant, emit, given, replace, scalar, shape
+from ..graph import const_value, constant, emit, given, owner, replace, scalar, shape
 
 LOWEST, HIGHEST = float(np.finfo(np.float32).min), float(np.finfo(np.float32).max)
 
@@ -18,17 +19,14 @@ def rewrite(graph: ir.Graph) -> int:
             continue
         found = clip_of(node)
         if found is None:
+            count += node.op_type == "Clip" and by_comparison(node)
             continue
         x, low, high = found
         bounds = [const_value(value) for value in node.inputs[1:]]
         if (
             (low, high) != (0, HIGHEST)
             and node.op_type == "Clip"
-            and [a is not None and a.ndim for a in bounds]
-            == [
-                0,
-                0,
-            ]
+            and [None if bound is None else bound.ndim for bound in bounds] == [0, 0]
         ):
             continue
         if (low, high) == (0, HIGHEST):
@@ -42,6 +40,17 @@ def rewrite(graph: ir.Graph) -> int:
         graph.remove(node, safe=True)
         count += 1
     return count
+
+
+def by_comparison(node: ir.Node) -> bool:
+    """Replace a Clip whose bounds are computed."""
+    x = given(node.inputs[0])
+    for op_type, bound in zip(("Max", "Min"), node.inputs[1:], strict=False):
+        if bound is not None:
+            x = emit(node, op_type, [x, bound], shape(x))
+    replace(node.outputs[0], x)
+    owner(node).remove(node, safe=True)
+    return True
 
 
 def clip_of(node: ir.Node) -> tuple[ir.Value, float, float] | None:
@@ -58,5 +67,7 @@ def clip_of(node: ir.Node) -> tuple[ir.Value, float, float] | None:
     if any(value is not None and scalar(value) is None for value in bounds):
         return None
     low, high = (scalar(value) for value in bounds)
+    if low is not None and high is not None:
+        low = min(low, high)  # beyond the upper bound the lower one has no say
     low = LOWEST if low is None else max(low, LOWEST)
     return given(node.inputs[0]), low, HIGHEST if high is None else min(high, HIGHEST)

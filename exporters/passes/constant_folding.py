@@ -4,12 +4,14 @@ Evaluates every node that reads constants only, Constant nodes and Shape of a st
 that is random, holds a subgraph, or is a quantised weight's DequantizeLinear.
 """
 
+import math
+
 import numpy as np
 import onnx
 import onnx_ir as ir
 from onnx.reference import ReferenceEvaluator
 
-from ..graph import attribute, const_value, constant, given, owner, replace
+from ..graph import attribute, const_value, constant, emit, given, owner, replace
 
 LEFT = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"} | {
     "DequantizeLinear",
@@ -17,14 +19,33 @@ LEFT = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike"
 }
 
 
+def _shape(node: ir.Node, dims: tuple[int, ...]) -> np.ndarray:
+    return np.array(dims[slice(attribute(node, "start", 0), attribute(node, "end"))], np.int64)
+
+
+def _eye(node: ir.Node, dims: tuple[int, ...]) -> np.ndarray:
+    dtype = ir.DataType(attribute(node, "dtype", given(node.inputs[0]).dtype or ir.DataType.FLOAT))
+    return np.eye(*dims, k=attribute(node, "k", 0), dtype=dtype.numpy())
+
+
+OF_SHAPE = {  # op -> what it is of the sizes of its input, whatever that holds
+    "Shape": _shape,
+    "Size": lambda node, dims: np.array(math.prod(dims), np.int64),
+    "EyeLike": _eye,
+}
+
+
 def rewrite(graph: ir.Graph) -> int:
     count = 0
     for node in graph:
         results = evaluate(node)
-        if results is None or any(out.is_graph_output() for out in node.outputs):
+        if results is None or (node.op_type == "Identity" and node.outputs[0].is_graph_output()):
             continue
         for out, array in zip(node.outputs, results, strict=True):
-            if out.uses():
+            if out.is_graph_output():
+                copy = emit(node, "Identity", [constant(graph, array, "constant")], array.shape, dtype=out.dtype)
+                replace(out, copy)
+            elif out.uses():
                 replace(out, constant(graph, array, out.name or node.op_type))
         graph.remove(node, safe=True)
         count += 1
@@ -35,12 +56,9 @@ def evaluate(node: ir.Node) -> list[np.ndarray] | None:
     """The node's outputs as arrays, or None where they depend on the graph's inputs."""
     if node.op_type == "Constant":
         return [constant_of(node)]
-    if node.op_type == "Shape":
+    if node.op_type in OF_SHAPE:
         dims = given(node.inputs[0]).shape
-        if dims is None or not dims.is_static():
-            return None
-        part = slice(attribute(node, "start", 0), attribute(node, "end"))
-        return [np.array(dims.numpy()[part], np.int64)]
+        return [OF_SHAPE[node.op_type](node, dims.numpy())] if dims is not None and dims.is_static() else None
     inputs = [const_value(value) for value in node.inputs]
     if node.op_type in LEFT or any(a is None and v is not None for a, v in zip(inputs, node.inputs, strict=True)):
         return None

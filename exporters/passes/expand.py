@@ -1,12 +1,17 @@
-"""Expand(x) read by Add, Sub, Mul, Div only -> x; Expand(x) -> Concat(x, x, ...) along each axis that grows
+"""Expand(x) read by Add, Sub, Mul, Div only -> x; Expand(x) -> Concat(x, x, ...) along each axis that grows, or Tile(x)
 
 The first form holds where the readers' results keep their shapes without it. Leaves nothing alone.
 """
 
+import math
+
+import numpy as np
 import onnx_ir as ir
 
-from ..graph import Operand, consumers, emit, replace, reshape, shape
+from ..graph import Operand, constant, consumers, emit, given, reshape, shape
+from .replacing import replace_output
 
+FEW = 5  # copies that are joined; so many inputs the fastest kernels of Concat take
 BROADCAST = {"Add", "Sub", "Mul", "Div"}
 
 
@@ -19,11 +24,16 @@ def rewrite(graph: ir.Graph) -> int:
         if out.is_graph_output() or not all(broadcasts(reader, out, x) for reader in consumers(out)):
             to = shape(out)
             x = reshape(x, (1,) * (len(to) - len(shape(x))) + shape(x), node)
-            for axis, size in enumerate(to):
-                if shape(x)[axis] != size:
-                    grown = (*shape(x)[:axis], size, *shape(x)[axis + 1 :])
-                    x = emit(node, "Concat", [x] * size, grown, {"axis": axis}, dtype=x.dtype)
-        replace(out, x)
+            repeats = [size if have != size else 1 for size, have in zip(to, shape(x), strict=True)]
+            if math.prod(repeats) <= FEW:
+                for axis, count in enumerate(repeats):
+                    if count > 1:
+                        grown = (*shape(x)[:axis], count, *shape(x)[axis + 1 :])
+                        x = emit(node, "Concat", [x] * count, grown, {"axis": axis}, dtype=x.dtype)
+            else:
+                operand = constant(graph, np.array(repeats, np.int64), "repeats")
+                x = emit(node, "Tile", [x, operand], to, dtype=x.dtype)
+        replace_output(node, given(x))
         graph.remove(node, safe=True)
         count += 1
     return count

@@ -10,7 +10,8 @@ from ..graph import attribute, shape
 
 WITHOUT_EFFECT = {  # op -> attribute -> the value that changes nothing
     "LayerNormalization": {"stash_type": 1},
-    "ReduceMean": {"noop_with_empty_axes": 0},
+    **{f"Reduce{name}": {"noop_with_empty_axes": 0} for name in ("Mean", "Sum", "Max", "Min", "Prod")},
+    "Cast": {"saturate": 1, "round_mode": "up"},
     "AveragePool": {"dilations": (1, 1), "ceil_mode": 0, "auto_pad": "NOTSET"},
     "MaxPool": {"storage_order": 0, "ceil_mode": 0, "auto_pad": "NOTSET"},
     "Conv": {"auto_pad": "NOTSET"},
@@ -26,8 +27,10 @@ def explicit(node: ir.Node) -> int:
     if op is None:
         return 0
     before = dict(node.attributes)
+    if node.op_type == "Transpose" and "perm" not in node.attributes:
+        node.attributes["perm"] = ir.AttrInt64s("perm", list(reversed(range(len(shape(node.inputs[0]))))))
     for name, value in WITHOUT_EFFECT.get(node.op_type, {}).items():
-        if name in node.attributes and attribute(node, name) == value:
+        if name in node.attributes and (attribute(node, name) == value or name == "noop_with_empty_axes"):
             del node.attributes[name]
     for name, default in op.defaults.items():
         if name not in node.attributes:

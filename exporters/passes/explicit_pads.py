@@ -1,4 +1,4 @@
-"""Conv | MaxPool | AveragePool(auto_pad, ceil_mode) -> the same with pads (top, left, bottom, right)
+"""Conv | MaxPool | AveragePool | LpPool(auto_pad, ceil_mode) -> the same with pads (top, left, bottom, right)
 
 SAME becomes its pads; ceil_mode becomes more padding at the end, which MaxPool and an AveragePool that does not count
 its pads ignore. Leaves an AveragePool alone that counts its pads and rounds up, where ONNX counts part of a window.
@@ -8,7 +8,7 @@ import onnx_ir as ir
 
 from ..graph import attribute, shape
 
-PADDED = {"Conv", "MaxPool", "AveragePool"}
+PADDED = {"Conv", "MaxPool", "AveragePool", "LpPool"}
 
 
 def rewrite(graph: ir.Graph) -> int:

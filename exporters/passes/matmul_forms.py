@@ -1,6 +1,7 @@
 """MatMul(W, x) -> Transpose(MatMul(Transpose(x), W')); MatMul(a, b) of unequal ranks -> Reshape of the lower one
 
-The first is for a constant W of two axes. Leaves MatMul(x, W) and products of equal rank alone, and vectors.
+The first is for a constant W of two axes. A vector becomes a matrix of one row or column, whose axis the result
+loses again. Leaves MatMul(x, W) and products of equal rank alone.
 """
 
 import onnx_ir as ir
@@ -26,7 +27,12 @@ def canonical(node: ir.Node) -> ir.Value | None:
     a, b = node.inputs
     rank_a, rank_b = len(shape(a)), len(shape(b))
     if min(rank_a, rank_b) < 2:
-        return None
+        dims_a, dims_b = shape(a), shape(b)
+        a = reshape(a, (1, *dims_a), node) if rank_a == 1 else given(a)
+        b = reshape(b, (*dims_b, 1), node) if rank_b == 1 else given(b)
+        outer = shape(a)[:-2] if rank_a >= rank_b else shape(b)[:-2]
+        product = emit(node, "MatMul", [a, b], (*outer, shape(a)[-2], shape(b)[-1]))
+        return reshape(product, shape(node.outputs[0]), node)
     weight = const_value(a)
     if weight is not None and weight.ndim == 2:  # W x = (x' W')'
         swap = [*range(rank_b - 2), rank_b - 1, rank_b - 2]

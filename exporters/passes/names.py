@@ -16,6 +16,9 @@ from ..graph import NAME_SCOPES, PART, module_path, producer
 
 OPERANDS = {  # op -> what its constant operands are called, by position
     "Conv": {1: "weight", 2: "bias"},
+    "ConvTranspose": {1: "weight", 2: "bias"},
+    "PRelu": {1: "weight"},
+    "Resize": {3: "sizes"},
     "MatMul": {1: "weight"},
     "LayerNormalization": {1: "weight", 2: "bias"},
     "Reshape": {1: "shape"},

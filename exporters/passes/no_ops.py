@@ -1,14 +1,16 @@
-"""Identity | Dropout | Cast | Reshape | Transpose | Slice | Pad | Expand | Concat(x), where it changes nothing -> x
+"""Identity | Dropout | Cast | Reshape | Transpose | Slice | Pad | Expand | Concat(x), where it changes nothing -> x;
+Relu(Relu(x)) -> Relu(x)
 
-Leaves a node alone whose output is a graph output that x cannot become (x is an input, a constant or an output itself),
-a Dropout whose mask is read, and Add(x, 0) and the like, which the folds take.
+A graph output that x cannot become, because it is an input, a constant or an output itself, is Identity(x). Leaves a
+Dropout alone whose mask is read, and Add(x, 0) and the like, which the folds take.
 """
 
 from collections.abc import Callable
 
 import onnx_ir as ir
 
-from ..graph import attribute, can_replace, const_value, given, replace, shape
+from ..graph import attribute, can_replace, const_value, given, producer, scalar, shape
+from .replacing import replace_output
 
 
 def _same_shape(node: ir.Node) -> bool:
@@ -28,9 +30,16 @@ def _no_step_back(node: ir.Node) -> bool:
     return _same_shape(node) and (steps is None or bool((steps > 0).all()))
 
 
+def _in_inference(node: ir.Node) -> bool:
+    training = node.inputs[2] if len(node.inputs) > 2 else None
+    mask_is_read = len(node.outputs) > 1 and (node.outputs[1].uses() or node.outputs[1].is_graph_output())
+    return not mask_is_read and (training is None or scalar(training) == 0)
+
+
 NO_OP: dict[str, Callable[[ir.Node], bool]] = {
     "Identity": lambda node: True,
-    "Dropout": lambda node: len(node.outputs) < 2 or not node.outputs[1].uses(),
+    "Dropout": _in_inference,
+    "Relu": lambda node: producer(node.inputs[0], "Relu") is not None,
     "Cast": lambda node: given(node.inputs[0]).dtype == ir.DataType(attribute(node, "to")),
     "CastLike": lambda node: given(node.inputs[0]).dtype == given(node.inputs[1]).dtype,
     "Reshape": _same_shape,
@@ -38,6 +47,7 @@ NO_OP: dict[str, Callable[[ir.Node], bool]] = {
     "Transpose": _same_order,
     "Slice": _no_step_back,
     "Pad": _same_shape,
+    "Tile": _same_shape,
     "Concat": lambda node: len(node.inputs) == 1,
 }
 
@@ -46,9 +56,11 @@ def rewrite(graph: ir.Graph) -> int:
     count = 0
     for node in graph:
         is_no_op = NO_OP.get(node.op_type)
-        if is_no_op is None or not is_no_op(node) or not can_replace(node.outputs[0], node.inputs[0]):
+        if is_no_op is None or not is_no_op(node):
             continue
-        replace(node.outputs[0], node.inputs[0])
+        if node.op_type == "Identity" and not can_replace(node.outputs[0], node.inputs[0]):
+            continue
+        replace_output(node, given(node.inputs[0]))
         graph.remove(node, safe=True)
         count += 1
     return count

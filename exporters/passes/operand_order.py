@@ -6,6 +6,7 @@ a constant whose leading axes make the result's rank.
 
 import onnx_ir as ir
 
+from ..dialect import stored
 from ..graph import const_value, constant, given, producer, shape
 
 COMMUTE = {"Add", "Mul"}
@@ -21,7 +22,7 @@ def swap(node: ir.Node) -> int:
     if node.op_type not in COMMUTE or a is b:
         return 0
     silu = node.op_type == "Mul" and (sigmoid := producer(a, "Sigmoid")) is not None and sigmoid.inputs[0] is b
-    if not silu and (const_value(a) is None or const_value(b) is not None):
+    if not silu and (stored(a) is None or stored(b) is not None):
         return 0
     node.replace_input_with(0, b)
     node.replace_input_with(1, a)

@@ -4,7 +4,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from ..errors import DynamicShape
-from . import constant_folding
+from . import constant_folding, control_flow
 
 
 def infer(model: ir.Model) -> None:
@@ -14,7 +14,9 @@ def infer(model: ir.Model) -> None:
     value that stays unknown is left to whoever needs its shape.
     """
     graph = model.graph
-    if all(known(value) for value in (*graph.inputs, *(out for node in graph for out in node.outputs))):
+    if not any(node.op_type in control_flow.INLINE for node in graph) and all(
+        known(value) for value in (*graph.inputs, *(out for node in graph for out in node.outputs))
+    ):
         return
     for value in graph.inputs:
         fix_batch(value)
@@ -23,9 +25,9 @@ def infer(model: ir.Model) -> None:
             if not known(out):
                 out.shape = None
     folded = 1
-    while folded:  # a Reshape's target may be computed from a shape
+    while folded:  # a Reshape's target may be computed from a shape, and a turn's number lead to one
         common.ShapeInferencePass()(model)
-        folded = constant_folding.rewrite(graph)
+        folded = constant_folding.rewrite(graph) + control_flow.rewrite(graph)
 
 
 def known(value: ir.Value) -> bool:

@@ -1,4 +1,4 @@
-"""This file reads and edits the layers that carry weights: Conv(x, W, B), and MatMul(x, W) with the Add of its bias."""
+"""This file reads and edits the layers with weights: Conv | ConvTranspose(x, W, B), MatMul(x, W) and its bias's Add."""
 
 from __future__ import annotations
 
@@ -7,19 +7,34 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import Operand, array, const_value, constant, consumers, emit, given, owner, producer, shape, sole_consumer
+from ..graph import (
+    Operand,
+    array,
+    attribute,
+    const_value,
+    constant,
+    consumers,
+    emit,
+    given,
+    owner,
+    producer,
+    shape,
+    sole_consumer,
+)
+
+CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
 
 
 @dataclass(frozen=True)
 class Weighted:
-    """A Conv or a linear as it stands in the graph. `add` is the linear's Add of a bias, None where it has none."""
+    """A convolution or linear as it stands in the graph. `add`: the linear's Add of a bias, None where it has none."""
 
-    node: ir.Node  # the Conv or the MatMul
+    node: ir.Node  # the Conv, the ConvTranspose or the MatMul
     add: ir.Node | None = None
 
     @property
     def is_conv(self) -> bool:
-        return self.node.op_type == "Conv"
+        return self.node.op_type in CONVOLUTIONS
 
     @property
     def output(self) -> ir.Value:
@@ -27,7 +42,7 @@ class Weighted:
 
     @property
     def weight(self) -> np.ndarray:
-        """(out, in / group, kh, kw) of a Conv, (in, out) of a linear."""
+        """(out, in / group, kh, kw) of a Conv, (in, out, kh, kw) of a ConvTranspose, (in, out) of a linear."""
         return array(self.node.inputs[1])
 
     @property
@@ -40,7 +55,12 @@ class Weighted:
 
     @property
     def channels(self) -> int:
-        return self.weight.shape[0 if self.is_conv else 1]
+        return self.weight.shape[self.weight_axis]
+
+    @property
+    def weight_axis(self) -> int:
+        """The axis of the weight along which the output's channels lie."""
+        return 0 if self.node.op_type == "Conv" else 1
 
     @property
     def channel_axis(self) -> int:
@@ -53,8 +73,9 @@ def weighted(value: Operand) -> Weighted | None:
     node = producer(value)
     if node is None:
         return None
-    if node.op_type == "Conv" and not any(is_computed(operand) for operand in node.inputs[1:]):
-        return Weighted(node)
+    if node.op_type in CONVOLUTIONS and not any(is_computed(operand) for operand in node.inputs[1:]):
+        whole = node.op_type == "Conv" or attribute(node, "group", 1) == 1  # conv_transpose takes groups apart
+        return Weighted(node) if whole else None
     if is_matmul(node):
         return Weighted(node)
     if node.op_type == "Add":
@@ -143,7 +164,5 @@ def append_bias(matmul: ir.Node, bias: np.ndarray) -> None:
 def rescale(layer: Weighted, scale: np.ndarray | float, shift: np.ndarray | float = 0.0) -> None:
     """layer(x) -> layer(x) * scale + shift, with scale and shift (out,) or numbers, folded into the weights."""
     per_channel = np.broadcast_to(np.asarray(scale, np.float64), (layer.channels,))
-    weight = layer.weight * (
-        per_channel.reshape(-1, 1, 1, 1) if layer.is_conv else per_channel
-    )  # (out, in, kh, kw) | (in, out)
-    set_weights(layer, weight, layer.bias * per_channel + shift)
+    along = [-1 if axis == layer.weight_axis else 1 for axis in range(layer.weight.ndim)]
+    set_weights(layer, layer.weight * per_channel.reshape(along), layer.bias * per_channel + shift)

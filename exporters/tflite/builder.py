@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import UnsupportedOp
 from ..half_precision import halved
+from ..number_types import narrowed
 from ..quantization import Constant, Quant
 from .kernels import requantizes
 from .view import Shape, View
@@ -25,6 +26,8 @@ from .writer import Operator, Tensor
 _MAX_TRANSPOSE_RANK = 6  # TRANSPOSE: reference kernels and XNNPACK both stop there
 
 _NON_NEGATIVE = frozenset({"RELU", "RELU6", "LOGISTIC", "SOFTMAX"})
+
+_WIDENED = (np.int8, np.float16)  # what DEQUANTIZE reads
 
 Groups = Sequence[Sequence[int]]
 
@@ -46,7 +49,7 @@ Operand = Value | Constant
 
 @dataclass(frozen=True)
 class Target:
-    """What is being computed: the name its result gets, its quantisation (None: float32), and what is fused behind."""
+    """What is being computed: the name its result gets, its quantisation (None: as its type says), what is fused."""
 
     name: str
     quant: Quant | None = None
@@ -96,6 +99,8 @@ class Builder:
         array = c.array if self.target.quant is not None else c.float()
         if array.dtype == np.float64:
             array = array.astype(np.float32)
+        if array.dtype == np.int64:
+            array = narrowed(array, f"tflite: '{self.target.name}'")
         quant = None if array.dtype == np.float32 else c.quant
         return self.const(array if shape is None else array.reshape(shape), quant)
 
@@ -115,13 +120,23 @@ class Builder:
         shape: Sequence[int],
         *,
         quant: Quant | None = None,
+        dtype: Any = None,
         name: str = "",
         **options: Any,
     ) -> int:
-        """An operator with the given schema options; returns its output (int8 if `quant` is given, else float32)."""
-        out = self.add(shape, np.float32 if quant is None else np.int8, name, quant)
-        self.operators.append(Operator(op, tuple(inputs), out, options))
+        """An operator with the given schema options; returns its output.
+
+        That is int8 if `quant` is given, else of the type `dtype`, else of the type of the first input.
+        """
+        out = self.add(shape, self._dtype(inputs[0], quant, dtype), name, quant)
+        self.operators.append(Operator(op, tuple(inputs), (out,), options))
         return out
+
+    def _dtype(self, first: int, quant: Quant | None, dtype: Any) -> Any:
+        if quant is not None:
+            return np.int8
+        stored = self.tensors[first].dtype
+        return dtype or (np.float32 if stored in _WIDENED else stored)
 
     def run(self, op: str, inputs: Sequence[int], shape: Sequence[int], **options: Any) -> int:
         """The operator that computes the unit's result, in the unit's type."""
@@ -131,6 +146,14 @@ class Builder:
         """An operator that only moves data: its result has the quantisation of its first input."""
         name = self._result_name() if named else ""
         return self.emit(op, inputs, shape, quant=self.tensors[inputs[0]].quant, name=name, **options)
+
+    def run_two(
+        self, op: str, inputs: Sequence[int], shape: Sequence[int], dtypes: tuple[Any, Any], **options: Any
+    ) -> tuple[int, int]:
+        """An operator with two results of one shape."""
+        first, second = self.add(shape, dtypes[0], self._result_name()), self.add(shape, dtypes[1])
+        self.operators.append(Operator(op, tuple(inputs), (first, second), options))
+        return first, second
 
     def activation(self) -> int:
         """The fused activation of the unit, in the schema's numbers."""
@@ -177,7 +200,7 @@ class Builder:
         if quant is not None and quant.zero_point == -128:
             return True
         for o in reversed(self.operators):
-            if o.output == x.tensor:
+            if x.tensor in o.outputs:
                 return o.op in _NON_NEGATIVE or o.options.get("fusedActivationFunction") in (1, 3)
         return False
 
@@ -219,8 +242,8 @@ class Builder:
         shape = tuple(shape)
         if self.shape(tensor) == shape:
             return tensor
-        target = self.const(np.array(shape, np.int32))
-        return self.cached("RESHAPE", [tensor, target], shape, self.tensors[tensor].quant, newShape=shape)
+        target = [self.const(np.array(shape, np.int32))] if shape else []  # a constant without elements is none
+        return self.cached("RESHAPE", [tensor, *target], shape, self.tensors[tensor].quant, newShape=shape)
 
     def _transposed(self, x: Value, groups: Groups) -> int:
         """The buffer of `x` reordered to `groups`; its shape is that of `groups` where the rank allows."""

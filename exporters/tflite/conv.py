@@ -1,4 +1,4 @@
-"""This file lowers Conv: CONV_2D and DEPTHWISE_CONV_2D, NHWC in and out, padded by SAME, VALID or an explicit PAD."""
+"""This file lowers Conv and ConvTranspose, NHWC in and out: padded by SAME, VALID or a PAD; cut by a SLICE."""
 
 from __future__ import annotations
 
@@ -84,6 +84,9 @@ def conv(
     out_channels, _, kh, kw = weight.shape
     x_tensor = spatial(mb, x)
     channels = mb.shape(x_tensor)[-1]
+    plain = (*strides, *dilations, *pads[::2]) == (1, 1, 1, 1, 3, 3) and mb.target.quant is None
+    if plain and group == channels > 1 and kh == _ROWS and kw in _COLUMNS:
+        return _of_seven_rows(mb, x_tensor, weight, bias, pads)
     dilated = (dilations[0] * (kh - 1) + 1, dilations[1] * (kw - 1) + 1)
     x_tensor, padding, size = pad_spatial(mb, x_tensor, dilated, strides, pads)
     options = dict(
@@ -103,6 +106,87 @@ def conv(
     inputs = [x_tensor, mb.weight(w), bias_tensor(mb, bias, x, weight, out_channels)]
     shape = (mb.shape(x_tensor)[0], *size, out_channels)
     return from_spatial(mb.run(op, inputs, shape, **options), shape)
+
+
+@lower("ConvTranspose")
+def conv_transpose(
+    mb: Builder,
+    x: Operand,
+    weight: Constant,
+    bias: Constant | None = None,
+    *,
+    kernel_shape: tuple[int, ...] = (),
+    strides: tuple[int, int] = (1, 1),
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0),
+    output_padding: tuple[int, int] = (0, 0),
+) -> Value:
+    """(n, c, h, w), weight (c, o, kh, kw) -> (n, o, h', w'); what is not SAME is computed whole and cut"""
+    out_channels, kernel = weight.shape[1], weight.shape[2:]
+    x_tensor = spatial(mb, x)
+    n, *sizes, _ = mb.shape(x_tensor)
+    full = [(sizes[i] - 1) * strides[i] + kernel[i] + output_padding[i] for i in (0, 1)]
+    size = [full[i] - pads[i] - pads[i + 2] for i in (0, 1)]
+    same = all(
+        size[i] == sizes[i] * strides[i]
+        and (pads[i], pads[i + 2] - output_padding[i]) == same_pads(size[i], kernel[i], strides[i])
+        for i in (0, 1)
+    )
+    if same:
+        full = size
+    w = Constant(weight.array.transpose(1, 2, 3, 0), _on_axis(weight.quant, 0))  # IOHW -> OHWI
+    shape = (n, *full, out_channels)
+    inputs = [mb.const(np.array(shape, np.int32)), mb.weight(w), x_tensor]
+    y = mb.run(
+        "TRANSPOSE_CONV",
+        [*inputs, bias_tensor(mb, bias, x, weight, out_channels)],
+        shape,
+        dtype=np.float32,  # the first operand is a shape
+        padding=0 if same else 1,
+        strideH=strides[0],
+        strideW=strides[1],
+        fusedActivationFunction=mb.activation(),
+    )
+    if full != size:
+        begin, extent = np.array([0, pads[0], pads[1], 0], np.int32), np.array((n, *size, out_channels), np.int32)
+        y = mb.move("SLICE", [y, mb.const(begin), mb.const(extent)], tuple(extent.tolist()), named=False)
+    return from_spatial(y, (n, *size, out_channels))
+
+
+# A depthwise convolution of more than 25 elements has no fast kernel: 7x7 takes 5 to 20 times as long as three of 3x7,
+# dilated by 1, 2 and 3, and two additions (ai-edge-litert 2.3.0, x86; from 9x9 on nothing is gained).
+_ROWS, _COLUMNS = 7, (5, 6, 7, 8)
+
+
+def _of_seven_rows(mb: Builder, x: int, weight: Constant, bias: Constant | None, pads: tuple[int, ...]) -> Value:
+    """A depthwise Conv of seven rows, padded by three, in float: each part has two rows, the first the middle too."""
+    out_channels, _, _, width = weight.shape
+    parts = []
+    for dilation in (1, 2, 3):
+        rows = weight.float()[:, :, [3 - dilation, 3, 3 + dilation]]
+        if dilation > 1:
+            rows[:, :, 1] = 0
+        window = (2 * dilation + 1, width)
+        padded, padding, size = pad_spatial(mb, x, window, (1, 1), (dilation, pads[1], dilation, pads[3]))
+        shape = (mb.shape(x)[0], *size, out_channels)
+        bias_array = np.zeros(out_channels, np.float32) if bias is None or dilation > 1 else bias.float()
+        parts.append(
+            mb.emit(
+                "DEPTHWISE_CONV_2D",
+                [padded, mb.weight(Constant(rows.transpose(1, 2, 3, 0))), mb.const(bias_array.astype(np.float32))],
+                shape,
+                padding=padding,
+                strideH=1,
+                strideW=1,
+                dilationHFactor=dilation,
+                dilationWFactor=1,
+                fusedActivationFunction=0,
+                depthMultiplier=out_channels // mb.shape(x)[-1],
+            )
+        )
+    shape = mb.shape(parts[0])
+    total = mb.emit("ADD", parts[:2], shape, fusedActivationFunction=0)
+    total = mb.run("ADD", [total, parts[2]], shape, fusedActivationFunction=mb.activation())
+    return from_spatial(total, shape)
 
 
 def _on_axis(quant: Quant | None, axis: int) -> Quant | None:

@@ -10,8 +10,9 @@ import onnx_ir as ir
 
 from ..errors import ExportError
 from ..graph import given, name_of, shape, where
+from ..number_types import held
 from ..quantization import Constant, constant_operand, quant_of
-from . import conv, elementwise, linear, movement, pool, reduce  # noqa: F401  (each fills the table)
+from . import conv, elementwise, index, linear, logic, movement, pool, reduce, resize  # noqa: F401  (each fills the table)
 from .builder import Builder, Operand, Target, Value
 from .table import table
 from .units import Unit, unit_of
@@ -63,11 +64,12 @@ class _Lowering:
         self.operands: dict[ir.Value, Operand] = {}
         self.inputs: dict[str, int] = {}
         self.done: set[ir.Node] = set()
+        self.outputs: set[int] = set()
 
     def input(self, value: ir.Value, layout: str) -> None:
         logical = shape(value)
         perm = (0, 2, 3, 1) if layout == "nhwc" and len(logical) == 4 else tuple(range(len(logical)))
-        tensor = self.builder.add([logical[p] for p in perm], np.float32, name_of(value))
+        tensor = self.builder.add([logical[p] for p in perm], held(value.dtype), name_of(value))
         self.inputs[name_of(value)] = tensor
         self.operands[value] = Value(tensor, View.of(logical, perm))
 
@@ -84,11 +86,13 @@ class _Lowering:
             name_of(unit.output), unit.quant, unit.activation, self._constant(unit.bias), self._hint(unit)
         )
         operands = [None if v is None else self.operand(v) for v in node.inputs]
-        result = table(self.builder, node, operands)
+        results = table(self.builder, node, operands)
         self.done.update(unit.fused)
-        if tuple(result.shape) != shape(unit.output):
-            raise ExportError(f"tflite: {where(node)} gave shape {result.shape}, the graph says {shape(unit.output)}")
-        self.operands[unit.output] = result
+        outputs = [unit.output, *node.outputs[1:]]
+        for value, result in zip(outputs, results if isinstance(results, tuple) else (results,), strict=False):
+            if tuple(result.shape) != shape(value):
+                raise ExportError(f"tflite: {where(node)} gave shape {result.shape}, the graph says {shape(value)}")
+            self.operands[value] = result
 
     def operand(self, value: ir.Value) -> Operand:
         if value not in self.operands:
@@ -99,14 +103,15 @@ class _Lowering:
         return self.operands[value]
 
     def output(self, value: ir.Value) -> int:
-        """The tensor of a graph output: float32, row-major, under the output's name."""
+        """The tensor of a graph output: not quantised, row-major, under the output's name."""
         self.builder.target = Target(name_of(value))
         tensor = self.builder.contiguous(self.builder.value(self.operand(value))).tensor
-        if tensor in self.inputs.values():  # an output has to be computed
-            tensor = self.builder.emit(
-                "RESHAPE", [tensor, self.builder.const(np.array(shape(value), np.int32))], shape(value)
-            )
+        constant = self.builder.tensors[tensor].data is not None
+        if constant or tensor in self.inputs.values() or tensor in self.outputs:  # an output is computed, and one only
+            target = [self.builder.const(np.array(shape(value), np.int32))] if shape(value) else []
+            tensor = self.builder.emit("RESHAPE", [tensor, *target], shape(value), newShape=shape(value))
         self.builder.tensors[tensor].name = name_of(value)
+        self.outputs.add(tensor)
         return tensor
 
     def _constant(self, value: ir.Value | None) -> Constant | None:

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from math import prod
 
 import numpy as np
 
-from ..errors import UnsupportedAttribute
 from ..quantization import Constant
 from .builder import Builder, Operand, Value
 from .table import lower
 from .view import Shape, View, unify
 
-BINARY = {"Add": "ADD", "Sub": "SUB", "Mul": "MUL", "Div": "DIV"}
+BINARY = {"Add": "ADD", "Sub": "SUB", "Mul": "MUL", "Div": "DIV", "Max": "MAXIMUM", "Min": "MINIMUM"}
 FUSING = frozenset({"ADD", "SUB", "MUL", "DIV"})  # those whose options have a fused activation
 
 
 def _binary(op: str):
     def lowering(mb: Builder, a: Operand, b: Operand) -> Value:
-        rank = max(len(a.shape), len(b.shape))
-        a, b = _ranked(a, rank), _ranked(b, rank)
-        left, right, out_shape, view = _aligned(mb, a, b)
         options = {"fusedActivationFunction": mb.activation()} if op in FUSING else {}
-        return Value(mb.run(op, [left, right], out_shape, **options), view)
+        return apply_broadcast(mb, op, a, b, **options)
 
     return lowering
+
+
+def apply_broadcast(mb: Builder, op: str, *operands: Operand, **options) -> Value:
+    """One operator on the elements of operands that are broadcast to one another."""
+    tensors, shape, view = aligned(mb, operands)
+    return Value(mb.run(op, tensors, shape, **options), view)
 
 
 for _onnx, _tflite in BINARY.items():
@@ -40,32 +43,34 @@ def _ranked(x: Operand, rank: int) -> Operand:
     return Value(x.tensor, View(((),) * extra + x.view.dims, x.view.order))
 
 
-def _aligned(mb: Builder, a: Operand, b: Operand) -> tuple[int, int, Shape, View]:
-    """Tensors of both operands that broadcast physically, the shape of the result, and its view.
+def aligned(mb: Builder, operands: Sequence[Operand]) -> tuple[list[int], Shape, View]:
+    """Tensors of the operands that broadcast physically, the shape of the result, and its view.
 
-    The order is that of the operand that has all the elements (the first, if both do); constants are permuted now.
+    The order is that of the first operand that has all the elements; constants are permuted now.
     """
-    views = unify([_view(a), _view(b)])
-    if views is None:  # the two split a dimension in ways that have no common refinement
-        a, b = (x if isinstance(x, Constant) else mb.contiguous(x) for x in (a, b))
-        views = unify([_view(a), _view(b)])
+    rank = max(len(x.shape) for x in operands)
+    operands = [_ranked(x, rank) for x in operands]
+    views = unify([_view(x) for x in operands])
+    if views is None:  # they split a dimension in ways that have no common refinement
+        operands = [x if isinstance(x, Constant) else mb.contiguous(x) for x in operands]
+        views = unify([_view(x) for x in operands])
         assert views is not None
-    dims = tuple(x or y for x, y in zip(views[0].dims, views[1].dims, strict=True))
+    dims = tuple(next(filter(None, d), ()) for d in zip(*(v.dims for v in views), strict=True))
     whole = View(dims, tuple(range(sum(map(len, dims)))))
     embed = [_embedding(v, whole) for v in views]
-    complete = [len(e) == len(whole.factors) and isinstance(x, Value) for e, x in zip(embed, (a, b), strict=True)]
+    complete = [len(e) == len(whole.factors) and isinstance(x, Value) for e, x in zip(embed, operands, strict=True)]
     lead = complete.index(True) if any(complete) else None
-    # both are broadcast: the logical order
+    # all are broadcast: the logical order
     order = whole.order if lead is None else tuple(embed[lead][k] for k in views[lead].order)
     result = View(dims, order)
+    parts = list(zip(operands, views, embed, strict=True))
     if all(complete):
-        tensors = [_in_order(mb, x, v, e, order) for x, v, e in zip((a, b), views, embed, strict=True)]
+        tensors = [_in_order(mb, x, v, e, order) for x, v, e in parts]
         shape = mb.shape(tensors[lead or 0])
-        return mb.reshaped(tensors[0], shape), mb.reshaped(tensors[1], shape), shape, result
-    groups = _uniform_groups(mb, (a, b), views, embed, order, lead)
+        return [mb.reshaped(tensor, shape) for tensor in tensors], shape, result
+    groups = _uniform_groups(mb, operands, views, embed, order, lead)
     shape = tuple(prod(whole.factors[k] for k in g) for g in groups)
-    left, right = (_broadcast(mb, x, v, e, groups) for x, v, e in zip((a, b), views, embed, strict=True))
-    return left, right, shape, result
+    return [_broadcast(mb, x, v, e, groups) for x, v, e in parts], shape, result
 
 
 def _view(x: Operand) -> View:
@@ -123,6 +128,13 @@ UNARY = {
     "Sqrt": "SQRT",
     "Neg": "NEG",
     "Abs": "ABS",
+    "Sign": "SIGN",
+    "Floor": "FLOOR",
+    "Ceil": "CEIL",
+    "Round": "ROUND",
+    "Sin": "SIN",
+    "Cos": "COS",
+    "Log": "LOG",
 }
 
 
@@ -151,6 +163,54 @@ def gelu(mb: Builder, x: Operand, *, approximate: str = "none") -> Value:
 @lower("LeakyRelu")
 def leaky_relu(mb: Builder, x: Operand, *, alpha: float = 0.01) -> Value:
     return apply_unary(mb, "LEAKY_RELU", mb.value(x), alpha=alpha)
+
+
+@lower("Elu")
+def elu(mb: Builder, x: Operand, *, alpha: float = 1.0) -> Value:
+    """ELU, whose alpha is 1; for another max(x, 0) + alpha * ELU(min(x, 0))"""
+    x = mb.value(x)
+    if alpha == 1:
+        return apply_unary(mb, "ELU", x)
+    low = mb.emit("ELU", [clamped(mb, mb.memory(x), -np.inf, 0.0)], mb.shape(x.tensor))
+    return Value(_by_parts(mb, mb.memory(x), low, mb.const(np.array([alpha], np.float32))), x.view)
+
+
+@lower("PRelu")
+def prelu(mb: Builder, x: Operand, slope: Constant) -> Value:
+    """PRELU where the channels lie innermost, as the delegate wants it, else max(x, 0) + slope * min(x, 0)"""
+    (tensor, slopes), shape, view = aligned(mb, [mb.value(x), slope])
+    if mb.shape(slopes)[-1] == slope.array.size:
+        return Value(mb.run("PRELU", [tensor, slopes], shape), view)
+    return Value(_by_parts(mb, tensor, clamped(mb, tensor, -np.inf, 0.0), slopes), view)
+
+
+def _by_parts(mb: Builder, x: int, low: int, factor: int) -> int:
+    """max(x, 0) + factor * low"""
+    shape = mb.shape(x)
+    return mb.run("ADD", [mb.emit("RELU", [x], shape), mb.emit("MUL", [low, factor], shape)], shape)
+
+
+@lower("Softplus")
+def softplus(mb: Builder, x: Operand) -> Value:
+    """log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|))"""
+    x = mb.value(x)
+    tensor = mb.memory(x)
+    shape, one = mb.shape(tensor), mb.const(np.array([1], np.float32))
+    small = mb.emit("EXP", [mb.emit("NEG", [mb.emit("ABS", [tensor], shape)], shape)], shape)
+    rest = mb.emit("LOG", [mb.emit("ADD", [small, one], shape)], shape)
+    return Value(mb.run("ADD", [mb.emit("RELU", [tensor], shape), rest], shape), x.view)
+
+
+@lower("Mish")
+def mish(mb: Builder, x: Operand) -> Value:
+    """x * tanh(log(1 + e)) = x * n / (n + 2) with e = exp(x) and n = e * (e + 2); from x = 20 on it is x"""
+    x = mb.value(x)
+    tensor = mb.memory(x)
+    shape, two = mb.shape(tensor), mb.const(np.array([2], np.float32))
+    e = mb.emit("EXP", [clamped(mb, tensor, -np.inf, 20.0)], shape)
+    n = mb.emit("MUL", [e, mb.emit("ADD", [e, two], shape)], shape)
+    gate = mb.emit("DIV", [n, mb.emit("ADD", [n, two], shape)], shape)
+    return Value(mb.run("MUL", [tensor, gate], shape), x.view)
 
 
 _CLIPS = {(0.0, 6.0): "RELU6", (0.0, np.inf): "RELU"}
@@ -192,16 +252,38 @@ def hard_sigmoid(mb: Builder, x: Operand, *, alpha: float = 0.2, beta: float = 0
 @lower("Pow")
 def power(mb: Builder, x: Operand, exponent: Operand) -> Value:
     """A constant scalar exponent: x * x for 2, SQRT for 1/2, else POW."""
-    x = mb.value(x)
     if not isinstance(exponent, Constant) or exponent.array.size != 1:
-        raise UnsupportedAttribute(f"tflite: '{mb.target.name}' has an exponent that is no constant scalar")
+        return apply_broadcast(mb, "POW", x, exponent)
+    x = mb.value(x)
     e = float(exponent.float().reshape(()))
     tensor = mb.memory(x)
     if e == 2:
         return Value(mb.run("MUL", [tensor, tensor], mb.shape(tensor)), x.view)
     if e == 0.5:
         return apply_unary(mb, "SQRT", x)
-    return Value(mb.run("POW", [tensor, mb.const(np.array([e], np.float32))], mb.shape(tensor)), x.view)
+    return Value(mb.run("POW", [tensor, mb.const(exponent.array.reshape(1))], mb.shape(tensor)), x.view)
+
+
+@lower("Mod")
+def mod(mb: Builder, a: Operand, b: Operand, *, fmod: int = 0) -> Value:
+    """FLOOR_MOD has the divisor's sign, as Mod of integers; C's fmod has the dividend's: sign(a) * (|a| mod |b|)."""
+    tensors, shape, view = aligned(mb, (a, b))
+    if not fmod:
+        return Value(mb.run("FLOOR_MOD", tensors, shape), view)
+    sign = mb.emit("SIGN", tensors[:1], mb.shape(tensors[0]))
+    magnitudes = [mb.emit("ABS", [tensor], mb.shape(tensor)) for tensor in tensors]
+    return Value(mb.run("MUL", [mb.emit("FLOOR_MOD", magnitudes, shape), sign], shape), view)
+
+
+@lower("Atan")
+def atan(mb: Builder, x: Operand) -> Value:
+    """ATAN2 by one; it does not broadcast"""
+    x = mb.value(x)
+    tensor = mb.memory(x)
+    shape = mb.shape(tensor)
+    one = mb.const(np.array(1, np.float32))
+    ones = mb.cached("FILL", [mb.const(np.array(shape, np.int32)), one], shape, None, dtype=np.float32)
+    return Value(mb.run("ATAN2", [tensor, ones], shape), x.view)
 
 
 # Abramowitz & Stegun, Handbook of Mathematical Functions, 7.1.26: |error| <= 1.5e-7

@@ -52,6 +52,10 @@ def _batch_matmul(inputs: Sequence[Quant], out: Quant) -> bool:
     return inputs[1].zero_point == 0
 
 
+def _same(inputs: Sequence[Quant], out: Quant) -> bool:
+    return inputs[0] == out
+
+
 def _any(inputs: Sequence[Quant], out: Quant) -> bool:
     return True
 
@@ -59,12 +63,14 @@ def _any(inputs: Sequence[Quant], out: Quant) -> bool:
 # ONNX operator -> rule on the quantisation of its inputs and its output
 INT8: dict[str, Rule] = {
     "Conv": _linear,
+    "ConvTranspose": _linear,
     "MatMul": _linear,  # by a constant matrix; of two activations: BATCH_MATMUL
     "BatchMatMul": _batch_matmul,
     "Add": _add,
     "Sub": _add,
     "Mul": _mul,
     "ReduceMean": _any,
+    "Resize": _same,
     "Sigmoid": _any,  # requantised behind the kernel if the plan wants another output than SIGMOID
     "Tanh": _any,
 }

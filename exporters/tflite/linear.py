@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import UnsupportedAttribute
 from ..quantization import Constant, Quant
 from .builder import Builder, Operand, Value
 from .table import lower
@@ -97,13 +96,18 @@ def _renumber(order: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(rank[k] for k in order)
 
 
+def _broadcast_matmul(mb: Builder, a: Value, b: Value) -> Value:
+    """Batches that are broadcast to one another, row-major."""
+    a, b = mb.contiguous(a), mb.contiguous(b)
+    tensors = [mb.reshaped(x.tensor, x.shape) for x in (a, b)]
+    shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
+    return Value(mb.run("BATCH_MATMUL", tensors, shape, adjX=False, adjY=False), View.of(shape))
+
+
 def _batch_matmul(mb: Builder, a: Value, b: Value) -> Value:
     """(..., m, k) @ (..., k, n). Rows, columns and batch keep the order they have in memory; k takes that of `a`."""
     if a.shape[:-2] != b.shape[:-2]:
-        raise UnsupportedAttribute(
-            f"tflite: '{mb.target.name}' multiplies matrices of batches {a.shape[:-2]} and {b.shape[:-2]}; "
-            "only equal batches are supported, expand one of them"
-        )
+        return _broadcast_matmul(mb, a, b)
     rank = len(a.shape)
     # the batch dimensions and k are shared: they need the same factors on both sides
     pair = unify([View(a.view.dims[:-2] + a.view.dims[-1:], ()), View(b.view.dims[:-2] + b.view.dims[-2:-1], ())])

@@ -12,7 +12,7 @@ from .builder import Builder, Operand, Value
 from .table import lower
 from .view import View, unify
 
-_MAX_CONCAT = 5  # XNNPACK's concatenation has two to five inputs; more are chained
+MAX_CONCAT = 5  # XNNPACK's concatenation has two to five inputs; more are chained
 
 
 @lower("Reshape")
@@ -156,7 +156,7 @@ def concat(mb: Builder, *operands: Operand, axis: int) -> Operand:
 
     tensors = [mb.laid_out(v, groups_of(v)) for v in values]
     while len(tensors) > 1:
-        head, tensors = tensors[:_MAX_CONCAT], tensors[_MAX_CONCAT:]
+        head, tensors = tensors[:MAX_CONCAT], tensors[MAX_CONCAT:]
         shape = list(mb.shape(head[0]))
         shape[at] = sum(mb.shape(t)[at] for t in head)
         last = not tensors

@@ -48,11 +48,16 @@ def _pool(
 ) -> Value:
     """`zeros`: whether zeros around the image give the right result. Padding SAME never counts what it adds."""
     padded, padding, size = pad_spatial(mb, x, kernel, strides, pads)
-    explicit = padded != x
-    if (explicit and not zeros) or (op == "AVERAGE_POOL_2D" and zeros and padding == 0):
-        padded, padding = _padded(mb, op, x, pads, zeros), 1
     shape = (mb.shape(x)[0], *size, mb.shape(x)[-1])
-    y = mb.run(
+    share = None
+    if op == "AVERAGE_POOL_2D":
+        if padding == 0 and zeros:
+            padded, padding = framed(mb, x, pads), 1
+        elif padded != x and not zeros:
+            share = _share(mb.shape(x)[1:3], size, kernel, strides, pads)
+    elif padded != x and not zeros:
+        padded = _around(mb, x, pads)
+    y = (mb.run if share is None else mb.emit)(
         op,
         [padded],
         shape,
@@ -63,16 +68,23 @@ def _pool(
         filterWidth=kernel[1],
         fusedActivationFunction=mb.activation(),
     )
+    if share is not None:
+        y = mb.run("MUL", [y, mb.const(share[None, :, :, None])], shape)
     return from_spatial(y, shape)
 
 
-def _padded(mb: Builder, op: str, x: int, pads: tuple[int, int, int, int], zeros: bool) -> int:
-    """The image with all its padding written out: zeros, or what no maximum takes (which the delegate does not run)."""
-    if zeros:
-        return framed(mb, x, pads)
-    if op != "MAX_POOL_2D":
-        raise UnsupportedAttribute(
-            f"tflite: '{mb.target.name}' averages without its padding, and the padding {pads} is not SAME"
-        )
+def _share(
+    image: tuple[int, ...], size: tuple[int, ...], kernel: tuple[int, int], strides: tuple[int, int], pads
+) -> np.ndarray:
+    """(h', w'): by what an average that counts zeros around the image is multiplied, so that it does not count them."""
+    inside = []
+    for i in (0, 1):
+        starts = np.arange(size[i]) * strides[i] - pads[i]
+        inside.append(np.minimum(starts + kernel[i], image[i]) - np.maximum(starts, 0))
+    return (kernel[0] * kernel[1] / np.outer(*inside)).astype(np.float32)
+
+
+def _around(mb: Builder, x: int, pads: tuple[int, int, int, int]) -> int:
+    """The image with what no maximum takes around it (which the delegate does not run)."""
     lowest = np.array([np.finfo(np.float32).min], np.float32) if mb.quant(x) is None else np.array([-128], np.int8)
     return framed(mb, x, pads, lowest)

@@ -1,4 +1,4 @@
-"""This file lowers what works along dimensions: ReduceMean, Softmax and LayerNormalization."""
+"""This file lowers what works along dimensions: reductions, softmaxes and LayerNormalization."""
 
 from __future__ import annotations
 
@@ -12,26 +12,40 @@ from .builder import Builder, Operand, Value
 from .table import lower
 from .view import View
 
-
-@lower("ReduceMean")
-def reduce_mean(
-    mb: Builder, x: Operand, axes: Constant | None = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
-) -> Value:
-    """MEAN over the factors of the reduced dimensions, wherever they lie in memory."""
-    x = mb.value(x)
-    rank = len(x.shape)
-    dims = {int(a) % rank for a in axes.array} if axes is not None else set(range(rank))
-    reduced = {k for d in dims for k in x.view.of_dim(d)}
-    y = _mean(mb, x, dims, reduced) if reduced else x  # the mean over dimensions of size 1
-    if keepdims:
-        return y
-    flat = y.view.reshape([s for d, s in enumerate(y.shape) if d not in dims])
-    assert flat is not None, "dropping dimensions of size 1 is always a view"
-    return Value(y.tensor, flat)
+REDUCTIONS = {
+    "ReduceMean": "MEAN",
+    "ReduceSum": "SUM",
+    "ReduceMax": "REDUCE_MAX",
+    "ReduceMin": "REDUCE_MIN",
+    "ReduceProd": "REDUCE_PROD",
+}
 
 
-def _mean(mb: Builder, x: Value, dims: set[int], reduced: set[int]) -> Value:
-    """MEAN over the factors `reduced`, which are all those of the logical dimensions `dims`."""
+def _reduction(op: str):
+    def lowering(
+        mb: Builder, x: Operand, axes: Constant | None = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
+    ) -> Value:
+        """Over the factors of the reduced dimensions, wherever they lie in memory."""
+        x = mb.value(x)
+        rank = len(x.shape)
+        dims = {int(a) % rank for a in axes.array} if axes is not None else set(range(rank))
+        reduced = {k for d in dims for k in x.view.of_dim(d)}
+        y = _reduced(mb, op, x, dims, reduced) if reduced else x  # dimensions of size 1: nothing to do
+        if keepdims:
+            return y
+        flat = y.view.reshape([s for d, s in enumerate(y.shape) if d not in dims])
+        assert flat is not None, "dropping dimensions of size 1 is always a view"
+        return Value(y.tensor, flat)
+
+    return lowering
+
+
+for _onnx, _tflite in REDUCTIONS.items():
+    lower(_onnx)(_reduction(_tflite))
+
+
+def _reduced(mb: Builder, op: str, x: Value, dims: set[int], reduced: set[int]) -> Value:
+    """`op` over the factors `reduced`, which are all those of the logical dimensions `dims`."""
     groups = mb.groups(x)
     if groups is None or any(len({k in reduced for k in g}) > 1 for g in groups):
         groups = [tuple(g) for _, g in groupby(x.view.order, key=lambda k: k in reduced)]
@@ -43,7 +57,7 @@ def _mean(mb: Builder, x: Value, dims: set[int], reduced: set[int]) -> Value:
         tuple(() if d in dims else f for d, f in enumerate(x.view.dims)),
         tuple(keep.index(k) for k in x.view.order if k not in reduced),
     )
-    return Value(mb.run("MEAN", [tensor, mb.const(np.array(where, np.int32))], shape, keepDims=True), view)
+    return Value(mb.run(op, [tensor, mb.const(np.array(where, np.int32))], shape, keepDims=True), view)
 
 
 def innermost(mb: Builder, x: Value, axis: int) -> tuple[int, View]:
@@ -61,6 +75,14 @@ def softmax(mb: Builder, x: Operand, *, axis: int = -1) -> Value:
     x = mb.value(x)
     tensor, view = innermost(mb, x, axis % len(x.shape))
     return Value(mb.run("SOFTMAX", [tensor], mb.shape(tensor), beta=1.0), view)
+
+
+@lower("LogSoftmax")
+def log_softmax(mb: Builder, x: Operand, *, axis: int = -1) -> Value:
+    """LOG_SOFTMAX works on the last dimension only, and the delegate does not run it."""
+    x = mb.value(x)
+    tensor, view = innermost(mb, x, axis % len(x.shape))
+    return Value(mb.run("LOG_SOFTMAX", [tensor], mb.shape(tensor)), view)
 
 
 @lower("LayerNormalization")

@@ -11,8 +11,12 @@ from ..graph import scalar, shape, sole_consumer
 from ..quantization import Quant, constant_operand, quant_of
 from .kernels import FIXED_OUTPUT, INT8, MOVES, VIEWS
 
+_DATA_INPUTS = {  # op -> how many of its inputs are activations or weights, where not all are
+    **dict.fromkeys(("Slice", "Pad", "Reshape", "ReduceMean", "Resize"), 1),
+    **dict.fromkeys(("Conv", "ConvTranspose"), 2),
+}
 _LINEAR = frozenset({"Conv", "MatMul"})
-_FUSES_ACTIVATION = frozenset({"Conv", "MatMul", "Add", "Sub", "Mul"})
+_FUSES_ACTIVATION = frozenset({"Conv", "ConvTranspose", "MatMul", "Add", "Sub", "Mul"})
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ def unit_of(node: ir.Node) -> Unit:
     if node.op_type == "MatMul" and matrix(node.inputs[1]) is not None:
         unit = _with_bias(unit)
     candidates = [unit]
-    if node.op_type in _FUSES_ACTIVATION:
+    if node.op_type in _FUSES_ACTIVATION and node.outputs[0].dtype == ir.DataType.FLOAT:
         longer = _with_activation(unit)
         if longer is not None:
             candidates.insert(0, longer)
@@ -66,16 +70,21 @@ def stored_quant(value: ir.Value | None) -> Quant | None:
             return None
         if node.op_type == "DequantizeLinear":
             return quant_of(node)
-        if node.op_type in VIEWS or (node.op_type in MOVES and len({stored_quant(v) for v in _data_inputs(node)}) == 1):
+        if node.op_type in VIEWS or (_moves(node) and len({stored_quant(v) for v in _data_inputs(node)}) == 1):
             value = node.inputs[0]
         else:
             return None
     return None
 
 
+def _moves(node: ir.Node) -> bool:
+    """Whether the node only moves or chooses elements; a Pad with another number than 0 brings that in."""
+    return node.op_type in MOVES and not (node.op_type == "Pad" and scalar(node.inputs[2]))
+
+
 def _data_inputs(node: ir.Node) -> list[ir.Value]:
     """The inputs that hold activations or weights (not shapes, axes or the bias)."""
-    count = {"Slice": 1, "Pad": 1, "Reshape": 1, "ReduceMean": 1, "Conv": 2}.get(node.op_type, len(node.inputs))
+    count = _DATA_INPUTS.get(node.op_type, len(node.inputs))
     return [v for v in node.inputs[:count] if v is not None]
 
 
@@ -109,7 +118,7 @@ def _int8_output(unit: Unit) -> Quant | None:
     inputs = [stored_quant(v) for v in _data_inputs(node)]
     if not inputs or any(q is None for q in inputs):
         return None
-    if node.op_type in MOVES:
+    if _moves(node):
         return inputs[0] if len(set(inputs)) == 1 else None
     out = _output_quant(unit.output)
     kind = "BatchMatMul" if node.op_type == "MatMul" and matrix(node.inputs[1]) is None else node.op_type

@@ -20,6 +20,8 @@ _INT8_IS_2 = frozenset(
 
 def operator_version(op: str, inputs: Sequence[Any], output: Any, options: Mapping[str, Any]) -> int:
     """The version of `op`. `inputs` and `output` have `.shape`, `.dtype` and `.quant`; `options` as in the schema."""
+    if op == "TRANSPOSE_CONV":  # its first operand is a shape; 4 is an activation fused behind a bias
+        return 4 if options.get("fusedActivationFunction") else 3
     int8 = inputs[0].dtype == np.int8
     rank = len(inputs[0].shape)
     if op == "CONV_2D":
@@ -63,6 +65,8 @@ _SINCE = {
     ("RESIZE_BILINEAR", 3): (2, 2, 0),
     ("RELU", 2): (2, 1, 0),
     ("GELU", 1): (2, 9, 0),
+    ("TRANSPOSE_CONV", 3): (2, 3, 0),
+    ("TRANSPOSE_CONV", 4): (2, 13, 0),
     ("MAXIMUM", 3): (2, 3, 0),
     ("MINIMUM", 3): (2, 3, 0),
 }

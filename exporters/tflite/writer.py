@@ -30,11 +30,11 @@ class Tensor:
 
 @dataclass
 class Operator:
-    """An operator with one output. `inputs` and `output` index the tensors; -1 is an absent optional input."""
+    """An operator. `inputs` and `outputs` index the tensors; -1 is an absent optional input."""
 
     op: str
     inputs: tuple[int, ...]
-    output: int
+    outputs: tuple[int, ...]
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -54,7 +54,19 @@ _OPTIONS = {
     "LOGISTIC": None,
     "TANH": None,
     "SQRT": None,
+    "PRELU": None,
+    "ELU": None,
+    "LOG": None,
     "RSQRT": None,
+    **dict.fromkeys(("FLOOR", "CEIL", "ROUND", "SIN", "LOG", "ATAN2")),
+    "SUM": "ReducerOptions",
+    "REDUCE_MAX": "ReducerOptions",
+    "REDUCE_MIN": "ReducerOptions",
+    "REDUCE_PROD": "ReducerOptions",
+    "TOPK_V2": "TopKV2Options",
+    "SELECT_V2": "SelectV2Options",
+    "SCATTER_ND": "ScatterNdOptions",
+    "GATHER_ND": "GatherNdOptions",
 }
 
 
@@ -62,7 +74,7 @@ def used(tensors: Sequence[Tensor], operators: Sequence[Operator], outputs: Sequ
     """The operators on which `outputs` depend, in order."""
     needed, kept = set(outputs), []
     for o in reversed(operators):
-        if o.output in needed:
+        if not needed.isdisjoint(o.outputs):
             needed.update(o.inputs)
             kept.append(o)
     return kept[::-1]
@@ -100,7 +112,7 @@ def serialize(
 
     operators = used(tensors, operators, list(outputs.values()))
     keep = sorted(
-        {i for o in operators for i in (*o.inputs, o.output) if i >= 0} | {*inputs.values(), *outputs.values()}
+        {i for o in operators for i in (*o.inputs, *o.outputs) if i >= 0} | {*inputs.values(), *outputs.values()}
     )
     size = sum(t.data.nbytes for i in keep if (t := tensors[i]).data is not None)
     if size >= _LIMIT:
@@ -115,11 +127,11 @@ def serialize(
     codes: dict[tuple[str, int], int] = {}
     ops = []
     for o in operators:
-        version = operator_version(o.op, [tensors[i] for i in o.inputs if i >= 0], tensors[o.output], o.options)
+        version = operator_version(o.op, [tensors[i] for i in o.inputs if i >= 0], tensors[o.outputs[0]], o.options)
         op = schema.OperatorT(
             opcodeIndex=codes.setdefault((o.op, version), len(codes)),
             inputs=[number.get(i, -1) for i in o.inputs],
-            outputs=[number[o.output]],
+            outputs=[number[i] for i in o.outputs],
         )
         options = _OPTIONS.get(o.op, o.op.title().replace("_", "") + "Options")
         if options is not None:

@@ -3,13 +3,18 @@ import pytest
 from edgeport.cli.console import Console
 from edgeport.cli.exit_codes import UsageError
 from edgeport.cli.inputs import Inputs, apart, generated, open_inputs, to_calibrate
+from edgeport.cli.takes import Takes
 from edgeport.models import PreprocessSpec, get_variant
+from edgeport.runtime.session import TensorSpec
 
-LENET = get_variant("lenet5")
+LENET = Takes.image(get_variant("lenet5"))
+TWO = Takes((TensorSpec("x", (1, 4, 6), "float32"), TensorSpec("ids", (2, 3), "int64")))
 
 
 def numbers(items, source="folder") -> Inputs:
-    return Inputs(source, list(items), lambda item: np.full((1, 1), item, np.float32), lambda item: bytes([item]))
+    return Inputs(
+        source, list(items), lambda item: {"x": np.full((1, 1), item, np.float32)}, lambda item: bytes([item])
+    )
 
 
 def test_take_is_evenly_spaced():
@@ -38,11 +43,11 @@ def test_what_does_not_calibrate_may_validate():
 
 
 def test_generated_inputs_look_like_images():
-    inputs = generated(PreprocessSpec(), 3, seed=0)
-    arrays = list(inputs)
+    inputs = generated(Takes.image(PreprocessSpec()), 3, seed=0)
+    arrays = [feed["image"] for feed in inputs]
     assert [array.shape for array in arrays] == [(1, 3, 224, 224)] * 3
     assert arrays[0].dtype == np.float32
-    np.testing.assert_array_equal(next(iter(inputs)), arrays[0])
+    np.testing.assert_array_equal(next(iter(inputs))["image"], arrays[0])
     assert np.abs(arrays[0] - arrays[1]).max() > 0.1
     mean, std = (np.reshape(values, (1, 3, 1, 1)) for values in (PreprocessSpec().mean, PreprocessSpec().std))
     pixels = arrays[0] * std + mean
@@ -61,7 +66,7 @@ def test_generated_calibration_is_loud(capsys):
 def test_images(given):
     inputs = open_inputs(str(given / "photos"), LENET)
     assert len(inputs) == 12
-    array = next(iter(inputs))
+    array = next(iter(inputs))["image"]
     assert (array.shape, array.dtype) == ((1, 1, 32, 32), np.float32)
     assert len(set(inputs.digests())) == 12
 
@@ -71,5 +76,41 @@ def test_npz_rows_in_any_order(given, name):
     inputs = open_inputs(str(given / name), LENET)
     wanted = np.load(given / name)["images"]
     for row in (7, 2, 9, 0):
-        np.testing.assert_array_equal(inputs.load(row), wanted[row : row + 1])
-    np.testing.assert_array_equal(np.concatenate(list(inputs)), wanted)
+        np.testing.assert_array_equal(inputs.load(row)["image"], wanted[row : row + 1])
+    np.testing.assert_array_equal(np.concatenate([feed["image"] for feed in inputs]), wanted)
+
+
+def test_generated_inputs_of_any_type():
+    first, second = generated(TWO, 2, seed=3)
+    assert {name: array.shape for name, array in first.items()} == {"x": (1, 4, 6), "ids": (2, 3)}
+    assert {array.dtype for array in first.values()} == {np.dtype(np.float32)}
+    assert set(first["ids"].ravel()) <= set(range(10))
+    assert np.abs(first["x"] - second["x"]).max() > 0.1
+    np.testing.assert_array_equal(next(iter(generated(TWO, 1, seed=3)))["x"], first["x"])
+
+
+NPZ = {  # what the arrays are -> what is said, None where they are taken
+    "all": ({"x": np.ones((5, 4, 6)), "ids": np.ones((5, 2, 3), np.int32), "labels": np.arange(5)}, None),
+    "missing": ({"x": np.ones((5, 4, 6))}, "holds no array 'ids'"),
+    "shape": ({"x": np.ones((5, 4, 7)), "ids": np.ones((5, 2, 3), int)}, r"has shape \(5, 4, 7\)"),
+    "no integers": ({"x": np.ones((5, 4, 6)), "ids": np.ones((5, 2, 3))}, "must be integers"),
+    "rows": ({"x": np.ones((5, 4, 6)), "ids": np.ones((4, 2, 3), int)}, "different numbers of rows"),
+}
+
+
+@pytest.mark.parametrize("what", NPZ)
+def test_npz_of_several_inputs(tmp_path, what):
+    arrays, said = NPZ[what]
+    np.savez(tmp_path / "feeds.npz", **arrays)
+    if said:
+        with pytest.raises(UsageError, match=said):
+            open_inputs(str(tmp_path / "feeds.npz"), TWO)
+        return
+    inputs = open_inputs(str(tmp_path / "feeds.npz"), TWO)
+    assert len(inputs) == 5
+    assert {name: array.shape for name, array in inputs.load(4).items()} == {"x": (1, 4, 6), "ids": (2, 3)}
+
+
+def test_images_for_what_is_no_image(given):
+    with pytest.raises(UsageError, match="takes no image but 'x' 1x4x6, 'ids' 2x3"):
+        open_inputs(str(given / "photos"), TWO)

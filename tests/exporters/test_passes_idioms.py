@@ -54,6 +54,6 @@ CASES = [
 def test_idiom(step, text, ops, parse, check_rewrite):
     module = importlib.import_module(f"edgeport.exporters.passes.{step}")
     model = parse(text)
-    reduce_mean = importlib.import_module("edgeport.exporters.passes.reduce_mean")
-    reduce_mean.rewrite(model.graph)  # axes stand in their one form when the idioms are looked for
+    reductions = importlib.import_module("edgeport.exporters.passes.reductions")
+    reductions.rewrite(model.graph)  # axes stand in their one form when the idioms are looked for
     check_rewrite(module, model, ops)

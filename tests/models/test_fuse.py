@@ -7,12 +7,9 @@ from edgeport.models.weights import image_like
 
 # Parameters after fusing, as the reference counts them.
 COUNTS = {
-    "fastvit_t8": 3_996_040,
-    "fastvit_sa12": 11_545_320,
     "mobileone_s0": 2_078_504,
     "mobileone_s1": 4_764_840,
     "mobileone_s4": 14_838_352,
-    "repghostnet_050": 2_306_528,
     "repvgg_a0": 8_309_384,
     "repvit_m0_9": 5_067_056,
     "repvit_m1": 5_067_056,

@@ -295,7 +295,8 @@ def topk(
     sort: bool = True,
     return_indices: bool = True,
 ):
-    values, indices = x.topk(k, axis, largest=not ascending, sorted=True)
+    """Of equal elements the first comes first."""
+    values, indices = (part.narrow(axis, 0, k) for part in x.sort(dim=axis, descending=not ascending, stable=True))
     return (values, indices) if return_indices else values
 
 

@@ -1,0 +1,73 @@
+"""120 models of timm, at least one of each of its files that holds a classifier below 100 M parameters, in float.
+
+python -m benchmarks.timm_models                  all that is not yet in docs/timm.jsonl, then docs/timm.md
+python -m benchmarks.timm_models swin_tiny_patch4_window7_224 --again
+python -m benchmarks.timm_models --failed         those that did not pass everywhere once more
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from . import matrix
+from .matrix_page import ROOT, Cell, by_key, read_results, table
+
+NAMES = (ROOT / "benchmarks" / "timm_models.txt").read_text(encoding="utf-8").split()
+RESULTS, PAGE = ROOT / "docs" / "timm.jsonl", ROOT / "docs" / "timm.md"
+TARGETS = ("tflite", "coreml", "openvino")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.timm_models",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these, of any of timm's (default: the list)")
+    parser.add_argument("--jobs", type=int, default=1, help="models at a time, one thread each (default: 1)")
+    parser.add_argument("--timeout", type=float, default=900, metavar="S", help="per model (default: 900)")
+    parser.add_argument("--again", action="store_true", help="also models that are there")
+    parser.add_argument("--failed", action="store_true", help="also models that are there, and did not pass everywhere")
+    parser.add_argument("--render", action="store_true", help="run nothing, write the page")
+    args = parser.parse_args(argv)
+    known: dict[str, bool] = {}
+    for cell in read_results(RESULTS):
+        known[cell["model"]] = known.get(cell["model"], True) and cell["passed"]
+    names = [f"timm:{name}" for name in args.names or NAMES]
+    due = [name for name in names if args.again or name not in known or (args.failed and not known[name])]
+    if not args.render:
+        matrix.run({name: dict.fromkeys(TARGETS, ("fp32",)) for name in due}, RESULTS, args.jobs, args.timeout)
+    PAGE.write_text(page(read_results(RESULTS)), encoding="utf-8")
+    return 0
+
+
+def page(cells: list[Cell]) -> str:
+    """docs/timm.md."""
+    known = by_key(cells)
+    models = sorted({cell["model"] for cell in cells})
+    passed = [name for name in models if all(known[name, target, "fp32"]["passed"] for target in TARGETS)]
+    failures = [cell for cell in cells if not cell["passed"]]
+    return "\n".join(
+        [
+            "# timm's models, in float",
+            "",
+            "Written by `python -m benchmarks.timm_models`; do not edit. `timm:NAME` with seeded random weights for",
+            f"which all tensors matter: {len(passed)} of {len(models)} pass on {', '.join(TARGETS)}. A cell is the",
+            "largest error, on crops of photographs, over the standard deviation of the outputs.",
+            "",
+            *table(["model", *TARGETS], ([name, *(shown(known[name, t, "fp32"]) for t in TARGETS)] for name in models)),
+            "",
+            *(["## What did not pass", ""] if failures else []),
+            *(f"- {cell['model']}, {cell['target']}: {cell['verdict']}" for cell in failures),
+            "",
+        ]
+    )
+
+
+def shown(cell: Cell) -> str:
+    error = cell.get("max_abs_over_std")
+    return ("" if cell["passed"] else "**fails** ") + (f"{error:.0e}" if error is not None else "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""This file expands an operator that no pass knows into ONNX's own definition of it, where ONNX has one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import onnx
+import onnx.inliner
+import onnx_ir as ir
+
+DOMAIN = "edgeport.definitions"
+
+
+def expand(model: ir.Model, unknown: Callable[[str], bool]) -> ir.Model:
+    """The model with each node whose operator is `unknown` and is a function of others replaced by those.
+
+    The model itself where there is none. Shapes behind what is new are left to be inferred.
+    """
+    if not any(unknown(node.op_type) for node in model.graph):
+        return model
+    proto = ir.to_proto(model)
+    versions = {entry.domain: entry.version for entry in proto.opset_import}
+    types = {value.name: value.type for value in (*proto.graph.input, *proto.graph.value_info, *proto.graph.output)}
+    for tensor in proto.graph.initializer:
+        types[tensor.name] = onnx.helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
+    found = 0
+    for node in proto.graph.node:
+        body = definition(node, versions[""], types) if unknown(node.op_type) and not node.domain else None
+        if body is None:
+            continue
+        node.domain = body.domain = DOMAIN
+        node.op_type = body.name = f"{body.name}_{found}"
+        proto.functions.append(body)
+        found += 1
+    if not found:
+        return model
+    proto.opset_import.add(domain=DOMAIN, version=1)
+    proto.ir_version = max(proto.ir_version, 8)  # the first with functions
+    return ir.from_proto(onnx.inliner.inline_local_functions(proto))
+
+
+def definition(node: onnx.NodeProto, version: int, types: dict[str, onnx.TypeProto]) -> onnx.FunctionProto | None:
+    """ONNX's definition of a node in its opset, in operators of that opset."""
+    try:
+        schema: Any = onnx.defs.get_schema(node.op_type, version)
+    except onnx.defs.SchemaError:
+        return None
+    named = {attribute.name for attribute in node.attribute}
+    defaults = {name: attribute.default_value for name, attribute in schema.attributes.items()}
+    node.attribute.extend(d for name, d in defaults.items() if d.name and name not in named)
+    body = None
+    if schema.has_function:
+        since = [v for v in schema.function_opset_versions if v <= version]
+        body = schema.get_function_with_opset_version(max(since)) if since else None
+    elif schema.has_context_dependent_function:
+        since = [v for v in schema.context_dependent_function_opset_versions if v <= version]
+        kinds = [types.get(name, onnx.TypeProto()).SerializeToString() for name in node.input]
+        if since:
+            arguments = (max(since), node.SerializeToString(), kinds)
+            body = schema.get_context_dependent_function_with_opset_version(*arguments)
+    if not body:
+        return None
+    function = onnx.FunctionProto()
+    function.ParseFromString(body)
+    for entry in function.opset_import:  # the body's operators mean the same in the model's opset
+        entry.version = version if not entry.domain else entry.version
+    return function

@@ -1,0 +1,123 @@
+"""This file lowers what makes or takes indices: ArgMax, TopK, Gather, ScatterND, and CumSum, Tile and Identity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import UnsupportedAttribute
+from ..number_types import narrowed
+from ..quantization import Constant
+from .builder import Builder, Operand, Value
+from .logic import converted
+from .table import lower
+from .view import View
+
+_INT32 = 2  # TensorType.INT32
+
+
+def _rows(mb: Builder, x: Operand) -> int:
+    """A tensor of the operand's logical shape, row-major."""
+    x = mb.contiguous(mb.value(x))
+    return mb.reshaped(x.tensor, x.shape)
+
+
+def _value(tensor: int, shape: Sequence[int]) -> Value:
+    return Value(tensor, View.of(shape))
+
+
+def _arg(op: str):
+    def lowering(mb: Builder, x: Operand, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0) -> Value:
+        """The kernels drop the axis, and take the first of equals."""
+        shape = (*x.shape[:axis], *x.shape[axis + 1 :])
+        inputs = [_rows(mb, x), mb.const(np.array(axis, np.int32))]
+        found = mb.run(op, inputs, shape, dtype=np.int32, outputType=_INT32)
+        kept = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
+        return _value(mb.reshaped(found, kept), kept)
+
+    return lowering
+
+
+for _onnx, _tflite in {"ArgMax": "ARG_MAX", "ArgMin": "ARG_MIN"}.items():
+    lower(_onnx)(_arg(_tflite))
+
+
+@lower("TopK")
+def top_k(mb: Builder, x: Operand, k: Constant, *, axis: int = -1, largest: int = 1, sorted: int = 1):
+    """TOPK_V2 works on the last dimension, which is the canonical one, and gives the largest, in order."""
+    count = int(k.array.reshape(()))
+    shape = (*x.shape[:-1], count)
+    tensor = _rows(mb, x)
+    inputs = [tensor, mb.const(np.array(count, np.int32))]
+    values, indices = mb.run_two("TOPK_V2", inputs, shape, (mb.tensors[tensor].dtype, np.int32))
+    return _value(values, shape), _value(indices, shape)
+
+
+@lower("Gather")
+def gather(mb: Builder, x: Operand, indices: Operand, *, axis: int = 0) -> Value:
+    """Computed indices may be negative, which GATHER does not know: they are taken modulo the size."""
+    shape = (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+    places = _places(mb, indices, x.shape[axis])
+    return _value(mb.move("GATHER", [_rows(mb, x), places], shape, axis=axis), shape)
+
+
+def _places(mb: Builder, indices: Operand, size: int | Sequence[int]) -> int:
+    """Indices as int32 from 0 to size - 1."""
+    if isinstance(indices, Constant):
+        return mb.const(narrowed(np.mod(indices.array, size), f"tflite: '{mb.target.name}'"))
+    tensor = _rows(mb, indices)
+    return mb.emit("FLOOR_MOD", [tensor, mb.const(np.array(size, np.int32))], mb.shape(tensor))
+
+
+@lower("ScatterND")
+def scatter_nd(mb: Builder, x: Operand, indices: Operand, updates: Operand, *, reduction: str = "none") -> Value:
+    """SCATTER_ND adds up in zeros. Where none of equal indices counts twice, its updates replace what stands there."""
+    if reduction not in ("none", "add"):
+        raise UnsupportedAttribute(
+            f"tflite: '{mb.target.name}' scatters by {reduction!r} to computed indices; only 'none' and 'add' work"
+        )
+    places = _places(mb, indices, x.shape[: indices.shape[-1]])
+    base, new = _rows(mb, x), _rows(mb, updates)
+    size = mb.const(np.array(x.shape, np.int32))
+    dtype = mb.tensors[base].dtype
+    if dtype == np.bool_:
+        raise UnsupportedAttribute(f"tflite: '{mb.target.name}' scatters truth values; cast them to float32")
+    scattered = mb.emit("SCATTER_ND", [places, new, size], x.shape, dtype=dtype)
+    if reduction == "add":
+        return _value(mb.run("ADD", [base, scattered], x.shape, fusedActivationFunction=0), x.shape)
+    ones = mb.const(np.ones(updates.shape, np.int32))
+    count = mb.emit("SCATTER_ND", [places, ones, size], x.shape, dtype=np.int32)
+    reached = converted(mb, count, np.bool_)
+    return _value(mb.run("SELECT_V2", [reached, scattered, base], x.shape, dtype=dtype), x.shape)
+
+
+@lower("CumSum")
+def cum_sum(mb: Builder, x: Operand, axis: Constant, *, exclusive: int = 0, reverse: int = 0) -> Value:
+    inputs = [_rows(mb, x), mb.const(np.array(int(axis.array.reshape(())), np.int32))]
+    options = {"exclusive": bool(exclusive), "reverse": bool(reverse)}
+    return _value(mb.run("CUMSUM", inputs, x.shape, **options), x.shape)
+
+
+@lower("Tile")
+def tile(mb: Builder, x: Operand, repeats: Constant) -> Value:
+    """Neighbouring dimensions that are not repeated are one: the kernel's ranks are few."""
+    counts = [int(count) for count in repeats.array]
+    shape = [size * count for size, count in zip(x.shape, counts, strict=True)]
+    merged: list[tuple[int, int]] = []  # size, repeats
+    for size, count in zip(x.shape, counts, strict=True):
+        if merged and count == 1 and merged[-1][1] == 1:
+            merged[-1] = (merged[-1][0] * size, 1)
+        else:
+            merged.append((size, count))
+    sizes, times = zip(*merged, strict=True)
+    tensor = mb.reshaped(_rows(mb, x), sizes)
+    inputs = [tensor, mb.const(np.array(times, np.int32))]
+    grown = mb.move("TILE", inputs, [size * count for size, count in zip(sizes, times, strict=True)])
+    return _value(mb.reshaped(grown, shape), shape)
+
+
+@lower("Identity")
+def identity(mb: Builder, x: Operand) -> Value:
+    """An input or a constant that is an output, too: whoever writes the output copies it."""
+    return mb.value(x)
