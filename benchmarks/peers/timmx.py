@@ -1,23 +1,23 @@
 """This file converts with timmx, whose models are timm's: the weights fit under their names."""
 
-import importlib
-import sys
 from pathlib import Path
 
 import torch
+from edgeport.cli import torchvision_on_cpu
 
 from .material import Material, Request
 
-sys.path.append(str(Path(__file__).parents[2] / "tests"))
-importlib.import_module("torchvision_on_cpu")  # before timm, which timmx imports
-timmx = importlib.import_module("timmx")
-
 
 def load(material: Material) -> str:
+    torchvision_on_cpu.declare()  # before timm, which timmx imports
+    import timmx  # noqa: F401  # imports are no part of a conversion
+
     return material.model
 
 
 def convert(name: str, request: Request) -> Path:
+    import timmx
+
     options = {"checkpoint": request.material.weights, "output": request.artifact, "mode": request.precision}
     if request.precision == "int8":
         rows = request.folder / "calibration.pt"
