@@ -1,5 +1,6 @@
 """This file makes a virtual environment for each peer, from the list in requirements/ that bears its name."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -33,7 +34,8 @@ def python(peer: str) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     install = [interpreter, "-m", "pip", "install", "--quiet", "--no-deps", "--requirement", wanted]
-    done = subprocess.run(install, cwd=ROOT, capture_output=True, text=True)
+    own = {**os.environ, "PIP_REQUIRE_VIRTUALENV": "1"}  # never into the interpreter that the environment is made from
+    done = subprocess.run(install, cwd=ROOT, env=own, capture_output=True, text=True)
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         raise NotInstalled((errors or done.stderr.splitlines() or ["pip fails without a word"])[0])
