@@ -30,7 +30,10 @@ medians. Only their ratios mean something: other work may have run beside them.
 - **ratio**: the peer's time over ours, so above 1 edgeport's artifact is the faster one
 - **partitions**: those of the XNNPACK delegate, and after the + how many operators are in none
 - **CPU s**: of the conversion (with calibration, where it is int8), in brackets of the whole process with its imports
-- **memory**: the peak of the process, and in brackets what the conversion adds to what was there before\
+- **memory**: the peak of the process, and in brackets what the conversion adds to what was there before
+
+A conversion from PyTorch (ours, litert_torch, timmx) includes `torch.export`; one from the ONNX file does not. What a
+converter imports only while it converts counts as conversion.\
 """
 
 
