@@ -23,10 +23,10 @@ Written by `python -m benchmarks.peers`; do not edit. Every peer has a virtual e
 list in `benchmarks/peers/requirements`, and gets the same model: the PyTorch module, or the ONNX file that
 `edgeport export --target onnx` writes of it, with seeded random weights for which all tensors matter, and the same 48
 crops of photographs for calibration. Errors are against PyTorch on crops of other photographs. All artifacts of a model
-in one format are timed in one process by the same runtime on one thread, a round of each after the other; figures are
-medians. Only their ratios mean something: other work may have run beside them.
+in one format are timed in one process by the same runtime on one thread, a round of each after the other.
 
 - **max error**: the largest, in standard deviations of the output
+- **ms**: the median CPU time of a run, which on one thread is what it takes on a machine that does nothing else
 - **ratio**: the peer's time over ours, so above 1 edgeport's artifact is the faster one
 - **partitions**: those of the XNNPACK delegate, and after the + how many operators are in none
 - **CPU s**: of the conversion (with calibration, where it is int8), in brackets of the whole process with its imports
@@ -110,7 +110,7 @@ def quotient(facts: Facts, ours: Facts, field: str) -> float | None:
 def ratio(model: str, format_: str, precision: str, peer: str, known: Results) -> float | None:
     """The median time of a peer's artifact over ours."""
     latencies = known.timings.get((model, format_), {}).get("latencies", {})
-    return quotient(latencies.get(f"{precision} {peer}", {}), latencies.get(f"{precision} {OURS}", {}), "median_ms")
+    return quotient(latencies.get(f"{precision} {peer}", {}), latencies.get(f"{precision} {OURS}", {}), "cpu_ms")
 
 
 def mean(ratios: Sequence[float | None]) -> str:
@@ -135,7 +135,7 @@ def latency(known: Results) -> Iterable[str]:
         if format_ != "tflite":
             continue
         times = {
-            peer: facts["latencies"][f"{FP32} {peer}"]["median_ms"]
+            peer: facts["latencies"][f"{FP32} {peer}"]["cpu_ms"]
             for peer in PEERS
             if f"{FP32} {peer}" in facts["latencies"] and agrees(known.cells[model, format_, FP32, peer])
         }
