@@ -3,8 +3,8 @@
     python -m benchmarks.peers.timing MODEL MATERIAL RUNS LABEL=ARTIFACT...
 
 Of a .tflite only the interpreter's own work is timed, with its input in place: files take NCHW or NHWC, and which of
-them an app has at hand is not known here. Beside the time on the clock stands the CPU time: on one thread that is what a
-run takes on a machine that does nothing else, and it stays true on one that does.
+them an app has at hand is not known here. Beside the time on the clock stands the CPU time: on one thread that is what
+a run takes on a machine that does nothing else, and it stays true on one that does.
 """
 
 import json
