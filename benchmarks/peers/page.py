@@ -180,7 +180,7 @@ def detail(facts: Facts, known: Results) -> list[str]:
         *names,
         error if agrees(facts) else f"**{error}**",
         "" if facts["snr_db"] is None else f"{facts['snr_db']:.1f}",
-        f"{time['median_ms']:.2f}" if time else "",
+        f"{time['cpu_ms']:.2f}" if time else "",
         f"{over:.2f}" if over else "",
         f"{facts['size_bytes'] / 1e6:.1f}",
         str(facts["ops"]),
