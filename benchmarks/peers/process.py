@@ -37,9 +37,11 @@ def answer(python: Path, module: str, arguments: Sequence[object], *, timeout_s:
     try:
         out, err = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired as e:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
         raise Failed(f"not done after {timeout_s:g} s") from e
+    finally:  # also where somebody interrupts us: its group has not heard of that
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
     if process.returncode < 0:
         raise Failed(f"ended by {signal.Signals(-process.returncode).name}")
     if process.returncode:
