@@ -6,15 +6,15 @@ tests/conformance.json and docs/conformance.md; test_conformance.py runs them ag
 
 from __future__ import annotations
 
+import argparse
 import collections
 import functools
 import json
 import multiprocessing
-import sys
+import re
 import tempfile
 import warnings
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ import onnx_ir as ir
 TABLE = Path(__file__).with_name("conformance.json")
 PAGE = Path(__file__).parents[1] / "docs" / "conformance.md"
 TARGETS = ("tflite", "coreml", "openvino")
-WORKERS = 3  # processes
+SAVED_EVERY = 50  # cases
 WARM_UP = "relu"
 START_S = 600
 LIMIT_S = 60  # of one case on one target
@@ -66,16 +66,23 @@ NOT_COUNTED = (  # operators of training, text, sequences and trees, and what is
     | {"Bernoulli", "RandomUniformLike", "SplitToSequence", "SequenceInsert", "SequenceMap", "SequenceEmpty"}
     | {"OptionalHasElement", "OptionalGetElement", "SequenceLength", "ConcatFromSequence"}
 )
+DEFINITION = re.compile(r"_expanded(_ver\d+)?$")  # the names of cases whose operator is written as ONNX defines it
 
 
 @functools.cache
 def cases() -> dict[str, Any]:
     """name -> onnx's TestCase, in its order, of those that count; without the prefix `test_`."""
+    return {name.removeprefix("test_"): case for name, case in collected().items() if counts(case.model)}
+
+
+@functools.cache
+def collected() -> dict[str, Any]:
+    """All of onnx's node tests, by their names."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from onnx.backend.test.case.node import collect_testcases
 
-        return {case.name.removeprefix("test_"): case for case in collect_testcases(None) if counts(case.model)}
+        return {case.name: case for case in collect_testcases(None)}
 
 
 def counts(model: onnx.ModelProto) -> bool:
@@ -94,12 +101,7 @@ def prepared(case: Any) -> tuple[ir.Model, dict[str, np.ndarray], list[np.ndarra
     model.CopyFrom(case.model)
     inputs, outputs = ([_array(item) for item in part] for part in case.data_sets[0])
     feeds = {value.name: array for value, array in zip(model.graph.input, inputs, strict=False)}
-    fixed = {
-        name
-        for node in model.graph.node
-        for index, name in enumerate(node.input)
-        if index in PARAMETERS.get(node.op_type, (1,) if node.op_type.startswith("Reduce") else ())
-    }
+    fixed = parameters(model) | parameters(collected()[DEFINITION.sub("", case.name)].model)
     if len(fixed & feeds.keys()) == len(feeds):  # something has to be left to compute
         fixed = set()
     for name in fixed & feeds.keys():
@@ -112,6 +114,16 @@ def prepared(case: Any) -> tuple[ir.Model, dict[str, np.ndarray], list[np.ndarra
         for size in array.shape:
             value.type.tensor_type.shape.dim.add().dim_value = size
     return ir.from_proto(model), feeds, outputs
+
+
+def parameters(model: onnx.ModelProto) -> set[str]:
+    """The names of what a vision model knows when it is exported."""
+    return {
+        name
+        for node in model.graph.node
+        for index, name in enumerate(node.input)
+        if index in PARAMETERS.get(node.op_type, (1,) if node.op_type.startswith("Reduce") else ())
+    }
 
 
 def _array(item: Any) -> np.ndarray:
@@ -288,30 +300,33 @@ def page(table: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(patterns: list[str]) -> None:
+def main() -> None:
     """All cases, or those whose name holds one of the patterns while the table's other rows stay."""
-    table = json.loads(TABLE.read_text()) if patterns else {}
-    names = [name for name in cases() if not patterns or any(pattern in name for pattern in patterns)]
-    idle = [Worker() for _ in range(WORKERS)]
-
-    def ends(name: str) -> dict[str, str]:
-        worker = idle.pop()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("patterns", nargs="*", help="of the cases to run; all without")
+    parser.add_argument("--from", dest="first", help="the case at which a run that was cut off goes on")
+    arguments = parser.parse_args()
+    table = json.loads(TABLE.read_text()) if arguments.patterns or arguments.first else {}
+    names = list(cases())
+    names = names[names.index(arguments.first) if arguments.first else 0 :]
+    names = [name for name in names if not arguments.patterns or any(p in name for p in arguments.patterns)]
+    worker = Worker()
+    for i, name in enumerate(names):
         row = {target: worker.ask(name, target) for target in TARGETS}
-        idle.append(worker)
-        return row
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        for name, row in zip(names, pool.map(ends, names), strict=True):
-            table.pop(name, None)
-            table |= table_of({name: row})
-            if table.get(name):
-                print(name, table[name], flush=True)
-    for worker in idle:
-        worker.close()
-    table = {name: table[name] for name in cases() if name in table}
-    TABLE.write_text(json.dumps(table, indent=0) + "\n")
+        table.pop(name, None)
+        table |= table_of({name: row})
+        if name in table:
+            print(name, table[name], flush=True)
+        if i % SAVED_EVERY == 0:
+            save(table)
+    worker.close()
+    save(table)
     PAGE.write_text(page(table))
 
 
+def save(table: Mapping[str, Any]) -> None:
+    TABLE.write_text(json.dumps({name: table[name] for name in cases() if name in table}, indent=0) + "\n")
+
+
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
