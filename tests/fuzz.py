@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx_ir as ir
-from conformance import TARGETS, outputs_of
+from conformance import outputs_of
+from conformance_page import TARGETS
 from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.errors import ExportError
 from edgeport.runtime.session import ArtifactError

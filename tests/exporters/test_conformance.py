@@ -3,7 +3,9 @@
 import json
 
 import pytest
-from conformance import TABLE, TARGETS, cases, listed, page, run
+from conformance import PAGE, TABLE, run
+from conformance_page import TARGETS, listed, page
+from node_tests import cases
 
 TURNS = 12  # of which the usual run takes one
 
@@ -31,6 +33,4 @@ def test_nothing_that_we_write_is_silently_wrong(table):
 
 
 def test_the_page_is_the_table(table):
-    from conformance import PAGE
-
     assert PAGE.read_text() == page(table)
