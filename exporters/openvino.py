@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import onnx
 import onnx_ir as ir
 
 from .errors import ExportError
 from .model_api import SECTION, model_info
 from .onnx_file import halve, to_proto
+from .openvino_faults import write_around
 
 OURS = "edgeport"  # our facts, as JSON, in rt_info
 
@@ -31,7 +31,7 @@ def convert(
     """
     metadata = metadata or {}
     proto = to_proto(model)
-    squeeze_scalars(proto.graph)
+    write_around(proto.graph)
     if compress_to_fp16:
         halve(proto.graph)
     ov = _openvino()
@@ -50,16 +50,6 @@ def convert(
     path = directory / f"{name}.xml"
     ov.save_model(network, path, compress_to_fp16=False)  # done, and with more care
     return path
-
-
-def squeeze_scalars(graph: onnx.GraphProto) -> None:
-    """Reshape(x, no axes) -> Squeeze(x): behind a MatMul OpenVINO's CPU plugin (2026.4) crashes on such a Reshape."""
-    scalars = {tensor.name for tensor in graph.initializer if list(tensor.dims) == [0]}
-    for node in graph.node:
-        if node.op_type == "Reshape" and node.input[1] in scalars:
-            node.op_type = "Squeeze"
-            del node.input[1:]
-            del node.attribute[:]
 
 
 def _openvino():
