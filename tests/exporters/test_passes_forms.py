@@ -155,6 +155,12 @@ CASES = [  # pass, graph, ops afterwards
     ("explicit_attributes", "float[2,3] x => float[2,3] y | y = Softmax(x)", "Softmax"),
     ("explicit_attributes", "float[2,3] x => float[2,3] y | y = HardSigmoid(x)", "HardSigmoid"),
     ("explicit_attributes", "float[2,3] x => float[2,3] y | y = Softmax <axis=1> (x)", None),
+    ("variadic", "float[2,3] x => float[2,3] y | e = Constant <value = float[2,0] {}> () y = Concat <axis=1> (x, e)", "Concat"),
+    ("no_ops", "float[2,3] x => float[2,3] y, bool[2,3] m | y, m = Dropout(x)", "Identity Identity"),
+    ("integer_ends", "float[2,3] x => uint8[2,3] y | s = Constant <value_float = 0.02> () z = Constant <value = uint8 {100}> () y = QuantizeLinear(x, s, z)", "Div Round Add Clip Cast"),
+    ("integer_ends", "float[2,3] x => int8[2,3] y | s = Constant <value_floats = [0.02, 0.03, 0.01]> () z = Constant <value = int8[3] {0,3,-9}> () y = QuantizeLinear <axis=1> (x, s, z)", "Div Round Add Clip Cast"),
+    ("integer_ends", "float[2,3] x => uint8[2,3] y | s = Constant <value_float = 0.02> () z = Constant <value = uint8 {100}> () r = Sigmoid(x) y = QuantizeLinear(r, s, z)", "Sigmoid QuantizeLinear DequantizeLinear Div Round Add Clip Cast"),
+    ("integer_ends", "float[2,3] x => float[2,3] y | s = Constant <value_float = 0.02> () z = Constant <value = uint8 {100}> () q = QuantizeLinear(x, s, z) y = DequantizeLinear(q, s, z)", None),
 ]  # fmt: skip
 
 
