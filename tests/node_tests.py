@@ -43,6 +43,7 @@ SIZED_BY_DATA = {"Compress", "NonMaxSuppression", "NonZero", "Unique", "Range", 
     "HammingWindow",
     "HannWindow",
 }
+OTHER_TYPE = "its first input is not of real numbers"
 DEFINITION = re.compile(
     r"_expanded(_ver\d+)?$"
 )  # how the names of cases end whose operator is written as its definition
@@ -89,7 +90,7 @@ def not_counted(name: str) -> str | None:
     case = cases()[name]
     inputs, outputs = ([array(item) for item in part] for part in case.data_sets[0])
     if not inputs or inputs[0].dtype.kind != "f":
-        return "its first input is not of real numbers"
+        return OTHER_TYPE
     if not all(a.size for a in (*inputs, *outputs)):
         return "a value of it is empty"
     if any(trains(node, case) for node in case.model.graph.node):
