@@ -62,7 +62,7 @@ def infer(model: ir.Model, path: Path) -> None:
         with light(model):
             proto = ir.to_proto(model)
             inferred = onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=True, data_prop=True)
-    except onnx.shape_inference.InferenceError as e:
+    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError, TypeError) as e:
         raise ModelFileError(f"{path}: contradicts itself ({_sentence(e)})") from e
     infos = (*inferred.graph.value_info, *inferred.graph.output)
     shapes = {info.name: ir.from_proto(info).shape for info in infos}

@@ -20,6 +20,8 @@ def rewrite(graph: ir.Graph) -> int:
 
 
 def without_empty(node: ir.Node) -> ir.Value | None:
+    if None in node.inputs:
+        return None
     kept = [value for value in node.inputs if 0 not in shape(value)]
     if not kept or len(kept) == len(node.inputs):
         return None
@@ -28,7 +30,7 @@ def without_empty(node: ir.Node) -> ir.Value | None:
 
 
 def in_pairs(node: ir.Node) -> ir.Value | None:
-    if node.op_type in ("Max", "Min") and len(node.inputs) == 2:
+    if None in node.inputs or (node.op_type in ("Max", "Min") and len(node.inputs) == 2):
         return None
 
     def pair(a: ir.Value, b: ir.Value) -> ir.Value:

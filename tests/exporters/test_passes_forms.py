@@ -115,6 +115,8 @@ CASES = [  # pass, graph, ops afterwards
     ("normalizations", "float[2,5,6] x, float[6] c => float[2,5,6] y | y = LayerNormalization (x, c)", "LayerNormalization"),
     ("normalizations", "float[2,5,6] x, float[5,6] c, float[5,6] cb => float[2,5,6] y | y = LayerNormalization <axis=1> (x, c, cb)", "ReduceMean Sub Mul ReduceMean Add Sqrt Div Mul Add"),
     ("normalizations", "float[2,5,6] x, float[6] c, float[6] cb => float[2,5,6] y, float[2,5,1] m, float[2,5,1] s | y, m, s = LayerNormalization (x, c, cb)", "ReduceMean Sub Mul ReduceMean Add Sqrt Div Div Mul Add"),
+    ("normalizations", "float[2,5,6] x, float[6] c, float[2,1,1] cb => float[2,5,6] y | y = LayerNormalization (x, c, cb)", "LayerNormalization Mul Add"),
+    ("normalizations", "float[2,5,6] x, float[6] c, float[5,1] b => float[2,5,6] y | y = LayerNormalization (x, c, b)", "LayerNormalization Mul Add"),
     ("resize", "float[1,2,4,6] x => float[1,2,8,12] y | s = Constant <value_ints=[1,2,8,12]> () y = Resize (x,,,s)", "Resize"),
     ("resize", "float[1,2,4,6] x => float[1,2,2,3] y | s = Constant <value_ints=[1,2,2,3]> () y = Resize (x,,,s)", "Slice"),
     ("resize", 'float[1,4,6,2] x => float[1,8,12,2] y | s = Constant <value_ints=[1,8,12,2]> () y = Resize <mode="linear"> (x,,,s)', "Transpose Resize Transpose"),
