@@ -61,7 +61,7 @@ def infer(model: ir.Model, path: Path) -> None:
     try:
         with light(model):
             proto = ir.to_proto(model)
-            inferred = onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=True, data_prop=True)
+            inferred = onnx.shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True)
     except (onnx.shape_inference.InferenceError, RuntimeError, ValueError, TypeError) as e:
         raise ModelFileError(f"{path}: contradicts itself ({_sentence(e)})") from e
     infos = (*inferred.graph.value_info, *inferred.graph.output)

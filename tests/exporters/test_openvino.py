@@ -131,6 +131,12 @@ FAULTS = {  # what the CPU plugin gets wrong unless the graph is written around 
         np.ones((1, 3), np.float32),
         6,
     ),
+    "a constant behind a reduction": (
+        "agraph (float[2,3,2] x) => (float[2,3,1] y) { r = ReduceSum (x, last) s = Sigmoid (r) y = Add (s, c) }",
+        {"last": [2], "c": np.array([[1], [2], [3]], np.float32)},
+        np.zeros((2, 3, 2), np.float32),
+        [[[1.5], [2.5], [3.5]]] * 2,
+    ),
     "a row that is masked as a whole": (
         "agraph (float[2,3] x) => (float[2,3] y) "
         "{ s = Softmax (x) m = ReduceMax (x, last) e = Equal (m, low) y = Where (e, zero, s) }",
