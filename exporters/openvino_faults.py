@@ -5,7 +5,7 @@ Equal(ReduceMax(x), -inf) -> Equal(ReduceMin(Cast(Equal(x, -inf))), 1): it reduc
 of float32, so that a row of attention that is masked as a whole is NaN instead of 0.
 Mul | Add | Sub | Div(Reduce...(x) of three axes, c of (n, 1)) -> the same with c repeated to the result's shape: fused
 into the reduction, it takes the numbers of c along another axis.
-""""""
+"""
 
 from __future__ import annotations
 
@@ -72,9 +72,7 @@ def repeat_constants(graph: onnx.GraphProto) -> None:
                     node.input[index] = whole
 
 
-def is_reduced(
-    name: str, shape: list[int], shapes: dict[str, list[int]], makers: dict[str, onnx.NodeProto]
-) -> bool:
+def is_reduced(name: str, shape: list[int], shapes: dict[str, list[int]], makers: dict[str, onnx.NodeProto]) -> bool:
     """Whether a value of the shape is that of a reduction, or of operators element by element behind one."""
     node = makers.get(name)
     while node is not None and shapes.get(node.output[0]) == shape:
