@@ -50,6 +50,7 @@ def job_of(name: str, photographs: Path, precision: str) -> Job:
         seed=SEED,
         calibration_data=str(photographs / "calibration"),
         validation_data=str(photographs / "validation"),
+        benchmark=not name.startswith("timm:"),
         num_runs=15,
         warmup_runs=3,
     )

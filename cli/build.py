@@ -9,12 +9,14 @@ from ..exporters.atomic import Staging
 from ..exporters.manifest import Manifest
 from ..runtime.benchmark import Latency, benchmark, peak_rss_mb
 from ..runtime.compare import Agreement, compare
-from ..runtime.session import Session, manifest_path, open_session
+from ..runtime.session import Session, manifest_path
+from . import budget
 from .console import Console
 from .description import embedded, manifest
-from .job import Job, Result
-from .pixels import PixelFed, takes_image
-from .preparation import NUM_CORRECTING, OBSERVER, Prepared
+from .int8 import Int8
+from .job import Job, Result, Spent
+from .pixels import opened
+from .preparation import Prepared
 from .targets import Recipe, Target
 
 if TYPE_CHECKING:
@@ -32,12 +34,23 @@ class Draft:
     seconds: dict[str, float]
 
 
-def build(job: Job, target: Target, prepared: Prepared, staging: Staging, console: Console) -> tuple[Result, ...]:
+def build(
+    job: Job, target: Target, prepared: Prepared, staging: Staging, console: Console
+) -> tuple[tuple[Result, ...], Spent | None]:
     """Makes and publishes the artifacts of one target; the one that was asked for comes last."""
-    drafts = {
-        precision: draft(job, target, precision, prepared, staging, console, dict(prepared.seconds))
-        for precision in job.precisions
-    }
+    drafts: dict[str, Draft] = {}
+    spent = None
+    for precision in job.precisions:
+        seconds = dict(prepared.seconds)
+        if precision != "int8":
+            drafts[precision] = draft(job, target, precision, prepared.graph, prepared, staging, console, seconds)
+        elif prepared.carries:
+            graph = carried(target, prepared, console, seconds)
+            drafts[precision] = draft(job, target, precision, graph, prepared, staging, console, seconds)
+        else:
+            twin = drafts["fp32"].session if "fp32" in drafts else None
+            int8 = Int8(target, prepared, console, seconds)
+            drafts[precision], spent = quantized(job, int8, twin, staging)
     latencies = timed(job, target, drafts, prepared, console) if job.benchmark else {}
     for made in drafts.values():
         made.session.close()
@@ -45,6 +58,39 @@ def build(job: Job, target: Target, prepared: Prepared, staging: Staging, consol
     return tuple(
         result(job, made, latencies.get(precision), latencies.get("fp32"), staging.destination)
         for precision, made in drafts.items()
+    ), spent
+
+
+def quantized(job: Job, int8: Int8, twin: Session | None, staging: Staging) -> tuple[Draft, Spent | None]:
+    """The int8 artifact, within its budget where there is one; `twin` is its float one's session."""
+    target, prepared, console = int8.target, int8.prepared, int8.console
+    if prepared.judge is None:
+        kept = int8.named(job.keep_float)
+        made = draft(job, target, "int8", int8.graph(kept), prepared, staging, console, int8.seconds)
+        return dataclasses.replace(
+            made, manifest=dataclasses.replace(made.manifest, kept_float=tuple(sorted(kept)))
+        ), None
+    judge = prepared.judge
+    search, graph = budget.spend(job, int8, recipe(job, prepared, "int8"), judge, staging, twin)
+    kept = search.chosen.kept
+    made = draft(job, target, "int8", graph, prepared, staging, console, int8.seconds)
+    verdict = judge.verdict(made.session, search)
+    marked = made.manifest.verdict
+    if not verdict.met:
+        over = f"over budget: {verdict.problem}"
+        marked = f"{marked}; {over}" if marked.startswith("fail") else over
+    facts = dataclasses.replace(made.manifest, kept_float=tuple(sorted(kept)), budget=verdict, verdict=marked)
+    return dataclasses.replace(made, manifest=facts), budget.spent(search, judge, verdict)
+
+
+def recipe(job: Job, prepared: Prepared, precision: str) -> Recipe:
+    """What the converter has to know."""
+    return Recipe(
+        precision=precision,
+        metadata=embedded(prepared, precision),
+        input_layout=job.input_layout,
+        image_input=job.image_input,
+        coreml_target=job.coreml_target or COREML_TARGET,
     )
 
 
@@ -52,55 +98,22 @@ def draft(
     job: Job,
     target: Target,
     precision: str,
+    graph: "ir.Model",
     prepared: Prepared,
     staging: Staging,
     console: Console,
     seconds: dict[str, float],
 ) -> Draft:
     """One artifact, lowered and compared with the reference."""
-    recipe = Recipe(
-        precision=precision,
-        metadata=embedded(prepared, precision),
-        input_layout=job.input_layout,
-        image_input=job.image_input,
-        coreml_target=job.coreml_target or COREML_TARGET,
-    )
     what, name = f"{target.name} {precision}", f"{prepared.subject.name}_{precision}{target.ending}"
-    graph = prepared.graph
-    if precision == "int8":
-        make = carried if prepared.carries else quantized
-        graph = make(target, prepared, console, seconds)
+    how = recipe(job, prepared, precision)
     with console.stage(f"{what}: lower", seconds, "lower"), staging.making(name) as path:
-        target.write(graph, path, recipe)
+        target.write(graph, path, how)
     with console.stage(f"{what}: write", seconds, "write"):
         staging.sync(name)
-    session = opened(path, job, prepared)
+    session = opened(path, prepared.subject.takes.preprocess, job.threads)
     agreement = validated(session, what, prepared, console, seconds) if job.validate else None
-    return Draft(manifest(target, recipe, prepared, path, session, agreement), session, seconds)
-
-
-def quantized(target: Target, prepared: Prepared, console: Console, seconds: dict[str, float]) -> "ir.Model":
-    """The graph with int8 written into it, by the target's scheme from the statistics that all targets share.
-
-    Biases are corrected for what the target rounds: corrected for another one they are worse than not at all (a
-    MobileViT-XS for OpenVINO: 26.9 dB, 21.8 with TFLite's biases, 24.5 with none corrected).
-    """
-    from .. import quantize
-
-    assert prepared.statistics is not None
-    assert prepared.calibration is not None
-    scheme, inputs = getattr(quantize, target.scheme), prepared.calibration.take(NUM_CORRECTING)
-    with console.stage(f"{target.name}: plan int8", seconds, "calibrate"):
-        rewritten, statistics = scheme.rewrite(prepared.graph, prepared.statistics)
-        plan = quantize.plan(rewritten, statistics, scheme, observer=OBSERVER)
-        graph = rewritten
-    if prepared.effort == "high":
-        with console.stage(f"{target.name}: round the weights", seconds, "calibrate", len(inputs)) as advance:
-            graph = quantize.round_weights(graph, plan, inputs.feeds(), progress=advance)
-    if prepared.effort != "fast":
-        with console.stage(f"{target.name}: correct the biases", seconds, "calibrate"):
-            graph = quantize.correct_biases(graph, plan, inputs.feeds(), reference=rewritten)
-    return quantize.apply(graph, plan)
+    return Draft(manifest(target, how, prepared, path, session, agreement), session, seconds)
 
 
 def carried(target: Target, prepared: Prepared, console: Console, seconds: dict[str, float]) -> "ir.Model":
@@ -112,13 +125,6 @@ def carried(target: Target, prepared: Prepared, console: Console, seconds: dict[
     for sentence in said:
         console.warn(sentence)
     return graph
-
-
-def opened(path: Path, job: Job, prepared: Prepared) -> Session:
-    """The artifact's session, fed with normalised arrays whatever it takes."""
-    session = open_session(path, threads=job.threads)
-    preprocess = prepared.subject.takes.preprocess
-    return PixelFed(session, preprocess) if preprocess and takes_image(session) else session
 
 
 def validated(

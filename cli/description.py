@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..exporters.manifest import Artifact, Input, Manifest, Output
-from ..runtime.compare import Agreement, judge
+from ..runtime.compare import Agreement, verdict
 from ..runtime.session import Session
 from .preparation import Prepared
 from .subject import Subject
@@ -80,7 +80,9 @@ def manifest(
         agreement=figures(agreement),
         validation=f"{validation.source}, {len(validation)} inputs" if agreement else None,
         delegate_partitions=partitions(path),
-        verdict=judge(agreement, recipe.precision) if agreement else NOT_VALIDATED,
+        verdict=verdict(agreement, recipe.precision, prepared.reference, validation.feeds())
+        if agreement
+        else NOT_VALIDATED,
     )
 
 

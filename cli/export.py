@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from . import options
 from .console import Console, table
 from .exit_codes import BUG
-from .job import ALL, COREML_TARGETS, PRECISIONS, TARGETS, Job
+from .job import ALL, COREML_TARGETS, NUM_JUDGING, NUM_VALIDATION, PRECISIONS, TARGETS, Job
 
 if TYPE_CHECKING:
     from .job import Outcome, Result
@@ -64,7 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="default",
         help="of int8: ranges only; biases corrected too; weights rounded layer by layer too (a minute or more)",
     )
-    options.add_validation(parser)
+    options.add_budget(parser)
+    most = f"at most so many (default: {NUM_VALIDATION}; {NUM_JUDGING} where there is a budget)"
+    options.add_validation(parser, None, most)
     parser.add_argument("--output-dir", default="artifacts", metavar="DIR", help="artifacts go to DIR/MODEL/")
     options.add_timing(parser)
     parser.add_argument("--no-validate", dest="validate", action="store_false", help="do not compare with PyTorch")
@@ -79,7 +81,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     shared = list(console.warnings)
     values = [told(outcome, shared, console) for outcome in outcomes]
     rows = [row for outcome in outcomes for row in map(cells, outcome.results)]
-    console.result(values if job.target == ALL else values[0], table(HEADER, rows))
+    tables = [table(HEADER, rows), *(outcome.spent.table for outcome in outcomes if outcome.spent)]
+    console.result(values if job.target == ALL else values[0], "\n\n".join(tables))
     codes = {outcome.code for outcome in outcomes}
     return BUG if BUG in codes else max(codes)
 
@@ -92,6 +95,8 @@ def told(outcome: "Outcome", warnings: list[str], console: Console) -> dict:
         slow = f"{asked.target}: int8 is SLOWER than fp32 on this machine: {asked.ratio:.2f} of its time"
         console.warn(slow)
         value["warnings"] = [*warnings, slow]
+    if outcome.spent:
+        value |= {name: getattr(outcome.spent, name) for name in ("budget", "kept_float", "frontier")}
     if len(outcome.results) > 1:
         value["fp32"] = dataclasses.asdict(outcome.results[0])
     return value

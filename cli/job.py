@@ -6,6 +6,8 @@ from dataclasses import dataclass
 ALL = "all"
 TARGETS = ("tflite", "openvino", "coreml", "onnx")  # targets.py says what each is; this much is for `--help`
 PRECISIONS = ("fp32", "fp16", "int8")
+BUDGETS = ("max_drop", "min_agreement", "min_snr")
+NUM_VALIDATION, NUM_JUDGING = 50, 200
 COREML_TARGETS = ("iOS16", "iOS17", "iOS18")
 
 
@@ -27,9 +29,14 @@ class Job:
     calibration_data: str | None = None
     num_calibration_samples: int | None = None
     effort: str = "default"
+    keep_float: Sequence[str] = ()
+    max_drop: float | None = None
+    min_agreement: float | None = None
+    min_snr: float | None = None
+    budget_steps: int = 16
     validation_data: str | None = None
     feeds: str | None = None
-    num_validation_samples: int = 50
+    num_validation_samples: int | None = None
     output_dir: str = "artifacts"
     num_runs: int = 50
     warmup_runs: int = 5
@@ -42,6 +49,17 @@ class Job:
     def targets(self) -> tuple[str, ...]:
         """The names of the targets that are built."""
         return TARGETS if self.target == ALL else (self.target,)
+
+    @property
+    def budget(self) -> tuple[str, float] | None:
+        """(which, limit) of the accuracy budget, None where there is none."""
+        goals = ((name, getattr(self, name)) for name in BUDGETS)
+        return next(((name, limit) for name, limit in goals if limit is not None), None)
+
+    @property
+    def samples(self) -> int:
+        """How many inputs validate at most: a budget of a few per cent needs some to tell."""
+        return self.num_validation_samples or (NUM_JUDGING if self.budget else NUM_VALIDATION)
 
     @property
     def precisions(self) -> tuple[str, ...]:
@@ -72,11 +90,29 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Spent:
+    """What came of an accuracy budget.
+
+    Attributes:
+        budget: manifest.Budget as a dict.
+        kept_float: the units that are float for its sake.
+        frontier: a dict for each step of the search.
+        table: the same for people.
+    """
+
+    budget: dict[str, float | str]
+    kept_float: tuple[str, ...]
+    frontier: list[dict]
+    table: str
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What came of one target: its artifacts, the one that was asked for last, and the exit code that it asks for."""
 
     results: tuple[Result, ...]
     code: int
+    spent: "Spent | None" = None
 
     @property
     def asked(self) -> Result:

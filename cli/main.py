@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import benchmark, doctor, export, info, validate, weights
+from . import benchmark, debug, doctor, export, info, validate, weights
 from . import list as list_
 from .exit_codes import BUG, MEANING, exit_code
 
@@ -13,6 +13,7 @@ VERBS = (
     export,
     validate,
     benchmark,
+    debug,
     list_,
     info,
     weights,

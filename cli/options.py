@@ -1,6 +1,7 @@
 """This file holds the options and values that more than one verb understands."""
 
 import argparse
+import math
 
 
 def positive(text: str) -> int:
@@ -55,15 +56,67 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_validation(parser: argparse.ArgumentParser) -> None:
-    """What the reference and the artifact are compared on."""
+def at_least(text: str) -> float:
+    """A number of at least 0."""
+    return _number(text, 0, math.inf)
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    return _number(text, 0, 1)
+
+
+def _number(text: str, low: float, high: float) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not low <= number <= high or math.isinf(number):
+        limits = f"of at least {low}" if math.isinf(high) else f"from {low} to {high}"
+        raise argparse.ArgumentTypeError(f"must be a number {limits}, not {text!r}")
+    return number
+
+
+def add_budget(parser: argparse.ArgumentParser) -> None:
+    """What int8 may cost in accuracy."""
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument(
+        "--max-drop",
+        type=share,
+        metavar="SHARE",
+        help="int8: return units to float until top-1 falls by at most so much (0.01: one point) against the float "
+        "model, on --validation-data with a folder for each class",
+    )
+    budget.add_argument(
+        "--min-agreement",
+        type=share,
+        metavar="SHARE",
+        help="the same, until top-1 is the float model's on so many of the validation inputs (0.99)",
+    )
+    budget.add_argument(
+        "--min-snr", type=at_least, metavar="DB", help="the same, until the outputs' SNR is so many decibels"
+    )
+    parser.add_argument(
+        "--budget-steps", type=positive, default=16, metavar="N", help="steps that the search may take to get there"
+    )
+    parser.add_argument(
+        "--keep-float",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="int8: keep modules or values of this name in float (* and ? as in file names; may be repeated)",
+    )
+
+
+def add_validation(parser: argparse.ArgumentParser, count: int | None = 50, most: str = "at most so many") -> None:
+    """What the reference and the artifact are compared on: at most `count` inputs."""
     parser.add_argument("--validation-data", metavar="DIR|NPZ", help="images, or preprocessed inputs, to compare on")
     parser.add_argument(
         "--num-validation-samples",
         type=positive,
-        default=50,
+        default=count,
         metavar="N",
-        help="at most so many",
+        help=most,
     )
     parser.add_argument(
         "--feeds",

@@ -8,8 +8,8 @@ from ..exporters.atomic import Staging
 from . import targets
 from .build import build
 from .console import Console
-from .exit_codes import BUG, DISAGREES, DONE, UsageError, exit_code
-from .job import ALL, Job, Outcome, Result
+from .exit_codes import BUG, DISAGREES, DONE, OVER_BUDGET, UsageError, exit_code
+from .job import ALL, BUDGETS, Job, Outcome, Result
 from .preparation import Prepared, prepare
 from .subject import load_subject
 from .takes import named
@@ -42,14 +42,22 @@ def check(job: Job) -> None:
         for option, given in (("--coreml-target", job.coreml_target), ("--image-input", job.image_input)):
             if given:
                 raise UsageError(f"{option} is for --target coreml, not for {job.target}")
+    if job.precision != "int8":
+        given = [name for name in BUDGETS if getattr(job, name) is not None] + ["keep_float"] * bool(job.keep_float)
+        if given:
+            raise UsageError(f"--{given[0].replace('_', '-')} is for --int8, not for --precision {job.precision}")
+    if job.budget and not job.validate:
+        raise UsageError(f"--{job.budget[0].replace('_', '-')} has to be measured; leave out --no-validate")
     if job.target != ALL:
         targets.check(job.target)
 
 
 def made(job: Job, name: str, prepared: Prepared, staging: Staging, console: Console) -> Outcome:
     """One target; its errors come through."""
-    results = build(job, targets.check(name), prepared, staging, console)
-    return Outcome(results, DISAGREES if any(result.verdict.startswith("fail") for result in results) else DONE)
+    results, spent = build(job, targets.check(name), prepared, staging, console)
+    if spent and not spent.budget["met"]:
+        return Outcome(results, OVER_BUDGET, spent)
+    return Outcome(results, DISAGREES if any(result.verdict.startswith("fail") for result in results) else DONE, spent)
 
 
 def attempted(job: Job, name: str, prepared: Prepared, staging: Staging, console: Console) -> Outcome:

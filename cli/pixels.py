@@ -1,16 +1,18 @@
 """This file feeds artifacts that take an image and normalise it themselves, from normalised arrays all the same."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
 from ..models import PreprocessSpec
-from ..runtime.session import Session
+from ..runtime.inside import Inside
+from ..runtime.session import Session, open_session
 
 IMAGE = "uint8"  # dtype of an input that is an image: whole pixels from 0 to 255
 
 
-def takes_image(session: Session) -> bool:
+def takes_image(session: Session | Inside) -> bool:
     """Whether the one input is an image."""
     return [spec.dtype for spec in session.inputs] == [IMAGE]
 
@@ -19,6 +21,11 @@ def to_pixels(array: np.ndarray, preprocess: PreprocessSpec) -> np.ndarray:
     """Normalised (n, c, h, w) -> the nearest pixels, float32 whole numbers from 0 to 255."""
     mean, std = _per_channel(preprocess)
     return np.clip(np.rint((array * std + mean) * 255), 0, 255).astype(np.float32)
+
+
+def all_to_pixels(feeds: Mapping[str, np.ndarray], preprocess: PreprocessSpec) -> dict[str, np.ndarray]:
+    """The same of every input."""
+    return {name: to_pixels(array, preprocess) for name, array in feeds.items()}
 
 
 def from_pixels(pixels: np.ndarray, preprocess: PreprocessSpec) -> np.ndarray:
@@ -42,7 +49,13 @@ class PixelFed:
         self.runtime, self.emulated = session.runtime, session.emulated
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return self._session.run({name: to_pixels(array, self._preprocess) for name, array in feeds.items()})
+        return self._session.run(all_to_pixels(feeds, self._preprocess))
 
     def close(self) -> None:
         self._session.close()
+
+
+def opened(path: Path, preprocess: PreprocessSpec | None, threads: int) -> Session:
+    """The artifact's session, fed with normalised arrays whatever it takes."""
+    session = open_session(path, threads=threads)
+    return PixelFed(session, preprocess) if preprocess and takes_image(session) else session

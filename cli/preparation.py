@@ -11,6 +11,7 @@ from .console import Console
 from .exit_codes import UsageError
 from .inputs import GENERATED, NOT_REAL, NUM_CALIBRATION, Inputs, apart, open_inputs, to_calibrate, to_validate
 from .job import Job
+from .judge import Judge
 from .labels import check_labels, read_labels
 from .reference import reference
 from .subject import Subject
@@ -38,6 +39,7 @@ class Prepared:
         effort: how much is done for int8 beyond them.
         statistics: what they gave.
         validation: the inputs that validate and are timed.
+        judge: of the accuracy budget, None where there is none.
         seconds: what the stages so far took; a target goes on from a copy.
     """
 
@@ -51,6 +53,7 @@ class Prepared:
     effort: str
     statistics: "Statistics | None"
     validation: Inputs
+    judge: Judge | None
     seconds: dict[str, float]
 
     @cached_property
@@ -84,9 +87,11 @@ def prepare(job: Job, subject: Subject, console: Console) -> Prepared:
     if carries:
         job = carrying(job, console)
     calibration, validation = choose_inputs(job, subject, carries, console)
+    original = reference(subject)
+    judge = Judge(job, graph, labels, original, validation, console) if job.budget else None
     statistics = calibrated(graph, calibration, console, seconds) if calibration else None
-    made = (labels, calibration, job.effort, statistics, validation, seconds)
-    return Prepared(job, subject, graph, carries, reference(subject), *made)
+    made = (labels, calibration, job.effort, statistics, validation, judge, seconds)
+    return Prepared(job, subject, graph, carries, original, *made)
 
 
 def with_feeds(job: Job) -> Job:
@@ -104,6 +109,8 @@ def carrying(job: Job, console: Console) -> Job:
     """The job for a model that is quantised already. Raises UsageError where something else was asked for."""
     if job.precision == "fp16":
         raise UsageError(f"{job.model}: is quantised to int8 already; it cannot be made fp16")
+    if job.budget or job.keep_float:
+        raise UsageError(f"{job.model}: brings its own quantisation; there is nothing to search or to keep in float")
     if job.calibration_data and not job.feeds:
         raise UsageError(f"{job.model}: brings its own quantisation, so --calibration-data has nothing to set")
     console.note(f"{job.model}: brings its own quantisation, which is carried through as it is (precision int8)")
@@ -124,7 +131,7 @@ def choose_inputs(job: Job, subject: Subject, carries: bool, console: Console) -
     data = job.validation_data or job.calibration_data
     if subject.assumed and data and not data.endswith(".npz"):
         console.note("images are normalised with ImageNet's mean and std; give an .npz for anything else")
-    count, takes = job.num_validation_samples, subject.takes
+    count, takes = job.samples, subject.takes
     validation = to_validate(takes, console, data=data, count=count, seed=job.seed)
     if job.image_input and takes.preprocess:
         validation = validation.in_pixels(takes.preprocess)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..runtime.compare import Widens
 from ..runtime.session import Session
 from .subject import Subject
 
@@ -23,6 +24,8 @@ class Remembered:
         self.inputs, self.outputs = session.inputs, session.outputs
         self.threads, self.load_ms = session.threads, session.load_ms
         self.runtime, self.emulated = session.runtime, session.emulated
+        if isinstance(session, Widens):
+            self.double = session.double
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         digest = hashlib.sha256()

@@ -12,6 +12,7 @@ from .job import PRECISIONS
 if TYPE_CHECKING:
     from ..exporters.manifest import Input, Manifest
     from ..runtime.session import Session
+    from .inputs import Inputs
     from .subject import Subject
     from .takes import Takes
 
@@ -41,11 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> int:
     from ..exporters.manifest import Artifact, Manifest
     from ..runtime.benchmark import peak_rss_mb
-    from ..runtime.compare import compare, judge
+    from ..runtime.compare import compare, verdict
     from ..runtime.session import manifest_path, open_session
     from . import targets
     from .description import figures, partitions
-    from .inputs import to_validate
     from .pixels import PixelFed, takes_image
 
     path = targets.artifact(args.artifact)
@@ -53,16 +53,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
     beside = manifest_path(path)
     manifest = Manifest.read(beside) if beside.exists() else None
     reference, model, weights, takes = the_reference(args, manifest, console)
-    count, seconds = args.num_validation_samples, {}
-    if args.feeds and args.validation_data:
-        raise UsageError("--feeds stands for --validation-data; give one or the other")
-    inputs = to_validate(takes, console, data=args.feeds or args.validation_data, count=count, seed=args.seed)
+    seconds: dict[str, float] = {}
+    inputs = inputs_of(args, manifest, takes, console)
     if takes.preprocess and takes_image(candidate):
         candidate, inputs = PixelFed(candidate, takes.preprocess), inputs.in_pixels(takes.preprocess)
-    if manifest and manifest.calibration:
-        known = set(manifest.calibration.inputs)
-        inputs = inputs.take(count + len(known)).without(known)
-    inputs = inputs.take(count)
     with console.stage(f"validate on {len(inputs)} inputs", seconds, "validate", len(inputs)) as advance:
         agreement = compare(reference, candidate, inputs.feeds(advance))
     precision = args.precision or (manifest.precision if manifest else "fp32")
@@ -79,32 +73,53 @@ def run(args: argparse.Namespace, console: Console) -> int:
         "seconds": seconds,
         "peak_rss_mb": peak_rss_mb(),
         "delegate_partitions": partitions(path),
-        "verdict": judge(agreement, precision),
+        "verdict": verdict(agreement, precision, reference, inputs.feeds()),
         "warnings": console.warnings,
     }
     console.result(value, "\n".join(f"{key:20} {shown}" for key, shown in lines(value)))
     return DISAGREES if value["verdict"].startswith("fail") else DONE
 
 
+def inputs_of(args: argparse.Namespace, manifest: "Manifest | None", takes: "Takes", console: Console) -> "Inputs":
+    """What validates: not what has calibrated, and no more than was asked for."""
+    from .inputs import to_validate
+
+    if args.feeds and args.validation_data:
+        raise UsageError("--feeds stands for --validation-data; give one or the other")
+    count = args.num_validation_samples
+    inputs = to_validate(takes, console, data=args.feeds or args.validation_data, count=count, seed=args.seed)
+    if manifest and manifest.calibration:
+        known = set(manifest.calibration.inputs)
+        inputs = inputs.take(count + len(known)).without(known)
+    return inputs.take(count)
+
+
 def the_reference(
     args: argparse.Namespace, manifest: "Manifest | None", console: Console
 ) -> tuple["Session", str, str | None, "Takes"]:
     """(the session to compare with, what it is, its weights, what it takes)."""
-    from .factory import is_factory
     from .reference import reference
-    from .subject import load_subject
-    from .takes import named
     from .targets import is_artifact
 
     if args.reference and is_artifact(args.reference) and not (manifest and args.reference == manifest.model):
         session, takes = artifact_as_reference(args.reference, manifest)
         return session, args.reference, None, takes
+    subject = the_subject(args, manifest, console)
+    return reference(subject), subject.model, str(subject.weights), subject.takes
+
+
+def the_subject(args: argparse.Namespace, manifest: "Manifest | None", console: Console) -> "Subject":
+    """The model of the manifest, or the one of --reference."""
+    from .factory import is_factory
+    from .subject import load_subject
+    from .takes import named
+
     if manifest and args.reference in (None, manifest.model):
         if args.reference is None and is_factory(manifest.model):
             raise UsageError(f"{args.artifact}: was made by your code; to run it, give --reference {manifest.model}")
-        subject = recorded_subject(args, manifest, console)
-    elif args.reference:
-        subject = load_subject(
+        return recorded_subject(args, manifest, console)
+    if args.reference:
+        return load_subject(
             args.reference,
             console,
             weights=args.weights or "auto",
@@ -112,9 +127,7 @@ def the_reference(
             num_classes=args.num_classes,
             shapes=named(args.input_shape),
         )
-    else:
-        raise UsageError(f"{args.artifact}: has no manifest beside it; name what to compare with by --reference")
-    return reference(subject), subject.model, str(subject.weights), subject.takes
+    raise UsageError(f"{args.artifact}: has no manifest beside it; name what to compare with by --reference")
 
 
 def recorded_subject(args: argparse.Namespace, manifest: "Manifest", console: Console) -> "Subject":

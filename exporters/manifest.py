@@ -93,6 +93,29 @@ class Calibration:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What int8 was allowed to cost, and what it did cost on inputs that neither calibrated it nor steered the search.
+
+    Attributes:
+        goal: "max_drop", "min_agreement" or "min_snr" (dB).
+        limit, reached: of that figure.
+        samples: how many inputs judged.
+        searched_on: how many others the search measured on.
+        steps: how many the search took.
+        problem: a sentence where the budget is not met, or "".
+    """
+
+    goal: str
+    limit: float
+    reached: float | None
+    met: bool
+    samples: int
+    searched_on: int
+    steps: int
+    problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Artifact:
     """The file (or folder) itself."""
 
@@ -122,7 +145,9 @@ class Manifest:
         tools: {package: version} of what made the artifact.
         agreement: figures of the comparison with the reference, None where it was not validated.
         deployment_target: the oldest system that a Core ML model runs on, None for other formats.
-        verdict: "ok", "warn: ..." (less than usual), "fail: ..." or "not validated".
+        verdict: "ok", "warn: ..." (less than usual), "fail: ...", "over budget: ..." or "not validated".
+        kept_float: the units of an int8 artifact that were asked to be float, by the name of what they compute.
+        budget: for whose sake, None where none was given.
     """
 
     model: str
@@ -141,6 +166,8 @@ class Manifest:
     delegate_partitions: int | None
     verdict: str
     deployment_target: str | None = None
+    kept_float: tuple[str, ...] = ()
+    budget: Budget | None = None
     schema: int = SCHEMA
 
     def to_bytes(self) -> bytes:
@@ -162,6 +189,8 @@ class Manifest:
             facts["outputs"] = tuple(Output(**_tuples(each)) for each in facts["outputs"])
             facts["calibration"] = Calibration(**_tuples(facts["calibration"])) if facts["calibration"] else None
             facts["artifact"] = Artifact(**facts["artifact"])
+            facts["budget"] = Budget(**facts["budget"]) if facts.get("budget") else None
+            facts["kept_float"] = tuple(facts.get("kept_float", ()))
             return cls(**facts)
         except (ValueError, KeyError, TypeError, AttributeError) as e:
             if isinstance(e, ManifestError):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 
@@ -27,6 +28,7 @@ def convert(model: ir.Model, *, compress_to_fp16: bool = False, metadata: Mappin
     """
     metadata = metadata or {}
     proto = to_proto(model)
+    keep_float_weights(proto.graph)
     if compress_to_fp16:
         halve(proto.graph)
     props = {f"{SECTION} {key}": value for key, value in model_info(model, metadata).items()}
@@ -56,6 +58,37 @@ def to_proto(model: ir.Model) -> onnx.ModelProto:
         for key, value in kept:
             node.metadata_props.add(key=key, value=value)
     return proto
+
+
+def keep_float_weights(graph: onnx.GraphProto) -> None:
+    """DequantizeLinear -> Conv with float weights: the former with one scale per channel, all the same.
+
+    The same numbers; but behind one scale for all, ONNX Runtime (1.21 and later, WeightBiasQuantization) rounds such
+    weights to int8 by itself, per tensor. Leaves a Conv of one input channel, where the two are one.
+    """
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    made_by = {name: node for node in graph.node for name in node.output}
+    nodes, known = [], set()
+    for node in graph.node:
+        before = made_by.get(node.input[0]) if node.op_type == "Conv" and node.input[1] in constants else None
+        if before is not None and before.op_type == "DequantizeLinear" and constants.keys() >= {*before.input[1:]}:
+            groups = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
+            channels, name = constants[node.input[1]].dims[1] * groups, f"{before.output[0]}_per_channel"
+            values = [onnx.numpy_helper.to_array(constants[parameter]) for parameter in before.input[1:]]
+            if channels == 1 or values[0].size > 1:
+                nodes.append(node)
+                continue
+            if name not in known:
+                vectors = [np.full(channels, value.reshape(())) for value in values]
+                names = [f"{name}_{i}" for i, _ in enumerate(vectors)]
+                graph.initializer.extend(map(onnx.numpy_helper.from_array, vectors, names))
+                inputs = [before.input[0], *names]
+                nodes.append(onnx.helper.make_node("DequantizeLinear", inputs, [name], name, axis=1))
+                known.add(name)
+            node.input[0] = name
+        nodes.append(node)
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def halve(graph: onnx.GraphProto) -> None:

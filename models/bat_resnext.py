@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from .botnet import Bottleneck, Head, Stem
-from .layers import ConvNormAct
+from .botnet import Bottleneck, Stem
+from .layers import ConvNormAct, Head
 from .registry import PreprocessSpec, register
 
 PAPER = "https://openaccess.thecvf.com/content_CVPR_2020/html/Chi_Non-Local_Neural_Networks_With_Grouped_Bilinear_Attentional_Transforms_CVPR_2020_paper.html"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .layers import ConvNormAct, conv
+from .layers import ConvNormAct, Head, conv
 from .registry import PreprocessSpec, register
 
 PAPER = "arXiv:2101.11605"
@@ -131,17 +131,6 @@ class BoTNet(nn.Module):
         if x.shape[2:] != (self.image, self.image):
             raise ValueError(f"this BoTNet takes images of {self.image}x{self.image}, not {x.shape[2]}x{x.shape[3]}")
         return self.head(self.stages(self.stem(x)))
-
-
-class Head(nn.Module):
-    """The mean over the map and a linear layer; (n, c, h, w) -> (n, num_classes)."""
-
-    def __init__(self, channels: int, num_classes: int) -> None:
-        super().__init__()
-        self.fc = nn.Linear(channels, num_classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc(x.mean((2, 3)))
 
 
 SPEC = PreprocessSpec(input_size=(3, 256, 256), crop_pct=0.95)

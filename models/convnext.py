@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn, ones
 
-from .layers import ConvMlp, LayerNorm2d
+from .layers import ConvMlp, Head, LayerNorm2d
 from .registry import HALF, PreprocessSpec, register
 
 PAPER = "arXiv:2201.03545"
@@ -96,18 +96,6 @@ class Stage(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.blocks(self.downsample(x))
-
-
-class Head(nn.Module):
-    """Mean over the pixels, norm, linear; (n, c, h, w) -> (n, num_classes)."""
-
-    def __init__(self, channels: int, num_classes: int, norm: type[nn.Module]) -> None:
-        super().__init__()
-        self.norm = norm(channels)
-        self.fc = nn.Linear(channels, num_classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc(self.norm(x.mean((2, 3), keepdim=True)).flatten(1))
 
 
 class ConvNeXt(nn.Module):

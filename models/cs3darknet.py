@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .botnet import Head
-from .layers import ConvNormAct
+from .layers import ConvNormAct, Head
 from .registry import PreprocessSpec, register
 
 PAPER = "arXiv:1911.11929"

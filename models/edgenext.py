@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .layers import LayerNorm2d, Mlp, conv
+from .layers import Head, LayerNorm2d, Mlp, conv
 from .registry import PreprocessSpec, register
 
 PAPER = "arXiv:2206.10589"
@@ -159,18 +159,6 @@ class Stage(nn.Module):
         return self.blocks(self.downsample(x))
 
 
-class Head(nn.Module):
-    """Mean over the pixels, norm, linear; (n, c, h, w) -> (n, num_classes)."""
-
-    def __init__(self, channels: int, num_classes: int) -> None:
-        super().__init__()
-        self.norm = LayerNorm2d(channels)
-        self.fc = nn.Linear(channels, num_classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc(self.norm(x.mean((2, 3), keepdim=True)).flatten(1))
-
-
 class EdgeNeXt(nn.Module):
     """(n, 3, h, w) -> logits (n, num_classes)."""
 
@@ -186,7 +174,7 @@ class EdgeNeXt(nn.Module):
             stages.append(Stage(cfg, i, c_in, 2 if i else 1))
             c_in = c
         self.stages = nn.Sequential(*stages)
-        self.head = Head(c_in, num_classes)
+        self.head = Head(c_in, num_classes, LayerNorm2d)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.stages(self.stem(x)))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn, ones
 
 from .branches import Branch, branch, identity, normed, plain, scaled, total
-from .layers import Attention, ConvMlp, ConvNormAct, SigmoidExcite
+from .layers import Attention, ConvMlp, ConvNormAct, Head, SigmoidExcite
 from .registry import PreprocessSpec, register
 
 PAPER = "arXiv:2303.14189"
@@ -216,17 +216,6 @@ class Stage(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.blocks(self.pos_emb(self.downsample(x)))
-
-
-class Head(nn.Module):
-    """Mean over the pixels, then a linear; (n, c, h, w) -> (n, num_classes)."""
-
-    def __init__(self, channels: int, num_classes: int) -> None:
-        super().__init__()
-        self.fc = nn.Linear(channels, num_classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc(x.mean((2, 3)))
 
 
 class FastViT(nn.Module):

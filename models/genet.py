@@ -8,8 +8,7 @@ from fractions import Fraction
 
 from torch import Tensor, nn
 
-from .layers import ConvNormAct
-from .mobilevit import Head
+from .layers import ConvNormAct, Head
 from .registry import PreprocessSpec, register
 
 PAPER = "arXiv:2006.14090"

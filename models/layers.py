@@ -182,6 +182,18 @@ class FusedInvertedResidual(nn.Module):
         return x + y if self.residual else y
 
 
+class Head(nn.Module):
+    """Mean over the pixels, a norm, a linear; (n, c, h, w) -> (n, num_classes)."""
+
+    def __init__(self, channels: int, num_classes: int, norm: Callable[[int], nn.Module] = nn.Identity) -> None:
+        super().__init__()
+        self.norm = norm(channels)
+        self.fc = nn.Linear(channels, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.norm(x.mean((2, 3), keepdim=True)).flatten(1))
+
+
 class Attention(nn.Module):
     """Multi-head self-attention, one linear for queries, keys and values (arXiv:1706.03762 §3.2); (n, t, c) -> same."""
 

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .branches import branch, identity, normed, plain, total
-from .layers import ConvNormAct, SigmoidExcite, make_divisible
-from .mobilevit import Head
+from .layers import ConvNormAct, Head, SigmoidExcite, make_divisible
 from .registry import PreprocessSpec, register
 
 PAPER = "arXiv:2206.04040"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, cat, nn
 
-from .layers import ConvNormAct, TransformerBlock, conv
+from .layers import ConvNormAct, Head, TransformerBlock, conv
 from .registry import PreprocessSpec, register
 
 PAPER = "arXiv:2110.02178"
@@ -74,17 +74,6 @@ class MobileViTBlock(nn.Module):
         # fold: (n, 2, 2, rows, cols, c) -> (n, c, rows, 2, cols, 2) -> (n, c, h, w)
         y = y.reshape(n, PATCH, PATCH, rows, cols, c).permute(0, 5, 3, 1, 4, 2).reshape(n, c, h, w)
         return self.conv_fusion(cat((x, self.conv_proj(y)), dim=1))
-
-
-class Head(nn.Module):
-    """Mean over the pixels, then a linear; (n, c, h, w) -> (n, num_classes)."""
-
-    def __init__(self, channels: int, num_classes: int) -> None:
-        super().__init__()
-        self.fc = nn.Linear(channels, num_classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc(x.mean((2, 3)))
 
 
 class MobileViT(nn.Module):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from .layers import ConvMlp, ConvNormAct, conv
-from .mobilevit import PATCH, Head, MobileNetV2Block
+from .layers import ConvMlp, ConvNormAct, Head, conv
+from .mobilevit import PATCH, MobileNetV2Block
 from .registry import PreprocessSpec, register
 
 PAPER = "arXiv:2206.02680"

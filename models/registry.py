@@ -139,5 +139,7 @@ def _known() -> dict[str, Variant]:
 def _unknown(kind: str, name: str, known: set[str]) -> str:
     import difflib
 
-    near = difflib.get_close_matches(name.lower(), sorted(known), n=3, cutoff=0.5)
+    longer = sorted((each for each in known if name and each.startswith(name.lower())), key=len)
+    alike = difflib.get_close_matches(name.lower(), sorted(known), n=3, cutoff=0.5)
+    near = list(dict.fromkeys([*longer[:2], *alike]))[:3]
     return f"there is no {kind} {name!r}" + (f"; the nearest: {', '.join(near)}" if near else "; see `edgeport list`")

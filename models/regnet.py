@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from .layers import ConvNormAct, conv
-from .mobilevit import Head
+from .layers import ConvNormAct, Head, conv
 from .registry import PreprocessSpec, register
 
 PAPER = "arXiv:2003.13678"

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .branches import branch, identity, normed, plain, total
-from .layers import ConvNormAct
-from .mobilevit import Head
+from .layers import ConvNormAct, Head
 from .registry import PreprocessSpec, register
 
 PAPER = "arXiv:2101.03697"

@@ -4,10 +4,11 @@ Parameter names and shapes are timm's. The images are of one size: the windows o
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor, nn, zeros
 
-from .layers import LayerNorm2d, attend, conv
+from .layers import Head, LayerNorm2d, attend, conv
 from .registry import PreprocessSpec, register
 from .windows import distance_index, from_windows, to_windows
 
@@ -148,18 +149,6 @@ class Stage(nn.Module):
         return self.blocks(self.downsample(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-class Head(nn.Module):
-    """Mean over the pixels, norm, linear; (n, c, h, w) -> (n, num_classes)."""
-
-    def __init__(self, width: int, num_classes: int) -> None:
-        super().__init__()
-        self.norm = LayerNorm2d(width, eps=1e-5)
-        self.fc = nn.Linear(width, num_classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc(self.norm(x.mean((2, 3), keepdim=True)).flatten(1))
-
-
 class TinyViT(nn.Module):
     """(n, 3, image, image) -> logits (n, num_classes). Raises ValueError for images of another size."""
 
@@ -169,7 +158,7 @@ class TinyViT(nn.Module):
         self.patch_embed = PatchEmbed(cfg.widths[0])
         later = zip(cfg.widths, cfg.widths[1:], cfg.depths[1:], cfg.heads, cfg.windows, strict=False)
         self.stages = nn.Sequential(ConvStage(cfg.widths[0], cfg.depths[0]), *(Stage(*row) for row in later))
-        self.head = Head(cfg.widths[-1], num_classes)
+        self.head = Head(cfg.widths[-1], num_classes, partial(LayerNorm2d, eps=1e-5))
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[2:] != (self.image, self.image):

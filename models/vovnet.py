@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, cat, nn
 
-from .layers import ConvNormAct, conv
-from .mobilevit import Head
+from .layers import ConvNormAct, Head, conv
 from .registry import PreprocessSpec, register
 
 PAPER = "arXiv:1911.06667"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -76,7 +76,8 @@ def plan(
         replace(u, precision="float", why="asked for") if u.output in keep_float and u.precision == "int8" else u
         for u in find_units(graph, scheme)
     ]
-    ranges = _Ranges(graph, stats, observe, _functions(units, graph))
+    functions = {name: FUNCTIONS[function] for name, function in seen_through(units, graph).items()}
+    ranges = _Ranges(graph, stats, observe, functions)
     while True:  # each round turns units to float, so it ends
         units = _settle(units, graph, scheme)
         groups, conflicts = _groups(units, scheme, ranges)
@@ -121,23 +122,24 @@ def _settle(units: list[Unit], graph: ir.Graph, scheme: Scheme) -> list[Unit]:
     return units
 
 
-def _functions(units: list[Unit], graph: ir.Graph) -> dict[str, Function]:
-    """The function through which alone a value is seen: only Gelu reads it, say, or it is the x of x * Sigmoid(x)."""
+def seen_through(units: Sequence[Unit], graph: ir.Graph) -> dict[str, str]:
+    """{value: the function, by its name in FUNCTIONS, through which alone it is seen}: only Gelu reads it, say, or it
+    is the x of x * Sigmoid(x)."""
     readers = _readers(units)
     leaving = {source(value).name for value in graph.outputs}
     found = {}
     for name in readers.keys() - leaving:
         kinds = {units[i].kind: units[i] for i in readers[name]}
         if len(readers[name]) == 1:
-            found[name] = FUNCTIONS.get(*kinds)
+            (found[name],) = kinds
         elif len(readers[name]) == 2 and kinds.keys() == {"Sigmoid", "Mul"}:
             gate, product = kinds["Sigmoid"].output, kinds["Mul"]
             if set(product.operands) == {name, gate} and len(readers[gate]) == 1 and gate not in leaving:
-                found[name] = FUNCTIONS["Silu"]
-    return {name: function for name, function in found.items() if function is not None}
+                found[name] = "Silu"
+    return {name: function for name, function in found.items() if function in FUNCTIONS}
 
 
-def _readers(units: list[Unit]) -> dict[str, list[int]]:
+def _readers(units: Sequence[Unit]) -> dict[str, list[int]]:
     """Which units read each value, by position."""
     readers = defaultdict(list)
     for i, unit in enumerate(units):

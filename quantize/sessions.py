@@ -28,6 +28,8 @@ def open_graph(proto: onnx.ModelProto, outputs: Iterable[str] = ()) -> onnxrunti
     options = ort.SessionOptions()
     options.intra_op_num_threads = THREADS
     options.log_severity_level = 3  # errors
+    # else a float Conv between two pairs gets its weights rounded (WeightBiasQuantization)
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     return ort.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
 

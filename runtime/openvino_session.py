@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -29,6 +29,7 @@ class OpenVINOSession:
         threads: of inference.
         precision: what float is computed in: "f32", or "bf16" or "f16" where the CPU has it.
         oracle: compute Q/DQ in float, as it is written, instead of in int8: slow, and what int8 should give.
+        watch: operations, by their names, whose results `watched` gives.
 
     Raises:
         ArtifactError: the two files are not a whole IR, or OpenVINO refuses it.
@@ -37,7 +38,15 @@ class OpenVINOSession:
 
     emulated = False
 
-    def __init__(self, path: str | Path, *, threads: int = 1, precision: str = "f32", oracle: bool = False):
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        threads: int = 1,
+        precision: str = "f32",
+        oracle: bool = False,
+        watch: Sequence[str] = (),
+    ):
         self._path = _xml(Path(path))
         _check(self._path)
         ov = _openvino()
@@ -45,7 +54,15 @@ class OpenVINOSession:
         start = time.perf_counter()
         try:
             core = ov.Core()
-            model = core.read_model(self._path)
+            self.model = model = core.read_model(self._path)
+            # names are those of the file: what the compiler fuses into an output leaves its own names on it
+            self.inputs = tuple(_spec(port) for port in model.inputs)
+            self.outputs = tuple(_spec(port) for port in model.outputs)
+            if watch:
+                operations = {operation.get_friendly_name(): operation for operation in model.get_ordered_ops()}
+                model.add_outputs([operations[name].output(0) for name in watch])  # but for what is one already
+            results = [output.node.input_value(0).get_node().get_friendly_name() for output in model.outputs]
+            self._watch = {name: results.index(name) for name in watch}
             self._compiled = core.compile_model(model, "CPU", config | _ORACLE if oracle else config)
             self._request = self._compiled.create_infer_request()
         except RuntimeError as e:
@@ -53,20 +70,25 @@ class OpenVINOSession:
         self.load_ms = (time.perf_counter() - start) * 1e3
         self.threads = threads
         self.runtime = f"openvino {ov.__version__.partition('-')[0]}"
-        # names are those of the file: what the compiler fuses into an output leaves its own names on it
-        self.inputs = tuple(_spec(port) for port in model.inputs)
-        self.outputs = tuple(_spec(port) for port in model.outputs)
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        results = self._infer(feeds)[: len(self.outputs)]
+        return {spec.name: result for spec, result in zip(self.outputs, results, strict=True)}
+
+    def watched(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """{operation: its result} of those that are watched. Raises FeedError."""
+        results = self._infer(feeds)
+        return {name: results[index] for name, index in self._watch.items()}
+
+    def _infer(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         arrays = check_feeds(self.inputs, feeds)
         arrays = [array.astype(spec.dtype, copy=False) for spec, array in zip(self.inputs, arrays, strict=True)]
         try:
-            results = self._request.infer(arrays, share_inputs=True)
+            self._request.infer(arrays, share_inputs=True)
         except RuntimeError as e:
             raise ArtifactError(f"{self._path}: OpenVINO cannot run it ({_why(e)})") from e
-        return {
-            spec.name: outward(np.array(result)) for spec, result in zip(self.outputs, results.values(), strict=True)
-        }
+        count = len(self._compiled.outputs)
+        return [outward(np.array(self._request.get_output_tensor(i).data)) for i in range(count)]
 
     def close(self) -> None:
         del self._request, self._compiled

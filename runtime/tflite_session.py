@@ -36,6 +36,9 @@ class _Port:
 class TFLiteSession:
     """A TFLite model. Quantised inputs and outputs are converted by their scale and zero point.
 
+    Args:
+        keep: keep every tensor, for whoever asks the `interpreter` for it: slower, and with more memory.
+
     Raises:
         ArtifactError: the file is not a whole TFLite model, or the interpreter refuses it.
         RuntimeUnavailable: LiteRT is not installed.
@@ -43,15 +46,15 @@ class TFLiteSession:
 
     emulated = False
 
-    def __init__(self, path: str | Path, *, threads: int = 1):
+    def __init__(self, path: str | Path, *, threads: int = 1, keep: bool = False):
         self._path = Path(path)
         described = _describe(self._path)
-        self._interpreter, self.load_ms = _interpreter(self._path, threads)
+        self.interpreter, self.load_ms = _interpreter(self._path, threads, keep)
         self.threads = threads
         self.runtime = _runtime()
-        names_in, names_out = _signature_names(self._interpreter)
-        self._inputs = [_port(d, names_in, described) for d in self._interpreter.get_input_details()]
-        self._outputs = [_port(d, names_out, described) for d in self._interpreter.get_output_details()]
+        names_in, names_out = _signature_names(self.interpreter)
+        self._inputs = [_port(d, names_in, described) for d in self.interpreter.get_input_details()]
+        self._outputs = [_port(d, names_out, described) for d in self.interpreter.get_output_details()]
         self.inputs = tuple(port.spec for port in self._inputs)
         self.outputs = tuple(port.spec for port in self._outputs)
 
@@ -59,14 +62,14 @@ class TFLiteSession:
         arrays = check_feeds(self.inputs, feeds)
         try:
             for port, array in zip(self._inputs, arrays, strict=True):
-                self._interpreter.set_tensor(port.index, _inward(port, array))
-            self._interpreter.invoke()
-            return {port.spec.name: _outward(port, self._interpreter.get_tensor(port.index)) for port in self._outputs}
+                self.interpreter.set_tensor(port.index, _inward(port, array))
+            self.interpreter.invoke()
+            return {port.spec.name: _outward(port, self.interpreter.get_tensor(port.index)) for port in self._outputs}
         except (ValueError, RuntimeError) as e:
             raise ArtifactError(f"{self._path}: LiteRT cannot run it ({_why(e)})") from e
 
     def close(self) -> None:
-        del self._interpreter
+        del self.interpreter
 
 
 def delegate_partitions(path: str | Path) -> int:
@@ -114,7 +117,7 @@ def _describe(path: Path) -> dict[str, dict[str, Any]]:
         raise ArtifactError(f"{path}: its {METADATA_NAME!r} metadata is damaged") from e
 
 
-def _interpreter(path: Path, threads: int) -> tuple[Any, float]:
+def _interpreter(path: Path, threads: int, keep: bool = False) -> tuple[Any, float]:
     """(an interpreter with its tensors allocated, the milliseconds that took)."""
     try:
         from ai_edge_litert.interpreter import Interpreter
@@ -123,7 +126,7 @@ def _interpreter(path: Path, threads: int) -> tuple[Any, float]:
     with _native_stderr() as said:
         try:
             start = time.perf_counter()
-            interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            interpreter = Interpreter(model_path=str(path), num_threads=threads, experimental_preserve_all_tensors=keep)
             interpreter.allocate_tensors()
             return interpreter, (time.perf_counter() - start) * 1e3
         except (ValueError, RuntimeError) as e:

@@ -1,5 +1,6 @@
 """This file runs a PyTorch module as a session: the reference."""
 
+import copy
 import time
 from collections.abc import Mapping, Sequence
 
@@ -20,6 +21,7 @@ class TorchSession:
     """
 
     emulated = False
+    dtype = torch.float32  # of what floats it is given and computes
 
     def __init__(
         self,
@@ -50,6 +52,12 @@ class TorchSession:
         tensors = self._forward([torch.from_numpy(array) for array in check_feeds(self.inputs, feeds)])
         return {spec.name: tensor.numpy() for spec, tensor in zip(self.outputs, tensors, strict=True)}
 
+    def double(self) -> "TorchSession":
+        """The same in float64, on the same float32 feeds: what the module gives without float32's rounding."""
+        twin = copy.copy(self)
+        twin.module, twin.dtype = copy.deepcopy(self.module).double(), torch.float64
+        return twin
+
     def close(self) -> None:
         del self.module
 
@@ -57,7 +65,7 @@ class TorchSession:
         if torch.get_num_threads() != self.threads:
             torch.set_num_threads(self.threads)
         with torch.inference_mode():
-            result = self.module(*tensors)
+            result = self.module(*(t.to(self.dtype) if t.is_floating_point() else t for t in tensors))
         if isinstance(result, Mapping):
             return list(result.values())
         return [result] if isinstance(result, torch.Tensor) else list(result)

@@ -31,19 +31,13 @@ from ..graph import (
     where,
 )
 from .clip import HIGHEST
+from .replacing import replace_each
 
 TINY = 1e-12  # below every norm but zero's, as in PyTorch's normalize
 
 
 def rewrite(graph: ir.Graph) -> int:
-    count = 0
-    for node in graph:
-        new = REWRITES[node.op_type](node) if node.op_type in REWRITES else None
-        if new is not None:
-            replace(node.outputs[0], new)
-            graph.remove(node, safe=True)
-            count += 1
-    return count
+    return replace_each(graph, REWRITES)
 
 
 def mean(x: Operand, axes: Sequence[int], before: ir.Node) -> ir.Value:

@@ -13,21 +13,15 @@ from math import prod
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import attribute, constant, emit, given, replace, reshape, shape, transpose
+from ..graph import attribute, constant, emit, given, reshape, shape, transpose
 from .explicit_slice import emit_slice
+from .replacing import replace_each
 
 LOWEST = float(np.finfo(np.float32).min)
 
 
 def rewrite(graph: ir.Graph) -> int:
-    count = 0
-    for node in graph:
-        new = REWRITES[node.op_type](node) if node.op_type in REWRITES else None
-        if new is not None:
-            replace(node.outputs[0], new)
-            graph.remove(node, safe=True)
-            count += 1
-    return count
+    return replace_each(graph, REWRITES)
 
 
 def _dilations(node: ir.Node) -> tuple[int, ...]:

@@ -36,13 +36,7 @@ def convert(
     written into the file beside the inputs and outputs. Signature: "serving_default", with the graph's own names.
     Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape, ArtifactTooLarge).
     """
-    if input_layout not in ("nhwc", "nchw"):
-        raise ValueError(f"input_layout is 'nhwc' or 'nchw', not {input_layout!r}")
-    lowering = _Lowering(Builder(half_weights=half_weights))
-    for value in model.graph.inputs:
-        lowering.input(value, input_layout)
-    for node in model.graph:
-        lowering.node(node)
+    lowering = _lowered(model, input_layout, half_weights)
     outputs = {name_of(v): lowering.output(v) for v in model.graph.outputs}
     layouts = {name_of(v): input_layout if len(shape(v)) == 4 else None for v in model.graph.inputs}
     facts = {
@@ -54,6 +48,25 @@ def convert(
     }
     builder = lowering.builder
     return serialize(builder.tensors, builder.operators, lowering.inputs, outputs, facts)
+
+
+def layouts(model: ir.Model, input_layout: str = "nhwc") -> dict[str, View]:
+    """{value: how it lies in its tensor} in the file that `convert` makes of the same model, but for graph outputs,
+    which are row-major. Raises ExportError."""
+    operands = _lowered(model, input_layout).operands
+    return {name_of(value): operand.view for value, operand in operands.items() if isinstance(operand, Value)}
+
+
+def _lowered(model: ir.Model, input_layout: str, half_weights: bool = False) -> _Lowering:
+    """The walk over all nodes."""
+    if input_layout not in ("nhwc", "nchw"):
+        raise ValueError(f"input_layout is 'nhwc' or 'nchw', not {input_layout!r}")
+    lowering = _Lowering(Builder(half_weights=half_weights))
+    for value in model.graph.inputs:
+        lowering.input(value, input_layout)
+    for node in model.graph:
+        lowering.node(node)
+    return lowering
 
 
 class _Lowering:

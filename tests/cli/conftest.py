@@ -96,14 +96,14 @@ def net():
     return nn.Sequential(conv, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 7))
 
 
-class Cumulative(nn.Module):
+class Volume(nn.Module):
     def forward(self, x):
-        return torch.cumsum(x, 1)
+        return torch.nn.functional.conv3d(x[:, None, :, None, None], torch.ones(1, 1, 1, 1, 1))
 
 
 def outside():
     model = net()
-    model.add_module("tail", Cumulative())
+    model.add_module("tail", Volume())
     return model
 
 

@@ -1,7 +1,7 @@
 import json
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 from edgeport.cli import passed
@@ -24,11 +24,13 @@ HEAVY = ("torch", "onnx", "onnxruntime", "onnx_ir", "ai_edge_litert", "openvino"
     ],
 )
 def test_answers_at_once(arguments, limit_s):
+    """In time of the processor's own: what else the machine does is not the command's."""
     times = []
     for _ in range(3):
-        start = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run([*ENTRY, *arguments], capture_output=True, text=True)
-        times.append(time.perf_counter() - start)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         assert (done.returncode, done.stderr) == (0, "")
     assert min(times) < limit_s
 

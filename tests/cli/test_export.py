@@ -270,3 +270,30 @@ def test_killed_while_it_writes(exported, tmp_path, kills):
     assert caught
     assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
     assert sorted(path.name for path in folder.iterdir()) == ["lenet5_int8.tflite", "lenet5_int8.tflite.json"]
+
+
+NOISY = """
+import torch
+from torch import nn
+
+class Noisy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(3, 8, 3)
+
+    def forward(self, x):
+        y = self.conv(x).flatten(1)
+        return (y + 3000.0) - 3000.0 + y * 0
+
+"""
+
+
+def test_float32s_own_noise_is_a_warning(edgeport, tmp_path):
+    """The exporter may take the two sums for none, which PyTorch does not: neither is wrong."""
+    (tmp_path / "noisy.py").write_text(NOISY)
+    done = edgeport("export", tmp_path / "noisy.py:Noisy", "--input-shape", "3,8,8", "--no-benchmark", "--json")
+    verdict = json.loads(done.out)["verdict"]
+    assert done.code == 0
+    assert verdict.startswith("warn: max abs error / std")
+    assert "float32 itself loses" in verdict

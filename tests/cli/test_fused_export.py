@@ -1,8 +1,8 @@
 """What is exported has its training branches fused; the reference keeps them."""
 
 from edgeport.cli.console import Console
-from edgeport.cli.preparation import fused, to_graph
 from edgeport.cli.subject import load_subject
+from edgeport.exporters.canonicalize import canonicalize
 from torch import nn
 
 
@@ -11,12 +11,12 @@ def convolutions(module):
 
 
 def test_a_zoo_model_is_exported_fused():
-    console = Console(quiet=True)
-    subject = load_subject("repvgg_test", console, weights="random")
-    before = convolutions(subject.module)
-    graph = to_graph(subject, console, {}).graph
+    subject = load_subject("repvgg_test", Console(quiet=True), weights="random")
+    reference = subject.session().module
+    before = convolutions(reference)
+    graph = canonicalize(subject.graph()).graph
     assert sum(node.op_type == "Conv" for node in graph) == before // 2
-    assert convolutions(subject.module) == before
+    assert convolutions(reference) == before
 
 
 OWN = """
@@ -31,6 +31,5 @@ def make():
 
 def test_a_users_module_stays_as_it_is(tmp_path):
     (tmp_path / "own.py").write_text(OWN)
-    console = Console(quiet=True)
-    subject = load_subject(f"{tmp_path / 'own.py'}:make", console, input_shape=(3, 8, 8))
-    assert fused(subject) is subject.module
+    subject = load_subject(f"{tmp_path / 'own.py'}:make", Console(quiet=True), shapes={"": (3, 8, 8)})
+    assert [node.op_type for node in canonicalize(subject.graph()).graph] == ["Conv"]

@@ -78,3 +78,20 @@ def test_a_file_beyond_protobufs_limit_is_refused(monkeypatch):
     monkeypatch.setattr(onnx_file, "LARGEST", 1000)
     with pytest.raises(ArtifactTooLarge, match="a single file holds 1000"):
         convert(classifier())
+
+
+@pytest.mark.parametrize("group", [1, 4])
+def test_a_float_conv_between_pairs_stays_float(group):
+    """Weights of which int8 per tensor would leave nothing: one channel's are huge."""
+    weight = np.random.default_rng(0).standard_normal((8, 4 // group, 3, 3)).astype(np.float32)
+    weight[-1] = 1e4
+    model = graph(
+        "agraph (float[1,4,8,8] image) => (float[1,8,6,6] y) { "
+        "q = QuantizeLinear (image, s, z) d = DequantizeLinear (q, s, z) "
+        f"c = Conv <group = {group}> (d, w, b) p = QuantizeLinear (c, t, z) y = DequantizeLinear (p, t, z) }}",
+        {"s": np.float32(0.05), "t": np.float32(0.2), "z": np.int8(0), "w": weight, "b": (8,)},
+    )
+    inputs = feeds(model)
+    wanted, got = run_onnx(model, inputs)["y"], run(convert(model), inputs)
+    np.testing.assert_allclose(got[:, :-1], wanted[:, :-1], atol=0.21)
+    assert np.abs(wanted[:, :-1]).max() > 1

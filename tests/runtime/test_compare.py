@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from edgeport.runtime.compare import MAX_SNR_DB, TOLERANCE, Agreement, compare, judge
+import torch
+from edgeport.runtime.compare import MAX_SNR_DB, TOLERANCE, Agreement, compare, judge, verdict
 from edgeport.runtime.session import TensorSpec
+from edgeport.runtime.torch_session import TorchSession
 
 
 class Recorded:
@@ -173,3 +175,40 @@ GOOD_FIGURES = Agreement(200.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 10)
 )
 def test_judge(changes, precision, verdict):
     assert judge(replace(GOOD_FIGURES, **changes), precision) == verdict
+
+
+@pytest.mark.parametrize(
+    ("error", "noise", "verdict"),
+    [
+        (5e-5, 1e-4, "ok"),
+        (
+            3e-4,
+            1e-4,
+            "warn: max abs error / std 0.0003, should be at most 0.0001 (fp32), but float32 itself loses 0.0001",
+        ),
+        (5e-4, 1e-4, "fail: max abs error / std 0.0005, must be at most 0.0001 (fp32)"),
+        (3e-4, 1e-6, "fail: max abs error / std 0.0003, must be at most 0.0001 (fp32)"),
+    ],
+)
+def test_noise_of_the_reference_itself(error, noise, verdict):
+    made, own = (replace(GOOD_FIGURES, max_abs_over_std=value) for value in (error, noise))
+    assert judge(made, "fp32", own).startswith(verdict)
+
+
+class Cancelling(torch.nn.Module):
+    """Loses the last digits of its input in float32."""
+
+    def forward(self, x):
+        return (x + 4000.0) - 4000.0
+
+
+@pytest.mark.parametrize(("module", "kind"), [(Cancelling(), "warn: "), (torch.nn.Identity(), "fail: ")])
+def test_verdict_looks_at_the_reference_in_float64(module, kind):
+    rng = np.random.default_rng(0)
+    feeds = [{"x": rng.standard_normal((1, 10)).astype(np.float32)} for _ in range(4)]
+    reference = TorchSession(module, [TensorSpec("x", (1, 10), "float32")], ["y"])
+    shifted = TorchSession(torch.nn.Identity(), reference.inputs, ["y"])
+    shifted.module.forward = lambda x: module(x) + 1.1e-4 * x.sign()
+    found = compare(reference, shifted, feeds)
+    assert verdict(found, "fp32", reference, feeds).startswith(kind)
+    assert verdict(found, "int8", reference, feeds) == "ok"

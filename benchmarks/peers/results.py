@@ -1,0 +1,52 @@
+"""This file keeps the results as lines of JSON, so that an interrupted run goes on where it stopped."""
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from .environments import FOLDER
+
+RESULTS = FOLDER / "results.jsonl"
+
+Facts = dict[str, Any]
+Key = tuple[str, str, str, str]  # model, format, precision, peer
+
+
+@dataclass(frozen=True)
+class Results:
+    """What is known.
+
+    Attributes:
+        cells: each conversion and its artifact.
+        timings: each (model, format): "machine", its "load_average" before, "latencies": {"precision peer": figures}.
+    """
+
+    cells: dict[Key, Facts]
+    timings: dict[tuple[str, str], Facts]
+
+
+def read() -> Results:
+    """All results; of two lines for the same thing the later one."""
+    results = Results({}, {})
+    if RESULTS.exists():
+        for line in RESULTS.read_text(encoding="utf-8").splitlines():
+            facts = json.loads(line)
+            if "latencies" in facts:
+                results.timings[facts["model"], facts["format"]] = facts
+            else:
+                results.cells[key(facts)] = facts
+    return results
+
+
+def key(facts: Facts) -> Key:
+    return facts["model"], facts["format"], facts["precision"], facts["peer"]
+
+
+def append(facts: Facts) -> None:
+    """Adds a line, down to the disk."""
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    with RESULTS.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(facts) + "\n")
+        file.flush()
+        os.fsync(file.fileno())

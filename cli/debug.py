@@ -1,0 +1,209 @@
+"""This file is the verb `debug`: float against what runs in an artifact, layer by layer."""
+
+import argparse
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..exporters.manifest import finite
+from . import options
+from .console import Console, table
+from .exit_codes import DONE, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnx_ir as ir
+
+    from ..exporters.manifest import Manifest
+    from ..quantize import Scheme
+    from ..quantize.diagnosis import Layer
+    from ..quantize.units import Unit
+    from ..runtime.inside import Inside
+
+NAME, HELP = "debug", "compare an artifact with the float model layer by layer"
+SHOWN = 20  # layers on the terminal
+FEW = 4  # inputs that tell what values are like
+FILES = ("layers.json", "layers.png", "layers.html")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("artifact", metavar="ARTIFACT", help="what `edgeport export` made, with its manifest beside it")
+    parser.add_argument("--reference", metavar="MODEL", help="the model of the manifest, where that is your own code")
+    options.add_model(parser)
+    parser.set_defaults(weights=None)
+    options.add_validation(parser)
+    parser.add_argument(
+        "--output-dir", metavar="DIR", help=f"where {', '.join(FILES)} go (default: ARTIFACT.debug, beside it)"
+    )
+    parser.add_argument("--all", action="store_true", help=f"show all layers, not only the {SHOWN} worst")
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    from ..exporters.atomic import Staging
+    from ..quantize.diagnosis import ranked
+    from . import targets
+    from .layer_chart import svg, to_png
+    from .layer_page import page
+
+    path = targets.artifact(args.artifact)
+    value, layers = diagnosed(path, args, console)
+    order = [layer.name for layer in ranked(layers)]
+    folder = Path(args.output_dir) if args.output_dir else path.with_name(f"{path.name}.debug")
+    value |= {"worst_first": order, "layers": [dataclasses.asdict(layer) for layer in layers]}
+    with Staging(folder) as staging:
+        title = f"{path.name}: {value['model']}, {value['samples']} inputs ({value['data']})"
+        contents = (to_json(value), to_png(layers, title), page(layers, value, svg(layers, title)))
+        for name, content in zip(FILES, contents, strict=True):
+            staging.write(name, content)
+        staging.publish(FILES)
+    value["files"] = [str(folder / name) for name in FILES]
+    console.result(value, shown(ranked(layers), value, args.all))
+    return DONE
+
+
+def diagnosed(path: Path, args: argparse.Namespace, console: Console) -> tuple[dict[str, Any], "list[Layer]"]:
+    """(the facts of the comparison, the layers in order of execution)."""
+    from .. import quantize
+    from ..exporters.canonicalize import is_quantized
+    from ..exporters.manifest import Manifest
+    from ..quantize import diagnosis
+    from ..quantize.alone import as_built
+    from ..quantize.units import find_units
+    from ..runtime.inside import open_inside
+    from ..runtime.session import manifest_path
+    from .pixels import all_to_pixels, takes_image
+    from .preparation import to_graph
+    from .validate import inputs_of, the_subject
+
+    inside = open_inside(path)
+    if not manifest_path(path).exists():
+        raise UsageError(f"{path}: has no manifest beside it, which says from what its float graph can be made again")
+    manifest = Manifest.read(manifest_path(path))
+    subject, seconds = the_subject(args, manifest, console), {}
+    graph = to_graph(subject, console, seconds)
+    if is_quantized(graph):
+        raise UsageError(f"{subject.model}: brings its own quantisation, so there is no float graph to compare with")
+    inputs = inputs_of(args, manifest, subject.takes, console)
+    spec = subject.takes.preprocess if takes_image(inside) else None
+    inputs = inputs.in_pixels(spec) if spec else inputs
+    scheme = scheme_of(manifest)
+    with console.stage("plan", seconds, "plan"):
+        units = find_units(graph.graph, scheme)
+        if manifest.scheme:  # rewrites and reasons need to know what the values are like, and a few inputs tell
+            graph, statistics = scheme.rewrite(graph, quantize.collect(graph, inputs.take(FEW).feeds()))
+            units = quantize.plan(graph, statistics, scheme).units
+        units = as_built(units, inside, scheme)
+    with console.stage(f"compare on {len(inputs)} inputs", seconds, "compare", len(inputs)) as advance:
+        layers = diagnosis.diagnose(
+            *(graph, units, inside, scheme, inputs.feeds()),
+            arrange=arrangement(manifest, graph, units, inside, scheme),
+            to_artifact=lambda feed: all_to_pixels(feed, spec) if spec else feed,
+            progress=advance,
+        )
+    inside.close()
+    facts = {
+        "artifact": str(path),
+        "model": subject.model,
+        "weights": str(subject.weights),
+        "target": manifest.target,
+        "precision": manifest.precision,
+        "samples": len(inputs),
+        "data": inputs.source,
+        "seconds": seconds,
+        "warnings": console.warnings,
+    }
+    return facts, layers
+
+
+def to_json(value: dict[str, Any]) -> bytes:
+    """Strict JSON."""
+    return (json.dumps(finite(value), indent=2, allow_nan=False) + "\n").encode()
+
+
+def scheme_of(manifest: "Manifest") -> "Scheme":
+    """The scheme that the artifact was quantised by; of a float one its target's, whose kernels tell what is fused."""
+    from .. import quantize
+    from .targets import TARGETS
+
+    name = manifest.scheme.upper() if manifest.scheme else TARGETS[manifest.target].scheme
+    scheme = getattr(quantize, name, None)
+    if scheme is None:
+        raise UsageError(f"{manifest.artifact.file}: was quantised by {manifest.scheme}, which this version has not")
+    return scheme
+
+
+def arrangement(
+    manifest: "Manifest", graph: "ir.Model", units: "Sequence[Unit]", inside: "Inside", scheme: "Scheme"
+) -> "Callable[[str, np.ndarray], np.ndarray | None]":
+    """What puts a tensor's dimensions into the graph's order. Only TFLite's have another: they are lowered again."""
+    if manifest.target != "tflite":
+        return lambda name, tensor: tensor
+    from .. import quantize
+    from ..exporters.tflite.convert import layouts
+    from ..quantize.alone import twin
+
+    written = quantize.apply(graph, twin(graph, units, inside, scheme)) if manifest.scheme else graph
+    layout = next((each.layout for each in manifest.inputs if each.layout), "nchw")
+    views = layouts(written, layout)
+    outputs = {spec.name for spec in manifest.outputs}
+
+    def arranged(name: str, tensor: "np.ndarray") -> "np.ndarray | None":
+        view = views.get(name)
+        if name in outputs:  # row-major
+            return tensor
+        return view.read(tensor) if view is not None and tensor.size == math.prod(view.shape) else None
+
+    return arranged
+
+
+def shown(layers: "Sequence[Layer]", value: dict[str, Any], everything: bool) -> str:
+    """The result for people: the worst layers first."""
+    header = (
+        "module",
+        "value",
+        "kind",
+        "runs",
+        "alone",
+        "channel",
+        "accum.",
+        "range",
+        "clipped",
+        "weight",
+        "why float",
+    )
+    rows = [
+        (
+            layer.module or "-",
+            "" if layer.name == layer.module else layer.name,
+            layer.kind,
+            layer.precision,
+            decibels(layer.alone and layer.alone.snr_db),
+            decibels(layer.alone and layer.alone.typical_channel_db),
+            decibels(layer.accumulated and layer.accumulated.snr_db),
+            percent(layer.range_use, 0),
+            percent(layer.clipped, 2),
+            decibels(layer.weight_snr_db),
+            layer.why,
+        )
+        for layer in layers[: None if everything else SHOWN]
+    ]
+    left = len(layers) - len(rows)
+    said = [
+        table(header, rows),
+        *([f"... and {left} better ones (--all shows them)"] if left else []),
+        "SNR in dB against the float model: alone (on float inputs; its typical channel), accumulated; range: steps of "
+        "256 reached; weight: the worst channel",
+        *value["files"],
+    ]
+    return "\n".join(said)
+
+
+def decibels(figure: float | None) -> str:
+    return "-" if figure is None else f"{figure:.1f}"
+
+
+def percent(share: float | None, digits: int) -> str:
+    return "-" if share is None else f"{share:.{digits}%}"

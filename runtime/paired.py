@@ -1,0 +1,61 @@
+"""This file keeps what a comparison says of each sample, so that a figure comes with its standard error."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .compare import log_softmax, paired
+from .session import Session
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A reference and a candidate on the same n inputs.
+
+    Attributes:
+        signal: (outputs, n), the sum of the squared reference.
+        noise: (outputs, n), the sum of the squared difference; NaN where a candidate's value is no number.
+        kl: (n,) KL(softmax(ref) || softmax(cand)) in nats; None where the output is not (batch, classes).
+        agree: (n,) whether both have the same highest class, or None.
+        lost: (n,) whether the reference is right, less whether the candidate is: -1, 0 or 1; None without labels.
+    """
+
+    signal: np.ndarray
+    noise: np.ndarray
+    kl: np.ndarray | None = None
+    agree: np.ndarray | None = None
+    lost: np.ndarray | None = None
+
+
+def samples(
+    reference: Session,
+    candidate: Session,
+    feeds: Iterable[Mapping[str, np.ndarray]],
+    classes: Sequence[int] | None = None,
+) -> Samples:
+    """Runs both on each of `feeds`, one sample each; `classes` are the true ones, in the order of the feeds.
+
+    Raises ValueError where the outputs are not the same in number, or there are labels and no classes to choose from.
+    """
+    to_inputs, to_outputs = (paired(side, reference, candidate) for side in ("inputs", "outputs"))
+    signal, noise, kl, first = [], [], [], []
+    for feed in feeds:
+        wanted = reference.run(feed)
+        got = candidate.run({to_inputs[name]: array for name, array in feed.items()})
+        pairs = [(wanted[name].astype(np.float64), got[other]) for name, other in to_outputs.items()]
+        signal.append([np.square(ref).sum() for ref, _ in pairs])
+        noise.append([np.square(ref - cand).sum() for ref, cand in pairs])
+        ref, cand = pairs[0]
+        if len(pairs) == 1 and ref.ndim == 2 and ref.shape[1] > 1:
+            log_p, log_q = log_softmax(ref), log_softmax(cand.astype(np.float64))
+            kl.append(float((np.exp(log_p) * (log_p - log_q)).sum()))
+            first.append((int(ref.argmax()), int(cand.argmax())))
+    energies = np.array(signal).T, np.array(noise).T
+    if not first:
+        if classes is not None:
+            raise ValueError("the model's output is no row of classes, so labels cannot judge it")
+        return Samples(*energies)
+    theirs, ours = np.array(first).T
+    lost = None if classes is None else (theirs == classes).astype(int) - (ours == np.array(classes)).astype(int)
+    return Samples(*energies, np.array(kl), theirs == ours, lost)
