@@ -123,6 +123,8 @@ def _reduce(node: ir.Node) -> str | None:
 
 def _reshape(node: ir.Node) -> str | None:
     to = tuple(array(node.inputs[1]).tolist())
+    if to == shape(node.outputs[0]) and prod(to) != prod(shape(node.inputs[0])):
+        return f"it cannot bring {shape(node.inputs[0])} to {to}"
     return None if to == shape(node.outputs[0]) else f"its shape is written {to}"
 
 
