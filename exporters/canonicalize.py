@@ -37,6 +37,7 @@ from .passes import (
     hard_sigmoid_to_clip,
     hard_swish,
     index_forms,
+    integer_ends,
     layer_norm,
     layer_norm_affine,
     layer_norm_scale,
@@ -69,6 +70,7 @@ from .passes import (
 FORMS = (  # each op in its one form
     constant_folding,
     quantized_constants,
+    integer_ends,
     narrow_types,
     no_ops,
     number_forms,
@@ -130,7 +132,7 @@ def canonicalize(model: ir.Model) -> ir.Model:
     if version is not None and version < old_resize.FIRST:
         old_resize.rewrite(model.graph)
     static_shapes.infer(model)
-    repeat((constant_folding, quantized_constants), model.graph)
+    repeat((constant_folding, quantized_constants, integer_ends), model.graph)
     if not is_quantized(model):
         quantized_constants.dequantize_constants(model.graph)
     for stage in (FORMS, IDIOMS):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from .graph import array, attribute, const_value, given, producer, shape, where
 from .number_types import ANY, BOOLS, FLOATS, INTEGERS, NUMBERS
 
 OPSET = 20
+MOST_ELEMENTS = 2**31 - 1  # of one value: the targets count them in 32 bits
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,8 @@ def _reduce(node: ir.Node) -> str | None:
 
 def _reshape(node: ir.Node) -> str | None:
     to = tuple(array(node.inputs[1]).tolist())
+    if to == shape(node.outputs[0]) and prod(to) != prod(shape(node.inputs[0])):
+        return f"it cannot bring {shape(node.inputs[0])} to {to}"
     return None if to == shape(node.outputs[0]) else f"its shape is written {to}"
 
 
@@ -302,10 +306,21 @@ def _check_node(node: ir.Node, op: Op) -> None:
         raise NotCanonical(f"{where(node)}: {wrong}; {remedy}.")
 
 
+def wrong_size(value: ir.Value) -> str | None:
+    """Why no artifact can hold the value, or None."""
+    dims = shape(value)
+    if min(dims, default=1) < 0:
+        return f"has no size: its shape is {dims}"
+    if 0 in dims:
+        return f"is empty: its shape is {dims}"
+    return None if prod(dims) <= MOST_ELEMENTS else f"is too large: its shape is {dims}"
+
+
 def _check_value(value: ir.Value, quantized: bool) -> None:
-    if 0 in shape(value):
+    wrong = wrong_size(value)
+    if wrong is not None:
         node = value.producer()
-        raise DynamicShape(f"{where(node) if node else value.name} is empty: its shape is {shape(value)}.")
+        raise DynamicShape(f"{where(node) if node else value.name} {wrong}.")
     if value.dtype not in ANY and not quantized:
         node = value.producer()
         place = where(node) if node is not None else f"input {value.name!r}"

@@ -45,7 +45,30 @@ def from_onnx(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -
         raise InputShapeError(f"{path}: {e}") from e
     for value in graph.inputs:
         value.shape = ir.Shape(chosen[value.name or ""])
+    infer(model, path)
     return model
+
+
+def infer(model: ir.Model, path: Path) -> None:
+    """Give every value the shape that follows from the inputs; what the file says of others counts where none follows.
+
+    Raises ModelFileError where an operator cannot have the operands that it has.
+    """
+    values = [out for node in model.graph for out in node.outputs]
+    declared = [(value, value.shape) for value in values]
+    for value in values:
+        value.shape = None
+    try:
+        with light(model):
+            proto = ir.to_proto(model)
+            inferred = onnx.shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True)
+    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError, TypeError) as e:
+        raise ModelFileError(f"{path}: contradicts itself ({_sentence(e)})") from e
+    infos = (*inferred.graph.value_info, *inferred.graph.output)
+    shapes = {info.name: ir.from_proto(info).shape for info in infos}
+    for value, old in declared:
+        new = shapes.get(value.name or "")
+        value.shape = old if new is None or (not new.is_static() and old is not None) else new
 
 
 def read(path: Path) -> ir.Model:
@@ -73,6 +96,7 @@ def read(path: Path) -> ir.Model:
                     name=value.const_value.name,
                     base_dir=path.resolve().parent,
                 )
+        _check_data(model.graph, path)
         for node in model.graph.all_nodes():
             if node.domain == "ai.onnx" or (node.op_type in PAIR and node.domain == "com.microsoft"):
                 node.domain = ""
@@ -156,6 +180,19 @@ def _check_external(tensor: onnx.TensorProto, path: Path) -> None:
         end = -1
     if not 0 <= end <= file.stat().st_size:
         raise ModelFileError(f"{path}: its data file {location!r} is too short for {tensor.name!r}")
+
+
+def _check_data(graph: ir.Graph, path: Path) -> None:
+    """Raise ModelFileError where a constant has more or fewer numbers than its shape says."""
+    attributes = (attr for node in graph.all_nodes() for attr in node.attributes.values())
+    tensors = [attr.as_tensor() for attr in attributes if attr.type == ir.AttributeType.TENSOR]
+    for tensor in (*(value.const_value for value in graph.initializers.values()), *tensors):
+        try:
+            fits = tensor is None or isinstance(tensor, ir.StringTensor) or tensor.numpy().shape == tuple(tensor.shape)
+        except (ValueError, TypeError, OverflowError):
+            fits = False
+        if not fits:
+            raise ModelFileError(f"{path}: the data of {tensor.name!r} does not fit its shape {tensor.shape}")
 
 
 def _sentence(error: Exception) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from .errors import DynamicShape
+from .errors import DynamicShape, NotCanonical
 
 NAME_SCOPES = "pkg.torch.onnx.name_scopes"  # what torch.onnx calls a node's path of modules; the last entry is the call
 PART = "edgeport.part"  # which part of its module's layer a node computes, where a pass has split that layer: "0", "1"
@@ -20,8 +20,9 @@ Owner = ir.Graph | ir.Function | None  # how onnx_ir types what a node stands in
 
 
 def given(value: Operand) -> ir.Value:
-    """An input that is not left out."""
-    assert value is not None, "the operand is left out"
+    """An input that is not left out. Raises NotCanonical where it is, which ONNX's checker does not look at."""
+    if value is None:
+        raise NotCanonical("an operator of the graph lacks an operand that it needs; give it.")
     return value
 
 

@@ -15,6 +15,7 @@ import onnx_ir as ir
 from .errors import ExportError
 from .model_api import SECTION, model_info
 from .onnx_file import halve, to_proto
+from .openvino_faults import write_around
 
 OURS = "edgeport"  # our facts, as JSON, in rt_info
 
@@ -30,6 +31,7 @@ def convert(
     """
     metadata = metadata or {}
     proto = to_proto(model)
+    write_around(proto.graph)
     if compress_to_fp16:
         halve(proto.graph)
     ov = _openvino()

@@ -52,7 +52,9 @@ def scatter_nd(mb: Builder, x: Operand, indices: Operand, updates: Operand, *, r
 
 @lower("CumSum")
 def cum_sum(mb: Builder, x: Operand, axis: Constant, *, exclusive: int = 0, reverse: int = 0) -> Var:
-    return mb.run("cumsum", x=x, axis=int(axis.array.reshape(())), exclusive=bool(exclusive), reverse=bool(reverse))
+    return mb.run(
+        "cumsum", x=x, axis=int(axis.array.reshape(())) % len(x.shape), exclusive=bool(exclusive), reverse=bool(reverse)
+    )
 
 
 @lower("Tile")

@@ -11,7 +11,8 @@ import onnx
 import onnx_ir as ir
 from onnx.reference import ReferenceEvaluator
 
-from ..graph import attribute, const_value, constant, emit, given, owner, replace
+from ..errors import NotCanonical
+from ..graph import attribute, const_value, constant, emit, given, owner, replace, where
 
 LEFT = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"} | {
     "DequantizeLinear",
@@ -74,7 +75,12 @@ def evaluate(node: ir.Node) -> list[np.ndarray] | None:
         ),
         opset_imports=[onnx.helper.make_opsetid(d, v) for d, v in owner(node).opset_imports.items()],
     )
-    results = ReferenceEvaluator(model).run(None, {n: a for n, a in zip(names, inputs, strict=True) if n})
+    try:
+        results = ReferenceEvaluator(model).run(None, {n: a for n, a in zip(names, inputs, strict=True) if n})
+    except Exception as e:  # onnx has no one kind of error for operands that do not fit the operator
+        raise NotCanonical(
+            f"{where(node)} cannot be computed from its constants ({str(e).partition(chr(10))[0]})."
+        ) from e
     return [np.asarray(result) for result in results]
 
 

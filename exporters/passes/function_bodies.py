@@ -19,14 +19,19 @@ def expand(model: ir.Model, unknown: Callable[[str], bool]) -> ir.Model:
     """
     if not any(unknown(node.op_type) for node in model.graph):
         return model
-    proto = ir.to_proto(model)
+    proto = written_out(ir.to_proto(model), lambda node: unknown(node.op_type))
+    return model if proto is None else ir.from_proto(proto)
+
+
+def written_out(proto: onnx.ModelProto, unknown: Callable[[onnx.NodeProto], bool]) -> onnx.ModelProto | None:
+    """The same with protobuf messages, a copy; None where there is nothing to replace. The argument is used up."""
     versions = {entry.domain: entry.version for entry in proto.opset_import}
     types = {value.name: value.type for value in (*proto.graph.input, *proto.graph.value_info, *proto.graph.output)}
     for tensor in proto.graph.initializer:
         types[tensor.name] = onnx.helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
     found = 0
     for node in proto.graph.node:
-        body = definition(node, versions[""], types) if unknown(node.op_type) and not node.domain else None
+        body = definition(node, versions[""], types) if unknown(node) and not node.domain else None
         if body is None:
             continue
         node.domain = body.domain = DOMAIN
@@ -34,10 +39,10 @@ def expand(model: ir.Model, unknown: Callable[[str], bool]) -> ir.Model:
         proto.functions.append(body)
         found += 1
     if not found:
-        return model
+        return None
     proto.opset_import.add(domain=DOMAIN, version=1)
     proto.ir_version = max(proto.ir_version, 8)  # the first with functions
-    return ir.from_proto(onnx.inliner.inline_local_functions(proto))
+    return onnx.inliner.inline_local_functions(proto)
 
 
 def definition(node: onnx.NodeProto, version: int, types: dict[str, onnx.TypeProto]) -> onnx.FunctionProto | None:

@@ -1,15 +1,16 @@
 """Identity | Dropout | Cast | Reshape | Transpose | Slice | Pad | Expand | Concat(x), where it changes nothing -> x;
 Relu(Relu(x)) -> Relu(x)
 
-A graph output that x cannot become, because it is an input, a constant or an output itself, is Identity(x). Leaves a
-Dropout alone whose mask is read, and Add(x, 0) and the like, which the folds take.
+A graph output that x cannot become, because it is an input, a constant or an output itself, is Identity(x). The mask
+of a Dropout is all true. Leaves alone a Dropout that is trained, and Add(x, 0) and the like, which the folds take.
 """
 
 from collections.abc import Callable
 
+import numpy as np
 import onnx_ir as ir
 
-from ..graph import attribute, can_replace, const_value, given, producer, scalar, shape
+from ..graph import attribute, can_replace, const_value, constant, given, producer, scalar, shape
 from .replacing import replace_output
 
 
@@ -32,8 +33,7 @@ def _no_step_back(node: ir.Node) -> bool:
 
 def _in_inference(node: ir.Node) -> bool:
     training = node.inputs[2] if len(node.inputs) > 2 else None
-    mask_is_read = len(node.outputs) > 1 and (node.outputs[1].uses() or node.outputs[1].is_graph_output())
-    return not mask_is_read and (training is None or scalar(training) == 0)
+    return training is None or scalar(training) == 0
 
 
 NO_OP: dict[str, Callable[[ir.Node], bool]] = {
@@ -61,6 +61,8 @@ def rewrite(graph: ir.Graph) -> int:
         if node.op_type == "Identity" and not can_replace(node.outputs[0], node.inputs[0]):
             continue
         replace_output(node, given(node.inputs[0]))
+        if len(node.outputs) > 1:
+            replace_output(node, constant(graph, np.ones(shape(node.inputs[0]), np.bool_), "mask"), 1)
         graph.remove(node, safe=True)
         count += 1
     return count

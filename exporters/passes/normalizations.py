@@ -15,7 +15,21 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import Operand, array, attribute, const_value, constant, emit, given, producer, replace, reshape, shape
+from ..errors import NotCanonical
+from ..graph import (
+    Operand,
+    array,
+    attribute,
+    const_value,
+    constant,
+    emit,
+    given,
+    producer,
+    replace,
+    reshape,
+    shape,
+    where,
+)
 from .clip import HIGHEST
 from .replacing import replace_each
 
@@ -109,7 +123,7 @@ def _layer(node: ir.Node) -> ir.Value | None:
     axis, epsilon = attribute(node, "axis", -1) % len(dims), attribute(node, "epsilon", 1e-5)
     more = any(out.uses() or out.is_graph_output() for out in node.outputs[1:])
     if axis == len(dims) - 1 and not more:
-        computed = const_value(gamma) is None or (beta is not None and const_value(beta) is None)
+        computed = not all(_is_row(value, dims) for value in (gamma, *rest) if value is not None)
         if not computed and beta is not None and shape(gamma) == shape(beta) == dims[-1:]:
             return None
         size, attributes = dims[-1:], {"axis": axis, "epsilon": epsilon}
@@ -119,15 +133,30 @@ def _layer(node: ir.Node) -> ir.Value | None:
             constant(node.graph, numbers.astype(np.float32), n) for numbers, n in ((scale, "weight"), (shift, "bias"))
         ]
         value = emit(node, "LayerNormalization", [x, *operands], dims, attributes)
-        return affine(value, gamma, beta, shape(gamma), node) if computed else value
+        return _scaled(value, gamma, beta, node) if computed else value
     difference, average, variance = centred(x, range(axis, len(dims)), node)
     spread = root(variance, epsilon, node)
     for out, value in zip(node.outputs[1:], (average, None), strict=False):
         if out.uses() or out.is_graph_output():
             value = value or emit(node, "Div", [number(1, node, "one"), spread], shape(spread))
             replace(out, value)
-    value = emit(node, "Div", [difference, spread], dims)
-    return affine(value, gamma, beta, shape(gamma), node)
+    return _scaled(emit(node, "Div", [difference, spread], dims), gamma, beta, node)
+
+
+def _is_row(value: ir.Value, dims: Sequence[int]) -> bool:
+    """Whether a value is a constant with one number for each place along the last axis, or one for all."""
+    return const_value(value) is not None and shape(value) in ((), (1,), tuple(dims[-1:]))
+
+
+def _scaled(value: ir.Value, gamma: Operand, beta: Operand, node: ir.Node) -> ir.Value:
+    """value * gamma + beta, each of any shape that broadcasts to the value's."""
+    dims = shape(value)
+    for operand in filter(None, (gamma, beta)):
+        own = (1,) * (len(dims) - len(shape(operand))) + shape(operand)
+        if len(own) != len(dims) or any(size not in (1, whole) for size, whole in zip(own, dims, strict=True)):
+            raise NotCanonical(f"{where(node)}: {operand.name!r} of shape {shape(operand)} does not fit {dims}.")
+    value = affine(value, gamma, None, shape(gamma), node)
+    return value if beta is None else affine(value, None, beta, shape(beta), node)
 
 
 def _rms(node: ir.Node) -> ir.Value:

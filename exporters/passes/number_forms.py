@@ -1,5 +1,6 @@
 """CastLike(x, y) -> Cast(x, y's type); IsInf(x) -> Equal(Abs(x), infinity); Pow(x, of another type) -> Pow(x, Cast);
-Mod(integers, fmod=1) -> Sub(a, Mul(Div(a, b), b)); Clip | Relu of integers, Clip with computed bounds ->
+Mod(integers, fmod=1) -> Sub(a, Mul(Div(a, b), b)); Mod(floats, fmod=0) -> Where(signs differ, Mod + b, Mod);
+MaxPool(integers) -> Cast(MaxPool(Cast)); Clip | Relu of integers, Clip with computed bounds ->
 Min(Max(x, a), b); Where(c, truth values) -> Or(And(c, a), And(Not(c), b))
 
 Leaves alone what the targets have as it is.
@@ -60,11 +61,34 @@ def _pow(node: ir.Node) -> ir.Value | None:
 
 def _mod(node: ir.Node) -> ir.Value | None:
     a, b = map(given, node.inputs)
-    if not attribute(node, "fmod", 0) or a.dtype == ir.DataType.FLOAT:
+    to, truncates = shape(node.outputs[0]), attribute(node, "fmod", 0)
+    if a.dtype == ir.DataType.FLOAT and not truncates:
+        return _floored(emit(node, "Mod", [a, b], to, {"fmod": 1}), b, node)
+    if a.dtype == ir.DataType.FLOAT or not truncates:
         return None
-    to = shape(node.outputs[0])
     quotient = emit(node, "Div", [a, b], to, dtype=a.dtype)
     return emit(node, "Sub", [a, emit(node, "Mul", [quotient, b], to, dtype=a.dtype)], to, dtype=a.dtype)
+
+
+def _floored(rest: ir.Value, b: ir.Value, node: ir.Node) -> ir.Value:
+    """The remainder with the divisor's sign, of the one with the dividend's."""
+    to, truth = shape(rest), ir.DataType.BOOL
+    zero = constant(node.graph, np.zeros((), np.float32), "zero")
+    signs = [emit(node, "Less", [x, zero], shape(x), dtype=truth) for x in (rest, b)]
+    differ = emit(node, "Xor", signs, to, dtype=truth)
+    none = emit(node, "Equal", [rest, zero], to, dtype=truth)
+    other = emit(node, "And", [differ, emit(node, "Not", [none], to, dtype=truth)], to, dtype=truth)
+    return emit(node, "Where", [other, emit(node, "Add", [rest, b], to), rest], to)
+
+
+def _max_pool(node: ir.Node) -> ir.Value | None:
+    """ONNX pools integers of 8 bits, which float32 holds."""
+    x, out = given(node.inputs[0]), node.outputs[0]
+    if x.dtype == ir.DataType.FLOAT or len(node.outputs) > 1:
+        return None
+    attributes = {name: attribute(node, name) for name in node.attributes}
+    y = emit(node, "MaxPool", [cast(x, ir.DataType.FLOAT, node)], shape(out), attributes)
+    return cast(y, out.dtype, node)
 
 
 def _clip(node: ir.Node) -> ir.Value | None:
@@ -105,6 +129,7 @@ REWRITES = {
     "IsInf": _is_inf,
     "Pow": _pow,
     "Mod": _mod,
+    "MaxPool": _max_pool,
     "Clip": _clip,
     "Relu": _relu,
 }

@@ -12,16 +12,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import onnx
-import onnx.inliner
 import onnx_ir as ir
 
 from ..dialect import OPSET
 from ..errors import NotCanonical, UnsupportedAttribute, UnsupportedOp
 from ..graph import NAME_SCOPES, where
+from . import function_bodies
 
 LARGE = 1024  # elements: no smaller constant weighs, and no larger one is a shape, an axis or a scale per side
 SCAN = 9  # before it Scan meant something else, which the converter does not know
 NEUTRAL = {"block_size": (0,), "output_dtype": (0,), "precision": (0, 1), "stash_type": (1,), "round_mode": ("up",)}
+REWRITTEN = {"SpaceToDepth": ("mode",)}  # attributes of newer opsets that a pass knows
 
 
 def convert(model: ir.Model) -> ir.Model:
@@ -58,29 +59,39 @@ def raised(proto: onnx.ModelProto, version: int) -> onnx.ModelProto:
 
 def lowered(proto: onnx.ModelProto, version: int) -> onnx.ModelProto:
     """Functions written out, attributes that mean nothing dropped, and the version number changed."""
-    functions = {node.op_type for node in proto.graph.node if _is_new_function(node, version)}
-    if functions:
-        names = [("", name) for name in sorted(functions)]
-        proto = onnx.inliner.inline_selected_functions(proto, names, exclude=False, inline_schema_functions=True)
+    while True:  # a definition may be in operators that are as new
+        proto = onnx.shape_inference.infer_shapes(proto)  # the types decide what some definitions are
+        expanded = function_bodies.written_out(proto, lambda node: _is_new_function(node, version))
+        if expanded is None:
+            break
+        proto = expanded
     for node in proto.graph.node:
         if node.domain not in ("", "ai.onnx"):
             continue
         if not onnx.defs.has(node.op_type, OPSET):
-            raise UnsupportedOp(f"{where(ir.from_proto(node))} is of opset {version}; export the model in {OPSET}.")
+            raise UnsupportedOp(f"{_where(node)} is of opset {version}; export the model in {OPSET}.")
         known = onnx.defs.get_schema(node.op_type, OPSET).attributes
         for attribute in [attribute for attribute in node.attribute if attribute.name not in known]:
             value = onnx.helper.get_attribute_value(attribute)
             value = value.decode() if isinstance(value, bytes) else value
+            if attribute.name in REWRITTEN.get(node.op_type, ()):
+                continue
             if value not in NEUTRAL.get(attribute.name, ()):
                 raise UnsupportedAttribute(
-                    f"{where(ir.from_proto(node))}: {attribute.name} = {value!r} is of opset {version}; "
-                    f"export the model in {OPSET}."
+                    f"{_where(node)}: {attribute.name} = {value!r} is of opset {version}; export the model in {OPSET}."
                 )
             node.attribute.remove(attribute)
     for entry in proto.opset_import:
         if entry.domain in ("", "ai.onnx"):
             entry.version = OPSET
     return proto
+
+
+def _where(node: onnx.NodeProto) -> str:
+    alone = onnx.NodeProto()
+    alone.CopyFrom(node)
+    del alone.input[:]  # they stand in no graph, which onnx_ir warns of
+    return where(ir.from_proto(alone))
 
 
 def _is_new_function(node: onnx.NodeProto, version: int) -> bool:

@@ -3,6 +3,7 @@
 import onnx_ir as ir
 from onnx_ir.passes import common
 
+from ..dialect import wrong_size
 from ..errors import DynamicShape
 from . import constant_folding, control_flow
 
@@ -10,16 +11,16 @@ from . import constant_folding, control_flow
 def infer(model: ir.Model) -> None:
     """Set the first dimension of the inputs to 1 where it is symbolic, and infer what follows from the inputs.
 
-    Does nothing where all shapes are known. Raises DynamicShape for an input that is symbolic in another dimension; a
-    value that stays unknown is left to whoever needs its shape.
+    Does nothing where all shapes are known. Raises DynamicShape for an input that is symbolic in another dimension or
+    has no size that an artifact holds; a value that stays unknown is left to whoever needs its shape.
     """
     graph = model.graph
+    for value in graph.inputs:
+        fix_batch(value)
     if not any(node.op_type in control_flow.INLINE for node in graph) and all(
         known(value) for value in (*graph.inputs, *(out for node in graph for out in node.outputs))
     ):
         return
-    for value in graph.inputs:
-        fix_batch(value)
     for node in graph:
         for out in node.outputs:
             if not known(out):
@@ -41,3 +42,6 @@ def fix_batch(value: ir.Value) -> None:
     if not all(isinstance(dim, int) for dim in dims):
         raise DynamicShape(f"input {value.name!r} has shape {value.shape}; export with fixed sizes.")
     value.shape = ir.Shape(dims)
+    wrong = wrong_size(value)
+    if wrong is not None:
+        raise DynamicShape(f"input {value.name!r} {wrong}.")

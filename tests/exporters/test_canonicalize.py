@@ -318,6 +318,17 @@ def test_symbolic_size_is_refused(parse):
         canonicalize(ir.from_proto(onnx.parser.parse_model(text)))
 
 
+@pytest.mark.parametrize(
+    ("size", "said"), [("-1", "has no size"), ("0", "is empty"), ("1099511627776", "is too large")]
+)
+def test_a_size_that_no_artifact_has_is_refused(size, said):
+    text = OLD.replace("float[N,3,8,8]", f"float[2,3,{abs(int(size))},8]")
+    proto = onnx.parser.parse_model(text)
+    proto.graph.input[0].type.tensor_type.shape.dim[2].dim_value = int(size)
+    with pytest.raises(DynamicShape, match=said):
+        canonicalize(ir.from_proto(proto))
+
+
 NOT_CANONICAL = [
     ("float[2,3] x, float[3] c => float[2,3] y | y = Add(c, x)", "constant stands first"),
     ("float[2,3] x => float[2,3] y | y = Softmax(x)", "lacks attribute 'axis'"),

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import pickle
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -120,6 +121,45 @@ def test_what_the_frontend_refuses_is_one_sentence(tmp_path):
         convert(model, tmp_path)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+MASKED = np.array([[-np.inf, -np.inf, -np.inf], [1, 2, -np.inf]], np.float32)
+FAULTS = {  # what the CPU plugin gets wrong unless the graph is written around it: (graph, constants, inputs, result)
+    "a number behind a product": (
+        "agraph (float[1,3] x) => (float y) { m = MatMul (x, w) y = Reshape (m, to) }",
+        {"w": np.array([[1], [2], [3]], np.float32), "to": np.zeros(0, np.int64)},
+        np.ones((1, 3), np.float32),
+        6,
+    ),
+    "a constant behind a reduction": (
+        "agraph (float[2,3,2] x) => (float[2,3,1] y) { r = ReduceSum (x, last) s = Sigmoid (r) y = Add (s, c) }",
+        {"last": [2], "c": np.array([[1], [2], [3]], np.float32)},
+        np.zeros((2, 3, 2), np.float32),
+        [[[1.5], [2.5], [3.5]]] * 2,
+    ),
+    "a row that is masked as a whole": (
+        "agraph (float[2,3] x) => (float[2,3] y) "
+        "{ s = Softmax (x) m = ReduceMax (x, last) e = Equal (m, low) y = Where (e, zero, s) }",
+        {"last": [1], "low": np.float32(-np.inf), "zero": np.float32(0)},
+        MASKED,
+        [[0, 0, 0], [0.268941, 0.731059, 0]],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_the_plugin_gets_wrong_is_written_otherwise(name, tmp_path):
+    text, constants, x, expected = FAULTS[name]
+    code = (
+        "import sys, pickle, pathlib; from edgeport.runtime.openvino_session import OpenVINOSession; "
+        "s = OpenVINOSession(sys.argv[1]); x = pickle.loads(bytes.fromhex(sys.argv[2])); "
+        "print(pickle.dumps(s.run({'x': x})['y']).hex())"
+    )  # in a process of its own, which the fault may end
+    path = convert(canonicalize(graph(text, constants)), tmp_path)
+    command = [sys.executable, "-c", code, str(path), pickle.dumps(x).hex()]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(pickle.loads(bytes.fromhex(done.stdout)), expected, rtol=1e-5)
 
 
 WATCHED = """

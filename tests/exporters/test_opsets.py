@@ -76,6 +76,7 @@ SPELLINGS = {
     "ArgMax": ((11, 12, 13), X, "a = ArgMax<axis=1>(x) y = Cast<to=1>(a)"),
     "Pow": ((11, 13, 15), X, "e = Constant<value=float {2.0}>() y = Pow(x,e)"),
     "Einsum": ((12,), X, "y = Einsum<equation='abcd,abed->abce'>(x,x)"),
+    "Attention, an input left out": ((23, 24), "float[2,4,6,8] x, float[2,4,3,8] c", "y, k, v = Attention(x,x,x,,c,c)"),
     "Swish": ((24,), X, "y = Swish<alpha=1.5>(x)"),
     "RMSNormalization": ((23, 24), X + ", float[8] c", "y = RMSNormalization<axis=-1>(x,c)"),
     "GroupNormalization": ((21, 22), X + ", float[4] c1, float[4] c2", "y = GroupNormalization<num_groups=2>(x,c1,c2)"),

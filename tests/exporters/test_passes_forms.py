@@ -115,6 +115,8 @@ CASES = [  # pass, graph, ops afterwards
     ("normalizations", "float[2,5,6] x, float[6] c => float[2,5,6] y | y = LayerNormalization (x, c)", "LayerNormalization"),
     ("normalizations", "float[2,5,6] x, float[5,6] c, float[5,6] cb => float[2,5,6] y | y = LayerNormalization <axis=1> (x, c, cb)", "ReduceMean Sub Mul ReduceMean Add Sqrt Div Mul Add"),
     ("normalizations", "float[2,5,6] x, float[6] c, float[6] cb => float[2,5,6] y, float[2,5,1] m, float[2,5,1] s | y, m, s = LayerNormalization (x, c, cb)", "ReduceMean Sub Mul ReduceMean Add Sqrt Div Div Mul Add"),
+    ("normalizations", "float[2,5,6] x, float[6] c, float[2,1,1] cb => float[2,5,6] y | y = LayerNormalization (x, c, cb)", "LayerNormalization Mul Add"),
+    ("normalizations", "float[2,5,6] x, float[6] c, float[5,1] b => float[2,5,6] y | y = LayerNormalization (x, c, b)", "LayerNormalization Mul Add"),
     ("resize", "float[1,2,4,6] x => float[1,2,8,12] y | s = Constant <value_ints=[1,2,8,12]> () y = Resize (x,,,s)", "Resize"),
     ("resize", "float[1,2,4,6] x => float[1,2,2,3] y | s = Constant <value_ints=[1,2,2,3]> () y = Resize (x,,,s)", "Slice"),
     ("resize", 'float[1,4,6,2] x => float[1,8,12,2] y | s = Constant <value_ints=[1,8,12,2]> () y = Resize <mode="linear"> (x,,,s)', "Transpose Resize Transpose"),
@@ -155,6 +157,12 @@ CASES = [  # pass, graph, ops afterwards
     ("explicit_attributes", "float[2,3] x => float[2,3] y | y = Softmax(x)", "Softmax"),
     ("explicit_attributes", "float[2,3] x => float[2,3] y | y = HardSigmoid(x)", "HardSigmoid"),
     ("explicit_attributes", "float[2,3] x => float[2,3] y | y = Softmax <axis=1> (x)", None),
+    ("variadic", "float[2,3] x => float[2,3] y | e = Constant <value = float[2,0] {}> () y = Concat <axis=1> (x, e)", "Concat"),
+    ("no_ops", "float[2,3] x => float[2,3] y, bool[2,3] m | y, m = Dropout(x)", "Identity Identity"),
+    ("integer_ends", "float[2,3] x => uint8[2,3] y | s = Constant <value_float = 0.02> () z = Constant <value = uint8 {100}> () y = QuantizeLinear(x, s, z)", "Div Round Add Clip Cast"),
+    ("integer_ends", "float[2,3] x => int8[2,3] y | s = Constant <value_floats = [0.02, 0.03, 0.01]> () z = Constant <value = int8[3] {0,3,-9}> () y = QuantizeLinear <axis=1> (x, s, z)", "Div Round Add Clip Cast"),
+    ("integer_ends", "float[2,3] x => uint8[2,3] y | s = Constant <value_float = 0.02> () z = Constant <value = uint8 {100}> () r = Sigmoid(x) y = QuantizeLinear(r, s, z)", "Sigmoid QuantizeLinear DequantizeLinear Div Round Add Clip Cast"),
+    ("integer_ends", "float[2,3] x => float[2,3] y | s = Constant <value_float = 0.02> () z = Constant <value = uint8 {100}> () q = QuantizeLinear(x, s, z) y = DequantizeLinear(q, s, z)", None),
 ]  # fmt: skip
 
 

@@ -1,0 +1,88 @@
+"""This file writes a graph around what OpenVINO's CPU plugin (2026.4) gets wrong.
+
+Reshape(x, no axes) -> Squeeze(x): behind a MatMul such a Reshape ends the process.
+Equal(ReduceMax(x), -inf) -> Equal(ReduceMin(Cast(Equal(x, -inf))), 1): it reduces what is all -inf to the lowest number
+of float32, so that a row of attention that is masked as a whole is NaN instead of 0.
+Mul | Add | Sub | Div(Reduce...(x) of three axes, c of (n, 1)) -> the same with c repeated to the result's shape: fused
+into the reduction, it takes the numbers of c along another axis.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+
+def write_around(graph: onnx.GraphProto) -> None:
+    squeeze_scalars(graph)
+    find_masked(graph)
+    repeat_constants(graph)
+
+
+def squeeze_scalars(graph: onnx.GraphProto) -> None:
+    scalars = {tensor.name for tensor in graph.initializer if list(tensor.dims) == [0]}
+    for node in graph.node:
+        if node.op_type == "Reshape" and node.input[1] in scalars:
+            node.op_type = "Squeeze"
+            del node.input[1:]
+            del node.attribute[:]
+
+
+def find_masked(graph: onnx.GraphProto) -> None:
+    makers = {name: node for node in graph.node for name in node.output}
+    lowest = {tensor.name for tensor in graph.initializer if is_minus_infinity(tensor)}
+    nodes: list[onnx.NodeProto] = []
+    for node in graph.node:
+        reduced = next((makers[name] for name in node.input if name in makers), None)
+        bound = next((name for name in node.input if name in lowest), None)
+        if node.op_type == "Equal" and reduced is not None and reduced.op_type == "ReduceMax" and bound is not None:
+            out = node.output[0]
+            one = numpy_helper.from_array(np.ones((), np.float32), f"{out}_one")
+            graph.initializer.append(one)
+            nodes += [
+                helper.make_node("Equal", [reduced.input[0], bound], [f"{out}_masked"]),
+                helper.make_node("Cast", [f"{out}_masked"], [f"{out}_number"], to=onnx.TensorProto.FLOAT),
+                helper.make_node("ReduceMin", [f"{out}_number", reduced.input[1]], [f"{out}_all"]),
+                helper.make_node("Equal", [f"{out}_all", one.name], [out], name=node.name),
+            ]
+        else:
+            nodes.append(node)
+    if len(nodes) > len(graph.node):
+        del graph.node[:]
+        graph.node.extend(nodes)
+
+
+def repeat_constants(graph: onnx.GraphProto) -> None:
+    infos = (*graph.value_info, *graph.output)
+    shapes = {info.name: [dim.dim_value for dim in info.type.tensor_type.shape.dim] for info in infos}
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    makers = {name: node for node in graph.node for name in node.output}
+    for node in graph.node:
+        shape = shapes.get(node.output[0], [])
+        if node.op_type not in ("Add", "Mul", "Sub", "Div") or len(shape) != 3:
+            continue
+        for index, name in enumerate(node.input):
+            if name in constants and is_reduced(node.input[1 - index], shape, shapes, makers):
+                array = numpy_helper.to_array(constants[name])
+                if 1 < array.size < np.prod(shape):
+                    whole = f"{node.output[0]}_repeated"
+                    repeated = np.broadcast_to(array, shape).copy()
+                    graph.initializer.append(numpy_helper.from_array(repeated, whole))
+                    node.input[index] = whole
+
+
+def is_reduced(name: str, shape: list[int], shapes: dict[str, list[int]], makers: dict[str, onnx.NodeProto]) -> bool:
+    """Whether a value of the shape is that of a reduction, or of operators element by element behind one."""
+    node = makers.get(name)
+    while node is not None and shapes.get(node.output[0]) == shape:
+        if node.op_type.startswith("Reduce"):
+            return True
+        node = next((makers[name] for name in node.input if name in makers), None)
+    return False
+
+
+def is_minus_infinity(tensor: onnx.TensorProto) -> bool:
+    if tensor.data_type != onnx.TensorProto.FLOAT or any(size != 1 for size in tensor.dims):
+        return False
+    return bool(np.isneginf(numpy_helper.to_array(tensor)).all())
