@@ -186,9 +186,10 @@ def _check_data(graph: ir.Graph, path: Path) -> None:
     """Raise ModelFileError where a constant has more or fewer numbers than its shape says."""
     attributes = (attr for node in graph.all_nodes() for attr in node.attributes.values())
     tensors = [attr.as_tensor() for attr in attributes if attr.type == ir.AttributeType.TENSOR]
-    for tensor in (*(value.const_value for value in graph.initializers.values()), *tensors):
+    tensors += [value.const_value for value in graph.initializers.values() if value.const_value is not None]
+    for tensor in tensors:
         try:
-            fits = tensor is None or isinstance(tensor, ir.StringTensor) or tensor.numpy().shape == tuple(tensor.shape)
+            fits = isinstance(tensor, ir.StringTensor) or tensor.numpy().shape == tuple(tensor.shape)
         except (ValueError, TypeError, OverflowError):
             fits = False
         if not fits:
