@@ -17,8 +17,9 @@ Cell = dict[str, Any]
 Cells = dict[tuple[str, str, str], Cell]  # by model, target, precision
 
 
-def read_results(results: Path = RESULTS) -> list[Cell]:
-    """The lines of a file of results; of two for the same cell the later one."""
+def read_results(results: Path | None = None) -> list[Cell]:
+    """The lines of a file of results (default: docs/matrix.jsonl); of two for the same cell the later one."""
+    results = results or RESULTS
     if not results.exists():
         return []
     cells = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]

@@ -149,12 +149,10 @@ def judge(agreement: Agreement, precision: str, noise: Agreement | None = None) 
 
 def _loosened(limits: Limits, noise: Agreement) -> Limits:
     """The limits, or what ROOM times the noise needs."""
-    assert limits.max_abs_over_std is not None
-    assert limits.snr_db is not None
     return replace(
         limits,
-        max_abs_over_std=max(limits.max_abs_over_std, ROOM * noise.max_abs_over_std),
-        snr_db=min(limits.snr_db, noise.snr_db - 20 * math.log10(ROOM)),
+        max_abs_over_std=limits.max_abs_over_std and max(limits.max_abs_over_std, ROOM * noise.max_abs_over_std),
+        snr_db=limits.snr_db and min(limits.snr_db, noise.snr_db - 20 * math.log10(ROOM)),
     )
 
 

@@ -63,8 +63,8 @@ def test_it_goes_on_where_it_stopped(results, monkeypatch):
     monkeypatch.setattr(matrix, "model_cells", lambda name, *_: [CELL | {"model": name, "passed": name != first}])
     append = matrix.append
 
-    def interrupted(cells):
-        append(cells)
+    def interrupted(cells, results):
+        append(cells, results)
         if cells[0]["model"] == second:
             raise KeyboardInterrupt
 
@@ -97,7 +97,7 @@ def test_what_fails_or_hangs(monkeypatch, tmp_path, program, verdict, made):
     (tmp_path / "benchmarks").mkdir()
     (tmp_path / "benchmarks" / "matrix_job.py").write_text(program)
     monkeypatch.setattr(matrix, "ROOT", tmp_path)
-    cells = matrix.model_cells("lenet5", tmp_path, 1.0)
+    cells = matrix.model_cells("lenet5", matrix.planned("lenet5"), tmp_path, 1.0)
     assert len(cells) == len(TARGETS) * 2
     assert sum(cell["passed"] for cell in cells) == made
     assert {cell["verdict"] for cell in cells if not cell["passed"]} == {verdict}

@@ -136,11 +136,11 @@ def test_another_number_of_classes(edgeport):
 
 
 def test_disagreement_keeps_the_artifact_and_says_so(edgeport, monkeypatch):
-    monkeypatch.setitem(compare.TOLERANCE, "fp32", compare.Limits(snr_db=300))
+    monkeypatch.setitem(compare.TOLERANCE, "fp32", compare.Limits(cosine=2.0))
     done = edgeport("export", "lenet5", "--json", "--no-benchmark")
     result = json.loads(done.out)
     assert done.code == DISAGREES
-    assert result["verdict"].startswith("fail: SNR in dB")
+    assert result["verdict"].startswith("fail: cosine")
     assert Path(result["artifact"]).exists()
     assert Manifest.read(Path(result["manifest"])).verdict == result["verdict"]
     assert edgeport("validate", result["artifact"]).code == DISAGREES
