@@ -12,21 +12,13 @@ from collections.abc import Callable
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import attribute, const_value, constant, emit, given, replace, shape
+from ..graph import attribute, const_value, constant, emit, given, shape
 from .clip import LOWEST
+from .replacing import replace_each
 
 
 def rewrite(graph: ir.Graph) -> int:
-    count = 0
-    for node in graph:
-        if node.op_type not in REWRITES or node.outputs[0].dtype != ir.DataType.FLOAT:
-            continue
-        new = REWRITES[node.op_type](node)
-        if new is not None:
-            replace(node.outputs[0], new)
-            graph.remove(node, safe=True)
-            count += 1
-    return count
+    return replace_each(graph, REWRITES, dtype=ir.DataType.FLOAT)
 
 
 def _number(node: ir.Node, value: float, name: str) -> ir.Value:

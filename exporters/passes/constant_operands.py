@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import const_value, constant, emit, given, replace, scalar, shape
+from ..graph import const_value, constant, emit, given, scalar, shape
+from .replacing import replace_each
 
 
 def _negated(node: ir.Node) -> ir.Value | None:
@@ -39,16 +40,7 @@ REWRITES: dict[str, Callable[[ir.Node], ir.Value | None]] = {
 
 
 def rewrite(graph: ir.Graph) -> int:
-    count = 0
-    for node in graph:
-        if node.op_type not in REWRITES or node.outputs[0].dtype != ir.DataType.FLOAT:
-            continue
-        new = REWRITES[node.op_type](node)
-        if new is not None:
-            replace(node.outputs[0], new)
-            graph.remove(node, safe=True)
-            count += 1
-    return count
+    return replace_each(graph, REWRITES, dtype=ir.DataType.FLOAT)
 
 
 def _with(node: ir.Node, op_type: str, array: np.ndarray) -> ir.Value:

@@ -9,10 +9,12 @@ from ..graph import can_replace, emit, given, replace, shape
 Rewrite = Callable[[ir.Node], ir.Value | None]  # the value that stands for the node's output, or None
 
 
-def replace_each(graph: ir.Graph, rewrites: Mapping[str, Rewrite]) -> int:
-    """Let each rewrite replace the nodes of its operator; how many it did."""
+def replace_each(graph: ir.Graph, rewrites: Mapping[str, Rewrite], *, dtype: ir.DataType | None = None) -> int:
+    """Let each rewrite replace the nodes of its operator, those that give `dtype` if it is given; how many it did."""
     count = 0
     for node in graph:
+        if dtype is not None and node.outputs[0].dtype != dtype:
+            continue
         rewrite = rewrites.get(node.op_type) if node.domain in ("", "ai.onnx") else None
         new = rewrite(node) if rewrite is not None else None
         if new is not None:
