@@ -1,0 +1,199 @@
+"""This file draws latency against accuracy as SVG: a point for each artifact, a line from each float to its int8."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from ..html_page import text
+from .columns import milliseconds
+from .comparison import ENOUGH_DB
+from .records import Row
+
+WIDTH, HEIGHT = 400, 270  # of the drawing, in its own units; a letter of the labels is about 6 wide
+LEFT, RIGHT, TOP, BOTTOM = 44, 390, 14, 226
+PRECISIONS = ("fp32", "fp16", "int8")
+NAMED = 10  # points with a name; of more only those that nothing beats in both figures
+LETTER, LINE = 6.2, 13.0
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What is drawn upwards: its figure in Row.agreement, and the values that the axis may span."""
+
+    figure: str
+    words: str
+    most: float
+    step: float
+    shown: Callable[[float], str]
+
+
+AXES = (
+    Axis("snr_db", "SNR in dB", ENOUGH_DB, 10.0, "{:.0f}".format),
+    Axis("top1", "top-1 agreement", 1.0, 0.05, "{:.0%}".format),
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where an artifact lies."""
+
+    x: float
+    y: float
+    row: Row
+
+
+def charts(rows: Sequence[Row]) -> dict[tuple[str, str], list[Axis]]:
+    """{(target, device): the axes for which there is a point with a latency}."""
+    found: dict[tuple[str, str], list[Axis]] = {}
+    for row in rows:
+        axes = found.setdefault((row.target or "", row.device or ""), [])
+        axes += [
+            axis for axis in AXES if axis not in axes and row.latency.get("median_ms") and axis.figure in row.agreement
+        ]
+    return found
+
+
+def scatter(rows: Sequence[Row], axis: Axis, label: str) -> str:
+    """One chart of the rows of one target and device; "" where none has both figures."""
+    shown = [row for row in rows if (row.latency.get("median_ms") or 0) > 0 and axis.figure in row.agreement]
+    if not shown:
+        return ""
+    low_ms, high_ms = span_ms([row.latency["median_ms"] for row in shown])
+    lowest = min(min(row.agreement[axis.figure] for row in shown), axis.most - 2 * axis.step)
+    floor = max(math.floor(lowest / axis.step) * axis.step, 0.0 if axis.figure == "top1" else -20.0)
+
+    def x_of(value: float) -> float:
+        return LEFT + (math.log(value) - math.log(low_ms)) / (math.log(high_ms) - math.log(low_ms)) * (RIGHT - LEFT)
+
+    def y_of(value: float) -> float:
+        return BOTTOM - (min(max(value, floor), axis.most) - floor) / (axis.most - floor) * (BOTTOM - TOP)
+
+    points = [Point(x_of(row.latency["median_ms"]), y_of(row.agreement[axis.figure]), row) for row in shown]
+    parts = [
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{text(label)}; the table has the figures" '
+        'font-family="inherit" font-size="11">',
+        *_levels(axis, floor, y_of),
+        *_times(low_ms, high_ms, x_of),
+        *_pairs(points),
+        *(_point(point, axis) for point in points),
+        *_names(points),
+        "</svg>",
+    ]
+    return "\n".join(parts)
+
+
+def span_ms(values: Sequence[float]) -> tuple[float, float]:
+    """The ends of the axis: a tenth beyond the values on a logarithmic scale, and at least a factor of three."""
+    low, high = math.log(min(values)), math.log(max(values))
+    room = max((math.log(3) - (high - low)) / 2, (high - low) * 0.12)
+    return math.exp(low - room), math.exp(high + room)
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """1, 2, 5, 10 and so on between the two; the tens alone where these are many."""
+    tens = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for factors in ((1, 2, 5), (1, 3), (1,)):
+        found = [factor * 10.0**ten for ten in tens for factor in factors if low <= factor * 10.0**ten <= high]
+        if len(found) <= 6:
+            break
+    return found
+
+
+def _levels(axis: Axis, floor: float, y_of: Callable[[float], float]) -> list[str]:
+    steps = round((axis.most - floor) / axis.step)
+    every = math.ceil(steps / 6)
+    parts = []
+    for i in range(0, steps + 1, every):
+        level = axis.most - i * axis.step
+        shown = "\N{GREATER-THAN OR EQUAL TO}" * (i == 0 and axis.figure == "snr_db") + axis.shown(level)
+        y = y_of(level)
+        parts.append(f'<path d="M{LEFT} {y:.1f}H{RIGHT}" stroke="var(--line)"/>')
+        parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end" fill="var(--faint)">{shown}</text>')
+    return parts
+
+
+def _times(low_ms: float, high_ms: float, x_of: Callable[[float], float]) -> list[str]:
+    parts = [f'<path d="M{LEFT} {BOTTOM}H{RIGHT}" stroke="var(--faint)"/>']
+    for tick in ticks(low_ms, high_ms):
+        x = x_of(tick)
+        parts.append(f'<path d="M{x:.1f} {BOTTOM}v5" stroke="var(--faint)"/>')
+        parts.append(f'<text x="{x:.1f}" y="{BOTTOM + 18}" text-anchor="middle" fill="var(--faint)">{tick:g}</text>')
+    middle = (LEFT + RIGHT) / 2
+    return [*parts, f'<text x="{middle}" y="{HEIGHT - 8}" text-anchor="middle" fill="var(--faint)">median ms</text>']
+
+
+def _pairs(points: Sequence[Point]) -> list[str]:
+    """A line through the precisions of each model."""
+    by_model = sorted(points, key=lambda point: point.row.model or "")
+    lines = []
+    for _, group in groupby(by_model, key=lambda point: point.row.model or ""):
+        several = sorted(group, key=lambda point: rank(point.row))
+        if len(several) > 1:
+            path = "L".join(f"{point.x:.1f} {point.y:.1f}" for point in several)
+            lines.append(f'<path d="M{path}" fill="none" stroke="var(--faint)" stroke-opacity=".45"/>')
+    return lines
+
+
+def rank(row: Row) -> int:
+    """Where a precision stands in PRECISIONS, behind them where it is not there."""
+    return PRECISIONS.index(row.precision) if row.precision in PRECISIONS else len(PRECISIONS)
+
+
+def mark(precision: str | None, x: float, y: float, inner: str = "") -> str:
+    """The sign of a precision, which differs in form and colour; `inner` is an element in it."""
+    if precision == "fp32":
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="var(--fp32)" stroke="var(--paper)">{inner}</circle>'
+    form, colour = {
+        "fp16": ("m0 -6l6 10.5h-12z", "fp16"),
+        "int8": ("m-4.5 -4.5h9v9h-9z", "int8"),
+    }.get(precision or "", ("m0 -6l6 6l-6 6l-6 -6z", "faint"))
+    return f'<path d="M{x:.1f} {y:.1f}{form}" fill="var(--{colour})" stroke="var(--paper)">{inner}</path>'
+
+
+def _point(point: Point, axis: Axis) -> str:
+    row = point.row
+    figure = row.agreement[axis.figure]
+    shown = f"{figure:.1f} dB" if axis.figure == "snr_db" else f"{figure:.1%} top-1"
+    tip = f"{row.model or row.artifact} {row.precision or ''}: {milliseconds(row.latency['median_ms'])} ms, {shown}"
+    return mark(row.precision, point.x, point.y, f"<title>{text(tip)}</title>")
+
+
+def best(points: Sequence[Point]) -> list[Point]:
+    """Those that no other beats in both figures (up is better, left is faster)."""
+    front, highest = [], math.inf
+    for point in sorted(points, key=lambda point: (point.x, point.y)):
+        if point.y < highest:
+            front.append(point)
+            highest = point.y
+    return front
+
+
+def _names(points: Sequence[Point]) -> list[str]:
+    """The models' names where there is room for them, beside a point and over nothing else."""
+    taken = [(point.x - 6, point.y - 6, point.x + 6, point.y + 6) for point in points]
+    parts = []
+    for point in points if len(points) <= NAMED else best(points):
+        name = point.row.model or point.row.artifact or ""
+        name = name if len(name) <= 24 else f"{name[:23]}\N{HORIZONTAL ELLIPSIS}"
+        wide = LETTER * len(name)
+        for x, y, anchor in (
+            (point.x + 9, point.y + 4, "start"),
+            (point.x - 9, point.y + 4, "end"),
+            (point.x, point.y - 10, "middle"),
+            (point.x, point.y + 18, "middle"),
+        ):
+            left = x - {"start": 0, "middle": wide / 2, "end": wide}[anchor]
+            box = (left, y - LINE + 3, left + wide, y + 3)
+            inside = box[0] > LEFT and box[2] < WIDTH and box[1] >= 0 and box[3] < BOTTOM
+            if inside and not any(_overlap(box, other) for other in taken):
+                taken.append(box)
+                parts.append(
+                    f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="var(--ink)">{text(name)}</text>'
+                )
+                break
+    return parts
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
