@@ -27,7 +27,7 @@ STYLE = """
 } }
 * { box-sizing: border-box; }
 body { font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; color: var(--ink);
-  background: var(--paper); margin: 0 auto; max-width: 1400px; padding: 24px 24px 64px; overflow-wrap: anywhere; }
+  background: var(--paper); margin: 0 auto; max-width: 1400px; padding: 24px 24px 64px; overflow-wrap: break-word; }
 h1 { font-size: 1.6em; line-height: 1.25; margin: 0 0 4px; } h2 { font-size: 1.2em; margin: 40px 0 8px; }
 h3 { font-size: 1em; margin: 20px 0 4px; } p { margin: 4px 0 12px; max-width: 75em; }
 .faint, small, figcaption { color: var(--faint); } small { font-size: .87em; }
@@ -48,16 +48,21 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th { text-align: left; vertical-align: bottom; border-bottom: 2px solid var(--line); font-weight: 600;
   background: var(--paper); } thead th { position: sticky; top: 0; z-index: 1; }
 td, th { padding: 5px 14px 5px 0; } td { border-bottom: 1px solid var(--line); vertical-align: top; }
-tbody th { border-bottom: 1px solid var(--line); vertical-align: top; font-weight: 600; }
-.number { text-align: right; white-space: nowrap; } tbody tr:hover > * { background: var(--raised); }
+tbody th { text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; font-weight: 600; }
+th.number { text-align: right; } td.number, td.word { white-space: nowrap; } td.number { text-align: right; }
+.cards td, .cards tbody th, dt, dd, summary, li { overflow-wrap: anywhere; } .cards tbody th { min-width: 14em; }
+.cards td.text { min-width: 16em; } tbody tr:hover > * { background: var(--raised); }
 th button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer;
   text-align: inherit; }
 th button::after { content: " \\2195"; color: var(--faint); font-weight: 400; }
 th[aria-sort=ascending] button::after { content: " \\2191"; color: var(--link); }
 th[aria-sort=descending] button::after { content: " \\2193"; color: var(--link); }
-.wide td, .wide th { white-space: nowrap; } .bar { display: inline-block; height: 9px; margin-right: 6px; }
+.wide td { white-space: nowrap; } .tall { max-height: 85vh; }
+.bar { display: inline-block; width: 60px; margin-right: 8px; text-align: left; }
+.bar i { display: inline-block; height: 9px; }
 tr.float td, tr.float th { color: var(--faint); }
-.bar.alone { background: var(--alone); } .bar.accumulated { background: var(--accumulated); }
+i.alone { background: var(--alone); } i.accumulated { background: var(--accumulated); }
+i.worst { background: var(--worst); } i.island { background: var(--island); outline: 1px solid var(--line); }
 .change { display: block; font-size: .85em; white-space: nowrap; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 350px), 1fr)); gap: 12px 24px; }
 figure { margin: 0; max-width: 520px; } figcaption { font-size: .93em; }
@@ -66,21 +71,24 @@ figure b { color: var(--ink); } .layers svg { min-width: 1100px; }
 details { border: 1px solid var(--line); border-radius: 8px; margin: 10px 0; padding: 8px 14px; }
 summary { cursor: pointer; } details[open] > summary { margin-bottom: 8px; }
 ol.worst { columns: 2; column-gap: 32px; padding-left: 24px; } ol.worst li { break-inside: avoid; margin-bottom: 6px; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; margin: 4px 0 16px; }
+dl { display: grid; grid-template-columns: minmax(auto, max-content) minmax(0, 1fr); gap: 2px 16px; margin: 4px 0 16px; }
 dt { color: var(--faint); } dd { margin: 0; }
-.key { display: inline-flex; gap: 6px; align-items: center; margin-right: 18px; }
-.key svg { width: 14px; height: 14px; }
-@media (max-width: 760px) {
-  body { padding: 16px 14px 48px; } ol.worst { columns: 1; }
-  .cards, .cards tbody, .cards tr, .cards td, .cards tbody th { display: block; }
+.key { display: inline-flex; vertical-align: middle; font-size: .93em; gap: 6px; align-items: center; margin-right: 18px; }
+.key svg, .key i { flex: none; width: 14px; height: 14px; } .key i.line { width: 24px; height: 3px; }
+@media (max-width: 1060px) {
+  .cards, .cards tbody { display: block; }
   .cards thead tr { display: flex; flex-wrap: wrap; gap: 2px 14px; border-bottom: 2px solid var(--line); }
   .cards thead th { display: block; position: static; border: 0; padding: 0; font-size: .93em; }
-  .cards tbody tr { border: 1px solid var(--line); border-radius: 8px; margin: 10px 0; padding: 6px 12px; }
-  .cards td, .cards tbody th { border: 0; padding: 2px 0; text-align: left; display: grid;
-    grid-template-columns: 9.5em 1fr; gap: 8px; white-space: normal; }
-  .cards td:empty { display: none; } .cards td::before { content: attr(data-label); color: var(--faint); }
-  .cards tbody th { display: block; font-size: 1.06em; } .cards .change { grid-column: 2; }
-  dl { grid-template-columns: 1fr; } dd { margin-bottom: 6px; }
+  .cards tbody tr { display: grid; grid-template-columns: repeat(auto-fill, minmax(6.2em, 1fr)); gap: 6px 12px;
+    border: 1px solid var(--line); border-radius: 8px; margin: 10px 0; padding: 8px 12px; }
+  .cards tbody tr > * { display: block; border: 0; padding: 0; text-align: left; white-space: normal; min-width: 0; }
+  .cards tbody tr > :is(th, .text) { grid-column: 1 / -1; } .cards tbody th { font-size: 1.06em; }
+  .cards td:empty, .cards .text::before { display: none; } .change { white-space: normal; }
+  .cards td::before { content: attr(data-label); display: block; color: var(--faint); font-size: .85em; }
+}
+@media (max-width: 760px) {
+  body { padding: 16px 14px 48px; } ol.worst { columns: 1; }
+  dl { grid-template-columns: minmax(0, 1fr); } dd { margin-bottom: 6px; }
 }
 @media print { thead th { position: static; } body { max-width: none; } }
 """

@@ -16,6 +16,7 @@ WIDTH, HEIGHT = 1400, 700  # pixels
 LEFT, RIGHT, TOP, BOTTOM = 64, 1376, 84, 470  # of the plot
 FLOOR_DB, CEILING_DB, TENTH_DB = 0, 60, 10  # what lies beyond is drawn at the edge: above 60 dB nothing hurts
 NAMED = 8  # worst layers with a number and their name, of fewer layers at most a third
+DIGIT = 14  # the room that a number wants
 GROUPS = 14  # at most so many parts of the model along the axis
 INK, FAINT, GRID, ISLAND = "#222222", "#777777", "#e4e4e4", "#f1f1f1"
 ALONE, WORST, WORST_COLUMN, ACCUMULATED = "#9dc3e6", "#d9622b", "#fbe3d6", "#1f3b63"
@@ -29,7 +30,7 @@ NAMES = {  # of the colours in html_page's style, where a dark page has others
     WORST_COLUMN: "worst-column",
     ACCUMULATED: "accumulated",
 }
-SVG_TOP, SVG_BOTTOM = 36, BOTTOM + 34  # of an SVG, whose page has the title and the names of the worst
+SVG_TOP, SVG_BOTTOM = 46, BOTTOM + 34  # of an SVG, whose page has the title, the legend and the names of the worst
 SCALE = 2  # of the PNG, whose pixels are as fine as today's screens
 
 
@@ -71,19 +72,26 @@ def worst_of(layers: Sequence["Layer"]) -> list["Layer"]:
     return alone[: min(NAMED, math.ceil(len(alone) / 3))]
 
 
+def has_int8(layers: Sequence["Layer"]) -> bool:
+    return any(layer.precision == "int8" for layer in layers)
+
+
 def chart(layers: Sequence["Layer"]) -> list[Shape]:
     """Bars: each layer alone, the worst ones numbered; a line: accumulated; grey: layers in float."""
     step = (RIGHT - LEFT) / max(len(layers), 1)
     worst = worst_of(layers)
-    int8 = any(layer.precision == "int8" for layer in layers)
-    shapes: list[Shape] = legend(int8)
+    int8 = has_int8(layers)
+    shapes: list[Shape] = []
     for layer in layers:
         if int8 and layer.precision == "float":
             shapes.append(Rect(LEFT + layer.position * step, TOP, step, BOTTOM - TOP, ISLAND))
-    for i, layer in enumerate(worst, start=1):
+    above = (-math.inf, TOP)  # where the number before stands: of two neighbours the second is higher
+    for layer in sorted(worst, key=lambda layer: layer.position):
         left = LEFT + layer.position * step
         shapes.append(Rect(left, TOP, step, BOTTOM - TOP, WORST_COLUMN))
-        shapes.append(Text(left + step / 2, TOP - 10, str(i), colour=WORST, anchor="middle"))
+        x, raised = left + step / 2, above[1] == TOP - 10 and left + step / 2 - above[0] < DIGIT
+        above = (x, TOP - 24 if raised else TOP - 10)
+        shapes.append(Text(*above, str(worst.index(layer) + 1), colour=WORST, anchor="middle"))
     for level in range(FLOOR_DB, CEILING_DB + 1, TENTH_DB):
         shapes.append(Line(((LEFT, height(level)), (RIGHT, height(level))), GRID))
         shapes.append(Text(LEFT - 8, height(level), f"{level}", colour=FAINT, anchor="end"))
@@ -252,7 +260,8 @@ def to_png(layers: Sequence["Layer"], title: str) -> bytes:
     image = Image.new("RGB", (WIDTH * SCALE, HEIGHT * SCALE), "#ffffff")
     draw = ImageDraw.Draw(image)
     anchors = {"start": "lm", "middle": "mm", "end": "rm"}
-    for shape in [Text(LEFT, 26, title, size=19), *chart(layers), *names(worst_of(layers))]:
+    around = [Text(LEFT, 26, title, size=19), *legend(has_int8(layers)), *names(worst_of(layers))]
+    for shape in [*chart(layers), *around]:
         match shape:
             case Rect(x, y, width, tall, fill) if fill != "none":
                 corners = [side * SCALE for side in (x, y, x + width, y + tall)]

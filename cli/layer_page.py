@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .html_page import document, text
-from .layer_chart import FLOOR_DB, figures, svg, title, worst_of
+from .layer_chart import FLOOR_DB, figures, has_int8, svg, title, worst_of
 
 if TYPE_CHECKING:
     from ..quantize.diagnosis import Layer, Likeness
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 FULL_DB = 60  # of a bar in the table
 BAR_PX = 60  # its length
 TEXTS = ("module", "value", "kind", "runs", "why float")
+KEYS = (  # style, what it stands for
+    ("line accumulated", "accumulated: the artifact's own value against the float model's"),
+    ("alone", "alone: on the float model's values (whole or typical channel)"),
+    ("worst", "the worst of them"),
+    ("island", "runs in float"),
+)
 HEADER = (
     *("#", "module", "value", "kind", "runs", "alone dB", "typical channel dB", "accumulated dB", "range", "clipped"),
     *("weight dB", "worst channel", "why float"),
@@ -34,7 +40,7 @@ def page(layers: Sequence["Layer"], facts: dict[str, Any]) -> bytes:
 <p><small>SNR against the float model. Alone: the layer on the float model's values. Accumulated: the artifact's own
 values. Range: the share of the 256 steps that the values reach. Weight: its worst channel after rounding. A click on
 a heading sorts.</small></p>
-<div class="scroll" tabindex="0" role="region" aria-label="Every layer"><table class="sortable wide">
+<div class="scroll tall" tabindex="0" role="region" aria-label="Every layer"><table class="sortable wide">
 <thead><tr>{heads}</tr></thead><tbody>
 {rows}
 </tbody></table></div>"""
@@ -46,7 +52,10 @@ def drawn(layers: Sequence["Layer"], what: str) -> str:
     worst = "".join(
         f"<li>{text(title(layer))}<br><small>{text(figures(layer))}</small></li>" for layer in worst_of(layers)
     )
+    keys = KEYS if has_int8(layers) else KEYS[:1]
+    legend = "".join(f'<span class="key"><i class="{name}"></i>{words}</span>' for name, words in keys)
     return (
+        f"<p>{legend}</p>"
         f'<div class="scroll layers" tabindex="0" role="region" aria-label="Layers of {text(what)}">'
         f"{svg(layers, f'SNR of the layers of {what}; the worst are listed below')}</div>"
         + (f'<h3>Worst alone</h3><ol class="worst">{worst}</ol>' if worst else "")
@@ -57,9 +66,10 @@ NUMBER = ' class="number"'
 
 
 def _row(layer: "Layer") -> str:
+    value = "" if layer.name == layer.module else layer.name
     cells = (
         _number(layer.position, "{}"),
-        *(f"<td>{text(shown)}</td>" for shown in (layer.module, layer.name, layer.kind, layer.precision)),
+        *(f"<td>{text(shown)}</td>" for shown in (layer.module, value, layer.kind, layer.precision)),
         _likeness(layer.alone, "alone"),
         _number(layer.alone and layer.alone.typical_channel_db, "{:.1f}"),
         _likeness(layer.accumulated, "accumulated"),
@@ -83,5 +93,5 @@ def _likeness(likeness: "Likeness | None", name: str) -> str:
     if likeness is None:
         return f'<td{NUMBER} data-key=""></td>'
     width = BAR_PX * min(max(likeness.snr_db, FLOOR_DB), FULL_DB) / FULL_DB
-    bar = f'<span class="bar {name}" style="width:{width:.0f}px"></span>'
+    bar = f'<span class="bar"><i class="{name}" style="width:{width:.0f}px"></i></span>'
     return f'<td{NUMBER} data-key="{likeness.snr_db}">{bar}{likeness.snr_db:.1f}</td>'

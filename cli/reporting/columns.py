@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ...runtime.compare import MAX_SNR_DB
 from .records import LOCAL, Row
 
 
@@ -43,6 +44,11 @@ def _agreement(name: str):
     return lambda row, twins: row.agreement.get(name)
 
 
+def decibels(value: float) -> str:
+    """With one decimal; "exact" for no difference at all."""
+    return "exact" if value >= MAX_SNR_DB else f"{value:.1f}"
+
+
 def milliseconds(value: float) -> str:
     """Three significant digits, and no exponent."""
     return f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 10 else f"{value:.1f}"
@@ -57,9 +63,9 @@ COLUMNS = (
     Column("median_ms", "median ms", _latency("median_ms"), milliseconds),
     Column("p90_ms", "p90 ms", _latency("p90_ms"), milliseconds),
     Column("ratio", "of fp32's time", lambda row, twins: twins.ratio(row), "{:.2f}".format),
-    Column("snr_db", "SNR dB", _agreement("snr_db"), "{:.1f}".format),
+    Column("snr_db", "SNR dB", _agreement("snr_db"), decibels),
     Column("max_abs_over_std", "max error / std", _agreement("max_abs_over_std"), "{:.2g}".format),
-    Column("top1", "top-1 agreement", _agreement("top1"), "{:.1%}".format),
+    Column("top1", "top-1 agrees", _agreement("top1"), "{:.1%}".format),
     Column("verdict", "verdict", lambda row, twins: row.said, numeric=False, always=True),
 )
 

@@ -90,7 +90,8 @@ def _table(rows: Sequence[Row], comparison: Comparison | None) -> str:
 
 
 def _numeric(column: Column) -> str:
-    return " class=number" if column.numeric else ""
+    form = "number" if column.numeric else "text" if column.figure == "verdict" else "word"
+    return f" class={form}"
 
 
 def _cell(column: Column, row: Row, twins: Twins, comparison: Comparison | None) -> str:
@@ -121,7 +122,7 @@ def _charts(rows: Sequence[Row]) -> str:
         for axis in axes:
             label = f"{place}: {axis.words} against latency"
             drawn = scatter(own, axis, label)
-            caption = f"<b>{text(place)}</b>: {axis.words} against median latency"
+            caption = f"<b>{text(place)}</b><br>{axis.words} against median latency"
             figures_.append(f"<figure><figcaption>{caption}</figcaption>{drawn}</figure>")
     if not figures_:
         return ""

@@ -1,7 +1,7 @@
 """This file draws latency against accuracy as SVG: a point for each artifact, a line from each float to its int8."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -13,8 +13,8 @@ from .records import Row
 WIDTH, HEIGHT = 400, 270  # of the drawing, in its own units; a letter of the labels is about 6 wide
 LEFT, RIGHT, TOP, BOTTOM = 44, 390, 14, 226
 PRECISIONS = ("fp32", "fp16", "int8")
-NAMED = 10  # points with a name; of more only those that nothing beats in both figures
-LETTER, LINE = 6.2, 13.0
+NAMED = 24  # points whose models are named; of more only those that nothing beats in both figures
+LETTER, LINE = 6.9, 13.0  # of the widest usual typeface at 11 units
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Axis:
     figure: str
     words: str
     most: float
-    step: float
+    steps: tuple[float, ...]  # between two levels, of which there are at most seven
     shown: Callable[[float], str]
 
 
 AXES = (
-    Axis("snr_db", "SNR in dB", ENOUGH_DB, 10.0, "{:.0f}".format),
-    Axis("top1", "top-1 agreement", 1.0, 0.05, "{:.0%}".format),
+    Axis("snr_db", "SNR in dB", ENOUGH_DB, (5.0, 10.0, 20.0), "{:.0f}".format),
+    Axis("top1", "top-1 agreement", 1.0, (0.01, 0.02, 0.05, 0.1, 0.2, 0.25), "{:.0%}".format),
 )
 
 
@@ -60,8 +60,8 @@ def scatter(rows: Sequence[Row], axis: Axis, label: str) -> str:
     if not shown:
         return ""
     low_ms, high_ms = span_ms([row.latency["median_ms"] for row in shown])
-    lowest = min(min(row.agreement[axis.figure] for row in shown), axis.most - 2 * axis.step)
-    floor = max(math.floor(lowest / axis.step) * axis.step, 0.0 if axis.figure == "top1" else -20.0)
+    levels = levels_of(axis, min(row.agreement[axis.figure] for row in shown))
+    floor = levels[-1]
 
     def x_of(value: float) -> float:
         return LEFT + (math.log(value) - math.log(low_ms)) / (math.log(high_ms) - math.log(low_ms)) * (RIGHT - LEFT)
@@ -73,7 +73,7 @@ def scatter(rows: Sequence[Row], axis: Axis, label: str) -> str:
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{text(label)}; the table has the figures" '
         'font-family="inherit" font-size="11">',
-        *_levels(axis, floor, y_of),
+        *_levels(axis, levels, y_of),
         *_times(low_ms, high_ms, x_of),
         *_pairs(points),
         *(_point(point, axis) for point in points),
@@ -100,13 +100,20 @@ def ticks(low: float, high: float) -> list[float]:
     return found
 
 
-def _levels(axis: Axis, floor: float, y_of: Callable[[float], float]) -> list[str]:
-    steps = round((axis.most - floor) / axis.step)
-    every = math.ceil(steps / 6)
+def levels_of(axis: Axis, lowest: float) -> list[float]:
+    """The levels that are drawn, from the highest to one that is not above the lowest value (but for the worst)."""
+    for step in axis.steps:
+        count = max(math.ceil((axis.most - lowest) / step - 1e-9), 2)
+        if count <= 6:
+            return [axis.most - i * step for i in range(count + 1)]
+    return [axis.most - i * axis.steps[-1] for i in range(6 if axis.figure == "snr_db" else 5)]
+
+
+def _levels(axis: Axis, levels: Sequence[float], y_of: Callable[[float], float]) -> list[str]:
     parts = []
-    for i in range(0, steps + 1, every):
-        level = axis.most - i * axis.step
-        shown = "\N{GREATER-THAN OR EQUAL TO}" * (i == 0 and axis.figure == "snr_db") + axis.shown(level)
+    for level in levels:
+        at_least = level == axis.most and axis.figure == "snr_db"
+        shown = "\N{GREATER-THAN OR EQUAL TO}" * at_least + axis.shown(level)
         y = y_of(level)
         parts.append(f'<path d="M{LEFT} {y:.1f}H{RIGHT}" stroke="var(--line)"/>')
         parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end" fill="var(--faint)">{shown}</text>')
@@ -170,30 +177,42 @@ def best(points: Sequence[Point]) -> list[Point]:
 
 
 def _names(points: Sequence[Point]) -> list[str]:
-    """The models' names where there is room for them, beside a point and over nothing else."""
+    """Each model's name once, where there is room for it: beside one of its points and over nothing else."""
     taken = [(point.x - 6, point.y - 6, point.x + 6, point.y + 6) for point in points]
+    models = {point.row.model for point in (points if len(points) <= NAMED else best(points))}
     parts = []
-    for point in points if len(points) <= NAMED else best(points):
-        name = point.row.model or point.row.artifact or ""
-        name = name if len(name) <= 24 else f"{name[:23]}\N{HORIZONTAL ELLIPSIS}"
-        wide = LETTER * len(name)
-        for x, y, anchor in (
-            (point.x + 9, point.y + 4, "start"),
-            (point.x - 9, point.y + 4, "end"),
-            (point.x, point.y - 10, "middle"),
-            (point.x, point.y + 18, "middle"),
-        ):
-            left = x - {"start": 0, "middle": wide / 2, "end": wide}[anchor]
-            box = (left, y - LINE + 3, left + wide, y + 3)
-            inside = box[0] > LEFT and box[2] < WIDTH and box[1] >= 0 and box[3] < BOTTOM
-            if inside and not any(_overlap(box, other) for other in taken):
-                taken.append(box)
-                parts.append(
-                    f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="var(--ink)">{text(name)}</text>'
-                )
-                break
+    for model in sorted(model for model in models if model):
+        name = model if len(model) <= 24 else f"{model[:23]}\N{HORIZONTAL ELLIPSIS}"
+        own = sorted((point for point in points if point.row.model == model), key=lambda point: -rank(point.row))
+        placed = next((place for point in own for place in _places(point, name) if _free(place[0], taken)), None)
+        if placed:
+            box, x, y, anchor = placed
+            taken.append(box)
+            parts.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="var(--ink)">{text(name)}</text>')
     return parts
 
 
-def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+
+
+def _places(point: Point, name: str) -> Iterator[tuple[Box, float, float, str]]:
+    """(what the name covers, its x, y and anchor) right of a point, left of it, above and below."""
+    wide = LETTER * len(name)
+    for x, y, anchor, share in (
+        (point.x + 9, point.y + 4, "start", 0.0),
+        (point.x - 9, point.y + 4, "end", 1.0),
+        (point.x, point.y - 10, "middle", 0.5),
+        (point.x, point.y + 18, "middle", 0.5),
+    ):
+        left = x - wide * share
+        yield (left, y - LINE + 3, left + wide, y + 3), x, y, anchor
+
+
+def _free(box: Box, taken: Sequence[Box]) -> bool:
+    """Whether the box lies within the drawing, and on nothing that is there."""
+    inside = box[0] > LEFT and box[2] < WIDTH and box[1] >= 0 and box[3] < BOTTOM
+    return inside and not any(_overlap(box, other) for other in taken)
+
+
+def _overlap(a: Box, b: Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
