@@ -49,7 +49,7 @@ th { text-align: left; vertical-align: bottom; border-bottom: 2px solid var(--li
   background: var(--paper); } thead th { position: sticky; top: 0; z-index: 1; }
 td, th { padding: 5px 14px 5px 0; } td { border-bottom: 1px solid var(--line); vertical-align: top; }
 tbody th { text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; font-weight: 600; }
-th.number { text-align: right; } td.number, td.word { white-space: nowrap; } td.number { text-align: right; }
+th.number { text-align: right; } td.number { text-align: right; white-space: nowrap; } td.word { min-width: 5.6em; }
 .cards td, .cards tbody th, dt, dd, summary, li { overflow-wrap: anywhere; } .cards tbody th { min-width: 14em; }
 .cards td.text { min-width: 16em; } tbody tr:hover > * { background: var(--raised); }
 th button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer;
@@ -63,7 +63,7 @@ th[aria-sort=descending] button::after { content: " \\2193"; color: var(--link);
 tr.float td, tr.float th { color: var(--faint); }
 i.alone { background: var(--alone); } i.accumulated { background: var(--accumulated); }
 i.worst { background: var(--worst); } i.island { background: var(--island); outline: 1px solid var(--line); }
-.change { display: block; font-size: .85em; white-space: nowrap; }
+.change { display: block; font-size: .85em; white-space: normal; min-width: 9em; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 350px), 1fr)); gap: 12px 24px; }
 figure { margin: 0; max-width: 520px; } figcaption { font-size: .93em; }
 svg { display: block; width: 100%; height: auto; }
@@ -71,9 +71,11 @@ figure b { color: var(--ink); } .layers svg { min-width: 1100px; }
 details { border: 1px solid var(--line); border-radius: 8px; margin: 10px 0; padding: 8px 14px; }
 summary { cursor: pointer; } details[open] > summary { margin-bottom: 8px; }
 ol.worst { columns: 2; column-gap: 32px; padding-left: 24px; } ol.worst li { break-inside: avoid; margin-bottom: 6px; }
-dl { display: grid; grid-template-columns: minmax(auto, max-content) minmax(0, 1fr); gap: 2px 16px; margin: 4px 0 16px; }
+dl { display: grid; grid-template-columns: minmax(auto, max-content) minmax(0, 1fr); gap: 2px 16px;
+  margin: 4px 0 16px; }
 dt { color: var(--faint); } dd { margin: 0; }
-.key { display: inline-flex; vertical-align: middle; font-size: .93em; gap: 6px; align-items: center; margin-right: 18px; }
+.key { display: inline-flex; vertical-align: middle; font-size: .93em; gap: 6px;
+  align-items: center; margin-right: 18px; }
 .key svg, .key i { flex: none; width: 14px; height: 14px; } .key i.line { width: 24px; height: 3px; }
 @media (max-width: 1060px) {
   .cards, .cards tbody { display: block; }
@@ -83,7 +85,7 @@ dt { color: var(--faint); } dd { margin: 0; }
     border: 1px solid var(--line); border-radius: 8px; margin: 10px 0; padding: 8px 12px; }
   .cards tbody tr > * { display: block; border: 0; padding: 0; text-align: left; white-space: normal; min-width: 0; }
   .cards tbody tr > :is(th, .text) { grid-column: 1 / -1; } .cards tbody th { font-size: 1.06em; }
-  .cards td:empty, .cards .text::before { display: none; } .change { white-space: normal; }
+  .cards td:empty, .cards .text::before { display: none; }
   .cards td::before { content: attr(data-label); display: block; color: var(--faint); font-size: .85em; }
 }
 @media (max-width: 760px) {

@@ -10,6 +10,7 @@ import os
 import selectors
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,6 +27,15 @@ def find() -> str | None:
     """The browser that the environment variable names, or the first on the PATH that speaks the protocol."""
     named = os.environ.get(VARIABLE)
     return named or next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+AT_3_AND_4 = """
+import fcntl, os, sys
+read, write = (fcntl.fcntl(int(each), fcntl.F_DUPFD, 10) for each in sys.argv[1:3])
+os.dup2(read, 3)
+os.dup2(write, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 class Browser:
@@ -124,12 +134,8 @@ def browser(path: str) -> Iterator[Browser]:
     (own_read, to), (back, own_write) = os.pipe(), os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         options = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe")
-        # the protocol wants 3 and 4, which a shell gives more safely than code between fork and exec
-        command = [
-            *("sh", "-c", f'exec "$0" "$@" 3<&{own_read} 4>&{own_write}', path, *options),
-            f"--user-data-dir={profile}",
-            "about:blank",
-        ]
+        command = [sys.executable, "-c", AT_3_AND_4, str(own_read), str(own_write), path, *options]
+        command += [f"--user-data-dir={profile}", "about:blank"]
         process = subprocess.Popen(
             command, pass_fds=(own_read, own_write), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

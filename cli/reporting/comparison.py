@@ -155,11 +155,8 @@ class Figure:
 
 def _latency(row: Row, before: Row, share: float) -> int:
     """A busy machine slows single runs, and so the median: the fastest run has to have changed, too."""
-    signs = {
-        _sign(then * share, now - then)
-        for key in ("median_ms", "min_ms")
-        if None not in (now := row.latency.get(key), then := before.latency.get(key))
-    }
+    both = [(row.latency.get(key), before.latency.get(key)) for key in ("median_ms", "min_ms")]
+    signs = {_sign(then * share, now - then) for now, then in both if now is not None and then is not None}
     return signs.pop() if len(signs) == 1 else 0
 
 

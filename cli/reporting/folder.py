@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ...exporters.atomic import PREFIX
 from ...runtime.session import FOLDERS
@@ -205,10 +206,10 @@ def _of_artifact(group: Sequence[Piece], artifact: str | None) -> Iterator[Row]:
         )
 
 
-def _first(rows: Sequence[Row], name: str):
+def _first(rows: Sequence[Row], name: str) -> Any:
     """What the most believed row says; its empty value where none does."""
     values = [getattr(row, name) for row in rows]
-    return next((value for value in values if value not in (None, {})), values[-1] if values else None)
+    return next((value for value in values if value not in (None, {})), values[-1])
 
 
 def _missing(folder: Path, row: Row) -> Iterator[str]:

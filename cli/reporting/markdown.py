@@ -43,9 +43,10 @@ def _list(sentences: Sequence[str]) -> str:
     return "\n".join(f"- {_text(sentence)}" for sentence in sentences)
 
 
+ESCAPED = str.maketrans({**{each: f"\\{each}" for each in "\\*_#"}, **{each: f"&#{ord(each)};" for each in "<>|`[]&"}})
+
+
 def _text(text: str) -> str:
     """Text that Markdown and the HTML in it leave alone, on one line."""
-    text = " ".join(str(text).split())
-    for each in "\\`*_[]<>|#":
-        text = text.replace(each, f"&#{ord(each)};" if each in "<>|`[]" else f"\\{each}")
-    return "".join(each if each.isprintable() else "?" for each in text)
+    shown = "".join(each if each.isprintable() else "?" for each in " ".join(str(text).split()))
+    return shown.translate(ESCAPED)

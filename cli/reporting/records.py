@@ -162,7 +162,7 @@ def _manifest(value: Mapping[str, Any]) -> Row:
         size_bytes=_size(artifact),
         agreement=_figures(value, "agreement", AGREEMENT),
         verdict=_text(value, "verdict"),
-        facts={key: str(fact) for key, fact in facts.items() if fact},
+        facts={key: printable(fact) for key, fact in facts.items() if fact},
     )
 
 
@@ -242,7 +242,7 @@ def _layers(value: Mapping[str, Any]) -> Layers:
     return Layers(*texts[:4], samples=int(samples.get("samples", 0)), data=texts[4], layers=layers)
 
 
-def _named(value: Mapping[str, Any]) -> dict[str, str | None]:
+def _named(value: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _text(value, name) for name in ("model", "target", "precision")}
 
 
@@ -252,8 +252,9 @@ def _device(value: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(device, dict):
         timed = value.get("latency") or "results" in value
         return {"device": _text(value, "device") or (LOCAL if timed else None)}
-    name = next((device[key] for key in ("name", "device", "spec") if isinstance(device.get(key), str)), LOCAL)
-    return {"device": name, "device_facts": _said({k: v for k, v in device.items() if v != name})}
+    key = next((key for key in ("name", "device", "spec") if isinstance(device.get(key), str)), "")
+    others = {name: fact for name, fact in device.items() if name != key}
+    return {"device": _text(device, key) or LOCAL, "device_facts": _said(others)}
 
 
 def _said(facts: Mapping[str, Any]) -> dict[str, str]:
@@ -261,9 +262,9 @@ def _said(facts: Mapping[str, Any]) -> dict[str, str]:
     said: dict[str, str] = {}
     for key, value in facts.items():
         if isinstance(value, dict):
-            said |= {f"{key} {inner}": text for inner, text in _said(value).items()}
+            said |= {f"{printable(key)} {inner}": text for inner, text in _said(value).items()}
         elif value not in (None, "", []):
-            said[str(key)] = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            said[printable(key)] = printable(", ".join(map(str, value)) if isinstance(value, list) else value)
     return said
 
 
@@ -279,7 +280,12 @@ def _text(value: Mapping[str, Any], name: str) -> str | None:
     found = value.get(name)
     if found is not None and not isinstance(found, str):
         raise Unreadable(f"has {name} that is {_short(found)}, not a text")
-    return found
+    return found and printable(found)
+
+
+def printable(text: object) -> str:
+    """Text that does nothing to a terminal or a page: control characters and broken ones as escapes."""
+    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in str(text))
 
 
 def _size(value: Mapping[str, Any]) -> int | None:
