@@ -49,7 +49,7 @@ th { text-align: left; vertical-align: bottom; border-bottom: 2px solid var(--li
   background: var(--paper); } thead th { position: sticky; top: 0; z-index: 1; }
 td, th { padding: 5px 14px 5px 0; } td { border-bottom: 1px solid var(--line); vertical-align: top; }
 tbody th { text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; font-weight: 600; }
-th.number { text-align: right; } td.number { text-align: right; white-space: nowrap; } td.word { min-width: 5.6em; }
+th.number { text-align: right; } td.number { text-align: right; white-space: nowrap; } td.word { min-width: 6.6em; }
 .cards td, .cards tbody th, dt, dd, summary, li { overflow-wrap: anywhere; } .cards tbody th { min-width: 14em; }
 .cards td.text { min-width: 16em; } tbody tr:hover > * { background: var(--raised); }
 th button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer;
@@ -63,7 +63,7 @@ th[aria-sort=descending] button::after { content: " \\2193"; color: var(--link);
 tr.float td, tr.float th { color: var(--faint); }
 i.alone { background: var(--alone); } i.accumulated { background: var(--accumulated); }
 i.worst { background: var(--worst); } i.island { background: var(--island); outline: 1px solid var(--line); }
-.change { display: block; font-size: .85em; white-space: normal; min-width: 9em; }
+.change { display: block; font-size: .85em; white-space: normal; min-width: 7em; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 350px), 1fr)); gap: 12px 24px; }
 figure { margin: 0; max-width: 520px; } figcaption { font-size: .93em; }
 svg { display: block; width: 100%; height: auto; }

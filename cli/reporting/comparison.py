@@ -26,20 +26,27 @@ class Limits:
 
     def __str__(self) -> str:
         return (
-            f"slower by over {self.slowdown:.3g} of the time (median and fastest run), SNR lower by over "
-            f"{self.snr_drop:g} dB (below {ENOUGH_DB:g} dB), top-1 lower by over {self.top1_drop:.2%}, larger by over "
-            f"{self.growth:.3g} of the size"
+            f"slower by over {100 * self.slowdown:g}% (median and fastest run), SNR lower by over {self.snr_drop:g} dB "
+            f"(below {ENOUGH_DB:g} dB), top-1 lower by over {100 * self.top1_drop:g} points, larger by over "
+            f"{100 * self.growth:g}%"
         )
 
 
 @dataclass(frozen=True)
 class Change:
-    """A figure of a row beside the baseline's: `worse` by more than the limit allows, +1 better by as much, 0 else."""
+    """A figure of a row beside the baseline's.
+
+    Attributes:
+        text: what became of what.
+        sign: -1 where it is worse by more than the limit, +1 where it is better by more.
+        was: the baseline's figure, "" where it is no figure.
+    """
 
     row: Row
     figure: str
     text: str
     sign: int
+    was: str = ""
 
     @property
     def worse(self) -> bool:
@@ -101,7 +108,7 @@ def _changes(row: Row, before: Row, limits: Limits, apart: list[str]) -> list[Ch
         if then is None:
             continue
         if now is None:
-            found.append(Change(row, figure, f"{measure.words} is no longer measured", -1))
+            found.append(Change(row, figure, f"{measure.words} is no longer measured", -1, measure.shown(then)))
             continue
         if figure == "median_ms" and (why := _not_comparable(row, before)):
             apart.append(f"{name(row)}: its latency is not compared, {why}")
@@ -110,7 +117,7 @@ def _changes(row: Row, before: Row, limits: Limits, apart: list[str]) -> list[Ch
         sign = measure.judge(row, before, limit)
         if sign:
             text = f"{measure.words} {measure.shown(then)} to {measure.shown(now)}"
-            found.append(Change(row, figure, text, sign))
+            found.append(Change(row, figure, text, sign, measure.shown(then)))
     if row.state == "fail" != before.state:
         found.append(Change(row, "verdict", f"was {before.said!r}, is {row.said!r}", -1))
     elif before.state == "fail" != row.state:

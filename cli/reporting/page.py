@@ -107,7 +107,8 @@ def _cell(column: Column, row: Row, twins: Twins, comparison: Comparison | None)
     marked = ""
     if change:
         state, sign = ("fail", "worse") if change.worse else ("ok", "better")
-        marked = f'<span class="change {state}">{sign}: {text(change.text)}</span>'
+        was = f", was {text(change.was)}" if change.was else ""
+        marked = f'<span class="change {state}">{sign}{was}</span>'
     key = "" if value is None else value
     return f'<td role=cell {label} data-key="{text(key)}"{_numeric(column)}>{shown}{marked}</td>'
 
