@@ -63,6 +63,8 @@ COLUMNS = (
     Column("median_ms", "median ms", _latency("median_ms"), milliseconds),
     Column("p90_ms", "p90 ms", _latency("p90_ms"), milliseconds),
     Column("ratio", "of fp32's time", lambda row, twins: twins.ratio(row), "{:.2f}".format),
+    Column("instructions", "M instructions", lambda row, twins: row.instructions, lambda n: f"{n / 1e6:.2f}"),
+    Column("kernels", "kernels", lambda row, twins: row.kernels, numeric=False),
     Column("snr_db", "SNR dB", _agreement("snr_db"), decibels),
     Column("max_abs_over_std", "max error / std", _agreement("max_abs_over_std"), "{:.2g}".format),
     Column("top1", "top-1 agrees", _agreement("top1"), "{:.1%}".format),

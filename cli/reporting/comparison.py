@@ -133,15 +133,11 @@ def name(row: Row) -> str:
 
 def _not_comparable(row: Row, before: Row) -> str:
     """Why two latencies were measured under different conditions, or ""."""
-    for key, words in (("threads", "threads"), ("runs", "")):
-        now, then = row.latency.get(key), before.latency.get(key)
-        if words and None not in (now, then) and now != then:
-            return f"{now:g} {words} here and {then:g} there"
-    for key in ("cpu", "cpu model", "model"):
-        now, then = row.device_facts.get(key), before.device_facts.get(key)
-        if now and then and now != then:
-            return f"{now} here and {then} there"
-    return ""
+    now, then = row.latency.get("threads"), before.latency.get("threads")
+    if None not in (now, then) and now != then:
+        return f"{now:g} threads here and {then:g} there"
+    cpu, other = row.device_facts.get("cpu"), before.device_facts.get("cpu")
+    return f"{cpu} here and {other} there" if cpu and other and cpu != other else ""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from .records import LOCAL, MANIFEST, Layers, Piece, Row, Unreadable, parse, par
 
 LARGEST = 1 << 28  # bytes of one file of results
 STATIC = ("model", "target", "precision", "size_bytes")  # the same on every device
-OWN = ("agreement", "latency", "runtime", "emulated", "verdict")  # measured on one
+OWN = ("agreement", "latency", "runtime", "emulated", "instructions", "kernels", "verdict")  # measured on one
 
 
 class Problem(str):

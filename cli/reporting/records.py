@@ -30,6 +30,8 @@ class Row:
         device: "local", "ssh:user@host" and so on; None for facts that hold on every device.
         agreement: the figures of compare.Agreement, by their names.
         latency: the figures of benchmark.Latency, by their names.
+        instructions: of one inference, where an emulator counted them.
+        kernels: the class of the kernels that ran there.
         facts: how the artifact was made, for people.
         device_facts: what is known of the device, for people.
         problems: a sentence for each job that failed.
@@ -45,6 +47,8 @@ class Row:
     latency: Mapping[str, float] = field(default_factory=dict)
     runtime: str | None = None
     emulated: bool | None = None
+    instructions: float | None = None
+    kernels: str | None = None
     verdict: str | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     device_facts: Mapping[str, str] = field(default_factory=dict)
@@ -177,8 +181,8 @@ def _result(value: Mapping[str, Any]) -> Row:
         size_bytes=_size(value),
         agreement=agreement,
         latency=_figures(value, "latency", LATENCY),
-        runtime=_text(latency, "runtime"),
-        emulated=bool(value.get("emulated")),
+        runtime=_text(latency, "runtime") or _text(value, "runtime"),
+        **_emulated(value),
         verdict=_text(value, "verdict"),
     )
 
@@ -189,9 +193,19 @@ def _timed(value: Mapping[str, Any], whole: Mapping[str, Any]) -> Row:
         **_device({**whole, **value}),
         artifact=_text(value, "artifact"),
         latency=_figures(value, "latency", LATENCY),
-        runtime=_text(_object(value.get("latency"), "latency"), "runtime"),
-        emulated=bool(value.get("emulated")),
+        runtime=_text(_object(value.get("latency"), "latency"), "runtime") or _text(value, "runtime"),
+        **_emulated(value),
     )
+
+
+def _emulated(value: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of an artifact that ran on no real device."""
+    counted = _figures(value, "instructions", ("per_inference",))
+    return {
+        "emulated": bool(value.get("emulated")),
+        "instructions": counted.get("per_inference"),
+        "kernels": _text(value, "kernels"),
+    }
 
 
 def _cell(value: Mapping[str, Any]) -> Row:
@@ -247,14 +261,10 @@ def _named(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _device(value: Mapping[str, Any]) -> dict[str, Any]:
-    """The device may be a name, or an object with a name and facts; where none is said, it was this machine."""
-    device = value.get("device")
-    if not isinstance(device, dict):
-        timed = value.get("latency") or "results" in value
-        return {"device": _text(value, "device") or (LOCAL if timed else None)}
-    key = next((key for key in ("name", "device", "spec") if isinstance(device.get(key), str)), "")
-    others = {name: fact for name, fact in device.items() if name != key}
-    return {"device": _text(device, key) or LOCAL, "device_facts": _said(others)}
+    """Its name and facts; what was timed and says no device was timed on this machine."""
+    timed = value.get("latency") or "results" in value
+    device = _text(value, "device") or (LOCAL if timed else None)
+    return {"device": device, "device_facts": _said(_object(value.get("facts"), "facts"))}
 
 
 def _said(facts: Mapping[str, Any]) -> dict[str, str]:

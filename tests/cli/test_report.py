@@ -113,8 +113,12 @@ JOINED = {
         [{"device": "local", "median_ms": 2.0, "snr_db": 30.0}, {"device": "ssh:pi@board", "median_ms": 7.0}],
     ),
     "a device with facts": (
-        {"b": timed(device={"name": "adb:1", "cpu": "Cortex-A76", "cores": 8, "governor": None, "loads": [1, 2]})},
-        [{"device": "adb:1", "device_facts": {"cpu": "Cortex-A76", "cores": "8", "loads": "1, 2"}}],
+        {"b": timed() | {"device": "adb:1", "facts": {"cpu": "A76", "cores": 8, "governor": None, "loads": [1, 2]}}},
+        [{"device": "adb:1", "device_facts": {"cpu": "A76", "cores": "8", "loads": "1, 2"}}],
+    ),
+    "an emulated device": (
+        {"b": timed(latency=None, emulated=True, instructions={"per_inference": 5e6}) | {"device": "qemu:cortex-a55"}},
+        [{"device": "qemu:cortex-a55", "instructions": 5e6, "emulated": True, "median_ms": None}],
     ),
     "a matrix": (
         {"m.jsonl": "".join(f"{json.dumps(result(precision=p) | {'passed': True, 'median_ms': 3.0})}\n" for p in "ab")},
@@ -327,7 +331,7 @@ def nasty(tmp_path) -> Path:
         tmp_path / "nasty",
         a=result(NASTY, **hurt),
         b=result("net", fp32=result("net", "fp32")),
-        c=timed(NASTY, device={"name": NASTY, NASTY: NASTY}),
+        c=timed(NASTY) | {"device": NASTY, "facts": {NASTY: NASTY}},
         layers=LAYERS,
         **{"s.jsonl": json.dumps(line | {"problem": NASTY}) + "\n", "broken.json": "{"},
     )
