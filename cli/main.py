@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import benchmark, debug, doctor, export, info, report, validate, weights
+from . import benchmark, debug, doctor, export, info, report, sweep, validate, weights
 from . import list as list_
 from .exit_codes import BUG, MEANING, exit_code
 
@@ -15,6 +15,7 @@ VERBS = (
     benchmark,
     debug,
     report,
+    sweep,
     list_,
     info,
     weights,
