@@ -109,17 +109,19 @@ class Progress:
         self.total, self.console = total, console
         self.count = self.before = 0
 
-    def said(self, job: "Job", line: dict[str, Any], before: bool) -> None:
+    def said(self, job: "Job", line: dict[str, Any] | None, before: bool) -> None:
         self.count += 1
         self.before += before
         if not before:
-            self.console.note(f"[{self.count}/{self.total}] {job.name}: {verdict(line)}, {line['seconds']:.1f} s")
+            told = f"{verdict(line)}, {line['seconds']:.1f} s" if line else "left out, because there is no artifact"
+            self.console.note(f"[{self.count}/{self.total}] {job.name}: {told}")
 
 
 def verdict(line: dict[str, Any]) -> str:
     """What became of a job, in a sentence."""
-    result = line["result"]
-    return line["problem"] or (result.get("verdict", "ok") if isinstance(result, dict) else "ok")
+    results = line["result"] if isinstance(line["result"], list) else [line["result"] or {}]
+    verdicts = [result.get("verdict", "ok") for result in results]
+    return line["problem"] or next((each for each in verdicts if each != "ok"), "ok")
 
 
 def shown(folder: Path, lines: list[dict[str, Any]]) -> str:

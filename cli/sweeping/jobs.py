@@ -107,4 +107,5 @@ def signal_name(number: int) -> str:
 
 def artifact_of(line: Mapping[str, Any]) -> str | None:
     """The artifact that an export's line tells of."""
-    return (line.get("result") or {}).get("artifact")
+    result = line.get("result")
+    return result.get("artifact") if isinstance(result, dict) else None

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ class Ended:
     code: int | None
     out: str
     err: str
+    seconds: float = 0.0
 
     @property
     def last_words(self) -> str:
@@ -52,15 +54,16 @@ class Processes:
             start_new_session=True,
         ) as process:
             self._running.add(process)
+            start = time.monotonic()
             try:
                 if self._stopped:
                     _kill(process)
                 out, err = process.communicate(timeout=timeout_s)
-                return Ended(process.returncode, out, err)
+                return Ended(process.returncode, out, err, time.monotonic() - start)
             except subprocess.TimeoutExpired:
                 _kill(process)
                 out, err = process.communicate()
-                return Ended(None, out, err)
+                return Ended(None, out, err, time.monotonic() - start)
             finally:
                 self._running.discard(process)
 

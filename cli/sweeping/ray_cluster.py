@@ -29,7 +29,7 @@ class RayCluster:
 
     def __init__(self, folder: Path, address: str):
         try:
-            import ray
+            import ray  # pyright: ignore[reportMissingImports]
         except ImportError as e:
             raise RuntimeUnavailable("--executor ray needs ray: pip install 'edgeport[ray]'") from e
         self._ray, self._local, self.folder = ray, Local(folder, 1), folder

@@ -1,15 +1,14 @@
 """This file runs the jobs of a sweep: what may run beside what, what is done already, what comes of each."""
 
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ..exit_codes import DEVICE
+from ..exit_codes import BAD_INPUT, DEVICE
 from ..targets import TARGETS, tools
 from .cores import divide
-from .jobs import BENCHMARK, Job, artifact_of, outcome
+from .jobs import BENCHMARK, EXPORT, Job, artifact_of, outcome
 from .journal import Journal
 from .plan import LOCAL
 from .process import Ended
@@ -19,7 +18,8 @@ from .work import Work
 class Executor(Protocol):
     """What runs jobs. `room`: how many at a time beside a benchmark; None for as many as there are."""
 
-    room: int | None
+    @property
+    def room(self) -> int | None: ...
 
     def submit(self, job: Job, work: Work) -> "Future[Ended]": ...
 
@@ -28,7 +28,7 @@ class Executor(Protocol):
         ...
 
 
-Said = Callable[[Job, dict[str, Any], bool], None]  # (job, its line, whether it was done before)
+Said = Callable[[Job, dict[str, Any] | None, bool], None]  # (job, its line, whether it was done before)
 
 
 @dataclass
@@ -43,8 +43,8 @@ class Schedule:
     said: Said
     lines: dict[Job, dict[str, Any] | None] = field(default_factory=dict)
     _running: dict["Future[Ended]", Job] = field(default_factory=dict)
-    _started: dict[Job, float] = field(default_factory=dict)
     _keys: dict[Job, str] = field(default_factory=dict)
+    _made: dict[str, Job] = field(default_factory=dict)
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Does all that is not done yet. Raises WriteError; KeyboardInterrupt, after what runs has been ended."""
@@ -72,6 +72,7 @@ class Schedule:
         """Whether there is nothing to do: it is done, or nothing of what it needs was made."""
         if job.needs and not self._artifacts(job):
             self.lines[job] = None
+            self.said(job, None, False)
             return True
         if job not in self._keys:
             made = [need for need in job.needs if (line := self.lines[need]) and artifact_of(line)]
@@ -79,6 +80,8 @@ class Schedule:
             self._keys[job] = job.key([self._keys[need] for need in made], versions, self.machine)
         line = self.journal.finished(self._keys[job])
         if line is not None:
+            if artifact := artifact_of(line) if job.kind == EXPORT else None:
+                self._made.setdefault(artifact, job)
             self.lines[job] = line
             self.said(job, line, True)
         return line is not None
@@ -97,27 +100,35 @@ class Schedule:
     def _start(self, job: Job) -> bool:
         arguments = job.arguments(self._artifacts(job))
         work = Work(arguments, self.threads, _is_local_benchmark(job), self.timeout_s)
-        self._started[job] = time.monotonic()
         self._running[self.executor.submit(job, work)] = job
         return True
 
     def _ended(self, job: Job, future: "Future[Ended]") -> None:
         error = future.exception()
         if error is None:
-            facts = outcome(future.result(), self.timeout_s)
+            ended = future.result()
+            facts = outcome(ended, self.timeout_s) | {"seconds": round(ended.seconds, 2)}
         else:
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            facts = {"code": DEVICE, "problem": f"its worker failed: {first}", "result": None}
+            facts = {"code": DEVICE, "problem": f"its worker failed: {first}", "result": None, "seconds": 0.0}
         line = {
             "key": self._keys[job],
             "job": job.described(self._artifacts(job)),
             **facts,
-            "seconds": round(time.monotonic() - self._started[job], 2),
+            **self._twice(job, facts),
             **({"machine": self.machine} if _is_local_benchmark(job) else {}),
         }
         self.journal.add(line)
         self.lines[job] = line
         self.said(job, line, False)
+
+    def _twice(self, job: Job, facts: dict[str, Any]) -> dict[str, Any]:
+        """What is wrong where two models of one name make the same file."""
+        artifact = artifact_of(facts) if job.kind == EXPORT else None
+        first = self._made.setdefault(artifact, job) if artifact else job
+        if first == job:
+            return {}
+        return {"code": BAD_INPUT, "problem": f"wrote over what {first.name} had made, {artifact}", "result": None}
 
 
 def _is_local_benchmark(job: Job) -> bool:
