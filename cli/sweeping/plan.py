@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import difflib
+import functools
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ class Sweep:
         return int(self.options.get("threads", 1))
 
 
+@functools.cache
 def passed_on() -> dict[str, tuple[argparse.Action, tuple[str, ...]]]:
     """{name: (option, the verbs that take it)} of every option that jobs can be given."""
     found: dict[str, tuple[argparse.Action, tuple[str, ...]]] = {}
