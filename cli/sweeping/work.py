@@ -39,7 +39,9 @@ def perform(work: Work, folder: Path, processes: Processes) -> Ended:
     how = "alone" if work.benchmark else "together" if division.shared else "apart"
     listed = ",".join(map(str, sorted(cpus or ())))
     command = [sys.executable, "-m", __name__, str(os.getpid()), listed, how, *work.arguments]
-    return processes.run(command, folder=folder, timeout_s=work.timeout_s, environment=ENVIRONMENT)
+    path = os.pathsep.join(filter(None, (os.getcwd(), os.environ.get("PYTHONPATH"))))  # for package.module:factory
+    environment = {**ENVIRONMENT, "PYTHONPATH": path}
+    return processes.run(command, folder=folder, timeout_s=work.timeout_s, environment=environment)
 
 
 def main(arguments: Sequence[str]) -> int:
