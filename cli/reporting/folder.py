@@ -133,7 +133,7 @@ def joined(pieces: Sequence[Piece], problems: list[str]) -> list[Row]:
     known: list[str] = []
     groups: dict[tuple[str, ...], list[Piece]] = {}
     by_name: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
-    for piece in sorted(pieces, key=lambda piece: piece.row.artifact is None or piece.rank):  # manifests first
+    for piece in sorted(pieces, key=lambda piece: (piece.row.artifact is None, piece.rank)):  # manifests first
         row = piece.row
         if row.artifact is not None:
             if row.artifact not in places:

@@ -137,7 +137,8 @@ def _pieces(value: Any) -> Iterator[Piece | Layers]:
         yield from _job(value)
     elif isinstance(value.get("results"), list):
         for each in value["results"]:
-            yield from _pieces(each) if "model" in _object(each, "a result") else [Piece(MEASURED, _timed(each, value))]
+            result = _object(each, "a result")
+            yield from _pieces(result) if "model" in result else [Piece(MEASURED, _timed(result, value))]
     elif all(name in value for name in FLAT):
         yield Piece(EXPORTED, _cell(value))
     elif {"model", "target", "precision", "verdict"} <= value.keys():
@@ -231,8 +232,10 @@ def _job(value: Mapping[str, Any]) -> Iterator[Piece | Layers]:
             yield Piece(piece.rank, _with(piece.row, known))
     problem = _text(value, "problem")
     if problem:
-        kind = _text(job, "kind")
-        for artifact in job.get("artifacts") or [None]:
+        kind, artifacts = _text(job, "kind"), job.get("artifacts") or [None]
+        if not isinstance(artifacts, list) or not all(each is None or isinstance(each, str) for each in artifacts):
+            raise Unreadable(f"has artifacts that are {_short(artifacts)}, not a list of paths")
+        for artifact in artifacts:
             told = _named(job) if artifact is None else {}
             yield Piece(MEASURED, Row(**told, **known, artifact=artifact, problems=(f"{kind}: {problem}",)))
 

@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import tempfile
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,8 +11,13 @@ import browser as browsers
 import pytest
 from edgeport.cli.reporting.columns import COLUMNS
 from edgeport.cli.reporting.comparison import Limits, compare
+from edgeport.cli.reporting.folder import findings
+from edgeport.cli.reporting.markdown import markdown
+from edgeport.cli.reporting.page import page
 from edgeport.cli.reporting.records import Row
 from edgeport.cli.reporting.scatter import AXES, levels_of, span_ms, ticks
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 NASTY = "a<b>&\"'</script><img src=x onerror=alert(1)>\u202e\x07\ud800"
 AGREEMENT = {"snr_db": 30.0, "max_abs": 0.1, "max_abs_over_std": 0.05, "cosine": 0.999, "top1": 0.98, "samples": 50}
@@ -270,9 +276,9 @@ def test_baseline(edgeport, tmp_path):
         "is gone: the baseline has it, this run has not",
     }
     assert said["new"] == ["new tflite int8"]
-    page = (now / "report.html").read_text()
-    assert "worse, was 2 ms" in page
-    assert "slower by over 10%" in page
+    html = (now / "report.html").read_text()
+    assert "worse, was 2 ms" in html
+    assert "slower by over 10%" in html
     lenient = ("--max-slowdown", "1", "--max-snr-drop", "10")
     assert edgeport("report", now, "--baseline", put(tmp_path / "two", a=result()), *lenient).code == 0
     assert edgeport("report", base, "--baseline", base).code == 0
@@ -292,13 +298,13 @@ class Reader(HTMLParser):
 
     VOID = frozenset({"meta", "br", "img", "link", "input"})
 
-    def __init__(self, page: str):
+    def __init__(self, html: str):
         super().__init__()
         self.open: list[str] = []
         self.tags: list[str] = []
         self.fetched: list[str] = []
         self.text = ""
-        self.feed(page)
+        self.feed(html)
         self.close()
 
     def handle_starttag(self, tag, attrs):
@@ -340,8 +346,8 @@ def nasty(tmp_path) -> Path:
 def test_the_page_needs_nothing_and_says_everything(nasty, edgeport, tmp_path):
     base = put(tmp_path / "base", a=result(NASTY))
     done = edgeport("report", nasty, "--baseline", base)
-    page = (nasty / "report.html").read_bytes().decode()
-    reader = Reader(page)
+    html = (nasty / "report.html").read_bytes().decode()
+    reader = Reader(html)
     assert done.code == 7
     assert not reader.open
     assert not reader.fetched
@@ -349,11 +355,11 @@ def test_the_page_needs_nothing_and_says_everything(nasty, edgeport, tmp_path):
     assert reader.tags.count("script") == 1
     assert reader.tags.count("tr") == 1 + 5  # heading, two of net, two of NASTY, the failed job
     assert reader.tags.count("figure") == len(AXES)
-    assert not re.search(r"https?://(?!www\.w3\.org/)", page)
+    assert not re.search(r"https?://(?!www\.w3\.org/)", html)
     assert NASTY.replace("\u202e\x07\ud800", r"\x202e\x07\xd800") in reader.text
-    assert (nasty / "report.html").read_bytes() == page.encode()
+    assert (nasty / "report.html").read_bytes() == html.encode()
     edgeport("report", nasty, "--baseline", base)
-    assert (nasty / "report.html").read_text() == page  # the same files give the same bytes
+    assert (nasty / "report.html").read_text() == html  # the same files give the same bytes
 
 
 @pytest.mark.parametrize("axis", AXES, ids=lambda axis: axis.figure)
@@ -426,3 +432,66 @@ def test_the_page_of_the_layers_in_a_browser(browser, edgeport, exported, tmp_pa
         assert not browser.errors()
         assert browser.value("document.documentElement.scrollWidth") <= width
         assert browser.value("document.querySelectorAll('svg rect').length") > 10
+
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(10**300, 10**320),
+    st.floats(),
+    st.text(max_size=9),
+    st.just("x"),
+)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+)
+MANIFEST = {
+    "schema": 1,
+    "model": "net",
+    "target": "onnx",
+    "precision": "fp32",
+    "artifact": {"file": "net.onnx", "size_bytes": 3, "sha256": "00"},
+    "weights": {"source": "RANDOM", "seed": 0},
+    "calibration": {"source": "photos", "count": 3, "warning": None},
+    "tools": {"torch": "2"},
+    "agreement": AGREEMENT,
+    "verdict": "ok",
+    "validation": "photos",
+}
+LINE = {
+    "key": "k",
+    "job": {"kind": "benchmark", "artifacts": ["net.onnx"]},
+    "code": 6,
+    "problem": "no",
+    "machine": {"a": 1},
+}
+DOCUMENTS = (result(fp32=result(precision="fp32")), validated(), timed(), MANIFEST, LAYERS, LINE | {"result": timed()})
+
+
+def leaves(value, path=()):
+    """The path of every value in a JSON document, itself first."""
+    yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in inner:
+        yield from leaves(each, (*path, key))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_whatever_a_file_says_there_is_a_page(data):
+    """Any value anywhere in a document of ours ends in a page, and perhaps in a sentence."""
+    document = copy.deepcopy(data.draw(st.sampled_from(DOCUMENTS)))
+    *path, last = data.draw(st.sampled_from([path for path in leaves(document) if path]))
+    place = document
+    for key in path:
+        place = place[key]
+    place[last] = data.draw(VALUES)
+    with tempfile.TemporaryDirectory() as folder:
+        put(Path(folder), good=result("good"), a=json.dumps(document))
+        found = findings(Path(folder), artifacts=False)
+        comparison = compare(found.rows, found.rows, "itself", Limits())
+        Reader(page("fuzz", found, comparison).decode())
+        markdown("fuzz", found, comparison)
+    assert not comparison.changes
+    assert {"good"} <= {row.model for row in found.rows}
