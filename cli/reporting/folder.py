@@ -1,7 +1,7 @@
 """This file finds everything in a folder that a report can tell of, and joins what is about the same artifact."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,7 @@ def _read(folder: Path, path: Path) -> Iterator[Piece | Layers | Problem | Note]
             return
         content = path.read_bytes()
         if path.suffix == ".jsonl":
-            yield from _lines(path, content)
+            yield from _lines(path, content, folder)
             return
         found = parse(content)
     except OSError as e:
@@ -105,14 +105,21 @@ def _read(folder: Path, path: Path) -> Iterator[Piece | Layers | Problem | Note]
     if found is None:
         yield Note(f"{path}: is nothing that edgeport writes; left out")
         return
-    beside = path.parent.relative_to(folder)
-    for said in found:
-        if isinstance(said, Piece) and said.rank == MANIFEST and said.row.artifact:
-            said = replace(said, row=replace(said.row, artifact=(beside / said.row.artifact).as_posix()))
-        yield said
+    yield from (placed(said, path, folder) for said in found)
 
 
-def _lines(path: Path, content: bytes) -> Iterator[Piece | Layers | Problem | Note]:
+def placed(said: Piece | Layers, path: Path, folder: Path) -> Piece | Layers:
+    """With the artifact's path from the folder on, where it lies beside what tells of it: a manifest's always does."""
+    told = said.row.artifact if isinstance(said, Piece) else None
+    if isinstance(said, Layers) or not told or Path(told).is_absolute():
+        return said
+    if said.rank != MANIFEST and not os.path.exists(path.parent / told):
+        return said
+    place = (path.parent.relative_to(folder) / told).as_posix()
+    return replace(said, row=replace(said.row, artifact=place))
+
+
+def _lines(path: Path, content: bytes, folder: Path) -> Iterator[Piece | Layers | Problem | Note]:
     torn = not content.endswith(b"\n")  # an interrupted writer's last line: the job is not done, that is all
     last = content.count(b"\n") + 1
     ours = False
@@ -122,7 +129,7 @@ def _lines(path: Path, content: bytes) -> Iterator[Piece | Layers | Problem | No
                 yield Problem(f"{path}: line {number} {said}")
         elif said is not None:
             ours = True
-            yield from said
+            yield from (placed(each, path, folder) for each in said)
     if not ours:
         yield Note(f"{path}: is nothing that edgeport writes; left out")
 
@@ -130,46 +137,43 @@ def _lines(path: Path, content: bytes) -> Iterator[Piece | Layers | Problem | No
 def joined(pieces: Sequence[Piece], problems: list[str]) -> list[Row]:
     """One row for each artifact and device; adds a sentence to `problems` where it is not clear which one is meant."""
     places: dict[str, str] = {}  # artifact as told -> as the report has it
-    known: list[str] = []
-    groups: dict[tuple[str, ...], list[Piece]] = {}
-    by_name: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    known: dict[str, dict[str, None]] = {}  # name of a file -> the places that are called so
+    groups: dict[Identity, list[Piece]] = {}
+    named: dict[tuple[str, str, str], dict[Identity, None]] = {}
     for piece in sorted(pieces, key=lambda piece: (piece.row.artifact is None, piece.rank)):  # manifests first
         row = piece.row
+        name = (row.model or "", row.target or "", row.precision or "")
         if row.artifact is not None:
+            file = Path(row.artifact).name
             if row.artifact not in places:
-                place = row.artifact if piece.rank == MANIFEST else _same(row.artifact, known, problems)
-                places[row.artifact] = place
-                if place not in known:
-                    known.append(place)
-            identity = (places[row.artifact],)
-        else:
-            name = (row.model or "", row.target or "", row.precision or "")
-            same = by_name.get(name, [])
+                sure = piece.rank == MANIFEST
+                places[row.artifact] = row.artifact if sure else _same(row.artifact, known.get(file, ()), problems)
+                known.setdefault(file, {})[places[row.artifact]] = None
+            identity: Identity = places[row.artifact]
+        else:  # a line without a file: the artifact of that name, where there is one
+            same = list(named.get(name, ()))
             identity = same[0] if len(same) == 1 else name
         groups.setdefault(identity, []).append(piece)
         if row.model:
-            name = (row.model, row.target or "", row.precision or "")
-            if identity not in by_name.setdefault(name, []):
-                by_name[name].append(identity)
+            named.setdefault(name, {})[identity] = None
     rows = [
         row
         for identity, group in groups.items()
-        for row in _of_artifact(group, identity[0] if len(identity) == 1 else None)
+        for row in _of_artifact(group, identity if isinstance(identity, str) else None)
     ]
     return sorted(rows, key=lambda row: (row.model or "", row.target or "", row.precision or "", row.device or ""))
 
 
-def _same(told: str, known: Sequence[str], problems: list[str]) -> str:
-    """Which of the known artifacts a path means: the one that has most of its last parts; itself where none has."""
+Identity = str | tuple[str, str, str]  # an artifact's place, or (model, target, precision) where no place is told
+
+
+def _same(told: str, known: Iterable[str], problems: list[str]) -> str:
+    """Which of the places a path means: the one that has most of its last parts; itself where there is none."""
     shared = {place: _tail(told, place) for place in known}
-    most = max(shared.values(), default=0)
-    best = [place for place, length in shared.items() if length == most]
-    if not most:
-        return told
+    best = [place for place, length in shared.items() if length == max(shared.values())]
     if len(best) > 1:
         problems.append(f"{told}: a result names it, and it may be {' or '.join(best)}; taken for one of its own")
-        return told
-    return best[0]
+    return best[0] if len(best) == 1 else told
 
 
 def _tail(a: str, b: str) -> int:
@@ -185,7 +189,7 @@ def _tail(a: str, b: str) -> int:
 def _of_artifact(group: Sequence[Piece], artifact: str | None) -> Iterator[Row]:
     """The rows of one artifact: what was measured on a device stays with it, other facts go to all."""
     rows = [piece.row for piece in sorted(reversed(group), key=lambda piece: -piece.rank)]  # the most believed first
-    static = {name: _first(rows, name) for name in STATIC}
+    static = {name: _first(rows[::-1], name) for name in STATIC}  # the manifest knows
     facts = {key: fact for row in reversed(rows) for key, fact in row.facts.items()}
     devices = list(dict.fromkeys(row.device or LOCAL for row in rows))
     for device in devices:
@@ -217,7 +221,7 @@ def _missing(folder: Path, row: Row) -> Iterator[str]:
     if not row.facts.get("sha256") or row.artifact is None:
         return
     path = folder / row.artifact
-    if not path.exists():
+    if not os.path.exists(path):
         yield f"{path}: is not there, though its manifest is"
         return
     inside = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]

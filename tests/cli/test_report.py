@@ -73,6 +73,21 @@ LAYERS = {
 }
 
 
+MANIFEST = {
+    "schema": 1,
+    "model": "net",
+    "target": "onnx",
+    "precision": "fp32",
+    "artifact": {"file": "net.onnx", "size_bytes": 3, "sha256": "00"},
+    "weights": {"source": "RANDOM", "seed": 0},
+    "calibration": {"source": "photos", "count": 3, "warning": None},
+    "tools": {"torch": "2"},
+    "agreement": AGREEMENT,
+    "verdict": "ok",
+    "validation": "photos",
+}
+
+
 def put(folder: Path, **files) -> Path:
     """Writes {name: value} as JSON; text as it is."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -177,6 +192,26 @@ def test_broken_files(case, edgeport, tmp_path):
     assert sentence in warned[0]
     assert "good" in done.out
     assert "Files that could not be read" in (folder / "report.html").read_text()
+
+
+def test_two_runs_in_one_folder(edgeport, tmp_path):
+    """Each result belongs to the artifact beside it; one that lies elsewhere and fits both says so."""
+    for name, size in (("a", 3), ("b", 4)):
+        put(tmp_path / name / "out" / "net", **{"net_int8.tflite": "x" * size})
+        artifact = {"file": "net_int8.tflite", "size_bytes": size, "sha256": "00"}
+        manifest = MANIFEST | {"target": "tflite", "precision": "int8", "artifact": artifact}
+        put(tmp_path / name / "out" / "net", **{"net_int8.tflite.json": manifest})
+        put(tmp_path / name, results=result(latency=LATENCY | {"median_ms": size}))
+    done = edgeport("report", tmp_path, "--json")
+    assert done.code == 0, done.err
+    assert [(each["artifact"], each["latency"]["median_ms"]) for each in rows(done)] == [
+        ("a/out/net/net_int8.tflite", 3.0),
+        ("b/out/net/net_int8.tflite", 4.0),
+    ]
+    put(tmp_path, elsewhere=timed("out/net/net_int8.tflite"))
+    done = edgeport("report", tmp_path)
+    assert done.code == 2
+    assert "it may be a/out/net/net_int8.tflite or b/out/net/net_int8.tflite" in done.err
 
 
 def test_a_torn_last_line_is_a_job_that_is_not_done(edgeport, tmp_path):
@@ -446,19 +481,6 @@ SCALARS = st.one_of(
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
 )
-MANIFEST = {
-    "schema": 1,
-    "model": "net",
-    "target": "onnx",
-    "precision": "fp32",
-    "artifact": {"file": "net.onnx", "size_bytes": 3, "sha256": "00"},
-    "weights": {"source": "RANDOM", "seed": 0},
-    "calibration": {"source": "photos", "count": 3, "warning": None},
-    "tools": {"torch": "2"},
-    "agreement": AGREEMENT,
-    "verdict": "ok",
-    "validation": "photos",
-}
 LINE = {
     "key": "k",
     "job": {"kind": "benchmark", "artifacts": ["net.onnx"]},

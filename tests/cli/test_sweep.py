@@ -397,18 +397,20 @@ def digests(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
 
+TWO = ["lenet1", "lenet5"]
 QUICK = ("--num-calibration-samples", "4", "--num-validation-samples", "4", "--effort", "fast", "--num-runs", "5")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize(
-    ("models", "targets", "count", "before"),
+    ("models", "targets", "count", "before", "by"),
     [
-        pytest.param(["lenet1"], ["tflite"], 3, 1, id="3 jobs"),
-        pytest.param(["lenet1", "lenet5"], ["tflite", "openvino"], 12, 5, id="12 jobs", marks=pytest.mark.exhaustive),
+        pytest.param(["lenet1"], ["tflite"], 3, 1, signal.SIGKILL, id="3 jobs"),
+        pytest.param(["lenet1"], ["tflite"], 3, 1, signal.SIGINT, id="interrupted", marks=pytest.mark.exhaustive),
+        pytest.param(TWO, ["tflite", "openvino"], 12, 5, signal.SIGKILL, id="12 jobs", marks=pytest.mark.exhaustive),
     ],
 )
-def test_kill_9_and_again(models, targets, count, before, edgeport, tmp_path):
+def test_killed_and_again(models, targets, count, before, by, edgeport, tmp_path):
     folder = tmp_path / "out"
     arguments = ("sweep", "--models", *models, "--targets", *targets, *QUICK, "-o", folder)
     results = folder / journal.FILE
@@ -417,7 +419,8 @@ def test_kill_9_and_again(models, targets, count, before, edgeport, tmp_path):
         (worker, *_) = workers(folder)
         allowed = os.sched_getaffinity(worker)
         division = cores.divide(1)
-        sweep.send_signal(signal.SIGKILL)
+        sweep.send_signal(by)
+        assert sweep.wait(60) == (130 if by == signal.SIGINT else -by)
         assert eventually(lambda: not workers(folder))  # nobody goes on alone
     assert allowed in (division.others, division.benchmarks, os.sched_getaffinity(0))
     finished, made_before = lines_of(folder), digests(folder)
@@ -480,7 +483,7 @@ def ray_cluster(folder: Path, workers: int):
 @pytest.mark.exhaustive
 def test_ray_gives_the_same_bytes(edgeport, tmp_path, tmp_path_factory):
     pytest.importorskip("ray")
-    arguments = ("sweep", "--models", "lenet1", "lenet5", "--targets", "tflite", "openvino", *QUICK)
+    arguments = ("sweep", "--models", *TWO, "--targets", "tflite", "openvino", *QUICK)
     with ray_cluster(tmp_path_factory.mktemp("ray"), 2) as address:
         assert edgeport(*arguments, "-o", "there", "--executor", f"ray:{address}").code == 0
     assert edgeport(*arguments, "-o", "here").code == 0
