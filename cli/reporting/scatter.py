@@ -14,6 +14,7 @@ WIDTH, HEIGHT = 400, 270  # of the drawing, in its own units; a letter of the la
 LEFT, RIGHT, TOP, BOTTOM = 44, 390, 14, 226
 PRECISIONS = ("fp32", "fp16", "int8")
 NAMED = 24  # points whose models are named; of more only those that nothing beats in both figures
+CROWD = 80  # points of which only those are drawn in full, the others small and faint, and no lines
 LETTER, LINE = 6.9, 13.0  # of the widest usual typeface at 11 units
 
 
@@ -75,8 +76,8 @@ def scatter(rows: Sequence[Row], axis: Axis, label: str) -> str:
         'font-family="inherit" font-size="11">',
         *_levels(axis, levels, y_of),
         *_times(low_ms, high_ms, x_of),
-        *_pairs(points),
-        *(_point(point, axis) for point in points),
+        *(_pairs(points) if len(points) <= CROWD else ()),
+        *_marks(points, axis),
         *_names(points),
         "</svg>",
     ]
@@ -147,23 +148,34 @@ def rank(row: Row) -> int:
     return PRECISIONS.index(row.precision) if row.precision in PRECISIONS else len(PRECISIONS)
 
 
-def mark(precision: str | None, x: float, y: float, inner: str = "") -> str:
+def mark(precision: str | None, x: float, y: float, inner: str = "", *, scale: float = 1) -> str:
     """The sign of a precision, which differs in form and colour; `inner` is an element in it."""
     if precision == "fp32":
-        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="var(--fp32)" stroke="var(--paper)">{inner}</circle>'
+        circle = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{5 * scale:g}" fill="var(--fp32)"'
+        return f'{circle} stroke="var(--paper)">{inner}</circle>'
     form, colour = {
-        "fp16": ("m0 -6l6 10.5h-12z", "fp16"),
-        "int8": ("m-4.5 -4.5h9v9h-9z", "int8"),
-    }.get(precision or "", ("m0 -6l6 6l-6 6l-6 -6z", "faint"))
-    return f'<path d="M{x:.1f} {y:.1f}{form}" fill="var(--{colour})" stroke="var(--paper)">{inner}</path>'
+        "fp16": ("M0 -6l6 10.5h-12z", "fp16"),
+        "int8": ("M-4.5 -4.5h9v9h-9z", "int8"),
+    }.get(precision or "", ("M0 -6l6 6l-6 6l-6 -6z", "faint"))
+    place = f'transform="translate({x:.1f} {y:.1f}) scale({scale:g})"'
+    return f'<path d="{form}" {place} fill="var(--{colour})" stroke="var(--paper)">{inner}</path>'
 
 
-def _point(point: Point, axis: Axis) -> str:
+def _marks(points: Sequence[Point], axis: Axis) -> list[str]:
+    """Every point; of a crowd those in full that nothing beats."""
+    if len(points) <= CROWD:
+        return [_point(point, axis) for point in points]
+    front = best(points)
+    faint = [_point(point, axis, scale=0.6) for point in points if point not in front]
+    return ['<g opacity=".4">', *faint, "</g>", *(_point(point, axis) for point in front)]
+
+
+def _point(point: Point, axis: Axis, *, scale: float = 1) -> str:
     row = point.row
     figure = row.agreement[axis.figure]
     shown = f"{figure:.1f} dB" if axis.figure == "snr_db" else f"{figure:.1%} top-1"
     tip = f"{row.model or row.artifact} {row.precision or ''}: {milliseconds(row.latency['median_ms'])} ms, {shown}"
-    return mark(row.precision, point.x, point.y, f"<title>{text(tip)}</title>")
+    return mark(row.precision, point.x, point.y, f"<title>{text(tip)}</title>", scale=scale)
 
 
 def best(points: Sequence[Point]) -> list[Point]:
@@ -178,17 +190,21 @@ def best(points: Sequence[Point]) -> list[Point]:
 
 def _names(points: Sequence[Point]) -> list[str]:
     """Each model's name once, where there is room for it: beside one of its points and over nothing else."""
-    taken = [(point.x - 6, point.y - 6, point.x + 6, point.y + 6) for point in points]
-    models = {point.row.model for point in (points if len(points) <= NAMED else best(points))}
+    front = best(points)
+    drawn = points if len(points) <= CROWD else front
+    taken = [(point.x - 6, point.y - 6, point.x + 6, point.y + 6) for point in drawn]
+    models = {point.row.model for point in (points if len(points) <= NAMED else front)}
     parts = []
     for model in sorted(model for model in models if model):
         name = model if len(model) <= 24 else f"{model[:23]}\N{HORIZONTAL ELLIPSIS}"
-        own = sorted((point for point in points if point.row.model == model), key=lambda point: -rank(point.row))
+        own = sorted((point for point in drawn if point.row.model == model), key=lambda point: -rank(point.row))
         placed = next((place for point in own for place in _places(point, name) if _free(place[0], taken)), None)
         if placed:
             box, x, y, anchor = placed
             taken.append(box)
-            parts.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="var(--ink)">{text(name)}</text>')
+            halo = 'paint-order="stroke" stroke="var(--paper)" stroke-width="3"'
+            place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+            parts.append(f'<text {place} fill="var(--ink)" {halo}>{text(name)}</text>')
     return parts
 
 
