@@ -136,7 +136,8 @@ def _charts(rows: Sequence[Row]) -> str:
     )
     return (
         f"<h2>Latency against accuracy</h2><p>{keys}<small>Up is more accurate, left is faster; a line joins the "
-        f'precisions of a model; of many points those that nothing beats stand out.</small></p><div class="charts">{"".join(figures_)}</div>{note}'
+        "precisions of a model; of many points those that nothing beats stand out.</small></p>"
+        f'<div class="charts">{"".join(figures_)}</div>{note}'
     )
 
 

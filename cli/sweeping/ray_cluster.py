@@ -5,7 +5,9 @@ for artifacts. What the options name (images, weights) has to lie under the same
 or goes to a device stays on this machine, where the sweep was started: its latencies are then of one machine.
 """
 
+import contextlib
 import io
+import sys
 import tarfile
 import tempfile
 from concurrent.futures import Future
@@ -40,6 +42,8 @@ class RayCluster:
             raise UsageError(
                 f"ray: no cluster at {address or 'this machine'} ({said}); `ray start --head` starts one"
             ) from e
+        self._prints = contextlib.redirect_stdout(sys.stderr)  # Ray prints what becomes of its workers
+        self._prints.__enter__()
         self._exported = ray.remote(num_cpus=1, max_retries=0)(exported)
 
     def submit(self, job: Job, work: Work) -> "Future[Ended]":
@@ -62,6 +66,7 @@ class RayCluster:
     def stop(self) -> None:
         self._local.stop()
         self._ray.shutdown()
+        self._prints.__exit__(None, None, None)
 
 
 def exported(work: Work, versions: dict[str, str]) -> tuple[Ended, bytes]:
