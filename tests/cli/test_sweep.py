@@ -253,8 +253,12 @@ def test_what_makes_a_job_another(sweep, tmp_path, monkeypatch):
 
 
 def test_an_interruption_ends_what_runs(sweep):
-    fake = Fake(ends={"export lenet1 tflite fp32": KeyboardInterrupt()})  # a future hands it on
-    fake.submit = lambda job, work: (_ for _ in ()).throw(KeyboardInterrupt())
+    fake = Fake()
+
+    def interrupted(job, work):
+        raise KeyboardInterrupt
+
+    fake.submit = interrupted
     with pytest.raises(KeyboardInterrupt):
         sweep(fake)
     assert fake.stopped
