@@ -43,7 +43,7 @@ def attention(query: Any, key: Any, value: Any, attn_mask: Any = None, *args: An
 
 def four_axes(x: Any, shape: tuple[int, ...]) -> Any:
     """(..., h, n, d) -> (b, h, n, d), and (n, d) -> (1, 1, n, d)"""
-    last = ((1, 1) + shape)[-3:]
+    last = (1, 1, *shape)[-3:]
     four = (prod(shape) // prod(last), *last)
     out = op.Reshape(x, op.Constant(value_ints=four))
     out.shape, out.dtype = ir.Shape(four), x.dtype  # the translation reads both

@@ -117,7 +117,7 @@ FOLDS = (  # what the weights can take in
     hard_sigmoid_to_clip,
     no_ops,
 )
-FEW_AXES = (few_axes, constant_folding, merge_views, no_ops)
+FEW_AXES = (explicit_attributes, few_axes, constant_folding, merge_views, no_ops)
 SHORT = (short_transposes, few_axes)
 FINISH = (explicit_attributes, names)
 

@@ -88,7 +88,7 @@ def _broadcast(node: ir.Node) -> ir.Value | None:
     if len(groups) > MOST:
         return None
     inputs = [
-        reshape(value, merged(dims, groups), node) if prod(dims) > 1 or not shape(value) == () else value
+        reshape(value, merged(dims, groups), node) if shape(value) else value
         for value, dims in zip(operands, shapes, strict=True)
     ]
     return _again(node, inputs, merged(sizes, groups))
@@ -114,8 +114,10 @@ def _reduction(node: ir.Node) -> ir.Value | None:
     x, axes = given(node.inputs[0]), array(node.inputs[1]).tolist()
     groups = alike(shape(x), [axis in axes for axis in range(len(shape(x)))])
     reduced = [i for i, group in enumerate(groups) if any(axis in axes and shape(x)[axis] != 1 for axis in group)]
-    if len(groups) > MOST or not reduced:
+    if len(groups) > MOST:
         return None
+    if not reduced:
+        return reshape(x, shape(node.outputs[0]), node)
     to = [1 if i in reduced else size for i, size in enumerate(merged(shape(x), groups))]
     operand = constant(node.graph, np.array(reduced, np.int64), "axes")
     return _again(node, [reshape(x, merged(shape(x), groups), node), operand], tuple(to))
@@ -150,9 +152,7 @@ def _slice(node: ir.Node) -> ir.Value | None:
     if len(groups) > MOST:
         return None
     bounds[2] = constant(node.graph, np.array([groups.index([axis]) for axis in axes], np.int64), "axes")
-    return _again(
-        node, [reshape(x, merged(shape(x), groups), node), *bounds], merged(shape(node.outputs[0]), groups)
-    )
+    return _again(node, [reshape(x, merged(shape(x), groups), node), *bounds], merged(shape(node.outputs[0]), groups))
 
 
 def _pad(node: ir.Node) -> ir.Value | None:

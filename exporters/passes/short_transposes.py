@@ -1,17 +1,17 @@
-"""Transpose of more than 6 axes that move apart -> Transposes that each swap two neighbouring runs of axes
+"""Transpose of more than 6 runs of axes -> Transposes of fewer, between Reshapes
 
-No runtime moves more than 6 axes at once. Each swap brings as many axes next to those that they stand beside in the
-end as one can, until 6 runs are left.
+No runtime moves more than 6 axes at once.
 """
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import pairwise
 from math import prod
 
 import onnx_ir as ir
 
 from ..graph import attribute, given, reshape, shape, transpose
+from ..swaps import orders
 from .replacing import replace_each
 
 MOST = 6
@@ -22,38 +22,25 @@ def rewrite(graph: ir.Graph) -> int:
 
 
 def _in_swaps(node: ir.Node) -> ir.Value | None:
-    value, perm = given(node.inputs[0]), list(attribute(node, "perm"))
+    value, perm = given(node.inputs[0]), attribute(node, "perm")
     if len(perm) <= MOST:
         return None
-    sizes = {axis: size for axis, size in enumerate(shape(value))}
-    order = list(range(len(perm)))
-    while runs(order, perm) > MOST:
-        cuts = min(combinations(range(len(perm) + 1), 3), key=lambda cuts: runs(swapped(order, *cuts), perm))
-        new = swapped(order, *cuts)
-        value = moved(value, order, new, sizes, node)
-        order = new
-    return reshape(moved(value, order, perm, sizes, node), shape(node.outputs[0]), node)
+    sizes, order = shape(value), tuple(range(len(perm)))
+    for new in orders(order, perm, MOST):
+        value, order = _moved(value, order, new, sizes, node), new
+    return reshape(value, shape(node.outputs[0]), node)
 
 
-def swapped(order: list[int], start: int, middle: int, end: int) -> list[int]:
-    return order[:start] + order[middle:end] + order[start:middle] + order[end:]
-
-
-def runs(order: list[int], wanted: list[int]) -> int:
-    """How many runs of axes one after the other have to be moved to bring `order` to `wanted`."""
-    following = dict(zip(wanted, wanted[1:], strict=False))
-    return 1 + sum(following.get(a) != b for a, b in zip(order, order[1:], strict=False))
-
-
-def moved(value: ir.Value, order: list[int], to: list[int], sizes: dict[int, int], node: ir.Node) -> ir.Value:
-    """The value, whose axes are in `order`, with its axes in the order `to`; runs of axes are one axis meanwhile."""
-    following = dict(zip(to, to[1:], strict=False))
-    groups: list[list[int]] = []
+def _moved(
+    value: ir.Value, order: tuple[int, ...], to: tuple[int, ...], sizes: tuple[int, ...], node: ir.Node
+) -> ir.Value:
+    """The value, whose axes are in `order`, with them in the order `to`; axes that stay together become one."""
+    following = dict(pairwise(to))
+    runs: list[list[int]] = []
     for axis in order:
-        if groups and following.get(groups[-1][-1]) == axis:
-            groups[-1].append(axis)
+        if runs and following.get(runs[-1][-1]) == axis:
+            runs[-1].append(axis)
         else:
-            groups.append([axis])
-    fewer = reshape(value, [prod(sizes[axis] for axis in group) for group in groups], node)
-    perm = sorted(range(len(groups)), key=lambda i: to.index(groups[i][0]))
-    return transpose(fewer, perm, node)
+            runs.append([axis])
+    fewer = reshape(value, [prod(sizes[axis] for axis in run) for run in runs], node)
+    return transpose(fewer, sorted(range(len(runs)), key=lambda i: to.index(runs[i][0])), node)
