@@ -5,6 +5,8 @@ Equal(ReduceMax(x), -inf) -> Equal(ReduceMin(Cast(Equal(x, -inf))), 1): it reduc
 of float32, so that a row of attention that is masked as a whole is NaN instead of 0.
 Mul | Add | Sub | Div(Reduce...(x) of three axes, c of (n, 1)) -> the same with c repeated to the result's shape: fused
 into the reduction, it takes the numbers of c along another axis.
+Transpose(MatMul(Softmax..., v)) of as many heads as tokens, which it swaps -> the same in five axes: with the attention
+in one kernel, the two are taken for each other.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ def write_around(graph: onnx.GraphProto) -> None:
     squeeze_scalars(graph)
     find_masked(graph)
     repeat_constants(graph)
+    swap_in_five_axes(graph)
 
 
 def squeeze_scalars(graph: onnx.GraphProto) -> None:
@@ -54,8 +57,7 @@ def find_masked(graph: onnx.GraphProto) -> None:
 
 
 def repeat_constants(graph: onnx.GraphProto) -> None:
-    infos = (*graph.value_info, *graph.output)
-    shapes = {info.name: [dim.dim_value for dim in info.type.tensor_type.shape.dim] for info in infos}
+    shapes = shapes_of(graph)
     constants = {tensor.name: tensor for tensor in graph.initializer}
     makers = {name: node for node in graph.node for name in node.output}
     for node in graph.node:
@@ -70,6 +72,36 @@ def repeat_constants(graph: onnx.GraphProto) -> None:
                     repeated = np.broadcast_to(array, shape).copy()
                     graph.initializer.append(numpy_helper.from_array(repeated, whole))
                     node.input[index] = whole
+
+
+def swap_in_five_axes(graph: onnx.GraphProto) -> None:
+    shapes = shapes_of(graph)
+    makers = {name: node for node in graph.node for name in node.output}
+    nodes: list[onnx.NodeProto] = []
+    for node in graph.node:
+        shape = shapes.get(node.output[0], [])
+        matmul = makers.get(node.input[0]) if node.op_type == "Transpose" else None
+        swaps = matmul is not None and list(node.attribute[0].ints) == [0, 2, 1, 3]
+        if swaps and matmul is not None and matmul.op_type == "MatMul" and shape[1] == shape[2] > 1:
+            out = node.output[0]
+            split, whole = f"{out}_split", f"{out}_whole"
+            graph.initializer.append(numpy_helper.from_array(np.array([*shape, 1]), split))
+            graph.initializer.append(numpy_helper.from_array(np.array(shape), whole))
+            nodes += [
+                helper.make_node("Reshape", [node.input[0], split], [f"{out}_five"]),
+                helper.make_node("Transpose", [f"{out}_five"], [f"{out}_swapped"], perm=[0, 2, 1, 3, 4]),
+                helper.make_node("Reshape", [f"{out}_swapped", whole], [out], name=node.name),
+            ]
+        else:
+            nodes.append(node)
+    if len(nodes) > len(graph.node):
+        del graph.node[:]
+        graph.node.extend(nodes)
+
+
+def shapes_of(graph: onnx.GraphProto) -> dict[str, list[int]]:
+    infos = (*graph.value_info, *graph.output)
+    return {info.name: [dim.dim_value for dim in info.type.tensor_type.shape.dim] for info in infos}
 
 
 def is_reduced(name: str, shape: list[int], shapes: dict[str, list[int]], makers: dict[str, onnx.NodeProto]) -> bool:

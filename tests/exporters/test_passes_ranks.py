@@ -1,6 +1,7 @@
-"""few_axes and short_transposes against numpy: any rank in, at most five axes (six where only the order changes) out."""
+"""few_axes and short_transposes against numpy: any rank in, at most five axes (six where the order changes)."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import onnx
@@ -84,6 +85,6 @@ def test_many_axes_become_few(op_type, run, tmp_path):
 def test_a_long_way_is_taken_in_short_steps(order, most):
     way = [tuple(range(9)), *orders(range(9), order, most)]
     assert way[-1] == tuple(order)
-    for before, after in zip(way, way[1:], strict=False):
-        together = set(zip(after, after[1:], strict=False))
-        assert 1 + sum(pair not in together for pair in zip(before, before[1:], strict=False)) <= max(most, 4)
+    for before, after in pairwise(way):
+        together = set(pairwise(after))
+        assert 1 + sum(pair not in together for pair in pairwise(before)) <= max(most, 4)
