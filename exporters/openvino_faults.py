@@ -5,8 +5,9 @@ Equal(ReduceMax(x), -inf) -> Equal(ReduceMin(Cast(Equal(x, -inf))), 1): it reduc
 of float32, so that a row of attention that is masked as a whole is NaN instead of 0.
 Mul | Add | Sub | Div(Reduce...(x) of three axes, c of (n, 1)) -> the same with c repeated to the result's shape: fused
 into the reduction, it takes the numbers of c along another axis.
-Transpose(MatMul(Softmax..., v)) of as many heads as tokens, which it swaps -> the same in five axes: with the attention
-in one kernel, the two are taken for each other.
+Attention over as many heads as tokens, of which the queries or the result are swapped (n, t, h, d) <-> (n, h, t, d)
+but not both -> the same swapped in five axes: with the attention in one kernel, heads and tokens are taken for each
+other.
 """
 
 from __future__ import annotations
@@ -77,26 +78,48 @@ def repeat_constants(graph: onnx.GraphProto) -> None:
 def swap_in_five_axes(graph: onnx.GraphProto) -> None:
     shapes = shapes_of(graph)
     makers = {name: node for node in graph.node for name in node.output}
-    nodes: list[onnx.NodeProto] = []
+    readers = {name: node for node in graph.node for name in node.input}
+    nodes = list(graph.node)
     for node in graph.node:
+        scores = behind(makers, node.input[0], "Softmax") if node.op_type == "MatMul" else None
+        product = behind(makers, scores.input[0], "MatMul") if scores is not None else None
         shape = shapes.get(node.output[0], [])
-        matmul = makers.get(node.input[0]) if node.op_type == "Transpose" else None
-        swaps = matmul is not None and list(node.attribute[0].ints) == [0, 2, 1, 3]
-        if swaps and matmul is not None and matmul.op_type == "MatMul" and shape[1] == shape[2] > 1:
-            out = node.output[0]
-            split, whole = f"{out}_split", f"{out}_whole"
-            graph.initializer.append(numpy_helper.from_array(np.array([*shape, 1]), split))
-            graph.initializer.append(numpy_helper.from_array(np.array(shape), whole))
-            nodes += [
-                helper.make_node("Reshape", [node.input[0], split], [f"{out}_five"]),
-                helper.make_node("Transpose", [f"{out}_five"], [f"{out}_swapped"], perm=[0, 2, 1, 3, 4]),
-                helper.make_node("Reshape", [f"{out}_swapped", whole], [out], name=node.name),
-            ]
-        else:
-            nodes.append(node)
+        if product is None or len(shape) != 4 or shape[1] != shape[2]:
+            continue
+        query = behind(makers, product.input[0], "Transpose")
+        result = readers.get(node.output[0])
+        swaps = [step for step in (query, result) if step is not None and swaps_heads(step)]
+        if len(swaps) == 1:
+            at = nodes.index(swaps[0])
+            nodes[at : at + 1] = five_axes(graph, swaps[0], shapes[swaps[0].output[0]])
     if len(nodes) > len(graph.node):
         del graph.node[:]
         graph.node.extend(nodes)
+
+
+def behind(makers: dict[str, onnx.NodeProto], name: str, op_type: str) -> onnx.NodeProto | None:
+    """The node of that type that makes the value, but for what is done to each element."""
+    node = makers.get(name)
+    while node is not None and node.op_type in ("Add", "Mul", "Where") and node.op_type != op_type:
+        node = next((makers[name] for name in node.input if name in makers), None)
+    return node if node is not None and node.op_type == op_type else None
+
+
+def swaps_heads(node: onnx.NodeProto) -> bool:
+    return node.op_type == "Transpose" and list(node.attribute[0].ints) == [0, 2, 1, 3]
+
+
+def five_axes(graph: onnx.GraphProto, node: onnx.NodeProto, shape: list[int]) -> list[onnx.NodeProto]:
+    """Transpose(0, 2, 1, 3) with an axis of size 1 behind."""
+    out = node.output[0]
+    before = [shape[0], shape[2], shape[1], shape[3], 1]
+    graph.initializer.append(numpy_helper.from_array(np.array(before), f"{out}_split"))
+    graph.initializer.append(numpy_helper.from_array(np.array(shape), f"{out}_whole"))
+    return [
+        helper.make_node("Reshape", [node.input[0], f"{out}_split"], [f"{out}_five"]),
+        helper.make_node("Transpose", [f"{out}_five"], [f"{out}_swapped"], perm=[0, 2, 1, 3, 4]),
+        helper.make_node("Reshape", [f"{out}_swapped", f"{out}_whole"], [out], name=node.name),
+    ]
 
 
 def shapes_of(graph: onnx.GraphProto) -> dict[str, list[int]]:

@@ -127,12 +127,14 @@ QKV = np.random.default_rng(0).normal(size=(3, 4, 4, 4)).astype(np.float32)
 
 
 def attended(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """q (h, t, d), k (h, d, s), v (h, s, e) -> (1, t, h, e)"""
+    """q (h, t, d), k (h, d, s), v (h, s, e) -> (1, h, t, e)"""
     scores = np.exp(0.5 * q @ k)
-    return (scores / scores.sum(-1, keepdims=True) @ v).transpose(1, 0, 2)[None]
+    return (scores / scores.sum(-1, keepdims=True) @ v)[None]
 
 
 MASKED = np.array([[-np.inf, -np.inf, -np.inf], [1, 2, -np.inf]], np.float32)
+ATTENTION = "agraph (float[1,4,4,4] q, float[1,4,4,4] k, float[1,4,4,4] v) => (float[1,4,4,4] y)"
+ATTEND = "s = MatMul (h, k) p = Softmax (s) o = MatMul (p, v)"
 FAULTS = {  # what the CPU plugin gets wrong unless the graph is written around it: (graph, constants, inputs, result)
     "a number behind a product": (
         "agraph (float[1,3] x) => (float y) { m = MatMul (x, w) y = Reshape (m, to) }",
@@ -153,12 +155,17 @@ FAULTS = {  # what the CPU plugin gets wrong unless the graph is written around 
         MASKED,
         [[0, 0, 0], [0.268941, 0.731059, 0]],
     ),
-    "as many heads as tokens": (
-        "agraph (float[1,4,4,4] q, float[1,4,4,4] k, float[1,4,4,4] v) => (float[1,4,4,4] y) { "
-        "h = Mul (q, half) s = MatMul (h, k) p = Softmax (s) o = MatMul (p, v) y = Transpose <perm=[0,2,1,3]> (o) }",
+    "as many heads as tokens, swapped behind": (
+        f"{ATTENTION} {{ h = Mul (q, half) {ATTEND} y = Transpose <perm=[0,2,1,3]> (o) }}",
         {"half": np.float32(0.5)},
         dict(zip("qkv", QKV[:, None], strict=True)),
-        attended(*QKV),
+        attended(*QKV).transpose(0, 2, 1, 3),
+    ),
+    "as many heads as tokens, swapped in front": (
+        f"{ATTENTION} {{ t = Transpose <perm=[0,2,1,3]> (q) h = Mul (t, half) {ATTEND} y = Relu (o) }}",
+        {"half": np.float32(0.5)},
+        dict(zip("qkv", QKV[:, None], strict=True)),
+        attended(QKV[0].transpose(1, 0, 2), *QKV[1:]).clip(0),
     ),
 }
 
