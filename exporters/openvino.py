@@ -39,7 +39,7 @@ def convert(
         network = ov.Core().read_model(proto.SerializeToString())
     except RuntimeError as e:
         raise ExportError(f"openvino: the ONNX frontend refuses the graph ({_last_line(e)})") from e
-    if not compress_to_fp16:  # it would fold the conversions of half constants, too
+    if not compress_to_fp16 and not any(node.op_type == "DequantizeLinear" for node in proto.graph.node):
         _simplify(network)
     name = str(metadata.get("model", "model"))
     _rename(network, name)
@@ -74,7 +74,7 @@ def _openvino():
 def _simplify(network) -> None:
     """What OpenVINO's own model conversion does behind a frontend: folds what shapes and constants decide.
 
-    The file has a third to a half of the operations, and compiles faster; float results are the same to the bit.
+    Only for float32: it would fold the conversions of half constants, too, and write quantisation in other words. The file has a third to a half of the operations, and compiles faster; float results are the same to the bit.
     """
     from openvino._offline_transformations import apply_moc_transformations  # the package gives it no public name
 
