@@ -74,7 +74,8 @@ def _openvino():
 def _simplify(network) -> None:
     """What OpenVINO's own model conversion does behind a frontend: folds what shapes and constants decide.
 
-    Only for float32: it would fold the conversions of half constants, too, and write quantisation in other words. The file has a third to a half of the operations, and compiles faster; float results are the same to the bit.
+    Only for float32: it would fold the conversions of half constants, too, and write quantisation in other words. The
+    file has a third to a half of the operations, and compiles faster; results are the same to the bit.
     """
     from openvino._offline_transformations import apply_moc_transformations  # the package gives it no public name
 
