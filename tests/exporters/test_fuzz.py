@@ -3,7 +3,6 @@
 import pytest
 from fuzz import file_trouble, graph_trouble
 
-
 FOUND = (51382,)  # indices of fewer axes than what they are taken from
 
 
