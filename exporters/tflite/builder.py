@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UnsupportedOp
 from ..half_precision import halved
 from ..number_types import narrowed
 from ..quantization import Constant, Quant
+from ..swaps import orders
 from .kernels import requantizes
 from .view import Shape, View
 from .writer import Operator, Tensor
@@ -247,17 +247,15 @@ class Builder:
 
     def _transposed(self, x: Value, groups: Groups) -> int:
         """The buffer of `x` reordered to `groups`; its shape is that of `groups` where the rank allows."""
-        for dims in (
+        *between, wanted = orders(x.view.order, [k for g in groups for k in g], _MAX_TRANSPOSE_RANK)
+        for order in between:
+            x = Value(self._transposed(x, [order]), View(x.view.dims, order))
+        candidates = (
             [run for g in groups for run in (_runs(x.view.order, g) or [()])],  # a dimension of size 1 is the run ()
             [run for g in groups for run in _runs(x.view.order, g)],
-            _runs(x.view.order, [k for g in groups for k in g]),
-        ):
-            if len(dims) <= _MAX_TRANSPOSE_RANK:
-                break
-        else:
-            raise UnsupportedOp(
-                f"tflite: '{self.target.name}' needs a transpose of rank {len(dims)}, more than {_MAX_TRANSPOSE_RANK}"
-            )
+            _runs(x.view.order, wanted),
+        )
+        dims = next(dims for dims in candidates if len(dims) <= _MAX_TRANSPOSE_RANK)
         position = {k: i for i, k in enumerate(x.view.order)}
         runs = sorted((d for d in dims if d), key=lambda run: position[run[0]])
         sizes = {run: prod(x.view.factors[k] for k in run) for run in dims}

@@ -65,7 +65,8 @@ def aligned(mb: Builder, operands: Sequence[Operand]) -> tuple[list[int], Shape,
     result = View(dims, order)
     parts = list(zip(operands, views, embed, strict=True))
     if all(complete):
-        tensors = [_in_order(mb, x, v, e, order) for x, v, e in parts]
+        groups = _own_groups(mb, operands, views, embed, lead or 0) or [order]
+        tensors = [_in_order(mb, x, v, e, order, groups) for x, v, e in parts]
         shape = mb.shape(tensors[lead or 0])
         return [mb.reshaped(tensor, shape) for tensor in tensors], shape, result
     groups = _uniform_groups(mb, operands, views, embed, order, lead)
@@ -85,14 +86,20 @@ def _embedding(view: View, whole: View) -> list[int]:
     return out
 
 
-def _in_order(mb: Builder, x: Operand, view: View, embed: list[int], order: Shape) -> int:
+def _in_order(mb: Builder, x: Operand, view: View, embed: list[int], order: Shape, groups: list[Shape]) -> int:
     assert isinstance(x, Value)
     if tuple(embed[k] for k in view.order) == order:
         return mb.memory(x)
-    return mb.laid_out(Value(x.tensor, view), [[embed.index(k)] for k in order])
+    return mb.laid_out(Value(x.tensor, view), [[embed.index(k) for k in g] for g in groups])
 
 
-def _uniform_groups(mb, operands, views, embed, order, lead) -> list[tuple[int, ...]]:
+def _own_groups(mb: Builder, operands, views, embed, lead: int) -> list[Shape] | None:
+    """The factors of the result that each dimension of the leading operand's tensor holds, as `Builder.groups`."""
+    groups = mb.groups(Value(operands[lead].tensor, views[lead]))
+    return None if groups is None else [tuple(embed[lead][k] for k in g) for g in groups]
+
+
+def _uniform_groups(mb, operands, views, embed, order, lead) -> list[Shape]:
     """The result's factors in `order`, cut so that within a group each operand has all factors or none.
 
     The cut that the leading operand's tensor already has is taken if it will do: then nothing is reshaped.
@@ -102,11 +109,9 @@ def _uniform_groups(mb, operands, views, embed, order, lead) -> list[tuple[int, 
         return tuple(k in e for e in embed)
 
     if lead is not None:
-        have = mb.groups(Value(operands[lead].tensor, views[lead]))
-        if have is not None:
-            have = [tuple(embed[lead][k] for k in g) for g in have]
-            if all(len({present(k) for k in g}) <= 1 for g in have):
-                return have
+        have = _own_groups(mb, operands, views, embed, lead)
+        if have is not None and all(len({present(k) for k in g}) <= 1 for g in have):
+            return have
     return [tuple(g) for _, g in groupby(order, key=present)] or [()]
 
 
