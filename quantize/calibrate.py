@@ -11,6 +11,7 @@ import onnx_ir as ir
 from ..exporters.graph import name_of, shape, where
 from .errors import QuantizeError
 from .histogram import Histogram
+from .infinite import finite, holders
 from .sessions import open_graph
 from .statistics import Statistics, ValueStatistics
 from .units import VIEWS
@@ -59,7 +60,8 @@ def collect(
 ) -> Statistics:
     """One pass over `feeds` ({input name: float32 array of the input's shape}); memory does not grow with their number.
 
-    Views (Reshape, Transpose) are not observed: they hold their source's numbers. `progress` is called with the number
+    Views (Reshape, Transpose) are not observed: they hold their source's numbers. What stands for infinity (the lowest
+    number around a MaxPool, a mask) is left out. `progress` is called with the number
     of inputs done. Raises QuantizeError when there is no input, an input has another shape, or a value holds NaN or
     infinity (the first such value in the graph's order is named, with its module path).
     """
@@ -73,6 +75,7 @@ def collect(
     for name, array in arrays.items():
         binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
     running = {name: _Running() for name in observed}
+    infinite = holders(model.graph)
     samples = 0
     for samples, feed in enumerate(feeds, start=1):
         for name, array in _checked(feed, inputs, samples).items():
@@ -81,7 +84,8 @@ def collect(
         if len(arrays.keys() - inputs.keys()):
             session.run_with_iobinding(binding)
         for name in observed:
-            if not running[name].add(arrays[name], samples):
+            array = finite(arrays[name]) if name in infinite else arrays[name]
+            if not running[name].add(array, samples):
                 raise QuantizeError(
                     f"calibrate: value {name!r}{_place(observed[name])} holds NaN or infinity for input {samples}; "
                     "check the weights and the calibration inputs"

@@ -13,6 +13,7 @@ import onnx_ir as ir
 from ..exporters.graph import scalar, shape
 from ..exporters.tflite.kernels import ADD_LIMITS, GEMM_LIMITS, MUL_LIMITS, SIGMOID, TANH
 from . import channel_affine, hard_swish
+from .infinite import INFINITE, only_pooled
 from .qparams import QParams
 from .statistics import Statistics
 
@@ -78,9 +79,10 @@ def _large_depthwise(node: ir.Node) -> str | None:
 
 
 def _nonzero_pad(node: ir.Node) -> str | None:
-    if len(node.inputs) > 2 and scalar(node.inputs[2]):
-        return "PAD fills with zero only"
-    return None
+    fill = scalar(node.inputs[2]) if len(node.inputs) > 2 else 0.0
+    if not fill or (fill <= -INFINITE and only_pooled(node.outputs[0])):
+        return None
+    return "PAD fills with zero only"
 
 
 _ACTS = ("Relu", "Relu6", "Relu0To1")

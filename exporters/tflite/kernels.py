@@ -69,6 +69,7 @@ INT8: dict[str, Rule] = {
     "Add": _add,
     "Sub": _add,
     "Mul": _mul,
+    "Pad": _same,  # with another number than 0, which the plan wants saturated: the lowest, around a MaxPool
     "ReduceMean": _any,
     "Resize": _same,
     "Sigmoid": _any,  # requantised behind the kernel if the plan wants another output than SIGMOID
