@@ -119,7 +119,7 @@ def costs(target: str, prepared: Prepared) -> Cell:
     """
     assert prepared.statistics is not None
     scheme = getattr(quantize, RECIPES[target].scheme)
-    graph, statistics = scheme.rewrite(prepared.graph, prepared.statistics)
+    graph, statistics = scheme.rewrite(prepared.even, prepared.statistics)
 
     def planned(keep_float: Collection[str] = ()) -> quantize.Plan:
         return quantize.plan(graph, statistics, scheme, observer=OBSERVER, keep_float=keep_float)

@@ -92,6 +92,9 @@ def diagnosed(path: Path, args: argparse.Namespace, console: Console) -> tuple[d
     scheme = scheme_of(manifest)
     with console.stage("plan", seconds, "plan"):
         units = find_units(graph.graph, scheme)
+        if manifest.calibration:
+            steps = {value: map(int, text.split()) for value, text in manifest.calibration.equalization.items()}
+            graph = quantize.equalized(graph, steps)
         if manifest.scheme:  # rewrites and reasons need to know what the values are like, and a few inputs tell
             graph, statistics = scheme.rewrite(graph, quantize.collect(graph, inputs.take(FEW).feeds()))
             units = quantize.plan(graph, statistics, scheme).units

@@ -32,7 +32,7 @@ class Int8:
         self.inputs = prepared.calibration.take(NUM_CORRECTING)
         self._observe = remembered(OBSERVERS[OBSERVER])
         with console.stage(f"{target.name}: plan int8", seconds, "calibrate"):
-            self.model, self._statistics = self.scheme.rewrite(prepared.graph, prepared.statistics)
+            self.model, self._statistics = self.scheme.rewrite(prepared.even, prepared.statistics)
             self.plan()
 
     def plan(self, kept: "Kept" = frozenset()) -> "Plan":

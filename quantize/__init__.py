@@ -5,6 +5,8 @@ from .budget import Kept, Measured, Search, Step, candidates, search
 from .calibrate import collect
 from .carry import carry
 from .corrections import correct_biases
+from .equalization import decide as equalization
+from .equalization import equalized
 from .errors import QuantizeError
 from .own_error import own_errors
 from .plan import Plan, plan
@@ -34,6 +36,8 @@ __all__ = [
     "carry",
     "collect",
     "correct_biases",
+    "equalization",
+    "equalized",
     "own_errors",
     "plan",
     "retuned",

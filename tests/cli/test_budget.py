@@ -10,7 +10,7 @@ from edgeport.cli.exit_codes import BAD_INPUT, DONE, OVER_BUDGET
 from edgeport.exporters.manifest import Manifest
 
 TARGETS = ("tflite", "openvino", "coreml", "onnx")
-SPOILED = "relu_1"  # what `middle` computes
+SPOILED = "relu"  # what `middle` computes
 SAMPLES = ("--num-validation-samples", 80)
 
 
