@@ -118,8 +118,8 @@ def costs(target: str, prepared: Prepared) -> Cell:
     all units of that kind stay float}, the largest first.
     """
     assert prepared.statistics is not None
-    scheme = getattr(quantize, RECIPES[target].scheme)
-    graph, statistics = scheme.rewrite(prepared.even, prepared.statistics)
+    scheme = RECIPES[target].scheme(None)
+    graph, statistics = scheme.rewrite(scheme.formed(prepared.even), prepared.statistics)
 
     def planned(keep_float: Collection[str] = ()) -> quantize.Plan:
         return quantize.plan(graph, statistics, scheme, observer=OBSERVER, keep_float=keep_float)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from . import options
 from .console import Console, table
 from .exit_codes import BUG
-from .job import ALL, COREML_TARGETS, NUM_JUDGING, NUM_VALIDATION, PRECISIONS, TARGETS, Job
+from .job import ALL, COREML_TARGETS, NUM_JUDGING, NUM_VALIDATION, PRECISIONS, PROFILES, TARGETS, Job
 
 if TYPE_CHECKING:
     from .job import Outcome, Result
@@ -32,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         const="int8",
         default=argparse.SUPPRESS,
         help="--precision int8",
+    )
+    parser.add_argument(
+        "--profile",
+        choices=[name for profiles in PROFILES.values() for name in profiles],
+        help="int8: of the device's kernels (`edgeport list --profiles`; default: the target's first)",
     )
     options.add_model(parser)
     parser.add_argument("--labels", metavar="FILE", help="names of the classes, one a line; go into the artifact")

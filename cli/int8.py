@@ -22,17 +22,16 @@ class Int8:
     """
 
     def __init__(self, target: Target, prepared: Prepared, console: Console, seconds: dict[str, float]):
-        from .. import quantize
         from ..quantize.observers import OBSERVERS
 
         assert prepared.statistics is not None
         assert prepared.calibration is not None
         self.target, self.prepared, self.console, self.seconds = target, prepared, console, seconds
-        self.scheme = getattr(quantize, target.scheme)
+        self.scheme = target.scheme(prepared.job.profile)
         self.inputs = prepared.calibration.take(NUM_CORRECTING)
         self._observe = remembered(OBSERVERS[OBSERVER])
         with console.stage(f"{target.name}: plan int8", seconds, "calibrate"):
-            self.model, self._statistics = self.scheme.rewrite(prepared.even, prepared.statistics)
+            self.model, self._statistics = self.scheme.rewrite(self.scheme.formed(prepared.even), prepared.statistics)
             self.plan()
 
     def plan(self, kept: "Kept" = frozenset()) -> "Plan":

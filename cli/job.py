@@ -5,6 +5,12 @@ from dataclasses import dataclass
 
 ALL = "all"
 TARGETS = ("tflite", "openvino", "coreml", "onnx")  # targets.py says what each is; this much is for `--help`
+PROFILES = {  # target -> {profile: its scheme in quantize}, the default first
+    "tflite": {"xnnpack": "TFLITE_XNNPACK", "npu": "TFLITE_NPU"},
+    "openvino": {"openvino-cpu": "OPENVINO_CPU"},
+    "coreml": {"coreml-ane": "COREML_ANE"},
+    "onnx": {"onnxruntime-cpu": "ONNXRUNTIME_CPU"},
+}
 PRECISIONS = ("fp32", "fp16", "int8")
 BUDGETS = ("max_drop", "min_agreement", "min_snr")
 NUM_VALIDATION, NUM_JUDGING = 50, 200
@@ -18,6 +24,7 @@ class Job:
     model: str
     target: str = "tflite"
     precision: str = "fp32"
+    profile: str | None = None
     weights: str = "auto"
     seed: int = 0
     num_classes: int | None = None

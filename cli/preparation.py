@@ -100,7 +100,7 @@ def prepare(job: Job, subject: Subject, console: Console) -> Prepared:
     if calibration:
         if job.effort != "fast":
             even, steps = equalized(graph, calibration, console, seconds)
-        statistics = calibrated(even, calibration, console, seconds)
+        statistics = calibrated(formed(even, job), calibration, console, seconds)
     made = (labels, calibration, job.effort, steps, even, statistics, validation, judge, seconds)
     return Prepared(job, subject, graph, carries, original, *made)
 
@@ -176,6 +176,15 @@ def equalized(
     with console.stage("even out the channels", seconds, "calibrate", len(inputs)) as advance:
         steps = quantize.equalization(graph, inputs.feeds(), progress=advance)
         return (quantize.equalized(graph, steps) if steps else graph), steps
+
+
+def formed(graph: "ir.Model", job: Job) -> "ir.Model":
+    """The graph with the values of every target's form of it; where one splits an op, the op's result is there too."""
+    from .targets import TARGETS
+
+    for name in job.targets:
+        graph = TARGETS[name].scheme(job.profile).formed(graph)
+    return graph
 
 
 def calibrated(graph: "ir.Model", calibration: Inputs, console: Console, seconds: dict[str, float]) -> "Statistics":

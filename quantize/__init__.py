@@ -12,7 +12,7 @@ from .own_error import own_errors
 from .plan import Plan, plan
 from .qparams import QParams
 from .rounding import round_weights
-from .schemes import COREML_ANE, ONNXRUNTIME_CPU, OPENVINO_CPU, TFLITE_XNNPACK, Scheme
+from .schemes import COREML_ANE, ONNXRUNTIME_CPU, OPENVINO_CPU, TFLITE_NPU, TFLITE_XNNPACK, Scheme
 from .selection import select
 from .statistics import Statistics
 from .tuned import retuned
@@ -21,6 +21,7 @@ __all__ = [
     "COREML_ANE",
     "ONNXRUNTIME_CPU",
     "OPENVINO_CPU",
+    "TFLITE_NPU",
     "TFLITE_XNNPACK",
     "Kept",
     "Measured",

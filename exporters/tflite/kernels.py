@@ -1,16 +1,17 @@
-"""This file holds what the int8 kernels of the CPU delegate (XNNPACK) accept, as data.
+"""This file holds what int8 kernels accept, as data: those of the CPU delegate (XNNPACK), and the full set.
 
-An operator that is not in INT8, or whose quantisation breaks its rule, is computed in float between DEQUANTIZE and
-QUANTIZE: the delegate keeps such an island in its partition, where a builtin kernel would split it.
+On the CPU an operator that is not in INT8, or whose quantisation breaks its rule, is computed in float between
+DEQUANTIZE and QUANTIZE: the delegate keeps such an island in its partition, where a builtin kernel would split it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from ..quantization import Quant
 
-SIGMOID = Quant((1 / 256,), -128)  # fixed by the int8 LOGISTIC kernel
+SIGMOID = Quant((1 / 256,), -128)  # fixed by the int8 LOGISTIC and SOFTMAX kernels
 TANH = Quant((1 / 128,), 0)  # fixed by the int8 TANH kernel
 
 # [low, high) of requantisation factors, as tests/exporters/test_tflite_limits.py measures them (ai-edge-litert 2.3.0,
@@ -56,6 +57,10 @@ def _same(inputs: Sequence[Quant], out: Quant) -> bool:
     return inputs[0] == out
 
 
+def _all_same(inputs: Sequence[Quant], out: Quant) -> bool:
+    return all(quant == out for quant in inputs)
+
+
 def _any(inputs: Sequence[Quant], out: Quant) -> bool:
     return True
 
@@ -76,7 +81,29 @@ INT8: dict[str, Rule] = {
     "Tanh": _any,
 }
 
-FIXED_OUTPUT = {"Sigmoid": SIGMOID, "Tanh": TANH}
+# What a device without float has to have: each operator of the TFLite 8-bit quantisation specification, by the builtin
+# kernels' own rules. https://ai.google.dev/edge/litert/models/quantization_spec
+FULL_INT8: dict[str, Rule] = INT8 | {
+    "BatchMatMul": _any,
+    "Softmax": _any,
+    **dict.fromkeys(("Relu", "Clip", "HardSwish", "Gelu", "LeakyRelu", "Elu", "Exp", "Abs", "PRelu"), _any),
+    "Pow": _any,  # to the power -1/2: RSQRT
+    **dict.fromkeys(("AveragePool", "ReduceMax", "ReduceMin"), _same),
+    **dict.fromkeys(("Max", "Min"), _all_same),
+}
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The int8 kernels of a device: their rules, and whether it has float ones beside them, for everything else."""
+
+    rules: Mapping[str, Rule]
+    has_float: bool = True
+
+
+PROFILES = {"xnnpack": Kernels(INT8), "npu": Kernels(FULL_INT8, has_float=False)}
+
+FIXED_OUTPUT = {"Sigmoid": SIGMOID, "Softmax": SIGMOID, "Tanh": TANH}
 
 # These only move or choose elements: int8 in, the same int8 out, whether or not a pair follows.
 MOVES = frozenset({"Slice", "Concat", "Pad", "MaxPool"})
