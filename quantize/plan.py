@@ -255,7 +255,8 @@ def _merge(group_of: dict[str, _Group], a: str, b: str) -> None:
 
 def _covers(params: QParams, wanted: tuple[float, float]) -> bool:
     lo, hi = params.range
-    return lo - params.scale <= wanted[0] and wanted[1] <= hi + params.scale
+    room = params.scale * 1.01  # a step; a runtime's sigmoid may give 1.0000001
+    return lo - room <= wanted[0] and wanted[1] <= hi + room
 
 
 def _activations(units: list[Unit], groups: list[_Group], ranges: _Ranges) -> dict[str, QParams]:
