@@ -14,7 +14,7 @@ from . import budget
 from .console import Console
 from .description import embedded, manifest
 from .int8 import Int8
-from .job import Job, Result, Spent
+from .job import WEIGHTS_ONLY, Job, Result, Spent
 from .pixels import opened
 from .preparation import Prepared
 from .targets import Recipe, Target
@@ -43,7 +43,8 @@ def build(
     for precision in job.precisions:
         seconds = dict(prepared.seconds)
         if precision != "int8":
-            drafts[precision] = draft(job, target, precision, prepared.graph, prepared, staging, console, seconds)
+            graph = prepared.in_weights_only if precision in WEIGHTS_ONLY else prepared.graph
+            drafts[precision] = draft(job, target, precision, graph, prepared, staging, console, seconds)
         elif prepared.carries:
             graph = carried(target, prepared, console, seconds)
             drafts[precision] = draft(job, target, precision, graph, prepared, staging, console, seconds)

@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=PRECISIONS,
         default="fp32",
-        help="fp16: weights in half precision (for coreml also what is computed in); int8: static, W8A8",
+        help="fp16: weights in half precision (for coreml also what is computed in); int8: static, W8A8; w8a32, w8a16: "
+        "weights in 8 bits, computed in float (w8a16: in half precision); dynamic: linears also round what they read, "
+        "by its range at run time",
     )
     precision.add_argument(
         "--int8",

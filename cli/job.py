@@ -11,7 +11,8 @@ PROFILES = {  # target -> {profile: its scheme in quantize}, the default first
     "coreml": {"coreml-ane": "COREML_ANE"},
     "onnx": {"onnxruntime-cpu": "ONNXRUNTIME_CPU"},
 }
-PRECISIONS = ("fp32", "fp16", "int8")
+PRECISIONS = ("fp32", "fp16", "int8", "w8a32", "w8a16", "dynamic")
+WEIGHTS_ONLY = ("w8a32", "w8a16", "dynamic")  # int8 weights, no calibration
 BUDGETS = ("max_drop", "min_agreement", "min_snr")
 NUM_VALIDATION, NUM_JUDGING = 50, 200
 COREML_TARGETS = ("iOS16", "iOS17", "iOS18")

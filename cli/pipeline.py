@@ -60,10 +60,12 @@ def check(job: Job) -> None:
         raise UsageError(f"--{job.budget[0].replace('_', '-')} has to be measured; leave out --no-validate")
     if job.target != ALL:
         targets.check(job.target)
+        targets.refuse(job.target, job.precision)
 
 
 def made(job: Job, name: str, prepared: Prepared, staging: Staging, console: Console) -> Outcome:
     """One target; its errors come through."""
+    targets.refuse(name, job.precision)
     results, spent = build(job, targets.check(name), prepared, staging, console)
     if spent and not spent.budget["met"]:
         return Outcome(results, OVER_BUDGET, spent)

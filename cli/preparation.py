@@ -62,6 +62,13 @@ class Prepared:
     seconds: dict[str, float]
 
     @cached_property
+    def in_weights_only(self) -> "ir.Model":
+        """The graph with its weights in 8 bits."""
+        from .. import quantize
+
+        return quantize.weights_only(self.graph)
+
+    @cached_property
     def described_calibration(self) -> Calibration | None:
         """For the manifest; the loud warning goes in where the inputs are no images."""
         if self.calibration is None:
@@ -118,8 +125,8 @@ def with_feeds(job: Job) -> Job:
 
 def carrying(job: Job, console: Console) -> Job:
     """The job for a model that is quantised already. Raises UsageError where something else was asked for."""
-    if job.precision == "fp16":
-        raise UsageError(f"{job.model}: is quantised to int8 already; it cannot be made fp16")
+    if job.precision not in ("fp32", "int8"):
+        raise UsageError(f"{job.model}: is quantised to int8 already; it cannot be made {job.precision}")
     if job.budget or job.keep_float:
         raise UsageError(f"{job.model}: brings its own quantisation; there is nothing to search or to keep in float")
     if job.calibration_data and not job.feeds:

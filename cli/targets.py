@@ -90,6 +90,7 @@ def _tflite(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
         graph,
         input_layout=recipe.input_layout,
         half_weights=recipe.halves,
+        int8_weights={"w8a32": "stored", "dynamic": "hybrid"}.get(recipe.precision, "widened"),
         profile=recipe.profile if recipe.precision == "int8" else "xnnpack",
         metadata=recipe.metadata,
     )
@@ -113,7 +114,7 @@ def _coreml(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     convert(
         graph,
         path,
-        precision="fp32" if recipe.precision == "fp32" else "fp16",  # the Neural Engine has no float32
+        precision="fp32" if recipe.precision in ("fp32", "w8a32") else "fp16",  # the Neural Engine has no float32
         minimum_target=recipe.coreml_target,
         image_input=ImageInput(preprocess["mean"], preprocess["std"]) if recipe.image_input else None,
         labels=labels,
@@ -122,8 +123,10 @@ def _coreml(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
 
 
 def _onnx(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
+    from ..exporters import onnx_dynamic
     from ..exporters.onnx_file import convert
 
+    graph = onnx_dynamic.rewrite(graph) if recipe.precision == "dynamic" else graph
     path.write_bytes(convert(graph, compress_to_fp16=recipe.halves, metadata=recipe.metadata))
 
 
@@ -154,6 +157,24 @@ def check(name: str) -> Target:
             f"target {name} needs {' and '.join(target.missing())}: pip install '{target.install}'"
         )
     return target
+
+
+# (precision, target) -> why there is no such artifact, and what to take instead
+REFUSED = {
+    ("w8a16", "tflite"): "its CPU delegate has no kernels for 16-bit activations; take int8 or w8a32",
+    ("w8a16", "openvino"): "its CPU plugin has no kernels for 16-bit activations; take int8 or w8a32",
+    ("w8a16", "onnx"): "ONNX Runtime has no CPU kernels for 16-bit activations; take int8 or w8a32",
+    ("dynamic", "openvino"): "there it is a setting of the runtime (DYNAMIC_QUANTIZATION_GROUP_SIZE); take w8a32",
+    ("dynamic", "coreml"): "Core ML rounds no activations at run time; take int8, w8a16 or w8a32",
+}
+
+
+def refuse(name: str, precision: str) -> None:
+    """Raises UnsupportedOp where the target has no such precision."""
+    from ..exporters.errors import UnsupportedOp
+
+    if (precision, name) in REFUSED:
+        raise UnsupportedOp(f"{name}: no precision {precision}: {REFUSED[precision, name]}")
 
 
 def artifact(path: str) -> Path:

@@ -16,6 +16,7 @@ from .schemes import COREML_ANE, ONNXRUNTIME_CPU, OPENVINO_CPU, TFLITE_NPU, TFLI
 from .selection import select
 from .statistics import Statistics
 from .tuned import retuned
+from .weights_only import weights_only
 
 __all__ = [
     "COREML_ANE",
@@ -45,4 +46,5 @@ __all__ = [
     "round_weights",
     "search",
     "select",
+    "weights_only",
 ]

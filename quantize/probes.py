@@ -42,7 +42,7 @@ class Probe:
     b: str | None = None
     y: str = IMAGE
     weight: tuple[tuple[int, ...], int] | None = None  # shape, the output channel's axis
-    constants: Mapping[str, np.ndarray] | None = None
+    constants: Mapping[str, np.ndarray | np.float32] | None = None
     parameters: Mapping[str, tuple[float, int]] | None = None  # instead of SCALES and ZEROS
 
 
@@ -163,7 +163,7 @@ def graph(probe: Probe, activations: str = "int8") -> ir.Model:
     import onnx
 
     shift = -INT8[0] if activations == "uint8" else 0
-    constants: dict[str, np.ndarray] = dict(probe.constants or {})
+    constants: dict[str, np.ndarray | np.float32] = dict(probe.constants or {})
     text = [probe.body]
     for name in ("a", *("b" * (probe.b is not None)), "y"):
         scale, zero = (probe.parameters or {}).get(name, (SCALES[name], ZEROS[name]))

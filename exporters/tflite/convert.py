@@ -28,18 +28,21 @@ def convert(
     *,
     input_layout: str = "nhwc",
     half_weights: bool = False,
+    int8_weights: str = "widened",
     profile: str = "xnnpack",
     metadata: Mapping[str, Any] | None = None,
 ) -> bytes:
     """A canonical model as a .tflite file.
 
     `input_layout`: "nhwc" (images lie in memory as cameras give them) or "nchw" (the model's own), for inputs of rank
-    4. `half_weights`: store float weights as float16 (inputs, outputs and arithmetic stay float32). `profile`: of the
-    device's int8 kernels, "xnnpack", or "npu" for one that has no float at all: inputs and outputs are int8, too.
-    `metadata`: facts written into the file beside the inputs and outputs. Signature: "serving_default", with the
-    graph's own names. Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape, ArtifactTooLarge).
+    4. `half_weights`: store float weights as float16 (inputs, outputs and arithmetic stay float32). `int8_weights`:
+    what becomes of those of layers that compute in float, as Builder has it. `profile`: of the device's int8 kernels,
+    "xnnpack", or "npu" for one that has no float at all: inputs and outputs are int8, too. `metadata`: facts written
+    into the file beside the inputs and outputs. Signature: "serving_default", with the graph's own names.
+    Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape, ArtifactTooLarge).
     """
-    lowering = _lowered(model, input_layout, PROFILES[profile], half_weights)
+    builder = Builder(half_weights=half_weights, int8_weights=int8_weights)
+    lowering = _lowered(model, input_layout, PROFILES[profile], builder)
     outputs = {name_of(v): lowering.output(v) for v in model.graph.outputs}
     layouts = {name_of(v): input_layout if len(shape(v)) == 4 else None for v in model.graph.inputs}
     facts = {
@@ -49,7 +52,6 @@ def convert(
         ],
         "outputs": [{"name": name_of(v), "shape": list(shape(v))} for v in model.graph.outputs],
     }
-    builder = lowering.builder
     if not lowering.kernels.has_float:
         check_integers(builder, list(outputs.values()))
     return serialize(builder.tensors, builder.operators, lowering.inputs, outputs, facts)
@@ -68,15 +70,15 @@ def check_integers(builder: Builder, outputs: list[int]) -> None:
 def layouts(model: ir.Model, input_layout: str = "nhwc", profile: str = "xnnpack") -> dict[str, View]:
     """{value: how it lies in its tensor} in the file that `convert` makes of the same model, but for graph outputs,
     which are row-major. Raises ExportError."""
-    operands = _lowered(model, input_layout, PROFILES[profile]).operands
+    operands = _lowered(model, input_layout, PROFILES[profile], Builder()).operands
     return {name_of(value): operand.view for value, operand in operands.items() if isinstance(operand, Value)}
 
 
-def _lowered(model: ir.Model, input_layout: str, kernels: Kernels, half_weights: bool = False) -> _Lowering:
+def _lowered(model: ir.Model, input_layout: str, kernels: Kernels, builder: Builder) -> _Lowering:
     """The walk over all nodes."""
     if input_layout not in ("nhwc", "nchw"):
         raise ValueError(f"input_layout is 'nhwc' or 'nchw', not {input_layout!r}")
-    lowering = _Lowering(Builder(half_weights=half_weights), kernels)
+    lowering = _Lowering(builder, kernels)
     for value in model.graph.inputs:
         lowering.input(value, input_layout)
     for node in model.graph:
