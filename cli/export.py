@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from . import options
 from .console import Console, table
 from .exit_codes import BUG
-from .job import ALL, COREML_TARGETS, NUM_JUDGING, NUM_VALIDATION, PRECISIONS, PROFILES, TARGETS, Job
+from .job import ALL, COREML_TARGETS, NUM_JUDGING, NUM_VALIDATION, PRECISIONS, PROFILES, RANGE, RANGES, TARGETS, Job
 
 if TYPE_CHECKING:
     from .job import Outcome, Result
@@ -70,6 +70,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["fast", "default", "high"],
         default="default",
         help="of int8: ranges only; biases corrected too; weights rounded layer by layer too (a minute or more)",
+    )
+    parser.add_argument(
+        "--ranges",
+        choices=RANGES,
+        default=RANGE,
+        help=f"of int8: how a value's range comes from what calibration saw of it (default: {RANGE})",
     )
     options.add_budget(parser)
     most = f"at most so many (default: {NUM_VALIDATION}; {NUM_JUDGING} where there is a budget)"

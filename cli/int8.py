@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from .console import Console
 from .exit_codes import UsageError
-from .preparation import NUM_CORRECTING, OBSERVER, Prepared
+from .preparation import NUM_CORRECTING, Prepared
 from .targets import Target
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Int8:
         self.target, self.prepared, self.console, self.seconds = target, prepared, console, seconds
         self.scheme = target.scheme(prepared.job.profile)
         self.inputs = prepared.calibration.take(NUM_CORRECTING)
-        self._observe = remembered(OBSERVERS[OBSERVER])
+        self._observe = remembered(OBSERVERS[prepared.job.ranges])
         with console.stage(f"{target.name}: plan int8", seconds, "calibrate"):
             self.model, self._statistics = self.scheme.rewrite(self.scheme.formed(prepared.even), prepared.statistics)
             self.plan()

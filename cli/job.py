@@ -13,6 +13,8 @@ PROFILES = {  # target -> {profile: its scheme in quantize}, the default first
 }
 PRECISIONS = ("fp32", "fp16", "int8", "w8a32", "w8a16", "dynamic")
 WEIGHTS_ONLY = ("w8a32", "w8a16", "dynamic")  # int8 weights, no calibration
+RANGES = ("minmax", "average", "percentile", "entropy", "mse")  # as in quantize.observers
+RANGE = "mse"  # on photographs, MobileViT-S: 21.0 dB, 17.4 with min-max; with corrected biases 24.6 and 21.4
 BUDGETS = ("max_drop", "min_agreement", "min_snr")
 NUM_VALIDATION, NUM_JUDGING = 50, 200
 COREML_TARGETS = ("iOS16", "iOS17", "iOS18")
@@ -37,6 +39,7 @@ class Job:
     calibration_data: str | None = None
     num_calibration_samples: int | None = None
     effort: str = "default"
+    ranges: str = RANGE
     keep_float: Sequence[str] = ()
     max_drop: float | None = None
     min_agreement: float | None = None
