@@ -96,7 +96,7 @@ PROBES: dict[str, Probe] = {
     "softmax": _unary("Softmax", "<axis=2>", a=ROWS, y=ROWS, parameters=FIXED),
     "hard-swish": _unary("HardSwish"),
     "gelu": _unary("Gelu", '<approximate="none">'),
-    "leaky relu": _unary("LeakyRelu", "<alpha=0.1>"),
+    "leaky relu": _unary("LeakyRelu", "<alpha=0.01>"),
     "elu": _unary("Elu", "<alpha=1.0>"),
     "exp": _unary("Exp", parameters={"a": (0.02, 0), "y": (0.06, -128)}),
     "absolute": _unary("Abs", parameters={"y": (0.06, -128)}),

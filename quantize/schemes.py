@@ -10,8 +10,8 @@ from typing import Literal
 
 import onnx_ir as ir
 
-from ..exporters.graph import scalar, shape
-from ..exporters.tflite.kernels import ADD_LIMITS, GEMM_LIMITS, MUL_LIMITS, SIGMOID, TANH
+from ..exporters.graph import attribute, scalar, shape
+from ..exporters.tflite.kernels import ADD_LIMITS, GEMM_LIMITS, LEAKY_LIMITS, LEAST_ALPHA, MUL_LIMITS, SIGMOID, TANH
 from . import channel_affine, hard_swish, split_layer_norm
 from .infinite import INFINITE, only_pooled
 from .qparams import QParams
@@ -94,6 +94,11 @@ def _nonzero_pad(node: ir.Node) -> str | None:
     return "PAD fills with zero only"
 
 
+def _flat(node: ir.Node) -> str | None:
+    alpha = attribute(node, "alpha", 0.01)
+    return None if alpha >= LEAST_ALPHA else f"int8 LEAKY_RELU with alpha {alpha} is not delegated"
+
+
 _ACTS = ("Relu", "Relu6", "Relu0To1")
 _GEMM = partial(Kernel, multiplier="product", limits=GEMM_LIMITS, epilogues=_ACTS)
 _ADD = Kernel(operands=2, multiplier="each", limits=ADD_LIMITS, epilogues=("Relu", "Relu6"), light=True)
@@ -114,6 +119,7 @@ TFLITE_XNNPACK = Scheme(
         "Mul": Kernel(operands=2, multiplier="product", limits=MUL_LIMITS),
         "Sigmoid": Kernel(fixed_output=QParams(SIGMOID.scale, SIGMOID.zero_point)),  # fixed by the int8 LOGISTIC kernel
         "Tanh": Kernel(fixed_output=QParams(TANH.scale, TANH.zero_point)),  # fixed by the int8 TANH kernel
+        "LeakyRelu": Kernel(multiplier="each", limits=LEAKY_LIMITS, refuses=_flat),
         "ReduceMean": Kernel(),
         "Concat": Kernel(operands=None, same_parameters=True, light=True, moves_data=True),
         "Slice": Kernel(same_parameters=True, light=True, moves_data=True),

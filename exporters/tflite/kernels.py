@@ -24,6 +24,12 @@ GEMM_LIMITS = (2.0**-32, 2.0**8)
 QUANTIZE_LIMITS = (2.0**-8, 2.0**7)  # s_input / s_output of int8 to int8, both ends included; beyond: not delegated
 
 
+# s_input / s_output of LEAKY_RELU, whose alpha is LEAST_ALPHA or more; beyond, or where that times alpha is below 2**-8:
+# not delegated
+LEAKY_LIMITS = (0.99, 2.0**7)
+LEAST_ALPHA = 2.0**-8 / LEAKY_LIMITS[0]
+
+
 def requantizes(stored: Quant, wanted: Quant) -> bool:
     """Whether QUANTIZE takes int8 under one scale to int8 under the other."""
     return QUANTIZE_LIMITS[0] <= stored.scale[0] / wanted.scale[0] <= QUANTIZE_LIMITS[1]
@@ -49,6 +55,10 @@ def _linear(inputs: Sequence[Quant], out: Quant) -> bool:
     return weight.zero_point == 0 and all(s * x.scale[0] / out.scale[0] < GEMM_LIMITS[1] for s in weight.scale)
 
 
+def _leaky(inputs: Sequence[Quant], out: Quant) -> bool:
+    return _within(inputs[0].scale[0] / out.scale[0], LEAKY_LIMITS)
+
+
 def _batch_matmul(inputs: Sequence[Quant], out: Quant) -> bool:
     return inputs[1].zero_point == 0
 
@@ -71,6 +81,7 @@ INT8: dict[str, Rule] = {
     "ConvTranspose": _linear,
     "MatMul": _linear,  # by a constant matrix; of two activations: BATCH_MATMUL
     "BatchMatMul": _batch_matmul,
+    "LeakyRelu": _leaky,
     "Add": _add,
     "Sub": _add,
     "Mul": _mul,
@@ -86,7 +97,7 @@ INT8: dict[str, Rule] = {
 FULL_INT8: dict[str, Rule] = INT8 | {
     "BatchMatMul": _any,
     "Softmax": _any,
-    **dict.fromkeys(("Relu", "Clip", "HardSwish", "Gelu", "LeakyRelu", "Elu", "Exp", "Abs", "PRelu"), _any),
+    **dict.fromkeys(("LeakyRelu", "Relu", "Clip", "HardSwish", "Gelu", "Elu", "Exp", "Abs", "PRelu"), _any),
     "Pow": _any,  # to the power -1/2: RSQRT
     **dict.fromkeys(("AveragePool", "ReduceMax", "ReduceMin"), _same),
     **dict.fromkeys(("Max", "Min"), _all_same),
