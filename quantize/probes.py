@@ -18,6 +18,7 @@ import onnx_ir as ir
 
 from ..exporters.dialect import OPSET
 from ..exporters.errors import ExportError
+from ..exporters.graph import array, shape
 from ..runtime.inside import open_inside
 from ..runtime.session import ArtifactError, open_session
 from .qparams import INT8
@@ -198,12 +199,10 @@ def _feeds(model: ir.Model) -> dict[str, np.ndarray]:
     """Random integers, as the numbers they stand for."""
     rng, feeds = np.random.default_rng(1), {}
     for value in model.graph.inputs:
-        scale, zero = (model.graph.initializers[f"{value.name}_{part}"].const_value for part in ("scale", "zero"))
-        assert scale is not None
-        assert zero is not None
-        low, high = np.iinfo(zero.numpy().dtype).min, np.iinfo(zero.numpy().dtype).max
-        integers = rng.integers(low + 2, high, [int(d) for d in value.shape or ()])
-        feeds[value.name or ""] = ((integers - int(zero.numpy())) * float(scale.numpy())).astype(np.float32)
+        scale, zero = (array(model.graph.initializers[f"{value.name}_{part}"]) for part in ("scale", "zero"))
+        low, high = np.iinfo(zero.dtype).min, np.iinfo(zero.dtype).max
+        integers = rng.integers(low + 2, high, shape(value))
+        feeds[value.name or ""] = ((integers - int(zero)) * float(scale)).astype(np.float32)
     return feeds
 
 
@@ -224,7 +223,7 @@ def measure(profile: Profile, name: str) -> Measured:
             return Measured(integer=False)
         integer = profile.integer(path)
         delegated = profile.delegated(path) if profile.delegated else None
-    step = float(np.asarray(model.graph.initializers["y_scale"].const_value).reshape(()))
+    step = float(array(model.graph.initializers["y_scale"]))
     return Measured(integer, delegated, round(float(np.abs(got - expected).max()) / step, 2))
 
 

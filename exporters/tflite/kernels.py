@@ -24,7 +24,7 @@ GEMM_LIMITS = (2.0**-32, 2.0**8)
 QUANTIZE_LIMITS = (2.0**-8, 2.0**7)  # s_input / s_output of int8 to int8, both ends included; beyond: not delegated
 
 
-# s_input / s_output of LEAKY_RELU, whose alpha is LEAST_ALPHA or more; beyond, or where that times alpha is below 2**-8:
+# s_input / s_output of LEAKY_RELU, whose alpha is LEAST_ALPHA or more; beyond, or where the two make less than 2**-8:
 # not delegated
 LEAKY_LIMITS = (0.99, 2.0**7)
 LEAST_ALPHA = 2.0**-8 / LEAKY_LIMITS[0]

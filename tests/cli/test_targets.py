@@ -92,12 +92,14 @@ def test_without_float(edgeport):
     """--profile npu: int8 in and out, and nothing but integers between."""
     from ai_edge_litert.interpreter import Interpreter
 
-    done = edgeport("export", MODEL, "--int8", "--profile", "npu", "--no-benchmark", "--json", *SAMPLES)
+    done = edgeport(
+        "export", MODEL, "--int8", "--profile", "npu", "--ranges", "minmax", "--no-benchmark", "--json", *SAMPLES
+    )
     result = json.loads(done.out)
     assert done.code == 0, done.err
     assert result["agreement"]["snr_db"] > 15
     manifest = Manifest.read(Path(result["manifest"]))
-    assert manifest.scheme == "tflite_npu"
+    assert (manifest.scheme, manifest.calibration.observer) == ("tflite_npu", "minmax")
     assert (manifest.inputs[0].dtype, manifest.outputs[0].dtype) == ("int8", "int8")
     interpreter = Interpreter(model_path=result["artifact"])
     kinds = {tensor["dtype"].__name__ for tensor in interpreter.get_tensor_details()}
