@@ -69,7 +69,7 @@ TOLERANCE = {
 }
 
 # What artifacts usually reach: one that does not is what was asked for, but whoever uses it must know.
-EXPECTED = dict.fromkeys(("int8", "w8a32", "w8a16", "dynamic"), Limits(snr_db=20.0, top1=0.95))
+EXPECTED: dict[str, Limits] = dict.fromkeys(("int8", "w8a32", "w8a16", "dynamic"), Limits(snr_db=20.0, top1=0.95))
 
 ROOM = 4.0  # how far two orders of float32 sums may be apart, times what float32 loses in the reference itself
 

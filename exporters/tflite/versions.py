@@ -29,7 +29,8 @@ def operator_version(op: str, inputs: Sequence[Any], output: Any, options: Mappi
     int8 = inputs[0].dtype == np.int8
     if op in _HYBRID and not int8 and inputs[1].dtype == np.int8:
         return _HYBRID[op]
-    if op == "DEQUANTIZE" and inputs[0].quant is not None and len(inputs[0].quant.scale) > 1:
+    stored = inputs[0].quant
+    if op == "DEQUANTIZE" and stored is not None and len(stored.scale) > 1:
         return 5
     rank = len(inputs[0].shape)
     if op == "CONV_2D":
