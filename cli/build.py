@@ -14,7 +14,7 @@ from . import budget
 from .console import Console
 from .description import embedded, manifest
 from .int8 import Int8
-from .job import Job, Result, Spent
+from .job import WEIGHTS_ONLY, Job, Result, Spent
 from .pixels import opened
 from .preparation import Prepared
 from .targets import Recipe, Target
@@ -43,7 +43,8 @@ def build(
     for precision in job.precisions:
         seconds = dict(prepared.seconds)
         if precision != "int8":
-            drafts[precision] = draft(job, target, precision, prepared.graph, prepared, staging, console, seconds)
+            graph = prepared.in_weights_only if precision in WEIGHTS_ONLY else prepared.graph
+            drafts[precision] = draft(job, target, precision, graph, prepared, staging, console, seconds)
         elif prepared.carries:
             graph = carried(target, prepared, console, seconds)
             drafts[precision] = draft(job, target, precision, graph, prepared, staging, console, seconds)
@@ -71,7 +72,7 @@ def quantized(job: Job, int8: Int8, twin: Session | None, staging: Staging) -> t
             made, manifest=dataclasses.replace(made.manifest, kept_float=tuple(sorted(kept)))
         ), None
     judge = prepared.judge
-    search, graph = budget.spend(job, int8, recipe(job, prepared, "int8"), judge, staging, twin)
+    search, graph = budget.spend(job, int8, recipe(job, target, prepared, "int8"), judge, staging, twin)
     kept = search.chosen.kept
     made = draft(job, target, "int8", graph, prepared, staging, console, int8.seconds)
     verdict = judge.verdict(made.session, search)
@@ -83,12 +84,13 @@ def quantized(job: Job, int8: Int8, twin: Session | None, staging: Staging) -> t
     return dataclasses.replace(made, manifest=facts), budget.spent(search, judge, verdict)
 
 
-def recipe(job: Job, prepared: Prepared, precision: str) -> Recipe:
+def recipe(job: Job, target: Target, prepared: Prepared, precision: str) -> Recipe:
     """What the converter has to know."""
     return Recipe(
         precision=precision,
         metadata=embedded(prepared, precision),
         input_layout=job.input_layout,
+        profile=target.profile(job.profile),
         image_input=job.image_input,
         coreml_target=job.coreml_target or COREML_TARGET,
     )
@@ -106,7 +108,7 @@ def draft(
 ) -> Draft:
     """One artifact, lowered and compared with the reference."""
     what, name = f"{target.name} {precision}", f"{prepared.subject.name}_{precision}{target.ending}"
-    how = recipe(job, prepared, precision)
+    how = recipe(job, target, prepared, precision)
     with console.stage(f"{what}: lower", seconds, "lower"), staging.making(name) as path:
         target.write(graph, path, how)
     with console.stage(f"{what}: write", seconds, "write"):
@@ -121,7 +123,7 @@ def carried(target: Target, prepared: Prepared, console: Console, seconds: dict[
     from .. import quantize
 
     with console.stage(f"{target.name}: carry int8 through", seconds, "calibrate"):
-        graph, said = quantize.carry(prepared.graph, getattr(quantize, target.scheme))
+        graph, said = quantize.carry(prepared.graph, target.scheme(prepared.job.profile))
     for sentence in said:
         console.warn(sentence)
     return graph

@@ -92,7 +92,11 @@ def diagnosed(path: Path, args: argparse.Namespace, console: Console) -> tuple[d
     scheme = scheme_of(manifest)
     with console.stage("plan", seconds, "plan"):
         units = find_units(graph.graph, scheme)
+        if manifest.calibration:
+            steps = {value: map(int, text.split()) for value, text in manifest.calibration.equalization.items()}
+            graph = quantize.equalized(graph, steps)
         if manifest.scheme:  # rewrites and reasons need to know what the values are like, and a few inputs tell
+            graph = scheme.formed(graph)
             graph, statistics = scheme.rewrite(graph, quantize.collect(graph, inputs.take(FEW).feeds()))
             units = quantize.plan(graph, statistics, scheme).units
         units = as_built(units, inside, scheme)
@@ -128,8 +132,9 @@ def scheme_of(manifest: "Manifest") -> "Scheme":
     from .. import quantize
     from .targets import TARGETS
 
-    name = manifest.scheme.upper() if manifest.scheme else TARGETS[manifest.target].scheme
-    scheme = getattr(quantize, name, None)
+    if not manifest.scheme:
+        return TARGETS[manifest.target].scheme(None)
+    scheme = getattr(quantize, manifest.scheme.upper(), None)
     if scheme is None:
         raise UsageError(f"{manifest.artifact.file}: was quantised by {manifest.scheme}, which this version has not")
     return scheme
@@ -147,7 +152,7 @@ def arrangement(
 
     written = quantize.apply(graph, twin(graph, units, inside, scheme)) if manifest.scheme else graph
     layout = next((each.layout for each in manifest.inputs if each.layout), "nchw")
-    views = layouts(written, layout)
+    views = layouts(written, layout, "xnnpack" if scheme.has_float else "npu")
     outputs = {spec.name for spec in manifest.outputs}
 
     def arranged(name: str, tensor: "np.ndarray") -> "np.ndarray | None":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from .console import Console
 from .exit_codes import UsageError
-from .preparation import NUM_CORRECTING, OBSERVER, Prepared
+from .preparation import NUM_CORRECTING, Prepared
 from .targets import Target
 
 if TYPE_CHECKING:
@@ -22,17 +22,16 @@ class Int8:
     """
 
     def __init__(self, target: Target, prepared: Prepared, console: Console, seconds: dict[str, float]):
-        from .. import quantize
         from ..quantize.observers import OBSERVERS
 
         assert prepared.statistics is not None
         assert prepared.calibration is not None
         self.target, self.prepared, self.console, self.seconds = target, prepared, console, seconds
-        self.scheme = getattr(quantize, target.scheme)
+        self.scheme = target.scheme(prepared.job.profile)
         self.inputs = prepared.calibration.take(NUM_CORRECTING)
-        self._observe = remembered(OBSERVERS[OBSERVER])
+        self._observe = remembered(OBSERVERS[prepared.job.ranges])
         with console.stage(f"{target.name}: plan int8", seconds, "calibrate"):
-            self.model, self._statistics = self.scheme.rewrite(prepared.graph, prepared.statistics)
+            self.model, self._statistics = self.scheme.rewrite(self.scheme.formed(prepared.even), prepared.statistics)
             self.plan()
 
     def plan(self, kept: "Kept" = frozenset()) -> "Plan":

@@ -59,10 +59,14 @@ class Target:
 
 
 class Builder:
-    """Tensors and operators of one subgraph. `half_weights`: store float weights as float16; kernels read float32."""
+    """Tensors and operators of one subgraph.
 
-    def __init__(self, *, half_weights: bool = False) -> None:
-        self.half_weights = half_weights
+    `half_weights`: store float weights as float16; kernels read float32. `int8_weights` of float layers: "widened" to
+    float32 here; "stored", and widened when the file is loaded; "hybrid", read by kernels that round the other operand.
+    """
+
+    def __init__(self, *, half_weights: bool = False, int8_weights: str = "widened") -> None:
+        self.half_weights, self.int8_weights = half_weights, int8_weights
         self.tensors: list[Tensor] = []
         self.operators: list[Operator] = []
         self.target = Target("")
@@ -104,8 +108,13 @@ class Builder:
         quant = None if array.dtype == np.float32 else c.quant
         return self.const(array if shape is None else array.reshape(shape), quant)
 
-    def weight(self, c: Constant) -> int:
-        """The weight of a convolution or linear. float16 is widened by a DEQUANTIZE, which runs once, at load time."""
+    def weight(self, c: Constant, *, hybrid: bool = False) -> int:
+        """The weight of a convolution or linear, whose kernel may be `hybrid`. What is stored as float16 or int8 is
+        widened by a DEQUANTIZE, which runs once, at load time."""
+        if self.target.quant is None and c.quant is not None and self.int8_weights != "widened":
+            tensor = self.const(c.array, c.quant)
+            keep = hybrid and self.int8_weights == "hybrid"
+            return tensor if keep else self.cached("DEQUANTIZE", [tensor], c.array.shape, None)
         tensor = self.constant(c)
         data = self.tensors[tensor].data
         half = halved(data) if self.half_weights and data is not None else None

@@ -8,6 +8,7 @@ from math import prod
 
 import numpy as np
 
+from ..errors import UnsupportedAttribute
 from ..quantization import Constant
 from .builder import Builder, Operand, Value
 from .table import lower
@@ -228,6 +229,8 @@ def clip(mb: Builder, x: Operand, low: Constant | None = None, high: Constant | 
     x = mb.value(x)
     if bounds in _CLIPS:
         return apply_unary(mb, _CLIPS[bounds], x)
+    if mb.target.quant is not None:
+        raise UnsupportedAttribute(f"tflite: '{mb.target.name}' clips to {bounds}; int8 has clips to (0, 6) alone")
     return Value(clamped(mb, mb.memory(x), *bounds), x.view)
 
 
@@ -254,9 +257,12 @@ def hard_sigmoid(mb: Builder, x: Operand, *, alpha: float = 0.2, beta: float = 0
     return Value(clamped(mb, tensor, 0.0, 1.0), x.view)
 
 
+_ROOTS = {0.5: "SQRT", -0.5: "RSQRT"}
+
+
 @lower("Pow")
 def power(mb: Builder, x: Operand, exponent: Operand) -> Value:
-    """A constant scalar exponent: x * x for 2, SQRT for 1/2, else POW."""
+    """A constant scalar exponent: x * x for 2, SQRT for 1/2, RSQRT for -1/2, else POW."""
     if not isinstance(exponent, Constant) or exponent.array.size != 1:
         return apply_broadcast(mb, "POW", x, exponent)
     x = mb.value(x)
@@ -264,8 +270,8 @@ def power(mb: Builder, x: Operand, exponent: Operand) -> Value:
     tensor = mb.memory(x)
     if e == 2:
         return Value(mb.run("MUL", [tensor, tensor], mb.shape(tensor)), x.view)
-    if e == 0.5:
-        return apply_unary(mb, "SQRT", x)
+    if e in _ROOTS:
+        return apply_unary(mb, _ROOTS[e], x)
     return Value(mb.run("POW", [tensor, mb.const(exponent.array.reshape(1))], mb.shape(tensor)), x.view)
 
 
