@@ -1,6 +1,7 @@
 """This file reaches a device by adb, the Android Debug Bridge."""
 
 import shlex
+import shutil
 from pathlib import Path
 
 from .errors import DeviceError
@@ -37,11 +38,20 @@ class Adb(Transport):
             raise DeviceError(f"{self.name}: {sentence} ({last_words(err) or last_words(out)})")
 
     def _only(self) -> str:
-        status, out, err = self.communicate(["adb", "devices"], SHORT_S)
-        if status:
-            raise DeviceError(f"adb: {last_words(err) or last_words(out)}")
-        there = [line.split("\t")[0] for line in out.splitlines() if line.endswith("\tdevice")]
+        there = _listed(self)
         if len(there) != 1:
             listed = f"{len(there)} devices are ready: {', '.join(there)}" if there else "no device is ready"
             raise DeviceError(f"adb: {listed}; name one by adb:SERIAL, as `adb devices` shows it")
         return there[0]
+
+
+def ready() -> list[str]:
+    """The serial numbers of the devices that adb has; none where adb is not here."""
+    return _listed(Transport()) if shutil.which("adb") else []
+
+
+def _listed(transport: Transport) -> list[str]:
+    status, out, err = transport.communicate(["adb", "devices"], SHORT_S)
+    if status:
+        raise DeviceError(f"adb: {last_words(err) or last_words(out)}")
+    return [line.split("\t")[0] for line in out.splitlines() if line.endswith("\tdevice")]

@@ -36,8 +36,8 @@ class Board:
     """
 
     def __init__(self, transport: Transport, *, timeout_s: float):
-        self._transport, self._timeout_s = transport, timeout_s
-        self.name = transport.name
+        self._transport, self.timeout_s = transport, timeout_s
+        self.name, self.emulated = transport.name, transport.emulated
 
     def __enter__(self) -> "Board":
         folder = self._transport.folder
@@ -50,7 +50,7 @@ class Board:
             self._transport.close()
             raise DeviceError(f"{self.name}: {folder} cannot be made there ({done.why})")
         self._folder = done.out.strip().splitlines()[-1]
-        self._shell(
+        self.shell(
             f"find {self._path('jobs')} -mindepth 1 -maxdepth 1 -mmin +{STALE_MINUTES} -exec rm -rf {{}} +; "
             f"find {self._path('files')} -type f -mtime +{KEEP_DAYS} -exec rm -f {{}} +; "
             f"find {self._path('files')} -name '*.part-*' -mmin +{STALE_MINUTES} -exec rm -f {{}} +"
@@ -64,7 +64,7 @@ class Board:
         """Does the job with runner.py, which needs Python, NumPy and the artifact's runtime there."""
         transport = self._transport
         python = shlex.quote(transport.python)
-        if self._shell(f"command -v {python}").status:
+        if self.shell(f"command -v {python}").status:
             raise DeviceError(
                 f"{self.name}: has no {transport.python}; name its Python by --device-python, or time a .tflite "
                 "without one by --benchmark-model"
@@ -80,12 +80,12 @@ class Board:
             self._deliver(here / "job.json", f"{folder}/job.json")
             program = self.store(Path(str(runner.__file__)))
             command = f"{python} {shlex.quote(program)} {shlex.quote(folder)}"
-            done = self._shell(f"cd {shlex.quote(folder)} && exec {command}", self._timeout_s)
+            done = self.shell(f"cd {shlex.quote(folder)} && exec {command}", self.timeout_s)
             answer = self._answer(done, job)
             answers = []
             for i, each in enumerate(answer["models"]):
-                outputs = self._outputs(folder, i, here, each.pop("outputs_sha256")) if job.keep else []
-                answers.append(Answer(outputs=outputs, **each))
+                digest = each.pop("outputs_sha256")
+                answers.append(Answer(outputs=self._outputs(folder, i, here, digest) if digest else [], **each))
         return Result(self.name, answer["facts"], answers, kernels(done.out))
 
     @contextlib.contextmanager
@@ -94,21 +94,21 @@ class Board:
         folder = f"{self._folder}/jobs/{secrets.token_hex(8)}"
         try:
             for i, task in enumerate(job.tasks):
-                self.check(self._shell(f"mkdir -p {shlex.quote(f'{folder}/{i}')}"), "a folder cannot be made there")
+                self.check(self.shell(f"mkdir -p {shlex.quote(f'{folder}/{i}')}"), "a folder cannot be made there")
                 for file in task.files:
                     link = f"ln -s {shlex.quote(self.store(file))} {shlex.quote(f'{folder}/{i}/{file.name}')}"
-                    self.check(self._shell(link), f"{file.name} cannot be linked there")
+                    self.check(self.shell(link), f"{file.name} cannot be linked there")
             yield folder
         finally:
             with contextlib.suppress(DeviceError):  # a device that is gone cannot be cleaned; the next run does it
-                self._shell(f"rm -rf {shlex.quote(folder)}")
+                self.shell(f"rm -rf {shlex.quote(folder)}")
 
     def store(self, path: Path) -> str:
         """The path on the device of a file with this content; it is copied where it is not there yet."""
         digest = sha256(path)
         there = f"{self._folder}/files/{digest}"
         if self._sha256(there) == digest:
-            self._shell(f"touch {shlex.quote(there)}")
+            self.shell(f"touch {shlex.quote(there)}")
         else:
             self._deliver(path, there)
         return there
@@ -120,27 +120,27 @@ class Board:
 
     def clean(self) -> None:
         """Removes all that edgeport keeps there."""
-        self.check(self._shell(f"rm -rf {shlex.quote(self._folder)}"), "cannot be cleaned")
+        self.check(self.shell(f"rm -rf {shlex.quote(self._folder)}"), "cannot be cleaned")
 
     def _deliver(self, path: Path, there: str) -> None:
         """Copies a file; it appears under its name when all of it is there."""
         part, digest = f"{there}.part-{secrets.token_hex(4)}", sha256(path)
         try:
-            self._transport.push(path, part, self._timeout_s)
+            self._transport.push(path, part, self.timeout_s)
             arrived = self._sha256(part)
             if arrived != digest:
                 raise DeviceError(f"{self.name}: {path.name} was damaged on its way there; try again")
-            move = self._shell(f"mv -f {shlex.quote(part)} {shlex.quote(there)}")
+            move = self.shell(f"mv -f {shlex.quote(part)} {shlex.quote(there)}")
             self.check(move, f"{path.name} cannot be written there")
         except BaseException:
             with contextlib.suppress(DeviceError):
-                self._shell(f"rm -f {shlex.quote(part)}")
+                self.shell(f"rm -f {shlex.quote(part)}")
             raise
 
     def _sha256(self, there: str) -> str:
         """Of a file on the device; "" where there is none."""
         quoted = shlex.quote(there)
-        done = self._shell(f"test ! -e {quoted} || sha256sum {quoted}", self._timeout_s)
+        done = self.shell(f"test ! -e {quoted} || sha256sum {quoted}", self.timeout_s)
         self.check(done, "cannot tell what has arrived there, for want of sha256sum")
         return done.out.strip().partition(" ")[0].lstrip("\\")
 
@@ -165,7 +165,7 @@ class Board:
 
     def _outputs(self, folder: str, i: int, here: Path, digest: str):
         path = here / f"outputs_{i}.npz"
-        self._transport.pull(f"{folder}/outputs_{i}.npz", path, self._timeout_s)
+        self._transport.pull(f"{folder}/outputs_{i}.npz", path, self.timeout_s)
         if sha256(path) != digest:
             raise DeviceError(f"{self.name}: its outputs were damaged on their way back; try again")
         return load(path)
@@ -173,7 +173,8 @@ class Board:
     def _path(self, name: str) -> str:
         return shlex.quote(f"{self._folder}/{name}")
 
-    def _shell(self, command: str, timeout_s: float = SHORT_S) -> Done:
+    def shell(self, command: str, timeout_s: float = SHORT_S) -> Done:
+        """Runs a command line there."""
         return self._transport.shell(command, timeout_s)
 
 

@@ -238,15 +238,15 @@ def about(emulated):
         "board": read("/proc/device-tree/model").strip("\0\n "),
         "cpu": (info.get("model name") or [""])[0],
         "cpu_parts": sorted(set(info.get("CPU part", []))),
-        "cores": os.cpu_count(),
         "machine": platform.machine(),
-        "system": platform.platform(),
         "python": platform.python_version(),
         "numpy": np.__version__,
     }
     if not emulated:  # else these would be the emulating machine's
         frequencies = [read(path) for path in glob.glob("/sys/devices/system/cpu/cpu*/cpufreq/cpuinfo_max_freq")]
         governors = [read(path) for path in glob.glob("/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor")]
+        facts["cores"] = os.cpu_count()
+        facts["system"] = platform.platform()
         facts["max_mhz"] = sorted({int(each) // 1000 for each in frequencies if each.strip().isdigit()})
         facts["governor"] = sorted({each.strip() for each in governors if each.strip()})
         facts["load_1min"] = round(os.getloadavg()[0], 2)

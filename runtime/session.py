@@ -82,7 +82,7 @@ class Session(Protocol):
 
 @runtime_checkable
 class Portable(Session, Protocol):
-    """A session of an artifact that other machines can run, too: `run` is inward, raw and outward, one after another."""
+    """A session of an artifact that other machines can run, too: `run` is inward, raw and outward in turn."""
 
     def inward(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """What the artifact is given, in its own order, layout and types. Raises FeedError."""
