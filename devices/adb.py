@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from .errors import DeviceError
-from .transport import SHORT_S, Transport, last_words
+from .transport import SHORT_S, Done, Transport, last_words
 
 
 class Adb(Transport):
@@ -25,8 +25,9 @@ class Adb(Transport):
     def argv(self, command: str) -> list[str]:
         return ["adb", "-s", self._serial, "shell", command]
 
-    def push(self, local: Path, remote: str, timeout_s: float) -> None:
-        self._copy("push", str(local), remote, timeout_s, f"{local.name} cannot be written there")
+    def push(self, local: Path, part: str, then: str, timeout_s: float) -> Done:
+        self._copy("push", str(local), part, timeout_s, f"{local.name} cannot be written there")
+        return self.shell(then, timeout_s)
 
     def pull(self, remote: str, local: Path, timeout_s: float) -> None:
         self._copy("pull", remote, str(local), timeout_s, f"{remote} cannot be read there")

@@ -41,12 +41,12 @@ def time_by(binary: Path, board: Board, job: Job) -> Result:
     facts = _facts(board.shell(_FACTS).out)
     before = _temperature_c(board)
     answers = []
-    with board.job_folder(job) as folder:
-        tool = shlex.quote(board.store(binary))
-        board.check(board.shell(f"chmod 700 {tool}"), f"{binary.name} cannot be made a program there")
+    with board.job_folder(job, binary) as folder:
+        tool = f"./{shlex.quote(binary.name)}"
         for i, task in enumerate(job.tasks):
+            model = f"{i}/{shlex.quote(task.files[0].name)}"
             command = (
-                f"cd {shlex.quote(folder)} && {tool} --graph={i}/{shlex.quote(task.files[0].name)} --use_xnnpack=true "
+                f"cd {shlex.quote(folder)} && chmod 700 {tool} && {tool} --graph={model} --use_xnnpack=true "
                 f"--num_threads={job.threads} --warmup_runs={job.warmup} --warmup_min_secs=0 "
                 f"--num_runs={job.runs} --min_secs=0"
             )

@@ -12,6 +12,7 @@ import json
 import secrets
 import shlex
 import tempfile
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from .transport import SHORT_S, Done, Transport
 
 KEEP_DAYS = 30
 STALE_MINUTES = 24 * 60  # a job this old has lost its host
+_DAMAGED = 91  # the status of a copy that is not what was sent
+_NO_PROGRAM = 127  # POSIX shell, 2.8.2: the command is not found
 _SIGNALS = {9: "killed, as when memory runs out", 11: "ended by a crash (segmentation fault)"}
 
 
@@ -41,8 +44,17 @@ class Board:
 
     def __enter__(self) -> "Board":
         folder = self._transport.folder
+        tidy = (
+            f"find jobs -mindepth 1 -maxdepth 1 -mmin +{STALE_MINUTES} -exec rm -rf {{}} +; "
+            f"find files -type f -mtime +{KEEP_DAYS} -exec rm -f {{}} +; "
+            f"find files -name '*.part-*' -mmin +{STALE_MINUTES} -exec rm -f {{}} +"
+        )
         try:
-            done = self._transport.shell(f"umask 077; mkdir -p {folder}/files {folder}/jobs && cd {folder} && pwd")
+            done = self._transport.shell(
+                f"umask 077; mkdir -p {folder}/files {folder}/jobs && cd {folder} || exit 1\n"
+                "command -v sha256sum >/dev/null || { echo it has no sha256sum >&2; exit 1; }\n"
+                f"({tidy}) >/dev/null 2>&1\npwd"
+            )
         except DeviceError as e:
             self._transport.close()
             raise DeviceError(str(e).replace("went away before it answered", "cannot be reached")) from e
@@ -50,11 +62,6 @@ class Board:
             self._transport.close()
             raise DeviceError(f"{self.name}: {folder} cannot be made there ({done.why})")
         self._folder = done.out.strip().splitlines()[-1]
-        self.shell(
-            f"find {self._path('jobs')} -mindepth 1 -maxdepth 1 -mmin +{STALE_MINUTES} -exec rm -rf {{}} +; "
-            f"find {self._path('files')} -type f -mtime +{KEEP_DAYS} -exec rm -f {{}} +; "
-            f"find {self._path('files')} -name '*.part-*' -mmin +{STALE_MINUTES} -exec rm -f {{}} +"
-        )
         return self
 
     def __exit__(self, *_) -> None:
@@ -63,25 +70,18 @@ class Board:
     def run(self, job: Job) -> Result:
         """Does the job with runner.py, which needs Python, NumPy and the artifact's runtime there."""
         transport = self._transport
-        python = shlex.quote(transport.python)
-        if self.shell(f"command -v {python}").status:
-            raise DeviceError(
-                f"{self.name}: has no {transport.python}; name its Python by --device-python, or time a .tflite "
-                "without one by --benchmark-model"
-            )
-        with self.job_folder(job) as folder, tempfile.TemporaryDirectory(prefix="edgeport-") as name:
+        own = Path(str(runner.__file__))
+        with self.job_folder(job, own) as folder, tempfile.TemporaryDirectory(prefix="edgeport-") as name:
             here = Path(name)
+            described = job.described(emulated=transport.emulated, counts=transport.counts)
+            (here / "job.json").write_text(json.dumps(described))
             for i, task in enumerate(job.tasks):
                 save(task.samples, here / f"inputs_{i}.npz")
-                self._deliver(here / f"inputs_{i}.npz", f"{folder}/inputs_{i}.npz")
-            (here / "job.json").write_text(
-                json.dumps(job.described(emulated=transport.emulated, counts=transport.counts))
-            )
-            self._deliver(here / "job.json", f"{folder}/job.json")
-            program = self.store(Path(str(runner.__file__)))
-            command = f"{python} {shlex.quote(program)} {shlex.quote(folder)}"
+            for path in sorted(here.iterdir()):
+                self._deliver(path, f"{folder}/{path.name}")
+            command = f"{shlex.quote(transport.python)} {own.name} {shlex.quote(folder)}"
             done = self.shell(f"cd {shlex.quote(folder)} && exec {command}", self.timeout_s)
-            answer = self._answer(done, job)
+            answer = self._answer(done)
             answers = []
             for i, each in enumerate(answer["models"]):
                 digest = each.pop("outputs_sha256")
@@ -89,63 +89,71 @@ class Board:
         return Result(self.name, answer["facts"], answers, kernels(done.out))
 
     @contextlib.contextmanager
-    def job_folder(self, job: Job):
-        """A folder on the device with the artifacts of the job in it, task by task; gone afterwards."""
+    def job_folder(self, job: Job, program: Path) -> Iterator[str]:
+        """A folder on the device with the program in it and the artifacts, task by task; gone afterwards."""
+        wanted = {program.name: program} | {
+            f"{i}/{file.name}": file for i, task in enumerate(job.tasks) for file in task.files
+        }
+        stored = self._stored(set(wanted.values()))
         folder = f"{self._folder}/jobs/{secrets.token_hex(8)}"
+        links = [f"ln -s {shlex.quote(stored[file])} {shlex.quote(name)}" for name, file in wanted.items()]
+        folders = " ".join(str(i) for i in range(len(job.tasks)))
         try:
-            for i, task in enumerate(job.tasks):
-                self.check(self.shell(f"mkdir -p {shlex.quote(f'{folder}/{i}')}"), "a folder cannot be made there")
-                for file in task.files:
-                    link = f"ln -s {shlex.quote(self.store(file))} {shlex.quote(f'{folder}/{i}/{file.name}')}"
-                    self.check(self.shell(link), f"{file.name} cannot be linked there")
+            done = self.shell(f"mkdir {folder} && cd {folder} && mkdir {folders} && {' && '.join(links)}")
+            self.check(done, "a folder for the job cannot be made there")
             yield folder
         finally:
             with contextlib.suppress(DeviceError):  # a device that is gone cannot be cleaned; the next run does it
                 self.shell(f"rm -rf {shlex.quote(folder)}")
-
-    def store(self, path: Path) -> str:
-        """The path on the device of a file with this content; it is copied where it is not there yet."""
-        digest = sha256(path)
-        there = f"{self._folder}/files/{digest}"
-        if self._sha256(there) == digest:
-            self.shell(f"touch {shlex.quote(there)}")
-        else:
-            self._deliver(path, there)
-        return there
 
     def check(self, done: Done, sentence: str) -> None:
         """Raises DeviceError with the sentence and the device's reason, unless the command went well."""
         if done.status:
             raise DeviceError(f"{self.name}: {sentence} ({done.why})")
 
+    def shell(self, command: str, timeout_s: float = SHORT_S) -> Done:
+        """Runs a command line there."""
+        return self._transport.shell(command, timeout_s)
+
     def clean(self) -> None:
         """Removes all that edgeport keeps there."""
         self.check(self.shell(f"rm -rf {shlex.quote(self._folder)}"), "cannot be cleaned")
 
+    def _stored(self, paths: Collection[Path]) -> dict[Path, str]:
+        """The places on the device of files with these contents; what is not there, or not as it was, is copied."""
+        places = {path: f"{self._folder}/files/{sha256(path)}" for path in paths}
+        names = " ".join(shlex.quote(place) for place in places.values())
+        found = self.shell(f"sha256sum {names} 2>/dev/null; touch -c {names}", self.timeout_s).out
+        whole = {
+            name for digest, _, name in (line.partition("  ") for line in found.splitlines()) if name.endswith(digest)
+        }
+        for path, place in places.items():
+            if place not in whole:
+                self._deliver(path, place)
+        return places
+
     def _deliver(self, path: Path, there: str) -> None:
         """Copies a file; it appears under its name when all of it is there."""
-        part, digest = f"{there}.part-{secrets.token_hex(4)}", sha256(path)
+        part = f"{there}.part-{secrets.token_hex(4)}"
+        arrived = f'test "$(sha256sum {shlex.quote(part)} | cut -c 1-64)" = {sha256(path)} || exit {_DAMAGED}'
+        move = f"{arrived}\nmv -f {shlex.quote(part)} {shlex.quote(there)}"
         try:
-            self._transport.push(path, part, self.timeout_s)
-            arrived = self._sha256(part)
-            if arrived != digest:
+            done = self._transport.push(path, part, move, self.timeout_s)
+            if done.status == _DAMAGED:
                 raise DeviceError(f"{self.name}: {path.name} was damaged on its way there; try again")
-            move = self.shell(f"mv -f {shlex.quote(part)} {shlex.quote(there)}")
-            self.check(move, f"{path.name} cannot be written there")
+            self.check(done, f"{path.name} cannot be written there")
         except BaseException:
             with contextlib.suppress(DeviceError):
                 self.shell(f"rm -f {shlex.quote(part)}")
             raise
 
-    def _sha256(self, there: str) -> str:
-        """Of a file on the device; "" where there is none."""
-        quoted = shlex.quote(there)
-        done = self.shell(f"test ! -e {quoted} || sha256sum {quoted}", self.timeout_s)
-        self.check(done, "cannot tell what has arrived there, for want of sha256sum")
-        return done.out.strip().partition(" ")[0].lstrip("\\")
-
-    def _answer(self, done: Done, job: Job) -> dict[str, Any]:
+    def _answer(self, done: Done) -> dict[str, Any]:
         """What the runner answered. Raises DeviceError where it did not, or says that it failed."""
+        if done.status == _NO_PROGRAM:
+            raise DeviceError(
+                f"{self.name}: has no {self._transport.python}; name its Python by --device-python, or time a .tflite "
+                "without one by --benchmark-model"
+            )
         _, found, line = done.out.rpartition(f"\n{runner.ANSWER}")
         if not found:
             number = done.status - 128
@@ -153,15 +161,8 @@ class Board:
             raise DeviceError(f"{self.name}: the runner was {how}, before it answered")
         answer = json.loads(line.partition("\n")[0])
         if "error" in answer:
-            raise DeviceError(f"{self.name}: {self._failed(answer['error'], job)}")
+            raise DeviceError(f"{self.name}: {_failure(answer['error'])}")
         return answer
-
-    def _failed(self, error: str, job: Job) -> str:
-        kind, _, words = error.partition(": ")
-        if kind == "ModuleNotFoundError":
-            module = words.split("'")[1]
-            return f"its Python has no {module}; install it there, or name another Python by --device-python"
-        return f"the job failed there: {error.strip().splitlines()[0].rstrip('.')}"
 
     def _outputs(self, folder: str, i: int, here: Path, digest: str):
         path = here / f"outputs_{i}.npz"
@@ -170,12 +171,14 @@ class Board:
             raise DeviceError(f"{self.name}: its outputs were damaged on their way back; try again")
         return load(path)
 
-    def _path(self, name: str) -> str:
-        return shlex.quote(f"{self._folder}/{name}")
 
-    def shell(self, command: str, timeout_s: float = SHORT_S) -> Done:
-        """Runs a command line there."""
-        return self._transport.shell(command, timeout_s)
+def _failure(error: str) -> str:
+    """What the runner says went wrong, for a sentence."""
+    kind, _, words = error.partition(": ")
+    if kind == "ModuleNotFoundError":
+        module = words.split("'")[1]
+        return f"its Python has no {module}; install it there, or name another Python by --device-python"
+    return f"the job failed there: {error.strip().splitlines()[0].rstrip('.')}"
 
 
 def kernels(out: str) -> dict[str, int]:

@@ -39,30 +39,41 @@ class Failure(Exception):
 
 def main(folder):
     os.chdir(folder)
-    watch(folder)
-    with open("job.json") as file:
-        job = json.load(file)
+    gone, watching = watch(folder)
     try:
+        with open("job.json") as file:
+            job = json.load(file)
         if job["schema"] != SCHEMA:
             raise Failure(f"it is given a job of schema {job['schema']} and knows {SCHEMA}")
         answer = run(job)
     except Exception as e:  # whatever it is, the host has to hear of it
         answer = {"error": str(e) if isinstance(e, Failure) else f"{type(e).__name__}: {e}"}
-    print("\n" + ANSWER + json.dumps(answer))
-    sys.stdout.flush()
+    try:
+        print("\n" + ANSWER + json.dumps(answer), flush=True)
+    except OSError:  # nobody listens
+        gone.wait(10)
+    if gone.is_set():
+        watching.join()  # it cleans up, and ends all
     os._exit(0)  # without the runtimes' own farewells, which may hang or crash
 
 
 def watch(folder):
-    """Ends this process, and removes its folder, when stdin does: whoever waits for the answer holds it open."""
+    """Ends this process, and removes its folder, when stdin does: whoever waits for the answer holds it open.
+
+    Returns (the event that this has happened, the thread that sees to it).
+    """
+    gone = threading.Event()
 
     def wait():
         while os.read(0, 4096):
             pass
+        gone.set()
         shutil.rmtree(folder, ignore_errors=True)
         os._exit(ABANDONED)
 
-    threading.Thread(target=wait, daemon=True).start()
+    watching = threading.Thread(target=wait, daemon=True)
+    watching.start()
+    return gone, watching
 
 
 def run(job):

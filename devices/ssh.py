@@ -27,7 +27,9 @@ class Ssh(Transport):
         host, port = parse(address)
         self.name, self.python = f"ssh:{address}", python
         self.folder = shlex.quote(folder) if folder else type(self).folder
-        self._sockets = tempfile.TemporaryDirectory(prefix="edgeport-")  # in it: how later commands find the connection
+        # how later commands find the connection; the path of a socket has room for about 100 characters
+        room = None if len(tempfile.gettempdir()) < 60 else "/tmp"
+        self._sockets = tempfile.TemporaryDirectory(prefix="edgeport-", dir=room)
         options = {
             "BatchMode": "yes",
             "ConnectTimeout": CONNECT_S,

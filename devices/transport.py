@@ -19,6 +19,7 @@ from typing import IO
 from .errors import DeviceError
 
 STATUS = "EDGEPORT_STATUS "  # begins the last line of every command
+UNWRITTEN = 92  # the status of a command that could not take in a file
 SHORT_S = 60.0  # for commands that do next to nothing
 
 
@@ -57,12 +58,13 @@ class Transport:
         """How a shell command line is run there."""
         raise NotImplementedError
 
-    def push(self, local: Path, remote: str, timeout_s: float) -> None:
-        """Copies a file there. Raises DeviceError; whoever asked checks what has arrived."""
+    def push(self, local: Path, part: str, then: str, timeout_s: float) -> Done:
+        """Copies a file there, as `part`; then runs a command, whose end it returns. Raises DeviceError."""
         with local.open("rb") as file:
-            done = self.shell(f"cat > {shlex.quote(remote)}", timeout_s, stdin=file)
-        if done.status:
+            done = self.shell(f"cat > {shlex.quote(part)} || exit {UNWRITTEN}\n{then}", timeout_s, stdin=file)
+        if done.status == UNWRITTEN:
             raise DeviceError(f"{self.name}: {local.name} cannot be written there ({done.why})")
+        return done
 
     def pull(self, remote: str, local: Path, timeout_s: float) -> None:
         """Copies a file from there; whoever asked checks what has arrived."""
@@ -77,10 +79,11 @@ class Transport:
     def shell(self, command: str, timeout_s: float = SHORT_S, *, stdin: IO[bytes] | None = None) -> Done:
         """Runs a command line there. Raises DeviceError where it did not come to its end, whatever its status."""
         whole = f"({command}\n); printf '\\n{STATUS}%d\\n' $?"
-        status, out, err = self.communicate(self.argv(whole), timeout_s, stdin=stdin)
+        _, out, err = self.communicate(self.argv(whole), timeout_s, stdin=stdin)
         text, found, last = out.replace("\r\n", "\n").rpartition(f"\n{STATUS}")
         if not found or not last.strip().isdecimal():
-            raise DeviceError(f"{self.name}: went away before it answered ({last_words(err) or f'status {status}'})")
+            why = last_words(err) or "the connection broke"
+            raise DeviceError(f"{self.name}: went away before it answered ({why})")
         return Done(int(last), text, err)
 
     def communicate(
