@@ -26,6 +26,7 @@ KEEP_DAYS = 30
 STALE_MINUTES = 24 * 60  # a job this old has lost its host
 _DAMAGED = 91  # the status of a copy that is not what was sent
 _NO_PROGRAM = 127  # POSIX shell, 2.8.2: the command is not found
+_MISSING = "ModuleNotFoundError"
 _SIGNALS = {9: "killed, as when memory runs out", 11: "ended by a crash (segmentation fault)"}
 
 
@@ -155,6 +156,8 @@ class Board:
                 "without one by --benchmark-model"
             )
         _, found, line = done.out.rpartition(f"\n{runner.ANSWER}")
+        if not found and done.why.startswith(_MISSING):
+            raise DeviceError(f"{self.name}: {_failure(done.why)}")
         if not found:
             number = done.status - 128
             how = _SIGNALS.get(number, f"ended by signal {number}" if number > 0 else f"ended with {done.why}")
@@ -175,8 +178,8 @@ class Board:
 def _failure(error: str) -> str:
     """What the runner says went wrong, for a sentence."""
     kind, _, words = error.partition(": ")
-    if kind == "ModuleNotFoundError":
-        module = words.split("'")[1]
+    if kind == _MISSING:
+        module = words.split("'")[1].partition(".")[0]
         return f"its Python has no {module}; install it there, or name another Python by --device-python"
     return f"the job failed there: {error.strip().splitlines()[0].rstrip('.')}"
 

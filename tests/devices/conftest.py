@@ -1,26 +1,21 @@
-"""This file makes what the tests of devices need: the command, a few artifacts, and a look at what is left behind."""
+"""This file makes what the tests of devices need: the command, and a few artifacts."""
 
-import contextlib
 import json
-import os
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnx_ir
 import pytest
 from edgeport.cli.main import main
+from edgeport.exporters.openvino import convert
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "runtime")]
 import tiny_tflite  # noqa: E402
-
-PATIENCE_S = 20
-ENDLESS = ("--num-runs", "100000000")  # of a job that ends when somebody ends it
 
 
 @dataclass(frozen=True)
@@ -61,66 +56,31 @@ def edgeport(capsys, tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def artifacts(tmp_path_factory) -> dict[str, Path]:
-    """{name: path}: small.tflite, int8.tflite with 8-bit ends, and large.tflite of 1 MB."""
+    """{name: path}, of each format; int8.tflite has 8-bit ends, large.tflite 1 MB, other.tflite other weights."""
     folder = tmp_path_factory.mktemp("artifacts")
     rng = np.random.default_rng(0)
     contents = {
         "small.tflite": tiny_tflite.dense(np.eye(8) * 2, layers=3),
+        "other.tflite": tiny_tflite.dense(np.eye(8) * 1.9, layers=3),
         "int8.tflite": tiny_tflite.int8_ends(),
         "large.tflite": tiny_tflite.dense(rng.standard_normal((512, 512)), layers=1),
     }
     for name, content in contents.items():
         (folder / name).write_bytes(content)
-    return {name: folder / name for name in contents}
+    (folder / "linear_openvino_model").mkdir()
+    graph = onnx.parser.parse_model(LINEAR)
+    weights = {"weight": rng.standard_normal((4, 10)), "bias": rng.standard_normal(10)}
+    for name, array in weights.items():
+        graph.graph.initializer.append(onnx.numpy_helper.from_array(array.astype(np.float32), name))
+    onnx.save(graph, folder / "linear.onnx")
+    convert(onnx_ir.from_proto(graph), folder / "linear_openvino_model", compress_to_fp16=False, metadata={})
+    return {path.name: path for path in folder.iterdir()}
 
 
-def processes(word: str) -> list[int]:
-    """Those of this machine in whose command lines the word stands."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if entry.name.isdecimal() and word.encode() in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-    return [pid for pid in found if pid != os.getpid()]
-
-
-def runner(board: Path) -> int | None:
-    """The runner that works for this board, once it has its job."""
-    for pid in processes(f"{board}/jobs/"):
-        with contextlib.suppress(OSError):
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-            if words[-1].startswith(f"{board}/jobs/".encode()) and b"python" in words[0]:
-                return pid
-    return None
-
-
-@contextlib.contextmanager
-def during(board: Path, action: Callable[[int], None]) -> Iterator[None]:
-    """Does `action(pid of the runner)` as soon as there is one."""
-
-    def wait():
-        end = time.monotonic() + PATIENCE_S
-        while time.monotonic() < end:
-            if (pid := runner(board)) is not None:
-                time.sleep(0.3)
-                action(pid)
-                return
-            time.sleep(0.02)
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
-
-
-def assert_nothing_left(board: Path, temporary: Path) -> None:
-    """No job and no half file on the device, no temporary file and no process here; what dies slowly gets its time."""
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        left = [*board.glob("jobs/*"), *board.glob("files/*.part-*"), *temporary.iterdir(), *processes(f"{board}/")]
-        if not left:
-            return
-        time.sleep(0.05)
-    assert not left
+LINEAR = """
+<ir_version: 10, opset_import: ["" : 20]>
+linear (float[1, 4] x) => (float[1, 10] logits)
+<float[4, 10] weight, float[10] bias>
+{ product = MatMul(x, weight)
+  logits = Add(product, bias) }
+"""

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 import sshd
-from conftest import ENDLESS, assert_nothing_left, during
+from aftermath import ENDLESS, assert_nothing_left, during
 
 FEW = ("--num-runs", "3", "--warmup-runs", "1")
 
