@@ -41,7 +41,7 @@ def difference(here: Sequence[Arrays], there: Sequence[Arrays]) -> Difference:
         raise ValueError(f"an output has the shape {unlike[1]} there and {unlike[0]} here")
     mine, theirs = (np.concatenate([pair[i].ravel().astype(np.float64) for pair in pairs]) for i in (0, 1))
     apart = np.abs(mine - theirs)
-    step = step_of(mine)
+    step = 1.0 if all(a.dtype.kind in "iu" for a, _ in pairs) else step_of(mine)
     return Difference(
         bit_exact=all(a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in pairs),
         differing=float(np.count_nonzero(apart) / apart.size),
