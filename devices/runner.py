@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import platform
+import resource
 import shutil
 import sys
 import threading
@@ -260,6 +261,7 @@ def about(emulated):
         facts["system"] = platform.platform()
         facts["max_mhz"] = sorted({int(each) // 1000 for each in frequencies if each.strip().isdigit()})
         facts["governor"] = sorted({each.strip() for each in governors if each.strip()})
+        facts["peak_rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
         facts["load_1min"] = round(os.getloadavg()[0], 2)
     return {name: value for name, value in facts.items() if value not in ("", [], None)}
 

@@ -67,6 +67,9 @@ def running(folder: Path) -> Iterator[Sshd]:
     process, full = start([*command, "-r", "-D", "-e", "-f", str(folder / "sshd_config")], folder)
     try:
         wait_for(port, process, folder / "log")
+        probe = ["ssh", "-F", str(folder / "ssh_config"), "-o", "BatchMode=yes", "board", "true"]
+        if (done := subprocess.run(probe, capture_output=True, text=True)).returncode:
+            raise RuntimeError(f"sshd lets nobody in here: {done.stderr.strip()}")
         yield Sshd(folder / "ssh_config", folder / "board", full, folder / "bin", process)
     finally:
         kill_group(process)
