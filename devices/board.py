@@ -99,13 +99,14 @@ class Board:
         folder = f"{self._folder}/jobs/{secrets.token_hex(8)}"
         links = [f"ln -s {shlex.quote(stored[file])} {shlex.quote(name)}" for name, file in wanted.items()]
         folders = " ".join(str(i) for i in range(len(job.tasks)))
+        there = shlex.quote(folder)
         try:
-            done = self.shell(f"mkdir {folder} && cd {folder} && mkdir {folders} && {' && '.join(links)}")
+            done = self.shell(f"mkdir {there} && cd {there} && mkdir {folders} && {' && '.join(links)}")
             self.check(done, "a folder for the job cannot be made there")
             yield folder
         finally:
             with contextlib.suppress(DeviceError):  # a device that is gone cannot be cleaned; the next run does it
-                self.shell(f"rm -rf {shlex.quote(folder)}")
+                self.shell(f"rm -rf {there}")
 
     def check(self, done: Done, sentence: str) -> None:
         """Raises DeviceError with the sentence and the device's reason, unless the command went well."""

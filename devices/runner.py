@@ -103,8 +103,9 @@ class Model:
             count = 1 + max(int(name.split("_")[0]) for name in file.files)
             width = len(file.files) // count
             self.samples = [[file[f"{i}_{j}"] for j in range(width)] for i in range(count)]
+        load, runtime = RUNTIMES[described["format"]]()
         start = time.perf_counter()
-        self.feed, self.invoke, self.fetch, runtime = OPEN[described["format"]](described["file"], threads)
+        self.feed, self.invoke, self.fetch = load(described["file"], threads)
         load_ms = (time.perf_counter() - start) * 1e3
         self.result = {"runtime": runtime, "load_ms": load_ms, "times_ms": [], "outputs_sha256": None}
 
@@ -166,69 +167,77 @@ def mark(number):
         os.getpriority(os.PRIO_PROCESS, MARK + number)
 
 
-def tflite(path, threads):
+# Each runtime: () -> (load, its name and version); load: (path, threads) -> (feed(arrays), invoke(), fetch()).
+# So loading is timed without importing, and an inference is counted without copying its arrays.
+
+
+def tflite():
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model_path=path, num_threads=threads)
-    interpreter.allocate_tensors()
-    inputs = [details["index"] for details in interpreter.get_input_details()]
-    outputs = [details["index"] for details in interpreter.get_output_details()]
+    def load(path, threads):
+        interpreter = Interpreter(model_path=path, num_threads=threads)
+        interpreter.allocate_tensors()
+        inputs = [details["index"] for details in interpreter.get_input_details()]
+        outputs = [details["index"] for details in interpreter.get_output_details()]
 
-    def feed(sample):
-        for index, array in zip(inputs, sample, strict=True):
-            interpreter.set_tensor(index, array)
+        def feed(sample):
+            for index, array in zip(inputs, sample, strict=True):
+                interpreter.set_tensor(index, array)
 
-    return (
-        feed,
-        interpreter.invoke,
-        lambda: [interpreter.get_tensor(index) for index in outputs],
-        named("ai-edge-litert"),
-    )
+        return feed, interpreter.invoke, lambda: [interpreter.get_tensor(index) for index in outputs]
+
+    return load, named("ai-edge-litert")
 
 
-def onnx(path, threads):
+def onnx():
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    names = [each.name for each in session.get_inputs()]
-    outputs = [each.name for each in session.get_outputs()]
-    held = {}
+    def load(path, threads):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        names = [each.name for each in session.get_inputs()]
+        outputs = [each.name for each in session.get_outputs()]
+        held = {}
 
-    def feed(sample):
-        held["feeds"] = dict(zip(names, sample, strict=True))
+        def feed(sample):
+            held["feeds"] = dict(zip(names, sample, strict=True))
 
-    def invoke():
-        held["results"] = session.run(outputs, held["feeds"])
+        def invoke():
+            held["results"] = session.run(outputs, held["feeds"])
 
-    return feed, invoke, lambda: held["results"], f"onnxruntime {onnxruntime.__version__}"
+        return feed, invoke, lambda: held["results"]
+
+    return load, f"onnxruntime {onnxruntime.__version__}"
 
 
-def openvino(path, threads):
+def openvino():
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # it would write to the home folder, and report
     import openvino
 
-    config = dict(OPENVINO, INFERENCE_NUM_THREADS=threads)
-    compiled = openvino.Core().compile_model(path, "CPU", config)
-    request = compiled.create_infer_request()
-    held = {}
+    def load(path, threads):
+        config = dict(OPENVINO, INFERENCE_NUM_THREADS=threads)
+        compiled = openvino.Core().compile_model(path, "CPU", config)
+        request = compiled.create_infer_request()
+        held = {}
 
-    def feed(sample):
-        held["sample"] = sample
+        def feed(sample):
+            held["sample"] = sample
 
-    def invoke():
-        request.infer(held["sample"], share_inputs=True)
+        def invoke():
+            request.infer(held["sample"], share_inputs=True)
 
-    def fetch():
-        return [np.array(request.get_output_tensor(i).data) for i in range(len(compiled.outputs))]
+        def fetch():
+            return [np.array(request.get_output_tensor(i).data) for i in range(len(compiled.outputs))]
 
-    return feed, invoke, fetch, f"openvino {openvino.__version__.partition('-')[0]}"
+        return feed, invoke, fetch
+
+    return load, f"openvino {openvino.__version__.partition('-')[0]}"
 
 
-OPEN = {"tflite": tflite, "onnx": onnx, "openvino": openvino}
+RUNTIMES = {"tflite": tflite, "onnx": onnx, "openvino": openvino}
 
 
 def named(distribution):

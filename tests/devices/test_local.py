@@ -233,7 +233,7 @@ esac
 @pytest.fixture
 def adb(bin_, tmp_path):
     bin_("adb", ADB)
-    return ("--device-dir", tmp_path / "phone", "--device-python", sys.executable)
+    return ("--device-dir", tmp_path / "my phone", "--device-python", sys.executable)
 
 
 @pytest.mark.parametrize("device", ["adb", "adb:PHONE"])
@@ -244,7 +244,7 @@ def test_adb(edgeport, artifacts, adb, tmp_path, device):
     assert done.json["device"] == "adb:PHONE"
     done = edgeport("validate", path, "--reference", path, "--device", device, *adb, "--num-validation-samples", "2")
     assert "same bits" in done.out
-    assert_nothing_left(tmp_path / "phone", tmp_path / "t")
+    assert_nothing_left(tmp_path / "my phone", tmp_path / "t")
 
 
 @pytest.mark.parametrize(
@@ -261,15 +261,15 @@ def test_adb_faults(edgeport, artifacts, adb, tmp_path, device, fault, words):
     done = edgeport("benchmark", artifacts["small.tflite"], "--device", device, *adb, *FEW)
     assert done.code == 6
     assert words in done.error
-    assert_nothing_left(tmp_path / "phone", tmp_path / "t")
+    assert_nothing_left(tmp_path / "my phone", tmp_path / "t")
 
 
 def test_a_runner_that_is_killed_while_it_works(edgeport, artifacts, adb, tmp_path):
-    with during(tmp_path / "phone", lambda pid: subprocess.run(["kill", "-9", str(pid)], check=True)):
+    with during(tmp_path / "my phone", lambda pid: subprocess.run(["kill", "-9", str(pid)], check=True)):
         done = edgeport("benchmark", artifacts["small.tflite"], "--device", "adb:PHONE", *adb, *ENDLESS)
     assert done.code == 6
     assert "adb:PHONE: the runner was killed" in done.error
-    assert_nothing_left(tmp_path / "phone", tmp_path / "t")
+    assert_nothing_left(tmp_path / "my phone", tmp_path / "t")
 
 
 def test_strange_names_need_no_care(edgeport, artifacts, tmp_path):
