@@ -49,16 +49,17 @@ def check_tools(*names: str) -> None:
         )
 
 
-def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
-    """What a program of the set-up says on stdout. Raises DeviceError with its own last word."""
+def run(command: Sequence[str], environment: Mapping[str, str] | None = None, *, name: str = "") -> str:
+    """What a program of the set-up says on stdout. Raises DeviceError with its name and its own last word."""
+    name = name or " ".join(command[:2])
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S)
     except subprocess.TimeoutExpired as e:
-        raise DeviceError(f"{' '.join(command[:2])} was not done within {TIMEOUT_S} s") from e
+        raise DeviceError(f"{name} was not done within {TIMEOUT_S} s") from e
     if done.returncode:
         said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         errors = [line for line in said if line.startswith(("E:", "ERROR:", "dpkg-deb:"))] or said[-1:] or ["no word"]
-        raise DeviceError(f"{' '.join(command[:2])} failed: {errors[0].removeprefix('E:').strip().rstrip('.')}")
+        raise DeviceError(f"{name} failed: {errors[0].removeprefix('E:').removeprefix('ERROR:').strip().rstrip('.')}")
     return done.stdout
 
 

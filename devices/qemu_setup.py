@@ -25,7 +25,7 @@ from .errors import DeviceError
 
 RELEASE = "bookworm"  # the one whose QEMU (7.2) is built with plugins; its Python is 3.11
 PYTHON = "3.11"
-PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64")
+PLATFORMS = (*(f"manylinux_2_{minor}_aarch64" for minor in range(36, 16, -1)), "manylinux2014_aarch64")  # glibc 2.36
 KERNELS = "EDGEPORT_KERNELS "  # begins what the script says where it cannot count
 _UNFINISHED = ".unfinished-"
 # int8 kernels by the instruction that they are made of; how a disassembler writes them
@@ -103,7 +103,7 @@ def _site(new: Path, distributions: Sequence[str]) -> None:
     wanted = ["--only-binary=:all:", "--python-version", PYTHON, "--implementation", "cp"]
     platforms = [word for name in PLATFORMS for word in ("--platform", name)]
     with tempfile.TemporaryDirectory(prefix="edgeport-") as wheels:
-        run([*pip, *wanted, *platforms, "--dest", wheels, *distributions])
+        run([*pip, *wanted, *platforms, "--dest", wheels, *distributions], name="pip download")
         for wheel in sorted(Path(wheels).glob("*.whl")):
             with zipfile.ZipFile(wheel) as file:
                 file.extractall(new)
