@@ -1,12 +1,17 @@
 """This file turns the options of --device into how a device is used, and its facts into words."""
 
 import argparse
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .console import Console
+
 if TYPE_CHECKING:
     from ..devices.address import Access
+    from ..devices.board import Board
 
 
 def folder() -> Path:
@@ -28,6 +33,17 @@ def access(args: argparse.Namespace) -> "Access":
         timeout_s=args.device_timeout,
         ssh_config=args.ssh_config,
     )
+
+
+@contextlib.contextmanager
+def working(text: str, board: "Board", seconds: dict[str, float], key: str, console: Console) -> Iterator[None]:
+    """A stage on a device; how long an emulated one takes is told nobody."""
+    if board.emulated:
+        console.note(text)
+        yield
+    else:
+        with console.stage(text, seconds, key):
+            yield
 
 
 def described(facts: dict[str, Any]) -> str:

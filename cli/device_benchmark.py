@@ -21,7 +21,7 @@ def benchmark(args: argparse.Namespace, console: Console) -> int:
     from ..devices.benchmark_model import time_by
     from ..devices.job import Job
     from ..devices.qemu import instructions, kernel_classes
-    from .device_access import access
+    from .device_access import access, working
 
     tool = Path(args.benchmark_model) if args.benchmark_model else None
     if tool and not tool.is_file():
@@ -34,7 +34,7 @@ def benchmark(args: argparse.Namespace, console: Console) -> int:
                 job = Job(tasks, threads=args.threads, counted=5)
             else:
                 job = Job(tasks, threads=args.threads, warmup=args.warmup_runs, runs=args.num_runs)
-            with console.stage(f"benchmark on {board.name}", {}, "benchmark"):
+            with working(f"benchmark on {board.name}", board, {}, "benchmark", console):
                 done = time_by(tool, board, job) if tool else board.run(job)
             results: list[dict[str, Any]] = []
             for i, (path, answer) in enumerate(zip(args.artifacts, done.answers, strict=True)):

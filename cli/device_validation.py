@@ -56,10 +56,11 @@ def value_of(
     from ..runtime.compare import compare
     from ..runtime.session import Portable
     from .description import figures
+    from .device_access import working
     from .validate import result
 
     seconds: dict[str, float] = {}
-    with console.stage(f"validate on {board.name}", seconds, "validate"):
+    with working(f"validate on {board.name}", board, seconds, "validate", console):
         done = board.run(job)
     answer = done.answers[0]
     assert isinstance(pair.session, Portable)

@@ -44,6 +44,7 @@ def test_validate(emulated, validate):
         assert value["against_here"]["snr_db"] > 100
         assert value["facts"]["machine"] == "aarch64"
         assert "latency" not in json.dumps(value)
+        assert value["seconds"] == {}
     assert done.json[0]["facts"]["cpu_parts"] == ["0xd03"]
 
 
