@@ -6,6 +6,7 @@ What differs between kinds of devices is a subclass. No exit status is believed 
 
 import contextlib
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from .errors import DeviceError
 
 STATUS = "EDGEPORT_STATUS "  # begins the last line of every command
 UNWRITTEN = 92  # the status of a command that could not take in a file
+_CHATTER = re.compile(rf"INFO|WARNING|[IW]\d{{4}}|{STATUS}")  # lines that explain no failure
 SHORT_S = 60.0  # for commands that do next to nothing
 
 
@@ -137,7 +139,7 @@ class Here(Transport):
 
 def last_words(text: str) -> str:
     """The line of a program's output that says what is wrong: the first that calls itself an error, else the last."""
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(STATUS.strip())]
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not _CHATTER.match(line)]
     errors = [line for line in lines if line.lower().startswith(("error:", "adb: error:", "adb:"))]
     return (errors or lines[-1:] or [""])[0].rstrip(".")
 

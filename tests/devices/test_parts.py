@@ -210,6 +210,8 @@ def test_facts_in_words(facts, words):
     [
         ("Warning: added\npi@board: Permission denied (publickey).\n", "pi@board: Permission denied (publickey)"),
         ("error: device 'X' not found\nmore", "error: device 'X' not found"),
+        ("INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n", ""),
+        ("W0000 00:00:17.1 log\nKilled\nINFO: done", "Killed"),
         ("", ""),
     ],
 )
