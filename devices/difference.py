@@ -1,5 +1,6 @@
 """This file tells how far the same artifact's outputs on two machines are apart, value by value."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ _LEVELS = 256  # of 8 bits
 
 @dataclass(frozen=True)
 class Difference:
-    """Of all outputs of all samples, as the artifact gives them.
+    """Of all outputs of all samples, as the artifact gives them; NaN where a value is no number.
 
     Attributes:
         bit_exact: whether every bit is the same.
@@ -40,14 +41,17 @@ def difference(here: Sequence[Arrays], there: Sequence[Arrays]) -> Difference:
     if unlike:
         raise ValueError(f"an output has the shape {unlike[1]} there and {unlike[0]} here")
     mine, theirs = (np.concatenate([pair[i].ravel().astype(np.float64) for pair in pairs]) for i in (0, 1))
-    apart = np.abs(mine - theirs)
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(mine - theirs)
+    farthest = float(apart.max())
+    known = math.isfinite(farthest)
     step = 1.0 if all(a.dtype.kind in "iu" for a, _ in pairs) else step_of(mine)
     return Difference(
         bit_exact=all(a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in pairs),
         differing=float(np.count_nonzero(apart) / apart.size),
-        max_abs=float(apart.max()),
-        max_steps=round(float(apart.max()) / step) if step else None,
-        snr_db=decibel(float(mine @ mine), float(apart @ apart)),
+        max_abs=farthest,
+        max_steps=round(farthest / step) if step and known else None,
+        snr_db=decibel(float(mine @ mine), float(apart @ apart)) if known else math.nan,
     )
 
 

@@ -85,6 +85,13 @@ def test_difference(what):
     assert (found.snr_db == 200) == exact
 
 
+def test_difference_from_what_is_no_number():
+    found = difference([[STEPS]], [[np.where(STEPS > 1, np.nan, STEPS)]])
+    assert (found.bit_exact, found.max_steps) == (False, None)
+    assert math.isnan(found.snr_db)
+    assert math.isnan(found.max_abs)
+
+
 def test_difference_of_shapes():
     with pytest.raises(ValueError, match=r"has the shape \(2,\) there and \(3,\) here"):
         difference([[np.zeros(3)]], [[np.zeros(2)]])

@@ -114,6 +114,22 @@ def test_a_setup_that_stops_goes_on_where_it_stopped(tmp_path, monkeypatch):
     assert (tmp_path / "cpus" / "cortex-a53" / "root" / "lib").is_dir()
 
 
+def test_setup_and_clean(edgeport, tmp_path, monkeypatch):
+    recipes = Recipes(monkeypatch)
+    monkeypatch.setattr(qemu_setup, "check", lambda folder: None)
+    monkeypatch.delenv("EDGEPORT_OFFLINE")
+    monkeypatch.setenv("EDGEPORT_DEVICES", str(tmp_path / "devices"))
+    done = edgeport("devices", "setup", "qemu")
+    assert done.code == 0, done.err
+    assert f"{tmp_path}/devices/qemu is ready" in done.out
+    assert "qemu:cortex-a55         ready" in edgeport("devices", "list").out
+    assert edgeport("devices", "clean", "qemu").code == 0
+    assert not (tmp_path / "devices" / "qemu").exists()
+    recipes.fails = "root"
+    done = edgeport("devices", "setup", "qemu")
+    assert (done.code, done.error) == (6, "edgeport: apt-get update failed: no network")
+
+
 def test_another_machine(tmp_path, monkeypatch):
     monkeypatch.setattr(qemu_setup.platform, "machine", lambda: "arm64")
     with pytest.raises(DeviceError, match="qemu: is set up on x86-64 Linux alone, not on Linux arm64"):
