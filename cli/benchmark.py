@@ -2,10 +2,12 @@
 
 import argparse
 import dataclasses
+import math
 from typing import TYPE_CHECKING
 
 from . import options
 from .console import Console, table
+from .exit_codes import UsageError
 
 if TYPE_CHECKING:
     from ..runtime.session import TensorSpec
@@ -17,11 +19,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("artifacts", metavar="ARTIFACT", nargs="+", help="of any format; ratios are to the first")
     options.add_timing(parser)
     parser.add_argument("--seed", type=options.seed, default=0, help="of the random inputs")
+    options.add_device(parser)
+    parser.add_argument(
+        "--benchmark-model",
+        metavar="PATH",
+        help="the LiteRT project's program of that name, for a device without Python; .tflite files alone",
+    )
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
     import numpy as np
 
+    if args.device:
+        from .device_benchmark import benchmark as benchmark_there
+
+        return benchmark_there(args, console)
+    if args.benchmark_model:
+        raise UsageError("--benchmark-model is for a device: name it by --device")
     from ..runtime.benchmark import benchmark, peak_rss_mb
     from ..runtime.session import open_session
     from .targets import artifact
@@ -67,7 +81,7 @@ def cells(result: dict) -> tuple[str, ...]:
     latency = result["latency"]
     if latency is None:
         return (result["artifact"], *("-" for _ in SHOWN), "-", "emulated")
-    times = (f"{latency[name]:.3f}" for name in SHOWN)
+    times = ("-" if math.isnan(latency[name]) else f"{latency[name]:.3f}" for name in SHOWN)
     return (result["artifact"], *times, f"{result['ratio']:.2f}", latency["runtime"])
 
 

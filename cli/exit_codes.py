@@ -30,6 +30,7 @@ _ERRORS = {
     "WriteError": BAD_INPUT,
     "ExportError": NOT_EXPORTABLE,
     "QuantizeError": NOT_EXPORTABLE,
+    "DeviceError": DEVICE,
 }
 
 

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import benchmark, debug, doctor, export, info, report, sweep, validate, weights
+from . import benchmark, debug, devices, doctor, export, info, report, sweep, validate, weights
 from . import list as list_
 from .exit_codes import BUG, MEANING, exit_code
 
@@ -19,6 +19,7 @@ VERBS = (
     list_,
     info,
     weights,
+    devices,
     doctor,
 )  # each: NAME, HELP, add_arguments(parser), run(args, console)
 

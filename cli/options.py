@@ -125,6 +125,37 @@ def add_validation(parser: argparse.ArgumentParser, count: int | None = 50, most
     )
 
 
+def device(text: str) -> str:
+    """What --device names."""
+    from ..devices.address import check
+
+    try:
+        return check(text)
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(f"{e}, not {text!r}") from e
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Where the artifact runs, if not in this process."""
+    parser.add_argument(
+        "--device",
+        type=device,
+        metavar="local|ssh:[USER@]HOST[:PORT]|adb[:SERIAL]|qemu:CPU[,CPU...]",
+        help="where the artifact runs, as a job of its own (default: in this process)",
+    )
+    add_access(parser)
+
+
+def add_access(parser: argparse.ArgumentParser) -> None:
+    """How a device is used."""
+    parser.add_argument("--device-python", metavar="PATH", help="its Python (default: python3)")
+    parser.add_argument("--device-dir", metavar="DIR", help="where edgeport keeps its files there")
+    parser.add_argument(
+        "--device-timeout", type=positive, metavar="SECONDS", help="for the whole job, and for each file on its way"
+    )
+    parser.add_argument("--ssh-config", metavar="FILE", help="for ssh, instead of your own ~/.ssh/config")
+
+
 def add_timing(parser: argparse.ArgumentParser) -> None:
     """How latency is measured."""
     parser.add_argument("--num-runs", type=positive, default=50, metavar="N", help="timed runs")

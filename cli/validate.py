@@ -1,7 +1,9 @@
 """This file is the verb `validate`: an artifact is compared with its reference again."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import options
@@ -11,6 +13,7 @@ from .job import PRECISIONS
 
 if TYPE_CHECKING:
     from ..exporters.manifest import Input, Manifest
+    from ..runtime.compare import Agreement
     from ..runtime.session import Session
     from .inputs import Inputs
     from .subject import Subject
@@ -37,47 +40,93 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="CPU threads of the artifact",
     )
+    options.add_device(parser)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    from ..exporters.manifest import Artifact, Manifest
-    from ..runtime.benchmark import peak_rss_mb
-    from ..runtime.compare import compare, verdict
+    from ..runtime.compare import compare
+
+    if args.device:
+        from .device_validation import validate
+
+        return validate(args, console)
+    pair, seconds = opened(args, console), {}
+    inputs = pair.inputs
+    with console.stage(f"validate on {len(inputs)} inputs", seconds, "validate", len(inputs)) as advance:
+        agreement = compare(pair.reference, pair.fed(pair.session), inputs.feeds(advance))
+    value = result(pair, agreement, seconds, console)
+    console.result(value, "\n".join(f"{key:20} {shown}" for key, shown in lines(value)))
+    return DISAGREES if value["verdict"].startswith("fail") else DONE
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An artifact, its reference, and the inputs that they are compared on.
+
+    Attributes:
+        session: the artifact itself.
+        fed: a session of the artifact -> the same, given normalised arrays whatever it takes.
+        model, weights: what the reference is.
+    """
+
+    path: Path
+    manifest: "Manifest | None"
+    session: "Session"
+    fed: "Callable[[Session], Session]"
+    reference: "Session"
+    model: str
+    weights: str | None
+    inputs: "Inputs"
+    precision: str
+
+
+def opened(args: argparse.Namespace, console: Console) -> Pair:
+    """What the command line names. Raises UsageError, ArtifactError, ManifestError and what loading a model does."""
+    from ..exporters.manifest import Manifest
     from ..runtime.session import manifest_path, open_session
     from . import targets
-    from .description import figures, partitions
     from .pixels import PixelFed, takes_image
 
     path = targets.artifact(args.artifact)
-    candidate = open_session(path, threads=args.threads)
+    session = open_session(path, threads=args.threads)
     beside = manifest_path(path)
     manifest = Manifest.read(beside) if beside.exists() else None
     reference, model, weights, takes = the_reference(args, manifest, console)
-    seconds: dict[str, float] = {}
     inputs = inputs_of(args, manifest, takes, console)
-    if takes.preprocess and takes_image(candidate):
-        candidate, inputs = PixelFed(candidate, takes.preprocess), inputs.in_pixels(takes.preprocess)
-    with console.stage(f"validate on {len(inputs)} inputs", seconds, "validate", len(inputs)) as advance:
-        agreement = compare(reference, candidate, inputs.feeds(advance))
     precision = args.precision or (manifest.precision if manifest else "fp32")
-    value = {
-        "model": model,
-        "weights": weights,
+    pair = Pair(path, manifest, session, lambda each: each, reference, model, weights, inputs, precision)
+    preprocess = takes.preprocess
+    if not preprocess or not takes_image(session):
+        return pair
+    return replace(pair, fed=lambda each: PixelFed(each, preprocess), inputs=inputs.in_pixels(preprocess))
+
+
+def result(pair: Pair, agreement: "Agreement", seconds: dict[str, float], console: Console) -> dict:
+    """What `validate` prints."""
+    from ..exporters.manifest import Artifact
+    from ..runtime.benchmark import peak_rss_mb
+    from ..runtime.compare import verdict
+    from ..runtime.session import manifest_path
+    from . import targets
+    from .description import figures, partitions
+
+    path, manifest = pair.path, pair.manifest
+    return {
+        "model": pair.model,
+        "weights": pair.weights,
         "target": manifest.target if manifest else targets.named(path),
-        "precision": precision,
+        "precision": pair.precision,
         "artifact": str(path),
-        "manifest": str(beside) if manifest else None,
+        "manifest": str(manifest_path(path)) if manifest else None,
         "size_bytes": Artifact.of(path).size_bytes,
         "agreement": figures(agreement),
-        "emulated": candidate.emulated,
+        "emulated": pair.session.emulated,
         "seconds": seconds,
         "peak_rss_mb": peak_rss_mb(),
         "delegate_partitions": partitions(path),
-        "verdict": verdict(agreement, precision, reference, inputs.feeds()),
+        "verdict": verdict(agreement, pair.precision, pair.reference, pair.inputs.feeds()),
         "warnings": console.warnings,
     }
-    console.result(value, "\n".join(f"{key:20} {shown}" for key, shown in lines(value)))
-    return DISAGREES if value["verdict"].startswith("fail") else DONE
 
 
 def inputs_of(args: argparse.Namespace, manifest: "Manifest | None", takes: "Takes", console: Console) -> "Inputs":

@@ -79,7 +79,12 @@ def benchmark(
     finally:
         if collects:
             gc.enable()
-    return {label: _latency(sessions[label], times_ms[label], warmup) for label in labels}
+    return {
+        label: latency(
+            times_ms[label], warmup, load_ms=session.load_ms, threads=session.threads, runtime=session.runtime
+        )
+        for label, session in sessions.items()
+    }
 
 
 def peak_rss_mb() -> float:
@@ -88,7 +93,8 @@ def peak_rss_mb() -> float:
     return peak * (1 if sys.platform == "darwin" else 1024) / 1e6  # macOS counts bytes, Linux kibibytes
 
 
-def _latency(session: Session, times_ms: list[float], warmup: int) -> Latency:
+def latency(times_ms: Sequence[float], warmup: int, *, load_ms: float, threads: int, runtime: str) -> Latency:
+    """The figures of single runs, in their order, the warm-up first."""
     timed = np.array(times_ms[warmup:])
     return Latency(
         median_ms=float(np.median(timed)),
@@ -97,9 +103,9 @@ def _latency(session: Session, times_ms: list[float], warmup: int) -> Latency:
         std_ms=float(timed.std()),
         min_ms=float(timed.min()),
         first_ms=times_ms[0],
-        load_ms=session.load_ms,
+        load_ms=load_ms,
         runs=len(timed),
         warmup=warmup,
-        threads=session.threads,
-        runtime=session.runtime,
+        threads=threads,
+        runtime=runtime,
     )

@@ -1,7 +1,7 @@
 """This file runs an ONNX model with ONNX Runtime on the CPU."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -61,12 +61,18 @@ class OnnxSession:
         self.outputs = tuple(_spec(arg) for arg in self._session.get_outputs())
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return self.outward(self.raw(self.inward(feeds)))
+
+    def inward(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         arrays = check_feeds(self.inputs, feeds)
-        named = {
-            spec.name: array.astype(spec.dtype, copy=False) for spec, array in zip(self.inputs, arrays, strict=True)
-        }
-        names = [spec.name for spec in self.outputs]
-        return {name: np.asarray(array) for name, array in zip(names, self._session.run(names, named), strict=True)}
+        return [array.astype(spec.dtype, copy=False) for spec, array in zip(self.inputs, arrays, strict=True)]
+
+    def raw(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        named = {spec.name: array for spec, array in zip(self.inputs, arrays, strict=True)}
+        return [np.asarray(array) for array in self._session.run([spec.name for spec in self.outputs], named)]
+
+    def outward(self, arrays: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        return {spec.name: array for spec, array in zip(self.outputs, arrays, strict=True)}
 
     def close(self) -> None:
         del self._session

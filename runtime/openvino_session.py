@@ -72,23 +72,30 @@ class OpenVINOSession:
         self.runtime = f"openvino {ov.__version__.partition('-')[0]}"
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        results = self._infer(feeds)[: len(self.outputs)]
-        return {spec.name: result for spec, result in zip(self.outputs, results, strict=True)}
+        return self.outward(self.raw(self.inward(feeds)))
+
+    def inward(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        arrays = check_feeds(self.inputs, feeds)
+        return [array.astype(spec.dtype, copy=False) for spec, array in zip(self.inputs, arrays, strict=True)]
+
+    def raw(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return self._infer(arrays)[: len(self.outputs)]
+
+    def outward(self, arrays: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        return {spec.name: outward(array) for spec, array in zip(self.outputs, arrays, strict=True)}
 
     def watched(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """{operation: its result} of those that are watched. Raises FeedError."""
-        results = self._infer(feeds)
-        return {name: results[index] for name, index in self._watch.items()}
+        results = self._infer(self.inward(feeds))
+        return {name: outward(results[index]) for name, index in self._watch.items()}
 
-    def _infer(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        arrays = check_feeds(self.inputs, feeds)
-        arrays = [array.astype(spec.dtype, copy=False) for spec, array in zip(self.inputs, arrays, strict=True)]
+    def _infer(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         try:
             self._request.infer(arrays, share_inputs=True)
         except RuntimeError as e:
             raise ArtifactError(f"{self._path}: OpenVINO cannot run it ({_why(e)})") from e
         count = len(self._compiled.outputs)
-        return [outward(np.array(self._request.get_output_tensor(i).data)) for i in range(count)]
+        return [np.array(self._request.get_output_tensor(i).data) for i in range(count)]
 
     def close(self) -> None:
         del self._request, self._compiled

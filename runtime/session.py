@@ -80,6 +80,23 @@ class Session(Protocol):
         ...
 
 
+@runtime_checkable
+class Portable(Session, Protocol):
+    """A session of an artifact that other machines can run, too: `run` is inward, raw and outward in turn."""
+
+    def inward(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """What the artifact is given, in its own order, layout and types. Raises FeedError."""
+        ...
+
+    def raw(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """What the artifact gives, in its own order, layout and types."""
+        ...
+
+    def outward(self, arrays: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """{output name: array}, as `run` gives it."""
+        ...
+
+
 def open_session(path: str | Path, *, threads: int = 1, **options) -> Session:
     """The session of the artifact at `path`, chosen by how its name ends; `options` go to that format's class.
 

@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,14 +59,23 @@ class TFLiteSession:
         self.outputs = tuple(port.spec for port in self._outputs)
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return self.outward(self.raw(self.inward(feeds)))
+
+    def inward(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         arrays = check_feeds(self.inputs, feeds)
+        return [_inward(port, array) for port, array in zip(self._inputs, arrays, strict=True)]
+
+    def raw(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         try:
             for port, array in zip(self._inputs, arrays, strict=True):
-                self.interpreter.set_tensor(port.index, _inward(port, array))
+                self.interpreter.set_tensor(port.index, array)
             self.interpreter.invoke()
-            return {port.spec.name: _outward(port, self.interpreter.get_tensor(port.index)) for port in self._outputs}
+            return [self.interpreter.get_tensor(port.index) for port in self._outputs]
         except (ValueError, RuntimeError) as e:
             raise ArtifactError(f"{self._path}: LiteRT cannot run it ({_why(e)})") from e
+
+    def outward(self, arrays: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        return {port.spec.name: _outward(port, array) for port, array in zip(self._outputs, arrays, strict=True)}
 
     def close(self) -> None:
         del self.interpreter

@@ -13,7 +13,8 @@ MAY_IMPORT = {
     "runtime": set(),
     "exporters": set(),
     "quantize": {"exporters", "runtime"},
-    "cli": {"models", "runtime", "exporters", "quantize"},
+    "devices": {"runtime"},
+    "cli": {"models", "runtime", "exporters", "quantize", "devices"},
 }
 HEAVY = {"torch", "openvino", "ai_edge_litert", "coremltools", "onnxruntime", "tensorflow", "timm", "torchvision"}
 

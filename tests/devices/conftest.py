@@ -1,0 +1,86 @@
+"""This file makes what the tests of devices need: the command, and a few artifacts."""
+
+import json
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_ir
+import pytest
+from edgeport.cli.main import main
+from edgeport.exporters.openvino import convert
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "runtime")]
+import tiny_tflite  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict:
+        return json.loads(self.out)
+
+    @property
+    def error(self) -> str:
+        """The one sentence that the command failed with."""
+        errors = [line for line in self.err.splitlines() if line.startswith("edgeport: ")]
+        assert len(errors) == 1, self.err
+        assert self.err.endswith(errors[0] + "\n")
+        return errors[0]
+
+
+@pytest.fixture
+def edgeport(capsys, tmp_path, monkeypatch):
+    """edgeport(*arguments) -> Outcome; its temporary files are in `tmp_path / "t"`."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "t"))
+
+    def run(*arguments) -> Outcome:
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as e:  # argparse
+            code = int(e.code or 0)
+        return Outcome(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory) -> dict[str, Path]:
+    """{name: path}, of each format; int8.tflite has 8-bit ends, large.tflite 1 MB, other.tflite other weights."""
+    folder = tmp_path_factory.mktemp("artifacts")
+    rng = np.random.default_rng(0)
+    contents = {
+        "small.tflite": tiny_tflite.dense(np.eye(8) * 2, layers=3),
+        "other.tflite": tiny_tflite.dense(np.eye(8) * 1.9, layers=3),
+        "int8.tflite": tiny_tflite.int8_ends(),
+        "large.tflite": tiny_tflite.dense(rng.standard_normal((512, 512)), layers=1),
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    (folder / "linear_openvino_model").mkdir()
+    graph = onnx.parser.parse_model(LINEAR)
+    weights = {"weight": rng.standard_normal((4, 10)), "bias": rng.standard_normal(10)}
+    for name, array in weights.items():
+        graph.graph.initializer.append(onnx.numpy_helper.from_array(array.astype(np.float32), name))
+    onnx.save(graph, folder / "linear.onnx")
+    convert(onnx_ir.from_proto(graph), folder / "linear_openvino_model", compress_to_fp16=False, metadata={})
+    return {path.name: path for path in folder.iterdir()}
+
+
+LINEAR = """
+<ir_version: 10, opset_import: ["" : 20]>
+linear (float[1, 4] x) => (float[1, 10] logits)
+<float[4, 10] weight, float[10] bias>
+{ product = MatMul(x, weight)
+  logits = Add(product, bias) }
+"""
