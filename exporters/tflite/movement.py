@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -46,8 +46,12 @@ def _single_factors(mb: Builder, x: Value, dims: Sequence[int]) -> Value:
 
 
 def _groups(mb: Builder, x: Value) -> list[tuple[int, ...]]:
-    """One group per dimension of the tensor if those end where factors end, else all in one."""
-    return mb.groups(x) or [x.view.order]
+    """One group per dimension of the tensor if those end where factors end, else all in one.
+
+    Of more than four dimensions those of size 1 go: each cut could leave another.
+    """
+    groups = mb.groups(x) or [x.view.order]
+    return groups if len(groups) <= 4 else [g for g in groups if g]
 
 
 def _alone(groups: list[tuple[int, ...]], factor: int) -> list[tuple[int, ...]]:
@@ -76,7 +80,37 @@ def slice_(
     if isinstance(x, Constant):
         index = tuple(slice(*where.get(d, (None,))) for d in range(len(x.shape)))
         return Constant(x.array[index], x.quant)
-    where = {d: w for d, w in where.items() if w != (0, x.shape[d], 1)}
+    for axis, (start, end, step) in where.items():
+        if step > 1:
+            x = _every(mb, x, axis, range(start, end, step))
+    return _cut(mb, x, {d: (start, end) for d, (start, end, step) in where.items() if step == 1})
+
+
+def _every(mb: Builder, x: Value, axis: int, places: range) -> Value:
+    """Every so many elements of a dimension: the first of each group, as the delegate has no STRIDED_SLICE.
+
+    The last of them may stand in a group that the dimension does not fill.
+    """
+    whole = min(len(places), (x.shape[axis] - places.start) // places.step)
+    rest, end = len(places) - whole, places.start + whole * places.step
+    before, after = x.shape[:axis], x.shape[axis + 1 :]
+    parts: list[Operand] = []
+    if whole:
+        groups = reshape(mb, _cut(mb, x, {axis: (places.start, end)}), ints(*before, whole, places.step, *after))
+        assert isinstance(groups, Value)
+        parts.append(reshape(mb, _cut(mb, groups, {axis + 1: (0, 1)}), ints(*before, whole, *after)))
+    if rest:
+        parts.append(_cut(mb, x, {axis: (end, end + 1)}))
+    return concat(mb, *parts, axis=axis) if len(parts) > 1 else mb.value(parts[0])
+
+
+def ints(*values: int) -> Constant:
+    return Constant(np.array(values, np.int64))
+
+
+def _cut(mb: Builder, x: Value, where: Mapping[int, tuple[int, int]]) -> Value:
+    """Dimensions from a start to an end."""
+    where = {d: w for d, w in where.items() if w != (0, x.shape[d])}
     if not where:
         return x
     x = _single_factors(mb, x, list(where))
@@ -85,18 +119,13 @@ def slice_(
     for f in factor.values():
         groups = _alone(groups, f)
     tensor = mb.laid_out(x, groups)
-    begin, size, step = [0] * len(groups), list(mb.shape(tensor)), [1] * len(groups)
-    view = x.view
-    for d, (start, end, by) in where.items():
+    begin, size, view = [0] * len(groups), list(mb.shape(tensor)), x.view
+    for d, (start, end) in where.items():
         g = groups.index((factor[d],))
-        begin[g], step[g] = start, by
-        size[g] = len(range(start, end, by))
-    end = [b + (s - 1) * t + 1 for b, s, t in zip(begin, size, step, strict=True)]
-    for d, (start, stop, by) in where.items():
-        view = with_size(view, d, len(range(start, stop, by)))
-    vectors = [mb.const(np.array(v, np.int32)) for v in ((begin, size) if set(step) == {1} else (begin, end, step))]
-    op = "SLICE" if len(vectors) == 2 else "STRIDED_SLICE"
-    return Value(mb.move(op, [tensor, *vectors], size), view)
+        begin[g], size[g] = start, end - start
+        view = with_size(view, d, end - start)
+    vectors = [mb.const(np.array(v, np.int32)) for v in (begin, size)]
+    return Value(mb.move("SLICE", [tensor, *vectors], size), view)
 
 
 def with_size(view: View, dim: int, size: int, position: int | None = None) -> View:
