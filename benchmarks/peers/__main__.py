@@ -6,7 +6,7 @@
     python -m benchmarks.peers --convert-only               while the machine is busy: no timings
     python -m benchmarks.peers --render                     the page again from what is known
 
-Environments, artifacts and results lie in benchmarks/.peers. One process runs at a time. Interrupted, it goes on with
+Environments, artifacts and results lie in benchmarks/.peers, or where EDGEPORT_PEERS says. One process runs at a time. Interrupted, it goes on with
 the next step.
 """
 

@@ -1,0 +1,50 @@
+"""This file names the networks that are trained: small ones of different kinds, made of the zoo's code.
+
+Importing it makes them known to `edgeport.models`; with names that end in `_test`, so that no list has them.
+"""
+
+from edgeport.models import convnext, levit, mobilenetv2, mobilenetv3, mobilevit, resnet, vit
+from edgeport.models.registry import HALF, PreprocessSpec, register
+
+from .photographs import NAMES, SIZE
+
+ENDING = "_trained_test"
+# name: (what it is, its class, its configuration, pixels of its input's side)
+NETWORKS = {
+    "resnet": (
+        "3x3 convolutions, ReLU",
+        *(resnet.ResNet, resnet.Cfg((2, 2, 2), resnet.Basic, width=16), SIZE),
+    ),
+    "mobilenetv2": ("depthwise, ReLU6", mobilenetv2.MobileNetV2, mobilenetv2.Cfg(width=0.35), SIZE),
+    "mobilenetv3": (
+        "depthwise, squeeze-and-excite, hard-swish",
+        *(mobilenetv3.MobileNetV3, mobilenetv3.Cfg(mobilenetv3.table(mobilenetv3.SMALL, 288), head=256, width=0.5)),
+        SIZE,
+    ),
+    "mobilevit": (
+        "depthwise, SiLU, attention over patches",
+        mobilevit.MobileViT,
+        mobilevit.Cfg((16, 24, 32, 48, 64), (48, 64, 80), last=160, depths=(1, 2, 1), expand=2),
+        SIZE,
+    ),
+    "vit": ("attention, GELU", vit.ViT, vit.Cfg(width=96, heads=3, depth=3, patch=8, image=SIZE), SIZE),
+    "convnext": (
+        "7x7 depthwise, layer norm, GELU",
+        *(convnext.ConvNeXt, convnext.Cfg((24, 48, 96, 160), (1, 1, 3, 1), linear=False), SIZE),
+    ),
+    "levit": (
+        "convolutions, attention with biases, hard-swish",
+        *(levit.LeViT, levit.Cfg(key=16, widths=(64, 96, 128), heads=(2, 3, 4), depths=(1, 2, 2), image=2 * SIZE)),
+        2 * SIZE,
+    ),
+}
+
+
+def registered(name: str) -> str:
+    """What `edgeport.models` calls a network."""
+    return f"{name}{ENDING}"
+
+
+for _name, (_, _build, _cfg, _side) in NETWORKS.items():
+    _spec = PreprocessSpec(input_size=(3, _side, _side), mean=HALF, std=HALF, crop_pct=1.0)
+    register(registered(_name), _build, _cfg, paper="", spec=_spec, num_classes=len(NAMES))
