@@ -83,7 +83,7 @@ def test_what_fails_or_hangs(monkeypatch, tmp_path, program, why):
     (tmp_path / "benchmarks" / "peers" / "step.py").write_text(program)
     monkeypatch.setattr(process, "ROOT", tmp_path)
     with pytest.raises(process.Failed) as failed:
-        process.answer(Path(sys.executable), "step", (), timeout_s=1 if "sleep" in program else 30)
+        process.answer(Path(sys.executable), "peers.step", (), timeout_s=1 if "sleep" in program else 30)
     assert str(failed.value) == why
 
 

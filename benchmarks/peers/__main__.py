@@ -6,8 +6,8 @@
     python -m benchmarks.peers --convert-only               while the machine is busy: no timings
     python -m benchmarks.peers --render                     the page again from what is known
 
-Environments, artifacts and results lie in benchmarks/.peers, or where EDGEPORT_PEERS says. One process runs at a time. Interrupted, it goes on with
-the next step.
+Environments, artifacts and results lie in benchmarks/.peers, or where EDGEPORT_PEERS says. One process runs at a time.
+Interrupted, it goes on with the next step.
 """
 
 import argparse
@@ -78,7 +78,7 @@ def prepared(model: str) -> Material:
         write_photographs(photographs)
     if not material.validation.exists():
         material.folder.mkdir(parents=True, exist_ok=True)
-        answer(python(OURS), "reference", (model, material.folder, photographs), timeout_s=600)
+        answer(python(OURS), "peers.reference", (model, material.folder, photographs), timeout_s=600)
     return material
 
 
@@ -104,10 +104,10 @@ def outcome(material: Material, peer: str, format_: str, precision: str, timeout
     try:
         interpreter, stage = python(peer), "convert"
         arguments = (peer, material.model, format_, precision, material.folder, folder)
-        facts |= answer(interpreter, "conversion", arguments, timeout_s=timeout_s)
+        facts |= answer(interpreter, "peers.conversion", arguments, timeout_s=timeout_s)
         artifact = path_of(facts["artifact"])
         stage = "load"
-        facts |= answer(python(OURS), "check", (material.model, material.folder, artifact), timeout_s=timeout_s)
+        facts |= answer(python(OURS), "peers.check", (material.model, material.folder, artifact), timeout_s=timeout_s)
     except (NotInstalled, Failed) as e:
         facts |= {"stage": stage, "error": str(e)}
     return facts
@@ -132,7 +132,7 @@ def timed(material: Material, format_: str, runs: int, again: bool) -> Iterator[
         return
     pairs = [f"{label}={path}" for label, path in artifacts.items()]
     load = os.getloadavg()[0]
-    latencies = answer(python(OURS), "timing", (material.model, material.folder, runs, *pairs), timeout_s=900)
+    latencies = answer(python(OURS), "peers.timing", (material.model, material.folder, runs, *pairs), timeout_s=900)
     facts = {"model": material.model, "format": format_, "machine": machine(), "load_average": load}
     results.append({**facts, "latencies": latencies})
     yield f"{material.model} {format_}: timed {len(artifacts)} artifacts, load average {load:.1f}"

@@ -3,8 +3,9 @@
 Importing it makes them known to `edgeport.models`; with names that end in `_test`, so that no list has them.
 """
 
-from edgeport.models import convnext, levit, mobilenetv2, mobilenetv3, mobilevit, resnet, vit
+from edgeport.models import convnext, create_model, levit, mobilenetv2, mobilenetv3, mobilevit, resnet, vit
 from edgeport.models.registry import HALF, PreprocessSpec, register
+from torch import nn
 
 from .photographs import NAMES, SIZE
 
@@ -43,6 +44,11 @@ NETWORKS = {
 def registered(name: str) -> str:
     """What `edgeport.models` calls a network."""
     return f"{name}{ENDING}"
+
+
+def made(name: str) -> nn.Module:
+    """The network with PyTorch's random weights, in eval mode."""
+    return create_model(registered(name))
 
 
 for _name, (_, _build, _cfg, _side) in NETWORKS.items():

@@ -1,9 +1,9 @@
 """This file cuts the task out of real photographs: of which of nineteen pictures is a small crop?
 
-The photographs are those that scikit-learn and scikit-image bring along. Each is divided into square tiles; a tile gives
-crops to one split alone, so nothing that is measured was seen in training, not even in part. Crops differ in place,
-size, orientation, brightness and white balance, so that neither scale nor colour gives the picture away. Of four crops
-the one with most contrast is taken: a piece of blue sky is nobody's.
+The photographs are those that scikit-learn and scikit-image bring along. Each is divided into square tiles; a tile
+gives crops to one split alone, so nothing that is measured was seen in training, not even in part. Crops differ in
+place, size, orientation, brightness and white balance, so that neither scale nor colour gives the picture away. Of four
+crops the one with most contrast is taken: a piece of blue sky is nobody's.
 """
 
 from collections.abc import Iterator

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from edgeport.models import create_model, get_variant
+from edgeport.models import get_variant
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from . import photographs
-from .networks import registered
+from .networks import made, registered
 
 EPOCHS, BATCH = 10, 64
 RATE, DECAY = 3e-3, 0.05
@@ -30,7 +30,7 @@ def trained(name: str, epochs: int = EPOCHS) -> nn.Module:
     torch.set_num_threads(1)
     pixels, labels = crops("train")
     side = get_variant(registered(name)).input_size[1]
-    model = create_model(registered(name)).train()
+    model = made(name).train()
     drawn(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=DECAY)
     total = epochs * -(-len(labels) // BATCH)
