@@ -7,13 +7,13 @@ from importlib.metadata import version
 from edgeport.runtime.compare import TOLERANCE
 
 from ..matrix_page import table
-from . import results
+from . import int8_page, results
 from .environments import ROOT, pins
+from .int8_page import TITLES
 from .peers import FORMATS, FP32, INT8, OURS, PEERS, Peer
 from .results import Facts, Results
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-TITLES = {"tflite": "TFLite", "openvino": "OpenVINO", "onnx": "ONNX"}
 SLOWER = 1.05  # our time over a peer's: from here on it is said
 
 INTRODUCTION = """\
@@ -55,6 +55,7 @@ def page(known: Results) -> str:
         "Means are geometric, over the models where both are there.",
         "\n".join(table(SUMMARY, (row for kind in kinds for row in summary(*kind, known)))),
         *latency(known),
+        *int8_page.sections(known),
         *(part for kind in kinds for part in details(*kind, known)),
         *failures(known),
     ]

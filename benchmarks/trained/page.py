@@ -21,12 +21,12 @@ def introduction() -> str:
 # What int8 costs trained networks
 
 Written by `python -m benchmarks.trained`; do not edit. {len(NETWORKS)} small networks of different kinds, made of the
-zoo's code, learn to tell of which of {len(photographs.NAMES)} photographs a small crop is ({train} crops, two minutes of
-one core for each). The photographs are divided into tiles, and a tile serves one purpose alone: training (and
-calibration: {calibration} crops), the accuracy budget ({validation} crops, half of them to search on, half to judge), or the test
-({test} crops). int8 is static, weights and activations, with default effort and default settings; a Core ML package is
-interpreted here. Peers quantise the same float model with the same crops, in environments of their own; what each is
-asked for stands in [benchmarks.md](benchmarks.md).
+zoo's code, learn to tell of which of {len(photographs.NAMES)} photographs a small crop is ({train} crops, two minutes
+of one core for each). The photographs are divided into tiles, and a tile serves one purpose alone: training (and
+calibration: {calibration} crops), the accuracy budget ({validation} crops, half of them to search on, half to
+judge), or the test ({test} crops). int8 is static, weights and activations, with default effort and default settings;
+a Core ML package is interpreted here. Peers quantise the same float model with the same crops, in environments of
+their own; what each is asked for stands in [benchmarks.md](benchmarks.md).
 
 A cell is how many points of top-1 int8 loses against PyTorch on the test crops, with its standard error: both see the
 same crops, so it comes from those alone where one of the two is right and the other wrong. Below 0 int8 is better by

@@ -7,6 +7,7 @@ crops the one with most contrast is taken: a piece of blue sky is nobody's.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,7 @@ def crop(picture: Image.Image, tile: tuple[int, int], rng: np.random.Generator) 
     return np.asarray(picture.resize((SIZE, SIZE), Image.Resampling.BICUBIC, box))
 
 
+@cache
 def photograph(name: str) -> Image.Image:
     """RGB; large ones at half their size."""
     if name in ("china", "flower"):

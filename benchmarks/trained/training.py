@@ -73,11 +73,15 @@ def inputs(pixels: Tensor, side: int) -> Tensor:
     return x if x.shape[2] == side else F.interpolate(x, (side, side), mode="bicubic")
 
 
-if __name__ == "__main__":
-    network, checkpoint, *epochs = sys.argv[1:]
-    began = time.process_time()
-    module = trained(network, *map(int, epochs))
-    whole = Path(f"{checkpoint}.tmp")
-    torch.save(module.state_dict(), whole)
+def save(model: nn.Module, checkpoint: Path) -> None:
+    """The weights, all at once."""
+    whole = checkpoint.with_suffix(".tmp")
+    torch.save(model.state_dict(), whole)
     os.replace(whole, checkpoint)
+
+
+if __name__ == "__main__":
+    network, where, *epochs = sys.argv[1:]
+    began = time.process_time()
+    save(trained(network, *map(int, epochs)), Path(where))
     print(json.dumps({"cpu_seconds": time.process_time() - began}), flush=True)
