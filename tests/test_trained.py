@@ -105,7 +105,7 @@ def test_it_goes_on_where_it_stopped(monkeypatch):
     assert len(done) == len(set(done)) + 1 == 9, "of ours, litert_torch and onnxruntime"
     assert command.main([*asked, "--peers", "ours", "--no-budget", "--again"]) == 0
     assert len(done) == 13
-    assert len(results.read().budgets) == 4
+    assert len(results.read().budgets) == 2
 
 
 def test_what_cannot_be_made(monkeypatch, tmp_path):

@@ -17,7 +17,7 @@ from .networks import registered
 from .photographs import SPLITS
 
 MAX_DROP = 0.0
-STEPS = 12
+STEPS = 8
 
 
 def spent(network: str, weights: Path, target: str, folder: Path) -> dict:

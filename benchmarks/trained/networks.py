@@ -16,7 +16,7 @@ NETWORKS = {
         "3x3 convolutions, ReLU",
         *(resnet.ResNet, resnet.Cfg((2, 2, 2), resnet.Basic, width=16), SIZE),
     ),
-    "mobilenetv2": ("depthwise, ReLU6", mobilenetv2.MobileNetV2, mobilenetv2.Cfg(width=0.35), SIZE),
+    "mobilenetv2": ("depthwise, ReLU6", mobilenetv2.MobileNetV2, mobilenetv2.Cfg(width=0.25), SIZE),
     "mobilenetv3": (
         "depthwise, squeeze-and-excite, hard-swish",
         *(mobilenetv3.MobileNetV3, mobilenetv3.Cfg(mobilenetv3.table(mobilenetv3.SMALL, 288), head=256, width=0.5)),
@@ -25,7 +25,7 @@ NETWORKS = {
     "mobilevit": (
         "depthwise, SiLU, attention over patches",
         mobilevit.MobileViT,
-        mobilevit.Cfg((16, 24, 32, 48, 64), (48, 64, 80), last=160, depths=(1, 2, 1), expand=2),
+        mobilevit.Cfg((8, 16, 24, 32, 48), (48, 64, 80), last=160, depths=(1, 2, 1), stem=8, expand=2),
         SIZE,
     ),
     "vit": ("attention, GELU", vit.ViT, vit.Cfg(width=96, heads=3, depth=3, patch=8, image=SIZE), SIZE),
