@@ -15,7 +15,7 @@ import onnx_ir as ir
 from ..exporters.graph import array, constant, consumers, emit, name_of, remove_dead, shape, sole_consumer
 from ..exporters.passes.weighted import Weighted, rescale, weighted
 from .statistics import Statistics
-from .units import VIEWS
+from .units import VIEWS, source
 
 _LINEAR = VIEWS | {"ReduceMean", "Slice", "MaxPool"}  # f(6 x) = 6 f(x), one activation read
 
@@ -51,7 +51,7 @@ def rewrite(model: ir.Model, stats: Statistics) -> tuple[ir.Model, Statistics]:
         product = emit(node, "Mul", [x, gate], shape(x))
         y.replace_all_uses_with(product)
         product.name = name_of(y)
-        values[name_of(gate)] = stats[name_of(x)].mapped(lambda v: np.clip(v + 3, 0, 6))
+        values[name_of(gate)] = stats[name_of(source(x))].mapped(lambda v: np.clip(v + 3, 0, 6))
         for value in (product, *reach.scaled):
             name = name_of(value)
             value.name = f"{name}_times_6"
