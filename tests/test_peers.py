@@ -41,7 +41,14 @@ KNOWN = [
     cell("litert_torch", **{**MADE, "cpu_seconds": 8.0}),
     cell("onnxsim", **{**MADE, "max_abs_over_std": 0.5}),
     cell("onnx2tf", stage="convert", error="not done after 300 s"),
-    {"model": "mobilenetv2_100", "format": "tflite", "precision": "fp32", "machine": "a machine", "load_average": 0.1, "latencies": TIMES},
+    {
+        "model": "mobilenetv2_100",
+        "format": "tflite",
+        "precision": "fp32",
+        "machine": "a machine",
+        "load_average": 0.1,
+        "latencies": TIMES,
+    },
 ]
 
 

@@ -143,7 +143,7 @@ def test_page():
     text = page.page(results.read())
     assert "The mean of 2 is 0.05 points" in text
     assert "the worst is 0.20, " in text
-    kind = networks.NETWORKS["vit"][0]
+    kind = networks.NETWORKS["vit"].kind
     assert f"| vit | {kind} | 90.00 | 0.20 ± 0.10 | **2.00 ± 0.10** |" in text
     assert "| worst |  |  | 0.20 | 2.00 |" in text
     assert "`edgeport export --int8 --max-drop 0`: 1 of 1 are met" in text

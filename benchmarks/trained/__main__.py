@@ -61,7 +61,11 @@ def steps(args: argparse.Namespace) -> Iterator[str]:
         photographs.write(pictures)
     for network in args.networks or NETWORKS:
         material = Material(registered(network), FOLDER / "trained" / network)
-        yield from prepared(network, material)
+        try:
+            yield from prepared(network, material)
+        except Failed as e:
+            yield f"{network}: {e}"
+            continue
         known = results.read()
         for peer, formats in PEERS.items():
             for format_ in formats if peer in args.peers else ():

@@ -80,11 +80,11 @@ def ours(known: Results) -> Iterable[str]:
 def lines(header: Sequence[str], columns: Sequence[tuple[str, str]], known: Results) -> str:
     """A row for each network, and the mean and worst of each column of (format, peer)."""
     rows = []
-    for network, (kind, *_) in NETWORKS.items():
+    for network, of in NETWORKS.items():
         cells = [known.drops.get((network, *column)) for column in columns]
         exact = next((facts["float_top1"] for facts in cells if facts and "drop" in facts), None)
         if any(cells):
-            rows.append([network, kind, "" if exact is None else f"{100 * exact:.2f}", *map(judged, cells)])
+            rows.append([network, of.kind, "" if exact is None else f"{100 * exact:.2f}", *map(judged, cells)])
     for word, figure in (("mean", lambda drops: sum(drops) / len(drops)), ("worst", max)):
         of = [[f["drop"] for key, f in known.drops.items() if key[1:] == column and "drop" in f] for column in columns]
         rows.append([word, "", "", *(signed(figure(drops)) if drops else "" for drops in of)])

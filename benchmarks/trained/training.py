@@ -11,12 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from edgeport.models import get_variant
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from . import photographs
-from .networks import made, registered
+from .networks import NETWORKS, made
 
 EPOCHS, BATCH = 10, 64
 RATE, DECAY = 3e-3, 0.05
@@ -29,7 +28,7 @@ def trained(name: str, epochs: int = EPOCHS) -> nn.Module:
     torch.manual_seed(SEED)
     torch.set_num_threads(1)
     pixels, labels = crops("train")
-    side = get_variant(registered(name)).input_size[1]
+    side = NETWORKS[name].side
     model = made(name).train()
     drawn(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=DECAY)
