@@ -102,6 +102,10 @@ def beside_peers(known: Results) -> Iterable[str]:
     ]
     if columns:
         yield "## Beside the peers"
+        yield (
+            "By default NNCF and ai-edge-quantizer (litert_torch) average the extremes of the calibration images, "
+            "and cut off what crops of more contrast need. ONNX Runtime takes the extremes of all, and corrects no biases."
+        )
         header = ["network", "kind", "float top-1", *(f"{TITLES[format_]}: {peer}" for format_, peer in columns)]
         yield lines(header, columns, known)
 
