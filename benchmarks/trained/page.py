@@ -104,7 +104,7 @@ def beside_peers(known: Results) -> Iterable[str]:
         yield "## Beside the peers"
         yield (
             "By default NNCF and ai-edge-quantizer (litert_torch) average the extremes of the calibration images, "
-            "and cut off what crops of more contrast need. ONNX Runtime takes the extremes of all, and corrects no biases."
+            "and cut off what crops of more contrast need. ONNX Runtime takes the extremes of all and corrects no bias."
         )
         header = ["network", "kind", "float top-1", *(f"{TITLES[format_]}: {peer}" for format_, peer in columns)]
         yield lines(header, columns, known)
