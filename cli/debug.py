@@ -45,7 +45,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from ..exporters.atomic import Staging
     from ..quantize.diagnosis import ranked
     from . import targets
-    from .layer_chart import svg, to_png
+    from .layer_chart import to_png
     from .layer_page import page
 
     path = targets.artifact(args.artifact)
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     value |= {"worst_first": order, "layers": [dataclasses.asdict(layer) for layer in layers]}
     with Staging(folder) as staging:
         title = f"{path.name}: {value['model']}, {value['samples']} inputs ({value['data']})"
-        contents = (to_json(value), to_png(layers, title), page(layers, value, svg(layers, title)))
+        contents = (to_json(value), to_png(layers, title), page(layers, value))
         for name, content in zip(FILES, contents, strict=True):
             staging.write(name, content)
         staging.publish(FILES)
