@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx_ir as ir
 
-from ..exporters.graph import array, constant, consumers, emit, name_of, remove_dead, shape, sole_consumer
+from ..exporters.graph import array, constant, consumers, emit, given, name_of, remove_dead, shape, sole_consumer
 from ..exporters.passes.weighted import Weighted, rescale, weighted
 from .statistics import Statistics
 from .units import VIEWS, source
@@ -39,7 +39,7 @@ def rewrite(model: ir.Model, stats: Statistics) -> tuple[ir.Model, Statistics]:
     for node in graph:
         if node.op_type != "HardSwish":
             continue
-        x, y = node.inputs[0], node.outputs[0]
+        x, y = given(node.inputs[0]), node.outputs[0]
         reach = _reach(y)
         if reach is None:
             continue

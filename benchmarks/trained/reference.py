@@ -19,12 +19,12 @@ from edgeport.models import get_variant, load_weights
 from edgeport.models.preprocess import preprocess
 from PIL import Image
 
-from benchmarks.peers.material import INPUT, OUTPUT, Material
+from benchmarks.peers.material import Material
 
 from . import photographs
 from .networks import made, registered
 
-LABELS = "labels"  # int64 (n,), beside INPUT and OUTPUT
+LABELS = "labels"  # int64 (n,), beside material.INPUT and OUTPUT
 
 
 def write(network: str, folder: Path) -> None:
@@ -34,14 +34,14 @@ def write(network: str, folder: Path) -> None:
     subject = load_subject(material.model, Console(quiet=True), weights=str(material.weights))
     material.onnx.write_bytes(convert(to_graph(subject, Console(quiet=True), {}), compress_to_fp16=False, metadata={}))
     images, _ = inputs(network, "calibration")
-    np.savez(material.calibration, **{INPUT: images})
+    np.savez(material.calibration, image=images)
     images, labels = inputs(network, "test")
     module = made(network)
     load_weights(module, material.weights)
     with torch.inference_mode():
         answers = torch.cat([module(part) for part in torch.from_numpy(images).split(100)]).numpy()
     whole = material.validation.with_suffix(".tmp.npz")
-    np.savez(whole, **{INPUT: images, OUTPUT: answers, LABELS: labels})
+    np.savez(whole, image=images, logits=answers, labels=labels)
     os.replace(whole, material.validation)
 
 
