@@ -115,7 +115,8 @@ def spent(network: str, material: Material, format_: str, pictures: Path) -> res
     try:
         arguments = (network, material.weights, format_, pictures)
         made = answer(python(OURS), "trained.budget", arguments, timeout_s=TIMEOUT_S)
-        return {**made, "test": scored(network, material, made.pop("artifact"))}
+        artifact = made.pop("artifact")
+        return {**made, "test": scored(network, material, artifact)}
     except Failed as e:
         return {"error": str(e)}
 
