@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx_ir as ir
 
-from ..exporters.graph import array, constant, consumers, emit, name_of, remove_dead, shape, sole_consumer
+from ..exporters.graph import array, constant, consumers, emit, given, name_of, remove_dead, shape, sole_consumer
 from ..exporters.passes.weighted import Weighted, rescale, weighted
 from .statistics import Statistics
-from .units import VIEWS
+from .units import VIEWS, source
 
 _LINEAR = VIEWS | {"ReduceMean", "Slice", "MaxPool"}  # f(6 x) = 6 f(x), one activation read
 
@@ -39,7 +39,7 @@ def rewrite(model: ir.Model, stats: Statistics) -> tuple[ir.Model, Statistics]:
     for node in graph:
         if node.op_type != "HardSwish":
             continue
-        x, y = node.inputs[0], node.outputs[0]
+        x, y = given(node.inputs[0]), node.outputs[0]
         reach = _reach(y)
         if reach is None:
             continue
@@ -51,7 +51,7 @@ def rewrite(model: ir.Model, stats: Statistics) -> tuple[ir.Model, Statistics]:
         product = emit(node, "Mul", [x, gate], shape(x))
         y.replace_all_uses_with(product)
         product.name = name_of(y)
-        values[name_of(gate)] = stats[name_of(x)].mapped(lambda v: np.clip(v + 3, 0, 6))
+        values[name_of(gate)] = stats[name_of(source(x))].mapped(lambda v: np.clip(v + 3, 0, 6))
         for value in (product, *reach.scaled):
             name = name_of(value)
             value.name = f"{name}_times_6"

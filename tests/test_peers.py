@@ -41,7 +41,14 @@ KNOWN = [
     cell("litert_torch", **{**MADE, "cpu_seconds": 8.0}),
     cell("onnxsim", **{**MADE, "max_abs_over_std": 0.5}),
     cell("onnx2tf", stage="convert", error="not done after 300 s"),
-    {"model": "mobilenetv2_100", "format": "tflite", "machine": "a machine", "load_average": 0.1, "latencies": TIMES},
+    {
+        "model": "mobilenetv2_100",
+        "format": "tflite",
+        "precision": "fp32",
+        "machine": "a machine",
+        "load_average": 0.1,
+        "latencies": TIMES,
+    },
 ]
 
 
@@ -83,7 +90,7 @@ def test_what_fails_or_hangs(monkeypatch, tmp_path, program, why):
     (tmp_path / "benchmarks" / "peers" / "step.py").write_text(program)
     monkeypatch.setattr(process, "ROOT", tmp_path)
     with pytest.raises(process.Failed) as failed:
-        process.answer(Path(sys.executable), "step", (), timeout_s=1 if "sleep" in program else 30)
+        process.answer(Path(sys.executable), "peers.step", (), timeout_s=1 if "sleep" in program else 30)
     assert str(failed.value) == why
 
 

@@ -6,14 +6,15 @@
     python -m benchmarks.peers --convert-only               while the machine is busy: no timings
     python -m benchmarks.peers --render                     the page again from what is known
 
-Environments, artifacts and results lie in benchmarks/.peers. One process runs at a time. Interrupted, it goes on with
-the next step.
+Environments and artifacts lie in benchmarks/.peers, or where EDGEPORT_PEERS says, results in docs/benchmarks.jsonl. One
+process runs at a time. Interrupted, it goes on with the next step.
 """
 
 import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 
 from benchmarks.matrix import write_photographs
@@ -67,8 +68,8 @@ def steps(args: argparse.Namespace) -> Iterator[str]:
         for peer in (PEERS[name] for name in args.peers):
             yield from converted(material, peer, args)
         if not args.convert_only:
-            for format_ in args.formats:
-                yield from timed(material, format_, args.runs, args.again)
+            for format_, precision in product(args.formats, args.precisions):
+                yield from timed(material, format_, precision, args.runs, args.again)
 
 
 def prepared(model: str) -> Material:
@@ -78,7 +79,7 @@ def prepared(model: str) -> Material:
         write_photographs(photographs)
     if not material.validation.exists():
         material.folder.mkdir(parents=True, exist_ok=True)
-        answer(python(OURS), "reference", (model, material.folder, photographs), timeout_s=600)
+        answer(python(OURS), "peers.reference", (model, material.folder, photographs), timeout_s=600)
     return material
 
 
@@ -104,10 +105,10 @@ def outcome(material: Material, peer: str, format_: str, precision: str, timeout
     try:
         interpreter, stage = python(peer), "convert"
         arguments = (peer, material.model, format_, precision, material.folder, folder)
-        facts |= answer(interpreter, "conversion", arguments, timeout_s=timeout_s)
+        facts |= answer(interpreter, "peers.conversion", arguments, timeout_s=timeout_s)
         artifact = path_of(facts["artifact"])
-        stage = "load"
-        facts |= answer(python(OURS), "check", (material.model, material.folder, artifact), timeout_s=timeout_s)
+        facts["artifact"], stage = str(artifact.relative_to(FOLDER)), "load"
+        facts |= answer(python(OURS), "peers.check", (material.model, material.folder, artifact), timeout_s=timeout_s)
     except (NotInstalled, Failed) as e:
         facts |= {"stage": stage, "error": str(e)}
     return facts
@@ -119,23 +120,26 @@ def path_of(artifact: str) -> Path:
     return next(path.glob("*.xml")) if path.is_dir() else path
 
 
-def timed(material: Material, format_: str, runs: int, again: bool) -> Iterator[str]:
-    """Times all artifacts of a model in one format, unless these are timed."""
+def timed(material: Material, format_: str, precision: str, runs: int, again: bool) -> Iterator[str]:
+    """Times all artifacts of a model in one format and precision, int8 beside our float, unless these are timed."""
     known = results.read()
     artifacts = {
-        f"{precision} {peer}": path_of(facts["artifact"])
-        for (model, other, precision, peer), facts in known.cells.items()
-        if (model, other) == (material.model, format_) and "error" not in facts
+        f"{of} {peer}": FOLDER / facts["artifact"]
+        for (model, other, of, peer), facts in known.cells.items()
+        if (model, other) == (material.model, format_)
+        and (of == precision or (of, peer) == (FP32, OURS))
+        and "error" not in facts
+        and (FOLDER / facts.get("artifact", "none")).exists()
     }
-    before = known.timings.get((material.model, format_), {"latencies": {}})
-    if len(artifacts) < 2 or (not again and artifacts.keys() == before["latencies"].keys()):
+    before = known.timings.get((material.model, format_, precision), {"latencies": {}})
+    if len(artifacts) < 2 or (not again and artifacts.keys() <= before["latencies"].keys()):
         return
     pairs = [f"{label}={path}" for label, path in artifacts.items()]
     load = os.getloadavg()[0]
-    latencies = answer(python(OURS), "timing", (material.model, material.folder, runs, *pairs), timeout_s=900)
-    facts = {"model": material.model, "format": format_, "machine": machine(), "load_average": load}
-    results.append({**facts, "latencies": latencies})
-    yield f"{material.model} {format_}: timed {len(artifacts)} artifacts, load average {load:.1f}"
+    latencies = answer(python(OURS), "peers.timing", (material.model, material.folder, runs, *pairs), timeout_s=900)
+    facts = {"model": material.model, "format": format_, "precision": precision, "machine": machine()}
+    results.append({**facts, "load_average": load, "latencies": latencies})
+    yield f"{material.model} {format_} {precision}: timed {len(artifacts)} artifacts, load average {load:.1f}"
 
 
 def machine() -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 from .peers import OURS
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "benchmarks" / ".peers"  # nothing in it is ever committed
+FOLDER = Path(os.environ.get("EDGEPORT_PEERS", ROOT / "benchmarks" / ".peers"))  # nothing in it is ever committed
 REQUIREMENTS = Path(__file__).parent / "requirements"
-MADE_FROM = "made_from.txt"  # in an environment: the list that it was made from
+MADE_FROM = "made_from.txt"  # in an environment: the list that it was made from, and for which copy of edgeport
 
 
 class NotInstalled(Exception):
@@ -28,18 +28,20 @@ def python(peer: str) -> Path:
         return Path(sys.executable)
     folder, wanted = FOLDER / peer, REQUIREMENTS / f"{peer}.txt"
     interpreter = folder / "bin" / "python"
-    made_from = folder / MADE_FROM
-    if made_from.exists() and made_from.read_bytes() == wanted.read_bytes():
+    made_from, packages = folder / MADE_FROM, wanted.read_text(encoding="utf-8")
+    before = made_from.read_text(encoding="utf-8") if made_from.exists() else ""
+    if before == f"{packages}{ROOT}\n":
         return interpreter
-    shutil.rmtree(folder, ignore_errors=True)
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    if not before.startswith(packages):
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     install = [interpreter, "-m", "pip", "install", "--quiet", "--no-deps", "--requirement", wanted]
     own = {**os.environ, "PIP_REQUIRE_VIRTUALENV": "1"}  # never into the interpreter that the environment is made from
     done = subprocess.run(install, cwd=ROOT, env=own, capture_output=True, text=True)
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         raise NotInstalled((errors or done.stderr.splitlines() or ["pip fails without a word"])[0])
-    made_from.write_bytes(wanted.read_bytes())
+    made_from.write_text(f"{packages}{ROOT}\n", encoding="utf-8")
     return interpreter
 
 

@@ -9,6 +9,8 @@ from edgeport.cli.preparation import prepare
 from edgeport.cli.subject import Subject, load_subject
 from edgeport.exporters.atomic import Staging
 
+from benchmarks.trained import networks  # noqa: F401  # makes its models known
+
 from .material import Material, Request
 
 CONSOLE = Console(quiet=True)

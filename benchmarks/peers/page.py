@@ -7,13 +7,13 @@ from importlib.metadata import version
 from edgeport.runtime.compare import TOLERANCE
 
 from ..matrix_page import table
-from . import results
+from . import int8_page, results
 from .environments import ROOT, pins
+from .int8_page import TITLES
 from .peers import FORMATS, FP32, INT8, OURS, PEERS, Peer
 from .results import Facts, Results
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-TITLES = {"tflite": "TFLite", "openvino": "OpenVINO", "onnx": "ONNX"}
 SLOWER = 1.05  # our time over a peer's: from here on it is said
 
 INTRODUCTION = """\
@@ -55,6 +55,7 @@ def page(known: Results) -> str:
         "Means are geometric, over the models where both are there.",
         "\n".join(table(SUMMARY, (row for kind in kinds for row in summary(*kind, known)))),
         *latency(known),
+        *int8_page.sections(known),
         *(part for kind in kinds for part in details(*kind, known)),
         *failures(known),
     ]
@@ -109,7 +110,7 @@ def quotient(facts: Facts, ours: Facts, field: str) -> float | None:
 
 def ratio(model: str, format_: str, precision: str, peer: str, known: Results) -> float | None:
     """The median time of a peer's artifact over ours."""
-    latencies = known.timings.get((model, format_), {}).get("latencies", {})
+    latencies = known.timings.get((model, format_, precision), {}).get("latencies", {})
     return quotient(latencies.get(f"{precision} {peer}", {}), latencies.get(f"{precision} {OURS}", {}), "cpu_ms")
 
 
@@ -125,14 +126,14 @@ def agrees(facts: Facts) -> bool:
     if snr_db is None or facts["problem"]:
         return False
     exact = limits.max_abs_over_std is None or facts["max_abs_over_std"] <= limits.max_abs_over_std
-    return exact and snr_db >= (limits.snr_db or 0) and facts["cosine"] >= (limits.cosine or 0)
+    return exact and snr_db >= (limits.snr_db or 0) and facts.get("cosine", 1.0) >= (limits.cosine or 0)
 
 
 def latency(known: Results) -> Iterable[str]:
     """Our float TFLite artifact beside the fastest of those that agree with PyTorch."""
     rows, quotients = [], []
-    for (model, format_), facts in known.timings.items():
-        if format_ != "tflite":
+    for (model, format_, precision), facts in known.timings.items():
+        if (format_, precision) != ("tflite", FP32):
             continue
         times = {
             peer: facts["latencies"][f"{FP32} {peer}"]["cpu_ms"]
@@ -172,7 +173,7 @@ def detail(facts: Facts, known: Results) -> list[str]:
     cost = [spent(facts, "cpu_seconds", "all_cpu_seconds"), grown(facts)]
     if facts.get("error"):
         return [*names, f"**cannot {facts['stage']}**", *[""] * 6, *cost]
-    time = known.timings.get((model, format_), {}).get("latencies", {}).get(f"{precision} {peer}")
+    time = known.timings.get((model, format_, precision), {}).get("latencies", {}).get(f"{precision} {peer}")
     over = ratio(model, format_, precision, peer, known)
     partitions = f"{facts['partitions']} + {facts['undelegated']}" if "partitions" in facts else ""
     error = "no number" if facts["max_abs_over_std"] is None else f"{facts['max_abs_over_std']:.1g}"

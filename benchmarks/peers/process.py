@@ -19,13 +19,13 @@ class Failed(Exception):
 
 
 def answer(python: Path, module: str, arguments: Sequence[object], *, timeout_s: float) -> Any:
-    """What `python -m module arguments` says in its last line. Raises Failed.
+    """What `python -m benchmarks.MODULE arguments` says in its last line. Raises Failed.
 
     The process has a group of its own, which ends with it: converters start others.
     """
     environment = {**os.environ, **ONE_THREAD, **QUIET}
     process = subprocess.Popen(
-        [str(python), "-m", f"benchmarks.peers.{module}", *map(str, arguments)],
+        [str(python), "-m", f"benchmarks.{module}", *map(str, arguments)],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,

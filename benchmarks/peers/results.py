@@ -5,9 +5,9 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from .environments import FOLDER
+from .environments import ROOT
 
-RESULTS = FOLDER / "results.jsonl"
+RESULTS = ROOT / "docs" / "benchmarks.jsonl"
 
 Facts = dict[str, Any]
 Key = tuple[str, str, str, str]  # model, format, precision, peer
@@ -19,11 +19,12 @@ class Results:
 
     Attributes:
         cells: each conversion and its artifact.
-        timings: each (model, format): "machine", its "load_average" before, "latencies": {"precision peer": figures}.
+        timings: each (model, format, precision): "machine", its "load_average" before, "latencies":
+            {"precision peer": figures}; beside those of int8 also our float one's.
     """
 
     cells: dict[Key, Facts]
-    timings: dict[tuple[str, str], Facts]
+    timings: dict[tuple[str, str, str], Facts]
 
 
 def read() -> Results:
@@ -33,7 +34,7 @@ def read() -> Results:
         for line in RESULTS.read_text(encoding="utf-8").splitlines():
             facts = json.loads(line)
             if "latencies" in facts:
-                results.timings[facts["model"], facts["format"]] = facts
+                results.timings[facts["model"], facts["format"], facts["precision"]] = facts
             else:
                 results.cells[key(facts)] = facts
     return results
@@ -45,7 +46,6 @@ def key(facts: Facts) -> Key:
 
 def append(facts: Facts) -> None:
     """Adds a line, down to the disk."""
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
     with RESULTS.open("a", encoding="utf-8") as file:
         file.write(json.dumps(facts) + "\n")
         file.flush()

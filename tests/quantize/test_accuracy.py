@@ -6,16 +6,20 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from edgeport import quantize
+from edgeport.cli.targets import TARGETS, Recipe
 from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.from_torch import from_torch
 from edgeport.exporters.tflite import convert
 from edgeport.models import create_model
 from edgeport.quantize import TFLITE_XNNPACK, apply, collect, plan
+from edgeport.runtime.session import open_session
 from edgeport.runtime.tflite_session import TFLiteSession
 from torch.nn import functional as F
 
 TRAIN, CALIBRATE = 1200, 100  # of 1797; the other 597 are only looked at by the artifact
 SIZE = 32
+PLAIN = {"input_layout": "nhwc", "image_input": False, "coreml_target": "iOS17"}
 MAX_DROP = 0.005  # top-1, between the float and the int8 file
 
 
@@ -53,25 +57,44 @@ def trained(name):
 
 @cache
 def planned(name):
-    graph = trained(name)
-    return plan(graph, collect(graph, ({"image": x[None].numpy()} for x in digits()[0][:CALIBRATE])), TFLITE_XNNPACK)
+    return plan(trained(name), statistics(name), TFLITE_XNNPACK)
 
 
-def top1(graph, path):
-    """Share of the unseen digits that the .tflite file of `graph` names right."""
-    path.write_bytes(convert(graph))
-    session = TFLiteSession(path)
+@cache
+def statistics(name):
+    return collect(trained(name), calibration())
+
+
+def calibration():
+    return ({"image": x[None].numpy()} for x in digits()[0][:CALIBRATE])
+
+
+def int8(name, target):
+    """The Q/DQ graph for a target with default effort."""
+    scheme = getattr(quantize, TARGETS[target].scheme)
+    graph, measured = scheme.rewrite(trained(name), statistics(name))
+    made = plan(graph, measured, scheme, observer="mse")
+    return apply(quantize.correct_biases(graph, made, calibration()), made)
+
+
+def top1(graph, folder, target="tflite", precision="fp32"):
+    """Share of the unseen digits that the artifact of `graph` names right."""
+    made, path = TARGETS[target], folder / f"{precision}{TARGETS[target].ending}"
+    metadata = {"preprocess": None, "labels": None}
+    made.write(graph, path, Recipe(precision=precision, metadata=metadata, **PLAIN))
+    session = open_session(path)
     images, labels = digits()
-    answers = [session.run({"image": x[None].numpy()})["logits"].argmax() for x in images[TRAIN:]]
+    answers = [next(iter(session.run({"image": x[None].numpy()}).values())).argmax() for x in images[TRAIN:]]
     return float(np.mean(np.array(answers) == labels[TRAIN:].numpy()))
 
 
-@pytest.mark.parametrize("name", ["resnet_test", "mobilenetv3_test"])
-def test_int8_keeps_the_accuracy(name, tmp_path):
-    exact = top1(trained(name), tmp_path / "fp32.tflite")
-    int8 = top1(apply(trained(name), planned(name)), tmp_path / "int8.tflite")
+@pytest.mark.parametrize(
+    ("name", "target"), [*(("resnet_test", target) for target in TARGETS), ("mobilenetv3_test", "tflite")]
+)
+def test_int8_keeps_the_accuracy(name, target, tmp_path):
+    exact = top1(trained(name), tmp_path)
     assert exact > 0.93, "the network has learned to read"
-    assert exact - int8 <= MAX_DROP
+    assert exact - top1(int8(name, target), tmp_path, target, "int8") <= MAX_DROP
 
 
 def test_without_calibration_it_is_worse(tmp_path):
@@ -80,8 +103,8 @@ def test_without_calibration_it_is_worse(tmp_path):
     rng = np.random.default_rng(0)
     noise = ({"image": rng.normal(0, 0.05, (1, 3, SIZE, SIZE)).astype(np.float32)} for _ in range(CALIBRATE))
     uncalibrated = plan(graph, collect(graph, noise), TFLITE_XNNPACK)
-    good = top1(apply(graph, planned("resnet_test")), tmp_path / "good.tflite")
-    bad = top1(apply(graph, uncalibrated), tmp_path / "bad.tflite")
+    good = top1(apply(graph, planned("resnet_test")), tmp_path, precision="good")
+    bad = top1(apply(graph, uncalibrated), tmp_path, precision="bad")
     assert bad < good - 5 * MAX_DROP
 
 

@@ -13,6 +13,7 @@ HEAD = (
 # name: (nodes, how many HardSwishes are left)
 CASES = {
     "one_reader": ("h = HardSwish(x) y = Conv(h, w, b)", 0),
+    "of_a_view": ("t = Transpose<perm=[0,1,3,2]>(x) h = HardSwish(t) y = Conv(h, w, b)", 0),
     "squeeze_and_excite": (
         "h = HardSwish(x) m = ReduceMean(h, axes) e = Conv(m, w2, b2) s = Sigmoid(e) p = Mul(s, h) y = Conv(p, w, b)",
         0,

@@ -1,0 +1,58 @@
+"""A trained network's material: its ONNX file, calibration and test inputs, PyTorch's answers to these, true classes.
+
+python -m benchmarks.trained.reference NETWORK FOLDER
+
+FOLDER holds the weights; the file of test inputs is written last, and tells that the rest is there.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from edgeport.cli.console import Console
+from edgeport.cli.preparation import to_graph
+from edgeport.cli.subject import load_subject
+from edgeport.exporters.onnx_file import convert
+from edgeport.models import get_variant, load_weights
+from edgeport.models.preprocess import preprocess
+from PIL import Image
+
+from benchmarks.peers.material import Material
+
+from . import photographs
+from .networks import made, registered
+
+LABELS = "labels"  # int64 (n,), beside material.INPUT and OUTPUT
+
+
+def write(network: str, folder: Path) -> None:
+    """Makes what is said above of the weights in `folder`."""
+    torch.set_num_threads(1)
+    material = Material(registered(network), folder)
+    subject = load_subject(material.model, Console(quiet=True), weights=str(material.weights))
+    material.onnx.write_bytes(convert(to_graph(subject, Console(quiet=True), {}), compress_to_fp16=False, metadata={}))
+    images, _ = inputs(network, "calibration")
+    np.savez(material.calibration, image=images)
+    images, labels = inputs(network, "test")
+    module = made(network)
+    load_weights(module, material.weights)
+    with torch.inference_mode():
+        answers = torch.cat([module(part) for part in torch.from_numpy(images).split(100)]).numpy()
+    whole = material.validation.with_suffix(".tmp.npz")
+    np.savez(whole, image=images, logits=answers, labels=labels)
+    os.replace(whole, material.validation)
+
+
+def inputs(network: str, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """(float32 (n, 3, h, w), int64 (n,)): what the network gets for the crops of a split, and their classes."""
+    variant = get_variant(registered(network))
+    pairs = list(photographs.crops(split))
+    images = np.stack([preprocess(Image.fromarray(pixels), variant) for pixels, _ in pairs])
+    return images, np.array([label for _, label in pairs])
+
+
+if __name__ == "__main__":
+    name, where = sys.argv[1:]
+    write(name, Path(where))

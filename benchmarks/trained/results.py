@@ -1,0 +1,43 @@
+"""This file keeps what is measured as lines of JSON, so that an interrupted run goes on where it stopped."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parents[2] / "docs" / "accuracy.jsonl"
+DROP, BUDGET = ("network", "format", "peer"), ("network", "target")  # what names a line of each kind
+
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Results:
+    """What is known.
+
+    Attributes:
+        drops: {(network, format, peer): what score.facts says, or "error"}.
+        budgets: {(network, target): what budget.spent says, with "test", or "error"}.
+    """
+
+    drops: dict[tuple[str, ...], Facts]
+    budgets: dict[tuple[str, ...], Facts]
+
+
+def read() -> Results:
+    """All results; of two lines for the same thing the later one."""
+    known = Results({}, {})
+    for line in RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else ():
+        facts = json.loads(line)
+        kind, names = (known.drops, DROP) if "peer" in facts else (known.budgets, BUDGET)
+        kind[tuple(facts[name] for name in names)] = facts
+    return known
+
+
+def append(facts: Facts) -> None:
+    """Adds a line, down to the disk."""
+    with RESULTS.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(facts) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
