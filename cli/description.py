@@ -70,7 +70,8 @@ def manifest(
             for spec in session.inputs
         ),
         outputs=tuple(
-            Output(name=spec.name, shape=spec.shape, dtype=spec.dtype, labels=labels) for spec in session.outputs
+            Output(name=spec.name, shape=spec.shape, dtype=spec.dtype, labels=labels_of(spec.shape, labels))
+            for spec in session.outputs
         ),
         scheme=target.scheme.lower() if quantized else None,
         calibration=prepared.described_calibration if quantized else None,
@@ -84,6 +85,11 @@ def manifest(
         if agreement
         else NOT_VALIDATED,
     )
+
+
+def labels_of(shape: tuple[int | None, ...], labels: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The labels, for an output that has one number for each."""
+    return labels if labels and shape[-1:] == (len(labels),) else None
 
 
 def figures(agreement: Agreement | None) -> dict[str, float | None] | None:

@@ -13,6 +13,8 @@ from .exit_codes import UsageError
 if TYPE_CHECKING:
     import onnx_ir as ir
 
+    from ..exporters.pixels import Normalisation
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -21,15 +23,20 @@ class Recipe:
     Attributes:
         metadata: facts for the file, "preprocess" and "labels" among them.
         input_layout: of a .tflite's image input, "nhwc" or "nchw".
-        image_input: whether a Core ML model takes an image and normalises it itself.
+        pixels: the artifact takes pixels, uint8.
+        normalisation: what the graph has to do with them first, None where it takes pixels, or none go in.
+        softmax, top_k: what is put behind a classifier.
         coreml_target: the oldest system that a Core ML model runs on.
     """
 
     precision: str
     metadata: dict[str, Any]
     input_layout: str
-    image_input: bool
     coreml_target: str
+    pixels: bool = False
+    normalisation: "Normalisation | None" = None
+    softmax: bool = False
+    top_k: int = 0
 
     @property
     def halves(self) -> bool:
@@ -46,8 +53,9 @@ class Target:
         extra: the extra of `pip install edgeport[...]` that brings what it needs; "" for none.
         needs: {module: distribution} that have to be there.
         scheme: the name in quantize.schemes of its int8 scheme.
-        write: (canonical graph, path of the artifact, recipe) -> the artifact lies there.
+        lower: (graph as the artifact computes it, its path, recipe) -> the artifact lies there.
         layout: recipe -> how the artifact takes an image, for the manifest.
+        folds: the normalisation is cheaper in the first convolution than in front of it.
     """
 
     name: str
@@ -55,13 +63,26 @@ class Target:
     extra: str
     needs: dict[str, str]
     scheme: str
-    write: Callable[["ir.Model", Path, Recipe], None]
-    layout: Callable[[Recipe], str] = lambda recipe: "nchw"
+    lower: Callable[["ir.Model", Path, Recipe], None]
+    layout: Callable[[Recipe], str] = lambda recipe: "nhwc" if recipe.pixels else "nchw"
+    folds: bool = False
 
     @property
     def install(self) -> str:
         """What pip has to install for it."""
         return f"edgeport[{self.extra}]" if self.extra else "edgeport"
+
+    def write(self, graph: "ir.Model", path: Path, recipe: Recipe) -> None:
+        """The artifact of a canonical graph. Raises ExportError."""
+        from ..exporters.head import headed
+        from ..exporters.pixels import folded, normalised
+
+        if recipe.normalisation:
+            found = folded(graph, recipe.normalisation, whole=False) if self.folds else None
+            graph = found.model if found else normalised(graph, recipe.normalisation)
+        if recipe.softmax or recipe.top_k:
+            graph = headed(graph, softmax=recipe.softmax, top_k=recipe.top_k)
+        self.lower(graph, path, recipe)
 
     def missing(self) -> list[str]:
         """The distributions that are not installed."""
@@ -71,21 +92,25 @@ class Target:
 def _tflite(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     from ..exporters.tflite.convert import convert
 
-    layout, metadata = recipe.input_layout, recipe.metadata
-    path.write_bytes(convert(graph, input_layout=layout, half_weights=recipe.halves, metadata=metadata))
+    options = {"input_layout": recipe.input_layout, "pixels": recipe.pixels, "half_weights": recipe.halves}
+    path.write_bytes(convert(graph, **options, metadata=recipe.metadata))
 
 
 def _openvino(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     from ..exporters.openvino import convert
 
     path.mkdir()
-    convert(graph, path, compress_to_fp16=recipe.halves, metadata=recipe.metadata)
+    convert(graph, path, pixels=recipe.pixels, compress_to_fp16=recipe.halves, metadata=recipe.metadata)
 
 
 def _coreml(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
-    from ..exporters.coreml import ImageInput, convert
+    from ..exporters.coreml import convert
 
-    preprocess, labels = recipe.metadata["preprocess"] or {}, recipe.metadata["labels"]
+    labels = recipe.metadata["labels"]
+    if labels and (recipe.softmax or recipe.top_k):
+        raise UsageError(
+            "coreml: with --labels Core ML itself gives the probabilities; leave out --softmax and --top-k"
+        )
     twice = next((label for label in labels or () if labels.count(label) > 1), None)
     if twice is not None:
         raise UsageError(f"coreml: label {twice!r} stands for {labels.count(twice)} classes; Core ML needs other names")
@@ -94,7 +119,7 @@ def _coreml(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
         path,
         precision="fp32" if recipe.precision == "fp32" else "fp16",  # the Neural Engine has no float32
         minimum_target=recipe.coreml_target,
-        image_input=ImageInput(preprocess["mean"], preprocess["std"]) if recipe.image_input else None,
+        image_input=recipe.pixels,
         labels=labels,
         metadata=recipe.metadata,
     )
@@ -103,7 +128,7 @@ def _coreml(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
 def _onnx(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     from ..exporters.onnx_file import convert
 
-    path.write_bytes(convert(graph, compress_to_fp16=recipe.halves, metadata=recipe.metadata))
+    path.write_bytes(convert(graph, pixels=recipe.pixels, compress_to_fp16=recipe.halves, metadata=recipe.metadata))
 
 
 _LITERT = {"ai_edge_litert": "ai-edge-litert", "flatbuffers": "flatbuffers"}
@@ -111,11 +136,15 @@ _LITERT = {"ai_edge_litert": "ai-edge-litert", "flatbuffers": "flatbuffers"}
 TARGETS = {
     target.name: target
     for target in (
-        Target("tflite", ".tflite", "tflite", _LITERT, "TFLITE_XNNPACK", _tflite, lambda recipe: recipe.input_layout),
+        Target(
+            *("tflite", ".tflite", "tflite", _LITERT, "TFLITE_XNNPACK", _tflite),
+            lambda recipe: recipe.input_layout,
+            folds=True,
+        ),
         Target("openvino", "_openvino_model", "openvino", {"openvino": "openvino"}, "OPENVINO_CPU", _openvino),
         Target(
             *("coreml", ".mlpackage", "coreml", {"coremltools": "coremltools"}, "COREML_ANE", _coreml),
-            lambda recipe: "image" if recipe.image_input else "nchw",
+            lambda recipe: "image" if recipe.pixels else "nchw",
         ),
         Target("onnx", ".onnx", "", {"onnx": "onnx", "onnxruntime": "onnxruntime"}, "ONNXRUNTIME_CPU", _onnx),
     )

@@ -47,12 +47,15 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from . import targets
     from .description import figures, partitions
     from .pixels import PixelFed, takes_image
+    from .reference import Probable, wants_probabilities
 
     path = targets.artifact(args.artifact)
     candidate = open_session(path, threads=args.threads)
     beside = manifest_path(path)
     manifest = Manifest.read(beside) if beside.exists() else None
     reference, model, weights, takes = the_reference(args, manifest, console)
+    if wants_probabilities(candidate, reference):
+        reference = Probable(reference)
     seconds: dict[str, float] = {}
     inputs = inputs_of(args, manifest, takes, console)
     if takes.preprocess and takes_image(candidate):

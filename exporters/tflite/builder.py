@@ -27,7 +27,7 @@ _MAX_TRANSPOSE_RANK = 6  # TRANSPOSE: reference kernels and XNNPACK both stop th
 
 _NON_NEGATIVE = frozenset({"RELU", "RELU6", "LOGISTIC", "SOFTMAX"})
 
-_WIDENED = (np.int8, np.float16)  # what DEQUANTIZE reads
+_WIDENED = (np.int8, np.uint8, np.float16)  # what DEQUANTIZE reads
 
 Groups = Sequence[Sequence[int]]
 

@@ -11,7 +11,7 @@ import onnx_ir as ir
 from ..errors import ExportError
 from ..graph import given, name_of, shape, where
 from ..number_types import held
-from ..quantization import Constant, constant_operand, quant_of
+from ..quantization import Constant, Quant, constant_operand, quant_of
 from . import conv, elementwise, index, linear, logic, movement, pool, reduce, resize  # noqa: F401  (each fills the table)
 from .builder import Builder, Operand, Target, Value
 from .table import table
@@ -20,23 +20,26 @@ from .view import View
 from .writer import serialize
 
 _PAIR = ("QuantizeLinear", "DequantizeLinear")
+PIXELS, INT8_PIXELS = Quant((1.0,), 0), Quant((1.0,), -128)  # as uint8 and as int8: the bytes differ in one bit
 
 
 def convert(
     model: ir.Model,
     *,
     input_layout: str = "nhwc",
+    pixels: bool = False,
     half_weights: bool = False,
     metadata: Mapping[str, Any] | None = None,
 ) -> bytes:
     """A canonical model as a .tflite file.
 
     `input_layout`: "nhwc" (images lie in memory as cameras give them) or "nchw" (the model's own), for inputs of rank
-    4. `half_weights`: store float weights as float16 (inputs, outputs and arithmetic stay float32). `metadata`: facts
-    written into the file beside the inputs and outputs. Signature: "serving_default", with the graph's own names.
+    4. `pixels`: the input, which the graph takes as pixels from 0 to 255, is uint8. `half_weights`: store float weights
+    as float16 (inputs, outputs and arithmetic stay float32). `metadata`: facts written into the file beside the inputs
+    and outputs. Signature: "serving_default", with the graph's own names.
     Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape, ArtifactTooLarge).
     """
-    lowering = _lowered(model, input_layout, half_weights)
+    lowering = _lowered(model, input_layout, pixels, half_weights)
     outputs = {name_of(v): lowering.output(v) for v in model.graph.outputs}
     layouts = {name_of(v): input_layout if len(shape(v)) == 4 else None for v in model.graph.inputs}
     facts = {
@@ -57,13 +60,13 @@ def layouts(model: ir.Model, input_layout: str = "nhwc") -> dict[str, View]:
     return {name_of(value): operand.view for value, operand in operands.items() if isinstance(operand, Value)}
 
 
-def _lowered(model: ir.Model, input_layout: str, half_weights: bool = False) -> _Lowering:
+def _lowered(model: ir.Model, input_layout: str, pixels: bool = False, half_weights: bool = False) -> _Lowering:
     """The walk over all nodes."""
     if input_layout not in ("nhwc", "nchw"):
         raise ValueError(f"input_layout is 'nhwc' or 'nchw', not {input_layout!r}")
     lowering = _Lowering(Builder(half_weights=half_weights))
     for value in model.graph.inputs:
-        lowering.input(value, input_layout)
+        lowering.input(value, input_layout, pixels)
     for node in model.graph:
         lowering.node(node)
     return lowering
@@ -79,11 +82,17 @@ class _Lowering:
         self.done: set[ir.Node] = set()
         self.outputs: set[int] = set()
 
-    def input(self, value: ir.Value, layout: str) -> None:
-        logical = shape(value)
+    def input(self, value: ir.Value, layout: str, pixels: bool) -> None:
+        logical, dtype, quant = shape(value), held(value.dtype), None
+        if pixels:
+            dtype, quant = np.uint8, PIXELS
         perm = (0, 2, 3, 1) if layout == "nhwc" and len(logical) == 4 else tuple(range(len(logical)))
-        tensor = self.builder.add([logical[p] for p in perm], held(value.dtype), name_of(value))
+        tensor = self.builder.add([logical[p] for p in perm], dtype, name_of(value), quant)
         self.inputs[name_of(value)] = tensor
+        if pixels:  # int8 or float from here on, as it is read
+            quantized = any(use.node.op_type == "QuantizeLinear" for use in value.uses())
+            self.builder.target = Target(f"{name_of(value)}_read", INT8_PIXELS if quantized else None)
+            tensor = self.builder.run("QUANTIZE" if quantized else "DEQUANTIZE", [tensor], self.builder.shape(tensor))
         self.operands[value] = Value(tensor, View.of(logical, perm))
 
     def node(self, node: ir.Node) -> None:
