@@ -146,7 +146,9 @@ TARGETS = {
             *("coreml", ".mlpackage", "coreml", {"coremltools": "coremltools"}, "COREML_ANE", _coreml),
             lambda recipe: "image" if recipe.pixels else "nchw",
         ),
-        Target("onnx", ".onnx", "", {"onnx": "onnx", "onnxruntime": "onnxruntime"}, "ONNXRUNTIME_CPU", _onnx),
+        Target(
+            "onnx", ".onnx", "", {"onnx": "onnx", "onnxruntime": "onnxruntime"}, "ONNXRUNTIME_CPU", _onnx, folds=True
+        ),
     )
 }
 
