@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,12 +14,14 @@ from ..graph import given, name_of, shape, where
 from ..number_types import held
 from ..quantization import Constant, Quant, constant_operand, quant_of
 from . import conv, elementwise, index, linear, logic, movement, pool, reduce, resize  # noqa: F401  (each fills the table)
+from . import metadata as metadata_file
 from .builder import Builder, Operand, Target, Value
 from .table import table
 from .units import Unit, unit_of
 from .view import View
 from .writer import serialize
 
+OURS = "edgeport"  # our facts, as JSON
 _PAIR = ("QuantizeLinear", "DequantizeLinear")
 PIXELS, INT8_PIXELS = Quant((1.0,), 0), Quant((1.0,), -128)  # as uint8 and as int8: the bytes differ in one bit
 
@@ -50,7 +53,12 @@ def convert(
         "outputs": [{"name": name_of(v), "shape": list(shape(v))} for v in model.graph.outputs],
     }
     builder = lowering.builder
-    return serialize(builder.tensors, builder.operators, lowering.inputs, outputs, facts)
+    entries = {
+        OURS: json.dumps(facts, sort_keys=True, separators=(",", ":")).encode(),
+        metadata_file.NAME: metadata_file.of_model(model, facts, input_layout, pixels),
+    }
+    content = serialize(builder.tensors, builder.operators, lowering.inputs, outputs, entries)
+    return metadata_file.with_labels(content, facts["labels"]) if facts.get("labels") else content
 
 
 def layouts(model: ir.Model, input_layout: str = "nhwc") -> dict[str, View]:
