@@ -34,14 +34,15 @@ def embedded(prepared: Prepared, precision: str) -> dict[str, Any]:
 def preprocessing(subject: Subject) -> dict[str, Any]:
     """How an image becomes the input, in the words of manifest.Input; empty where the model takes no image."""
     spec = subject.takes.preprocess
+    from ..models.preprocess import cover
+
     if spec is None:
         return {}
-    height, width = spec.input_size[1:]
     return {
         "mean": spec.mean,
         "std": spec.std,
-        "resize": (int(height / spec.crop_pct), int(width / spec.crop_pct)),
-        "crop": (height, width),
+        "resize": cover(spec),
+        "crop": spec.input_size[1:],
         "crop_pct": spec.crop_pct,
         "interpolation": spec.interpolation,
     }
