@@ -70,7 +70,8 @@ def preprocess(image: Image.Image, spec: PreprocessSpec) -> NDArray[np.float32]:
     ValueError for an unknown interpolation.
     """
     pixels = seen(image, spec).astype(np.float32) / np.float32(255)
-    normalised = (pixels - np.float32(spec.mean)) / np.float32(spec.std)
+    mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
+    normalised = (pixels - mean) / std
     return np.ascontiguousarray(normalised.transpose(2, 0, 1), dtype=np.float32)  # hwc -> chw
 
 
