@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("artifact", metavar="ARTIFACT", help="a classifier that `edgeport export` made")
     parser.add_argument("--platform", choices=PLATFORMS, required=True, help="Kotlin, Swift, or C++ and Python")
     parser.add_argument(
-        "-o", "--output", metavar="DIR", help="the folder to make (default: as the artifact, with _PLATFORM)"
+        "-o", "--output", metavar="DIR", help="the folder to make (default: ARTIFACT_PLATFORM)"
     )
     parser.add_argument("--zip", action="store_true", help="also DIR.zip, with the same in it")
     parser.add_argument("--images", metavar="DIR", help="photographs for the golden files (default: generated ones)")
