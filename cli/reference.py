@@ -30,6 +30,8 @@ class Probable:
         self.inputs, self.outputs = session.inputs, (dataclasses.replace(self._logits, name=PROBABILITIES),)
         self.threads, self.load_ms = session.threads, session.load_ms
         self.runtime, self.emulated = session.runtime, session.emulated
+        if isinstance(session, Widens):
+            self.double = lambda: Probable(session.double())
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         logits = self._session.run(feeds)[self._logits.name].astype(np.float64)

@@ -63,8 +63,8 @@ from edgeport's own reader of the saved .mlpackage, not from Core ML.""",
 }
 
 RUNTIMES = {
-    ".tflite": ("ai-edge-litert", "-DLITERT_DIR=the folder of libLiteRt.so"),
-    "_openvino_model": ("openvino", "-DCMAKE_PREFIX_PATH=where OpenVINO is"),
+    ".tflite": ("ai-edge-litert", "-DLITERT_DIR=FOLDER_OF_LIBLITERT"),
+    "_openvino_model": ("openvino", "-DCMAKE_PREFIX_PATH=FOLDER_OF_OPENVINO"),
     ".onnx": ("onnxruntime", ""),
 }
 
