@@ -84,21 +84,29 @@ def test_validate_again(edgeport, everywhere, target):
     assert json.loads(done.out)["agreement"] == result["agreement"]
 
 
-def test_benchmark_and_debug(edgeport, everywhere):
+def test_benchmark(edgeport, everywhere):
     paths = [everywhere[target]["artifact"] for target in ("tflite", "openvino", "onnx")]
-    assert edgeport("benchmark", *paths, "--num-runs", 2).code == 0
-    for path in paths:
-        done = edgeport("debug", path, "--num-validation-samples", "2", "--json")
-        assert done.code == 0, done.err
+    done = edgeport("benchmark", *paths, "--num-runs", 2, "--json")
+    assert done.code == 0, done.err
+    assert [each["artifact"] for each in json.loads(done.out)["results"]] == paths
+
+
+@pytest.mark.parametrize("target", ["tflite", pytest.param("openvino", marks=pytest.mark.exhaustive)])
+def test_debug(edgeport, everywhere, target):
+    """The layers of what was folded into the first convolution are found, and are as good as others."""
+    done = edgeport("debug", everywhere[target]["artifact"], "--num-validation-samples", "1", "--json")
+    assert done.code == 0, done.err
+    first = next(layer for layer in json.loads(done.out)["layers"] if layer["kind"] == "Conv" and layer["module"])
+    assert first["precision"] == "int8"
+    assert first["alone"]["snr_db"] > 25
 
 
 def test_int8_reads_bytes_at_no_cost(everywhere):
     """One QUANTIZE that flips a bit, and copies: nothing is computed in float in front of the first convolution."""
-    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    interpreter = Interpreter(
-        model_path=everywhere["tflite"]["artifact"], experimental_op_resolver_type=2
-    )  # without delegates
+    alone = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = Interpreter(model_path=everywhere["tflite"]["artifact"], experimental_op_resolver_type=alone)
     names = [each["op_name"] for each in interpreter._get_ops_details()]
     assert names[: names.index("CONV_2D")] == ["QUANTIZE", "CONCATENATION", "CONCATENATION"]
     (image,) = interpreter.get_input_details()
