@@ -17,21 +17,16 @@ class Recognition(val index: Int, val label: String, val score: Float)
 
 /** The model and its labels, from the app's assets. Not thread-safe; close it when done. */
 class Classifier(assets: AssetManager, threads: Int = 4) : Closeable {
-    private val interpreter: Interpreter
-    private val labels: List<String>
-
-    init {
-        assets.openFd(ModelFacts.ARTIFACT).use { file ->
-            FileInputStream(file.fileDescriptor).channel.use { channel ->
-                val model = channel.map(FileChannel.MapMode.READ_ONLY, file.startOffset, file.declaredLength)
-                interpreter = Interpreter(model, Interpreter.Options().setNumThreads(threads))
-            }
+    private val interpreter = assets.openFd(ModelFacts.ARTIFACT).use { file ->
+        FileInputStream(file.fileDescriptor).channel.use { channel ->
+            val model = channel.map(FileChannel.MapMode.READ_ONLY, file.startOffset, file.declaredLength)
+            Interpreter(model, Interpreter.Options().setNumThreads(threads))
         }
-        labels = try {
-            assets.open("labels.txt").bufferedReader().use { it.readLines() }
-        } catch (e: FileNotFoundException) {
-            emptyList()
-        }
+    }
+    private val labels = try {
+        assets.open("labels.txt").bufferedReader().use { it.readLines() }
+    } catch (e: FileNotFoundException) {
+        emptyList<String>()
     }
 
     /** The scores of all classes for an upright image. */
