@@ -269,6 +269,10 @@ class Builder:
             source = [()] * dims.count(()) + runs
         ones = iter([i for i, run in enumerate(source) if not run])
         perm = [source.index(run) if run else next(ones) for run in dims]
+        data = self.tensors[x.tensor].data
+        if data is not None:
+            turned = data.reshape([sizes[r] for r in source]).transpose(perm)
+            return self.const(turned, self.tensors[x.tensor].quant)
         tensor = self.reshaped(x.tensor, [sizes[r] for r in source])
         permutation = self.const(np.array(perm, np.int32))
         return self.cached("TRANSPOSE", [tensor, permutation], [sizes[r] for r in dims], self.tensors[tensor].quant)
