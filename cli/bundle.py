@@ -25,9 +25,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first day: the same bundle gives the sam
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("artifact", metavar="ARTIFACT", help="a classifier that `edgeport export` made")
     parser.add_argument("--platform", choices=PLATFORMS, required=True, help="Kotlin, Swift, or C++ and Python")
-    parser.add_argument(
-        "-o", "--output", metavar="DIR", help="the folder to make (default: ARTIFACT_PLATFORM)"
-    )
+    parser.add_argument("-o", "--output", metavar="DIR", help="the folder to make (default: ARTIFACT_PLATFORM)")
     parser.add_argument("--zip", action="store_true", help="also DIR.zip, with the same in it")
     parser.add_argument("--images", metavar="DIR", help="photographs for the golden files (default: generated ones)")
 

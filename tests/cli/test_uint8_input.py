@@ -137,7 +137,7 @@ REFUSED = {
         "--input uint8 takes the image as it lies in memory",
     ),
     "channels": (
-        "{given}/models.py:net --input-shape 4,8,8 --input uint8",
+        "{given}/picture.py:four --input-shape 4,8,8 --input uint8",
         "--input uint8: an image has 1 or 3 channels",
     ),
     "top-k": ("lenet5 --top-k 11", "--top-k 11: lenet5 has 10 classes"),
@@ -151,7 +151,8 @@ REFUSED = {
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_refused(edgeport, given, what):
-    (given / "picture.py").write_text("from torch import nn\n\n\ndef net():\n    return nn.Conv2d(3, 4, 3)\n")
+    nets = "def net():\n    return nn.Conv2d(3, 4, 3)\n\n\ndef four():\n    return nn.Conv2d(4, 4, 3)\n"
+    (given / "picture.py").write_text(f"from torch import nn\n\n\n{nets}")
     (given / "probable.py").write_text(
         "from torch import nn\n\n\ndef net():\n"
         "    return nn.Sequential(nn.Flatten(), nn.Linear(192, 5), nn.Softmax(-1))\n"
