@@ -11,8 +11,6 @@ Interrupted, it goes on with the next model: a model's lines are written when al
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from edgeport.cli.job import TARGETS
+from edgeport.cli.sweeping.journal import append
+from edgeport.cli.sweeping.process import Processes
 from edgeport.models import get_variant, list_models
 
 from . import matrix_page
@@ -80,10 +80,13 @@ def due(args: argparse.Namespace) -> list[str]:
 
 def run(plans: Mapping[str, Plan], results: Path, jobs: int, timeout_s: float) -> None:
     """Runs the models, `jobs` at a time; a line of progress for each, and its cells in `results`."""
-    started = time.perf_counter()
+    started, processes = time.perf_counter(), Processes()
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
         write_photographs(Path(folder))
-        running = {pool.submit(model_cells, name, plan, Path(folder), timeout_s): name for name, plan in plans.items()}
+        running = {
+            pool.submit(model_cells, name, plan, Path(folder), timeout_s, processes): name
+            for name, plan in plans.items()
+        }
         try:
             for count, done in enumerate(as_completed(running), start=1):
                 cells = [{**cell, "jobs": jobs} for cell in done.result()]
@@ -96,7 +99,8 @@ def run(plans: Mapping[str, Plan], results: Path, jobs: int, timeout_s: float) -
                     flush=True,
                 )
         except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)  # the processes got the signal, too
+            processes.kill()
+            pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
@@ -109,40 +113,26 @@ def write_photographs(folder: Path) -> None:
     write_crops(VALIDATION, NUM_VALIDATION, folder / "validation")
 
 
-def model_cells(name: str, cells: Plan, photographs: Path, timeout_s: float) -> list[dict[str, Any]]:
+def model_cells(
+    name: str, cells: Plan, photographs: Path, timeout_s: float, processes: Processes
+) -> list[dict[str, Any]]:
     """All cells of one model, made by a process of its own; the last word on each target and precision counts."""
     precision = next(iter(cells.values()))[-1]
     command = [sys.executable, "-m", "benchmarks.matrix_job", name, str(photographs), precision, *cells]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "EDGEPORT_OFFLINE": "1"}
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        out, err = process.communicate(timeout=timeout_s)
-        why = f"the process ended with code {process.returncode}: {(err.strip().splitlines() or [''])[-1]}"
-    except subprocess.TimeoutExpired:
-        process.kill()
-        out, _ = process.communicate()
+    environment = {"OMP_NUM_THREADS": "1", "EDGEPORT_OFFLINE": "1"}
+    ended = processes.run(command, folder=ROOT, timeout_s=timeout_s, environment=environment)
+    why = f"the process ended with code {ended.code}: {ended.last_words}"
+    if ended.code is None:
         why = f"not done after {timeout_s:g} s"
-    seconds = round(time.perf_counter() - start, 1)
     found = {(target, precision): unmade(target, precision, why) for target in cells for precision in cells[target]}
-    for line in out.splitlines():
+    for line in ended.out.splitlines():
         cell = json.loads(line)
         found[cell["target"], cell["precision"]] = cell
-    return [{"model": name, **cell, "model_seconds": seconds} for cell in found.values()]
+    return [{"model": name, **cell, "model_seconds": round(ended.seconds, 1)} for cell in found.values()]
 
 
 def unmade(target: str, precision: str, why: str) -> dict[str, Any]:
     return {"target": target, "precision": precision, "passed": False, "verdict": f"error: {why}"}
-
-
-def append(cells: list[dict[str, Any]], results: Path) -> None:
-    """Adds lines to the results, down to the disk."""
-    with results.open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(cell) + "\n" for cell in cells)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 if __name__ == "__main__":

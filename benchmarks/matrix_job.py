@@ -19,8 +19,8 @@ from edgeport import quantize
 from edgeport.cli import pipeline
 from edgeport.cli.console import Console
 from edgeport.cli.exit_codes import BUG, exit_code
-from edgeport.cli.job import TARGETS, Job, Result
-from edgeport.cli.preparation import OBSERVER, Prepared, prepare
+from edgeport.cli.job import RANGE, TARGETS, Job, Result
+from edgeport.cli.preparation import Prepared, prepare
 from edgeport.cli.subject import load_subject
 from edgeport.cli.targets import TARGETS as RECIPES
 from edgeport.exporters.atomic import Staging
@@ -118,11 +118,11 @@ def costs(target: str, prepared: Prepared) -> Cell:
     all units of that kind stay float}, the largest first.
     """
     assert prepared.statistics is not None
-    scheme = getattr(quantize, RECIPES[target].scheme)
-    graph, statistics = scheme.rewrite(prepared.graph, prepared.statistics)
+    scheme = RECIPES[target].scheme(None)
+    graph, statistics = scheme.rewrite(scheme.formed(prepared.even), prepared.statistics)
 
     def planned(keep_float: Collection[str] = ()) -> quantize.Plan:
-        return quantize.plan(graph, statistics, scheme, observer=OBSERVER, keep_float=keep_float)
+        return quantize.plan(graph, statistics, scheme, observer=RANGE, keep_float=keep_float)
 
     def snr_db(plan: quantize.Plan) -> float:
         return simulated(quantize.apply(graph, plan), prepared)

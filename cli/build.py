@@ -14,7 +14,7 @@ from . import budget
 from .console import Console
 from .description import embedded, manifest
 from .int8 import Int8
-from .job import Job, Result, Spent
+from .job import WEIGHTS_ONLY, Job, Result, Spent
 from .pixels import normalisation, opened, to_time
 from .preparation import Prepared
 from .targets import Recipe, Target
@@ -43,8 +43,9 @@ def build(
     for precision in job.precisions:
         seconds = dict(prepared.seconds)
         if precision != "int8":
+            graph = prepared.in_weights_only if precision in WEIGHTS_ONLY else prepared.graph
             how = recipe(job, target, prepared, precision)
-            drafts[precision] = draft(job, target, how, prepared.graph, prepared, staging, console, seconds)
+            drafts[precision] = draft(job, target, how, graph, prepared, staging, console, seconds)
         elif prepared.carries:
             graph = carried(target, prepared, console, seconds)
             how = recipe(job, target, prepared, precision)
@@ -93,6 +94,7 @@ def recipe(job: Job, target: Target, prepared: Prepared, precision: str, *, norm
         precision=precision,
         metadata=embedded(prepared, precision),
         input_layout=job.input_layout,
+        profile=target.profile(job.profile),
         coreml_target=job.coreml_target or COREML_TARGET,
         pixels=pixels,
         normalisation=normalisation(preprocess) if pixels and normalises and preprocess else None,
@@ -127,7 +129,7 @@ def carried(target: Target, prepared: Prepared, console: Console, seconds: dict[
     from .. import quantize
 
     with console.stage(f"{target.name}: carry int8 through", seconds, "calibrate"):
-        graph, said = quantize.carry(prepared.graph, getattr(quantize, target.scheme))
+        graph, said = quantize.carry(prepared.graph, target.scheme(prepared.job.profile))
     for sentence in said:
         console.warn(sentence)
     return graph

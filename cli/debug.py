@@ -47,7 +47,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from ..exporters.atomic import Staging
     from ..quantize.diagnosis import ranked
     from . import targets
-    from .layer_chart import svg, to_png
+    from .layer_chart import to_png
     from .layer_page import page
 
     path = targets.artifact(args.artifact)
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     value |= {"worst_first": order, "layers": [dataclasses.asdict(layer) for layer in layers]}
     with Staging(folder) as staging:
         title = f"{path.name}: {value['model']}, {value['samples']} inputs ({value['data']})"
-        contents = (to_json(value), to_png(layers, title), page(layers, value, svg(layers, title)))
+        contents = (to_json(value), to_png(layers, title), page(layers, value))
         for name, content in zip(FILES, contents, strict=True):
             staging.write(name, content)
         staging.publish(FILES)
@@ -97,7 +97,11 @@ def diagnosed(path: Path, args: argparse.Namespace, console: Console) -> tuple[d
     scheme = scheme_of(manifest)
     with console.stage("plan", seconds, "plan"):
         units = find_units(graph.graph, scheme)
+        if manifest.calibration:
+            steps = {value: map(int, text.split()) for value, text in manifest.calibration.equalization.items()}
+            graph = quantize.equalized(graph, steps)
         if manifest.scheme:  # rewrites and reasons need to know what the values are like, and a few inputs tell
+            graph = scheme.formed(graph)
             graph, statistics = scheme.rewrite(graph, quantize.collect(graph, inputs.take(FEW).feeds()))
             units = quantize.plan(graph, statistics, scheme).units
         units = as_built(units, inside, scheme)
@@ -144,8 +148,9 @@ def scheme_of(manifest: "Manifest") -> "Scheme":
     from .. import quantize
     from .targets import TARGETS
 
-    name = manifest.scheme.upper() if manifest.scheme else TARGETS[manifest.target].scheme
-    scheme = getattr(quantize, name, None)
+    if not manifest.scheme:
+        return TARGETS[manifest.target].scheme(None)
+    scheme = getattr(quantize, manifest.scheme.upper(), None)
     if scheme is None:
         raise UsageError(f"{manifest.artifact.file}: was quantised by {manifest.scheme}, which this version has not")
     return scheme
@@ -163,7 +168,7 @@ def arrangement(
 
     written = quantize.apply(graph, twin(graph, units, inside, scheme)) if manifest.scheme else graph
     layout = next((each.layout for each in manifest.inputs if each.layout), "nchw")
-    views = layouts(written, layout)
+    views = layouts(written, layout, "xnnpack" if scheme.has_float else "npu")
     outputs = {spec.name for spec in manifest.outputs}
 
     def arranged(name: str, tensor: "np.ndarray") -> "np.ndarray | None":

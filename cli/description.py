@@ -74,7 +74,7 @@ def manifest(
             Output(name=spec.name, shape=spec.shape, dtype=spec.dtype, labels=labels_of(spec.shape, labels))
             for spec in session.outputs
         ),
-        scheme=target.scheme.lower() if quantized else None,
+        scheme=target.profiles[recipe.profile].lower() if quantized else None,
         calibration=prepared.described_calibration if quantized else None,
         deployment_target=recipe.coreml_target if target.name == "coreml" else None,
         tools=tools(target),

@@ -1,6 +1,6 @@
 """This file says what each exit code of the command means, and which error ends with which."""
 
-DONE, BUG, BAD_INPUT, NOT_EXPORTABLE, DISAGREES, OVER_BUDGET, DEVICE = range(7)
+DONE, BUG, BAD_INPUT, NOT_EXPORTABLE, DISAGREES, OVER_BUDGET, DEVICE, REGRESSED = range(8)
 
 MEANING = {
     DONE: "done",
@@ -10,6 +10,7 @@ MEANING = {
     DISAGREES: "exported, but the artifact disagrees with the reference (kept, and marked in its manifest)",
     OVER_BUDGET: "the accuracy budget is missed",
     DEVICE: "the device failed",
+    REGRESSED: "a report is worse than its baseline by more than the limits",
 }
 
 # By name, so that telling them apart imports nothing: the classes live beside heavy imports.

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING
 from . import options
 from .console import Console, table
 from .exit_codes import BUG
-from .job import ALL, COREML_TARGETS, INPUTS, NUM_JUDGING, NUM_VALIDATION, PRECISIONS, TARGETS, Job
+from .job import (
+    ALL,
+    COREML_TARGETS,
+    INPUTS,
+    NUM_JUDGING,
+    NUM_VALIDATION,
+    PRECISIONS,
+    PROFILES,
+    RANGE,
+    RANGES,
+    TARGETS,
+    Job,
+)
 
 if TYPE_CHECKING:
     from .job import Outcome, Result
@@ -23,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=PRECISIONS,
         default="fp32",
-        help="fp16: weights in half precision (for coreml also what is computed in); int8: static, W8A8",
+        help="fp16: weights in half precision (for coreml also what is computed in); int8: static, W8A8; w8a32, w8a16: "
+        "weights in 8 bits, computed in float (w8a16: in half precision); dynamic: linears also round what they read, "
+        "by its range at run time",
     )
     precision.add_argument(
         "--int8",
@@ -32,6 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         const="int8",
         default=argparse.SUPPRESS,
         help="--precision int8",
+    )
+    parser.add_argument(
+        "--profile",
+        choices=[name for profiles in PROFILES.values() for name in profiles],
+        help="int8: of the device's kernels (`edgeport list --profiles`; default: the target's first)",
     )
     options.add_model(parser)
     parser.add_argument("--labels", metavar="FILE", help="names of the classes, one a line; go into the artifact")
@@ -77,6 +96,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["fast", "default", "high"],
         default="default",
         help="of int8: ranges only; biases corrected too; weights rounded layer by layer too (a minute or more)",
+    )
+    parser.add_argument(
+        "--ranges",
+        choices=RANGES,
+        default=RANGE,
+        help=f"of int8: how a value's range comes from what calibration saw of it (default: {RANGE})",
     )
     options.add_budget(parser)
     most = f"at most so many (default: {NUM_VALIDATION}; {NUM_JUDGING} where there is a budget)"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from .console import Console
 from .exit_codes import UsageError
 from .pixels import normalisation
-from .preparation import NUM_CORRECTING, OBSERVER, Prepared
+from .preparation import NUM_CORRECTING, Prepared
 from .targets import Target
 
 if TYPE_CHECKING:
@@ -27,17 +27,16 @@ class Int8:
     """
 
     def __init__(self, target: Target, prepared: Prepared, console: Console, seconds: dict[str, float]):
-        from .. import quantize
         from ..exporters.pixels import folded
         from ..quantize.observers import OBSERVERS
 
         assert prepared.statistics is not None
         assert prepared.calibration is not None
         self.target, self.prepared, self.console, self.seconds = target, prepared, console, seconds
-        self.scheme = getattr(quantize, target.scheme)
+        self.scheme = target.scheme(prepared.job.profile)
         self.inputs = prepared.calibration.take(NUM_CORRECTING)
-        self._observe = remembered(OBSERVERS[OBSERVER])
-        graph, self._known, self.reads_pixels = prepared.graph, {}, False
+        self._observe = remembered(OBSERVERS[prepared.job.ranges])
+        graph, self._known, self.reads_pixels = prepared.even, {}, False
         spec = prepared.subject.takes.preprocess
         if target.folds and prepared.job.takes_pixels(target.name) and spec:
             found = folded(graph, normalisation(spec), whole=True)
@@ -45,7 +44,7 @@ class Int8:
                 graph, self._known, self.reads_pixels = found.model, found.ranges, True
                 self.inputs = self.inputs.as_pixels(spec)
         with console.stage(f"{target.name}: plan int8", seconds, "calibrate"):
-            self.model, self._statistics = self.scheme.rewrite(graph, prepared.statistics)
+            self.model, self._statistics = self.scheme.rewrite(self.scheme.formed(graph), prepared.statistics)
             self.plan()
 
     def plan(self, kept: "Kept" = frozenset()) -> "Plan":

@@ -1,12 +1,13 @@
 """This file draws the layers of an artifact in order of execution, as shapes first, then as SVG and as PNG."""
 
-import html
 import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
+
+from .html_page import text
 
 if TYPE_CHECKING:
     from ..quantize.diagnosis import Layer
@@ -15,9 +16,21 @@ WIDTH, HEIGHT = 1400, 700  # pixels
 LEFT, RIGHT, TOP, BOTTOM = 64, 1376, 84, 470  # of the plot
 FLOOR_DB, CEILING_DB, TENTH_DB = 0, 60, 10  # what lies beyond is drawn at the edge: above 60 dB nothing hurts
 NAMED = 8  # worst layers with a number and their name, of fewer layers at most a third
+DIGIT = 14  # the room that a number wants
 GROUPS = 14  # at most so many parts of the model along the axis
 INK, FAINT, GRID, ISLAND = "#222222", "#777777", "#e4e4e4", "#f1f1f1"
 ALONE, WORST, WORST_COLUMN, ACCUMULATED = "#9dc3e6", "#d9622b", "#fbe3d6", "#1f3b63"
+NAMES = {  # of the colours in html_page's style, where a dark page has others
+    INK: "ink",
+    FAINT: "faint",
+    GRID: "line",
+    ISLAND: "island",
+    ALONE: "alone",
+    WORST: "worst",
+    WORST_COLUMN: "worst-column",
+    ACCUMULATED: "accumulated",
+}
+SVG_TOP, SVG_BOTTOM = 46, BOTTOM + 34  # of an SVG, whose page has the title, the legend and the names of the worst
 SCALE = 2  # of the PNG, whose pixels are as fine as today's screens
 
 
@@ -51,22 +64,34 @@ class Text:
 Shape = Rect | Line | Text
 
 
-def chart(layers: Sequence["Layer"], title: str) -> list[Shape]:
-    """Bars: each layer alone, the worst ones numbered and named below; a line: accumulated; grey: layers in float."""
+def worst_of(layers: Sequence["Layer"]) -> list["Layer"]:
+    """Those that the chart numbers, the worst alone first."""
     from ..quantize.diagnosis import ranked
 
-    step = (RIGHT - LEFT) / max(len(layers), 1)
     alone = [layer for layer in ranked(layers) if layer.alone]
-    worst = alone[: min(NAMED, math.ceil(len(alone) / 3))]
-    int8 = any(layer.precision == "int8" for layer in layers)
-    shapes: list[Shape] = [Text(LEFT, 26, title, size=19), *legend(int8)]
+    return alone[: min(NAMED, math.ceil(len(alone) / 3))]
+
+
+def has_int8(layers: Sequence["Layer"]) -> bool:
+    return any(layer.precision == "int8" for layer in layers)
+
+
+def chart(layers: Sequence["Layer"]) -> list[Shape]:
+    """Bars: each layer alone, the worst ones numbered; a line: accumulated; grey: layers in float."""
+    step = (RIGHT - LEFT) / max(len(layers), 1)
+    worst = worst_of(layers)
+    int8 = has_int8(layers)
+    shapes: list[Shape] = []
     for layer in layers:
         if int8 and layer.precision == "float":
             shapes.append(Rect(LEFT + layer.position * step, TOP, step, BOTTOM - TOP, ISLAND))
-    for i, layer in enumerate(worst, start=1):
+    above = (-math.inf, TOP)  # where the number before stands: of two neighbours the second is higher
+    for layer in sorted(worst, key=lambda layer: layer.position):
         left = LEFT + layer.position * step
         shapes.append(Rect(left, TOP, step, BOTTOM - TOP, WORST_COLUMN))
-        shapes.append(Text(left + step / 2, TOP - 10, str(i), colour=WORST, anchor="middle"))
+        x, raised = left + step / 2, above[1] == TOP - 10 and left + step / 2 - above[0] < DIGIT
+        above = (x, TOP - 24 if raised else TOP - 10)
+        shapes.append(Text(*above, str(worst.index(layer) + 1), colour=WORST, anchor="middle"))
     for level in range(FLOOR_DB, CEILING_DB + 1, TENTH_DB):
         shapes.append(Line(((LEFT, height(level)), (RIGHT, height(level))), GRID))
         shapes.append(Text(LEFT - 8, height(level), f"{level}", colour=FAINT, anchor="end"))
@@ -78,7 +103,6 @@ def chart(layers: Sequence["Layer"], title: str) -> list[Shape]:
             shapes.append(Rect(x + step * 0.12, y, step * 0.76, BOTTOM - y, fill))
     shapes += accumulated(layers, step)
     shapes += axis(layers, step)
-    shapes += names(worst)
     for layer in layers:  # over everything, for the mouse
         shapes.append(Rect(LEFT + layer.position * step, TOP, step, BOTTOM - TOP, "none", tip=tip(layer)))
     return shapes
@@ -202,26 +226,31 @@ def tip(layer: "Layer") -> str:
     return f"{layer.position}: {title(layer)}\n{figures(layer)}"
 
 
-def svg(layers: Sequence["Layer"], title: str) -> str:
-    """The chart as an SVG element that brings all it needs."""
-    inner = "\n".join(map(_svg, chart(layers, title)))
+def svg(layers: Sequence["Layer"], label: str) -> str:
+    """The chart as an SVG element in the colours of the page; `label` is read to who cannot see it."""
+    inner = "\n".join(map(_svg, chart(layers)))
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif">\n'
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>\n{inner}\n</svg>\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {SVG_TOP} {WIDTH} {SVG_BOTTOM - SVG_TOP}" role="img" '
+        f'aria-label="{text(label)}" font-family="inherit">\n{inner}\n</svg>\n'
     )
 
 
 def _svg(shape: Shape) -> str:
     match shape:
         case Rect(x, y, width, tall, fill, tip):
-            over = f' pointer-events="all"><title>{html.escape(tip)}</title></rect>' if tip else "/>"
-            return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{tall:.1f}" fill="{fill}"{over}'
+            over = f' pointer-events="all"><title>{text(tip)}</title></rect>' if tip else "/>"
+            return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{tall:.1f}" fill="{paint(fill)}"{over}'
         case Line(points, colour, width):
             path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-            return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
-        case Text(x, y, text, size, colour, anchor):
+            return f'<polyline points="{path}" fill="none" stroke="{paint(colour)}" stroke-width="{width}"/>'
+        case Text(x, y, shown, size, colour, anchor):
             place = f'x="{x:.1f}" y="{y:.1f}" dominant-baseline="central" text-anchor="{anchor}"'
-            return f'<text {place} font-size="{size}" fill="{colour}">{html.escape(text)}</text>'
+            return f'<text {place} font-size="{size}" fill="{paint(colour)}">{text(shown)}</text>'
+
+
+def paint(colour: str) -> str:
+    """The page's colour of that name, and the colour itself where there is no page around."""
+    return f"var(--{NAMES[colour]}, {colour})" if colour in NAMES else colour
 
 
 def to_png(layers: Sequence["Layer"], title: str) -> bytes:
@@ -231,7 +260,8 @@ def to_png(layers: Sequence["Layer"], title: str) -> bytes:
     image = Image.new("RGB", (WIDTH * SCALE, HEIGHT * SCALE), "#ffffff")
     draw = ImageDraw.Draw(image)
     anchors = {"start": "lm", "middle": "mm", "end": "rm"}
-    for shape in chart(layers, title):
+    around = [Text(LEFT, 26, title, size=19), *legend(has_int8(layers)), *names(worst_of(layers))]
+    for shape in [*chart(layers), *around]:
         match shape:
             case Rect(x, y, width, tall, fill) if fill != "none":
                 corners = [side * SCALE for side in (x, y, x + width, y + tall)]
@@ -239,9 +269,9 @@ def to_png(layers: Sequence["Layer"], title: str) -> bytes:
             case Line(points, colour, width):
                 path = [(x * SCALE, y * SCALE) for x, y in points]
                 draw.line(path, fill=colour, width=round(width * SCALE), joint="curve")
-            case Text(x, y, text, size, colour, anchor):
+            case Text(x, y, shown, size, colour, anchor):
                 font = ImageFont.load_default(size * SCALE)
-                draw.text((x * SCALE, y * SCALE), text, fill=colour, font=font, anchor=anchors[anchor])
+                draw.text((x * SCALE, y * SCALE), shown, fill=colour, font=font, anchor=anchors[anchor])
     content = io.BytesIO()
     image.save(content, "PNG", optimize=True)
     return content.getvalue()

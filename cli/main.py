@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import benchmark, bundle, debug, doctor, export, info, validate, weights
+from . import benchmark, bundle, debug, doctor, export, info, report, sweep, validate, weights
 from . import list as list_
 from .exit_codes import BUG, MEANING, exit_code
 
@@ -15,6 +15,8 @@ VERBS = (
     benchmark,
     debug,
     bundle,
+    report,
+    sweep,
     list_,
     info,
     weights,

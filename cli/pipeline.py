@@ -9,7 +9,7 @@ from . import targets
 from .build import build
 from .console import Console
 from .exit_codes import BUG, DISAGREES, DONE, OVER_BUDGET, UsageError, exit_code
-from .job import ALL, BUDGETS, Job, Outcome, Result
+from .job import ALL, BUDGETS, PROFILES, Job, Outcome, Result
 from .preparation import Prepared, prepare
 from .subject import load_subject
 from .takes import named
@@ -48,14 +48,26 @@ def check(job: Job) -> None:
         given = [name for name in BUDGETS if getattr(job, name) is not None] + ["keep_float"] * bool(job.keep_float)
         if given:
             raise UsageError(f"--{given[0].replace('_', '-')} is for --int8, not for --precision {job.precision}")
+    if job.profile:
+        known = [name for target in job.targets for name in PROFILES[target]]
+        if job.profile not in known:
+            raise UsageError(f"--profile {job.profile} is not of {job.target}, which has {' and '.join(known)}")
+        if job.precision != "int8":
+            raise UsageError(f"--profile is for --int8, not for --precision {job.precision}")
+        if job.profile == "npu" and (job.budget or job.keep_float):
+            raise UsageError(
+                "profile npu has no float that units could return to; leave out the budget and --keep-float"
+            )
     if job.budget and not job.validate:
         raise UsageError(f"--{job.budget[0].replace('_', '-')} has to be measured; leave out --no-validate")
     if job.target != ALL:
         targets.check(job.target)
+        targets.refuse(job.target, job.precision)
 
 
 def made(job: Job, name: str, prepared: Prepared, staging: Staging, console: Console) -> Outcome:
     """One target; its errors come through."""
+    targets.refuse(name, job.precision)
     results, spent = build(job, targets.check(name), prepared, staging, console)
     if spent and not spent.budget["met"]:
         return Outcome(results, OVER_BUDGET, spent)

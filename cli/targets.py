@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..runtime.session import SESSIONS, RuntimeUnavailable
 from .exit_codes import UsageError
+from .job import PROFILES
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..exporters.pixels import Normalisation
+    from ..quantize import Scheme
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,7 @@ class Recipe:
     Attributes:
         metadata: facts for the file, "preprocess" and "labels" among them.
         input_layout: of a .tflite's image input, "nhwc" or "nchw".
+        profile: of the device's int8 kernels, of those that the target has.
         pixels: the artifact takes pixels, uint8.
         normalisation: what the graph has to do with them first, None where it takes pixels, or none go in.
         softmax, top_k: what is put behind a classifier.
@@ -32,6 +35,7 @@ class Recipe:
     precision: str
     metadata: dict[str, Any]
     input_layout: str
+    profile: str
     coreml_target: str
     pixels: bool = False
     normalisation: "Normalisation | None" = None
@@ -52,7 +56,7 @@ class Target:
         ending: of the names of its artifacts.
         extra: the extra of `pip install edgeport[...]` that brings what it needs; "" for none.
         needs: {module: distribution} that have to be there.
-        scheme: the name in quantize.schemes of its int8 scheme.
+        profiles: {name for --profile: the name in quantize.schemes of its int8 scheme}, the default first.
         lower: (graph as the artifact computes it, its path, recipe) -> the artifact lies there.
         layout: recipe -> how the artifact takes an image, for the manifest.
         folds: the normalisation is cheaper in the first convolution than in front of it.
@@ -62,10 +66,20 @@ class Target:
     ending: str
     extra: str
     needs: dict[str, str]
-    scheme: str
+    profiles: dict[str, str]
     lower: Callable[["ir.Model", Path, Recipe], None]
     layout: Callable[[Recipe], str] = lambda recipe: "nhwc" if recipe.pixels else "nchw"
     folds: bool = False
+
+    def profile(self, asked: str | None) -> str:
+        """The name of the asked profile where the target has it, else of the default."""
+        return asked if asked in self.profiles else next(iter(self.profiles))
+
+    def scheme(self, asked: str | None) -> "Scheme":
+        """The int8 scheme of a profile."""
+        from .. import quantize
+
+        return getattr(quantize, self.profiles[self.profile(asked)])
 
     @property
     def install(self) -> str:
@@ -92,8 +106,16 @@ class Target:
 def _tflite(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     from ..exporters.tflite.convert import convert
 
-    options = {"input_layout": recipe.input_layout, "pixels": recipe.pixels, "half_weights": recipe.halves}
-    path.write_bytes(convert(graph, **options, metadata=recipe.metadata))
+    content = convert(
+        graph,
+        input_layout=recipe.input_layout,
+        pixels=recipe.pixels,
+        half_weights=recipe.halves,
+        int8_weights={"w8a32": "stored", "dynamic": "hybrid"}.get(recipe.precision, "widened"),
+        profile=recipe.profile if recipe.precision == "int8" else "xnnpack",
+        metadata=recipe.metadata,
+    )
+    path.write_bytes(content)
 
 
 def _openvino(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
@@ -117,7 +139,7 @@ def _coreml(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     convert(
         graph,
         path,
-        precision="fp32" if recipe.precision == "fp32" else "fp16",  # the Neural Engine has no float32
+        precision="fp32" if recipe.precision in ("fp32", "w8a32") else "fp16",  # the Neural Engine has no float32
         minimum_target=recipe.coreml_target,
         image_input=recipe.pixels,
         labels=labels,
@@ -126,8 +148,10 @@ def _coreml(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
 
 
 def _onnx(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
+    from ..exporters import onnx_dynamic
     from ..exporters.onnx_file import convert
 
+    graph = onnx_dynamic.rewrite(graph) if recipe.precision == "dynamic" else graph
     path.write_bytes(convert(graph, pixels=recipe.pixels, compress_to_fp16=recipe.halves, metadata=recipe.metadata))
 
 
@@ -137,17 +161,17 @@ TARGETS = {
     target.name: target
     for target in (
         Target(
-            *("tflite", ".tflite", "tflite", _LITERT, "TFLITE_XNNPACK", _tflite),
+            *("tflite", ".tflite", "tflite", _LITERT, PROFILES["tflite"], _tflite),
             lambda recipe: recipe.input_layout,
             folds=True,
         ),
-        Target("openvino", "_openvino_model", "openvino", {"openvino": "openvino"}, "OPENVINO_CPU", _openvino),
+        Target("openvino", "_openvino_model", "openvino", {"openvino": "openvino"}, PROFILES["openvino"], _openvino),
         Target(
-            *("coreml", ".mlpackage", "coreml", {"coremltools": "coremltools"}, "COREML_ANE", _coreml),
+            *("coreml", ".mlpackage", "coreml", {"coremltools": "coremltools"}, PROFILES["coreml"], _coreml),
             lambda recipe: "image" if recipe.pixels else "nchw",
         ),
         Target(
-            "onnx", ".onnx", "", {"onnx": "onnx", "onnxruntime": "onnxruntime"}, "ONNXRUNTIME_CPU", _onnx, folds=True
+            *("onnx", ".onnx", "", {"onnx": "onnx", "onnxruntime": "onnxruntime"}, PROFILES["onnx"], _onnx), folds=True
         ),
     )
 }
@@ -164,6 +188,24 @@ def check(name: str) -> Target:
             f"target {name} needs {' and '.join(target.missing())}: pip install '{target.install}'"
         )
     return target
+
+
+# (precision, target) -> why there is no such artifact, and what to take instead
+REFUSED = {
+    ("w8a16", "tflite"): "its CPU delegate has no kernels for 16-bit activations; take int8 or w8a32",
+    ("w8a16", "openvino"): "its CPU plugin has no kernels for 16-bit activations; take int8 or w8a32",
+    ("w8a16", "onnx"): "ONNX Runtime has no CPU kernels for 16-bit activations; take int8 or w8a32",
+    ("dynamic", "openvino"): "there it is a setting of the runtime (DYNAMIC_QUANTIZATION_GROUP_SIZE); take w8a32",
+    ("dynamic", "coreml"): "Core ML rounds no activations at run time; take int8, w8a16 or w8a32",
+}
+
+
+def refuse(name: str, precision: str) -> None:
+    """Raises UnsupportedOp where the target has no such precision."""
+    from ..exporters.errors import UnsupportedOp
+
+    if (precision, name) in REFUSED:
+        raise UnsupportedOp(f"{name}: no precision {precision}: {REFUSED[precision, name]}")
 
 
 def artifact(path: str) -> Path:

@@ -27,6 +27,7 @@ from .passes import (
     explicit_pads,
     explicit_reshape,
     explicit_slice,
+    few_axes,
     flat_indices,
     float32,
     function_bodies,
@@ -60,6 +61,7 @@ from .passes import (
     quantized_constants,
     reductions,
     resize,
+    short_transposes,
     softplus,
     split_linear,
     split_to_slices,
@@ -115,6 +117,8 @@ FOLDS = (  # what the weights can take in
     hard_sigmoid_to_clip,
     no_ops,
 )
+FEW_AXES = (explicit_attributes, few_axes, constant_folding, merge_views, no_ops)
+SHORT = (short_transposes, few_axes)
 FINISH = (explicit_attributes, names)
 
 
@@ -143,6 +147,8 @@ def canonicalize(model: ir.Model) -> ir.Model:
         for stage in (FORMS, IDIOMS):
             repeat(stage, model.graph)
     repeat(FOLDS, model.graph)
+    repeat(FEW_AXES, model.graph)
+    repeat(SHORT, model.graph)  # not together: merge_views would undo it
     for step in FINISH:
         step.rewrite(model.graph)
     check(model, quantized=is_quantized(model))

@@ -39,7 +39,7 @@ def from_torch(
     """
     import torch
 
-    from .fake_quantize import translations
+    from . import attention, fake_quantize
 
     refuse_bad_tensors(module)
     with silence(), torch.no_grad():
@@ -51,7 +51,7 @@ def from_torch(
                 opset_version=OPSET,
                 verbose=False,
                 external_data=False,
-                custom_translation_table=translations(),
+                custom_translation_table={**attention.translations(), **fake_quantize.translations()},
             )
         except Exception as e:  # the exporter wraps what its translation functions raise, in several types
             raise ExportError(f"torch.onnx cannot translate {type(module).__name__}: {first_sentence(e)}") from e

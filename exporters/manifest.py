@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,8 @@ class Calibration:
         observer: how a range was chosen from what was seen.
         effort: "fast" (ranges only), "default" (biases corrected), "high" (weights rounded by layer, too).
         correcting: how many of the inputs the effort used.
+        equalization: {value: for each of its channels log2 of what it was divided by, and the weights behind it
+            multiplied with, in eighths}.
         warning: says loudly where they are no real images.
     """
 
@@ -91,6 +93,7 @@ class Calibration:
     effort: str
     correcting: int
     warning: str | None = None
+    equalization: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

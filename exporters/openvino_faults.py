@@ -5,6 +5,9 @@ Equal(ReduceMax(x), -inf) -> Equal(ReduceMin(Cast(Equal(x, -inf))), 1): it reduc
 of float32, so that a row of attention that is masked as a whole is NaN instead of 0.
 Mul | Add | Sub | Div(Reduce...(x) of three axes, c of (n, 1)) -> the same with c repeated to the result's shape: fused
 into the reduction, it takes the numbers of c along another axis.
+Attention over as many heads as tokens, of which the queries or the result are swapped (n, t, h, d) <-> (n, h, t, d)
+but not both -> the same swapped in five axes: with the attention in one kernel, heads and tokens are taken for each
+other.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ def write_around(graph: onnx.GraphProto) -> None:
     squeeze_scalars(graph)
     find_masked(graph)
     repeat_constants(graph)
+    swap_in_five_axes(graph)
 
 
 def squeeze_scalars(graph: onnx.GraphProto) -> None:
@@ -54,8 +58,7 @@ def find_masked(graph: onnx.GraphProto) -> None:
 
 
 def repeat_constants(graph: onnx.GraphProto) -> None:
-    infos = (*graph.value_info, *graph.output)
-    shapes = {info.name: [dim.dim_value for dim in info.type.tensor_type.shape.dim] for info in infos}
+    shapes = shapes_of(graph)
     constants = {tensor.name: tensor for tensor in graph.initializer}
     makers = {name: node for node in graph.node for name in node.output}
     for node in graph.node:
@@ -70,6 +73,58 @@ def repeat_constants(graph: onnx.GraphProto) -> None:
                     repeated = np.broadcast_to(array, shape).copy()
                     graph.initializer.append(numpy_helper.from_array(repeated, whole))
                     node.input[index] = whole
+
+
+def swap_in_five_axes(graph: onnx.GraphProto) -> None:
+    shapes = shapes_of(graph)
+    makers = {name: node for node in graph.node for name in node.output}
+    readers = {name: node for node in graph.node for name in node.input}
+    nodes = list(graph.node)
+    for node in graph.node:
+        scores = behind(makers, node.input[0], "Softmax") if node.op_type == "MatMul" else None
+        product = behind(makers, scores.input[0], "MatMul") if scores is not None else None
+        shape = shapes.get(node.output[0], [])
+        if product is None or len(shape) != 4 or shape[1] != shape[2]:
+            continue
+        query = behind(makers, product.input[0], "Transpose")
+        result = readers.get(node.output[0])
+        swaps = [step for step in (query, result) if step is not None and swaps_heads(step)]
+        if len(swaps) == 1:
+            at = nodes.index(swaps[0])
+            nodes[at : at + 1] = five_axes(graph, swaps[0], shapes[swaps[0].output[0]])
+    if len(nodes) > len(graph.node):
+        del graph.node[:]
+        graph.node.extend(nodes)
+
+
+def behind(makers: dict[str, onnx.NodeProto], name: str, op_type: str) -> onnx.NodeProto | None:
+    """The node of that type that makes the value, but for what is done to each element."""
+    node = makers.get(name)
+    while node is not None and node.op_type in ("Add", "Mul", "Where") and node.op_type != op_type:
+        node = next((makers[name] for name in node.input if name in makers), None)
+    return node if node is not None and node.op_type == op_type else None
+
+
+def swaps_heads(node: onnx.NodeProto) -> bool:
+    return node.op_type == "Transpose" and list(node.attribute[0].ints) == [0, 2, 1, 3]
+
+
+def five_axes(graph: onnx.GraphProto, node: onnx.NodeProto, shape: list[int]) -> list[onnx.NodeProto]:
+    """Transpose(0, 2, 1, 3) with an axis of size 1 behind."""
+    out = node.output[0]
+    before = [shape[0], shape[2], shape[1], shape[3], 1]
+    graph.initializer.append(numpy_helper.from_array(np.array(before), f"{out}_split"))
+    graph.initializer.append(numpy_helper.from_array(np.array(shape), f"{out}_whole"))
+    return [
+        helper.make_node("Reshape", [node.input[0], f"{out}_split"], [f"{out}_five"]),
+        helper.make_node("Transpose", [f"{out}_five"], [f"{out}_swapped"], perm=[0, 2, 1, 3, 4]),
+        helper.make_node("Reshape", [f"{out}_swapped", f"{out}_whole"], [out], name=node.name),
+    ]
+
+
+def shapes_of(graph: onnx.GraphProto) -> dict[str, list[int]]:
+    infos = (*graph.value_info, *graph.output)
+    return {info.name: [dim.dim_value for dim in info.type.tensor_type.shape.dim] for info in infos}
 
 
 def is_reduced(name: str, shape: list[int], shapes: dict[str, list[int]], makers: dict[str, onnx.NodeProto]) -> bool:

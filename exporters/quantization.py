@@ -34,8 +34,9 @@ class Quant:
     def quantize(self, array: np.ndarray, dtype: type = np.int8) -> np.ndarray:
         """Round half to even and saturate, as QuantizeLinear does."""
         info = np.iinfo(dtype)
-        scale = self._along(array.ndim)
-        return np.clip(np.rint(array / scale) + self.zero_point, info.min, info.max).astype(dtype)
+        with np.errstate(over="ignore"):  # what stands for infinity saturates
+            steps = np.rint(array / self._along(array.ndim))
+        return np.clip(steps + self.zero_point, info.min, info.max).astype(dtype)
 
     def dequantize(self, array: np.ndarray) -> np.ndarray:
         """float32 values of a quantised array."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -11,10 +12,12 @@ import onnx_ir as ir
 from ..exporters.graph import name_of, shape, where
 from .errors import QuantizeError
 from .histogram import Histogram
+from .infinite import finite, holders
 from .sessions import open_graph
 from .statistics import Statistics, ValueStatistics
 from .units import VIEWS
 
+KEEP_EVERY = 20  # inputs
 SAMPLES_PER_INPUT = 1 << 14  # elements of one value that its histogram counts per calibration input
 
 
@@ -25,6 +28,14 @@ class _Running:
         self.min, self.max = np.inf, -np.inf
         self.sum_min = self.sum_max = 0.0
         self.histogram = Histogram()
+
+    @classmethod
+    def of(cls, statistics: Statistics, name: str) -> _Running:
+        """Where they came from."""
+        made, value = cls(), statistics[name]
+        made.min, made.max, made.histogram = value.min, value.max, copy.deepcopy(value.histogram)
+        made.sum_min, made.sum_max = value.mean_min * statistics.samples, value.mean_max * statistics.samples
+        return made
 
     def add(self, array: np.ndarray, turn: int) -> bool:
         """Take in one input's array; False if it holds NaN or infinity."""
@@ -37,7 +48,8 @@ class _Running:
         return True
 
     def result(self, samples: int) -> ValueStatistics:
-        return ValueStatistics(self.min, self.max, self.sum_min / samples, self.sum_max / samples, self.histogram)
+        means = self.sum_min / samples, self.sum_max / samples
+        return ValueStatistics(self.min, self.max, *means, copy.deepcopy(self.histogram))
 
 
 def _sample(flat: np.ndarray, turn: int) -> np.ndarray:
@@ -56,12 +68,16 @@ def collect(
     feeds: Iterable[Mapping[str, np.ndarray]],
     *,
     progress: Callable[[int], None] | None = None,
+    known: Statistics | None = None,
+    keep: Callable[[Statistics], None] = lambda statistics: None,
 ) -> Statistics:
     """One pass over `feeds` ({input name: float32 array of the input's shape}); memory does not grow with their number.
 
-    Views (Reshape, Transpose) are not observed: they hold their source's numbers. `progress` is called with the number
-    of inputs done. Raises QuantizeError when there is no input, an input has another shape, or a value holds NaN or
-    infinity (the first such value in the graph's order is named, with its module path).
+    Views (Reshape, Transpose) are not observed: they hold their source's numbers. What stands for infinity (the lowest
+    number around a MaxPool, a mask) is left out. `known` are the statistics of the first inputs, which then are not
+    run again; `keep` is given those so far, every KEEP_EVERY inputs and at the end. `progress` is called with the
+    number of inputs done. Raises QuantizeError when there is no input, an input has another shape, or a value holds NaN
+    or infinity (the first such value in the graph's order is named, with its module path).
     """
     values = [*model.graph.inputs, *(o for n in model.graph if n.op_type not in VIEWS for o in n.outputs)]
     observed = {v.name: v for v in values if v.name and v.dtype == ir.DataType.FLOAT}
@@ -72,24 +88,38 @@ def collect(
     binding = session.io_binding()
     for name, array in arrays.items():
         binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
-    running = {name: _Running() for name in observed}
+    if known is not None and known.values.keys() != observed.keys():
+        raise QuantizeError("calibrate: the known statistics are of another graph")
+    running = {name: _Running.of(known, name) if known else _Running() for name in observed}
+    infinite = holders(model.graph)
     samples = 0
     for samples, feed in enumerate(feeds, start=1):
+        if known is not None and samples <= known.samples:
+            continue
         for name, array in _checked(feed, inputs, samples).items():
             arrays[name] = array
             binding.bind_cpu_input(name, array)
         if len(arrays.keys() - inputs.keys()):
             session.run_with_iobinding(binding)
         for name in observed:
-            if not running[name].add(arrays[name], samples):
+            array = finite(arrays[name]) if name in infinite else arrays[name]
+            if not running[name].add(array, samples):
                 raise QuantizeError(
                     f"calibrate: value {name!r}{_place(observed[name])} holds NaN or infinity for input {samples}; "
                     "check the weights and the calibration inputs"
                 )
         if progress is not None:
             progress(samples)
+        if samples % KEEP_EVERY == 0:
+            keep(_result(running, samples))
     if not samples:
         raise QuantizeError("calibrate: no calibration inputs; give at least one")
+    statistics = _result(running, samples)
+    keep(statistics)
+    return statistics
+
+
+def _result(running: Mapping[str, _Running], samples: int) -> Statistics:
     return Statistics(samples, {name: r.result(samples) for name, r in running.items()})
 
 

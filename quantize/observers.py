@@ -93,9 +93,43 @@ def mse(s: ValueStatistics, seen: Function = _as_is) -> tuple[float, float]:
     return with_zero(lo, hi)
 
 
+def entropy(s: ValueStatistics, seen: Function = _as_is) -> tuple[float, float]:
+    """The range whose 256 steps keep most of the histogram's information, found one end at a time, twice.
+
+    What is compared is the histogram with all that lies beyond the range at its ends, and what the steps tell of the
+    rest: each step's count, spread evenly over its bins that have any. The measure is their Kullback-Leibler
+    divergence (S. Migacz, "8-bit Inference with TensorRT", GTC 2017). Harsher on tails than `mse`.
+    """
+    lo, hi = min_max(s)
+    keep = s.histogram.counts > 0
+    x, n = s.histogram.centres[keep], s.histogram.counts[keep].astype(np.float64)
+    bottom, top = INT8
+
+    def divergence(low: float, high: float) -> float:
+        scale = max((high - low) / (top - bottom), np.finfo(np.float64).tiny)
+        steps = np.rint(x / scale) + np.rint(bottom - low / scale)
+        inside = (steps >= bottom) & (steps <= top)
+        if not inside.any():
+            return np.inf
+        steps, kept = (steps[inside] - bottom).astype(np.int64), n[inside]
+        told = (np.bincount(steps, kept) / np.maximum(np.bincount(steps), 1))[steps]
+        kept = kept.copy()
+        kept[0] += n[: int(inside.argmax())].sum()
+        kept[-1] += n.sum() - kept.sum()
+        kept, told = kept / kept.sum(), told / told.sum()
+        return float((kept * np.log(kept / told)).sum())
+
+    shrink = np.linspace(1.0, 0.1, 91)
+    for _ in range(2):
+        hi *= shrink[int(np.argmin([divergence(lo, hi * by) for by in shrink]))] if hi > 0 else 1
+        lo *= shrink[int(np.argmin([divergence(lo * by, hi) for by in shrink]))] if lo < 0 else 1
+    return with_zero(lo, hi)
+
+
 OBSERVERS: dict[str, Observer] = {
     "minmax": min_max,
     "average": moving_average,
     "percentile": percentile,
+    "entropy": entropy,
     "mse": mse,
 }

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx_ir as ir
 
-from ..exporters.graph import array
+from ..exporters.errors import UnsupportedOp
+from ..exporters.graph import array, name_of, where
 from .errors import QuantizeError
 from .observers import FUNCTIONS, OBSERVERS, Function, Observer, with_zero
 from .qparams import QParams, asymmetric, float32, per_channel, symmetric
@@ -70,7 +71,8 @@ def plan(
 
     A value gets parameters if an int8 unit writes it or, through views, reads it. `keep_float` names units (by their
     output) that stay float whatever the scheme says. `known`: {value: (lowest, highest)} of those that need no
-    statistics. Raises QuantizeError if another value has none.
+    statistics. Raises QuantizeError if another value has none, UnsupportedOp if a node cannot be int8 where the scheme
+    has no float.
     """
     observe = OBSERVERS[observer] if isinstance(observer, str) else observer
     graph = model.graph
@@ -91,10 +93,22 @@ def plan(
         if not conflicts:
             break
         units = [replace(u, precision="float", why=conflicts[u.output]) if u.output in conflicts else u for u in units]
+    if not scheme.has_float:
+        _refuse_float(units, graph, scheme)
     biases = _biases(units, activations, weights)
     if scheme.activations == "uint8":
         activations = {name: params.unsigned() for name, params in activations.items()}
     return Plan(scheme.name, tuple(units), activations, weights, biases)
+
+
+def _refuse_float(units: list[Unit], graph: ir.Graph, scheme: Scheme) -> None:
+    nodes = {name_of(output): node for node in graph for output in node.outputs}
+    for unit in units:
+        node = nodes[unit.nodes[0]]
+        if unit.precision == "float" and any(out.dtype == ir.DataType.FLOAT for out in node.outputs):
+            raise UnsupportedOp(
+                f"{scheme.name}: {where(node)} cannot be int8: {unit.why}; another profile keeps it float"
+            )
 
 
 def _settle(units: list[Unit], graph: ir.Graph, scheme: Scheme) -> list[Unit]:
@@ -250,7 +264,8 @@ def _merge(group_of: dict[str, _Group], a: str, b: str) -> None:
 
 def _covers(params: QParams, wanted: tuple[float, float]) -> bool:
     lo, hi = params.range
-    return lo - params.scale <= wanted[0] and wanted[1] <= hi + params.scale
+    room = params.scale * 1.01  # a step; a runtime's sigmoid may give 1.0000001
+    return lo - room <= wanted[0] and wanted[1] <= hi + room
 
 
 def _activations(units: list[Unit], groups: list[_Group], ranges: _Ranges) -> dict[str, QParams]:

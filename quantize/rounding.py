@@ -18,7 +18,7 @@ from .errors import QuantizeError
 from .plan import Plan
 from .sessions import open_graph, run
 
-KINDS = ("Conv", "Linear")  # other layers' weights are rounded each to its nearest
+KINDS = ("Conv", "Linear", "ConvTranspose")
 POSITIONS = 512  # rows of x taken from one input, spread evenly: neighbouring pixels say little new
 DAMPING = 0.01  # of H's mean diagonal, added to the diagonal: the paper's
 _BLOCK = 128  # columns whose errors are handed on together: the paper's
@@ -43,6 +43,7 @@ def round_weights(
         for unit in plan.units
         if unit.precision == "int8" and unit.weight in plan.weights and unit.kind in KINDS
     ]
+    layers = [layer for layer in layers if layer[1] != "ConvTranspose" or _whole_phases(layer[2])]
     reads = [name_of(node.inputs[0]) for _, _, node in layers]
     computed = [name for name in dict.fromkeys(reads) if name in values]
     session = open_graph(ir.to_proto(model), computed)
@@ -59,36 +60,59 @@ def round_weights(
     if not samples:
         raise QuantizeError("round_weights: no calibration inputs; give at least one")
     rounded = model.clone()
-    kinds = {weight: kind for weight, kind, _ in layers}
+    nodes = {weight: (kind, node) for weight, kind, node in layers}
     for name, moment in moments.items():
         old = rounded.graph.initializers[name]
-        array = constant_array(old)
-        matrix = _as_matrices(array, kinds[name], len(moment))
+        array, (kind, node) = constant_array(old), nodes[name]
+        matrix = _as_matrices(array, kind, node, len(moment))
         params = plan.weights[name]
-        scales = np.broadcast_to(np.asarray(params.scales, np.float64), matrix.shape[0] * matrix.shape[1])
+        rows = matrix.shape[0] * matrix.shape[1]
+        scales = np.repeat(np.asarray(params.scales, np.float64), rows // len(params.scales))
         scales = scales.reshape(*matrix.shape[:2], 1)
         matrix = np.stack([_rounded(w, h, s) for w, h, s in zip(matrix, moment, scales, strict=True)])
-        exact = params.dequantize(params.quantize(_as_weight(matrix, array.shape, kinds[name])))
+        exact = params.dequantize(params.quantize(_as_weight(matrix, array.shape, kind, node)))
         old.const_value = ir.Tensor(np.ascontiguousarray(exact), name=name)
     return rounded
 
 
-def _as_matrices(weight: np.ndarray, kind: str, groups: int) -> np.ndarray:
-    """(groups, outputs, k): Conv's OIHW, or the transpose of a linear's (in, out); float64."""
+def _whole_phases(node: ir.Node) -> bool:
+    """Whether all outputs of a ConvTranspose sum as many products, those that lie between two strides, too."""
+    return all(k % s == 0 for k, s in zip(attribute(node, "kernel_shape"), attribute(node, "strides"), strict=True))
+
+
+def _as_matrices(weight: np.ndarray, kind: str, node: ir.Node, groups: int) -> np.ndarray:
+    """(groups, outputs, k) float64: Conv's OIHW, the transpose of a linear's (in, out), and of ConvTranspose's IOHW a
+    row for each output and phase between two strides."""
     weight = weight.astype(np.float64)
-    return weight.reshape(groups, weight.shape[0] // groups, -1) if kind == "Conv" else weight.T[None]
+    if kind == "Linear":
+        return weight.T[None]
+    if kind == "Conv":
+        return weight.reshape(groups, weight.shape[0] // groups, -1)
+    inputs, outputs, *kernel = weight.shape
+    (sh, sw), (kh, kw) = attribute(node, "strides"), kernel
+    phases = weight.reshape(inputs, outputs, kh // sh, sh, kw // sw, sw).transpose(1, 3, 5, 0, 2, 4)
+    return phases.reshape(1, outputs * sh * sw, -1)
 
 
-def _as_weight(matrices: np.ndarray, shape: tuple[int, ...], kind: str) -> np.ndarray:
+def _as_weight(matrices: np.ndarray, shape: tuple[int, ...], kind: str, node: ir.Node) -> np.ndarray:
     """The inverse of `_as_matrices`."""
-    return matrices.reshape(shape) if kind == "Conv" else matrices[0].T
+    if kind == "Linear":
+        return matrices[0].T
+    if kind == "Conv":
+        return matrices.reshape(shape)
+    inputs, outputs, kh, kw = shape
+    sh, sw = attribute(node, "strides")
+    phases = matrices.reshape(outputs, sh, sw, inputs, kh // sh, kw // sw)
+    return phases.transpose(3, 0, 4, 1, 5, 2).reshape(shape)
 
 
 def _rows(node: ir.Node, kind: str, x: np.ndarray) -> np.ndarray:
     """What the layer multiplies its weights with, at up to POSITIONS places: (groups, positions, k) float32."""
-    if kind != "Conv":
+    if kind == "Linear":
         rows = x.reshape(-1, x.shape[-1])
         return rows[_spread(len(rows))][None]
+    if kind == "ConvTranspose":
+        return _phase_rows(node, x)
     group = attribute(node, "group", 1)
     kernel, strides, dilations = (attribute(node, n) for n in ("kernel_shape", "strides", "dilations"))
     top, left, bottom, right = attribute(node, "pads")
@@ -104,6 +128,19 @@ def _rows(node: ir.Node, kind: str, x: np.ndarray) -> np.ndarray:
     ]
     patches = np.stack(taps, axis=-1)  # (positions, c, kh * kw)
     return patches.reshape(len(patches), group, -1).transpose(1, 0, 2)
+
+
+def _phase_rows(node: ir.Node, x: np.ndarray) -> np.ndarray:
+    """What every phase of a ConvTranspose multiplies with: its tap m reads m places before."""
+    kernel, strides = attribute(node, "kernel_shape"), attribute(node, "strides")
+    taps = [k // s for k, s in zip(kernel, strides, strict=True)]
+    x = np.pad(x, ((0, 0), (0, 0), *((t - 1, t - 1) for t in taps)))
+    n, _, h, w = x.shape
+    places = (n, h - taps[0] + 1, w - taps[1] + 1)
+    batch, row, column = np.unravel_index(_spread(int(np.prod(places))), places)
+    read = [x[batch, :, row + taps[0] - 1 - i, column + taps[1] - 1 - j] for i, j in np.ndindex(*taps)]
+    patches = np.stack(read, axis=-1)  # (positions, c, taps)
+    return patches.reshape(1, len(patches), -1)
 
 
 def _spread(count: int) -> np.ndarray:

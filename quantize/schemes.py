@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
 import onnx_ir as ir
 
-from ..exporters.graph import scalar, shape
-from ..exporters.tflite.kernels import ADD_LIMITS, GEMM_LIMITS, MUL_LIMITS, SIGMOID, TANH
-from . import channel_affine, hard_swish
+from ..exporters.graph import attribute, scalar, shape
+from ..exporters.tflite.kernels import ADD_LIMITS, GEMM_LIMITS, LEAKY_LIMITS, LEAST_ALPHA, MUL_LIMITS, SIGMOID, TANH
+from . import channel_affine, hard_swish, split_layer_norm
+from .infinite import INFINITE, only_pooled
 from .qparams import QParams
 from .statistics import Statistics
 
@@ -48,7 +49,8 @@ Rewrite = Callable[[ir.Model, Statistics], tuple[ir.Model, Statistics]]
 class Scheme:
     """A target's kernels by kind; every other kind is a float island. `islands` says why, for the ones we know.
 
-    `rewrites` put the float graph, and the statistics of its values, into the form that the kernels like.
+    `forms` write the float graph in ops that have kernels, before it is calibrated; `rewrites` put it, and the
+    statistics of its values, into the form that the kernels like.
     """
 
     name: str
@@ -57,7 +59,15 @@ class Scheme:
     islands: Mapping[str, str] = field(default_factory=dict)
     symmetric_weights: bool = False  # the kernels multiply by weights whose zero point is 0 only
     integer_biases: bool = False  # the kernels add int32 numbers at s_input * s_weight only
+    forms: tuple[Callable[[ir.Model], ir.Model], ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
+    has_float: bool = True  # else what stays float is refused
+
+    def formed(self, model: ir.Model) -> ir.Model:
+        """All forms, one after the other; `model` itself is left as it was."""
+        for form in self.forms:
+            model = form(model)
+        return model
 
     def rewrite(self, model: ir.Model, stats: Statistics) -> tuple[ir.Model, Statistics]:
         """All rewrites, one after the other; `model` itself is left as it was."""
@@ -78,9 +88,15 @@ def _large_depthwise(node: ir.Node) -> str | None:
 
 
 def _nonzero_pad(node: ir.Node) -> str | None:
-    if len(node.inputs) > 2 and scalar(node.inputs[2]):
-        return "PAD fills with zero only"
-    return None
+    fill = scalar(node.inputs[2]) if len(node.inputs) > 2 else 0.0
+    if not fill or (fill <= -INFINITE and only_pooled(node.outputs[0])):
+        return None
+    return "PAD fills with zero only"
+
+
+def _flat(node: ir.Node) -> str | None:
+    alpha = attribute(node, "alpha", 0.01)
+    return None if alpha >= LEAST_ALPHA else f"int8 LEAKY_RELU with alpha {alpha} is not delegated"
 
 
 _ACTS = ("Relu", "Relu6", "Relu0To1")
@@ -103,6 +119,7 @@ TFLITE_XNNPACK = Scheme(
         "Mul": Kernel(operands=2, multiplier="product", limits=MUL_LIMITS),
         "Sigmoid": Kernel(fixed_output=QParams(SIGMOID.scale, SIGMOID.zero_point)),  # fixed by the int8 LOGISTIC kernel
         "Tanh": Kernel(fixed_output=QParams(TANH.scale, TANH.zero_point)),  # fixed by the int8 TANH kernel
+        "LeakyRelu": Kernel(multiplier="each", limits=LEAKY_LIMITS, refuses=_flat),
         "ReduceMean": Kernel(),
         "Concat": Kernel(operands=None, same_parameters=True, light=True, moves_data=True),
         "Slice": Kernel(same_parameters=True, light=True, moves_data=True),
@@ -122,6 +139,46 @@ TFLITE_XNNPACK = Scheme(
         "Clip": "int8 RELU6 on its own is not delegated",
     },
     rewrites=(channel_affine.rewrite, hard_swish.rewrite),
+)
+
+
+def _not_a_root(node: ir.Node) -> str | None:
+    return None if scalar(node.inputs[1]) == -0.5 else "of all powers int8 has -1/2 alone (RSQRT)"
+
+
+def _other_clip(node: ir.Node) -> str | None:
+    return None if [scalar(v) for v in node.inputs[1:]] == [0, 6] else "int8 clips to (0, 6) alone"
+
+
+_SAME = Kernel(same_parameters=True)
+
+# Every operator of the TFLite 8-bit quantisation specification, so that nothing is float, the ends included. What is
+# slow on a CPU is what an NPU has.
+TFLITE_NPU = Scheme(
+    "tflite-npu",
+    symmetric_weights=True,
+    integer_biases=True,
+    has_float=False,
+    kernels={
+        "Conv": _GEMM(weight_axis=0),  # OIHW
+        "ConvTranspose": _GEMM(weight_axis=1),  # IOHW
+        "Linear": _GEMM(weight_axis=1),  # (in, out)
+        "MatMul": Kernel(operands=2),
+        **dict.fromkeys(("Add", "Sub"), replace(_ADD, light=False)),
+        "Mul": Kernel(operands=2, multiplier="product", limits=MUL_LIMITS),
+        **dict.fromkeys(("Sigmoid", "Softmax"), Kernel(fixed_output=QParams(SIGMOID.scale, SIGMOID.zero_point))),
+        "Tanh": Kernel(fixed_output=QParams(TANH.scale, TANH.zero_point)),
+        **dict.fromkeys(("Gelu", "HardSwish", "LeakyRelu", "Elu", "Relu", "Exp", "Abs", "ReduceMean"), Kernel()),
+        "Clip": Kernel(refuses=_other_clip),
+        "Pow": Kernel(refuses=_not_a_root),
+        "Concat": Kernel(operands=None, same_parameters=True),
+        **dict.fromkeys(("Slice", "MaxPool", "AveragePool", "Resize", "ReduceMax", "ReduceMin"), _SAME),
+        **dict.fromkeys(("Max", "Min"), replace(_SAME, operands=2)),
+        "Pad": Kernel(same_parameters=True, refuses=_nonzero_pad),
+    },
+    islands=dict.fromkeys(("Div", "Erf", "Sqrt", "LayerNormalization"), "TFLite has no int8 kernel for it"),
+    forms=(split_layer_norm.rewrite,),
+    rewrites=(channel_affine.rewrite,),
 )
 
 # The Neural Engine multiplies int8 by int8, from the A17 Pro on, where weights and activations are quantised; the rest

@@ -64,10 +64,12 @@ TOLERANCE = {
     "fp32": Limits(max_abs_over_std=1e-4, snr_db=80.0),
     "fp16": Limits(snr_db=45.0),
     "int8": Limits(snr_db=10.0, cosine=0.95),
+    **dict.fromkeys(("w8a32", "w8a16"), Limits(snr_db=12.0, cosine=0.95)),
+    "dynamic": Limits(snr_db=10.0, cosine=0.95),
 }
 
 # What artifacts usually reach: one that does not is what was asked for, but whoever uses it must know.
-EXPECTED = {"int8": Limits(snr_db=20.0, top1=0.95)}
+EXPECTED: dict[str, Limits] = dict.fromkeys(("int8", "w8a32", "w8a16", "dynamic"), Limits(snr_db=20.0, top1=0.95))
 
 ROOM = 4.0  # how far two orders of float32 sums may be apart, times what float32 loses in the reference itself
 

@@ -39,6 +39,10 @@ class TFLiteInside:
         self.integer: set[str] = set()
         self.weights: dict[str, np.ndarray] = {}
         self.biases: dict[str, np.ndarray] = {}
+        for tensor in self._interpreter.get_input_details():
+            if tensor["dtype"] is np.int8:
+                scale, zero_point = tensor["quantization"]
+                self.encodings[tensor["name"]] = Encoding(float(scale), int(zero_point), -128)
         for operator in self._interpreter._get_ops_details():  # there is no public way to see operators
             if operator["op_name"] != "DELEGATE":  # a second view of the ones before
                 self._read(operator["op_name"], operator["inputs"].tolist(), int(operator["outputs"][0]))

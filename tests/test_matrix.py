@@ -4,6 +4,7 @@ import json
 
 import pytest
 from edgeport.cli.job import TARGETS
+from edgeport.cli.sweeping.process import Processes
 from edgeport.models import get_variant, list_models
 
 from benchmarks import matrix, matrix_page
@@ -97,7 +98,7 @@ def test_what_fails_or_hangs(monkeypatch, tmp_path, program, verdict, made):
     (tmp_path / "benchmarks").mkdir()
     (tmp_path / "benchmarks" / "matrix_job.py").write_text(program)
     monkeypatch.setattr(matrix, "ROOT", tmp_path)
-    cells = matrix.model_cells("lenet5", matrix.planned("lenet5"), tmp_path, 1.0)
+    cells = matrix.model_cells("lenet5", matrix.planned("lenet5"), tmp_path, 1.0, Processes())
     assert len(cells) == len(TARGETS) * 2
     assert sum(cell["passed"] for cell in cells) == made
     assert {cell["verdict"] for cell in cells if not cell["passed"]} == {verdict}

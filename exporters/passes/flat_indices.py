@@ -13,7 +13,8 @@ from math import prod
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import attribute, const_value, constant, emit, given, reshape, shape
+from ..errors import NotCanonical
+from ..graph import attribute, const_value, constant, emit, given, reshape, shape, where
 from .index_forms import gathered
 from .number_forms import cast
 from .replacing import replace_each
@@ -28,9 +29,17 @@ def rewrite(graph: ir.Graph) -> int:
 
 def _gather_elements(node: ir.Node) -> ir.Value:
     x, indices = map(given, node.inputs)
+    _check_axes(node)
     axis = attribute(node, "axis", 0) % len(shape(x))
     places = _flat_along(indices, shape(x), axis, node)
     return _taken(reshape(x, (prod(shape(x)),), node), places, shape(node.outputs[0]), node)
+
+
+def _check_axes(node: ir.Node) -> None:
+    """Raise NotCanonical where an element has no index along each axis, which ONNX's checker does not look at."""
+    x, indices = map(given, node.inputs[:2])
+    if len(shape(x)) != len(shape(indices)):
+        raise NotCanonical(f"{where(node)} takes from {shape(x)} at {shape(indices)}; give indices of as many axes.")
 
 
 def _gather_nd(node: ir.Node) -> ir.Value | None:
@@ -79,6 +88,7 @@ def _flat_vectors(indices: ir.Value, dims: tuple[int, ...], node: ir.Node) -> ir
 
 def _scatter_elements(node: ir.Node) -> ir.Value | None:
     x, indices, updates = map(given, node.inputs)
+    _check_axes(node)
     dims = shape(x)
     axis, reduction = attribute(node, "axis", 0) % len(dims), attribute(node, "reduction", "none")
     size, count = prod(dims), prod(shape(indices))

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UnsupportedOp
 from ..half_precision import halved
 from ..number_types import narrowed
 from ..quantization import Constant, Quant
+from ..swaps import orders
 from .kernels import requantizes
 from .view import Shape, View
 from .writer import Operator, Tensor
@@ -59,10 +59,14 @@ class Target:
 
 
 class Builder:
-    """Tensors and operators of one subgraph. `half_weights`: store float weights as float16; kernels read float32."""
+    """Tensors and operators of one subgraph.
 
-    def __init__(self, *, half_weights: bool = False) -> None:
-        self.half_weights = half_weights
+    `half_weights`: store float weights as float16; kernels read float32. `int8_weights` of float layers: "widened" to
+    float32 here; "stored", and widened when the file is loaded; "hybrid", read by kernels that round the other operand.
+    """
+
+    def __init__(self, *, half_weights: bool = False, int8_weights: str = "widened") -> None:
+        self.half_weights, self.int8_weights = half_weights, int8_weights
         self.tensors: list[Tensor] = []
         self.operators: list[Operator] = []
         self.target = Target("")
@@ -104,8 +108,13 @@ class Builder:
         quant = None if array.dtype == np.float32 else c.quant
         return self.const(array if shape is None else array.reshape(shape), quant)
 
-    def weight(self, c: Constant) -> int:
-        """The weight of a convolution or linear. float16 is widened by a DEQUANTIZE, which runs once, at load time."""
+    def weight(self, c: Constant, *, hybrid: bool = False) -> int:
+        """The weight of a convolution or linear, whose kernel may be `hybrid`. What is stored as float16 or int8 is
+        widened by a DEQUANTIZE, which runs once, at load time."""
+        if self.target.quant is None and c.quant is not None and self.int8_weights != "widened":
+            tensor = self.const(c.array, c.quant)
+            keep = hybrid and self.int8_weights == "hybrid"
+            return tensor if keep else self.cached("DEQUANTIZE", [tensor], c.array.shape, None)
         tensor = self.constant(c)
         data = self.tensors[tensor].data
         half = halved(data) if self.half_weights and data is not None else None
@@ -247,17 +256,15 @@ class Builder:
 
     def _transposed(self, x: Value, groups: Groups) -> int:
         """The buffer of `x` reordered to `groups`; its shape is that of `groups` where the rank allows."""
-        for dims in (
+        *between, wanted = orders(x.view.order, [k for g in groups for k in g], _MAX_TRANSPOSE_RANK)
+        for order in between:
+            x = Value(self._transposed(x, [order]), View(x.view.dims, order))
+        candidates = (
             [run for g in groups for run in (_runs(x.view.order, g) or [()])],  # a dimension of size 1 is the run ()
             [run for g in groups for run in _runs(x.view.order, g)],
-            _runs(x.view.order, [k for g in groups for k in g]),
-        ):
-            if len(dims) <= _MAX_TRANSPOSE_RANK:
-                break
-        else:
-            raise UnsupportedOp(
-                f"tflite: '{self.target.name}' needs a transpose of rank {len(dims)}, more than {_MAX_TRANSPOSE_RANK}"
-            )
+            _runs(x.view.order, wanted),
+        )
+        dims = next(dims for dims in candidates if len(dims) <= _MAX_TRANSPOSE_RANK)
         position = {k: i for i, k in enumerate(x.view.order)}
         runs = sorted((d for d in dims if d), key=lambda run: position[run[0]])
         sizes = {run: prod(x.view.factors[k] for k in run) for run in dims}

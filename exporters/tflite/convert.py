@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from ..errors import ExportError
+from ..errors import ExportError, UnsupportedOp
 from ..graph import given, name_of, shape, where
 from ..number_types import held
 from ..quantization import Constant, Quant, constant_operand, quant_of
 from . import conv, elementwise, index, linear, logic, movement, pool, reduce, resize  # noqa: F401  (each fills the table)
 from . import metadata as metadata_file
 from .builder import Builder, Operand, Target, Value
+from .kernels import PROFILES, Kernels
 from .table import table
-from .units import Unit, unit_of
+from .units import Unit, sole_quant, unit_of
 from .view import View
-from .writer import serialize
+from .writer import serialize, used
 
 OURS = "edgeport"  # our facts, as JSON
 _PAIR = ("QuantizeLinear", "DequantizeLinear")
@@ -32,17 +33,22 @@ def convert(
     input_layout: str = "nhwc",
     pixels: bool = False,
     half_weights: bool = False,
+    int8_weights: str = "widened",
+    profile: str = "xnnpack",
     metadata: Mapping[str, Any] | None = None,
 ) -> bytes:
     """A canonical model as a .tflite file.
 
     `input_layout`: "nhwc" (images lie in memory as cameras give them) or "nchw" (the model's own), for inputs of rank
     4. `pixels`: the input, which the graph takes as pixels from 0 to 255, is uint8. `half_weights`: store float weights
-    as float16 (inputs, outputs and arithmetic stay float32). `metadata`: facts written into the file beside the inputs
-    and outputs. Signature: "serving_default", with the graph's own names.
+    as float16 (inputs, outputs and arithmetic stay float32). `int8_weights`: what becomes of those of layers that
+    compute in float, as Builder has it. `profile`: of the device's int8 kernels, "xnnpack", or "npu" for one that has
+    no float at all: inputs and outputs are int8, too. `metadata`: facts written into the file beside the inputs and
+    outputs. Signature: "serving_default", with the graph's own names.
     Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape, ArtifactTooLarge).
     """
-    lowering = _lowered(model, input_layout, pixels, half_weights)
+    builder = Builder(half_weights=half_weights, int8_weights=int8_weights)
+    lowering = _lowered(model, input_layout, PROFILES[profile], builder, pixels)
     outputs = {name_of(v): lowering.output(v) for v in model.graph.outputs}
     layouts = {name_of(v): input_layout if len(shape(v)) == 4 else None for v in model.graph.inputs}
     facts = {
@@ -52,7 +58,8 @@ def convert(
         ],
         "outputs": [{"name": name_of(v), "shape": list(shape(v))} for v in model.graph.outputs],
     }
-    builder = lowering.builder
+    if not lowering.kernels.has_float:
+        check_integers(builder, list(outputs.values()))
     entries = {
         OURS: json.dumps(facts, sort_keys=True, separators=(",", ":")).encode(),
         metadata_file.NAME: metadata_file.of_model(model, facts, input_layout, pixels),
@@ -61,18 +68,28 @@ def convert(
     return metadata_file.with_labels(content, facts["labels"]) if facts.get("labels") else content
 
 
-def layouts(model: ir.Model, input_layout: str = "nhwc") -> dict[str, View]:
+def check_integers(builder: Builder, outputs: list[int]) -> None:
+    """Raises UnsupportedOp for an operator that reads or makes float numbers."""
+    for operator in used(builder.tensors, builder.operators, outputs):
+        for tensor in (builder.tensors[i] for i in (*operator.inputs, *operator.outputs) if i >= 0):
+            if tensor.dtype in (np.float32, np.float16):
+                raise UnsupportedOp(
+                    f"tflite: {operator.op} works on float tensor '{tensor.name}'; profile npu has none"
+                )
+
+
+def layouts(model: ir.Model, input_layout: str = "nhwc", profile: str = "xnnpack") -> dict[str, View]:
     """{value: how it lies in its tensor} in the file that `convert` makes of the same model, but for graph outputs,
     which are row-major. Raises ExportError."""
-    operands = _lowered(model, input_layout).operands
+    operands = _lowered(model, input_layout, PROFILES[profile], Builder()).operands
     return {name_of(value): operand.view for value, operand in operands.items() if isinstance(operand, Value)}
 
 
-def _lowered(model: ir.Model, input_layout: str, pixels: bool = False, half_weights: bool = False) -> _Lowering:
+def _lowered(model: ir.Model, input_layout: str, kernels: Kernels, builder: Builder, pixels: bool = False) -> _Lowering:
     """The walk over all nodes."""
     if input_layout not in ("nhwc", "nchw"):
         raise ValueError(f"input_layout is 'nhwc' or 'nchw', not {input_layout!r}")
-    lowering = _Lowering(Builder(half_weights=half_weights))
+    lowering = _Lowering(builder, kernels)
     for value in model.graph.inputs:
         lowering.input(value, input_layout, pixels)
     for node in model.graph:
@@ -83,18 +100,20 @@ def _lowered(model: ir.Model, input_layout: str, pixels: bool = False, half_weig
 class _Lowering:
     """The state of one walk: what each ONNX value is in the builder's terms."""
 
-    def __init__(self, builder: Builder) -> None:
-        self.builder = builder
+    def __init__(self, builder: Builder, kernels: Kernels) -> None:
+        self.builder, self.kernels = builder, kernels
         self.operands: dict[ir.Value, Operand] = {}
         self.inputs: dict[str, int] = {}
         self.done: set[ir.Node] = set()
         self.outputs: set[int] = set()
 
     def input(self, value: ir.Value, layout: str, pixels: bool) -> None:
-        logical, dtype, quant = shape(value), held(value.dtype), None
+        logical = shape(value)
+        perm = (0, 2, 3, 1) if layout == "nhwc" and len(logical) == 4 else tuple(range(len(logical)))
+        quant = None if self.kernels.has_float else sole_quant(value)
+        dtype = held(value.dtype) if quant is None else np.int8
         if pixels:
             dtype, quant = np.uint8, PIXELS
-        perm = (0, 2, 3, 1) if layout == "nhwc" and len(logical) == 4 else tuple(range(len(logical)))
         tensor = self.builder.add([logical[p] for p in perm], dtype, name_of(value), quant)
         self.inputs[name_of(value)] = tensor
         if pixels:  # int8 or float from here on, as it is read
@@ -111,7 +130,7 @@ class _Lowering:
         if node.op_type in _PAIR:
             self.operands[node.outputs[0]] = self._pair(node)
             return
-        unit = unit_of(node)
+        unit = unit_of(node, self.kernels.rules)
         self.builder.target = Target(
             name_of(unit.output), unit.quant, unit.activation, self._constant(unit.bias), self._hint(unit)
         )
@@ -122,7 +141,13 @@ class _Lowering:
         for value, result in zip(outputs, results if isinstance(results, tuple) else (results,), strict=False):
             if tuple(result.shape) != shape(value):
                 raise ExportError(f"tflite: {where(node)} gave shape {result.shape}, the graph says {shape(value)}")
+            if not self.kernels.has_float and self._is_float(result):
+                known = ", ".join(sorted(self.kernels.rules))
+                raise UnsupportedOp(f"tflite: {where(node)} has no int8 form; those of profile npu: {known}")
             self.operands[value] = result
+
+    def _is_float(self, operand: Operand) -> bool:
+        return isinstance(operand, Value) and self.builder.tensors[operand.tensor].dtype == np.float32
 
     def operand(self, value: ir.Value) -> Operand:
         if value not in self.operands:
@@ -133,13 +158,16 @@ class _Lowering:
         return self.operands[value]
 
     def output(self, value: ir.Value) -> int:
-        """The tensor of a graph output: not quantised, row-major, under the output's name."""
+        """The tensor of a graph output: row-major, not quantised unless there is no float, under the output's name."""
         self.builder.target = Target(name_of(value))
-        tensor = self.builder.contiguous(self.builder.value(self.operand(value))).tensor
+        found = self.builder.value(self.operand(value))
+        row_major = self.builder.contiguous if self.kernels.has_float else self.builder.stored_contiguous
+        tensor = row_major(found).tensor
         constant = self.builder.tensors[tensor].data is not None
         if constant or tensor in self.inputs.values() or tensor in self.outputs:  # an output is computed, and one only
             target = [self.builder.const(np.array(shape(value), np.int32))] if shape(value) else []
-            tensor = self.builder.emit("RESHAPE", [tensor, *target], shape(value), newShape=shape(value))
+            quant = self.builder.quant(tensor)
+            tensor = self.builder.emit("RESHAPE", [tensor, *target], shape(value), quant=quant, newShape=shape(value))
         self.builder.tensors[tensor].name = name_of(value)
         self.outputs.add(tensor)
         return tensor

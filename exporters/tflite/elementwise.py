@@ -8,6 +8,7 @@ from math import prod
 
 import numpy as np
 
+from ..errors import UnsupportedAttribute
 from ..quantization import Constant
 from .builder import Builder, Operand, Value
 from .table import lower
@@ -65,7 +66,8 @@ def aligned(mb: Builder, operands: Sequence[Operand]) -> tuple[list[int], Shape,
     result = View(dims, order)
     parts = list(zip(operands, views, embed, strict=True))
     if all(complete):
-        tensors = [_in_order(mb, x, v, e, order) for x, v, e in parts]
+        groups = _own_groups(mb, operands, views, embed, lead or 0) or [order]
+        tensors = [_in_order(mb, x, v, e, order, groups) for x, v, e in parts]
         shape = mb.shape(tensors[lead or 0])
         return [mb.reshaped(tensor, shape) for tensor in tensors], shape, result
     groups = _uniform_groups(mb, operands, views, embed, order, lead)
@@ -85,14 +87,20 @@ def _embedding(view: View, whole: View) -> list[int]:
     return out
 
 
-def _in_order(mb: Builder, x: Operand, view: View, embed: list[int], order: Shape) -> int:
+def _in_order(mb: Builder, x: Operand, view: View, embed: list[int], order: Shape, groups: list[Shape]) -> int:
     assert isinstance(x, Value)
     if tuple(embed[k] for k in view.order) == order:
         return mb.memory(x)
-    return mb.laid_out(Value(x.tensor, view), [[embed.index(k)] for k in order])
+    return mb.laid_out(Value(x.tensor, view), [[embed.index(k) for k in g] for g in groups])
 
 
-def _uniform_groups(mb, operands, views, embed, order, lead) -> list[tuple[int, ...]]:
+def _own_groups(mb: Builder, operands, views, embed, lead: int) -> list[Shape] | None:
+    """The factors of the result that each dimension of the leading operand's tensor holds, as `Builder.groups`."""
+    groups = mb.groups(Value(operands[lead].tensor, views[lead]))
+    return None if groups is None else [tuple(embed[lead][k] for k in g) for g in groups]
+
+
+def _uniform_groups(mb, operands, views, embed, order, lead) -> list[Shape]:
     """The result's factors in `order`, cut so that within a group each operand has all factors or none.
 
     The cut that the leading operand's tensor already has is taken if it will do: then nothing is reshaped.
@@ -102,11 +110,9 @@ def _uniform_groups(mb, operands, views, embed, order, lead) -> list[tuple[int, 
         return tuple(k in e for e in embed)
 
     if lead is not None:
-        have = mb.groups(Value(operands[lead].tensor, views[lead]))
-        if have is not None:
-            have = [tuple(embed[lead][k] for k in g) for g in have]
-            if all(len({present(k) for k in g}) <= 1 for g in have):
-                return have
+        have = _own_groups(mb, operands, views, embed, lead)
+        if have is not None and all(len({present(k) for k in g}) <= 1 for g in have):
+            return have
     return [tuple(g) for _, g in groupby(order, key=present)] or [()]
 
 
@@ -223,6 +229,8 @@ def clip(mb: Builder, x: Operand, low: Constant | None = None, high: Constant | 
     x = mb.value(x)
     if bounds in _CLIPS:
         return apply_unary(mb, _CLIPS[bounds], x)
+    if mb.target.quant is not None:
+        raise UnsupportedAttribute(f"tflite: '{mb.target.name}' clips to {bounds}; int8 has clips to (0, 6) alone")
     return Value(clamped(mb, mb.memory(x), *bounds), x.view)
 
 
@@ -249,9 +257,12 @@ def hard_sigmoid(mb: Builder, x: Operand, *, alpha: float = 0.2, beta: float = 0
     return Value(clamped(mb, tensor, 0.0, 1.0), x.view)
 
 
+_ROOTS = {0.5: "SQRT", -0.5: "RSQRT"}
+
+
 @lower("Pow")
 def power(mb: Builder, x: Operand, exponent: Operand) -> Value:
-    """A constant scalar exponent: x * x for 2, SQRT for 1/2, else POW."""
+    """A constant scalar exponent: x * x for 2, SQRT for 1/2, RSQRT for -1/2, else POW."""
     if not isinstance(exponent, Constant) or exponent.array.size != 1:
         return apply_broadcast(mb, "POW", x, exponent)
     x = mb.value(x)
@@ -259,8 +270,8 @@ def power(mb: Builder, x: Operand, exponent: Operand) -> Value:
     tensor = mb.memory(x)
     if e == 2:
         return Value(mb.run("MUL", [tensor, tensor], mb.shape(tensor)), x.view)
-    if e == 0.5:
-        return apply_unary(mb, "SQRT", x)
+    if e in _ROOTS:
+        return apply_unary(mb, _ROOTS[e], x)
     return Value(mb.run("POW", [tensor, mb.const(exponent.array.reshape(1))], mb.shape(tensor)), x.view)
 
 

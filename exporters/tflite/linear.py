@@ -56,7 +56,9 @@ def _fully_connected(mb: Builder, x: Value, weight: Constant) -> Value:
         tensor = mb.laid_out(x, [outer, inner])
         view = x.view
     n = weight.shape[1]
-    w = mb.weight(Constant(array.T, weight.quant and Quant(weight.quant.scale, weight.quant.zero_point, 0)))
+    w = mb.weight(
+        Constant(array.T, weight.quant and Quant(weight.quant.scale, weight.quant.zero_point, 0)), hybrid=True
+    )
     shape = (*mb.shape(tensor)[:-1], n)
     bias = bias_tensor(mb, mb.target.bias, x, weight, n)
     y = mb.run(
@@ -65,6 +67,7 @@ def _fully_connected(mb: Builder, x: Value, weight: Constant) -> Value:
         shape,
         fusedActivationFunction=mb.activation(),
         keepNumDims=len(shape) > 2,
+        asymmetricQuantizeInputs=mb.tensors[w].dtype == np.int8 and mb.target.quant is None,
     )
     last = (len(outer),) if n > 1 else ()
     return Value(y, View((*view.dims[:-1], (n,) if n > 1 else ()), _renumber(outer) + last))

@@ -46,8 +46,8 @@ def _single_factors(mb: Builder, x: Value, dims: Sequence[int]) -> Value:
 
 
 def _groups(mb: Builder, x: Value) -> list[tuple[int, ...]]:
-    """One group per dimension of the tensor if those end where factors end, else one per factor."""
-    return mb.groups(x) or [(k,) for k in x.view.order]
+    """One group per dimension of the tensor if those end where factors end, else all in one."""
+    return mb.groups(x) or [x.view.order]
 
 
 def _alone(groups: list[tuple[int, ...]], factor: int) -> list[tuple[int, ...]]:
@@ -144,8 +144,9 @@ def concat(mb: Builder, *operands: Operand, axis: int) -> Operand:
         at = groups.index((index,))
     else:  # every operand has size 1 there
         position = view.order.index(index)
-        groups = [(k,) for k in lead.view.order[:position]] + [()] + [(k,) for k in lead.view.order[position:]]
-        at = position
+        before, after = lead.view.order[:position], lead.view.order[position:]
+        groups = [*([before] if before else []), (), *([after] if after else [])]
+        at = groups.index(())
     grows = bool(lead.view.dims[axis])
 
     def groups_of(v: Value) -> list[tuple[int, ...]]:

@@ -55,6 +55,10 @@ def _pool(
             padded, padding = framed(mb, x, pads), 1
         elif padded != x and not zeros:
             share = _share(mb.shape(x)[1:3], size, kernel, strides, pads)
+            if mb.target.quant is not None:
+                raise UnsupportedAttribute(
+                    f"tflite: '{mb.target.name}' averages without its padding, which int8 has for SAME alone"
+                )
     elif padded != x and not zeros:
         padded = _around(mb, x, pads)
     y = (mb.run if share is None else mb.emit)(

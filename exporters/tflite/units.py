@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +10,11 @@ import onnx_ir as ir
 
 from ..graph import scalar, shape, sole_consumer
 from ..quantization import Quant, constant_operand, quant_of
-from .kernels import FIXED_OUTPUT, INT8, MOVES, VIEWS
+from .kernels import FIXED_OUTPUT, INT8, MOVES, VIEWS, Rule
 
 _DATA_INPUTS = {  # op -> how many of its inputs are activations or weights, where not all are
-    **dict.fromkeys(("Slice", "Pad", "Reshape", "ReduceMean", "Resize"), 1),
+    **dict.fromkeys(("Slice", "Pad", "Reshape", "ReduceMean", "ReduceMax", "ReduceMin", "Resize", "Clip", "Pow"), 1),
+    "PRelu": 2,
     **dict.fromkeys(("Conv", "ConvTranspose"), 2),
 }
 _LINEAR = frozenset({"Conv", "MatMul"})
@@ -31,8 +33,8 @@ class Unit:
     fused: tuple[ir.Node, ...] = ()
 
 
-def unit_of(node: ir.Node) -> Unit:
-    """The longest unit that starts at `node`.
+def unit_of(node: ir.Node, rules: Mapping[str, Rule] = INT8) -> Unit:
+    """The longest unit that starts at `node`; `rules` say what the int8 kernels take.
 
     Conv or MatMul takes the Add of its bias; then, as Add, Sub and Mul do, a Relu or Clip(0, 6). A Clip(0, 1) is taken
     where the int8 output range does it.
@@ -46,7 +48,7 @@ def unit_of(node: ir.Node) -> Unit:
         if longer is not None:
             candidates.insert(0, longer)
     for u in candidates:
-        quant = _int8_output(u)
+        quant = _int8_output(u, rules)
         if quant is not None and (u.activation != "CLIP_0_1" or _range_within(quant, 0.0, 1.0)):
             activation = "NONE" if u.activation == "CLIP_0_1" else u.activation
             return Unit(u.node, u.output, u.bias, activation, quant, u.fused)
@@ -112,7 +114,7 @@ def _with_activation(unit: Unit) -> Unit | None:
     return Unit(unit.node, follower.outputs[0], unit.bias, activation, fused=(*unit.fused, follower))
 
 
-def _int8_output(unit: Unit) -> Quant | None:
+def _int8_output(unit: Unit, rules: Mapping[str, Rule]) -> Quant | None:
     """The quantisation in which the unit's kernel computes its output, or None where it has to be float."""
     node = unit.node
     inputs = [stored_quant(v) for v in _data_inputs(node)]
@@ -120,16 +122,16 @@ def _int8_output(unit: Unit) -> Quant | None:
         return None
     if _moves(node):
         return inputs[0] if len(set(inputs)) == 1 else None
-    out = _output_quant(unit.output)
+    out = sole_quant(unit.output)
     kind = "BatchMatMul" if node.op_type == "MatMul" and matrix(node.inputs[1]) is None else node.op_type
-    rule = INT8.get(kind)
+    rule = rules.get(kind)
     if out is None or rule is None or not rule(inputs, out):  # type: ignore[arg-type]
         return None
     return FIXED_OUTPUT.get(node.op_type, out)
 
 
-def _output_quant(value: ir.Value) -> Quant | None:
-    """The one quantisation that all readers of `value` apply."""
+def sole_quant(value: ir.Value) -> Quant | None:
+    """The one quantisation that all readers of `value` apply, None where they differ or some read float."""
     uses = value.uses()
     if not uses or value.is_graph_output() or any(u.node.op_type != "QuantizeLinear" for u in uses):
         return None

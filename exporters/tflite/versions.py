@@ -15,7 +15,11 @@ _INT8_IS_2 = frozenset(
     {"ADD", "SUB", "MUL", "MAX_POOL_2D", "AVERAGE_POOL_2D", "TRANSPOSE", "SLICE", "STRIDED_SLICE", "PAD", "PADV2"}
     | {"CONCATENATION", "SOFTMAX", "MEAN", "RELU", "RELU6", "LOGISTIC", "TANH", "BATCH_MATMUL", "DEQUANTIZE"}
     | {"RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "MAXIMUM", "MINIMUM", "SPLIT"}
+    | {"GELU", "EXP", "RSQRT", "ABS", "LEAKY_RELU", "REDUCE_MAX", "REDUCE_MIN"}
 )
+
+
+_HYBRID = {"CONV_2D": 5, "FULLY_CONNECTED": 12}  # float by int8 per channel
 
 
 def operator_version(op: str, inputs: Sequence[Any], output: Any, options: Mapping[str, Any]) -> int:
@@ -23,6 +27,11 @@ def operator_version(op: str, inputs: Sequence[Any], output: Any, options: Mappi
     if op == "TRANSPOSE_CONV":  # its first operand is a shape; 4 is an activation fused behind a bias
         return 4 if options.get("fusedActivationFunction") else 3
     int8 = inputs[0].dtype == np.int8
+    if op in _HYBRID and not int8 and inputs[1].dtype == np.int8:
+        return _HYBRID[op]
+    stored = inputs[0].quant
+    if op == "DEQUANTIZE" and stored is not None and len(stored.scale) > 1:
+        return 5
     rank = len(inputs[0].shape)
     if op == "CONV_2D":
         grouped = inputs[0].shape[-1] != inputs[1].shape[-1]
@@ -53,6 +62,14 @@ def operator_version(op: str, inputs: Sequence[Any], output: Any, options: Mappi
 _SINCE = {
     ("CONV_2D", 6): (2, 9, 0),
     ("FULLY_CONNECTED", 6): (2, 1, 0),
+    ("CONV_2D", 5): (2, 4, 0),
+    ("FULLY_CONNECTED", 12): (2, 17, 0),
+    ("DEQUANTIZE", 5): (2, 7, 0),
+    ("LEAKY_RELU", 2): (2, 3, 0),
+    ("RSQRT", 2): (2, 5, 0),
+    ("ABS", 2): (2, 4, 0),
+    ("EXP", 2): (2, 12, 0),
+    ("GELU", 2): (2, 9, 0),
     ("SUB", 3): (2, 3, 0),
     ("DIV", 2): (2, 3, 0),
     ("TRANSPOSE", 4): (2, 3, 0),

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from edgeport.cli import calibration_cache
 from edgeport.cli.main import main
 from edgeport.models import create_model, redraw
 from PIL import Image
@@ -16,6 +17,15 @@ class Outcome:
     code: int
     out: str
     err: str
+
+
+@pytest.fixture(scope="session", autouse=True)
+def calibrations(tmp_path_factory):
+    """Where calibrations are kept: not in the home folder."""
+    folder = tmp_path_factory.mktemp("calibration")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calibration_cache, "folder", lambda: folder)
+        yield folder
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from edgeport.cli import job, targets
+from edgeport.cli.exit_codes import BAD_INPUT, NOT_EXPORTABLE
 from edgeport.cli.main import main
 from edgeport.exporters import coreml
 from edgeport.exporters.manifest import Manifest
@@ -19,7 +20,8 @@ from readback import read
 MODEL, CLASSES = "mobilevit_test", 10  # convolutions, attention and Concat in one
 SAMPLES = ("--num-validation-samples", "4")
 ENDINGS = {"tflite": ".tflite", "openvino": "_openvino_model", "coreml": ".mlpackage", "onnx": ".onnx"}
-EVERY = [(target, precision) for target in ENDINGS for precision in job.PRECISIONS]
+COMMON = ("fp32", "fp16", "int8", "w8a32")  # what every target has
+EVERY = [(target, precision) for target in ENDINGS for precision in COMMON]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def labels(tmp_path_factory) -> Path:
 def everywhere(tmp_path_factory, labels) -> dict[str, dict[str, dict]]:
     """{precision: {target: what --json says}} of one command for each precision."""
     folder, told = tmp_path_factory.mktemp("everywhere"), {}
-    for precision in job.PRECISIONS:
+    for precision in COMMON:
         out = io.StringIO()
         options = ("--labels", str(labels), "--output-dir", str(folder), "--num-runs", "3", "--quiet", "--json")
         with contextlib.redirect_stdout(out):
@@ -58,15 +60,74 @@ def test_export(everywhere, target, precision):
     assert result["verdict"] == "ok" or result["verdict"].startswith("warn: ") == (precision == "int8")
     assert result["emulated"] == (target == "coreml")
     assert (result["latency"] is None) == result["emulated"]
-    assert (result["ratio"] is None) == (precision == "fp16" or result["emulated"])
+    assert (result["ratio"] is None) == (precision not in ("fp32", "int8") or result["emulated"])
     manifest = Manifest.read(Path(result["manifest"]))
     assert (manifest.target, manifest.precision, manifest.verdict) == (target, precision, result["verdict"])
     assert manifest.artifact.size_bytes == result["size_bytes"]
     assert manifest.deployment_target == ("iOS17" if target == "coreml" else None)
     assert manifest.inputs[0].layout == ("nhwc" if target == "tflite" else "nchw")
     assert (manifest.calibration is not None) == (manifest.scheme is not None) == (precision == "int8")
-    needed = {"fp32": 80, "fp16": 45, "int8": 20}[precision]
+    needed = {"fp32": 80, "fp16": 45, "int8": 20, "w8a32": 25}[precision]
     assert result["agreement"]["snr_db"] > needed
+
+
+def test_the_other_precisions_are_made_where_they_are_real_and_refused_elsewhere(edgeport):
+    for precision in sorted({*job.PRECISIONS} - {*COMMON}):
+        options = ("--precision", precision, "--no-benchmark", "--json", *SAMPLES)
+        done = edgeport("export", MODEL, "--target", "all", *options)
+        for result in json.loads(done.out):
+            refused = (precision, result["target"]) in targets.REFUSED
+            assert result["verdict"].startswith("error") == refused, result["verdict"]
+            assert (result["artifact"] is None) == refused
+            if not refused:
+                manifest = Manifest.read(Path(result["manifest"]))
+                assert (manifest.precision, manifest.calibration, manifest.scheme) == (precision, None, None)
+        assert done.code == NOT_EXPORTABLE
+        (target,) = [name for p, name in targets.REFUSED if p == precision][:1]
+        done = edgeport("export", MODEL, "--target", target, *options)
+        assert (done.code, done.err.count("\n")) == (NOT_EXPORTABLE, 1), done.err
+
+
+def test_without_float(edgeport):
+    """--profile npu: int8 in and out, and nothing but integers between."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    done = edgeport(
+        "export", MODEL, "--int8", "--profile", "npu", "--ranges", "minmax", "--no-benchmark", "--json", *SAMPLES
+    )
+    result = json.loads(done.out)
+    assert done.code == 0, done.err
+    assert result["agreement"]["snr_db"] > 15
+    manifest = Manifest.read(Path(result["manifest"]))
+    assert (manifest.scheme, manifest.calibration.observer) == ("tflite_npu", "minmax")
+    assert (manifest.inputs[0].dtype, manifest.outputs[0].dtype) == ("int8", "int8")
+    interpreter = Interpreter(model_path=result["artifact"])
+    kinds = {tensor["dtype"].__name__ for tensor in interpreter.get_tensor_details()}
+    assert kinds <= {"int8", "int32"}
+    debug = edgeport("debug", result["artifact"], "--json", *SAMPLES)
+    assert debug.code == 0, debug.err
+    assert all(layer["precision"] == "int8" for layer in json.loads(debug.out)["layers"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--target", "onnx", "--int8", "--profile", "npu"), "--profile npu is not of onnx, which has onnxruntime-cpu"),
+        (("--profile", "npu"), "--profile is for --int8, not for --precision fp32"),
+        (("--int8", "--profile", "npu", "--keep-float", "stem"), "profile npu has no float"),
+    ],
+)
+def test_profiles_that_do_not_fit(edgeport, options, message):
+    done = edgeport("export", MODEL, *options)
+    assert (done.code, message in done.err) == (BAD_INPUT, True), done.err
+
+
+def test_the_profiles_are_listed(edgeport):
+    listed = json.loads(edgeport("list", "--profiles", "--json").out)
+    assert {row["name"]: row["target"] for row in listed} == {
+        profile: target for target, profiles in job.PROFILES.items() for profile in profiles
+    }
+    assert "npu" in edgeport("list", "--profiles").out
 
 
 @pytest.mark.parametrize(("target", "precision"), EVERY)

@@ -146,3 +146,29 @@ def test_refuses_in_one_sentence(case, capfd):
     assert len(str(caught.value)) < 400
     assert all(part.training for part in net.modules())
     assert capfd.readouterr() == ("", "")
+
+
+class Attention(nn.Module):
+    def __init__(self, mask: torch.Tensor | None):
+        super().__init__()
+        self.register_buffer("mask", mask)
+
+    def forward(self, q, k, v):
+        return nn.functional.scaled_dot_product_attention(q, k, v, self.mask)
+
+
+@pytest.mark.parametrize("mask", ["none", "bool", "float", "whole"])
+@pytest.mark.parametrize("batch", [(), (2,), (2, 3), (2, 3, 4), (2, 1, 3, 4)], ids=str)
+def test_attention_of_any_rank(batch, mask, run):
+    torch.manual_seed(0)
+    masks = {
+        "none": None,
+        "bool": torch.eye(5, 6) < 1,
+        "float": torch.randn(5, 6),
+        "whole": torch.randn(*batch, 5, 6),
+    }
+    inputs = dict(zip("qkv", (torch.randn(*batch, n, d) for n, d in ((5, 8), (6, 8), (6, 7))), strict=True))
+    module = Attention(masks[mask])
+    model = from_torch(module, tuple(inputs.values()), input_names=tuple(inputs), output_names=("out",))
+    out = run(model, {name: tensor.numpy() for name, tensor in inputs.items()})[0]
+    assert abs(out - module(*inputs.values()).numpy()).max() < 1e-5

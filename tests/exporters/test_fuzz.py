@@ -3,6 +3,8 @@
 import pytest
 from fuzz import file_trouble, graph_trouble
 
+FOUND = (51382,)  # indices of fewer axes than what they are taken from
+
 
 @pytest.mark.parametrize("seed", range(25))
 def test_random_graph(seed):
@@ -12,3 +14,8 @@ def test_random_graph(seed):
 @pytest.mark.parametrize("first", range(0, 100, 10))
 def test_damaged_file(first):
     assert {seed: file_trouble(seed) for seed in range(first, first + 10)} == dict.fromkeys(range(first, first + 10))
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_a_file_that_ended_in_a_traceback_once(seed):
+    assert file_trouble(seed) is None

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from edgeport.quantize import QuantizeError, Statistics, collect
+from edgeport.quantize.calibrate import KEEP_EVERY
 
 TEXT = (
     "(float[1,3,{size},{size}] x) => (float[1,2,1,1] y) <float[8,3,3,3] w, float[8] b, float[2,8,1,1] w2, float[2] b2,"
@@ -77,6 +78,38 @@ def test_progress_counts_the_inputs(model, feeds):
     done = []
     collect(model, feeds(model, 3), progress=done.append)
     assert done == [1, 2, 3]
+
+
+def test_an_interrupted_calibration_goes_on(model, feeds, tmp_path):
+    """From what was kept on disk; the inputs that were run are not run again, and the statistics are the same."""
+    inputs = list(feeds(model, KEEP_EVERY + 5))
+    kept = []
+    with pytest.raises(KeyboardInterrupt):
+        collect(model, _interrupted(inputs, KEEP_EVERY + 2), keep=kept.append)
+    (partial,) = kept
+    assert partial.samples == KEEP_EVERY
+    partial.save(tmp_path / "partial.npz")
+    done = []
+    known = Statistics.load(tmp_path / "partial.npz")
+    resumed = collect(model, inputs, known=known, progress=done.append)
+    assert done == list(range(KEEP_EVERY + 1, KEEP_EVERY + 6))
+    whole = collect(model, inputs)
+    for name, value in whole.values.items():
+        other = resumed[name]
+        assert (other.min, other.max) == (value.min, value.max)
+        assert (other.mean_min, other.mean_max) == pytest.approx((value.mean_min, value.mean_max), rel=1e-12)
+        np.testing.assert_array_equal(other.histogram.counts, value.histogram.counts)
+
+
+def _interrupted(inputs, after):
+    yield from inputs[:after]
+    raise KeyboardInterrupt
+
+
+def test_statistics_of_another_graph(model, build, feeds):
+    other = build("(float[1,3] x) => (float[1,3] y) { y = Relu(x) }")
+    with pytest.raises(QuantizeError, match="of another graph"):
+        collect(model, feeds(model), known=collect(other, feeds(other)))
 
 
 def _bad(value):

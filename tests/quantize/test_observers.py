@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 from edgeport.quantize.histogram import Histogram
-from edgeport.quantize.observers import FUNCTIONS, OBSERVERS, min_max, moving_average, mse, percentile
+from edgeport.quantize.observers import FUNCTIONS, OBSERVERS, entropy, min_max, moving_average, mse, percentile
 from edgeport.quantize.qparams import asymmetric
 from edgeport.quantize.statistics import ValueStatistics
 from hypothesis import given, settings
@@ -60,6 +60,15 @@ def test_percentile_drops_the_tails():
     lo, hi = percentile(statistics(x), percent=99.9)
     assert -1 <= lo < -0.9
     assert 0.9 < hi < 1.1
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_entropy_cuts_a_thin_tail_and_keeps_a_thick_one(side):
+    body = np.random.default_rng(0).normal(0, 1, 200_000)
+    thin = entropy(statistics(np.append(body, 30.0 * side)))
+    assert max(map(abs, thin)) < 15
+    thick = entropy(statistics(side * np.random.default_rng(0).uniform(-1, 30, 200_000)))
+    assert max(map(abs, thick)) > 29
 
 
 @pytest.mark.parametrize("outlier", [5.0, 20.0, 1000.0])

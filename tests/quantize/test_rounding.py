@@ -19,6 +19,15 @@ LAYERS = {
     "{ y = Conv<kernel_shape=[3,3], pads=[2,2,2,2], strides=[1,1], dilations=[2,2], group=2>(x, w, b) }",
 }
 
+for _name, _kernel, _attributes, _size in (
+    ("transposed", 2, "pads=[0,0,0,0], strides=[2,2]", 18),
+    ("transposed_overlapping", 4, "pads=[1,1,1,1], strides=[2,2]", 18),
+):
+    LAYERS[_name] = (
+        f"(float[1,6,9,9] x) => (float[1,8,{_size},{_size}] y) <float[6,8,{_kernel},{_kernel}] w, float[8] b> "
+        f"{{ y = ConvTranspose<kernel_shape=[{_kernel},{_kernel}], {_attributes}, output_padding=[0,0]>(x, w, b) }}"
+    )
+
 
 def correlated(shape, count, seed=0):
     """Inputs in which neighbours resemble each other, as in images: what rounding can make use of."""
@@ -45,7 +54,9 @@ def test_layer_error_falls(kind, build, run):
     for candidate in (nearest, rounded):
         pairs = [(run(candidate, f)["y"], run(model, f)["y"]) for f in correlated(shape, 8, seed=1)]
         errors.append(np.mean([np.square(a - b).mean() for a, b in pairs]))
-    assert errors[1] < 0.7 * errors[0], "on inputs it has not seen"
+    # one tap a phase: the six channels of the input, which are independent, are all that there is to make use of
+    most = 1.0 if kind == "transposed" else 0.7
+    assert errors[1] < most * errors[0], "on inputs it has not seen"
 
 
 def test_inputs_that_are_always_zero_do_no_harm(build):

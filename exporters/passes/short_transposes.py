@@ -1,0 +1,46 @@
+"""Transpose of more than 6 runs of axes -> Transposes of fewer, between Reshapes
+
+No runtime moves more than 6 axes at once.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import prod
+
+import onnx_ir as ir
+
+from ..graph import attribute, given, reshape, shape, transpose
+from ..swaps import orders
+from .replacing import replace_each
+
+MOST = 6
+
+
+def rewrite(graph: ir.Graph) -> int:
+    return replace_each(graph, {"Transpose": _in_swaps})
+
+
+def _in_swaps(node: ir.Node) -> ir.Value | None:
+    value, perm = given(node.inputs[0]), attribute(node, "perm")
+    if len(perm) <= MOST:
+        return None
+    sizes, order = shape(value), tuple(range(len(perm)))
+    for new in orders(order, perm, MOST):
+        value, order = _moved(value, order, new, sizes, node), new
+    return reshape(value, shape(node.outputs[0]), node)
+
+
+def _moved(
+    value: ir.Value, order: tuple[int, ...], to: tuple[int, ...], sizes: tuple[int, ...], node: ir.Node
+) -> ir.Value:
+    """The value, whose axes are in `order`, with them in the order `to`; axes that stay together become one."""
+    following = dict(pairwise(to))
+    runs: list[list[int]] = []
+    for axis in order:
+        if runs and following.get(runs[-1][-1]) == axis:
+            runs[-1].append(axis)
+        else:
+            runs.append([axis])
+    fewer = reshape(value, [prod(sizes[axis] for axis in run) for run in runs], node)
+    return transpose(fewer, sorted(range(len(runs)), key=lambda i: to.index(runs[i][0])), node)

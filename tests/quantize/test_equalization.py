@@ -1,0 +1,178 @@
+"""Scale moves from channels into weights: the float output stays, and channels of very different size survive int8."""
+
+import numpy as np
+import pytest
+from edgeport.exporters.graph import array
+from edgeport.quantize import (
+    TFLITE_XNNPACK,
+    QuantizeError,
+    apply,
+    collect,
+    correct_biases,
+    equalization,
+    equalized,
+    plan,
+)
+from edgeport.quantize.equalization import STEPS, find_sites
+from graphs import snr_db
+
+IMAGE = "(float[1,3,8,8] x) => (float[1,5,{size},{size}] y)"
+ROWS = "(float[1,9,16] x) => (float[1,9,12] y)"
+FIRST = "float[16,3,3,3] w, float[16] b"
+LAST = "float[5,16,1,1] v, float[5] d"
+A = "c = Conv<kernel_shape=[3,3], pads=[1,1,1,1], strides=[1,1], dilations=[1,1], group=1>(x, w, b)"
+Z = "y = Conv<kernel_shape=[1,1], pads=[0,0,0,0], strides=[1,1], dilations=[1,1], group=1>({}, v, d)"
+POOL = "kernel_shape=[2,2], strides=[2,2], pads=[0,0,0,0]"
+DEPTHWISE = "Conv<kernel_shape=[3,3], pads=[1,1,1,1], strides=[1,1], dilations=[1,1], group=16>"
+NORM = "LayerNormalization<axis=2, epsilon=1e-5>"
+
+# name: (text, constants, the values whose scale can move)
+CASES = {
+    "linear": (f"{IMAGE} <{FIRST}, {LAST}> {{ {A} {Z.format('c')} }}", {}, "c"),
+    "relu": (f"{IMAGE} <{FIRST}, {LAST}> {{ {A} r = Relu(c) {Z.format('r')} }}", {}, "c"),
+    "leaky": (f"{IMAGE} <{FIRST}, {LAST}> {{ {A} r = LeakyRelu<alpha=0.1>(c) {Z.format('r')} }}", {}, "c"),
+    "prelu": (
+        f"{IMAGE} <{FIRST}, {LAST}, float[16,1,1] s> {{ {A} r = PRelu(c, s) {Z.format('r')} }}",
+        {},
+        "c",
+    ),
+    "relu6": (
+        f"{IMAGE} <{FIRST}, {LAST}, float lo, float hi> {{ {A} r = Clip(c, lo, hi) {Z.format('r')} }}",
+        {"lo": 0, "hi": 6},
+        "c",
+    ),
+    "depthwise": (
+        f"{IMAGE} <{FIRST}, {LAST}, float[16,1,3,3] u, float[16] e> "
+        f"{{ {A} r = Relu(c) h = {DEPTHWISE}(r, u, e) q = Relu(h) {Z.format('q')} }}",
+        {},
+        "c h",
+    ),
+    "two_readers": (
+        f"{IMAGE} <{FIRST}, {LAST}, float[5,16,1,1] u> {{ {A} r = Relu(c) {Z.format('r').replace('y =', 'f =')} "
+        f"{Z.format('r').replace('y =', 'g =').replace(' v,', ' u,')} y = Add(f, g) }}",
+        {},
+        "c",
+    ),
+    "pooled": (
+        f"{IMAGE} <{FIRST}, {LAST}> {{ {A} p = MaxPool<{POOL}, dilations=[1,1]>(c) {Z.format('p')} }}",
+        {},
+        "c",
+    ),
+    "mlp": (
+        f"{ROWS} <float[16,16] w, float[16] b, float[16,12] v> "
+        "{ m = MatMul(x, w) a = Add(m, b) r = Relu(a) y = MatMul(r, v) }",
+        {},
+        "a",
+    ),
+    "layer_norm": (
+        f"{ROWS} <float[16] g, float[16] b, float[16,12] v> {{ n = {NORM}(x, g, b) y = MatMul(n, v) }}",
+        {},
+        "n",
+    ),
+    "windows": (
+        f"{ROWS} <float[16] g, float[16] b, float[16,12] v, int64[4] cut, int64[3] back> "
+        f"{{ n = {NORM}(x, g, b) u = Reshape(n, cut) t = Transpose<perm=[0,2,1,3]>(u) m = Reshape(t, back)"
+        " y = MatMul(m, v) }",
+        {"cut": [1, 3, 3, 16], "back": [1, 9, 16]},
+        "n",
+    ),
+    "hard_swish": (f"{IMAGE} <{FIRST}, {LAST}> {{ {A} r = HardSwish(c) {Z.format('r')} }}", {}, ""),
+    "gelu": (f"{IMAGE} <{FIRST}, {LAST}> {{ {A} r = Gelu(c) {Z.format('r')} }}", {}, ""),
+    "silu": (f"{IMAGE} <{FIRST}, {LAST}> {{ {A} s = Sigmoid(c) r = Mul(c, s) {Z.format('r')} }}", {}, ""),
+    "residual": (f"{IMAGE} <{FIRST}, {LAST}> {{ {A} r = Relu(c) q = Add(r, c) {Z.format('q')} }}", {}, ""),
+    "shared_weight": (
+        f"{IMAGE} <{FIRST}, {LAST}> "
+        f"{{ {A} r = Relu(c) {Z.format('r').replace('y =', 'f =')} g = {Z.format('c')[4:]} y = Add(f, g) }}",
+        {},
+        "",
+    ),
+}
+
+
+def built(name, build, **constants):
+    text, given, sites = CASES[name]
+    return build(text.replace("{size}", "4" if name == "pooled" else "8"), **given, **constants), sites.split()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_can_be_scaled(name, build):
+    model, sites = built(name, build)
+    assert [site.value for site in find_sites(model.graph)] == sites
+
+
+@pytest.mark.parametrize("name", [name for name, (_, _, sites) in CASES.items() if sites])
+def test_the_float_output_stays(name, build, feeds, run):
+    model, sites = built(name, build)
+    most = 0 if name == "relu6" else 5 * STEPS  # below its corner a channel of ReLU6 may only grow
+    rng = np.random.default_rng(0)
+    found = {
+        site.value: rng.integers(-3 * STEPS if name != "relu6" else -1, most + 1, site.channels)
+        for site in find_sites(model.graph)
+    }
+    assert list(found) == sites
+    for feed in feeds(model, 4):
+        feed = {"x": feed["x"] * (0.2 if name == "relu6" else 1)}
+        expected = run(model, feed)["y"]
+        assert np.abs(run(equalized(model, found), feed)["y"] - expected).max() <= 1e-5 * expected.std()
+
+
+@pytest.mark.parametrize("name", ["relu", "depthwise", "mlp", "layer_norm", "leaky"])
+def test_channels_that_differ_a_thousandfold(name, build, feeds, run):
+    """Spoilt by the very function, so that the float output is known: int8 gets back what it loses."""
+    model, sites = built(name, build)
+    rng = np.random.default_rng(1)
+    spoilt = equalized(
+        model, {s.value: rng.integers(-5 * STEPS, 5 * STEPS, s.channels) for s in find_sites(model.graph)}
+    )
+    inputs, (unseen,) = list(feeds(model, 24)), feeds(model, 1, seed=9)
+    expected = run(spoilt, unseen)["y"]
+
+    def snr(graph):
+        made = plan(graph, collect(graph, inputs), TFLITE_XNNPACK, observer="mse")
+        return snr_db(expected, run(apply(correct_biases(graph, made, inputs), made), unseen)["y"])
+
+    found = equalization(spoilt, inputs)
+    assert set(found) == set(sites)
+    assert snr(equalized(spoilt, found)) > max(30, snr(spoilt) + 6)
+
+
+def test_good_scales_are_left_alone(build, feeds):
+    """All channels alike: nothing is gained by telling them apart."""
+    w, v = (np.sign(np.random.default_rng(i).normal(size=s)) / 5 for i, s in ((0, (16, 3, 3, 3)), (1, (5, 16, 1, 1))))
+    model, _ = built("relu", build, w=w, v=v, b=np.zeros(16))
+    assert equalization(model, feeds(model, 8)) == {}
+
+
+def test_relu6_keeps_its_corner(build, feeds, run):
+    """Where a channel is clipped on a calibration input it stays as it was; the output is the same on all of them."""
+    sizes = np.geomspace(1e-3, 2, 16)
+    w = np.random.default_rng(3).normal(size=(16, 3, 3, 3)) * sizes[:, None, None, None]
+    v = np.random.default_rng(4).normal(size=(5, 16, 1, 1)) / sizes[:, None, None]
+    model, _ = built("relu6", build, w=w, v=v, b=np.zeros(16))
+    inputs = list(feeds(model, 16))
+    found = equalization(model, inputs)
+    assert found["c"][-1] == 0, "clipped"
+    assert min(found["c"]) < -2 * STEPS
+    assert max(found["c"]) == 0
+    for feed in inputs:
+        expected = run(model, feed)["y"]
+        assert np.abs(run(equalized(model, found), feed)["y"] - expected).max() <= 1e-5 * expected.std()
+
+
+def test_a_dead_channel_does_not_set_the_scale(build, feeds):
+    """Its weights are enormous, and nothing is ever multiplied with them."""
+    w, v = (np.random.default_rng(i).normal(size=s) for i, s in ((0, (16, 3, 3, 3)), (1, (5, 16, 1, 1))))
+    w[0], v[:, 0] = 0, 1000
+    model, _ = built("relu", build, w=w, v=v, b=np.zeros(16))
+    model = equalized(model, equalization(model, feeds(model, 4)))
+    weight = array(next(n for n in model.graph if n.outputs[0].name == "y").inputs[1])
+    assert np.abs(weight[:, 0]).max() < 3 * np.abs(weight[:, 1:]).max()
+
+
+def test_bad_arguments(build):
+    model, _ = built("relu", build)
+    with pytest.raises(QuantizeError, match="no calibration inputs"):
+        equalization(model, [])
+    for steps in ({"nothing": [1, 2]}, {"c": [1, 2]}):
+        with pytest.raises(QuantizeError, match="has no 2 channels"):
+            equalized(model, steps)

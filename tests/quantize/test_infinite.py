@@ -1,0 +1,55 @@
+"""Numbers that stand for infinity (around a MaxPool, in a mask), dead channels and constants leave the ranges alone."""
+
+import numpy as np
+import pytest
+from edgeport.exporters.tflite import convert
+from edgeport.quantize import COREML_ANE, ONNXRUNTIME_CPU, OPENVINO_CPU, TFLITE_XNNPACK, apply, collect, plan
+from graphs import run_tflite, snr_db
+
+LOWEST = float(np.finfo(np.float32).min)
+CONV = "c = Conv<kernel_shape=[1,1]>(x, w, b)"
+POOL = "kernel_shape=[2,2], strides=[1,1], pads=[0,0,0,0], dilations=[1,1]"
+CONSTANTS = "float[4,4,1,1] w, float[4] b, int64[8] pads, float fill, int64[4] flat, int64[4] back"
+PADDED = {
+    "pool": f"{CONV} p = Pad(c, pads, fill) m = MaxPool<{POOL}>(p) z = Conv<kernel_shape=[1,1]>(m, w, b)",
+    "pool_behind_views": f"{CONV} p = Pad(c, pads, fill) v = Reshape(p, flat) m = MaxPool<{POOL}>(v) "
+    "n = Reshape(m, back) z = Conv<kernel_shape=[1,1]>(n, w, b)",
+    "mask": f"{CONV} p = Pad(c, pads, fill) s = Softmax<axis=3>(p) z = Conv<kernel_shape=[1,1]>(s, w, b)",
+}
+
+
+@pytest.mark.parametrize("fill", [LOWEST, -np.inf])
+@pytest.mark.parametrize("name", PADDED)
+@pytest.mark.parametrize(
+    "scheme", [TFLITE_XNNPACK, OPENVINO_CPU, ONNXRUNTIME_CPU, COREML_ANE], ids=lambda scheme: scheme.name
+)
+def test_infinite_numbers_are_no_part_of_a_range(name, scheme, fill, build, feeds, run):
+    below, size = (0, "6,7") if name == "mask" else (1, "6,6")
+    text = f"(float[1,4,6,6] x) => (float[1,4,{size}] z) <{CONSTANTS}> {{ {PADDED[name]} }}"
+    pads = [0, 0, 0, 0, 0, 0, below, 1]
+    model = build(text, pads=pads, fill=fill, flat=[4, 1, 7, 7], back=[1, 4, 6, 6])
+    stats = collect(model, feeds(model, 8))
+    assert all(abs(value) < 100 for s in stats.values.values() for value in (s.min, s.max, s.mean_min, s.mean_max))
+    written = apply(model, plan(model, stats, scheme))
+    (feed,) = feeds(model, 1)
+    expected = run(model, feed)["z"]
+    assert snr_db(expected, run(written, feed)["z"]) > 30
+    if scheme is TFLITE_XNNPACK:
+        for delegate in (True, False):
+            assert snr_db(expected, run_tflite(convert(written), feed, delegate=delegate)["z"]) > 30
+
+
+def test_dead_channels_and_constants(build, feeds, run):
+    """A channel that is always 0, and a tensor that is always the same number, cost the others nothing."""
+    w = np.random.default_rng(0).normal(size=(4, 4, 1, 1))
+    w[1], text = 0, f"{CONV} r = Relu(c) k = Mul(r, zero) a = Add(k, five) t = Add(r, a) z = Conv(t, w, b)"
+    model = build(
+        f"(float[1,4,6,6] x) => (float[1,4,6,6] z) <float[4,4,1,1] w, float[4] b, float zero, float five> {{ {text} }}",
+        w=w,
+        b=[0.1, 0, 0.1, 0.1],
+        zero=0,
+        five=5,
+    )
+    written = apply(model, plan(model, collect(model, feeds(model, 8)), TFLITE_XNNPACK))
+    (feed,) = feeds(model, 1)
+    assert snr_db(run(model, feed)["z"], run(written, feed)["z"]) > 30
