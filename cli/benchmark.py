@@ -86,7 +86,6 @@ def cells(result: dict) -> tuple[str, ...]:
 
 
 def random(spec: "TensorSpec", rng):
-    """Normal noise, or pixels for an image, float32; an open dimension is 1."""
+    """Normal noise, float32, or pixels for an image, uint8; an open dimension is 1."""
     shape = [1 if dim is None else dim for dim in spec.shape]
-    array = rng.integers(0, 256, shape) if spec.dtype == "uint8" else rng.standard_normal(shape)
-    return array.astype("float32")
+    return rng.integers(0, 256, shape, "uint8") if spec.dtype == "uint8" else rng.standard_normal(shape, "float32")

@@ -16,7 +16,7 @@ from .console import Console, table
 from .int8 import Int8
 from .job import Job, Spent
 from .judge import Judge
-from .pixels import opened
+from .pixels import opened, to_time
 from .targets import Recipe
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Bench:
         real = {name: session for name, session in sessions.items() if session is not None}
         if not self.job.benchmark or any(session.emulated for session in real.values()):
             return {}
-        latencies = benchmark(real, self.feeds, runs=self.job.num_runs, warmup=self.job.warmup_runs)
+        latencies = benchmark(*to_time(real, self.feeds), runs=self.job.num_runs, warmup=self.job.warmup_runs)
         return {name: latency.median_ms for name, latency in latencies.items()}
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from .console import Console
 from .description import embedded, manifest
 from .int8 import Int8
 from .job import WEIGHTS_ONLY, Job, Result, Spent
-from .pixels import opened
+from .pixels import normalisation, opened, to_time
 from .preparation import Prepared
 from .targets import Recipe, Target
 
@@ -44,10 +44,12 @@ def build(
         seconds = dict(prepared.seconds)
         if precision != "int8":
             graph = prepared.in_weights_only if precision in WEIGHTS_ONLY else prepared.graph
-            drafts[precision] = draft(job, target, precision, graph, prepared, staging, console, seconds)
+            how = recipe(job, target, prepared, precision)
+            drafts[precision] = draft(job, target, how, graph, prepared, staging, console, seconds)
         elif prepared.carries:
             graph = carried(target, prepared, console, seconds)
-            drafts[precision] = draft(job, target, precision, graph, prepared, staging, console, seconds)
+            how = recipe(job, target, prepared, precision)
+            drafts[precision] = draft(job, target, how, graph, prepared, staging, console, seconds)
         else:
             twin = drafts["fp32"].session if "fp32" in drafts else None
             int8 = Int8(target, prepared, console, seconds)
@@ -65,16 +67,17 @@ def build(
 def quantized(job: Job, int8: Int8, twin: Session | None, staging: Staging) -> tuple[Draft, Spent | None]:
     """The int8 artifact, within its budget where there is one; `twin` is its float one's session."""
     target, prepared, console = int8.target, int8.prepared, int8.console
+    how = recipe(job, target, prepared, "int8", normalises=not int8.reads_pixels)
     if prepared.judge is None:
         kept = int8.named(job.keep_float)
-        made = draft(job, target, "int8", int8.graph(kept), prepared, staging, console, int8.seconds)
+        made = draft(job, target, how, int8.graph(kept), prepared, staging, console, int8.seconds)
         return dataclasses.replace(
             made, manifest=dataclasses.replace(made.manifest, kept_float=tuple(sorted(kept)))
         ), None
     judge = prepared.judge
-    search, graph = budget.spend(job, int8, recipe(job, target, prepared, "int8"), judge, staging, twin)
+    search, graph = budget.spend(job, int8, how, judge, staging, twin)
     kept = search.chosen.kept
-    made = draft(job, target, "int8", graph, prepared, staging, console, int8.seconds)
+    made = draft(job, target, how, graph, prepared, staging, console, int8.seconds)
     verdict = judge.verdict(made.session, search)
     marked = made.manifest.verdict
     if not verdict.met:
@@ -84,22 +87,26 @@ def quantized(job: Job, int8: Int8, twin: Session | None, staging: Staging) -> t
     return dataclasses.replace(made, manifest=facts), budget.spent(search, judge, verdict)
 
 
-def recipe(job: Job, target: Target, prepared: Prepared, precision: str) -> Recipe:
-    """What the converter has to know."""
+def recipe(job: Job, target: Target, prepared: Prepared, precision: str, *, normalises: bool = True) -> Recipe:
+    """What the converter has to know. Without `normalises`, the graph takes what the artifact does."""
+    pixels, preprocess = job.takes_pixels(target.name), prepared.subject.takes.preprocess
     return Recipe(
         precision=precision,
         metadata=embedded(prepared, precision),
         input_layout=job.input_layout,
         profile=target.profile(job.profile),
-        image_input=job.image_input,
         coreml_target=job.coreml_target or COREML_TARGET,
+        pixels=pixels,
+        normalisation=normalisation(preprocess) if pixels and normalises and preprocess else None,
+        softmax=job.softmax,
+        top_k=job.top_k,
     )
 
 
 def draft(
     job: Job,
     target: Target,
-    precision: str,
+    how: Recipe,
     graph: "ir.Model",
     prepared: Prepared,
     staging: Staging,
@@ -107,8 +114,7 @@ def draft(
     seconds: dict[str, float],
 ) -> Draft:
     """One artifact, lowered and compared with the reference."""
-    what, name = f"{target.name} {precision}", f"{prepared.subject.name}_{precision}{target.ending}"
-    how = recipe(job, target, prepared, precision)
+    what, name = f"{target.name} {how.precision}", f"{prepared.subject.name}_{how.precision}{target.ending}"
     with console.stage(f"{what}: lower", seconds, "lower"), staging.making(name) as path:
         target.write(graph, path, how)
     with console.stage(f"{what}: write", seconds, "write"):
@@ -147,7 +153,7 @@ def timed(
         return {}
     feeds = list(prepared.validation.take(4))
     with console.stage(f"{target.name}: benchmark, {job.num_runs} runs", drafts[job.precision].seconds, "benchmark"):
-        return benchmark(sessions, feeds, runs=job.num_runs, warmup=job.warmup_runs)
+        return benchmark(*to_time(sessions, feeds), runs=job.num_runs, warmup=job.warmup_runs)
 
 
 def publish(manifests: list[Manifest], staging: Staging) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..exporters.manifest import Manifest
+    from ..exporters.pixels import Folded
+    from ..models import PreprocessSpec
     from ..quantize import Scheme
     from ..quantize.diagnosis import Layer
     from ..quantize.units import Unit
@@ -89,6 +91,9 @@ def diagnosed(path: Path, args: argparse.Namespace, console: Console) -> tuple[d
     inputs = inputs_of(args, manifest, subject.takes, console)
     spec = subject.takes.preprocess if takes_image(inside) else None
     inputs = inputs.in_pixels(spec) if spec else inputs
+    found = folded_as_exported(graph, manifest, spec) if spec else None
+    if found and spec:
+        graph, inputs, spec = found.model, inputs.as_pixels(spec), None
     scheme = scheme_of(manifest)
     with console.stage("plan", seconds, "plan"):
         units = find_units(graph.graph, scheme)
@@ -125,6 +130,17 @@ def diagnosed(path: Path, args: argparse.Namespace, console: Console) -> tuple[d
 def to_json(value: dict[str, Any]) -> bytes:
     """Strict JSON."""
     return (json.dumps(finite(value), indent=2, allow_nan=False) + "\n").encode()
+
+
+def folded_as_exported(graph: "ir.Model", manifest: "Manifest", preprocess: "PreprocessSpec") -> "Folded | None":
+    """The graph that reads pixels, where `export` made one for this target."""
+    from ..exporters.pixels import folded
+    from .pixels import normalisation
+    from .targets import TARGETS
+
+    if not TARGETS[manifest.target].folds:
+        return None
+    return folded(graph, normalisation(preprocess), whole=manifest.scheme is not None)
 
 
 def scheme_of(manifest: "Manifest") -> "Scheme":

@@ -34,14 +34,15 @@ def embedded(prepared: Prepared, precision: str) -> dict[str, Any]:
 def preprocessing(subject: Subject) -> dict[str, Any]:
     """How an image becomes the input, in the words of manifest.Input; empty where the model takes no image."""
     spec = subject.takes.preprocess
+    from ..models.preprocess import cover
+
     if spec is None:
         return {}
-    height, width = spec.input_size[1:]
     return {
         "mean": spec.mean,
         "std": spec.std,
-        "resize": (int(height / spec.crop_pct), int(width / spec.crop_pct)),
-        "crop": (height, width),
+        "resize": cover(spec),
+        "crop": spec.input_size[1:],
         "crop_pct": spec.crop_pct,
         "interpolation": spec.interpolation,
     }
@@ -70,7 +71,8 @@ def manifest(
             for spec in session.inputs
         ),
         outputs=tuple(
-            Output(name=spec.name, shape=spec.shape, dtype=spec.dtype, labels=labels) for spec in session.outputs
+            Output(name=spec.name, shape=spec.shape, dtype=spec.dtype, labels=labels_of(spec.shape, labels))
+            for spec in session.outputs
         ),
         scheme=target.profiles[recipe.profile].lower() if quantized else None,
         calibration=prepared.described_calibration if quantized else None,
@@ -84,6 +86,11 @@ def manifest(
         if agreement
         else NOT_VALIDATED,
     )
+
+
+def labels_of(shape: tuple[int | None, ...], labels: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The labels, for an output that has one number for each."""
+    return labels if labels and shape[-1:] == (len(labels),) else None
 
 
 def figures(agreement: Agreement | None) -> dict[str, float | None] | None:

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING
 from . import options
 from .console import Console, table
 from .exit_codes import BUG
-from .job import ALL, COREML_TARGETS, NUM_JUDGING, NUM_VALIDATION, PRECISIONS, PROFILES, RANGE, RANGES, TARGETS, Job
+from .job import (
+    ALL,
+    COREML_TARGETS,
+    INPUTS,
+    NUM_JUDGING,
+    NUM_VALIDATION,
+    PRECISIONS,
+    PROFILES,
+    RANGE,
+    RANGES,
+    TARGETS,
+    Job,
+)
 
 if TYPE_CHECKING:
     from .job import Outcome, Result
@@ -43,6 +55,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_model(parser)
     parser.add_argument("--labels", metavar="FILE", help="names of the classes, one a line; go into the artifact")
     parser.add_argument(
+        "--input",
+        choices=INPUTS,
+        default="float32",
+        help="uint8: take RGB pixels as a camera gives them (NHWC; coreml: an image), and normalise them inside",
+    )
+    parser.add_argument("--softmax", action="store_true", help="classifiers: give probabilities instead of logits")
+    parser.add_argument(
+        "--top-k",
+        type=options.positive,
+        default=0,
+        metavar="N",
+        help="classifiers: also give the N highest scores and their classes",
+    )
+    parser.add_argument(
         "--input-layout",
         choices=["nhwc", "nchw"],
         default="nhwc",
@@ -51,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--image-input",
         action="store_true",
-        help="coreml: take an image instead of an array, and normalise it in the model",
+        help="coreml alone: what --input uint8 is for every target",
     )
     parser.add_argument(
         "--coreml-target",

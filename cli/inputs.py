@@ -13,7 +13,7 @@ from ..runtime.session import TensorSpec
 from .console import Console
 from .exit_codes import UsageError
 from .npz import NpzRows
-from .pixels import from_pixels, to_pixels
+from .pixels import all_to_pixels, from_pixels, to_pixels
 from .takes import Takes
 
 GENERATED = "generated"
@@ -75,6 +75,11 @@ class Inputs:
             return {name: from_pixels(to_pixels(array, preprocess), preprocess) for name, array in load(item).items()}
 
         return replace(self, load=rounded)
+
+    def as_pixels(self, preprocess: PreprocessSpec) -> "Inputs":
+        """The images before their normalisation: whole numbers from 0 to 255."""
+        load = self.load
+        return replace(self, load=lambda item: all_to_pixels(load(item), preprocess))
 
     def split(self) -> tuple["Inputs", "Inputs"]:
         """(four fifths to calibrate, one fifth to validate), the same ones each time."""

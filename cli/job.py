@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 ALL = "all"
+INPUTS = ("float32", "uint8")
 TARGETS = ("tflite", "openvino", "coreml", "onnx")  # targets.py says what each is; this much is for `--help`
 PROFILES = {  # target -> {profile: its scheme in quantize}, the default first
     "tflite": {"xnnpack": "TFLITE_XNNPACK", "npu": "TFLITE_NPU"},
@@ -32,8 +33,11 @@ class Job:
     seed: int = 0
     num_classes: int | None = None
     input_shape: Sequence[tuple[str, tuple[int, ...]]] = ()
+    input: str = "float32"
     input_layout: str = "nhwc"
     image_input: bool = False
+    softmax: bool = False
+    top_k: int = 0
     coreml_target: str | None = None
     labels: str | None = None
     calibration_data: str | None = None
@@ -60,6 +64,10 @@ class Job:
     def targets(self) -> tuple[str, ...]:
         """The names of the targets that are built."""
         return TARGETS if self.target == ALL else (self.target,)
+
+    def takes_pixels(self, target: str) -> bool:
+        """Whether the target's artifacts take an image and normalise it themselves."""
+        return self.input == "uint8" or (self.image_input and target == "coreml")
 
     @property
     def budget(self) -> tuple[str, float] | None:

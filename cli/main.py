@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import benchmark, debug, devices, doctor, export, info, report, sweep, validate, weights
+from . import benchmark, bundle, debug, devices, doctor, export, info, report, sweep, validate, weights
 from . import list as list_
 from .exit_codes import BUG, MEANING, exit_code
 
@@ -14,6 +14,7 @@ VERBS = (
     validate,
     benchmark,
     debug,
+    bundle,
     report,
     sweep,
     list_,

@@ -42,6 +42,8 @@ def check(job: Job) -> None:
         for option, given in (("--coreml-target", job.coreml_target), ("--image-input", job.image_input)):
             if given:
                 raise UsageError(f"{option} is for --target coreml, not for {job.target}")
+    if job.input == "uint8" and job.input_layout != "nhwc":
+        raise UsageError("--input uint8 takes the image as it lies in memory, NHWC; leave out --input-layout")
     if job.precision != "int8":
         given = [name for name in BUDGETS if getattr(job, name) is not None] + ["keep_float"] * bool(job.keep_float)
         if given:

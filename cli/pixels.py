@@ -1,15 +1,17 @@
 """This file feeds artifacts that take an image and normalise it themselves, from normalised arrays all the same."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..models import PreprocessSpec
 from ..runtime.inside import Inside
-from ..runtime.session import Session, open_session
+from ..runtime.session import IMAGE, Session, open_session
 
-IMAGE = "uint8"  # dtype of an input that is an image: whole pixels from 0 to 255
+if TYPE_CHECKING:
+    from ..exporters.pixels import Normalisation
 
 
 def takes_image(session: Session | Inside) -> bool:
@@ -34,25 +36,52 @@ def from_pixels(pixels: np.ndarray, preprocess: PreprocessSpec) -> np.ndarray:
     return ((pixels / 255 - mean) / std).astype(np.float32)
 
 
+def normalisation(preprocess: PreprocessSpec) -> "Normalisation":
+    """The same for a converter."""
+    from ..exporters.pixels import Normalisation
+
+    return Normalisation(preprocess.mean, preprocess.std)
+
+
 def _per_channel(preprocess: PreprocessSpec) -> tuple[np.ndarray, np.ndarray]:
     mean, std = (np.reshape(values, (1, -1, 1, 1)) for values in (preprocess.mean, preprocess.std))
     return mean, std
 
 
 class PixelFed:
-    """A session whose image input is given normalised arrays, like its reference's."""
+    """A session whose image input is given normalised arrays, like its reference's.
+
+    Attributes:
+        bare: the session itself, which takes pixels.
+    """
 
     def __init__(self, session: Session, preprocess: PreprocessSpec):
-        self._session, self._preprocess = session, preprocess
+        self.bare, self._preprocess = session, preprocess
         self.inputs, self.outputs = session.inputs, session.outputs
         self.threads, self.load_ms = session.threads, session.load_ms
         self.runtime, self.emulated = session.runtime, session.emulated
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return self._session.run(all_to_pixels(feeds, self._preprocess))
+        return self.bare.run(self.pixels(feeds))
+
+    def pixels(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What `bare` takes, uint8."""
+        return {name: to_pixels(array, self._preprocess).astype(np.uint8) for name, array in feeds.items()}
 
     def close(self) -> None:
-        self._session.close()
+        self.bare.close()
+
+
+def to_time(
+    sessions: Mapping[str, Session], feeds: Sequence[Mapping[str, np.ndarray]]
+) -> tuple[dict[str, Session], dict[str, list[dict[str, np.ndarray]]]]:
+    """({label: session}, {label: feeds}) as an app would run them: pixels are given as pixels."""
+    bare = {label: session.bare if isinstance(session, PixelFed) else session for label, session in sessions.items()}
+    given = {
+        label: [session.pixels(feed) if isinstance(session, PixelFed) else dict(feed) for feed in feeds]
+        for label, session in sessions.items()
+    }
+    return bare, given
 
 
 def opened(path: Path, preprocess: PreprocessSpec | None, threads: int) -> Session:

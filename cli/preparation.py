@@ -13,7 +13,7 @@ from .inputs import GENERATED, NOT_REAL, NUM_CALIBRATION, Inputs, apart, open_in
 from .job import Job
 from .judge import Judge
 from .labels import check_labels, read_labels
-from .reference import reference
+from .reference import Probable, reference
 from .subject import Subject
 
 if TYPE_CHECKING:
@@ -96,10 +96,11 @@ def prepare(job: Job, subject: Subject, console: Console) -> Prepared:
     if labels and job.labels:
         check_labels(labels, job.labels, graph)
     carries = is_quantized(graph)
+    check_head(job, graph)
     if carries:
         job = carrying(job, console)
     calibration, validation = choose_inputs(job, subject, carries, console)
-    original = reference(subject)
+    original = Probable(reference(subject)) if job.softmax else reference(subject)
     judge = Judge(job, graph, labels, original, validation, console) if job.budget else None
     steps: Steps = {}
     even, statistics = graph, None
@@ -137,10 +138,27 @@ def carrying(job: Job, console: Console) -> Job:
 def check_data(job: Job, subject: Subject) -> None:
     """Raises UsageError, before the model is exported, for data that the model does not take."""
     spec = subject.takes.preprocess
-    if job.image_input and (spec is None or spec.input_size[0] not in (1, 3)):
-        raise UsageError(f"--image-input: an image has 1 or 3 channels, the model takes {subject.takes}")
+    option = "--input uint8" if job.input == "uint8" else "--image-input"
+    pixels = any(map(job.takes_pixels, job.targets))
+    if pixels and (spec is None or spec.input_size[0] not in (1, 3)):
+        raise UsageError(f"{option}: an image has 1 or 3 channels, the model takes {subject.takes}")
     for data in {job.validation_data, job.calibration_data} - {None}:
         open_inputs(str(data), subject.takes)
+
+
+def check_head(job: Job, graph: "ir.Model") -> None:
+    """Raises UsageError for a model that is no classifier, and one that has a softmax already."""
+    from ..exporters.graph import producer, shape
+
+    shapes = [shape(value) for value in graph.graph.outputs]
+    classifies = len(shapes) == 1 and len(shapes[0]) == 2 and shapes[0][0] == 1 < shapes[0][1]
+    for option, given in (("--softmax", job.softmax), ("--top-k", job.top_k)):
+        if given and not classifies:
+            raise UsageError(f"{option} is for one output of shape (1, classes); {job.model} has {shapes}")
+    if job.top_k and job.top_k > shapes[0][1]:
+        raise UsageError(f"--top-k {job.top_k}: {job.model} has {shapes[0][1]} classes")
+    if job.softmax and producer(graph.graph.outputs[0], "Softmax"):
+        raise UsageError(f"--softmax: {job.model} gives probabilities already")
 
 
 def choose_inputs(job: Job, subject: Subject, carries: bool, console: Console) -> tuple[Inputs | None, Inputs]:
@@ -150,7 +168,7 @@ def choose_inputs(job: Job, subject: Subject, carries: bool, console: Console) -
         console.note("images are normalised with ImageNet's mean and std; give an .npz for anything else")
     count, takes = job.samples, subject.takes
     validation = to_validate(takes, console, data=data, count=count, seed=job.seed)
-    if job.image_input and takes.preprocess:
+    if any(map(job.takes_pixels, job.targets)) and takes.preprocess:
         validation = validation.in_pixels(takes.preprocess)
     if job.precision != "int8" or carries:
         return None, validation.take(count)

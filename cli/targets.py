@@ -14,6 +14,7 @@ from .job import PROFILES
 if TYPE_CHECKING:
     import onnx_ir as ir
 
+    from ..exporters.pixels import Normalisation
     from ..quantize import Scheme
 
 
@@ -25,7 +26,9 @@ class Recipe:
         metadata: facts for the file, "preprocess" and "labels" among them.
         input_layout: of a .tflite's image input, "nhwc" or "nchw".
         profile: of the device's int8 kernels, of those that the target has.
-        image_input: whether a Core ML model takes an image and normalises it itself.
+        pixels: the artifact takes pixels, uint8.
+        normalisation: what the graph has to do with them first, None where it takes pixels, or none go in.
+        softmax, top_k: what is put behind a classifier.
         coreml_target: the oldest system that a Core ML model runs on.
     """
 
@@ -33,8 +36,11 @@ class Recipe:
     metadata: dict[str, Any]
     input_layout: str
     profile: str
-    image_input: bool
     coreml_target: str
+    pixels: bool = False
+    normalisation: "Normalisation | None" = None
+    softmax: bool = False
+    top_k: int = 0
 
     @property
     def halves(self) -> bool:
@@ -51,8 +57,9 @@ class Target:
         extra: the extra of `pip install edgeport[...]` that brings what it needs; "" for none.
         needs: {module: distribution} that have to be there.
         profiles: {name for --profile: the name in quantize.schemes of its int8 scheme}, the default first.
-        write: (canonical graph, path of the artifact, recipe) -> the artifact lies there.
+        lower: (graph as the artifact computes it, its path, recipe) -> the artifact lies there.
         layout: recipe -> how the artifact takes an image, for the manifest.
+        folds: the normalisation is cheaper in the first convolution than in front of it.
     """
 
     name: str
@@ -60,8 +67,9 @@ class Target:
     extra: str
     needs: dict[str, str]
     profiles: dict[str, str]
-    write: Callable[["ir.Model", Path, Recipe], None]
-    layout: Callable[[Recipe], str] = lambda recipe: "nchw"
+    lower: Callable[["ir.Model", Path, Recipe], None]
+    layout: Callable[[Recipe], str] = lambda recipe: "nhwc" if recipe.pixels else "nchw"
+    folds: bool = False
 
     def profile(self, asked: str | None) -> str:
         """The name of the asked profile where the target has it, else of the default."""
@@ -78,6 +86,18 @@ class Target:
         """What pip has to install for it."""
         return f"edgeport[{self.extra}]" if self.extra else "edgeport"
 
+    def write(self, graph: "ir.Model", path: Path, recipe: Recipe) -> None:
+        """The artifact of a canonical graph. Raises ExportError."""
+        from ..exporters.head import headed
+        from ..exporters.pixels import folded, normalised
+
+        if recipe.normalisation:
+            found = folded(graph, recipe.normalisation, whole=False) if self.folds else None
+            graph = found.model if found else normalised(graph, recipe.normalisation)
+        if recipe.softmax or recipe.top_k:
+            graph = headed(graph, softmax=recipe.softmax, top_k=recipe.top_k)
+        self.lower(graph, path, recipe)
+
     def missing(self) -> list[str]:
         """The distributions that are not installed."""
         return [name for module, name in self.needs.items() if importlib.util.find_spec(module) is None]
@@ -89,6 +109,7 @@ def _tflite(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     content = convert(
         graph,
         input_layout=recipe.input_layout,
+        pixels=recipe.pixels,
         half_weights=recipe.halves,
         int8_weights={"w8a32": "stored", "dynamic": "hybrid"}.get(recipe.precision, "widened"),
         profile=recipe.profile if recipe.precision == "int8" else "xnnpack",
@@ -101,13 +122,17 @@ def _openvino(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     from ..exporters.openvino import convert
 
     path.mkdir()
-    convert(graph, path, compress_to_fp16=recipe.halves, metadata=recipe.metadata)
+    convert(graph, path, pixels=recipe.pixels, compress_to_fp16=recipe.halves, metadata=recipe.metadata)
 
 
 def _coreml(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
-    from ..exporters.coreml import ImageInput, convert
+    from ..exporters.coreml import convert
 
-    preprocess, labels = recipe.metadata["preprocess"] or {}, recipe.metadata["labels"]
+    labels = recipe.metadata["labels"]
+    if labels and (recipe.softmax or recipe.top_k):
+        raise UsageError(
+            "coreml: with --labels Core ML itself gives the probabilities; leave out --softmax and --top-k"
+        )
     twice = next((label for label in labels or () if labels.count(label) > 1), None)
     if twice is not None:
         raise UsageError(f"coreml: label {twice!r} stands for {labels.count(twice)} classes; Core ML needs other names")
@@ -116,7 +141,7 @@ def _coreml(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
         path,
         precision="fp32" if recipe.precision in ("fp32", "w8a32") else "fp16",  # the Neural Engine has no float32
         minimum_target=recipe.coreml_target,
-        image_input=ImageInput(preprocess["mean"], preprocess["std"]) if recipe.image_input else None,
+        image_input=recipe.pixels,
         labels=labels,
         metadata=recipe.metadata,
     )
@@ -127,7 +152,7 @@ def _onnx(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     from ..exporters.onnx_file import convert
 
     graph = onnx_dynamic.rewrite(graph) if recipe.precision == "dynamic" else graph
-    path.write_bytes(convert(graph, compress_to_fp16=recipe.halves, metadata=recipe.metadata))
+    path.write_bytes(convert(graph, pixels=recipe.pixels, compress_to_fp16=recipe.halves, metadata=recipe.metadata))
 
 
 _LITERT = {"ai_edge_litert": "ai-edge-litert", "flatbuffers": "flatbuffers"}
@@ -135,13 +160,19 @@ _LITERT = {"ai_edge_litert": "ai-edge-litert", "flatbuffers": "flatbuffers"}
 TARGETS = {
     target.name: target
     for target in (
-        Target("tflite", ".tflite", "tflite", _LITERT, PROFILES["tflite"], _tflite, lambda recipe: recipe.input_layout),
+        Target(
+            *("tflite", ".tflite", "tflite", _LITERT, PROFILES["tflite"], _tflite),
+            lambda recipe: recipe.input_layout,
+            folds=True,
+        ),
         Target("openvino", "_openvino_model", "openvino", {"openvino": "openvino"}, PROFILES["openvino"], _openvino),
         Target(
             *("coreml", ".mlpackage", "coreml", {"coremltools": "coremltools"}, PROFILES["coreml"], _coreml),
-            lambda recipe: "image" if recipe.image_input else "nchw",
+            lambda recipe: "image" if recipe.pixels else "nchw",
         ),
-        Target("onnx", ".onnx", "", {"onnx": "onnx", "onnxruntime": "onnxruntime"}, PROFILES["onnx"], _onnx),
+        Target(
+            *("onnx", ".onnx", "", {"onnx": "onnx", "onnxruntime": "onnxruntime"}, PROFILES["onnx"], _onnx), folds=True
+        ),
     )
 }
 

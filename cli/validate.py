@@ -86,12 +86,15 @@ def opened(args: argparse.Namespace, console: Console) -> Pair:
     from ..runtime.session import manifest_path, open_session
     from . import targets
     from .pixels import PixelFed, takes_image
+    from .reference import Probable, wants_probabilities
 
     path = targets.artifact(args.artifact)
     session = open_session(path, threads=args.threads)
     beside = manifest_path(path)
     manifest = Manifest.read(beside) if beside.exists() else None
     reference, model, weights, takes = the_reference(args, manifest, console)
+    if wants_probabilities(session, reference):
+        reference = Probable(reference)
     inputs = inputs_of(args, manifest, takes, console)
     precision = args.precision or (manifest.precision if manifest else "fp32")
     pair = Pair(path, manifest, session, lambda each: each, reference, model, weights, inputs, precision)

@@ -41,9 +41,10 @@ class Input:
 
     Attributes:
         shape: logical, (n, c, h, w).
-        layout: in which order the artifact takes it: "nchw" or "nhwc"; "image" where it takes 8-bit pixels and
-            normalises them itself; None where it has not four axes.
-        mean, std: per channel, of pixels scaled to 0..1.
+        layout: in which order the artifact takes it: "nchw" or "nhwc"; "image" for Core ML's own images; None where it
+            has not four axes.
+        dtype: "uint8" where the artifact takes pixels from 0 to 255 and normalises them itself.
+        mean, std: of the normalisation, by whomever: per channel, of pixels scaled to 0..1.
         resize: (h, w) that the resized image just covers.
         crop: (h, w) of the centre crop after it.
     """

@@ -12,10 +12,11 @@ from .graph import shape
 SECTION = "model_info"  # where the Model API looks: rt_info of an IR, "model_info <key>" in ONNX's metadata_props
 
 
-def model_info(model: ir.Model, metadata: Mapping[str, Any]) -> dict[str, str]:
+def model_info(model: ir.Model, metadata: Mapping[str, Any], pixels: bool = False) -> dict[str, str]:
     """{key: value} for an image classifier; empty for any other model.
 
-    Reads `metadata["preprocess"]` (mean and std per channel of pixels in 0..1, crop_pct) and `metadata["labels"]`.
+    `pixels`: the file takes bytes and normalises them itself. Reads `metadata["preprocess"]` (mean and
+    std per channel of pixels in 0..1, crop_pct) and `metadata["labels"]`.
     Keys and forms: docs/model-configuration.md of openvinotoolkit/model_api. Lists are parted by spaces, so a space
     inside a label becomes "_"; mean and scale are of pixels in 0..255. The API has no "shorter side, then centre crop":
     its "crop" cuts the largest centred rectangle of the input's proportions and resizes that (a crop_pct of 1).
@@ -26,14 +27,14 @@ def model_info(model: ir.Model, metadata: Mapping[str, Any]) -> dict[str, str]:
     _, _, height, width = shape(inputs[0])
     info = {
         "model_type": "Classification",
-        "layout": f"{inputs[0].name}:NCHW",
+        "layout": f"{inputs[0].name}:{'NHWC' if pixels else 'NCHW'}",
         "resize_type": "crop",
         "orig_height": str(height),
         "orig_width": str(width),
         "reverse_input_channels": "False",  # the image is given as RGB
         "embedded_processing": "False",
     }
-    preprocess = metadata.get("preprocess") or {}
+    preprocess = {} if pixels else metadata.get("preprocess") or {}
     for key, name in (("mean_values", "mean"), ("scale_values", "std")):
         if name in preprocess:
             info[key] = _spaced([f"{255 * value:.6g}" for value in preprocess[name]])

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from .byte_input import LAYOUT, take_bytes
 from .errors import ArtifactTooLarge
 from .graph import NAME_SCOPES
 from .half_precision import halved
@@ -20,8 +21,16 @@ LARGEST = 2**31 - 1  # bytes of one protobuf message
 IR_VERSION = 10  # of ONNX 1.16, the first with all of opset 20 and 21's types; newer ones shut out older runtimes
 
 
-def convert(model: ir.Model, *, compress_to_fp16: bool = False, metadata: Mapping[str, Any] | None = None) -> bytes:
+def convert(
+    model: ir.Model,
+    *,
+    pixels: bool = False,
+    compress_to_fp16: bool = False,
+    metadata: Mapping[str, Any] | None = None,
+) -> bytes:
     """The file's bytes; the same graph and metadata give the same.
+
+    `pixels`: the one input, which the graph takes as pixels from 0 to 255, is uint8 NHWC.
 
     `compress_to_fp16` stores the float constants in half precision with a Cast behind each, which a runtime folds when
     it loads the file: half the size, and computed in float32. Raises ArtifactTooLarge.
@@ -29,10 +38,13 @@ def convert(model: ir.Model, *, compress_to_fp16: bool = False, metadata: Mappin
     metadata = metadata or {}
     proto = to_proto(model)
     keep_float_weights(proto.graph)
+    if pixels:
+        take_bytes(proto.graph)
     if compress_to_fp16:
         halve(proto.graph)
-    props = {f"{SECTION} {key}": value for key, value in model_info(model, metadata).items()}
-    props[OURS] = json.dumps(metadata, sort_keys=True, separators=(",", ":"))
+    props = {f"{SECTION} {key}": value for key, value in model_info(model, metadata, pixels).items()}
+    facts = {**metadata, "layout": LAYOUT} if pixels else metadata
+    props[OURS] = json.dumps(facts, sort_keys=True, separators=(",", ":"))
     onnx.helper.set_model_props(proto, props)
     if proto.ByteSize() > LARGEST:
         raise ArtifactTooLarge(f"onnx: the model takes {proto.ByteSize()} bytes, a single file holds {LARGEST}")

@@ -12,6 +12,7 @@ from typing import Any
 
 import onnx_ir as ir
 
+from .byte_input import take_bytes
 from .errors import ExportError
 from .model_api import SECTION, model_info
 from .onnx_file import halve, to_proto
@@ -21,17 +22,25 @@ OURS = "edgeport"  # our facts, as JSON, in rt_info
 
 
 def convert(
-    model: ir.Model, directory: Path, *, compress_to_fp16: bool = False, metadata: Mapping[str, Any] | None = None
+    model: ir.Model,
+    directory: Path,
+    *,
+    pixels: bool = False,
+    compress_to_fp16: bool = False,
+    metadata: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write `<model>.xml` and `.bin` into `directory`, which has to be there; the path of the .xml.
 
     `<model>` is `metadata["model"]`. All of `metadata` goes into rt_info, and again, as far as the Model API has words
-    for it, in that form. `compress_to_fp16` stores float constants in half precision; what is computed in is for the
-    session to say. The same graph and metadata give the same bytes. Raises ExportError.
+    for it, in that form. `pixels`: the one input, which the graph takes as pixels from 0 to 255, is uint8
+    NHWC. `compress_to_fp16` stores float constants in half precision; what is computed in is for the session to say.
+    The same graph and metadata give the same bytes. Raises ExportError.
     """
     metadata = metadata or {}
     proto = to_proto(model)
     write_around(proto.graph)
+    if pixels:
+        take_bytes(proto.graph)
     if compress_to_fp16:
         halve(proto.graph)
     ov = _openvino()
@@ -45,8 +54,8 @@ def convert(
     _rename(network, name)
     for parameter in network.get_parameters():
         if len(parameter.partial_shape) == 4:
-            parameter.set_layout(ov.Layout("NCHW"))
-    for key, value in model_info(model, metadata).items():
+            parameter.set_layout(ov.Layout("NHWC" if pixels else "NCHW"))
+    for key, value in model_info(model, metadata, pixels).items():
         network.set_rt_info(value, [SECTION, key])
     network.set_rt_info(json.dumps(metadata, sort_keys=True, separators=(",", ":")), [OURS])
     path = directory / f"{name}.xml"

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 from .registry import PreprocessSpec
 
-__all__ = ["ImageError", "PreprocessSpec", "list_images", "load_image", "preprocess"]
+__all__ = ["ImageError", "PreprocessSpec", "cover", "list_images", "load_image", "preprocess", "seen"]
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
 _RESAMPLING = {
@@ -66,27 +66,44 @@ def preprocess(image: Image.Image, spec: PreprocessSpec) -> NDArray[np.float32]:
 
     The image is resized, keeping its ratio, so that it just covers floor(input_size / crop_pct), cropped in the centre
     (padded with black where it is still smaller), scaled to 0..1, and normalised by `spec.mean` and `spec.std`. One
-    channel means luminance, three RGB. A Variant is such a spec. Raises ValueError for an unknown interpolation.
+    channel means luminance, three RGB. A Variant is such a spec. docs/preprocess.md says all of it to the bit. Raises
+    ValueError for an unknown interpolation.
+    """
+    pixels = seen(image, spec).astype(np.float32) / np.float32(255)
+    mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
+    normalised = (pixels - mean) / std
+    return np.ascontiguousarray(normalised.transpose(2, 0, 1), dtype=np.float32)  # hwc -> chw
+
+
+def seen(image: Image.Image, spec: PreprocessSpec) -> NDArray[np.uint8]:
+    """What the model sees of an image, before the normalisation: uint8 (h, w, c), resized and cropped.
+
+    First the columns are resampled, then the rows, each to 8 bits. Raises ValueError for an unknown interpolation.
     """
     channels, height, width = spec.input_size
     if spec.interpolation not in _RESAMPLING:
         raise ValueError(f"interpolation must be one of {', '.join(_RESAMPLING)}, not {spec.interpolation!r}")
     image = image.convert("L" if channels == 1 else "RGB")
-    image = image.resize(_covering(image.size, height, width, spec.crop_pct), _RESAMPLING[spec.interpolation])
+    wide, high = covering(image.size, *cover(spec))
+    resampling = _RESAMPLING[spec.interpolation]
+    image = image.resize((wide, image.height), resampling).resize((wide, high), resampling)  # Pillow 13 may turn it
     left, top = round((image.width - width) / 2), round((image.height - height) / 2)
     image = image.crop((left, top, left + width, top + height))  # PIL pads with black outside
-    pixels = np.asarray(image, dtype=np.float32).reshape(height, width, channels) / np.float32(255)
-    normalised = (pixels - np.float32(spec.mean)) / np.float32(spec.std)
-    return np.ascontiguousarray(normalised.transpose(2, 0, 1), dtype=np.float32)  # hwc -> chw
+    return np.asarray(image).reshape(height, width, channels)
 
 
-def _covering(size: tuple[int, int], height: int, width: int, crop_pct: float) -> tuple[int, int]:
-    """(width, height) of an image of `size` (width, height), scaled to cover the crop divided by crop_pct."""
+def cover(spec: PreprocessSpec) -> tuple[int, int]:
+    """(height, width) that the resized image just covers, before the crop."""
+    _, height, width = spec.input_size
+    return math.floor(height / spec.crop_pct), math.floor(width / spec.crop_pct)
+
+
+def covering(size: tuple[int, int], height: int, width: int) -> tuple[int, int]:
+    """(width, height) of an image of `size` (width, height), scaled with its ratio so that it covers the other size."""
     w, h = size
-    least_w, least_h = math.floor(width / crop_pct), math.floor(height / crop_pct)
-    if least_w * h >= least_h * w:  # the width is what limits
-        return least_w, least_w * h // w
-    return least_h * w // h, least_h
+    if width * h >= height * w:  # the width is what limits
+        return width, width * h // w
+    return height * w // h, height
 
 
 def _unreadable(error: OSError) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -65,12 +65,14 @@ def plan(
     *,
     observer: str | Observer = "minmax",
     keep_float: Collection[str] = (),
+    known: Mapping[str, tuple[float, float]] | None = None,
 ) -> Plan:
     """Decide the quantisation of a canonical float graph.
 
     A value gets parameters if an int8 unit writes it or, through views, reads it. `keep_float` names units (by their
-    output) that stay float whatever the scheme says. Raises QuantizeError if a value has no statistics,
-    UnsupportedOp if a node cannot be int8 where the scheme has no float.
+    output) that stay float whatever the scheme says. `known`: {value: (lowest, highest)} of those that need no
+    statistics. Raises QuantizeError if another value has none, UnsupportedOp if a node cannot be int8 where the scheme
+    has no float.
     """
     observe = OBSERVERS[observer] if isinstance(observer, str) else observer
     graph = model.graph
@@ -79,7 +81,7 @@ def plan(
         for u in find_units(graph, scheme)
     ]
     functions = {name: FUNCTIONS[function] for name, function in seen_through(units, graph).items()}
-    ranges = _Ranges(graph, stats, observe, functions)
+    ranges = _Ranges(graph, stats, observe, functions, known or {})
     while True:  # each round turns units to float, so it ends
         units = _settle(units, graph, scheme)
         groups, conflicts = _groups(units, scheme, ranges)
@@ -165,9 +167,16 @@ def _readers(units: Sequence[Unit]) -> dict[str, list[int]]:
 class _Ranges:
     """The (lo, hi) of a value or constant, each observed once."""
 
-    def __init__(self, graph: ir.Graph, stats: Statistics, observe: Observer, functions: dict[str, Function]) -> None:
+    def __init__(
+        self,
+        graph: ir.Graph,
+        stats: Statistics,
+        observe: Observer,
+        functions: dict[str, Function],
+        known: Mapping[str, tuple[float, float]],
+    ) -> None:
         self._graph, self._stats, self._observe, self._functions = graph, stats, observe, functions
-        self._known: dict[str, tuple[float, float]] = {}
+        self._known = dict(known)
 
     def __getitem__(self, name: str) -> tuple[float, float]:
         if name not in self._known:

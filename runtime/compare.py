@@ -221,7 +221,7 @@ class _Tally:
         higher = (cand > own).sum(1)
         self.top1 += int((cand.argmax(1) == first).sum())
         self.top5 += int((higher < 5).sum())
-        log_p, log_q = log_softmax(ref), log_softmax(cand)
+        log_p, log_q = log_probabilities(ref), log_probabilities(cand)
         self.kl += float((np.exp(log_p) * (log_p - log_q)).sum())
 
     @property
@@ -252,6 +252,13 @@ def decibel(signal: float, noise: float) -> float:
 def log_softmax(logits: np.ndarray) -> np.ndarray:
     shifted = logits - logits.max(1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+
+
+def log_probabilities(scores: np.ndarray) -> np.ndarray:
+    """Of (n, classes): of logits their log-softmax, of what is non-negative and sums to one the logarithm."""
+    if (scores >= 0).all() and np.allclose(scores.sum(1), 1, atol=1e-2):
+        return np.log(np.maximum(scores, np.finfo(np.float32).tiny))
+    return log_softmax(scores)
 
 
 def paired(side: str, reference: Session, candidate: Session) -> dict[str, str]:

@@ -1,12 +1,15 @@
 """This file runs an ONNX model with ONNX Runtime on the CPU."""
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from .session import ArtifactError, RuntimeUnavailable, TensorSpec, check_feeds
+from .session import ArtifactError, RuntimeUnavailable, TensorSpec, check_feeds, from_nhwc, to_nhwc
+
+METADATA_NAME = "edgeport"  # our entry in metadata_props: JSON
 
 # our word -> member of onnxruntime.GraphOptimizationLevel
 OPTIMISATION = {
@@ -57,7 +60,10 @@ class OnnxSession:
         self.load_ms = (time.perf_counter() - start) * 1e3
         self.threads = threads
         self.runtime = f"onnxruntime {ort.__version__}"
-        self.inputs = tuple(_spec(arg) for arg in self._session.get_inputs())
+        ours = self._session.get_modelmeta().custom_metadata_map.get(METADATA_NAME)
+        self._nhwc = bool(ours) and json.loads(ours).get("layout") == "nhwc"
+        inputs = [_spec(arg) for arg in self._session.get_inputs()]
+        self.inputs = tuple(from_nhwc(spec) if self._nhwc else spec for spec in inputs)
         self.outputs = tuple(_spec(arg) for arg in self._session.get_outputs())
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -65,6 +71,8 @@ class OnnxSession:
 
     def inward(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         arrays = check_feeds(self.inputs, feeds)
+        if self._nhwc:
+            arrays = [to_nhwc(array) for array in arrays]
         return [array.astype(spec.dtype, copy=False) for spec, array in zip(self.inputs, arrays, strict=True)]
 
     def raw(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from .session import ArtifactError, RuntimeUnavailable, TensorSpec, check_feeds, outward
+from .session import ArtifactError, RuntimeUnavailable, TensorSpec, check_feeds, from_nhwc, outward, to_nhwc
 
 # What would otherwise lie: by default the plugin takes all cores, computes float32 in bf16 or f16 where the CPU has it,
 # quantises activations of weight-only int8 on the fly, and ties its threads to cores that other sessions use, too.
@@ -18,6 +18,7 @@ _HONEST = {
     "ENABLE_CPU_PINNING": False,
 }
 _VERSIONS = ("10", "11")  # of the IR format that OpenVINO reads
+_NHWC = "[N,H,W,C]"
 _ORACLE = {"LP_TRANSFORMS_MODE": "NO"}
 
 
@@ -56,7 +57,11 @@ class OpenVINOSession:
             core = ov.Core()
             self.model = model = core.read_model(self._path)
             # names are those of the file: what the compiler fuses into an output leaves its own names on it
-            self.inputs = tuple(_spec(port) for port in model.inputs)
+            self._nhwc = [str(port.node.layout) == _NHWC for port in model.inputs]
+            self.inputs = tuple(
+                from_nhwc(_spec(port)) if nhwc else _spec(port)
+                for port, nhwc in zip(model.inputs, self._nhwc, strict=True)
+            )
             self.outputs = tuple(_spec(port) for port in model.outputs)
             if watch:
                 operations = {operation.get_friendly_name(): operation for operation in model.get_ordered_ops()}
@@ -76,6 +81,7 @@ class OpenVINOSession:
 
     def inward(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         arrays = check_feeds(self.inputs, feeds)
+        arrays = [to_nhwc(array) if nhwc else array for array, nhwc in zip(arrays, self._nhwc, strict=True)]
         return [array.astype(spec.dtype, copy=False) for spec, array in zip(self.inputs, arrays, strict=True)]
 
     def raw(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:

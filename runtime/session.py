@@ -7,7 +7,7 @@ import hashlib
 import importlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -21,6 +21,7 @@ SESSIONS = {
     ".xml": ("openvino_session", "OpenVINOSession"),
     "_openvino_model": ("openvino_session", "OpenVINOSession"),
 }
+IMAGE = "uint8"  # dtype of an input that is an image: whole pixels from 0 to 255
 WHOLE = frozenset({"int32", "int64", "bool"})  # types of inputs and outputs that are no real numbers
 FOLDERS = frozenset({".mlpackage", "_openvino_model"})  # the formats that are a folder
 
@@ -28,6 +29,17 @@ FOLDERS = frozenset({".mlpackage", "_openvino_model"})  # the formats that are a
 def outward(array: np.ndarray) -> np.ndarray:
     """A result as a session gives it: whole numbers as they are, others as float32."""
     return array if array.dtype.name in WHOLE else array.astype(np.float32, copy=False)
+
+
+def from_nhwc(spec: "TensorSpec") -> "TensorSpec":
+    """An image input that the artifact takes as (n, h, w, c), as it looks from outside."""
+    n, h, w, c = spec.shape
+    return replace(spec, shape=(n, c, h, w))
+
+
+def to_nhwc(array: np.ndarray) -> np.ndarray:
+    """(n, c, h, w) -> (n, h, w, c), contiguous."""
+    return np.ascontiguousarray(array.transpose(0, 2, 3, 1))
 
 
 class RuntimeUnavailable(Exception):
@@ -184,15 +196,16 @@ def _recorded_artifact(path: Path) -> dict | None:
 
 
 def check_feeds(inputs: tuple[TensorSpec, ...], feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """The feeds in the order of `inputs`, contiguous: whole numbers as they are where the artifact takes such, else
-    float32. Raises FeedError on a wrong name or shape."""
+    """The feeds in the order of `inputs`, contiguous: whole numbers and bytes as they are where the artifact takes
+    such, else float32. Raises FeedError on a wrong name or shape."""
     names = [spec.name for spec in inputs]
     if set(names) != set(feeds):
         raise FeedError(f"the model's inputs are {names}, but {sorted(feeds)} were given")
     arrays = []
     for spec in inputs:
         array = np.asarray(feeds[spec.name], order="C")
-        if spec.dtype not in WHOLE or array.dtype.kind not in "iub":
+        is_image = array.dtype.name == spec.dtype == IMAGE
+        if not is_image and (spec.dtype not in WHOLE or array.dtype.kind not in "iub"):
             array = array.astype(np.float32, copy=False)
         fits = len(spec.shape) == array.ndim and all(
             want in (None, got) for want, got in zip(spec.shape, array.shape, strict=True)

@@ -199,7 +199,7 @@ def _port(details: dict[str, Any], names: dict[int, str], described: dict[str, d
 def _inward(port: _Port, array: np.ndarray) -> np.ndarray:
     """float32 NCHW -> what the file takes."""
     array = np.ascontiguousarray(array.transpose(_TO_NHWC)) if port.nhwc else array
-    if port.spec.dtype == "float32":
+    if port.spec.dtype == "float32" or (array.dtype.name == port.spec.dtype and port.scale in (0, 1)):
         return array
     if port.scale:
         limits = np.iinfo(port.spec.dtype)

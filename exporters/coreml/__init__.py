@@ -1,5 +1,5 @@
 """The Core ML writer: a canonical ONNX graph, float or with Q/DQ, becomes an .mlpackage."""
 
-from .convert import ImageInput, convert
+from .convert import convert
 
-__all__ = ["ImageInput", "convert"]
+__all__ = ["convert"]

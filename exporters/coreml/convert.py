@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,31 +44,23 @@ PASSES = (
 )
 
 
-@dataclass(frozen=True)
-class ImageInput:
-    """An image instead of a tensor goes in; the program itself computes (pixel / 255 - mean) / std per channel."""
-
-    mean: Sequence[float]
-    std: Sequence[float]
-
-
 def convert(
     model: ir.Model,
     directory: Path,
     *,
     precision: str = "fp32",
     minimum_target: str = "iOS17",
-    image_input: ImageInput | None = None,
+    image_input: bool = False,
     labels: Sequence[str] | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a canonical model as an ML program into the new folder `directory`, whose name ends in .mlpackage.
 
     `precision`: what everything outside int8 is stored and computed in; inputs and outputs are float32 either way.
-    `image_input`: the model's one input is taken as an RGB or grey image. `labels`: one per class; the model becomes a
-    classifier, with the label and the probability of each as further outputs. `metadata`: facts that JSON can hold,
-    stored with the inputs and outputs in the user-defined metadata under "com.edgeport". The same arguments give the
-    same bytes.
+    `image_input`: the one input, which the graph takes as pixels from 0 to 255, is an RGB or grey image. `labels`: one
+    per class; the model becomes a classifier, with the label and the probability of each as further outputs.
+    `metadata`: facts that JSON can hold, stored with the inputs and outputs in the user-defined metadata under
+    "com.edgeport". The same arguments give the same bytes.
 
     Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape), ValueError for arguments that do not fit the
     model, ImportError without coremltools.
@@ -81,14 +72,14 @@ def convert(
     quantized = next((node for node in model.graph if node.op_type == "QuantizeLinear"), None)
     if quantized is not None and minimum_target == "iOS16":
         raise UnsupportedOp(f"coreml: {where(quantized)}: int8 needs iOS 17; choose iOS17 or iOS18")
-    if image_input is not None:
-        _check_image(model, image_input)
+    if image_input:
+        _check_image(model)
     if labels is not None:
         _check_labels(model, labels)
     ct = coremltools()
     target = ct.target[minimum_target]
     with quiet():
-        program = _program(model, target, minimum_target == "iOS18", image_input, labels is not None)
+        program = _program(model, target, minimum_target == "iOS18", labels is not None)
         written = ct.convert(
             program,
             source="milinternal",
@@ -107,9 +98,9 @@ def convert(
     finish(directory, spec, {**(metadata or {}), **_features(model, spec, image_input)})
 
 
-def _feature(ct: Any, value: ir.Value, image: ImageInput | None) -> Any:
+def _feature(ct: Any, value: ir.Value, image: bool) -> Any:
     """How coremltools is to declare an input."""
-    if image is None:
+    if not image:
         return ct.TensorType(name=value.name, shape=shape(value) or (1,), dtype=_outside(value))
     layout = ct.colorlayout.RGB if shape(value)[1] == 3 else ct.colorlayout.GRAYSCALE
     return ct.ImageType(name=value.name, shape=shape(value), color_layout=layout, channel_first=True)
@@ -120,17 +111,15 @@ def _outside(value: ir.Value) -> type:
     return np.float32 if held(value.dtype) is np.float32 else np.int32
 
 
-def _features(model: ir.Model, spec: Any, image: ImageInput | None) -> dict[str, Any]:
+def _features(model: ir.Model, spec: Any, image: bool) -> dict[str, Any]:
     """Inputs and outputs by the names that they have in the file (Core ML allows identifiers only), NCHW shapes."""
     inputs = []
     for value, feature in zip(model.graph.inputs, spec.description.input, strict=True):
         facts = {
             "name": feature.name,
             "shape": list(shape(value)),
-            "layout": "nchw" if len(shape(value)) == 4 else None,
+            "layout": "image" if image else "nchw" if len(shape(value)) == 4 else None,
         }
-        if image is not None:
-            facts |= {"layout": "image", "mean": list(image.mean), "std": list(image.std)}
         inputs.append(facts)
     names = [feature.name for feature in spec.description.output if feature.type.HasField("multiArrayType")]
     outputs = [
@@ -139,12 +128,10 @@ def _features(model: ir.Model, spec: Any, image: ImageInput | None) -> dict[str,
     return {"inputs": inputs, "outputs": outputs}
 
 
-def _check_image(model: ir.Model, image: ImageInput) -> None:
+def _check_image(model: ir.Model) -> None:
     shapes = [shape(value) for value in model.graph.inputs]
     if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][0] != 1 or shapes[0][1] not in (1, 3):
         raise ValueError(f"an image input is one of shape (1, 3, h, w) or (1, 1, h, w); the model has {shapes}")
-    if not len(image.mean) == len(image.std) == shapes[0][1]:
-        raise ValueError(f"mean {image.mean} and std {image.std} are not one per channel of {shapes[0]}")
 
 
 def _check_labels(model: ir.Model, labels: Sequence[str]) -> None:
@@ -161,7 +148,7 @@ def _check_labels(model: ir.Model, labels: Sequence[str]) -> None:
             )
 
 
-def _program(model: ir.Model, target: Any, blockwise: bool, image: ImageInput | None, classifies: bool) -> Any:
+def _program(model: ir.Model, target: Any, blockwise: bool, classifies: bool) -> Any:
     """The MIL program of the graph, before any pass."""
     from coremltools.converters.mil.mil import Builder as mil_builder
     from coremltools.converters.mil.mil import Function, Program, types
@@ -177,7 +164,7 @@ def _program(model: ir.Model, target: Any, blockwise: bool, image: ImageInput | 
     lowering = _Lowering(Builder(MIL, blockwise_weights=blockwise))
     with Function(placeholders, opset_version=target) as function:
         for value in model.graph.inputs:
-            lowering.input(value, function.inputs[value.name], image)
+            lowering.input(value, function.inputs[value.name])
         for node in model.graph:
             lowering.node(node)
         outputs = [lowering.output(value) for value in model.graph.outputs]
@@ -198,12 +185,7 @@ class _Lowering:
         self.done: set[ir.Node] = set()
         self.outputs: list[Var] = []
 
-    def input(self, value: ir.Value, var: Var, image: ImageInput | None) -> None:
-        if image is not None:  # pixels 0..255; ImageType's own scale is one for all channels
-            self.builder.target = Target(f"{value.name}_normalized")
-            mean, std = (np.asarray(v, np.float64).reshape(1, -1, 1, 1) for v in (image.mean, image.std))
-            var = self.builder.run("mul", x=var, y=(1 / (255 * std)).astype(np.float32))
-            var = self.builder.run("add", x=var, y=(-mean / std).astype(np.float32))
+    def input(self, value: ir.Value, var: Var) -> None:
         self.builder.target = Target(f"{value.name}_inside")
         if not shape(value):  # nor are there arrays without axes
             var = self.builder.run("squeeze", x=var)

@@ -27,7 +27,7 @@ _MAX_TRANSPOSE_RANK = 6  # TRANSPOSE: reference kernels and XNNPACK both stop th
 
 _NON_NEGATIVE = frozenset({"RELU", "RELU6", "LOGISTIC", "SOFTMAX"})
 
-_WIDENED = (np.int8, np.float16)  # what DEQUANTIZE reads
+_WIDENED = (np.int8, np.uint8, np.float16)  # what DEQUANTIZE reads
 
 Groups = Sequence[Sequence[int]]
 
@@ -276,6 +276,10 @@ class Builder:
             source = [()] * dims.count(()) + runs
         ones = iter([i for i, run in enumerate(source) if not run])
         perm = [source.index(run) if run else next(ones) for run in dims]
+        data = self.tensors[x.tensor].data
+        if data is not None:
+            turned = data.reshape([sizes[r] for r in source]).transpose(perm)
+            return self.const(turned, self.tensors[x.tensor].quant)
         tensor = self.reshaped(x.tensor, [sizes[r] for r in source])
         permutation = self.const(np.array(perm, np.int32))
         return self.cached("TRANSPOSE", [tensor, permutation], [sizes[r] for r in dims], self.tensors[tensor].quant)

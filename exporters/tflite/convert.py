@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,8 +12,9 @@ import onnx_ir as ir
 from ..errors import ExportError, UnsupportedOp
 from ..graph import given, name_of, shape, where
 from ..number_types import held
-from ..quantization import Constant, constant_operand, quant_of
+from ..quantization import Constant, Quant, constant_operand, quant_of
 from . import conv, elementwise, index, linear, logic, movement, pool, reduce, resize  # noqa: F401  (each fills the table)
+from . import metadata as metadata_file
 from .builder import Builder, Operand, Target, Value
 from .kernels import PROFILES, Kernels
 from .table import table
@@ -20,13 +22,16 @@ from .units import Unit, sole_quant, unit_of
 from .view import View
 from .writer import serialize, used
 
+OURS = "edgeport"  # our facts, as JSON
 _PAIR = ("QuantizeLinear", "DequantizeLinear")
+PIXELS, INT8_PIXELS = Quant((1.0,), 0), Quant((1.0,), -128)  # as uint8 and as int8: the bytes differ in one bit
 
 
 def convert(
     model: ir.Model,
     *,
     input_layout: str = "nhwc",
+    pixels: bool = False,
     half_weights: bool = False,
     int8_weights: str = "widened",
     profile: str = "xnnpack",
@@ -35,14 +40,15 @@ def convert(
     """A canonical model as a .tflite file.
 
     `input_layout`: "nhwc" (images lie in memory as cameras give them) or "nchw" (the model's own), for inputs of rank
-    4. `half_weights`: store float weights as float16 (inputs, outputs and arithmetic stay float32). `int8_weights`:
-    what becomes of those of layers that compute in float, as Builder has it. `profile`: of the device's int8 kernels,
-    "xnnpack", or "npu" for one that has no float at all: inputs and outputs are int8, too. `metadata`: facts written
-    into the file beside the inputs and outputs. Signature: "serving_default", with the graph's own names.
+    4. `pixels`: the input, which the graph takes as pixels from 0 to 255, is uint8. `half_weights`: store float weights
+    as float16 (inputs, outputs and arithmetic stay float32). `int8_weights`: what becomes of those of layers that
+    compute in float, as Builder has it. `profile`: of the device's int8 kernels, "xnnpack", or "npu" for one that has
+    no float at all: inputs and outputs are int8, too. `metadata`: facts written into the file beside the inputs and
+    outputs. Signature: "serving_default", with the graph's own names.
     Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape, ArtifactTooLarge).
     """
     builder = Builder(half_weights=half_weights, int8_weights=int8_weights)
-    lowering = _lowered(model, input_layout, PROFILES[profile], builder)
+    lowering = _lowered(model, input_layout, PROFILES[profile], builder, pixels)
     outputs = {name_of(v): lowering.output(v) for v in model.graph.outputs}
     layouts = {name_of(v): input_layout if len(shape(v)) == 4 else None for v in model.graph.inputs}
     facts = {
@@ -54,7 +60,12 @@ def convert(
     }
     if not lowering.kernels.has_float:
         check_integers(builder, list(outputs.values()))
-    return serialize(builder.tensors, builder.operators, lowering.inputs, outputs, facts)
+    entries = {
+        OURS: json.dumps(facts, sort_keys=True, separators=(",", ":")).encode(),
+        metadata_file.NAME: metadata_file.of_model(model, facts, input_layout, pixels),
+    }
+    content = serialize(builder.tensors, builder.operators, lowering.inputs, outputs, entries)
+    return metadata_file.with_labels(content, facts["labels"]) if facts.get("labels") else content
 
 
 def check_integers(builder: Builder, outputs: list[int]) -> None:
@@ -74,13 +85,13 @@ def layouts(model: ir.Model, input_layout: str = "nhwc", profile: str = "xnnpack
     return {name_of(value): operand.view for value, operand in operands.items() if isinstance(operand, Value)}
 
 
-def _lowered(model: ir.Model, input_layout: str, kernels: Kernels, builder: Builder) -> _Lowering:
+def _lowered(model: ir.Model, input_layout: str, kernels: Kernels, builder: Builder, pixels: bool = False) -> _Lowering:
     """The walk over all nodes."""
     if input_layout not in ("nhwc", "nchw"):
         raise ValueError(f"input_layout is 'nhwc' or 'nchw', not {input_layout!r}")
     lowering = _Lowering(builder, kernels)
     for value in model.graph.inputs:
-        lowering.input(value, input_layout)
+        lowering.input(value, input_layout, pixels)
     for node in model.graph:
         lowering.node(node)
     return lowering
@@ -96,13 +107,19 @@ class _Lowering:
         self.done: set[ir.Node] = set()
         self.outputs: set[int] = set()
 
-    def input(self, value: ir.Value, layout: str) -> None:
+    def input(self, value: ir.Value, layout: str, pixels: bool) -> None:
         logical = shape(value)
         perm = (0, 2, 3, 1) if layout == "nhwc" and len(logical) == 4 else tuple(range(len(logical)))
         quant = None if self.kernels.has_float else sole_quant(value)
         dtype = held(value.dtype) if quant is None else np.int8
+        if pixels:
+            dtype, quant = np.uint8, PIXELS
         tensor = self.builder.add([logical[p] for p in perm], dtype, name_of(value), quant)
         self.inputs[name_of(value)] = tensor
+        if pixels:  # int8 or float from here on, as it is read
+            quantized = any(use.node.op_type == "QuantizeLinear" for use in value.uses())
+            self.builder.target = Target(f"{name_of(value)}_read", INT8_PIXELS if quantized else None)
+            tensor = self.builder.run("QUANTIZE" if quantized else "DEQUANTIZE", [tensor], self.builder.shape(tensor))
         self.operands[value] = Value(tensor, View.of(logical, perm))
 
     def node(self, node: ir.Node) -> None:

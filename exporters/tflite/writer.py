@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,9 +84,9 @@ def serialize(
     operators: Sequence[Operator],
     inputs: Mapping[str, int],
     outputs: Mapping[str, int],
-    metadata: Mapping[str, Any],
+    metadata: Mapping[str, bytes],
 ) -> bytes:
-    """The file. `inputs` and `outputs`: signature name -> tensor; `metadata`: JSON put under the name "edgeport".
+    """The file. `inputs` and `outputs`: signature name -> tensor; `metadata`: name -> content of its buffer.
 
     The same arguments give the same bytes. Raises ArtifactTooLarge from 2 GB on.
     """
@@ -151,7 +150,7 @@ def serialize(
         return [schema.TensorMapT(name=n, tensorIndex=number[i]) for n, i in names.items()]
 
     runtime = minimum_runtime(list(codes)).encode()
-    facts = json.dumps(metadata, sort_keys=True, separators=(",", ":")).encode()
+    entries = {"min_runtime_version": runtime.ljust(16, b"\0"), **metadata}
     model = schema.ModelT(
         version=3,
         description="edgeport",
@@ -160,10 +159,7 @@ def serialize(
         signatureDefs=[
             schema.SignatureDefT(inputs=maps(inputs), outputs=maps(outputs), signatureKey="serving_default")
         ],
-        metadata=[
-            schema.MetadataT(name="min_runtime_version", buffer=buffer(_bytes(runtime.ljust(16, b"\0")))),
-            schema.MetadataT(name="edgeport", buffer=buffer(_bytes(facts))),
-        ],
+        metadata=[schema.MetadataT(name=name, buffer=buffer(_bytes(content))) for name, content in entries.items()],
         buffers=buffers,
     )
     builder = flatbuffers.Builder(size + (1 << 16) + 512 * len(keep))

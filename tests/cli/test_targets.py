@@ -264,7 +264,7 @@ def test_a_bug_in_one_target_is_told_and_the_others_go_on(edgeport, monkeypatch)
     def broken(*_):
         raise KeyError("nobody expected this")
 
-    monkeypatch.setitem(targets.TARGETS, "openvino", dataclasses.replace(targets.TARGETS["openvino"], write=broken))
+    monkeypatch.setitem(targets.TARGETS, "openvino", dataclasses.replace(targets.TARGETS["openvino"], lower=broken))
     done = edgeport("export", "lenet5", "--target", "all", "--num-runs", 1, *SAMPLES)
     assert done.code == 1
     assert "Traceback" in done.err

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from cases import CASES
 from edgeport.exporters.canonicalize import canonicalize
-from edgeport.exporters.coreml import ImageInput, convert
+from edgeport.exporters.coreml import convert
 from edgeport.exporters.coreml.table import table
 from edgeport.exporters.dialect import OPS
 from edgeport.exporters.errors import UnsupportedAttribute, UnsupportedOp
+from edgeport.exporters.pixels import Normalisation, normalised
 from edgeport.quantize import COREML_ANE, apply, collect, plan
 from edgeport.runtime.mil.package import read_package
 from edgeport.runtime.session import open_session
@@ -24,7 +25,7 @@ CLASSIFIER = """agraph (float[1,3,8,10] x) => (float[1,5] y) {
     c = Conv <pads=[1,1,1,1]> (x, w, b) r = Relu (c) p = ReduceMean (r, a) f = Reshape (p, s)
     m = MatMul (f, v) y = Add (m, d) }"""
 CONSTANTS = {"w": (4, 3, 3, 3), "b": (4,), "a": [2, 3], "s": [1, 4], "v": (4, 5), "d": (5,)}
-IMAGENET = ImageInput(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+IMAGENET = Normalisation(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -124,7 +125,11 @@ def test_int8_for_ios_18_stores_weights_in_its_own_operation(package):
 def test_image_input_and_labels(precision, package):
     model = graph(CLASSIFIER, CONSTANTS)
     path = package(
-        model, precision=precision, image_input=IMAGENET, labels=list("abcde"), metadata={"precision": precision}
+        normalised(model, IMAGENET),
+        precision=precision,
+        image_input=True,
+        labels=list("abcde"),
+        metadata={"precision": precision},
     )
     program, session = read_package(path), open_session(path)
     (image,) = program.inputs
@@ -139,15 +144,7 @@ def test_image_input_and_labels(precision, package):
     facts = json.loads(program.metadata["com.edgeport"])
     assert facts == {
         "precision": precision,
-        "inputs": [
-            {
-                "name": "x",
-                "shape": [1, 3, 8, 10],
-                "layout": "image",
-                "mean": [0.485, 0.456, 0.406],
-                "std": [0.229, 0.224, 0.225],
-            }
-        ],
+        "inputs": [{"name": "x", "shape": [1, 3, 8, 10], "layout": "image"}],
         "outputs": [{"name": "y", "shape": [1, 5]}],
     }
     pixels = np.random.default_rng(0).integers(0, 256, (1, 3, 8, 10)).astype(np.float32)
@@ -162,7 +159,7 @@ def test_image_input_and_labels(precision, package):
 
 def test_grey_image(package):
     model = graph("agraph (float[1,1,8,10] x) => (float[1,1,8,10] y) { y = Relu (x) }")
-    path = package(model, image_input=ImageInput((0.5,), (0.25,)))
+    path = package(normalised(model, Normalisation((0.5,), (0.25,))), image_input=True)
     assert read_package(path).inputs[0].colour == "grayscale"
     pixels = np.arange(80, dtype=np.float32).reshape(1, 1, 8, 10) * 3
     np.testing.assert_allclose(
@@ -235,7 +232,6 @@ def test_int8_needs_ios_17(package):
         ({"minimum_target": "iOS9"}, "minimum_target one of"),
         ({"labels": ["a", "b"]}, "2 labels for 5 classes"),
         ({"labels": ["a", "b", "c", "b", "d"]}, "label 'b' stands for the classes 1 and 3"),
-        ({"image_input": ImageInput((0.5,), (0.5,))}, "not one per channel"),
     ],
 )
 def test_arguments_that_do_not_fit(options, match, package):
@@ -245,7 +241,7 @@ def test_arguments_that_do_not_fit(options, match, package):
 
 def test_image_input_needs_an_image(package):
     with pytest.raises(ValueError, match="an image input is one of shape"):
-        package(graph("agraph (float[2,3] x) => (float[2,3] y) { y = Relu (x) }"), image_input=IMAGENET)
+        package(graph("agraph (float[2,3] x) => (float[2,3] y) { y = Relu (x) }"), image_input=True)
 
 
 SCRIPT = """

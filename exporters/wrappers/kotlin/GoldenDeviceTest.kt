@@ -1,0 +1,24 @@
+// Runs on a device (src/androidTest): the model itself, within the tolerance of golden/golden.json.
+package vision
+
+import androidx.test.platform.app.InstrumentationRegistry
+import org.junit.Assert.assertArrayEquals
+import org.junit.Assert.assertEquals
+import org.junit.Test
+
+class GoldenDeviceTest {
+    @Test
+    fun scores() {
+        val golden = InstrumentationRegistry.getInstrumentation().context.assets
+        val assets = InstrumentationRegistry.getInstrumentation().targetContext.assets
+        Classifier(assets).use { classifier ->
+            for (name in ModelFacts.golden) {
+                val one = Golden(name) { golden.open("golden/$it").readBytes() }
+                val wanted = one.scores()
+                val got = classifier.scores(one.image())
+                assertArrayEquals(name, wanted, got, ModelFacts.TOLERANCE)
+                assertEquals(name, top(wanted, 1)[0].first, top(got, 1)[0].first)
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+// Runs on the developer's machine (src/test): the image arithmetic, to the byte.
+package vision
+
+import java.io.File
+import org.junit.Assert.assertEquals
+import org.junit.Test
+
+class GoldenTest {
+    @Test
+    fun pixelsAndInputs() {
+        val folder = File(javaClass.classLoader!!.getResource("golden")!!.toURI())
+        for (name in ModelFacts.golden) {
+            assertEquals(emptyList<String>(), Golden(name) { File(folder, it).readBytes() }.problems())
+        }
+    }
+}

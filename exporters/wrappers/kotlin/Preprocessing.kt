@@ -1,0 +1,209 @@
+// Resize, crop and normalise an image exactly as the model was checked with. Pure Kotlin, no Android.
+// The resampling is Pillow's, to the bit: two passes, each in 22-bit fixed point with 8-bit results.
+package vision
+
+import java.nio.ByteBuffer
+import java.nio.ByteOrder
+
+/** Rows of pixels, channels side by side: bytes[(y * width + x) * channels + c]. */
+class Pixels(val width: Int, val height: Int, val channels: Int, val bytes: ByteArray) {
+    constructor(width: Int, height: Int, channels: Int) :
+        this(width, height, channels, ByteArray(width * height * channels))
+
+    init {
+        require(width > 0 && height > 0 && bytes.size == width * height * channels) {
+            "an image is width * height * channels bytes"
+        }
+    }
+}
+
+enum class Filter(val support: Double) { NEAREST(0.0), BILINEAR(1.0), BICUBIC(2.0), LANCZOS(3.0) }
+
+/**
+ * How an image becomes the input.
+ *
+ * @param channels 3 for RGB, 1 for luminance
+ * @param height of the input, like [width]
+ * @param coverHeight what the resized image just covers, like [coverWidth], before the crop
+ * @param mean per channel, of pixels scaled to 0..1, like [std]
+ * @param normalises false where the model takes pixels, uint8, and normalises them itself
+ * @param nhwc layout of the input, else nchw
+ */
+class Preprocessing(
+    val channels: Int,
+    val height: Int,
+    val width: Int,
+    val coverHeight: Int,
+    val coverWidth: Int,
+    val filter: Filter,
+    val mean: FloatArray,
+    val std: FloatArray,
+    val normalises: Boolean,
+    val nhwc: Boolean
+) {
+    /** RGB, upright -> what the model sees, still 8 bits: resized, and cropped in the centre. */
+    fun pixels(image: Pixels): Pixels {
+        require(image.channels == 3) { "an image has 3 channels, RGB" }
+        val source = if (channels == 1) luminance(image) else image
+        val w = source.width.toLong()
+        val h = source.height.toLong()
+        var toWidth = coverWidth.toLong()
+        var toHeight = coverHeight.toLong()
+        if (toWidth * h >= toHeight * w) { // the width is what limits
+            toHeight = toWidth * h / w
+        } else {
+            toWidth = toHeight * w / h
+        }
+        return cropped(resized(source, toWidth.toInt(), toHeight.toInt(), filter), width, height)
+    }
+
+    /** What the model takes: uint8 or float32, in its layout. */
+    fun tensor(pixels: Pixels): ByteBuffer {
+        val area = pixels.width * pixels.height
+        val size = if (normalises) 4 else 1
+        val result = ByteBuffer.allocateDirect(area * pixels.channels * size).order(ByteOrder.nativeOrder())
+        for (i in 0 until area) {
+            for (c in 0 until pixels.channels) {
+                val pixel = pixels.bytes[i * pixels.channels + c]
+                val place = if (nhwc) i * pixels.channels + c else c * area + i
+                if (normalises) {
+                    result.putFloat(place * size, ((pixel.toInt() and 255) / 255f - mean[c]) / std[c])
+                } else {
+                    result.put(place, pixel)
+                }
+            }
+        }
+        return result
+    }
+}
+
+/** Rec. 601 in 16-bit fixed point. */
+fun luminance(image: Pixels): Pixels {
+    val grey = Pixels(image.width, image.height, 1)
+    for (i in grey.bytes.indices) {
+        val red = image.bytes[3 * i].toInt() and 255
+        val green = image.bytes[3 * i + 1].toInt() and 255
+        val blue = image.bytes[3 * i + 2].toInt() and 255
+        grey.bytes[i] = ((19595 * red + 38470 * green + 7471 * blue + 32768) shr 16).toByte()
+    }
+    return grey
+}
+
+fun resized(image: Pixels, width: Int, height: Int, filter: Filter): Pixels {
+    val c = image.channels
+    if (filter == Filter.NEAREST) {
+        val columns = nearest(image.width, width)
+        val rows = nearest(image.height, height)
+        val result = Pixels(width, height, c)
+        for (y in 0 until height) {
+            for (x in 0 until width) {
+                System.arraycopy(
+                    image.bytes, (rows[y] * image.width + columns[x]) * c, result.bytes, (y * width + x) * c, c
+                )
+            }
+        }
+        return result
+    }
+    var wide = image
+    if (width != image.width) {
+        wide = Pixels(width, image.height, c)
+        val rows = coefficients(image.width, width, filter)
+        resample(image.bytes, image.height, image.width * c, c, wide.bytes, width * c, c, c, rows)
+    }
+    if (height == image.height) return wide
+    val result = Pixels(width, height, c)
+    val rows = coefficients(image.height, height, filter)
+    resample(wide.bytes, width, c, width * c, result.bytes, c, width * c, c, rows)
+    return result
+}
+
+/** The centre; black where the image is smaller. */
+fun cropped(image: Pixels, width: Int, height: Int): Pixels {
+    val result = Pixels(width, height, image.channels)
+    val left = half(image.width - width)
+    val top = half(image.height - height)
+    val from = maxOf(left, 0)
+    val to = minOf(left + width, image.width)
+    for (y in maxOf(top, 0) until minOf(top + height, image.height)) {
+        System.arraycopy(
+            image.bytes, (y * image.width + from) * image.channels,
+            result.bytes, ((y - top) * width + from - left) * image.channels, (to - from) * image.channels
+        )
+    }
+    return result
+}
+
+/** (class, score) of the highest, best first; of equal ones the lower class. */
+fun top(scores: FloatArray, count: Int): List<Pair<Int, Float>> =
+    scores.indices.sortedByDescending { scores[it] }.take(count).map { Pair(it, scores[it]) }
+
+private const val BITS = 22 // of a coefficient's fraction
+
+/** To the nearest whole number, from the middle to the even one. */
+private fun half(difference: Int): Int = Math.rint(difference / 2.0).toInt()
+
+private class Row(val first: Int, val weights: IntArray) // in units of 2^-BITS
+
+private fun coefficients(size: Int, to: Int, filter: Filter): List<Row> {
+    val scale = size.toDouble() / to
+    val stretch = maxOf(scale, 1.0) // downwards the filter widens: antialiasing
+    val reach = filter.support * stretch
+    val shrink = 1.0 / stretch
+    return (0 until to).map { i ->
+        val centre = (i + 0.5) * scale
+        val first = maxOf((centre - reach + 0.5).toInt(), 0)
+        val last = minOf((centre + reach + 0.5).toInt(), size)
+        val weights = DoubleArray(last - first) { x -> weight(filter, (x + first - centre + 0.5) * shrink) }
+        var total = 0.0
+        for (number in weights) total += number
+        Row(first, IntArray(weights.size) { x ->
+            val number = if (total != 0.0) weights[x] / total else weights[x]
+            (number * (1 shl BITS) + (if (number < 0) -0.5 else 0.5)).toInt()
+        })
+    }
+}
+
+private fun weight(filter: Filter, at: Double): Double {
+    val x = Math.abs(at)
+    return when (filter) {
+        Filter.BILINEAR -> maxOf(1.0 - x, 0.0)
+        Filter.BICUBIC -> { // Keys' kernel with a = -0.5
+            val a = -0.5
+            if (x < 1) ((a + 2) * x - (a + 3)) * x * x + 1 else if (x < 2) (((x - 5) * x + 8) * x - 4) * a else 0.0
+        }
+        else -> if (at >= -3 && at < 3) sinc(at) * sinc(at / 3) else 0.0
+    }
+}
+
+private fun sinc(x: Double): Double = if (x == 0.0) 1.0 else Math.sin(x * Math.PI) / (x * Math.PI)
+
+/** [lines] sequences of pixels: pixel i of line l begins at l * line + i * step. */
+private fun resample(
+    from: ByteArray, lines: Int, line: Int, step: Int,
+    to: ByteArray, toLine: Int, toStep: Int, channels: Int, rows: List<Row>
+) {
+    for (l in 0 until lines) {
+        for ((i, row) in rows.withIndex()) {
+            for (c in 0 until channels) {
+                var total = 1 shl (BITS - 1)
+                var at = l * line + row.first * step + c
+                for (weight in row.weights) {
+                    total += weight * (from[at].toInt() and 255)
+                    at += step
+                }
+                to[l * toLine + i * toStep + c] = minOf(maxOf(total shr BITS, 0), 255).toByte()
+            }
+        }
+    }
+}
+
+/** The pixel that each of [to] results takes; positions add up in float64, as Pillow does it. */
+private fun nearest(size: Int, to: Int): IntArray {
+    val step = size.toDouble() / to
+    var position = step * 0.5
+    return IntArray(to) {
+        val found = minOf(position.toInt(), size - 1)
+        position += step
+        found
+    }
+}

@@ -1,0 +1,55 @@
+// `swift test` or Xcode: the image arithmetic to the byte, the model within the tolerance of golden/golden.json.
+import Foundation
+import XCTest
+
+@testable import ImageModel
+
+final class GoldenTests: XCTestCase {
+    private func bytes(_ name: String) throws -> [UInt8] {
+        let url = try XCTUnwrap(Bundle.module.url(forResource: name, withExtension: nil, subdirectory: "golden"))
+        return [UInt8](try Data(contentsOf: url))
+    }
+
+    private func floats(_ name: String) throws -> [Float] {
+        let bytes = try self.bytes(name)
+        return stride(from: 0, to: bytes.count, by: 4).map { i in
+            Float(bitPattern: (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[i + $1]) << UInt32(8 * $1) })
+        }
+    }
+
+    /// A binary PPM of 8 bits.
+    private func image(_ name: String) throws -> Pixels {
+        let file = try bytes(name)
+        var fields: [String] = []
+        var at = 0
+        while fields.count < 4 {
+            let end = try XCTUnwrap(file[at...].firstIndex { $0 == 32 || $0 == 10 })
+            fields.append(String(decoding: file[at..<end], as: UTF8.self))
+            at = end + 1
+        }
+        XCTAssertEqual([fields[0], fields[3]], ["P6", "255"])
+        let (width, height) = (try XCTUnwrap(Int(fields[1])), try XCTUnwrap(Int(fields[2])))
+        return Pixels(width: width, height: height, channels: 3, bytes: Array(file[at...]))
+    }
+
+    func testPixelsAndInputs() throws {
+        let how = ModelFacts.preprocessing
+        for name in ModelFacts.golden {
+            let pixels = how.pixels(of: try image("\(name).ppm"))
+            XCTAssertEqual(pixels.bytes, try bytes("\(name).pixels"), name)
+            if how.normalises {
+                XCTAssertEqual(how.tensor(of: pixels), try floats("\(name).input"), name)
+            }
+        }
+    }
+
+    func testScores() throws {
+        let classifier = try Classifier()
+        for name in ModelFacts.golden {
+            let wanted = try floats("\(name).output")
+            let got = try classifier.scores(of: try image("\(name).ppm"))
+            XCTAssertEqual(got.count, wanted.count, name)
+            for (a, b) in zip(got, wanted) { XCTAssertEqual(a, b, accuracy: ModelFacts.tolerance, name) }
+        }
+    }
+}

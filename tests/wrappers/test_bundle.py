@@ -1,0 +1,251 @@
+"""`edgeport bundle`: whole or not at all, and its wrappers, compiled and run, reproduce the golden files to the bit."""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from android_stubs import STUBS
+from demo import photograph
+from edgeport.cli import bundle, golden
+from edgeport.cli.main import main
+from PIL import Image
+
+MODEL = "mobilevit_test"
+LABELS = [f"class {i}" for i in range(10)]
+# name: (options of export, platform)
+BUNDLES = {
+    "linux tflite": (("--int8", "--input", "uint8", "--softmax"), "linux"),
+    "linux tflite float": (("--top-k", "3"), "linux"),
+    "linux openvino": (("--target", "openvino", "--int8", "--input", "uint8"), "linux"),
+    "linux onnx": (("--target", "onnx"), "linux"),
+    "android": (("--int8", "--input", "uint8", "--softmax"), "android"),
+    "ios": (("--target", "coreml", "--input", "uint8"), "ios"),
+}
+LINUX = [name for name in BUNDLES if name.startswith("linux")]
+
+
+@dataclass(frozen=True)
+class Made:
+    folder: Path
+    artifact: Path
+    told: dict
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory) -> Path:
+    """Three of odd sizes: one smaller than the input, one much larger, one wide."""
+    folder = tmp_path_factory.mktemp("photographs")
+    for name, size in (("china", (97, 71)), ("astronaut", (511, 509)), ("coffee", (599, 203))):
+        photograph(name).resize(size).save(folder / f"{name}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, photographs):
+    """made(name) -> the bundle of that row, made once."""
+    folder, known = tmp_path_factory.mktemp("bundles"), {}
+    (folder / "labels.txt").write_text("".join(f"{label}\n" for label in LABELS))
+
+    def make(name: str) -> Made:
+        if name not in known:
+            options, platform = BUNDLES[name]
+            place = folder / name.replace(" ", "_")
+            quiet = ("--weights", "random", "--no-benchmark", "--no-validate", "--quiet", "--effort", "fast")
+            labels = ("--labels", str(folder / "labels.txt"))
+            assert main(["export", MODEL, *options, *quiet, *labels, "--output-dir", str(place)]) == 0
+            (manifest,) = (
+                path for path in (place / MODEL).glob("*.json") if "int8" in path.name or "--int8" not in options
+            )
+            artifact = manifest.with_suffix("")
+            told = place / "told.json"
+            with told.open("w") as file:
+                saved, sys.stdout = sys.stdout, file
+                try:
+                    arguments = ["--platform", platform, "-o", str(place / "bundle"), "--zip", "--json", "--quiet"]
+                    assert main(["bundle", str(artifact), *arguments, "--images", str(photographs)]) == 0
+                finally:
+                    sys.stdout = saved
+            known[name] = Made(place / "bundle", artifact, json.loads(told.read_text()))
+        return known[name]
+
+    return make
+
+
+@pytest.mark.parametrize("name", BUNDLES)
+def test_it_is_whole(made, name):
+    bundle = made(name)
+    files = {str(path.relative_to(bundle.folder)) for path in bundle.folder.rglob("*") if path.is_file()}
+    assert set(bundle.told["files"]) == files
+    facts = json.loads((bundle.folder / "bundle.json").read_text())
+    assert (facts["artifact"], facts["golden"]) == (bundle.artifact.name, ["0", "1", "2"])
+    for kind in ("png", "ppm", "pixels", "input", "output"):
+        assert sum(file.endswith(f"golden/1.{kind}") for file in files) == 1
+    (labels,) = bundle.folder.rglob("labels.txt")
+    assert labels.read_text().splitlines() == LABELS
+    (shipped,) = bundle.folder.rglob(bundle.artifact.name)
+    assert (labels.parent / f"{bundle.artifact.name}.json").read_bytes() == Path(f"{bundle.artifact}.json").read_bytes()
+    if bundle.artifact.is_file():
+        assert shipped.read_bytes() == bundle.artifact.read_bytes()
+    with zipfile.ZipFile(bundle.told["zip"]) as archive:
+        assert archive.testzip() is None
+        assert {each.removeprefix("bundle/") for each in archive.namelist()} == files
+    said = (bundle.folder / "README.md").read_text()
+    assert "classif" in said
+    assert bundle.artifact.name in said
+    assert not list(bundle.folder.parent.glob(".edgeport-*"))
+
+
+@pytest.mark.parametrize("name", LINUX)
+def test_the_python_wrapper_reproduces_the_golden_files(made, name):
+    test = made(name).folder / "python" / "test_golden.py"
+    done = subprocess.run([sys.executable, test, "--exact"], capture_output=True, text=True, cwd="/")
+    assert (done.returncode, done.stdout) == (0, "all golden files are reproduced\n"), done.stderr
+
+
+def test_the_python_wrapper_names_classes(made):
+    folder = made("linux tflite").folder
+    code = (
+        "import numpy as np; from PIL import Image; from classifier import Classifier\n"
+        f"image = np.asarray(Image.open({str(folder / 'golden' / '0.png')!r}))\n"
+        "print([(each.label, each.score) for each in Classifier().classify(image, 2)])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder / "python")
+    scores = np.frombuffer((folder / "golden" / "0.output").read_bytes(), np.float32)
+    best = np.argsort(-scores)[:2]
+    assert done.stdout == f"{[(LABELS[i], float(scores[i])) for i in best]}\n", done.stderr
+
+
+def library(name: str) -> tuple[Path, list[str]]:
+    """(a runtime's shared library out of its Python package, what the compiler has to know beside)."""
+    if "openvino" in name:
+        root = Path(str(importlib.util.find_spec("openvino").submodule_search_locations[0]))
+        found = [path for path in (root / "libs").glob("libopenvino.so*")]
+        return found[0], [f"-I{root / 'include'}"]
+    root = Path(str(importlib.util.find_spec("ai_edge_litert").submodule_search_locations[0]))
+    return root / "libLiteRt.so", []
+
+
+@pytest.mark.parametrize("name", ["linux tflite", "linux tflite float", "linux openvino"])
+def test_the_cpp_wrapper_reproduces_the_golden_files(made, name, tmp_path):
+    if not shutil.which("g++"):
+        pytest.skip("no g++")
+    folder, (runtime, options) = made(name).folder, library(name)
+    if not runtime.exists():
+        pytest.skip(f"the package has no {runtime.name}")
+    sources = [folder / "cpp" / file for file in ("golden_test.cpp", "preprocess.cpp")]
+    sources += (folder / "cpp").glob("model_*.cpp")
+    program = tmp_path / "golden_test"
+    link = [runtime, f"-Wl,-rpath,{runtime.parent}"]
+    subprocess.run(
+        ["g++", "-std=c++17", "-O1", "-ffp-contract=off", *options, *sources, "-o", program, *link], check=True
+    )
+    done = subprocess.run([program, folder, "--exact"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count(": equal\n") == 6
+    golden_file = next(folder.glob("golden/1.pixels"))
+    damaged = bytearray(golden_file.read_bytes())
+    damaged[5] ^= 1
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    (copy / "golden" / "1.pixels").write_bytes(damaged)
+    assert subprocess.run([program, copy], capture_output=True).returncode == 1
+    assert subprocess.run([program, tmp_path / "absent"], capture_output=True).returncode == 2
+
+
+@pytest.fixture(scope="module")
+def kotlinc() -> list[str]:
+    """The compiler, with its standard library on the class path: KOTLIN_STDLIB, or beside a kotlinc on the PATH."""
+    found = shutil.which("kotlinc")
+    standard = os.environ.get("KOTLIN_STDLIB", "/usr/share/java/kotlin-stdlib.jar")
+    if not (found and shutil.which("javac") and Path(standard).exists()):
+        pytest.skip("no kotlinc (Debian: apt-get install kotlin) or no javac")
+    return [found, standard]
+
+
+def test_the_kotlin_wrapper_reproduces_the_golden_files_on_a_jvm(made, kotlinc, tmp_path):
+    folder, (compiler, standard) = made("android").folder, kotlinc
+    for name, source in STUBS.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(source)
+    subprocess.run(["javac", "-d", tmp_path / "stubs", *(tmp_path / name for name in STUBS)], check=True)
+    sources = [*(folder / "src/main/kotlin/vision").glob("*.kt"), folder / "src/golden/kotlin/vision/Golden.kt"]
+    path = f"{standard}:{tmp_path / 'stubs'}"
+    done = subprocess.run(
+        [compiler, "-no-stdlib", "-no-reflect", "-cp", path, "-d", tmp_path / "out", *sources],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    run = ["java", "-cp", f"{tmp_path / 'out'}:{standard}", "vision.GoldenKt", folder / "src/golden/files/golden"]
+    done = subprocess.run(run, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "3 golden images, 0 problems\n"), done.stderr
+
+
+def test_the_same_bundle_twice_has_the_same_bytes(made, photographs, tmp_path):
+    first = made("linux tflite")
+    arguments = ["bundle", str(first.artifact), "--platform", "linux", "--zip", "--quiet", "--images", str(photographs)]
+    assert main([*arguments, "-o", str(tmp_path / "bundle")]) == 0
+    assert (tmp_path / "bundle.zip").read_bytes() == Path(first.told["zip"]).read_bytes()
+    assert main([*arguments, "-o", str(tmp_path / "bundle")]) == 0  # a bundle is replaced
+
+
+def test_without_photographs_pictures_are_generated(made, tmp_path):
+    arguments = ["bundle", str(made("linux tflite").artifact), "--platform", "linux", "--quiet"]
+    assert main([*arguments, "-o", str(tmp_path / "bundle")]) == 0
+    sizes = [Image.open(tmp_path / "bundle" / "golden" / f"{i}.png").size for i in range(golden.COUNT)]
+    assert len({size for size in sizes if size[0] % 2 and size[1] % 2}) == golden.COUNT
+    done = subprocess.run([sys.executable, tmp_path / "bundle/python/test_golden.py", "--exact"], capture_output=True)
+    assert done.returncode == 0
+
+
+REFUSED = {
+    "platform": ("{artifact} --platform ios", "--platform ios takes *.mlpackage"),
+    "absent": ("absent.tflite --platform linux", "absent.tflite: no such file"),
+    "no manifest": ("{alone} --platform linux", "has no manifest beside it"),
+    "a folder of the user's": ("{artifact} --platform linux -o {photographs}", "is no bundle; give another folder"),
+    "no images": ("{artifact} --platform linux --images {empty}", "there are no images in"),
+    "changed": ("{changed} --platform linux", "its sha256 is not the one in its manifest"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_refused(made, photographs, tmp_path, monkeypatch, capsys, what):
+    monkeypatch.chdir(tmp_path)
+    artifact = made("linux tflite").artifact
+    places = {"artifact": artifact, "photographs": photographs}
+    for name in ("alone", "changed"):
+        places[name] = tmp_path / name / artifact.name
+        places[name].parent.mkdir()
+        shutil.copy(artifact, places[name])
+    shutil.copy(f"{artifact}.json", tmp_path / "changed")
+    content = bytearray(places["changed"].read_bytes())
+    content[len(content) // 2] ^= 1
+    places["changed"].write_bytes(content)
+    places["empty"] = tmp_path / "empty"
+    places["empty"].mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    arguments, words = REFUSED[what]
+    code = main(["bundle", *arguments.format(**places).split(), "--quiet"])
+    said = capsys.readouterr()
+    assert (code, said.out) == (2, "")
+    assert words in said.err.splitlines()[-1]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_failure_leaves_nothing(made, tmp_path, monkeypatch):
+    def fails(*_):
+        raise RuntimeError("in the middle")
+
+    monkeypatch.setattr(bundle, "pack", fails)
+    arguments = ["bundle", str(made("linux tflite").artifact), "--platform", "linux", "--zip", "--quiet"]
+    with pytest.raises(RuntimeError):
+        main([*arguments, "-o", str(tmp_path / "b")])
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,102 @@
+"""The wrappers' arithmetic in Python and C++ gives Pillow's bytes, on photographs of odd sizes."""
+
+import importlib.util
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from demo import photograph
+from edgeport.exporters import wrappers
+from edgeport.models import PreprocessSpec
+from edgeport.models.preprocess import cover, preprocess, seen
+from PIL import Image
+
+SOURCES = Path(wrappers.__file__).parent
+FILTERS = {name: getattr(Image.Resampling, name.upper()) for name in ("nearest", "bilinear", "bicubic", "lanczos")}
+SIZES = ((301, 227), (97, 501), (33, 17), (1, 5))  # of the photograph, (width, height)
+RESULTS = ((224, 224), (17, 400), (640, 17), (301, 61), (97, 227))  # down, up, one of each; one axis kept
+CASES = [(filter_, size, to) for filter_ in FILTERS for size in SIZES for to in RESULTS]
+
+
+@pytest.fixture(scope="module")
+def picture() -> Image.Image:
+    return photograph("coffee")
+
+
+def of_size(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return picture.crop((40, 30, 40 + 2 * size[0], 30 + size[1])).resize(size, Image.Resampling.BOX)
+
+
+def by_pillow(image: Image.Image, to: tuple[int, int], filter_: str) -> np.ndarray:
+    """Columns first, then rows: Pillow 13 and later turn this round for very flat results."""
+    return np.asarray(image.resize((to[0], image.height), FILTERS[filter_]).resize(to, FILTERS[filter_]))
+
+
+@pytest.fixture(scope="module")
+def python():
+    """The Python wrapper's module, alone, as it stands in a bundle."""
+    spec = importlib.util.spec_from_file_location("bundled_preprocess", SOURCES / "python" / "preprocess.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(("filter_", "size", "to"), CASES)
+def test_python_resizes_like_pillow(python, picture, filter_, size, to):
+    image = of_size(picture, size)
+    got = python.resize(np.asarray(image), to[1], to[0], filter_)
+    np.testing.assert_array_equal(got, by_pillow(image, to, filter_))
+
+
+def test_cpp_resizes_like_pillow(picture, tmp_path):
+    if not shutil.which("g++"):
+        pytest.skip("no g++")
+    main, program = Path(__file__).with_name("resize_main.cpp"), tmp_path / "resize"
+    options = ("-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", f"-I{SOURCES / 'cpp'}")
+    subprocess.run(["g++", *options, main, SOURCES / "cpp" / "preprocess.cpp", "-o", program], check=True)
+    lines = []
+    for i, (filter_, size, to) in enumerate(CASES):
+        of_size(picture, size).save(tmp_path / f"{i}.ppm")
+        lines.append(f"{tmp_path}/{i}.ppm {to[0]} {to[1]} {list(FILTERS).index(filter_)} {tmp_path}/{i}.out\n")
+    subprocess.run([program], input="".join(lines), text=True, check=True)
+    for i, (filter_, size, to) in enumerate(CASES):
+        wanted = by_pillow(of_size(picture, size), to, filter_)
+        assert (tmp_path / f"{i}.out").read_bytes() == wanted.tobytes(), (filter_, size, to)
+
+
+SPECS = {
+    "usual": PreprocessSpec(),
+    "bilinear": PreprocessSpec(input_size=(3, 65, 49), crop_pct=0.77, interpolation="bilinear"),
+    "whole": PreprocessSpec(input_size=(3, 64, 80), crop_pct=1.0, mean=(0.5,) * 3, std=(0.5,) * 3),
+    "padded": PreprocessSpec(input_size=(3, 61, 64), crop_pct=1.3),
+    "grey": PreprocessSpec(input_size=(1, 32, 32), mean=(0.1,), std=(0.4,), interpolation="nearest"),
+}
+
+
+@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("size", [(640, 427), (97, 301), (20, 31)])
+def test_python_sees_and_normalises_like_the_reference(python, picture, name, size):
+    spec, image = SPECS[name], of_size(picture, size)
+    channels, height, width = spec.input_size
+    how = python.Preprocessing(
+        *(channels, height, width, *cover(spec), spec.interpolation, spec.mean, spec.std), True, "nchw"
+    )
+    pixels = how.pixels(np.asarray(image))
+    np.testing.assert_array_equal(pixels, seen(image, spec))
+    assert how.tensor(pixels).tobytes() == preprocess(image, spec)[None].tobytes()
+
+
+@pytest.mark.parametrize("image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)])
+def test_python_refuses_what_is_no_image(python, image):
+    how = python.Preprocessing(3, 8, 8, 8, 8, "bicubic", (0.0,) * 3, (1.0,) * 3, False, "nhwc")
+    with pytest.raises(ValueError, match="an image is uint8 of shape"):
+        how.pixels(image)
+
+
+def test_top_takes_the_lower_class_of_equal_ones(python):
+    scores = np.array([1, 3, 2, 3], np.float32)
+    assert python.top(scores, 3) == [(1, 3.0), (3, 3.0), (2, 2.0)]
