@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ExportError
 from ..number_types import narrowed
 from ..quantization import Constant
 
@@ -31,9 +32,16 @@ class Builder:
         self.target = Target("")
 
     def run(self, op: str, **arguments: Any) -> Var:
-        """One operation, named after the value at hand; a Constant becomes its real values, None is left out."""
+        """One operation, named after the value at hand; a Constant becomes its real values, None is left out.
+
+        Raises ExportError for what coremltools refuses.
+        """
         given = {name: self._argument(value) for name, value in arguments.items() if value is not None}
-        return getattr(self._mil, op)(**given, name=f"{self.target.name}_{op}")
+        try:
+            return getattr(self._mil, op)(**given, name=f"{self.target.name}_{op}")
+        except ValueError as e:  # also where it follows values that it knows in part, and gets one wrong
+            reason = str(e).strip().partition("\n")[0].rstrip(".")
+            raise ExportError(f"coreml: coremltools refuses {op} for '{self.target.name}' ({reason}).") from e
 
     def weight(self, constant: Constant) -> Any:
         """A weight: float32 as it is, int8 as the operation that gives its real values when the model is loaded."""

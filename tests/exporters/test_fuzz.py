@@ -3,7 +3,8 @@
 import pytest
 from fuzz import file_trouble, graph_trouble
 
-FOUND = (51382,)  # indices of fewer axes than what they are taken from
+FILES = (51382,)  # indices of fewer axes than what they are taken from
+GRAPHS = (702149,)  # a number that coremltools knows, but not as an array
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -16,6 +17,8 @@ def test_damaged_file(first):
     assert {seed: file_trouble(seed) for seed in range(first, first + 10)} == dict.fromkeys(range(first, first + 10))
 
 
-@pytest.mark.parametrize("seed", FOUND)
-def test_a_file_that_ended_in_a_traceback_once(seed):
-    assert file_trouble(seed) is None
+@pytest.mark.parametrize(
+    ("trouble", "seed"), [*((file_trouble, seed) for seed in FILES), *((graph_trouble, seed) for seed in GRAPHS)]
+)
+def test_what_ended_in_a_traceback_once(trouble, seed):
+    assert trouble(seed) is None
