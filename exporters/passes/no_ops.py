@@ -31,6 +31,12 @@ def _no_step_back(node: ir.Node) -> bool:
     return _same_shape(node) and (steps is None or bool((steps > 0).all()))
 
 
+def _adds_nothing(node: ir.Node) -> bool:
+    """A negative pad cuts: as much at one end as is added at the other moves the data."""
+    pads = const_value(node.inputs[1])
+    return pads is not None and not pads.any()
+
+
 def _in_inference(node: ir.Node) -> bool:
     training = node.inputs[2] if len(node.inputs) > 2 else None
     return training is None or scalar(training) == 0
@@ -46,7 +52,7 @@ NO_OP: dict[str, Callable[[ir.Node], bool]] = {
     "Expand": _same_shape,
     "Transpose": _same_order,
     "Slice": _no_step_back,
-    "Pad": _same_shape,
+    "Pad": _adds_nothing,
     "Tile": _same_shape,
     "Concat": lambda node: len(node.inputs) == 1,
 }

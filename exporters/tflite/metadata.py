@@ -51,8 +51,8 @@ def of_model(model: ir.Model, facts: Mapping[str, Any], layout: str, pixels: boo
     """
     how, labels = facts.get("preprocess"), facts.get("labels") or ()
     inputs = [_feature(name_of(value)) for value in model.graph.inputs]
-    size = shape(model.graph.inputs[0])[1:]
-    if how and len(inputs) == 1 and layout == "nhwc" and len(size) == 3 and size[0] in (1, 3):
+    size = shape(model.graph.inputs[0])[1:] if len(inputs) == 1 else ()
+    if how and layout == "nhwc" and len(size) == 3 and size[0] in (1, 3):
         mean, std = ([255 * number for number in how[key]] for key in ("mean", "std"))
         if pixels:
             mean, std = [0.0] * len(mean), [1.0] * len(std)

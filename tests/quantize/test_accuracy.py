@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 TRAIN, CALIBRATE = 1200, 100  # of 1797; the other 597 are only looked at by the artifact
 SIZE = 32
-PLAIN = {"input_layout": "nhwc", "image_input": False, "coreml_target": "iOS17"}
+PLAIN = {"input_layout": "nhwc", "coreml_target": "iOS17"}
 MAX_DROP = 0.005  # top-1, between the float and the int8 file
 
 
@@ -71,7 +71,7 @@ def calibration():
 
 def int8(name, target):
     """The Q/DQ graph for a target with default effort."""
-    scheme = getattr(quantize, TARGETS[target].scheme)
+    scheme = TARGETS[target].scheme(None)
     graph, measured = scheme.rewrite(trained(name), statistics(name))
     made = plan(graph, measured, scheme, observer="mse")
     return apply(quantize.correct_biases(graph, made, calibration()), made)
@@ -81,7 +81,7 @@ def top1(graph, folder, target="tflite", precision="fp32"):
     """Share of the unseen digits that the artifact of `graph` names right."""
     made, path = TARGETS[target], folder / f"{precision}{TARGETS[target].ending}"
     metadata = {"preprocess": None, "labels": None}
-    made.write(graph, path, Recipe(precision=precision, metadata=metadata, **PLAIN))
+    made.write(graph, path, Recipe(precision=precision, metadata=metadata, profile=made.profile(None), **PLAIN))
     session = open_session(path)
     images, labels = digits()
     answers = [next(iter(session.run({"image": x[None].numpy()}).values())).argmax() for x in images[TRAIN:]]
