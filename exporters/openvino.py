@@ -48,8 +48,6 @@ def convert(
         network = ov.Core().read_model(proto.SerializeToString())
     except RuntimeError as e:
         raise ExportError(f"openvino: the ONNX frontend refuses the graph ({_last_line(e)})") from e
-    if not compress_to_fp16 and not any(node.op_type == "DequantizeLinear" for node in proto.graph.node):
-        _simplify(network)
     name = str(metadata.get("model", "model"))
     _rename(network, name)
     for parameter in network.get_parameters():
@@ -80,17 +78,6 @@ def _openvino():
     return openvino
 
 
-def _simplify(network) -> None:
-    """What OpenVINO's own model conversion does behind a frontend: folds what shapes and constants decide.
-
-    Only for float32: it would fold the conversions of half constants, too, and write quantisation in other words. The
-    file has a third to a half of the operations, and compiles faster; results are the same to the bit.
-    """
-    from openvino._offline_transformations import apply_moc_transformations  # the package gives it no public name
-
-    apply_moc_transformations(network, cf=False)
-
-
 def _rename(network, name: str) -> None:
     """Number the operations that the graph gives no name, per type and in order.
 
@@ -100,8 +87,7 @@ def _rename(network, name: str) -> None:
     counts: Counter[str] = Counter()
     for operation in network.get_ordered_ops():
         kind = operation.get_type_name()
-        folded = "[A-Z][A-Za-z0-9]*" if kind == "Constant" else kind  # named after the operation that it was
-        if re.fullmatch(rf"{folded}_\d+", operation.get_friendly_name()):
+        if re.fullmatch(rf"{kind}_\d+", operation.get_friendly_name()):
             operation.set_friendly_name(f"{kind}_{counts[kind]}")
             counts[kind] += 1
 

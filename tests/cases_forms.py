@@ -247,6 +247,7 @@ form(
     b=(4,),
 )
 form("pad_edge_cut", X, "1,6,7,11", 'y = Pad <mode="edge"> (x, p)', p=[0, 0, -2, 2, 0, 0, 1, -1])
+form("pad_shift", X, "1,6,8,10", "y = Pad (x, p)", p=[0, 0, -1, 2, 0, 0, 1, -2])
 form("pad_cut", X, "1,6,7,11", "y = Pad (x, p)", p=[0, 0, -2, 2, 0, 0, 1, -1])
 form(
     "pad_lowest",
