@@ -247,6 +247,8 @@ form(
     b=(4,),
 )
 form("pad_edge_cut", X, "1,6,7,11", 'y = Pad <mode="edge"> (x, p)', p=[0, 0, -2, 2, 0, 0, 1, -1])
+for pool in ("AveragePool", "MaxPool"):
+    form(f"{pool}_of_one", X, "1,6,4,4", f"y = {pool} <kernel_shape=[1,1], strides=[2,3]> (x)")
 form("pad_shift", X, "1,6,8,10", "y = Pad (x, p)", p=[0, 0, -1, 2, 0, 0, 1, -2])
 form("pad_cut", X, "1,6,7,11", "y = Pad (x, p)", p=[0, 0, -2, 2, 0, 0, 1, -1])
 form(

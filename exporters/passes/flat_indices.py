@@ -35,8 +35,16 @@ def _gather_elements(node: ir.Node) -> ir.Value:
     return _taken(reshape(x, (prod(shape(x)),), node), places, shape(node.outputs[0]), node)
 
 
+def _check_integers(node: ir.Node) -> None:
+    """Raise NotCanonical where constant indices are no integers, which ONNX's checker does not look at."""
+    numbers = const_value(node.inputs[1])
+    if numbers is not None and numbers.dtype.kind not in "iu":
+        raise NotCanonical(f"{where(node)} takes indices of {numbers.dtype}; give integers.")
+
+
 def _check_axes(node: ir.Node) -> None:
-    """Raise NotCanonical where an element has no index along each axis, which ONNX's checker does not look at."""
+    """Raise NotCanonical where an element has no index along each axis."""
+    _check_integers(node)
     x, indices = map(given, node.inputs[:2])
     if len(shape(x)) != len(shape(indices)):
         raise NotCanonical(f"{where(node)} takes from {shape(x)} at {shape(indices)}; give indices of as many axes.")
@@ -44,6 +52,7 @@ def _check_axes(node: ir.Node) -> None:
 
 def _gather_nd(node: ir.Node) -> ir.Value | None:
     x, indices = map(given, node.inputs)
+    _check_integers(node)
     dims, places = shape(x), shape(indices)
     batch, depth = attribute(node, "batch_dims", 0), places[-1]
     flat = _flat_vectors(indices, dims[batch : batch + depth], node)
@@ -106,6 +115,7 @@ def _scatter_elements(node: ir.Node) -> ir.Value | None:
 
 def _scatter_nd(node: ir.Node) -> ir.Value | None:
     x, indices, updates = map(given, node.inputs)
+    _check_integers(node)
     dims, numbers = shape(x), const_value(indices)
     if numbers is None:
         return None
@@ -113,7 +123,7 @@ def _scatter_nd(node: ir.Node) -> ir.Value | None:
     inner = prod(dims[depth:])
     places = np.zeros(numbers.shape[:-1], np.int64)
     for i in range(depth):
-        places = places * dims[i] + np.mod(numbers[..., i], dims[i])
+        places = places * dims[i] + np.mod(numbers[..., i].astype(np.int64), dims[i])
     rows = reshape(x, (prod(dims[:depth]), inner), node)
     new = reshape(updates, (places.size, inner), node)
     return reshape(_scattered(rows, places.reshape(-1), new, attribute(node, "reduction", "none"), node), dims, node)

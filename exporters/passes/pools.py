@@ -1,6 +1,6 @@
 """GlobalMaxPool(x) -> MaxPool(x, over all); LpPool(x) -> (AveragePool(|x|^p) * n)^(1/p), GlobalLpPool over all;
 MaxPool(x, dilations) -> MaxPool of each phase; AveragePool(x, dilations) -> Conv; AveragePool(x, that counts part of
-its pads) -> Mul(AveragePool(x, that counts them all), c)
+its pads) -> Mul(AveragePool(x, that counts them all), c); pools of one element -> Slice(x, the strides as steps)
 
 The phases of a dilated MaxPool are batches: every d-th row and column. Leaves other pools alone.
 """
@@ -82,6 +82,8 @@ def _lp(node: ir.Node) -> ir.Value | None:
 def _dilated_max(node: ir.Node) -> ir.Value | None:
     x, d = given(node.inputs[0]), _dilations(node)
     indices = any(out.uses() for out in node.outputs[1:])
+    if not indices and (taken := _every_few(node)) is not None:
+        return taken
     if set(d) == {1} or indices or len(shape(x)) != 4 or "pads" not in node.attributes:
         return None
     kernel, strides, pads = (attribute(node, name) for name in ("kernel_shape", "strides", "pads"))
@@ -100,7 +102,19 @@ def _dilated_max(node: ir.Node) -> ir.Value | None:
     return emit_slice(x, {2 + i: (0, (out[2 + i] - 1) * strides[i] + 1, strides[i]) for i in (0, 1)}, node)
 
 
+def _every_few(node: ir.Node) -> ir.Value | None:
+    """A window of one element takes every so many of them."""
+    strides, dims = attribute(node, "strides", (1, 1)), shape(node.inputs[0])
+    plain = not any(attribute(node, "pads", (0,))) and attribute(node, "auto_pad", "NOTSET") in ("NOTSET", "VALID")
+    if len(dims) != 4 or attribute(node, "kernel_shape") != (1, 1) or not plain:
+        return None
+    ranges = {2 + i: (0, dims[2 + i], strides[i]) for i in (0, 1) if strides[i] > 1}
+    return emit_slice(node.inputs[0], ranges, node) if ranges else given(node.inputs[0])
+
+
 def _average(node: ir.Node) -> ir.Value | None:
+    if (taken := _every_few(node)) is not None:
+        return taken
     x, d, ceil = given(node.inputs[0]), _dilations(node), attribute(node, "ceil_mode", 0)
     if len(shape(x)) != 4 or attribute(node, "auto_pad", "NOTSET") != "NOTSET" or not (ceil or set(d) != {1}):
         return None

@@ -3,7 +3,7 @@
 import pytest
 from fuzz import file_trouble, graph_trouble
 
-FILES = (51382,)  # indices of fewer axes than what they are taken from
+FILES = (51382, 800088)  # indices of fewer axes than what they are taken from; unsigned indices
 GRAPHS = (702149,)  # a number that coremltools knows, but not as an array
 
 
