@@ -28,17 +28,17 @@ def attention(query: Any, key: Any, value: Any, attn_mask: Any = None, *args: An
     Raises NotImplementedError where the operands have different axes in front.
     """
     rank = len(query.shape)
-    if rank != 4:
-        if not tuple(query.shape[:-2]) == tuple(key.shape[:-2]) == tuple(value.shape[:-2]):
-            raise NotImplementedError(f"attention of {rank} axes over operands that differ in the first {rank - 2}")
-        batch, shape = tuple(query.shape[:-2]), (*query.shape[:-1], value.shape[-1])
-        if attn_mask is not None and len(attn_mask.shape) > 3:
-            whole = (*batch, query.shape[-2], key.shape[-2])
-            attn_mask = four_axes(op.Expand(attn_mask, op.Constant(value_ints=whole)), whole)
-        query, key, value = (four_axes(x, tuple(x.shape)) for x in (query, key, value))
-        out = aten_scaled_dot_product_attention(query, key, value, attn_mask, *args, **options)
-        return op.Reshape(out, op.Constant(value_ints=shape))
-    return aten_scaled_dot_product_attention(query, key, value, attn_mask, *args, **options)
+    if rank == 4:
+        return aten_scaled_dot_product_attention(query, key, value, attn_mask, *args, **options)
+    batch, shape = tuple(query.shape[:-2]), (*query.shape[:-1], value.shape[-1])
+    if not batch == tuple(key.shape[:-2]) == tuple(value.shape[:-2]):
+        raise NotImplementedError(f"attention of {rank} axes over operands that differ in the first {rank - 2}")
+    if attn_mask is not None and len(attn_mask.shape) > 3:
+        whole = (*batch, query.shape[-2], key.shape[-2])
+        attn_mask = four_axes(op.Expand(attn_mask, op.Constant(value_ints=whole)), whole)
+    query, key, value = (four_axes(x, tuple(x.shape)) for x in (query, key, value))
+    out = aten_scaled_dot_product_attention(query, key, value, attn_mask, *args, **options)
+    return op.Reshape(out, op.Constant(value_ints=shape))
 
 
 def four_axes(x: Any, shape: tuple[int, ...]) -> Any:

@@ -34,7 +34,7 @@ def squeeze_scalars(graph: onnx.GraphProto) -> None:
 
 
 def find_masked(graph: onnx.GraphProto) -> None:
-    makers = {name: node for node in graph.node for name in node.output}
+    makers = makers_of(graph)
     lowest = {tensor.name for tensor in graph.initializer if is_minus_infinity(tensor)}
     nodes: list[onnx.NodeProto] = []
     for node in graph.node:
@@ -52,15 +52,13 @@ def find_masked(graph: onnx.GraphProto) -> None:
             ]
         else:
             nodes.append(node)
-    if len(nodes) > len(graph.node):
-        del graph.node[:]
-        graph.node.extend(nodes)
+    put(graph, nodes)
 
 
 def repeat_constants(graph: onnx.GraphProto) -> None:
     shapes = shapes_of(graph)
     constants = {tensor.name: tensor for tensor in graph.initializer}
-    makers = {name: node for node in graph.node for name in node.output}
+    makers = makers_of(graph)
     for node in graph.node:
         shape = shapes.get(node.output[0], [])
         if node.op_type not in ("Add", "Mul", "Sub", "Div") or len(shape) != 3:
@@ -77,7 +75,7 @@ def repeat_constants(graph: onnx.GraphProto) -> None:
 
 def swap_in_five_axes(graph: onnx.GraphProto) -> None:
     shapes = shapes_of(graph)
-    makers = {name: node for node in graph.node for name in node.output}
+    makers = makers_of(graph)
     readers = {name: node for node in graph.node for name in node.input}
     nodes = list(graph.node)
     for node in graph.node:
@@ -92,9 +90,7 @@ def swap_in_five_axes(graph: onnx.GraphProto) -> None:
         if len(swaps) == 1:
             at = nodes.index(swaps[0])
             nodes[at : at + 1] = five_axes(graph, swaps[0], shapes[swaps[0].output[0]])
-    if len(nodes) > len(graph.node):
-        del graph.node[:]
-        graph.node.extend(nodes)
+    put(graph, nodes)
 
 
 def behind(makers: dict[str, onnx.NodeProto], name: str, op_type: str) -> onnx.NodeProto | None:
@@ -120,6 +116,17 @@ def five_axes(graph: onnx.GraphProto, node: onnx.NodeProto, shape: list[int]) ->
         helper.make_node("Transpose", [f"{out}_five"], [f"{out}_swapped"], perm=[0, 2, 1, 3, 4]),
         helper.make_node("Reshape", [f"{out}_swapped", f"{out}_whole"], [out], name=node.name),
     ]
+
+
+def put(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
+    """Let these be the graph's nodes, where any were put in."""
+    if len(nodes) > len(graph.node):
+        del graph.node[:]
+        graph.node.extend(nodes)
+
+
+def makers_of(graph: onnx.GraphProto) -> dict[str, onnx.NodeProto]:
+    return {name: node for node in graph.node for name in node.output}
 
 
 def shapes_of(graph: onnx.GraphProto) -> dict[str, list[int]]:

@@ -1,4 +1,4 @@
-"""This file takes a long way of axes apart: a permutation of many runs of axes, as swaps of neighbouring runs."""
+"""This file cuts a permutation into runs of axes that move together, and a long one into swaps of such runs."""
 
 from __future__ import annotations
 
@@ -13,16 +13,23 @@ def orders(order: Sequence[int], wanted: Sequence[int], most: int) -> list[tuple
     "Sorting by transpositions", 1998: at least one fewer). `most` is 3 or more.
     """
     now, way = tuple(order), []
-    following = dict(pairwise(wanted))
-    while _runs(now, following) > most:
+    while len(runs(wanted, now)) > most:
         swaps = (
             now[:start] + now[middle:end] + now[start:middle] + now[end:]
             for start, middle, end in combinations(range(len(now) + 1), 3)
         )
-        now = min(swaps, key=lambda swapped: _runs(swapped, following))
+        now = min(swaps, key=lambda swapped: len(runs(wanted, swapped)))
         way.append(now)
     return [*way, tuple(wanted)]
 
 
-def _runs(order: Sequence[int], following: dict[int, int]) -> int:
-    return 1 + sum(following.get(a) != b for a, b in pairwise(order))
+def runs(order: Sequence[int], axes: Sequence[int]) -> list[tuple[int, ...]]:
+    """`axes` cut into the longest stretches that follow one another in `order`, too."""
+    following = dict(pairwise(order))
+    found: list[tuple[int, ...]] = []
+    for axis in axes:
+        if found and following.get(found[-1][-1]) == axis:
+            found[-1] += (axis,)
+        else:
+            found.append((axis,))
+    return found

@@ -56,6 +56,11 @@ def alike(sizes: Sequence[int], treatments: Sequence[Hashable]) -> Groups:
     return groups
 
 
+def broadcast_alike(sizes: Sequence[int], shapes: Sequence[Sequence[int]]) -> Groups:
+    """Runs of the axes of `sizes` along which each of the padded `shapes` is whole, or is repeated."""
+    return alike(sizes, [tuple(dims[axis] == size for dims in shapes) for axis, size in enumerate(sizes)])
+
+
 def merged(sizes: Sequence[int], groups: Groups) -> tuple[int, ...]:
     return tuple(prod(sizes[axis] for axis in group) for group in groups)
 
@@ -84,7 +89,7 @@ def _broadcast(node: ir.Node) -> ir.Value | None:
     operands = [given(value) for value in node.inputs]
     sizes = shape(node.outputs[0])
     shapes = [padded(value, len(sizes)) for value in operands]
-    groups = alike(sizes, [tuple(dims[axis] == sizes[axis] for dims in shapes) for axis in range(len(sizes))])
+    groups = broadcast_alike(sizes, shapes)
     if len(groups) > MOST:
         return None
     inputs = [
@@ -100,10 +105,9 @@ def _matmul(node: ir.Node) -> ir.Value | None:
     if len(shape(b)) == 2:  # a linear
         x = reshape(a, (prod(shape(a)[:-1]), shape(a)[-1]), node)
         return _again(node, [x, b], (prod(sizes[:-1]), sizes[-1]))
-    batch, rank = sizes[:-2], len(sizes)
+    rank = len(sizes)
     shapes = [padded(value, rank) for value in (a, b)]
-    groups = alike(batch, [tuple(dims[axis] == batch[axis] for dims in shapes) for axis in range(len(batch))])
-    groups += [[rank - 2], [rank - 1]]
+    groups = [*broadcast_alike(sizes[:-2], shapes), [rank - 2], [rank - 1]]
     if len(groups) > MOST:
         return None
     inputs = [reshape(value, merged(dims, groups), node) for value, dims in zip((a, b), shapes, strict=True)]

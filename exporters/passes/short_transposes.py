@@ -5,13 +5,12 @@ No runtime moves more than 6 axes at once. Leaves 6 alone that all move apart.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from math import prod
 
 import onnx_ir as ir
 
 from ..graph import attribute, given, reshape, shape, transpose
-from ..swaps import orders
+from ..swaps import orders, runs
 from .replacing import replace_each
 
 MOST = 6
@@ -23,10 +22,9 @@ def rewrite(graph: ir.Graph) -> int:
 
 def _in_swaps(node: ir.Node) -> ir.Value | None:
     value, perm = given(node.inputs[0]), attribute(node, "perm")
-    runs = 1 + sum(b != a + 1 for a, b in pairwise(perm))
-    if len(perm) < MOST or runs == len(perm) == MOST:
-        return None
     sizes, order = shape(value), tuple(range(len(perm)))
+    if len(perm) < MOST or len(runs(order, perm)) == len(perm) == MOST:
+        return None
     for new in orders(order, perm, MOST):
         value, order = _moved(value, order, new, sizes, node), new
     return reshape(value, shape(node.outputs[0]), node)
@@ -36,12 +34,6 @@ def _moved(
     value: ir.Value, order: tuple[int, ...], to: tuple[int, ...], sizes: tuple[int, ...], node: ir.Node
 ) -> ir.Value:
     """The value, whose axes are in `order`, with them in the order `to`; axes that stay together become one."""
-    following = dict(pairwise(to))
-    runs: list[list[int]] = []
-    for axis in order:
-        if runs and following.get(runs[-1][-1]) == axis:
-            runs[-1].append(axis)
-        else:
-            runs.append([axis])
-    fewer = reshape(value, [prod(sizes[axis] for axis in run) for run in runs], node)
-    return transpose(fewer, sorted(range(len(runs)), key=lambda i: to.index(runs[i][0])), node)
+    together = runs(to, order)
+    fewer = reshape(value, [prod(sizes[axis] for axis in run) for run in together], node)
+    return transpose(fewer, sorted(range(len(together)), key=lambda i: to.index(together[i][0])), node)

@@ -18,7 +18,7 @@ import numpy as np
 from ..half_precision import halved
 from ..number_types import narrowed
 from ..quantization import Constant, Quant
-from ..swaps import orders
+from ..swaps import orders, runs
 from .kernels import requantizes
 from .view import Shape, View
 from .writer import Operator, Tensor
@@ -260,20 +260,20 @@ class Builder:
         for order in between:
             x = Value(self._transposed(x, [order]), View(x.view.dims, order))
         candidates = (
-            [run for g in groups for run in (_runs(x.view.order, g) or [()])],  # a dimension of size 1 is the run ()
-            [run for g in groups for run in _runs(x.view.order, g)],
-            _runs(x.view.order, wanted),
+            [run for g in groups for run in (runs(x.view.order, g) or [()])],  # a dimension of size 1 is the run ()
+            [run for g in groups for run in runs(x.view.order, g)],
+            runs(x.view.order, wanted),
         )
         dims = next(dims for dims in candidates if len(dims) <= _MAX_TRANSPOSE_RANK)
         position = {k: i for i, k in enumerate(x.view.order)}
-        runs = sorted((d for d in dims if d), key=lambda run: position[run[0]])
+        stored = sorted((d for d in dims if d), key=lambda run: position[run[0]])
         sizes = {run: prod(x.view.factors[k] for k in run) for run in dims}
         have = self.shape(x.tensor)
-        if [s for s in have if s > 1] == [sizes[r] for r in runs] and have.count(1) == dims.count(()):
-            rest = iter(runs)
+        if [s for s in have if s > 1] == [sizes[r] for r in stored] and have.count(1) == dims.count(()):
+            rest = iter(stored)
             source = [next(rest) if s > 1 else () for s in have]
         else:
-            source = [()] * dims.count(()) + runs
+            source = [()] * dims.count(()) + stored
         ones = iter([i for i, run in enumerate(source) if not run])
         perm = [source.index(run) if run else next(ones) for run in dims]
         data = self.tensors[x.tensor].data
@@ -297,15 +297,3 @@ class Builder:
                 return None
             groups.append(tuple(g))
         return groups if not rest else None
-
-
-def _runs(order: Sequence[int], factors: Sequence[int]) -> list[tuple[int, ...]]:
-    """`factors` cut into the longest stretches that are neighbours in `order`."""
-    position = {k: i for i, k in enumerate(order)}
-    runs: list[tuple[int, ...]] = []
-    for k in factors:
-        if runs and position[k] == position[runs[-1][-1]] + 1:
-            runs[-1] += (k,)
-        else:
-            runs.append((k,))
-    return runs

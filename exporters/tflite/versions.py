@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 _INT8_IS_2 = frozenset(
-    {"ADD", "SUB", "MUL", "MAX_POOL_2D", "AVERAGE_POOL_2D", "TRANSPOSE", "SLICE", "STRIDED_SLICE", "PAD", "PADV2"}
+    {"ADD", "SUB", "MUL", "MAX_POOL_2D", "AVERAGE_POOL_2D", "TRANSPOSE", "SLICE", "PAD", "PADV2"}
     | {"CONCATENATION", "SOFTMAX", "MEAN", "RELU", "RELU6", "LOGISTIC", "TANH", "BATCH_MATMUL", "DEQUANTIZE"}
     | {"RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "MAXIMUM", "MINIMUM", "SPLIT"}
     | {"GELU", "EXP", "RSQRT", "ABS", "LEAKY_RELU", "REDUCE_MAX", "REDUCE_MIN"}
@@ -49,7 +49,7 @@ def operator_version(op: str, inputs: Sequence[Any], output: Any, options: Mappi
         return 6 if rank > 5 else 4
     if op == "SLICE" and rank > 4:
         return 5
-    if op in ("PAD", "STRIDED_SLICE") and rank > 4:
+    if op == "PAD" and rank > 4:
         return 4
     if op in ("SUB", "DIV", "MAXIMUM", "MINIMUM") and rank > 4 and inputs[0].shape != inputs[1].shape:
         return 2 if op == "DIV" else 3
@@ -76,7 +76,6 @@ _SINCE = {
     ("TRANSPOSE", 6): (2, 12, 0),
     ("SLICE", 5): (2, 5, 0),
     ("PAD", 4): (2, 6, 0),
-    ("STRIDED_SLICE", 4): (2, 2, 0),
     ("BATCH_MATMUL", 1): (2, 3, 0),
     ("BATCH_MATMUL", 2): (2, 3, 0),
     ("RESIZE_BILINEAR", 3): (2, 2, 0),
