@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 
 NAME, HELP = "report", "make one HTML page of a folder's manifests and results, and compare it with another run"
 PAGE = "report.html"
+LIMITS = (  # what counts as worse than the baseline: option, type, default, unit, what it says
+    (
+        *("--max-slowdown", options.at_least, 0.1, "SHARE"),
+        "slower by more of the time, in the median and in the fastest run",
+    ),
+    ("--max-snr-drop", options.at_least, 1.0, "DB", "an SNR below 80 dB that is lower by more"),
+    ("--max-top1-drop", options.share, 0.01, "SHARE", "a top-1 agreement that is lower by more"),
+    ("--max-growth", options.at_least, 0.02, "SHARE", "larger by more of the size"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,34 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--markdown", action="store_true", help="print the report as Markdown, too")
     parser.add_argument("--baseline", metavar="DIR", help="a former run: mark what is worse, and exit with its code")
     limits = parser.add_argument_group("what counts as worse than the baseline")
-    limits.add_argument(
-        "--max-slowdown",
-        type=options.at_least,
-        default=0.1,
-        metavar="SHARE",
-        help="slower by more of the time, in the median and in the fastest run (default: 0.1)",
-    )
-    limits.add_argument(
-        "--max-snr-drop",
-        type=options.at_least,
-        default=1.0,
-        metavar="DB",
-        help="an SNR below 80 dB that is lower by more (default: 1)",
-    )
-    limits.add_argument(
-        "--max-top1-drop",
-        type=options.share,
-        default=0.01,
-        metavar="SHARE",
-        help="a top-1 agreement that is lower by more (default: 0.01)",
-    )
-    limits.add_argument(
-        "--max-growth",
-        type=options.at_least,
-        default=0.02,
-        metavar="SHARE",
-        help="larger by more of the size (default: 0.02)",
-    )
+    for name, kind, default, unit, what in LIMITS:
+        limits.add_argument(name, type=kind, default=default, metavar=unit, help=f"{what} (default: {default:g})")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:

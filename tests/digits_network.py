@@ -1,5 +1,6 @@
 """A small network that reads digits, one unit of which int8 cannot hold, and the digits as images in class folders."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -86,18 +87,31 @@ def trained(images: np.ndarray, labels: np.ndarray) -> Net:
     """The network after some seconds of one core."""
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    x, y = torch.tensor(images), torch.tensor(labels)
     model = Net()
-    epochs, batch = 12, 40
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=epochs * len(x) // batch)
+    fit(model, torch.tensor(images), torch.tensor(labels), epochs=12, before_step=model.die)
+    model.die()
+    return model.eval()
+
+
+def fit(
+    model: nn.Module,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    *,
+    epochs: int = 8,
+    rate: float = 1e-2,
+    before_step: Callable[[], None] = lambda: None,
+) -> None:
+    """Train the module on the images, in batches of 40; the learning rate rises to `rate` and falls again."""
+    batch = 40
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * len(images) // batch)
+    model.train()
     for _ in range(epochs):
-        for some in torch.randperm(len(x)).split(batch):
-            model.die()
-            loss = F.cross_entropy(model(x[some]), y[some])
+        for some in torch.randperm(len(images)).split(batch):
+            before_step()
+            loss = F.cross_entropy(model(images[some]), labels[some])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
-    model.die()
-    return model.eval()

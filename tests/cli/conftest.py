@@ -1,22 +1,16 @@
 """This file runs the command in the tests' own process, and makes the images, weights and models that it is given."""
 
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from command import run
 from edgeport.cli import calibration_cache
 from edgeport.cli.main import main
 from edgeport.models import create_model, redraw
 from PIL import Image
-
-
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,15 +26,7 @@ def calibrations(tmp_path_factory):
 def edgeport(capsys, tmp_path, monkeypatch):
     """edgeport(*arguments) -> Outcome, run in `tmp_path`."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments) -> Outcome:
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as e:  # argparse
-            code = int(e.code or 0)
-        return Outcome(code, *capsys.readouterr())
-
-    return run
+    return partial(run, capsys)
 
 
 @pytest.fixture(scope="session")

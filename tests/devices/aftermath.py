@@ -6,6 +6,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
 
 PATIENCE_S = 20
 ENDLESS = ("--num-runs", "100000000")  # of a job that ends when somebody ends it
@@ -50,6 +54,17 @@ def during(board: Path, action: Callable[[int], None]) -> Iterator[None]:
         yield
     finally:
         thread.join()
+
+
+@contextlib.contextmanager
+def started(daemon: ModuleType, folder: Path) -> Iterator[Any]:
+    """What `daemon.running(folder)` starts, for a while; skips the test where it cannot be started here."""
+    with contextlib.ExitStack() as stack:
+        try:
+            running = stack.enter_context(daemon.running(folder))
+        except (FileNotFoundError, RuntimeError) as e:
+            pytest.skip(str(e))
+        yield running
 
 
 def assert_nothing_left(board: Path, temporary: Path) -> None:

@@ -1,40 +1,20 @@
 """This file makes what the tests of devices need: the command, and a few artifacts."""
 
-import json
 import sys
 import tempfile
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnx_ir
 import pytest
-from edgeport.cli.main import main
+from command import run
 from edgeport.exporters.openvino import convert
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "runtime")]
 import tiny_tflite  # noqa: E402
-
-
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict:
-        return json.loads(self.out)
-
-    @property
-    def error(self) -> str:
-        """The one sentence that the command failed with."""
-        errors = [line for line in self.err.splitlines() if line.startswith("edgeport: ")]
-        assert len(errors) == 1, self.err
-        assert self.err.endswith(errors[0] + "\n")
-        return errors[0]
 
 
 @pytest.fixture
@@ -43,15 +23,7 @@ def edgeport(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "t").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "t"))
-
-    def run(*arguments) -> Outcome:
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as e:  # argparse
-            code = int(e.code or 0)
-        return Outcome(code, *capsys.readouterr())
-
-    return run
+    return partial(run, capsys)
 
 
 @pytest.fixture(scope="session")

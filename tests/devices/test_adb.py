@@ -1,6 +1,5 @@
 """Against a real adbd in a network namespace of its own; skipped where there is none (adbd.py, peers.py say why)."""
 
-import contextlib
 import json
 import os
 import signal
@@ -10,24 +9,14 @@ from pathlib import Path
 import adbd
 import numpy as np
 import pytest
-from aftermath import ENDLESS, assert_nothing_left, during
+from aftermath import ENDLESS, assert_nothing_left, during, started
 
 FEW = ("--num-runs", "3", "--warmup-runs", "1")
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    with start(tmp_path_factory.mktemp("adbd")) as running:
-        yield running
-
-
-@contextlib.contextmanager
-def start(folder):
-    with contextlib.ExitStack() as stack:
-        try:
-            running = stack.enter_context(adbd.running(folder))
-        except (FileNotFoundError, RuntimeError) as e:
-            pytest.skip(str(e))
+    with started(adbd, tmp_path_factory.mktemp("adbd")) as running:
         yield running
 
 
@@ -108,7 +97,7 @@ def test_runner_killed(artifacts, shared):
 
 
 def test_unplugged(artifacts, tmp_path):
-    with start(tmp_path) as running:
+    with started(adbd, tmp_path) as running:
         with during(running.board, lambda pid: running.unplug()):
             said = failed(running.edgeport("benchmark", artifacts["small.tflite"], *ENDLESS, *options(running)))
         assert f"adb:{adbd.SERIAL}: went away before it answered" in said

@@ -1,6 +1,5 @@
 """Against a real sshd on this machine's loopback; skipped where there is none (sshd.py and peers.py say why)."""
 
-import contextlib
 import os
 import signal
 import sys
@@ -8,24 +7,14 @@ import sys
 import numpy as np
 import pytest
 import sshd
-from aftermath import ENDLESS, assert_nothing_left, during
+from aftermath import ENDLESS, assert_nothing_left, during, started
 
 FEW = ("--num-runs", "3", "--warmup-runs", "1")
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    with start(tmp_path_factory.mktemp("sshd")) as running:
-        yield running
-
-
-@contextlib.contextmanager
-def start(folder):
-    with contextlib.ExitStack() as stack:
-        try:
-            running = stack.enter_context(sshd.running(folder))
-        except (FileNotFoundError, RuntimeError) as e:
-            pytest.skip(str(e))
+    with started(sshd, tmp_path_factory.mktemp("sshd")) as running:
         yield running
 
 
@@ -126,7 +115,7 @@ def test_runner_killed(edgeport, artifacts, shared, tmp_path):
 
 
 def test_unplugged(edgeport, artifacts, tmp_path):
-    with start(tmp_path) as running:
+    with started(sshd, tmp_path) as running:
         with during(running.board, lambda pid: running.unplug()):
             done = edgeport("benchmark", artifacts["small.tflite"], *ENDLESS, *options(running))
         assert done.code == 6

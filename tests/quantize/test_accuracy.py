@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from digits_network import fit
 from edgeport import quantize
 from edgeport.cli.targets import TARGETS, Recipe
 from edgeport.exporters.canonicalize import canonicalize
@@ -41,17 +42,8 @@ def trained(name):
     torch.manual_seed(0)
     torch.set_num_threads(1)
     images, labels = digits()
-    model = create_model(name).train()
-    epochs, batch = 8, 40
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=epochs * TRAIN // batch)
-    for _ in range(epochs):
-        for some in torch.randperm(TRAIN).split(batch):
-            loss = F.cross_entropy(model(images[some]), labels[some])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
+    model = create_model(name)
+    fit(model, images[:TRAIN], labels[:TRAIN], rate=5e-3)
     return canonicalize(from_torch(model.eval(), (images[:1],)))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 import torch
+from digits_network import fit
 from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.from_torch import from_torch
 from edgeport.exporters.graph import array
@@ -58,17 +59,8 @@ def trained() -> ir.Model:
     torch.manual_seed(0)
     torch.set_num_threads(1)
     images, labels = digits()
-    model = Net().train()
-    epochs, batch = 8, 40
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=epochs * TRAIN // batch)
-    for _ in range(epochs):
-        for some in torch.randperm(TRAIN).split(batch):
-            loss = F.cross_entropy(model(images[some]), labels[some])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
+    model = Net()
+    fit(model, images[:TRAIN], labels[:TRAIN])
     return canonicalize(from_torch(model.eval(), (images[:1],)))
 
 
