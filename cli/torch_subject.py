@@ -127,7 +127,7 @@ def subject(
         if fuses:
             exported = copy.deepcopy(module)
             fuse(exported)
-        return from_torch(exported, zeros, input_names=inputs, output_names=outputs)
+        return from_torch(exported, zeros, input_names=inputs, output_names=outputs, share_weights=True)
 
     def session() -> Session:
         from ..runtime.torch_session import TorchSession

@@ -28,13 +28,15 @@ def from_torch(
     *,
     input_names: Sequence[str] = ("image",),
     output_names: Sequence[str] = ("logits",),
+    share_weights: bool = False,
 ) -> ir.Model:
     """Export `module` as it computes in eval mode, for inputs of exactly the shapes of `example_inputs`.
 
     Fake-quantise modules and operators become QuantizeLinear and DequantizeLinear. A program is taken as it was traced.
 
     Nodes keep their PyTorch module path (graph.module_path), values are named after it, and the graph holds copies of
-    the weights. The module's training flags are as before when this returns.
+    the weights; with `share_weights` it may hold the module's own memory, and changes with it. The module's training
+    flags are as before when this returns.
     Raises ExportError where a weight is no finite number, or PyTorch cannot trace or translate the module.
     """
     import torch
@@ -57,7 +59,7 @@ def from_torch(
             raise ExportError(f"torch.onnx cannot translate {type(module).__name__}: {first_sentence(e)}") from e
         assert exported is not None  # only where a file is written instead
         model = exported.model
-        tidy(model)
+        tidy(model, share_weights)
     rename(model.graph.inputs, input_names, "input")
     rename(model.graph.outputs, output_names, "output")
     names.rewrite(model.graph)
@@ -124,12 +126,13 @@ def first_sentence(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
 
 
-def tidy(model: ir.Model) -> None:
-    """Drop metadata but the name scopes, copy the weights, and give a folded Conv the path of its own weight."""
+def tidy(model: ir.Model, share_weights: bool) -> None:
+    """Drop metadata but the name scopes, copy the weights unless they are shared, and give a folded Conv the path of
+    its own weight."""
     model.metadata_props.clear()
     model.graph.metadata_props.clear()
     for value in model.graph.initializers.values():
-        value.const_value = ir.Tensor(array(value).copy(), name=value.name)
+        value.const_value = ir.Tensor(array(value) if share_weights else array(value).copy(), name=value.name)
         value.shape, value.dtype = ir.Shape(value.const_value.shape), value.const_value.dtype
         value.metadata_props.clear()
     previous = None

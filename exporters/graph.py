@@ -128,7 +128,7 @@ def constant(graph: Owner, array: np.ndarray, name: str | None) -> ir.Value:
     while unique in graph.initializers:
         count += 1
         unique = f"{name}_{count}"
-    tensor = ir.Tensor(np.ascontiguousarray(array).reshape(np.shape(array)), name=unique)
+    tensor = ir.Tensor(np.asarray(array), name=unique)
     value = ir.Value(name=unique, shape=ir.Shape(tensor.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
     graph.register_initializer(value)
     return value

@@ -89,9 +89,8 @@ class Builder:
         return len(self.tensors) - 1
 
     def const(self, array: np.ndarray, quant: Quant | None = None) -> int:
-        """A constant tensor; equal constants are one."""
-        array = np.ascontiguousarray(array).reshape(np.shape(array))
-        digest = hashlib.blake2b(array.reshape(-1).view(np.uint8).data, digest_size=16).digest()
+        """A constant tensor; equal constants are one. A view of the graph's array stays one until it is written."""
+        digest = hashlib.blake2b(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, digest_size=16).digest()
         key = ("const", array.dtype.str, array.shape, quant, digest)
         if key not in self._cache:
             self.tensors.append(Tensor(f"const:{len(self.tensors)}", array.shape, array.dtype.type, quant, array))

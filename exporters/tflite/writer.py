@@ -99,10 +99,10 @@ def serialize(
         def Pack(self, builder: Any) -> int:
             data = None
             if self.data is not None:
-                raw = np.asarray(self.data).tobytes()
-                builder.StartVector(1, len(raw), _ALIGNMENT)
-                builder.head -= len(raw)
-                builder.Bytes[builder.head : builder.head + len(raw)] = raw
+                raw = np.ascontiguousarray(self.data).reshape(-1).view(np.uint8)
+                builder.StartVector(1, raw.size, _ALIGNMENT)
+                builder.head -= raw.size
+                np.frombuffer(builder.Bytes, np.uint8)[builder.head : builder.head + raw.size] = raw
                 data = builder.EndVector()
             schema.BufferStart(builder)
             if data is not None:
@@ -164,7 +164,7 @@ def serialize(
     )
     builder = flatbuffers.Builder(size + (1 << 16) + 512 * len(keep))
     builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return bytes(memoryview(builder.Bytes)[builder.Head() :])
 
 
 def _bytes(raw: bytes) -> np.ndarray:
@@ -189,7 +189,7 @@ def _tensor(schema: Any, t: Tensor, buffer: Any) -> Any:
         name=t.name,
         shape=np.asarray(t.shape, np.int32),
         type=getattr(schema.TensorType, np.dtype(t.dtype).name.upper()),
-        buffer=0 if t.data is None else buffer(np.ascontiguousarray(t.data)),
+        buffer=0 if t.data is None else buffer(t.data),
         quantization=quantization,
         hasRank=True,
     )
