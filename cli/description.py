@@ -7,6 +7,8 @@ from typing import Any
 from ..exporters.manifest import Artifact, Input, Manifest, Output
 from ..runtime.compare import Agreement, verdict
 from ..runtime.session import Session
+from ..runtime.tflite_session import TFLiteSession
+from .pixels import PixelFed
 from .preparation import Prepared
 from .subject import Subject
 from .targets import Recipe, Target, installed, tools
@@ -81,7 +83,7 @@ def manifest(
         artifact=Artifact.of(path),
         agreement=figures(agreement),
         validation=f"{validation.source}, {len(validation)} inputs" if agreement else None,
-        delegate_partitions=partitions(path),
+        delegate_partitions=partitions(session),
         verdict=verdict(agreement, recipe.precision, prepared.reference, validation.feeds())
         if agreement
         else NOT_VALIDATED,
@@ -100,10 +102,7 @@ def figures(agreement: Agreement | None) -> dict[str, float | None] | None:
     return {key: value for key, value in dataclasses.asdict(agreement).items() if key != "problem"}
 
 
-def partitions(path: Path) -> int | None:
+def partitions(session: Session) -> int | None:
     """Delegate partitions, for the one format that has them."""
-    if path.suffix != ".tflite":
-        return None
-    from ..runtime.tflite_session import delegate_partitions
-
-    return delegate_partitions(path)
+    bare = session.bare if isinstance(session, PixelFed) else session
+    return bare.delegate_partitions() if isinstance(bare, TFLiteSession) else None

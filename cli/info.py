@@ -50,7 +50,7 @@ def of_artifact(path: Path) -> dict:
         "runtime": session.runtime,
         "emulated": session.emulated,
         "load_ms": session.load_ms,
-        "delegate_partitions": partitions(path),
+        "delegate_partitions": partitions(session),
         "manifest": json.loads(Manifest.read(beside).to_bytes()) if beside.exists() else None,
     }
     session.close()

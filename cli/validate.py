@@ -126,7 +126,7 @@ def result(pair: Pair, agreement: "Agreement", seconds: dict[str, float], consol
         "emulated": pair.session.emulated,
         "seconds": seconds,
         "peak_rss_mb": peak_rss_mb(),
-        "delegate_partitions": partitions(path),
+        "delegate_partitions": partitions(pair.session),
         "verdict": verdict(agreement, pair.precision, pair.reference, pair.inputs.feeds()),
         "warnings": console.warnings,
     }

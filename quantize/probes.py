@@ -267,9 +267,9 @@ def _tflite_integer(path: Path) -> bool:
 
 
 def _delegated(path: Path) -> bool:
-    from ..runtime.tflite_session import undelegated
+    from ..runtime.tflite_session import TFLiteSession
 
-    return not undelegated(path)
+    return not TFLiteSession(path).undelegated()
 
 
 def _openvino(model: ir.Model, path: Path) -> None:

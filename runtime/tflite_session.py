@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import flatbuffer
-from .session import ArtifactError, RuntimeUnavailable, TensorSpec, check_feeds, check_file
+from .session import ArtifactError, RuntimeUnavailable, TensorSpec, check_feeds
 
 METADATA_NAME = "edgeport"  # our entry in the file: JSON that tells names, logical shapes and layouts
 SIGNATURE = "serving_default"
@@ -80,34 +80,29 @@ class TFLiteSession:
     def close(self) -> None:
         del self.interpreter
 
+    def delegate_partitions(self) -> int:
+        """Into how many parts the XNNPACK delegate takes the graph; `undelegated` tells whether that is all of it."""
+        return sum(operator["op_name"] == "DELEGATE" for operator in _operators(self.interpreter))
 
-def delegate_partitions(path: str | Path) -> int:
-    """Into how many parts the XNNPACK delegate takes the graph; `undelegated` tells whether it takes all of it."""
-    return sum(operator["op_name"] == "DELEGATE" for operator in _operators(Path(path)))
-
-
-def undelegated(path: str | Path) -> list[str]:
-    """The names of the operators that no delegate took, in order."""
-    operators = _operators(Path(path))
-    partitions = [operator for operator in operators if operator["op_name"] == "DELEGATE"]
-    original = [operator for operator in operators if operator["op_name"] != "DELEGATE"]
-    writer = {index: i for i, operator in enumerate(original) for index in operator["outputs"]}
-    taken: set[int] = set()
-    for partition in partitions:  # what lies between the partition's outputs and its inputs
-        inputs, wanted = set(partition["inputs"]), list(partition["outputs"])
-        while wanted:
-            index = wanted.pop()
-            if index not in inputs and index in writer and writer[index] not in taken:
-                taken.add(writer[index])
-                wanted.extend(original[writer[index]]["inputs"])
-    return [operator["op_name"] for i, operator in enumerate(original) if i not in taken]
+    def undelegated(self) -> list[str]:
+        """The names of the operators that no delegate took, in order."""
+        operators = _operators(self.interpreter)
+        partitions = [operator for operator in operators if operator["op_name"] == "DELEGATE"]
+        original = [operator for operator in operators if operator["op_name"] != "DELEGATE"]
+        writer = {index: i for i, operator in enumerate(original) for index in operator["outputs"]}
+        taken: set[int] = set()
+        for partition in partitions:  # what lies between the partition's outputs and its inputs
+            inputs, wanted = set(partition["inputs"]), list(partition["outputs"])
+            while wanted:
+                index = wanted.pop()
+                if index not in inputs and index in writer and writer[index] not in taken:
+                    taken.add(writer[index])
+                    wanted.extend(original[writer[index]]["inputs"])
+        return [operator["op_name"] for i, operator in enumerate(original) if i not in taken]
 
 
-def _operators(path: Path) -> list[dict[str, Any]]:
+def _operators(interpreter: Any) -> list[dict[str, Any]]:
     """The file's operators, and after them one DELEGATE for each partition that replaces some."""
-    check_file(path)
-    _describe(path)
-    interpreter, _ = _interpreter(path, 1)
     return interpreter._get_ops_details()  # there is no public way to see what was delegated
 
 

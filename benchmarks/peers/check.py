@@ -18,7 +18,7 @@ from edgeport.exporters.manifest import finite
 from edgeport.runtime import flatbuffer
 from edgeport.runtime.compare import compare
 from edgeport.runtime.session import TensorSpec, open_session
-from edgeport.runtime.tflite_session import delegate_partitions, undelegated
+from edgeport.runtime.tflite_session import TFLiteSession
 
 from .material import INPUT, OUTPUT, Material
 
@@ -52,7 +52,8 @@ def facts(material: Material, artifact: Path) -> dict:
     files = [artifact, artifact.with_suffix(".bin")] if artifact.suffix == ".xml" else [artifact]
     known = {"size_bytes": sum(file.stat().st_size for file in files), "ops": operators(artifact)}
     if artifact.suffix == ".tflite":
-        known |= {"partitions": delegate_partitions(artifact), "undelegated": len(undelegated(artifact))}
+        session = TFLiteSession(artifact)
+        known |= {"partitions": session.delegate_partitions(), "undelegated": len(session.undelegated())}
     return {**known, **finite(asdict(agreement))}
 
 

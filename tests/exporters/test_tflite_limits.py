@@ -9,7 +9,7 @@ import pytest
 from edgeport.exporters.tflite import convert, kernels
 from edgeport.exporters.tflite.kernels import ADD_LIMITS, GEMM_LIMITS, MUL_LIMITS
 from edgeport.runtime.session import ArtifactError
-from edgeport.runtime.tflite_session import delegate_partitions, undelegated
+from edgeport.runtime.tflite_session import TFLiteSession
 from graphs import graph, random_integers, run_onnx, run_tflite
 
 LSB = 1.01  # one step of the output, with room for float32
@@ -114,8 +114,8 @@ def test_factors_within_the_limits_are_taken(kind, where, tmp_path):
     model = make({"lowest": low, "usual": 2.0**-6, "highest": _below(high)}[where])
     content = convert(model)
     path = _stored(content, tmp_path)
-    assert undelegated(path) == []
-    assert delegate_partitions(path) == 1
+    assert TFLiteSession(path).undelegated() == []
+    assert TFLiteSession(path).delegate_partitions() == 1
     assert _steps(model, content) <= LSB
 
 
@@ -126,9 +126,9 @@ def test_the_upper_limit_is_the_delegates(kind, tmp_path, monkeypatch):
     path = _stored(convert(make(high)), tmp_path)
     if beyond == "refused":  # not the operator alone: the file does not load
         with pytest.raises(ArtifactError, match="XNNPACK"):
-            undelegated(path)
+            TFLiteSession(path).undelegated()
     else:
-        assert undelegated(path) == [kind.upper()]
+        assert TFLiteSession(path).undelegated() == [kind.upper()]
 
 
 @pytest.mark.parametrize("kind", LIMITED)
@@ -138,7 +138,7 @@ def test_the_lower_limit(kind, tmp_path, monkeypatch):
     monkeypatch.setitem(kernels.INT8, rule, lambda inputs, out: True)
     model = make(_below(low))
     content = convert(model)
-    assert undelegated(_stored(content, tmp_path)) == ([] if beyond == "refused" else [kind.upper()])
+    assert TFLiteSession(_stored(content, tmp_path)).undelegated() == ([] if beyond == "refused" else [kind.upper()])
     assert _steps(model, content) <= LSB
 
 
@@ -149,8 +149,8 @@ def test_beyond_the_limits_the_unit_is_float_in_the_same_partition(kind, tmp_pat
         model = make(factor)
         content = convert(model)
         path = _stored(content, tmp_path)
-        assert undelegated(path) == []
-        assert delegate_partitions(path) == 1
+        assert TFLiteSession(path).undelegated() == []
+        assert TFLiteSession(path).delegate_partitions() == 1
         assert _steps(model, content) <= LSB
 
 
@@ -164,8 +164,8 @@ def test_requantisation_stays_in_the_partition(factor, tmp_path):
     model = graph(text, {"s": np.float32(scale), "r": np.float32(scale / factor), "z": np.int8(0)})
     path = tmp_path / "requantise.tflite"
     path.write_bytes(convert(model))
-    assert undelegated(path) == []
-    assert delegate_partitions(path) == 1
+    assert TFLiteSession(path).undelegated() == []
+    assert TFLiteSession(path).delegate_partitions() == 1
     x = {"x": np.random.default_rng(0).uniform(-1.3, 1.3, (1, 2, 4, 4)).astype(np.float32)}
     steps = np.abs(run_tflite(path.read_bytes(), x)["y"] - run_onnx(model, x)["y"]) / (scale / factor)
     assert steps.max() <= 1.01

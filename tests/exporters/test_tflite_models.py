@@ -12,7 +12,7 @@ from edgeport.exporters.from_torch import from_torch
 from edgeport.exporters.tflite import convert
 from edgeport.models import create_model, get_variant, list_models, redraw
 from edgeport.quantize import TFLITE_XNNPACK, apply, collect, plan
-from edgeport.runtime.tflite_session import delegate_partitions, undelegated
+from edgeport.runtime.tflite_session import TFLiteSession
 from graphs import feeds, random_integers, run_onnx, run_tflite, snr_db, units
 from photographs import CALIBRATION, VALIDATION, crops
 
@@ -62,8 +62,8 @@ class TestModel:
         for label, content in zip(("fp32", "int8"), files(name), strict=True):
             path = tmp_path / f"{label}.tflite"
             path.write_bytes(content)
-            assert undelegated(path) == [], label
-            assert delegate_partitions(path) == 1, label
+            assert TFLiteSession(path).undelegated() == [], label
+            assert TFLiteSession(path).delegate_partitions() == 1, label
 
     def test_conversion_takes_under_a_second(self, name):
         seconds = []
@@ -79,8 +79,8 @@ class TestModel:
         assert len(content) <= 0.54 * len(files(name)[0])
         path = tmp_path / "fp16.tflite"
         path.write_bytes(content)
-        assert undelegated(path) == []
-        assert delegate_partitions(path) == 1
+        assert TFLiteSession(path).undelegated() == []
+        assert TFLiteSession(path).delegate_partitions() == 1
         x = {"image": crops(VALIDATION, 1, get_variant(name))[0]}
         assert snr_db(*(run_tflite(c, x)["logits"] for c in (files(name)[0], content))) >= HALF_SNR
 
@@ -127,8 +127,8 @@ def test_every_other_model(name, tmp_path):
     for content in contents:
         path = tmp_path / "model.tflite"
         path.write_bytes(content)
-        assert undelegated(path) == []
-        assert delegate_partitions(path) == 1
+        assert TFLiteSession(path).undelegated() == []
+        assert TFLiteSession(path).delegate_partitions() == 1
     x = crops(VALIDATION, 1, get_variant(name))[0]
     with torch.no_grad():
         expected = module(torch.from_numpy(x)).numpy()

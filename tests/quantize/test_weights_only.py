@@ -8,7 +8,7 @@ from edgeport.cli.targets import REFUSED, TARGETS, Recipe, refuse
 from edgeport.exporters.errors import UnsupportedOp
 from edgeport.quantize import weights_only
 from edgeport.runtime.session import open_session
-from edgeport.runtime.tflite_session import undelegated
+from edgeport.runtime.tflite_session import TFLiteSession
 from graphs import snr_db
 
 W = "strides=[1,1], dilations=[1,1]"
@@ -72,7 +72,7 @@ def test_the_weights_shrink_and_the_answers_stay(precision, target, model, feeds
     (got,) = session.run(feed).values()
     assert snr_db(expected, got) > (30 if precision == "dynamic" else 35)
     if target == "tflite":
-        assert undelegated(small) == []
+        assert TFLiteSession(small).undelegated() == []
 
 
 @pytest.mark.parametrize(("precision", "target"), REFUSED)

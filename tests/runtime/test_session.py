@@ -7,7 +7,7 @@ import pytest
 import torch
 from edgeport.runtime.onnx_session import OPTIMISATION, OnnxSession
 from edgeport.runtime.session import ArtifactError, FeedError, RuntimeUnavailable, Session, TensorSpec, open_session
-from edgeport.runtime.tflite_session import delegate_partitions, undelegated
+from edgeport.runtime.tflite_session import TFLiteSession
 from edgeport.runtime.torch_session import TorchSession
 
 OFFSETS = np.array([1, 2, 3], np.float32).reshape(1, 3, 1, 1)
@@ -39,8 +39,8 @@ def test_tflite_quantised_ends(artifacts):
 
 @pytest.mark.parametrize(("name", "partitions", "left"), [("dense.tflite", 1, []), ("half.tflite", 2, ["FLOOR_MOD"])])
 def test_delegate_partitions(artifacts, name, partitions, left):
-    assert delegate_partitions(artifacts[name]) == partitions
-    assert undelegated(artifacts[name]) == left
+    assert TFLiteSession(artifacts[name]).delegate_partitions() == partitions
+    assert TFLiteSession(artifacts[name]).undelegated() == left
 
 
 @pytest.mark.parametrize("optimisation", OPTIMISATION)
