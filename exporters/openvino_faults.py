@@ -5,6 +5,7 @@ Equal(ReduceMax(x), -inf) -> Equal(ReduceMin(Cast(Equal(x, -inf))), 1): it reduc
 of float32, so that a row of attention that is masked as a whole is NaN instead of 0.
 Mul | Add | Sub | Div(Reduce...(x) of three axes, c of (n, 1)) -> the same with c repeated to the result's shape: fused
 into the reduction, it takes the numbers of c along another axis.
+Abs(x of one axis) -> Max(x, Neg(x)): of a Concat, Abs writes over what others still read.
 Attention over as many heads as tokens, of which the queries or the result are swapped (n, t, h, d) <-> (n, h, t, d)
 but not both -> the same swapped in five axes: with the attention in one kernel, heads and tokens are taken for each
 other.
@@ -21,6 +22,7 @@ def write_around(graph: onnx.GraphProto) -> None:
     squeeze_scalars(graph)
     find_masked(graph)
     repeat_constants(graph)
+    absolute_of_one_axis(graph)
     swap_in_five_axes(graph)
 
 
@@ -71,6 +73,19 @@ def repeat_constants(graph: onnx.GraphProto) -> None:
                     repeated = np.broadcast_to(array, shape).copy()
                     graph.initializer.append(numpy_helper.from_array(repeated, whole))
                     node.input[index] = whole
+
+
+def absolute_of_one_axis(graph: onnx.GraphProto) -> None:
+    shapes = shapes_of(graph)
+    nodes: list[onnx.NodeProto] = []
+    for node in graph.node:
+        x, out = node.input[0] if node.input else "", node.output[0]
+        if node.op_type == "Abs" and len(shapes.get(out, [])) == 1:
+            nodes.append(helper.make_node("Neg", [x], [f"{out}_negative"]))
+            nodes.append(helper.make_node("Max", [x, f"{out}_negative"], [out], name=node.name))
+        else:
+            nodes.append(node)
+    put(graph, nodes)
 
 
 def swap_in_five_axes(graph: onnx.GraphProto) -> None:

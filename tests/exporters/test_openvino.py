@@ -155,6 +155,13 @@ FAULTS = {  # what the CPU plugin gets wrong unless the graph is written around 
         MASKED,
         [[0, 0, 0], [0.268941, 0.731059, 0]],
     ),
+    "an absolute value of one axis beside other readers": (
+        "agraph (float[2] x) => (float[4] z, float[4] y) "
+        "{ a = Sin (x) b = Exp (x) c = Concat <axis=0> (a, b) z = Abs (c) y = Sin (c) }",
+        {},
+        np.array([-1, -2], np.float32),
+        np.sin([np.sin(-1), np.sin(-2), np.exp(-1), np.exp(-2)]),
+    ),
     "as many heads as tokens, swapped behind": (
         f"{ATTENTION} {{ h = Mul (q, half) {ATTEND} y = Transpose <perm=[0,2,1,3]> (o) }}",
         {"half": np.float32(0.5)},
