@@ -6,6 +6,9 @@ of float32, so that a row of attention that is masked as a whole is NaN instead 
 Mul | Add | Sub | Div(Reduce...(x) of three axes, c of (n, 1)) -> the same with c repeated to the result's shape: fused
 into the reduction, it takes the numbers of c along another axis.
 Abs(x of one axis) -> Max(x, Neg(x)): of a Concat, Abs writes over what others still read.
+int8 Conv that the kernels for AMX take in blocks of 64 numbers and get wrong -> the same with a column of zeros more in
+its weight: of fewer than 64 channels, where those of a row of the kernel are a larger multiple of 64; of 1 x 1 in
+groups of more than 64 channels, where those are no multiple of 64.
 Attention over as many heads as tokens, of which the queries or the result are swapped (n, t, h, d) <-> (n, h, t, d)
 but not both -> the same swapped in five axes: with the attention in one kernel, heads and tokens are taken for each
 other.
@@ -24,6 +27,7 @@ def write_around(graph: onnx.GraphProto) -> None:
     repeat_constants(graph)
     absolute_of_one_axis(graph)
     swap_in_five_axes(graph)
+    widen_kernels(graph)
 
 
 def squeeze_scalars(graph: onnx.GraphProto) -> None:
@@ -106,6 +110,39 @@ def swap_in_five_axes(graph: onnx.GraphProto) -> None:
             at = nodes.index(swaps[0])
             nodes[at : at + 1] = five_axes(graph, swaps[0], shapes[swaps[0].output[0]])
     put(graph, nodes)
+
+
+def widen_kernels(graph: onnx.GraphProto) -> None:
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    makers = makers_of(graph)
+    nodes: list[onnx.NodeProto] = []
+    for node in graph.node:
+        dequantized = makers.get(node.input[1]) if node.op_type == "Conv" else None
+        weight = constants.get(dequantized.input[0]) if dequantized is not None else None
+        if dequantized is not None and weight is not None and is_miscounted(node, list(weight.dims)):
+            wide = f"{node.output[0]}_wide"
+            padded = np.pad(numpy_helper.to_array(weight), [*[(0, 0)] * (len(weight.dims) - 1), (0, 1)])
+            graph.initializer.append(numpy_helper.from_array(padded, wide))
+            widened = onnx.NodeProto()
+            widened.CopyFrom(dequantized)
+            widened.input[0], widened.output[0] = wide, f"{wide}_dq"
+            nodes.append(widened)
+            node.input[1] = f"{wide}_dq"
+            for attribute in node.attribute:
+                if attribute.name in ("kernel_shape", "pads"):
+                    attribute.ints[-1] += 1
+        nodes.append(node)
+    put(graph, nodes)
+
+
+def is_miscounted(node: onnx.NodeProto, shape: list[int]) -> bool:
+    """Whether a Conv with a weight of this shape is one that the kernels for AMX get wrong."""
+    attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    _, channels, *kernel = shape
+    if channels < 64:
+        return kernel[-1] * channels > 64 and kernel[-1] * channels % 64 == 0
+    pointwise = set(kernel) == set(attributes["strides"]) == {1}
+    return pointwise and attributes.get("group", 1) > 1 and channels % 64 != 0
 
 
 def behind(makers: dict[str, onnx.NodeProto], name: str, op_type: str) -> onnx.NodeProto | None:

@@ -135,6 +135,13 @@ def attended(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
 MASKED = np.array([[-np.inf, -np.inf, -np.inf], [1, 2, -np.inf]], np.float32)
 ATTENTION = "agraph (float[1,4,4,4] q, float[1,4,4,4] k, float[1,4,4,4] v) => (float[1,4,4,4] y)"
 ATTEND = "s = MatMul (h, k) p = Softmax (s) o = MatMul (p, v)"
+QUANTIZED = "q = QuantizeLinear (x, s, z) d = DequantizeLinear (q, s, z) w = DequantizeLinear <axis=0> (W, u)"
+SCALES = {"s": np.float32(1 / 8), "z": np.int8(0)}  # the inputs below are multiples of it
+PATCHES = np.random.default_rng(1).integers(-100, 100, (1, 32, 12, 12)).astype(np.float32) / 8
+PATCH = np.random.default_rng(2).integers(-100, 100, (4, 32, 4, 4)).astype(np.int8)
+GROUPS = np.random.default_rng(3).integers(-100, 100, (1, 160, 4, 4)).astype(np.float32) / 8
+MIX = np.random.default_rng(4).integers(-100, 100, (20, 80, 1, 1)).astype(np.int8)
+
 FAULTS = {  # what the CPU plugin gets wrong unless the graph is written around it: (graph, constants, inputs, result)
     "a number behind a product": (
         "agraph (float[1,3] x) => (float y) { m = MatMul (x, w) y = Reshape (m, to) }",
@@ -161,6 +168,18 @@ FAULTS = {  # what the CPU plugin gets wrong unless the graph is written around 
         {},
         np.array([-1, -2], np.float32),
         np.sin([np.sin(-1), np.sin(-2), np.exp(-1), np.exp(-2)]),
+    ),
+    "patches of 4 by 4 of 32 channels in int8": (
+        f"agraph (float[1,32,12,12] x) => (float[1,4,3,3] y) {{ {QUANTIZED} y = Conv <strides=[4,4]> (d, w) }}",
+        {**SCALES, "W": PATCH, "u": np.ones(4, np.float32)},
+        PATCHES,
+        np.einsum("ciajb,ocab->oij", PATCHES.reshape(32, 3, 4, 3, 4), PATCH)[None],
+    ),
+    "1 by 1 of two groups of 80 channels in int8": (
+        f"agraph (float[1,160,4,4] x) => (float[1,20,4,4] y) {{ {QUANTIZED} y = Conv <group=2> (d, w) }}",
+        {**SCALES, "W": MIX, "u": np.ones(20, np.float32)},
+        GROUPS,
+        np.einsum("gchw,goc->gohw", GROUPS.reshape(2, 80, 4, 4), MIX.reshape(2, 10, 80)).reshape(1, 20, 4, 4),
     ),
     "as many heads as tokens, swapped behind": (
         f"{ATTENTION} {{ h = Mul (q, half) {ATTEND} y = Transpose <perm=[0,2,1,3]> (o) }}",
