@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from . import benchmark, bundle, debug, devices, doctor, export, info, report, sweep, validate, weights
 from . import list as list_
-from .exit_codes import BUG, MEANING, exit_code
+from .exit_codes import BAD_INPUT, BUG, MEANING, exit_code
 
 VERBS = (
     export,
@@ -80,6 +80,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("edgeport: interrupted", file=sys.stderr)
         return 130  # 128 + SIGINT, as shells have it
+    except MemoryError as e:
+        print(
+            f"edgeport: this machine has too little memory for it ({str(e).strip('.') or 'no more is said'})",
+            file=sys.stderr,
+        )
+        return BAD_INPUT
     except Exception as e:
         code = exit_code(e)
         if code == BUG:

@@ -62,6 +62,8 @@ def infer(model: ir.Model, path: Path) -> None:
         with light(model):
             proto = ir.to_proto(model)
             inferred = onnx.shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True)
+    except MemoryError as e:
+        raise ModelFileError(f"{path}: works on sizes that no memory holds") from e
     except (onnx.shape_inference.InferenceError, RuntimeError, ValueError, TypeError) as e:
         raise ModelFileError(f"{path}: contradicts itself ({_sentence(e)})") from e
     infos = (*inferred.graph.value_info, *inferred.graph.output)

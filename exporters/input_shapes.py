@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 
+_MOST = 2**29  # numbers of a tensor: 2 GB in float32, where the formats' sizes end
 Open = tuple[int | None, ...] | None  # None for a dimension that the model leaves open, or for an unknown rank
 
 
@@ -26,7 +28,13 @@ def chosen_shapes(known: Mapping[str, Open], wanted: Mapping[str, tuple[int, ...
     strange = sorted(wanted.keys() - known.keys())
     if strange:
         raise InputShapeError(f"there is no input {strange[0]!r}; the inputs are {_shown(known)}")
-    return {name: _one(name, dims, wanted.get(name)) for name, dims in known.items()}
+    chosen = {name: _one(name, dims, wanted.get(name)) for name, dims in known.items()}
+    for name, sizes in chosen.items():
+        if prod(sizes) > _MOST:
+            raise InputShapeError(
+                f"input {name!r} has the shape {_dims(sizes)}; artifacts hold at most {_MOST} numbers"
+            )
+    return chosen
 
 
 def _one(name: str, dims: Open, sizes: tuple[int, ...] | None) -> tuple[int, ...]:

@@ -120,6 +120,10 @@ REFUSED = {
     "outside.onnx": (2, "lies outside the model's folder"),
     "several.onnx": (2, "input 'image' has the open shape ?x3x?x10; give --input-shape image=1x3xNx10"),
     "several.onnx --input-shape picture=1x3x6x10": (2, "there is no input 'picture'; the inputs are 'image' ?x3x?x10"),
+    "several.onnx --input-shape image=1x3x99999999x10": (
+        2,
+        "1x3x99999999x10; artifacts hold at most 536870912 numbers",
+    ),
     "plain.onnx --input-shape 1x3x13x10": (2, "has the shape ?x3x12x10, so it cannot be 1x3x13x10"),
     "plain.onnx --weights random": (2, "--weights is for zoo models"),
     "several.onnx --input-shape image=1x3x6x10 --validation-data .": (2, "takes no image but 'image' 1x3x6x10"),
