@@ -139,3 +139,18 @@ def test_clean(edgeport, artifacts, shared, tmp_path):
     assert board.exists()
     assert edgeport("devices", "clean", "ssh:board", *reach[2:]).code == 0
     assert not board.exists()
+
+
+def test_sweep(edgeport, shared, tmp_path):
+    """Beside the machine itself: exported here, validated and timed there."""
+    lines = ["models: [lenet1]", "devices: [local, 'ssh:board']", "num-runs: 3", f"output: {tmp_path / 'out'}"]
+    said = dict(zip(options(shared)[2::2], options(shared)[3::2], strict=True))
+    lines += [f"{name.removeprefix('--')}: {value}" for name, value in said.items()]
+    (tmp_path / "sweep.yaml").write_text("\n".join(lines))
+    done = edgeport("sweep", tmp_path / "sweep.yaml", "--json")
+    assert done.code == 0, done.err
+    report = edgeport("report", tmp_path / "out", "--json")
+    rows = {(row["precision"], row["device"]): row for row in report.json["rows"]}
+    assert set(rows) == {(precision, device) for precision in ("fp32", "int8") for device in ("local", "ssh:board")}
+    assert all(row["latency"] and row["agreement"] and row["device_facts"] for row in rows.values())
+    assert_nothing_left(shared.board, tmp_path / "t")
