@@ -84,6 +84,17 @@ def test_validate_again(edgeport, everywhere, target):
     assert json.loads(done.out)["agreement"] == result["agreement"]
 
 
+@pytest.mark.parametrize("target", ["tflite", "openvino", "onnx"])
+def test_validate_in_a_process_of_its_own(edgeport, everywhere, target):
+    """As a device runs it: bytes go in, probabilities come out, and they are the same ones."""
+    result = everywhere[target]
+    done = edgeport("validate", result["artifact"], "--device", "local", "--json", *SAMPLES)
+    assert done.code == 0, done.err
+    said = json.loads(done.out)
+    assert said["against_here"]["bit_exact"]
+    assert said["agreement"] == pytest.approx(result["agreement"], nan_ok=True)
+
+
 def test_benchmark(edgeport, everywhere):
     paths = [everywhere[target]["artifact"] for target in ("tflite", "openvino", "onnx")]
     done = edgeport("benchmark", *paths, "--num-runs", 2, "--json")
