@@ -114,6 +114,11 @@ def _axis(node: ir.Node) -> str | None:
     return None if 0 <= axis < rank else f"its axis is {axis} of {rank}"
 
 
+def _axis_operand(node: ir.Node) -> str | None:
+    axes, rank = array(node.inputs[1]), _rank(node)
+    return None if axes.size == 1 and -rank <= axes.item() < rank else f"its axis is {axes.tolist()} of {rank}"
+
+
 def _reduce(node: ir.Node) -> str | None:
     axes = array(node.inputs[1]).tolist()
     if attribute(node, "keepdims") != 1:
@@ -211,7 +216,7 @@ OPS: dict[str, Op] = {
         name: _op(2, constants=(1,), rule=_reduce, types=(NUMBERS,), keepdims=1)
         for name in ("ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd")
     },
-    "CumSum": _op(2, constants=(1,), types=(NUMBERS,), exclusive=0, reverse=0),
+    "CumSum": _op(2, constants=(1,), rule=_axis_operand, types=(NUMBERS,), exclusive=0, reverse=0),
     # indices
     **{name: _op(1, rule=_arg, types=(NUMBERS,), axis=0, keepdims=1, select_last_index=0) for name in ARGS},
     "TopK": _op(2, constants=(1,), rule=_top_k, outputs=2, types=(NUMBERS,), axis=-1, largest=1, sorted=1),

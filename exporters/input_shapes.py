@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import prod
 
-_MOST = 2**29  # numbers of a tensor: 2 GB in float32, where the formats' sizes end
+from .dialect import MOST_ELEMENTS
+
 Open = tuple[int | None, ...] | None  # None for a dimension that the model leaves open, or for an unknown rank
 
 
@@ -30,9 +31,9 @@ def chosen_shapes(known: Mapping[str, Open], wanted: Mapping[str, tuple[int, ...
         raise InputShapeError(f"there is no input {strange[0]!r}; the inputs are {_shown(known)}")
     chosen = {name: _one(name, dims, wanted.get(name)) for name, dims in known.items()}
     for name, sizes in chosen.items():
-        if prod(sizes) > _MOST:
+        if prod(sizes) > MOST_ELEMENTS:
             raise InputShapeError(
-                f"input {name!r} has the shape {_dims(sizes)}; artifacts hold at most {_MOST} numbers"
+                f"input {name!r} has the shape {_dims(sizes)}; artifacts hold at most {MOST_ELEMENTS} numbers"
             )
     return chosen
 

@@ -9,6 +9,7 @@ Abs(x of one axis) -> Max(x, Neg(x)): of a Concat, Abs writes over what others s
 int8 Conv that the kernels for AMX take in blocks of 64 numbers and get wrong -> the same with a column of zeros more in
 its weight: of fewer than 64 channels, where those of a row of the kernel are a larger multiple of 64; of 1 x 1 in
 groups of more than 64 channels, where those are no multiple of 64.
+Conv(1 x 1, with strides and pads) -> the same with a column of zeros more: its strides move before its pads.
 Attention over as many heads as tokens, of which the queries or the result are swapped (n, t, h, d) <-> (n, h, t, d)
 but not both -> the same swapped in five axes: with the attention in one kernel, heads and tokens are taken for each
 other.
@@ -117,17 +118,22 @@ def widen_kernels(graph: onnx.GraphProto) -> None:
     makers = makers_of(graph)
     nodes: list[onnx.NodeProto] = []
     for node in graph.node:
-        dequantized = makers.get(node.input[1]) if node.op_type == "Conv" else None
-        weight = constants.get(dequantized.input[0]) if dequantized is not None else None
-        if dequantized is not None and weight is not None and is_miscounted(node, list(weight.dims)):
+        if node.op_type != "Conv":
+            nodes.append(node)
+            continue
+        dequantized = makers.get(node.input[1])
+        weight = constants.get(node.input[1] if dequantized is None else dequantized.input[0])
+        if weight is not None and is_miscounted(node, list(weight.dims), dequantized is not None):
             wide = f"{node.output[0]}_wide"
             padded = np.pad(numpy_helper.to_array(weight), [*[(0, 0)] * (len(weight.dims) - 1), (0, 1)])
             graph.initializer.append(numpy_helper.from_array(padded, wide))
-            widened = onnx.NodeProto()
-            widened.CopyFrom(dequantized)
-            widened.input[0], widened.output[0] = wide, f"{wide}_dq"
-            nodes.append(widened)
-            node.input[1] = f"{wide}_dq"
+            node.input[1] = wide
+            if dequantized is not None:
+                widened = onnx.NodeProto()
+                widened.CopyFrom(dequantized)
+                widened.input[0], widened.output[0] = wide, f"{wide}_dq"
+                nodes.append(widened)
+                node.input[1] = f"{wide}_dq"
             for attribute in node.attribute:
                 if attribute.name in ("kernel_shape", "pads"):
                     attribute.ints[-1] += 1
@@ -135,14 +141,16 @@ def widen_kernels(graph: onnx.GraphProto) -> None:
     put(graph, nodes)
 
 
-def is_miscounted(node: onnx.NodeProto, shape: list[int]) -> bool:
-    """Whether a Conv with a weight of this shape is one that the kernels for AMX get wrong."""
+def is_miscounted(node: onnx.NodeProto, shape: list[int], quantized: bool) -> bool:
+    """Whether a Conv with a weight of this shape is one that the plugin gets wrong."""
     attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
     _, channels, *kernel = shape
+    pointwise, strides = set(kernel) == {1}, set(attributes["strides"])
+    if not quantized:
+        return pointwise and strides != {1} and any(attributes["pads"])
     if channels < 64:
         return kernel[-1] * channels > 64 and kernel[-1] * channels % 64 == 0
-    pointwise = set(kernel) == set(attributes["strides"]) == {1}
-    return pointwise and attributes.get("group", 1) > 1 and channels % 64 != 0
+    return pointwise and strides == {1} and attributes.get("group", 1) > 1 and channels % 64 != 0
 
 
 def behind(makers: dict[str, onnx.NodeProto], name: str, op_type: str) -> onnx.NodeProto | None:

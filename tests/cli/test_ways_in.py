@@ -120,9 +120,9 @@ REFUSED = {
     "outside.onnx": (2, "lies outside the model's folder"),
     "several.onnx": (2, "input 'image' has the open shape ?x3x?x10; give --input-shape image=1x3xNx10"),
     "several.onnx --input-shape picture=1x3x6x10": (2, "there is no input 'picture'; the inputs are 'image' ?x3x?x10"),
-    "several.onnx --input-shape image=1x3x99999999x10": (
+    "several.onnx --input-shape image=1x3x999999999x10": (
         2,
-        "1x3x99999999x10; artifacts hold at most 536870912 numbers",
+        "1x3x999999999x10; artifacts hold at most 2147483647 numbers",
     ),
     "plain.onnx --input-shape 1x3x13x10": (2, "has the shape ?x3x12x10, so it cannot be 1x3x13x10"),
     "plain.onnx --weights random": (2, "--weights is for zoo models"),

@@ -338,6 +338,7 @@ NOT_CANONICAL = [
     ("float[2,3] x, float z => float[2,3] y | o = Constant <value_float=1.0> () y = Clip(x, z, o)", "'z' is computed"),
     ("float[2,3] x => float[6] y | s = Constant <value_ints=[-1]> () y = Reshape(x, s)", r"written \(-1,\)"),
     ("float[2,3] x => float[2] y | a = Constant <value_ints=[1]> () y = ReduceMean <keepdims=0> (x, a)", "drops the axes"),
+    ("float[2,3] x => float[2,3] y | a = Constant <value_int=9> () y = CumSum <exclusive=0, reverse=0> (x, a)", "its axis is 9 of 2"),
     ("float[2,3] x => float[2,3] y | y = LeakyRelu <alpha=0.1> (x) z = Identity(y)", "Identity"),
 ]  # fmt: skip
 

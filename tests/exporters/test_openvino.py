@@ -169,6 +169,13 @@ FAULTS = {  # what the CPU plugin gets wrong unless the graph is written around 
         np.array([-1, -2], np.float32),
         np.sin([np.sin(-1), np.sin(-2), np.exp(-1), np.exp(-2)]),
     ),
+    "1 by 1 with strides and pads": (
+        "agraph (float[1,1,3,1] x) => (float[1,1,3,2] y) "
+        "{ r = Relu (x) c = Conv <strides=[2,1], pads=[1,0,1,1]> (r, w) y = Relu (c) }",
+        {"w": np.full((1, 1, 1, 1), 2, np.float32)},
+        np.array([1, 2, 3], np.float32).reshape(1, 1, 3, 1),
+        [[[[0, 0], [4, 0], [0, 0]]]],
+    ),
     "patches of 4 by 4 of 32 channels in int8": (
         f"agraph (float[1,32,12,12] x) => (float[1,4,3,3] y) {{ {QUANTIZED} y = Conv <strides=[4,4]> (d, w) }}",
         {**SCALES, "W": PATCH, "u": np.ones(4, np.float32)},
