@@ -50,6 +50,9 @@ def convert(
         raise ExportError(f"openvino: the ONNX frontend refuses the graph ({_last_line(e)})") from e
     name = str(metadata.get("model", "model"))
     _rename(network, name)
+    for operation in network.get_ops():
+        if operation.get_type_name() == "TopK":
+            operation.set_attribute("stable", True)  # of equal numbers the first one first, as ONNX has it
     for parameter in network.get_parameters():
         if len(parameter.partial_shape) == 4:
             parameter.set_layout(ov.Layout("NHWC" if pixels else "NCHW"))

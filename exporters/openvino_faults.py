@@ -145,9 +145,9 @@ def is_miscounted(node: onnx.NodeProto, shape: list[int], quantized: bool) -> bo
     """Whether a Conv with a weight of this shape is one that the plugin gets wrong."""
     attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
     _, channels, *kernel = shape
-    pointwise, strides = set(kernel) == {1}, set(attributes["strides"])
+    pointwise, strides = set(kernel) == {1}, set(attributes.get("strides", (1,)))
     if not quantized:
-        return pointwise and strides != {1} and any(attributes["pads"])
+        return pointwise and strides != {1} and any(attributes.get("pads", ()))
     if channels < 64:
         return kernel[-1] * channels > 64 and kernel[-1] * channels % 64 == 0
     return pointwise and strides == {1} and attributes.get("group", 1) > 1 and channels % 64 != 0

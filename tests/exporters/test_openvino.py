@@ -169,6 +169,12 @@ FAULTS = {  # what the CPU plugin gets wrong unless the graph is written around 
         np.array([-1, -2], np.float32),
         np.sin([np.sin(-1), np.sin(-2), np.exp(-1), np.exp(-2)]),
     ),
+    "the order of equal numbers": (
+        "agraph (float[9] x) => (float[9] z, int64[9] y) { z, y = TopK (x, k) }",
+        {"k": [9]},
+        np.array([2, 1, 0] * 3, np.float32),
+        [0, 3, 6, 1, 4, 7, 2, 5, 8],
+    ),
     "1 by 1 with strides and pads": (
         "agraph (float[1,1,3,1] x) => (float[1,1,3,2] y) "
         "{ r = Relu (x) c = Conv <strides=[2,1], pads=[1,0,1,1]> (r, w) y = Relu (c) }",
