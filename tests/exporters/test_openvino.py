@@ -185,7 +185,8 @@ FAULTS = {  # what the CPU plugin gets wrong unless the graph is written around 
     ),
     "tokens that are quantised together": (
         "agraph (float[1,2,4] x) => (float[1,4,4] y) { r = Neg (x) c = Concat <axis=1> (x, r) "
-        "q = QuantizeLinear (c, s, z) d = DequantizeLinear (q, s, z) w = DequantizeLinear <axis=1> (W, u) y = MatMul (d, w) }",
+        "q = QuantizeLinear (c, s, z) d = DequantizeLinear (q, s, z) w = DequantizeLinear <axis=1> (W, u) "
+        "y = MatMul (d, w) }",
         {
             "s": np.float32(1 / 8),
             "z": np.int8(5),
