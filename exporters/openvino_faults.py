@@ -11,6 +11,8 @@ Abs(x of one axis) -> Max(x, Neg(x)): of a Concat, Abs writes over what others s
 int8 Conv that the kernels for AMX take in blocks of 64 numbers and get wrong -> the same with a column of zeros more in
 its weight: of fewer than 64 channels, where those of a row of the kernel are a larger multiple of 64; of 1 x 1 in
 groups of more than 64 channels, where those are no multiple of 64.
+Conv of one channel with a result one number wide -> the same with stride 1, which is then the same: with stride 2 it
+reads other rows.
 Conv(1 x 1, with strides and pads) -> the same with a column of zeros more: its strides move before its pads.
 Attention over as many heads as tokens, of which the queries or the result are swapped (n, t, h, d) <-> (n, h, t, d)
 but not both -> the same swapped in five axes: with the attention in one kernel, heads and tokens are taken for each
@@ -31,6 +33,7 @@ def write_around(graph: onnx.GraphProto) -> None:
     absolute_of_one_axis(graph)
     quantize_in_four_axes(graph)
     swap_in_five_axes(graph)
+    stride_by_one(graph)
     widen_kernels(graph)
 
 
@@ -135,6 +138,20 @@ def swap_in_five_axes(graph: onnx.GraphProto) -> None:
     put(graph, nodes)
 
 
+def stride_by_one(graph: onnx.GraphProto) -> None:
+    shapes = shapes_of(graph)
+    for node in graph.node:
+        attributes = {a.name: a.ints for a in node.attribute}
+        x, y = shapes.get(node.input[0]) if node.input else None, shapes.get(node.output[0])
+        if node.op_type != "Conv" or not x or not y or y[-1] != 1 or not attributes.keys() >= {"strides", "pads"}:
+            continue
+        pads, kernel = attributes["pads"], attributes["kernel_shape"][-1]
+        unread = x[-1] + pads[len(pads) // 2 - 1] + pads[-1] - kernel
+        if x[1] == 1 and attributes["strides"][-1] > 1 and unread <= pads[-1]:
+            attributes["strides"][-1] = 1
+            pads[-1] -= unread
+
+
 def widen_kernels(graph: onnx.GraphProto) -> None:
     constants = {tensor.name: tensor for tensor in graph.initializer}
     makers = makers_of(graph)
@@ -214,7 +231,7 @@ def makers_of(graph: onnx.GraphProto) -> dict[str, onnx.NodeProto]:
 
 
 def shapes_of(graph: onnx.GraphProto) -> dict[str, list[int]]:
-    infos = (*graph.value_info, *graph.output)
+    infos = (*graph.input, *graph.value_info, *graph.output)
     return {info.name: [dim.dim_value for dim in info.type.tensor_type.shape.dim] for info in infos}
 
 
