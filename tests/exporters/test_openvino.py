@@ -177,11 +177,12 @@ FAULTS = {  # what the CPU plugin gets wrong unless the graph is written around 
         [0, 3, 6, 1, 4, 7, 2, 5, 8],
     ),
     "a result one number wide": (
-        "agraph (float[1,1,4,3] x) => (float[1,1,3,1] y) "
+        "agraph (float[3,1,4,3] x) => (float[3,1,3,1] y) "
         "{ y = Conv <strides=[1,2], pads=[0,0,1,1], kernel_shape=[3,3]> (x, w) }",
         {"w": np.arange(9, dtype=np.float32).reshape(1, 1, 3, 3)},
-        np.arange(12, dtype=np.float32).reshape(1, 1, 4, 3) ** 2,
-        np.reshape([1296, 2844, 1425], (1, 1, 3, 1)),
+        np.array([[1], [2], [3]], np.float32).reshape(3, 1, 1, 1)
+        * np.arange(12, dtype=np.float32).reshape(1, 1, 4, 3) ** 2,
+        np.array([[1], [2], [3]]).reshape(3, 1, 1, 1) * np.reshape([1296, 2844, 1425], (1, 1, 3, 1)),
     ),
     "1 by 1 with strides and pads": (
         "agraph (float[1,1,3,1] x) => (float[1,1,3,2] y) "
