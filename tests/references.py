@@ -327,6 +327,7 @@ REFERENCES = {
             }
         },
     ),
+    "mixnet": Reference(sampled=("mixnet_s", "mixnet_m"), blind="mixnet_test", side=128),
     "mlp_mixer": Reference(
         sampled=("mixer_s32_224",),
         blind="mixer_test",
@@ -352,6 +353,7 @@ REFERENCES = {
         sampled=(
             "mobilenetv4_conv_small",
             "mobilenetv4_conv_aa_medium",
+            "mobilenetv4_conv_blur_medium",
             "mobilenetv4_hybrid_medium_075",
             "mobilenetv4_hybrid_large_075",
         ),
