@@ -91,13 +91,18 @@ class Inverted(Row):
 
 @dataclass(frozen=True)
 class Fused(Row):
-    """Inverted residuals in which one full convolution expands and looks around."""
+    """Inverted residuals in which one full convolution expands and looks around.
+
+    group: channels that it gives in each of its groups, 0 for one group.
+    """
 
     expand: float = 4
+    group: int = 0
 
     def block(self, c_in: int, c_out: int, stride: int, style: Style) -> nn.Module:
         mid = make_divisible(c_in * self.expand)
-        return FusedInvertedResidual(c_in, mid, c_out, self.kernel, stride, act=self.act or style.act, skip=self.skip)
+        act, groups = self.act or style.act, mid // self.group if self.group else 1
+        return FusedInvertedResidual(c_in, mid, c_out, self.kernel, stride, act=act, groups=groups, skip=self.skip)
 
 
 @dataclass(frozen=True)

@@ -227,6 +227,7 @@ REFERENCES = {
     "efficientnet": Reference(
         sampled=("efficientnet_b0", "efficientnet_b3", "tf_efficientnet_b1"), blind="efficientnet_test"
     ),
+    "efficientnet_edgetpu": Reference(sampled=("efficientnet_es",), blind="efficientnet_edgetpu_test", side=128),
     "efficientnet_lite": Reference(
         sampled=("efficientnet_lite0", "tf_efficientnet_lite0"), blind="efficientnet_lite_test"
     ),
@@ -335,6 +336,9 @@ REFERENCES = {
         meta=("mixer_l16_224", "mixer_l32_224"),
     ),
     "mnasnet": Reference(sampled=("mnasnet_050", "mnasnet_small", "semnasnet_050"), blind="mnasnet_test"),
+    "mobilenet_edgetpu": Reference(
+        sampled=("mobilenet_edgetpu_100", "mobilenet_edgetpu_v2_s"), blind="mobilenet_edgetpu_test", side=128
+    ),
     "mobilenetv1": Reference(sampled=("mobilenetv1_100",), blind="mobilenetv1_test"),
     "mobilenetv2": Reference(
         sampled=("mobilenetv2_035", "mobilenetv2_100", "mobilenetv2_110d"), blind="mobilenetv2_035"
