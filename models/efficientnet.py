@@ -1,6 +1,6 @@
 """EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks (arXiv:1905.11946).
 
-Parameter names and shapes are timm's. The class builds EfficientNetV2, EfficientNet-Lite, MnasNet, TinyNet and others too.
+Parameter names and shapes are timm's. The class builds MnasNet, MixNet, TinyNet and others too.
 """
 
 from collections.abc import Mapping

@@ -259,6 +259,8 @@ REFERENCES = {
         names={"fastvit_test": "fastvit_sa12"},
         of={"fastvit_test": {"embed_dims": (8, 16, 32, 64), "layers": (1, 1, 1, 1), "mlp_ratios": (2, 2, 2, 2)}},
     ),
+    "fbnet": Reference(sampled=("fbnetc_100",), blind="fbnet_test", side=128),
+    "fbnetv3": Reference(sampled=("fbnetv3_b",), blind="fbnetv3_test", side=128),
     "genet": Reference(sampled=("gernet_s",), blind="genet_test", side=96),
     "ghostnet": Reference(sampled=("ghostnet_050", "ghostnetv2_100"), blind="ghostnetv2_test"),
     "googlenet": Reference(
@@ -436,6 +438,7 @@ REFERENCES = {
     "shvit": Reference(sampled=("shvit_s1",), blind="shvit_test"),
     "sknet": Reference(sampled=("skresnet18", "skresnet50", "skresnext50_32x4d"), blind="sknet_test", side=128),
     "spach": Reference(sampled=(), blind="spach_ms_test", library=""),
+    "spnasnet": Reference(sampled=("spnasnet_100",), blind="spnasnet_test", side=128),
     "squeezenet": Reference(sampled=("squeezenet1_0", "squeezenet1_1"), blind="squeezenet_test", library="torchvision"),
     "starnet": Reference(sampled=("starnet_s050",), blind="starnet_test"),
     "swiftformer": Reference(sampled=("swiftformer_xs",), blind="swiftformer_test", side=96),
