@@ -117,10 +117,18 @@ class PlainBlock(nn.Module):
     """Convolution, batch norm, activation, residual where the shape allows; (n, c_in, h, w) -> (n, c_out, h', w')."""
 
     def __init__(
-        self, c_in: int, c_out: int, kernel: int, stride: int, *, act: type[nn.Module], skip: bool = True
+        self,
+        c_in: int,
+        c_out: int,
+        kernel: int,
+        stride: int,
+        *,
+        act: type[nn.Module] = nn.Identity,
+        groups: int = 1,
+        skip: bool = True,
     ) -> None:
         super().__init__()
-        self.conv = conv(c_in, c_out, kernel, stride)
+        self.conv = conv(c_in, c_out, kernel, stride, groups=groups)
         self.bn1 = nn.BatchNorm2d(c_out)
         self.act = act()
         self.residual = skip and stride == 1 and c_in == c_out

@@ -262,7 +262,7 @@ REFERENCES = {
     "fbnet": Reference(sampled=("fbnetc_100",), blind="fbnet_test", side=128),
     "fbnetv3": Reference(sampled=("fbnetv3_b",), blind="fbnetv3_test", side=128),
     "genet": Reference(sampled=("gernet_s",), blind="genet_test", side=96),
-    "ghostnet": Reference(sampled=("ghostnet_050", "ghostnetv2_100"), blind="ghostnetv2_test"),
+    "ghostnet": Reference(sampled=("ghostnet_050", "ghostnetv2_100", "ghostnetv3_050"), blind="ghostnetv2_test"),
     "googlenet": Reference(
         sampled=("googlenet",),
         blind="googlenet_test",
@@ -281,6 +281,12 @@ REFERENCES = {
     ),
     "inceptionnext": Reference(sampled=("inception_next_atto",), blind="inception_next_test"),
     "lcnet": Reference(sampled=("lcnet_050",), blind="lcnet_test"),
+    "lcnetv2": Reference(
+        sampled=("lcnetv2_small",),
+        blind="lcnetv2_test",
+        side=128,
+        noise={"lcnetv2_large": 5e-4},  # its split convolutions have no residuals
+    ),
     "lenet": Reference(sampled=(), blind="lenet5", library=""),
     "levit": Reference(
         sampled=("levit_test",),
@@ -414,7 +420,7 @@ REFERENCES = {
         sampled=("resnest14d", "resnest50d_4s2x40d", "resnest50d_1s4x24d"), blind="resnest_test", side=160
     ),
     "resnet": Reference(
-        sampled=("resnet18", "resnet50"),
+        sampled=("resnet10t", "resnet18", "resnet50"),
         blind="resnet18",
         # Without normalised residuals the noise grows with depth.
         noise={"resnet101": 5e-4, "resnet152": 5e-4},
