@@ -5,6 +5,8 @@ Equal(ReduceMax(x), -inf) -> Equal(ReduceMin(Cast(Equal(x, -inf))), 1): it reduc
 of float32, so that a row of attention that is masked as a whole is NaN instead of 0.
 Mul | Add | Sub | Div(Reduce...(x) of three axes, c of (n, 1)) -> the same with c repeated to the result's shape: fused
 into the reduction, it takes the numbers of c along another axis.
+QuantizeLinear(Concat(...) of three axes) -> the same in four axes: moved in front of the Concat, its zero point becomes
+one for each token, which no MatMul behind it takes.
 Abs(x of one axis) -> Max(x, Neg(x)): of a Concat, Abs writes over what others still read.
 int8 Conv that the kernels for AMX take in blocks of 64 numbers and get wrong -> the same with a column of zeros more in
 its weight: of fewer than 64 channels, where those of a row of the kernel are a larger multiple of 64; of 1 x 1 in
@@ -27,6 +29,7 @@ def write_around(graph: onnx.GraphProto) -> None:
     find_masked(graph)
     repeat_constants(graph)
     absolute_of_one_axis(graph)
+    quantize_in_four_axes(graph)
     swap_in_five_axes(graph)
     widen_kernels(graph)
 
@@ -88,6 +91,25 @@ def absolute_of_one_axis(graph: onnx.GraphProto) -> None:
         if node.op_type == "Abs" and len(shapes.get(out, [])) == 1:
             nodes.append(helper.make_node("Neg", [x], [f"{out}_negative"]))
             nodes.append(helper.make_node("Max", [x, f"{out}_negative"], [out], name=node.name))
+        else:
+            nodes.append(node)
+    put(graph, nodes)
+
+
+def quantize_in_four_axes(graph: onnx.GraphProto) -> None:
+    shapes, makers = shapes_of(graph), makers_of(graph)
+    nodes: list[onnx.NodeProto] = []
+    stored: dict[str, list[int]] = {}  # quantised value -> its three axes
+    for node in graph.node:
+        x, out = node.input[0] if node.input else "", node.output[0]
+        concat = makers.get(x) if node.op_type == "QuantizeLinear" else None
+        if concat is not None and concat.op_type == "Concat" and len(shapes.get(x, [])) == 3:
+            stored[out] = shapes[x]
+            node.input[0], node.output[0] = f"{out}_whole", f"{out}_four"
+            nodes += [reshape(graph, x, f"{out}_whole", [1, *shapes[x]]), node]
+        elif node.op_type == "DequantizeLinear" and x in stored:
+            node.input[0], node.output[0] = f"{x}_four", f"{out}_four"
+            nodes += [node, reshape(graph, f"{out}_four", out, stored[x])]
         else:
             nodes.append(node)
     put(graph, nodes)
@@ -168,14 +190,16 @@ def swaps_heads(node: onnx.NodeProto) -> bool:
 def five_axes(graph: onnx.GraphProto, node: onnx.NodeProto, shape: list[int]) -> list[onnx.NodeProto]:
     """Transpose(0, 2, 1, 3) with an axis of size 1 behind."""
     out = node.output[0]
-    before = [shape[0], shape[2], shape[1], shape[3], 1]
-    graph.initializer.append(numpy_helper.from_array(np.array(before), f"{out}_split"))
-    graph.initializer.append(numpy_helper.from_array(np.array(shape), f"{out}_whole"))
     return [
-        helper.make_node("Reshape", [node.input[0], f"{out}_split"], [f"{out}_five"]),
+        reshape(graph, node.input[0], f"{out}_five", [shape[0], shape[2], shape[1], shape[3], 1]),
         helper.make_node("Transpose", [f"{out}_five"], [f"{out}_swapped"], perm=[0, 2, 1, 3, 4]),
-        helper.make_node("Reshape", [f"{out}_swapped", f"{out}_whole"], [out], name=node.name),
+        reshape(graph, f"{out}_swapped", out, shape),
     ]
+
+
+def reshape(graph: onnx.GraphProto, x: str, out: str, shape: list[int]) -> onnx.NodeProto:
+    graph.initializer.append(numpy_helper.from_array(np.array(shape), f"{out}_shape"))
+    return helper.make_node("Reshape", [x, f"{out}_shape"], [out])
 
 
 def put(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:

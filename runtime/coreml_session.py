@@ -101,7 +101,7 @@ class _Runner:
         if self._torch.get_num_threads() != self._threads:
             self._torch.set_num_threads(self._threads)
         arguments = {
-            name: self._torch.from_numpy(array[:, ::-1].copy() if self._colours[name] == "bgr" else array)
+            name: self._torch.tensor(array[:, ::-1].copy() if self._colours[name] == "bgr" else array)
             for name, array in feeds.items()
         }
         results = self._interpreter(arguments)

@@ -127,6 +127,16 @@ case(
 
 # linear
 case("linear", "float[2,5,6] x", "float[2,5,7] y", "m = MatMul (x, w) y = Add (m, b)", w=(6, 7), b=(7,))
+case(
+    "linear_of_one_row",
+    "float[1,6,1] x",
+    "float[1,1,1] y",
+    "f = Reshape (x, s) m = MatMul (f, w) t = Reshape (m, u) y = ReduceMax (t, a)",
+    s=[1, 6],
+    w=(6, 2),
+    u=[1, 2, 1],
+    a=[0, 1, 2],
+)
 case("linear_no_bias", "float[2,5,6] x", "float[2,5,7] y", "y = MatMul (x, w)", w=(6, 7))
 case(
     "linear_bias_relu",

@@ -59,7 +59,7 @@ def _fully_connected(mb: Builder, x: Value, weight: Constant) -> Value:
     w = mb.weight(
         Constant(array.T, weight.quant and Quant(weight.quant.scale, weight.quant.zero_point, 0)), hybrid=True
     )
-    shape = (*mb.shape(tensor)[:-1], n)
+    shape = (*mb.shape(tensor)[:-1], n) if len(mb.shape(tensor)) > 1 else (1, n)  # as the kernel makes it
     bias = bias_tensor(mb, mb.target.bias, x, weight, n)
     y = mb.run(
         "FULLY_CONNECTED",

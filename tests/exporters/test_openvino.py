@@ -139,6 +139,7 @@ QUANTIZED = "q = QuantizeLinear (x, s, z) d = DequantizeLinear (q, s, z) w = Deq
 SCALES = {"s": np.float32(1 / 8), "z": np.int8(0)}  # the inputs below are multiples of it
 PATCHES = np.random.default_rng(1).integers(-100, 100, (1, 32, 12, 12)).astype(np.float32) / 8
 PATCH = np.random.default_rng(2).integers(-100, 100, (4, 32, 4, 4)).astype(np.int8)
+TOKENS = np.arange(8, dtype=np.float32).reshape(1, 2, 4)
 GROUPS = np.random.default_rng(3).integers(-100, 100, (1, 160, 4, 4)).astype(np.float32) / 8
 MIX = np.random.default_rng(4).integers(-100, 100, (20, 80, 1, 1)).astype(np.int8)
 
@@ -181,6 +182,19 @@ FAULTS = {  # what the CPU plugin gets wrong unless the graph is written around 
         {"w": np.full((1, 1, 1, 1), 2, np.float32)},
         np.array([1, 2, 3], np.float32).reshape(1, 1, 3, 1),
         [[[[0, 0], [4, 0], [0, 0]]]],
+    ),
+    "tokens that are quantised together": (
+        "agraph (float[1,2,4] x) => (float[1,4,4] y) { r = Neg (x) c = Concat <axis=1> (x, r) "
+        "q = QuantizeLinear (c, s, z) d = DequantizeLinear (q, s, z) w = DequantizeLinear <axis=1> (W, u) "
+        "y = MatMul (d, w) }",
+        {
+            "s": np.float32(1 / 8),
+            "z": np.int8(5),
+            "W": np.diag([1, 2, 3, 4]).astype(np.int8),
+            "u": np.ones(4, np.float32),
+        },
+        TOKENS,
+        np.concatenate([TOKENS, -TOKENS], 1) * [1, 2, 3, 4],
     ),
     "patches of 4 by 4 of 32 channels in int8": (
         f"agraph (float[1,32,12,12] x) => (float[1,4,3,3] y) {{ {QUANTIZED} y = Conv <strides=[4,4]> (d, w) }}",
