@@ -10,6 +10,14 @@ from torch.nn import functional
 Branch = tuple[Tensor, Tensor]
 
 
+def added(x: Tensor, first: nn.Module, *others: nn.Module) -> Tensor:
+    """What the modules make of x, summed."""
+    y = first(x)
+    for other in others:
+        y = y + other(x)
+    return y
+
+
 def branch(conv: nn.Conv2d, norm: nn.BatchNorm2d | None = None) -> Branch:
     """What the convolution and the batch norm after it, in eval mode, do together."""
     bias = conv.weight.new_zeros(conv.out_channels) if conv.bias is None else conv.bias

@@ -1,6 +1,6 @@
 """EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks (arXiv:1905.11946).
 
-Parameter names and shapes are timm's. The class builds EfficientNetV2, EfficientNet-Lite, MnasNet and TinyNet too.
+Parameter names and shapes are timm's. The class builds MnasNet, MixNet, TinyNet and others too.
 """
 
 from collections.abc import Mapping
@@ -36,6 +36,7 @@ class Cfg:
     head: int = 1280
     width: float = 1.0
     act: type[nn.Module] = nn.SiLU
+    stem_kernel: int = 3
     tensorflow: bool = False  # for checkpoints of TensorFlow
 
 
@@ -45,7 +46,7 @@ class EfficientNet(nn.Module):
     def __init__(self, cfg: Cfg, num_classes: int = 1000) -> None:
         super().__init__()
         style = Style(cfg.act, cfg.width, excite_act=None, gate=nn.Sigmoid, reduced=lambda c_in, squeezed: c_in // 4)
-        self.conv_stem = conv(3, cfg.stem, 3, 2)
+        self.conv_stem = conv(3, cfg.stem, cfg.stem_kernel, 2)
         self.bn1 = nn.BatchNorm2d(cfg.stem)
         self.act1 = cfg.act()
         self.blocks, c = stages(cfg.table, cfg.stem, style)

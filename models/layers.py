@@ -5,13 +5,13 @@ from collections.abc import Callable
 from torch import Tensor, nn, ones
 
 
-def make_divisible(channels: float, by: int = 8) -> int:
-    """The multiple of `by` nearest to `channels`, at least `by`, and not below 90 % of `channels`.
+def make_divisible(channels: float, by: int = 8, limit: float = 0.9) -> int:
+    """The multiple of `by` nearest to `channels`, at least `by`, and not below `limit` times `channels`.
 
     The rule of the MobileNets for scaled widths (the authors' code; the papers say only "multiples of 8").
     """
     rounded = max(by, int(channels + by / 2) // by * by)
-    return rounded + by if rounded < 0.9 * channels else rounded
+    return rounded + by if rounded < limit * channels else rounded
 
 
 def conv(
@@ -156,7 +156,10 @@ class InvertedResidual(nn.Module):
 
 
 class FusedInvertedResidual(nn.Module):
-    """An inverted residual whose expansion is a full convolution, without a depthwise one (arXiv:2104.00298 fig. 2)."""
+    """An inverted residual whose expansion is a full convolution, without a depthwise one (arXiv:2104.00298 fig. 2).
+
+    Or, with `groups`, one in groups (arXiv:2204.14007).
+    """
 
     def __init__(
         self,
@@ -167,10 +170,11 @@ class FusedInvertedResidual(nn.Module):
         stride: int,
         *,
         act: type[nn.Module],
+        groups: int = 1,
         skip: bool = True,
     ) -> None:
         super().__init__()
-        self.conv_exp = conv(c_in, c_mid, kernel, stride)
+        self.conv_exp = conv(c_in, c_mid, kernel, stride, groups=groups)
         self.bn1 = nn.BatchNorm2d(c_mid)
         self.act = act()
         self.conv_pwl = conv(c_mid, c_out)

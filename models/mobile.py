@@ -91,13 +91,18 @@ class Inverted(Row):
 
 @dataclass(frozen=True)
 class Fused(Row):
-    """Inverted residuals in which one full convolution expands and looks around."""
+    """Inverted residuals in which one full convolution expands and looks around.
+
+    group: channels that it gives in each of its groups, 0 for one group.
+    """
 
     expand: float = 4
+    group: int = 0
 
     def block(self, c_in: int, c_out: int, stride: int, style: Style) -> nn.Module:
         mid = make_divisible(c_in * self.expand)
-        return FusedInvertedResidual(c_in, mid, c_out, self.kernel, stride, act=self.act or style.act, skip=self.skip)
+        act, groups = self.act or style.act, mid // self.group if self.group else 1
+        return FusedInvertedResidual(c_in, mid, c_out, self.kernel, stride, act=act, groups=groups, skip=self.skip)
 
 
 @dataclass(frozen=True)
@@ -112,10 +117,18 @@ class PlainBlock(nn.Module):
     """Convolution, batch norm, activation, residual where the shape allows; (n, c_in, h, w) -> (n, c_out, h', w')."""
 
     def __init__(
-        self, c_in: int, c_out: int, kernel: int, stride: int, *, act: type[nn.Module], skip: bool = True
+        self,
+        c_in: int,
+        c_out: int,
+        kernel: int,
+        stride: int,
+        *,
+        act: type[nn.Module] = nn.Identity,
+        groups: int = 1,
+        skip: bool = True,
     ) -> None:
         super().__init__()
-        self.conv = conv(c_in, c_out, kernel, stride)
+        self.conv = conv(c_in, c_out, kernel, stride, groups=groups)
         self.bn1 = nn.BatchNorm2d(c_out)
         self.act = act()
         self.residual = skip and stride == 1 and c_in == c_out

@@ -3,7 +3,9 @@
 Parameter names and shapes are timm's.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -224,18 +226,37 @@ VARIANTS = {
 }
 
 
-def antialiased(cfg: Cfg, num_classes: int = 1000) -> MobileNetV3:
-    """The network whose stages shrink by average pools of 2x2 instead of by strides (after arXiv:1904.11486)."""
+class BlurPool(nn.Module):
+    """Each second pixel after a binomial blur of 3x3 (arXiv:1904.11486 §4); (n, channels, h, w) -> (n, c, h/2, w/2)."""
+
+    blur: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        row = torch.tensor((0.25, 0.5, 0.25))
+        self.register_buffer("blur", (row[:, None] * row).repeat(channels, 1, 1, 1), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.conv2d(x, self.blur, stride=2, padding=1, groups=len(self.blur))
+
+
+def mean_pool(channels: int) -> nn.Module:
+    """Means of 2x2 pixels; (n, channels, h, w) -> (n, channels, h/2, w/2)."""
+    return nn.AvgPool2d(2)
+
+
+def antialiased(cfg: Cfg, num_classes: int = 1000, *, pool: Callable[[int], nn.Module] = mean_pool) -> MobileNetV3:
+    """The network whose stages shrink by pools, made of channels, instead of by strides (after arXiv:1904.11486)."""
     model = MobileNetV3(cfg, num_classes)
     for stage in model.blocks.children():
         first = next(stage.children())
         if isinstance(first, UniversalBlock):
             assert isinstance(first.dw_mid, ConvNormAct)
             first.dw_mid.conv.stride = (1, 1)
-            first.dw_mid.act = nn.Sequential(first.dw_mid.act, nn.AvgPool2d(2))
+            first.dw_mid.act = nn.Sequential(first.dw_mid.act, pool(first.dw_mid.conv.out_channels))
         elif isinstance(first, FusedInvertedResidual):
             first.conv_exp.stride = (1, 1)
-            first.act = nn.Sequential(first.act, nn.AvgPool2d(2))
+            first.act = nn.Sequential(first.act, pool(first.conv_exp.out_channels))
     return model
 
 
@@ -250,6 +271,7 @@ SPECS = {
     "mobilenetv4_conv_small_050": _HALF,
     "mobilenetv4_conv_medium": _M,
     "mobilenetv4_conv_aa_medium": _M,
+    "mobilenetv4_conv_blur_medium": PreprocessSpec(crop_pct=0.95),
     "mobilenetv4_conv_large": replace(_M, input_size=(3, 384, 384)),
     "mobilenetv4_conv_aa_large": replace(_M, input_size=(3, 448, 448)),
     "mobilenetv4_hybrid_medium": _M,
@@ -261,6 +283,10 @@ for _name, _cfg in VARIANTS.items():
     register(_name, MobileNetV3, _cfg, paper=PAPER, spec=SPECS.get(_name))
 for _name, _cfg in ANTIALIASED.items():
     register(_name, antialiased, _cfg, paper=PAPER, spec=SPECS[_name])
+_name = "mobilenetv4_conv_blur_medium"
+register(
+    _name, partial(antialiased, pool=BlurPool), VARIANTS["mobilenetv4_conv_medium"], paper=PAPER, spec=SPECS[_name]
+)
 register(
     "mobilenetv4_test",
     MobileNetV3,

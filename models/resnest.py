@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .layers import conv, make_divisible
 from .registry import PreprocessSpec, register
-from .resnet import Cfg, ResNet
+from .resnet import Cfg, ResNet, averaging_shortcut
 
 PAPER = "arXiv:2004.08955"
 
@@ -83,16 +83,8 @@ class SplitBottleneck(nn.Module):
         return self.act(self.bn3(self.conv3(y)) + self.downsample(x))
 
 
-def averaging_shortcut(c_in: int, c_out: int, stride: int) -> nn.Module:
-    """The identity where the shape stays, else a 2x2 mean and a 1x1 projection (arXiv:1812.01187 fig. 2c)."""
-    if stride == 1 and c_in == c_out:
-        return nn.Identity()
-    pool = nn.AvgPool2d(2, stride, ceil_mode=True, count_include_pad=False) if stride > 1 else nn.Identity()
-    return nn.Sequential(pool, conv(c_in, c_out), nn.BatchNorm2d(c_out))
-
-
 def cfg(depths: tuple[int, ...], *, stem: int = 32, split: Split | None = None, width: int = 64) -> Cfg:
-    return Cfg(depths, partial(SplitBottleneck, split=split or Split()), width=width, deep_stem=stem)
+    return Cfg(depths, partial(SplitBottleneck, split=split or Split()), width=width, deep_stem=(stem, stem, 2 * stem))
 
 
 def spec(side: int = 224, interpolation: str = "bilinear", crop_pct: float = 0.875) -> PreprocessSpec:

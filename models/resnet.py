@@ -6,6 +6,7 @@ Parameter names and shapes are timm's, which are torchvision's. The stride of a 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -15,14 +16,36 @@ from .registry import PreprocessSpec, register
 PAPER = "arXiv:1512.03385"
 
 
+def shortcut(c_in: int, c_out: int, stride: int) -> nn.Module:
+    """The identity where the shape stays, else a 1x1 projection (§3.3, option B)."""
+    if stride == 1 and c_in == c_out:
+        return nn.Identity()
+    return nn.Sequential(conv(c_in, c_out, 1, stride), nn.BatchNorm2d(c_out))
+
+
+def averaging_shortcut(c_in: int, c_out: int, stride: int) -> nn.Module:
+    """The identity where the shape stays, else a 2x2 mean and a 1x1 projection (arXiv:1812.01187 fig. 2c)."""
+    if stride == 1 and c_in == c_out:
+        return nn.Identity()
+    pool = nn.AvgPool2d(2, stride, ceil_mode=True, count_include_pad=False) if stride > 1 else nn.Identity()
+    return nn.Sequential(pool, conv(c_in, c_out), nn.BatchNorm2d(c_out))
+
+
 class Basic(nn.Module):
     """Two 3x3 convolutions (fig. 5 left); (n, c_in, h, w) -> (n, width, h/stride, w/stride).
 
-    `attention` makes of a channel count what the last convolution's output goes through before the addition.
+    `attention` makes of a channel count what the last convolution's output goes through before the addition, `shortcut`
+    of (c_in, width, stride) what is added.
     """
 
     def __init__(
-        self, c_in: int, width: int, stride: int, *, attention: Callable[[int], nn.Module] | None = None
+        self,
+        c_in: int,
+        width: int,
+        stride: int,
+        *,
+        attention: Callable[[int], nn.Module] | None = None,
+        shortcut: Callable[[int, int, int], nn.Module] = shortcut,
     ) -> None:
         super().__init__()
         self.c_out = width
@@ -77,13 +100,6 @@ class Bottleneck(nn.Module):
         return self.act(y + self.downsample(x))
 
 
-def shortcut(c_in: int, c_out: int, stride: int) -> nn.Module:
-    """The identity where the shape stays, else a 1x1 projection (§3.3, option B)."""
-    if stride == 1 and c_in == c_out:
-        return nn.Identity()
-    return nn.Sequential(conv(c_in, c_out, 1, stride), nn.BatchNorm2d(c_out))
-
-
 @dataclass(frozen=True)
 class Cfg:
     """What varies between the variants, of the paper's table 1, and between the families with this trunk.
@@ -94,19 +110,19 @@ class Cfg:
     depths: tuple[int, ...]
     block: Callable[[int, int, int], nn.Module] = Bottleneck
     width: int = 64
-    deep_stem: int = 0  # three 3x3 convolutions, of this many channels, the last of twice, for the 7x7 one
+    deep_stem: tuple[int, ...] = ()  # three 3x3 convolutions, of these channels, for the 7x7 one
 
 
-def deep_stem(c: int) -> nn.Sequential:
-    """Three 3x3 convolutions, the first with stride 2 (arXiv:1812.01187 fig. 2b); (n, 3, h, w) -> (n, 2c, h/2, w/2)."""
+def deep_stem(a: int, b: int, c: int) -> nn.Sequential:
+    """Three 3x3 convolutions, the first with stride 2 (arXiv:1812.01187 fig. 2b); (n, 3, h, w) -> (n, c, h/2, w/2)."""
     return nn.Sequential(
-        conv(3, c, 3, 2),
-        nn.BatchNorm2d(c),
+        conv(3, a, 3, 2),
+        nn.BatchNorm2d(a),
         nn.ReLU(),
-        conv(c, c, 3),
-        nn.BatchNorm2d(c),
+        conv(a, b, 3),
+        nn.BatchNorm2d(b),
         nn.ReLU(),
-        conv(c, 2 * c, 3),
+        conv(b, c, 3),
     )
 
 
@@ -115,8 +131,8 @@ class ResNet(nn.Module):
 
     def __init__(self, cfg: Cfg, num_classes: int = 1000) -> None:
         super().__init__()
-        c_in = 2 * cfg.deep_stem or cfg.width
-        self.conv1 = deep_stem(cfg.deep_stem) if cfg.deep_stem else conv(3, c_in, 7, 2)
+        c_in = cfg.deep_stem[-1] if cfg.deep_stem else cfg.width
+        self.conv1 = deep_stem(*cfg.deep_stem) if cfg.deep_stem else conv(3, c_in, 7, 2)
         self.bn1 = nn.BatchNorm2d(c_in)
         self.act1 = nn.ReLU()
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
@@ -146,6 +162,14 @@ VARIANTS = {
 }
 for _name, _cfg in VARIANTS.items():
     register(_name, ResNet, _cfg, paper=PAPER, spec=PreprocessSpec(crop_pct=0.95))
+# timm's.
+register(
+    "resnet10t",
+    ResNet,
+    Cfg((1, 1, 1, 1), partial(Basic, shortcut=averaging_shortcut), deep_stem=(24, 32, 64)),
+    paper=PAPER,
+    spec=PreprocessSpec(input_size=(3, 176, 176)),
+)
 register(
     "resnet_test",
     ResNet,

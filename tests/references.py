@@ -227,6 +227,7 @@ REFERENCES = {
     "efficientnet": Reference(
         sampled=("efficientnet_b0", "efficientnet_b3", "tf_efficientnet_b1"), blind="efficientnet_test"
     ),
+    "efficientnet_edgetpu": Reference(sampled=("efficientnet_es",), blind="efficientnet_edgetpu_test", side=128),
     "efficientnet_lite": Reference(
         sampled=("efficientnet_lite0", "tf_efficientnet_lite0"), blind="efficientnet_lite_test"
     ),
@@ -258,8 +259,10 @@ REFERENCES = {
         names={"fastvit_test": "fastvit_sa12"},
         of={"fastvit_test": {"embed_dims": (8, 16, 32, 64), "layers": (1, 1, 1, 1), "mlp_ratios": (2, 2, 2, 2)}},
     ),
+    "fbnet": Reference(sampled=("fbnetc_100",), blind="fbnet_test", side=128),
+    "fbnetv3": Reference(sampled=("fbnetv3_b",), blind="fbnetv3_test", side=128),
     "genet": Reference(sampled=("gernet_s",), blind="genet_test", side=96),
-    "ghostnet": Reference(sampled=("ghostnet_050", "ghostnetv2_100"), blind="ghostnetv2_test"),
+    "ghostnet": Reference(sampled=("ghostnet_050", "ghostnetv2_100", "ghostnetv3_050"), blind="ghostnetv2_test"),
     "googlenet": Reference(
         sampled=("googlenet",),
         blind="googlenet_test",
@@ -278,6 +281,12 @@ REFERENCES = {
     ),
     "inceptionnext": Reference(sampled=("inception_next_atto",), blind="inception_next_test"),
     "lcnet": Reference(sampled=("lcnet_050",), blind="lcnet_test"),
+    "lcnetv2": Reference(
+        sampled=("lcnetv2_small",),
+        blind="lcnetv2_test",
+        side=128,
+        noise={"lcnetv2_large": 5e-4},  # its split convolutions have no residuals
+    ),
     "lenet": Reference(sampled=(), blind="lenet5", library=""),
     "levit": Reference(
         sampled=("levit_test",),
@@ -327,6 +336,7 @@ REFERENCES = {
             }
         },
     ),
+    "mixnet": Reference(sampled=("mixnet_s", "mixnet_m"), blind="mixnet_test", side=128),
     "mlp_mixer": Reference(
         sampled=("mixer_s32_224",),
         blind="mixer_test",
@@ -334,6 +344,9 @@ REFERENCES = {
         meta=("mixer_l16_224", "mixer_l32_224"),
     ),
     "mnasnet": Reference(sampled=("mnasnet_050", "mnasnet_small", "semnasnet_050"), blind="mnasnet_test"),
+    "mobilenet_edgetpu": Reference(
+        sampled=("mobilenet_edgetpu_100", "mobilenet_edgetpu_v2_s"), blind="mobilenet_edgetpu_test", side=128
+    ),
     "mobilenetv1": Reference(sampled=("mobilenetv1_100",), blind="mobilenetv1_test"),
     "mobilenetv2": Reference(
         sampled=("mobilenetv2_035", "mobilenetv2_100", "mobilenetv2_110d"), blind="mobilenetv2_035"
@@ -352,6 +365,7 @@ REFERENCES = {
         sampled=(
             "mobilenetv4_conv_small",
             "mobilenetv4_conv_aa_medium",
+            "mobilenetv4_conv_blur_medium",
             "mobilenetv4_hybrid_medium_075",
             "mobilenetv4_hybrid_large_075",
         ),
@@ -406,7 +420,7 @@ REFERENCES = {
         sampled=("resnest14d", "resnest50d_4s2x40d", "resnest50d_1s4x24d"), blind="resnest_test", side=160
     ),
     "resnet": Reference(
-        sampled=("resnet18", "resnet50"),
+        sampled=("resnet10t", "resnet18", "resnet50"),
         blind="resnet18",
         # Without normalised residuals the noise grows with depth.
         noise={"resnet101": 5e-4, "resnet152": 5e-4},
@@ -430,6 +444,7 @@ REFERENCES = {
     "shvit": Reference(sampled=("shvit_s1",), blind="shvit_test"),
     "sknet": Reference(sampled=("skresnet18", "skresnet50", "skresnext50_32x4d"), blind="sknet_test", side=128),
     "spach": Reference(sampled=(), blind="spach_ms_test", library=""),
+    "spnasnet": Reference(sampled=("spnasnet_100",), blind="spnasnet_test", side=128),
     "squeezenet": Reference(sampled=("squeezenet1_0", "squeezenet1_1"), blind="squeezenet_test", library="torchvision"),
     "starnet": Reference(sampled=("starnet_s050",), blind="starnet_test"),
     "swiftformer": Reference(sampled=("swiftformer_xs",), blind="swiftformer_test", side=96),
