@@ -25,6 +25,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+WINDOW = {"kernel_shape", "strides", "pads", "dilations"}  # of a canonical Conv
+
 
 def write_around(graph: onnx.GraphProto) -> None:
     squeeze_scalars(graph)
@@ -143,10 +145,10 @@ def stride_by_one(graph: onnx.GraphProto) -> None:
     for node in graph.node:
         attributes = {a.name: a.ints for a in node.attribute}
         x, y = shapes.get(node.input[0]) if node.input else None, shapes.get(node.output[0])
-        if node.op_type != "Conv" or not x or not y or y[-1] != 1 or not attributes.keys() >= {"strides", "pads"}:
+        if node.op_type != "Conv" or not x or not y or y[-1] != 1 or not attributes.keys() >= WINDOW:
             continue
-        pads, kernel = attributes["pads"], attributes["kernel_shape"][-1]
-        unread = x[-1] + pads[len(pads) // 2 - 1] + pads[-1] - kernel
+        pads, reach = attributes["pads"], attributes["dilations"][-1] * (attributes["kernel_shape"][-1] - 1) + 1
+        unread = x[-1] + pads[len(pads) // 2 - 1] + pads[-1] - reach
         if x[1] == 1 and attributes["strides"][-1] > 1 and unread <= pads[-1]:
             attributes["strides"][-1] = 1
             pads[-1] -= unread
@@ -162,7 +164,8 @@ def widen_kernels(graph: onnx.GraphProto) -> None:
             continue
         dequantized = makers.get(node.input[1])
         weight = constants.get(node.input[1] if dequantized is None else dequantized.input[0])
-        if weight is not None and is_miscounted(node, list(weight.dims), dequantized is not None):
+        windowed = {a.name for a in node.attribute} >= WINDOW
+        if weight is not None and windowed and is_miscounted(node, list(weight.dims), dequantized is not None):
             wide = f"{node.output[0]}_wide"
             padded = np.pad(numpy_helper.to_array(weight), [*[(0, 0)] * (len(weight.dims) - 1), (0, 1)])
             graph.initializer.append(numpy_helper.from_array(padded, wide))
@@ -173,9 +176,9 @@ def widen_kernels(graph: onnx.GraphProto) -> None:
                 widened.input[0], widened.output[0] = wide, f"{wide}_dq"
                 nodes.append(widened)
                 node.input[1] = f"{wide}_dq"
-            for attribute in node.attribute:
-                if attribute.name in ("kernel_shape", "pads"):
-                    attribute.ints[-1] += 1
+            attributes = {a.name: a.ints for a in node.attribute}
+            attributes["kernel_shape"][-1] += 1
+            attributes["pads"][-1] += attributes["dilations"][-1]
         nodes.append(node)
     put(graph, nodes)
 
@@ -184,12 +187,14 @@ def is_miscounted(node: onnx.NodeProto, shape: list[int], quantized: bool) -> bo
     """Whether a Conv with a weight of this shape is one that the plugin gets wrong."""
     attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
     _, channels, *kernel = shape
-    pointwise, strides = set(kernel) == {1}, set(attributes.get("strides", (1,)))
+    pointwise, strided = set(kernel) == {1}, set(attributes["strides"]) != {1}
+    if pointwise and strided:
+        return any(attributes["pads"])
     if not quantized:
-        return pointwise and strides != {1} and any(attributes.get("pads", ()))
+        return False
     if channels < 64:
         return kernel[-1] * channels > 64 and kernel[-1] * channels % 64 == 0
-    return pointwise and strides == {1} and attributes.get("group", 1) > 1 and channels % 64 != 0
+    return pointwise and attributes.get("group", 1) > 1 and channels % 64 != 0
 
 
 def behind(makers: dict[str, onnx.NodeProto], name: str, op_type: str) -> onnx.NodeProto | None:
