@@ -11,6 +11,8 @@ Abs(x of one axis) -> Max(x, Neg(x)): of a Concat, Abs writes over what others s
 int8 Conv that the kernels for AMX take in blocks of 64 numbers and get wrong -> the same with a column of zeros more in
 its weight: of fewer than 64 channels, where those of a row of the kernel are a larger multiple of 64; of 1 x 1 in
 groups of more than 64 channels, where those are no multiple of 64.
+Conv(Mul(x, a constant as high and wide as the kernel)) -> the same with the product in five axes: the constant is taken
+into the weight, as if it were not one for each place.
 Conv of one channel with a result one number wide -> the same with stride 1, which is then the same: with stride 2 it
 reads other rows.
 Conv(1 x 1, with strides and pads) -> the same with a column of zeros more: its strides move before its pads.
@@ -35,6 +37,7 @@ def write_around(graph: onnx.GraphProto) -> None:
     absolute_of_one_axis(graph)
     quantize_in_four_axes(graph)
     swap_in_five_axes(graph)
+    multiply_in_five_axes(graph)
     stride_by_one(graph)
     widen_kernels(graph)
 
@@ -138,6 +141,33 @@ def swap_in_five_axes(graph: onnx.GraphProto) -> None:
             at = nodes.index(swaps[0])
             nodes[at : at + 1] = five_axes(graph, swaps[0], shapes[swaps[0].output[0]])
     put(graph, nodes)
+
+
+def multiply_in_five_axes(graph: onnx.GraphProto) -> None:
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    shapes, makers = shapes_of(graph), makers_of(graph)
+    nodes = list(graph.node)
+    for conv in [node for node in graph.node if node.op_type == "Conv"]:
+        product = makers.get(conv.input[0])
+        factor = constants.get(product.input[1]) if product is not None and product.op_type == "Mul" else None
+        if product is None or factor is None or product not in nodes:
+            continue
+        (x, _), out = product.input, product.output[0]
+        shape, places = shapes.get(out, []), list(factor.dims[-2:])
+        if places == attribute(conv, "kernel_shape") and max(places) > 1 and shapes.get(x) == shape:
+            deep = numpy_helper.from_array(numpy_helper.to_array(factor)[..., None], f"{out}_factor")
+            graph.initializer.append(deep)
+            at = nodes.index(product)
+            nodes[at : at + 1] = [
+                reshape(graph, x, f"{out}_deep", [*shape, 1]),
+                helper.make_node("Mul", [f"{out}_deep", deep.name], [f"{out}_product"], name=product.name),
+                reshape(graph, f"{out}_product", out, shape),
+            ]
+    put(graph, nodes)
+
+
+def attribute(node: onnx.NodeProto, name: str) -> list[int] | None:
+    return next((list(a.ints) for a in node.attribute if a.name == name), None)
 
 
 def stride_by_one(graph: onnx.GraphProto) -> None:

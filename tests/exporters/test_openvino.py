@@ -139,6 +139,8 @@ QUANTIZED = "q = QuantizeLinear (x, s, z) d = DequantizeLinear (q, s, z) w = Deq
 SCALES = {"s": np.float32(1 / 8), "z": np.int8(0)}  # the inputs below are multiples of it
 PATCHES = np.random.default_rng(1).integers(-100, 100, (1, 32, 12, 12)).astype(np.float32) / 8
 PATCH = np.random.default_rng(2).integers(-100, 100, (4, 32, 4, 4)).astype(np.int8)
+DOT = np.zeros((1, 1, 3, 3), np.float32)
+DOT[..., 1, 1] = 1
 TOKENS = np.arange(8, dtype=np.float32).reshape(1, 2, 4)
 GROUPS = np.random.default_rng(3).integers(-100, 100, (1, 160, 4, 4)).astype(np.float32) / 8
 MIX = np.random.default_rng(4).integers(-100, 100, (20, 80, 1, 1)).astype(np.int8)
@@ -175,6 +177,13 @@ FAULTS = {  # what the CPU plugin gets wrong unless the graph is written around 
         {"k": [9]},
         np.array([2, 1, 0] * 3, np.float32),
         [0, 3, 6, 1, 4, 7, 2, 5, 8],
+    ),
+    "a factor for each place in front of a kernel of that size": (
+        "agraph (float[1,1,3,3] x) => (float[1,1,3,3] y) "
+        "{ a = Sin (x) m = Mul (a, f) y = Conv <pads=[1,1,1,1]> (m, w) }",
+        {"w": DOT, "f": np.arange(9, dtype=np.float32).reshape(3, 3)},
+        np.full((1, 1, 3, 3), np.pi / 2, np.float32),
+        np.arange(9).reshape(1, 1, 3, 3),
     ),
     "a result one number wide": (
         "agraph (float[3,1,4,3] x) => (float[3,1,3,1] y) "
