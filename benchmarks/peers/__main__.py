@@ -110,7 +110,7 @@ def outcome(material: Material, peer: str, format_: str, precision: str, timeout
         facts["artifact"], stage = str(artifact.relative_to(FOLDER)), "load"
         facts |= answer(python(OURS), "peers.check", (material.model, material.folder, artifact), timeout_s=timeout_s)
     except (NotInstalled, Failed) as e:
-        facts |= {"stage": stage, "error": str(e)}
+        facts |= {"stage": stage, "error": str(e).replace(f"{FOLDER}/", "")}
     return facts
 
 
