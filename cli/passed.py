@@ -5,7 +5,7 @@
 PASSED: dict[str, dict[str, tuple[str, ...]]] = {
     "beitv2_base_patch16_224": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "coat_lite_tiny": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
-    "coat_tiny": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32',), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32',)},
+    "coat_tiny": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32',), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "convit_tiny": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "convnext_atto": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "convnext_femto": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
