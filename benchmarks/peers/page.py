@@ -150,7 +150,7 @@ def latency(known: Results) -> Iterable[str]:
     if rows:
         yield "## Float TFLite beside the best peer"
         listed = [quotient for row, quotient in zip(rows, quotients, strict=True) if row[0] in MODELS]
-        said = f"Geometric mean of ours over the best peer's: **{mean(listed)}** over the {len(listed)} models of the list."
+        said = f"Geometric mean of ours over the best peer's: **{mean(listed)}** over the list's {len(listed)} models."
         if len(listed) < len(rows):
             later = ", ".join(row[0] for row in rows if row[0] not in MODELS)
             said += f" Measured besides, after that was known: {later}; with them {mean(quotients)} over {len(rows)}."
