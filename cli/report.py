@@ -17,7 +17,10 @@ NAME, HELP = "report", "make one HTML page of a folder's manifests and results, 
 PAGE = "report.html"
 LIMITS = (  # what counts as worse than the baseline: option, type, default, unit, what it says
     (
-        *("--max-slowdown", options.at_least, 0.1, "SHARE"),
+        "--max-slowdown",
+        options.at_least,
+        0.1,
+        "SHARE",
         "slower by more of the time, in the median and in the fastest run",
     ),
     ("--max-snr-drop", options.at_least, 1.0, "DB", "an SNR below 80 dB that is lower by more"),

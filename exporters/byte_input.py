@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 
+from .proto import constants_of
+
 LAYOUT = "nhwc"
 
 
@@ -17,7 +19,7 @@ def take_bytes(graph: onnx.GraphProto) -> None:
     """
     (image,) = graph.input
     planes, inside = f"{image.name}_planes", f"{image.name}_pixels"
-    constants = {tensor.name: tensor for tensor in graph.initializer}
+    constants = constants_of(graph)
     kept = [node for node in graph.node if not _keeps_bytes(node, image.name, constants)]
     same = {node.output[0]: planes for node in graph.node if node not in kept} | {image.name: inside}
     for node in kept:

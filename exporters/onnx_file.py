@@ -15,6 +15,7 @@ from .errors import ArtifactTooLarge
 from .graph import NAME_SCOPES
 from .half_precision import halved
 from .model_api import SECTION, model_info
+from .proto import constants_of, makers_of
 
 OURS = "edgeport"  # our facts, as JSON, in metadata_props
 LARGEST = 2**31 - 1  # bytes of one protobuf message
@@ -78,8 +79,8 @@ def keep_float_weights(graph: onnx.GraphProto) -> None:
     The same numbers; but behind one scale for all, ONNX Runtime (1.21 and later, WeightBiasQuantization) rounds such
     weights to int8 by itself, per tensor. Leaves a Conv of one input channel, where the two are one.
     """
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    made_by = {name: node for node in graph.node for name in node.output}
+    constants = constants_of(graph)
+    made_by = makers_of(graph)
     nodes, known = [], set()
     for node in graph.node:
         before = made_by.get(node.input[0]) if node.op_type == "Conv" and node.input[1] in constants else None

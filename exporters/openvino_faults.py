@@ -23,9 +23,13 @@ other.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
+
+from .proto import constants_of, makers_of
 
 WINDOW = {"kernel_shape", "strides", "pads", "dilations"}  # of a canonical Conv
 
@@ -75,7 +79,7 @@ def find_masked(graph: onnx.GraphProto) -> None:
 
 def repeat_constants(graph: onnx.GraphProto) -> None:
     shapes = shapes_of(graph)
-    constants = {tensor.name: tensor for tensor in graph.initializer}
+    constants = constants_of(graph)
     makers = makers_of(graph)
     for node in graph.node:
         shape = shapes.get(node.output[0], [])
@@ -144,7 +148,7 @@ def swap_in_five_axes(graph: onnx.GraphProto) -> None:
 
 
 def multiply_in_five_axes(graph: onnx.GraphProto) -> None:
-    constants = {tensor.name: tensor for tensor in graph.initializer}
+    constants = constants_of(graph)
     shapes, makers = shapes_of(graph), makers_of(graph)
     nodes = list(graph.node)
     for conv in [node for node in graph.node if node.op_type == "Conv"]:
@@ -154,7 +158,7 @@ def multiply_in_five_axes(graph: onnx.GraphProto) -> None:
             continue
         (x, _), out = product.input, product.output[0]
         shape, places = shapes.get(out, []), list(factor.dims[-2:])
-        if places == attribute(conv, "kernel_shape") and max(places) > 1 and shapes.get(x) == shape:
+        if places == window_of(conv).get("kernel_shape") and max(places) > 1 and shapes.get(x) == shape:
             deep = numpy_helper.from_array(numpy_helper.to_array(factor)[..., None], f"{out}_factor")
             graph.initializer.append(deep)
             at = nodes.index(product)
@@ -166,26 +170,22 @@ def multiply_in_five_axes(graph: onnx.GraphProto) -> None:
     put(graph, nodes)
 
 
-def attribute(node: onnx.NodeProto, name: str) -> list[int] | None:
-    return next((list(a.ints) for a in node.attribute if a.name == name), None)
-
-
 def stride_by_one(graph: onnx.GraphProto) -> None:
     shapes = shapes_of(graph)
     for node in graph.node:
-        attributes = {a.name: a.ints for a in node.attribute}
+        window = window_of(node) if node.op_type == "Conv" else {}
         x, y = shapes.get(node.input[0]) if node.input else None, shapes.get(node.output[0])
-        if node.op_type != "Conv" or not x or not y or y[-1] != 1 or not attributes.keys() >= WINDOW:
+        if not x or not y or y[-1] != 1 or not window.keys() >= WINDOW:
             continue
-        pads, reach = attributes["pads"], attributes["dilations"][-1] * (attributes["kernel_shape"][-1] - 1) + 1
+        pads, reach = window["pads"], window["dilations"][-1] * (window["kernel_shape"][-1] - 1) + 1
         unread = x[-1] + pads[len(pads) // 2 - 1] + pads[-1] - reach
-        if x[1] == 1 and attributes["strides"][-1] > 1 and unread <= pads[-1]:
-            attributes["strides"][-1] = 1
+        if x[1] == 1 and window["strides"][-1] > 1 and unread <= pads[-1]:
+            window["strides"][-1] = 1
             pads[-1] -= unread
 
 
 def widen_kernels(graph: onnx.GraphProto) -> None:
-    constants = {tensor.name: tensor for tensor in graph.initializer}
+    constants = constants_of(graph)
     makers = makers_of(graph)
     nodes: list[onnx.NodeProto] = []
     for node in graph.node:
@@ -194,8 +194,12 @@ def widen_kernels(graph: onnx.GraphProto) -> None:
             continue
         dequantized = makers.get(node.input[1])
         weight = constants.get(node.input[1] if dequantized is None else dequantized.input[0])
-        windowed = {a.name for a in node.attribute} >= WINDOW
-        if weight is not None and windowed and is_miscounted(node, list(weight.dims), dequantized is not None):
+        window = window_of(node)
+        if (
+            weight is not None
+            and window.keys() >= WINDOW
+            and is_miscounted(node, list(weight.dims), dequantized is not None)
+        ):
             wide = f"{node.output[0]}_wide"
             padded = np.pad(numpy_helper.to_array(weight), [*[(0, 0)] * (len(weight.dims) - 1), (0, 1)])
             graph.initializer.append(numpy_helper.from_array(padded, wide))
@@ -206,9 +210,8 @@ def widen_kernels(graph: onnx.GraphProto) -> None:
                 widened.input[0], widened.output[0] = wide, f"{wide}_dq"
                 nodes.append(widened)
                 node.input[1] = f"{wide}_dq"
-            attributes = {a.name: a.ints for a in node.attribute}
-            attributes["kernel_shape"][-1] += 1
-            attributes["pads"][-1] += attributes["dilations"][-1]
+            window["kernel_shape"][-1] += 1
+            window["pads"][-1] += window["dilations"][-1]
         nodes.append(node)
     put(graph, nodes)
 
@@ -261,8 +264,9 @@ def put(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
         graph.node.extend(nodes)
 
 
-def makers_of(graph: onnx.GraphProto) -> dict[str, onnx.NodeProto]:
-    return {name: node for node in graph.node for name in node.output}
+def window_of(node: onnx.NodeProto) -> dict[str, Any]:
+    """{name: the node's list of numbers}; what is written into a list is written into the node."""
+    return {a.name: a.ints for a in node.attribute if a.name in WINDOW}
 
 
 def shapes_of(graph: onnx.GraphProto) -> dict[str, list[int]]:

@@ -6,6 +6,14 @@ import onnx.parser
 import onnx_ir as ir
 
 HEAD = '<ir_version: 10, opset_import: ["" : {opset}]> '
+# A model of the runtime's and the devices' tests.
+LINEAR = """
+<ir_version: 10, opset_import: ["" : 20]>
+linear (float[1, 4] x) => (float[1, 10] logits)
+<float[4, 10] weight, float[10] bias>
+{ product = MatMul(x, weight)
+  logits = Add(product, bias) }
+"""
 
 
 def graph(text: str, constants: dict[str, object] | None = None, seed: int = 0, *, opset: int = 20) -> ir.Model:

@@ -51,8 +51,7 @@ def facts(material: Material, artifact: Path) -> dict:
     agreement = compare(reference, session, ({INPUT: image} for image in reference.images))
     files = [artifact, artifact.with_suffix(".bin")] if artifact.suffix == ".xml" else [artifact]
     known = {"size_bytes": sum(file.stat().st_size for file in files), "ops": operators(artifact)}
-    if artifact.suffix == ".tflite":
-        session = TFLiteSession(artifact)
+    if isinstance(session, TFLiteSession):
         known |= {"partitions": session.delegate_partitions(), "undelegated": len(session.undelegated())}
     return {**known, **finite(asdict(agreement))}
 

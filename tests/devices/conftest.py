@@ -11,6 +11,7 @@ import onnx_ir
 import pytest
 from command import run
 from edgeport.exporters.openvino import convert
+from graphs import LINEAR
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "runtime")]
@@ -47,12 +48,3 @@ def artifacts(tmp_path_factory) -> dict[str, Path]:
     onnx.save(graph, folder / "linear.onnx")
     convert(onnx_ir.from_proto(graph), folder / "linear_openvino_model", compress_to_fp16=False, metadata={})
     return {path.name: path for path in folder.iterdir()}
-
-
-LINEAR = """
-<ir_version: 10, opset_import: ["" : 20]>
-linear (float[1, 4] x) => (float[1, 10] logits)
-<float[4, 10] weight, float[10] bias>
-{ product = MatMul(x, weight)
-  logits = Add(product, bias) }
-"""

@@ -6,22 +6,15 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from graphs import LINEAR
 
 sys.path.insert(0, str(Path(__file__).parent))  # for `import tiny_tflite`, also in the subprocesses of the tests
 import tiny_tflite
 
-ONNX_LINEAR = """
-<ir_version: 10, opset_import: ["" : 20]>
-linear (float[1, 4] x) => (float[1, 10] logits)
-<float[4, 10] weight, float[10] bias>
-{ product = MatMul(x, weight)
-  logits = Add(product, bias) }
-"""
-
 
 def linear_onnx(weight: np.ndarray, bias: np.ndarray) -> bytes:
     """x (1, 4) @ weight (4, 10) + bias (10,) -> logits (1, 10)."""
-    model = onnx.parser.parse_model(ONNX_LINEAR)
+    model = onnx.parser.parse_model(LINEAR)
     for name, array in (("weight", weight), ("bias", bias)):
         model.graph.initializer.append(onnx.numpy_helper.from_array(array.astype(np.float32), name))
     return model.SerializeToString()
