@@ -30,7 +30,7 @@ from edgeport.quantize.units import Unit
 from edgeport.runtime.compare import compare
 from edgeport.runtime.session import open_session
 
-from .matrix_page import ENOUGH_DB
+from .matrix_page import low
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -59,9 +59,9 @@ def job_of(name: str, photographs: Path, precision: str) -> Job:
 def cells(
     name: str, photographs: Path, folder: Path, wanted: str = "int8", targets: Iterable[str] = TARGETS
 ) -> Iterator[Cell]:
-    """The cells of a model. What fails in int8 is tried again in fp32 alone."""
+    """The cells of a model, the first that is low in int8 with its costs. What fails in int8 is tried in fp32 alone."""
     console = Console(quiet=True)
-    left = set(targets)
+    left, blamed = set(targets), False
     for precision in ("int8", "fp32") if wanted == "int8" else ("fp32",):
         job = job_of(name, photographs, precision)
         try:
@@ -74,7 +74,11 @@ def cells(
                     except Exception as e:  # the others go on
                         yield failed(target, precision, e)
                     else:
-                        yield from (cell(result, prepared) for result in outcome.results)
+                        for facts in map(cell, outcome.results):
+                            if low(facts) and not blamed:
+                                blamed = True
+                                facts["costs_db"] = costs(target, prepared)
+                            yield facts
                         left.discard(target)
         except Exception as e:  # before any target: the same for all of them
             yield from (failed(target, precision, e) for target in sorted(left))
@@ -82,10 +86,10 @@ def cells(
             break
 
 
-def cell(result: Result, prepared: Prepared) -> Cell:
+def cell(result: Result) -> Cell:
     """What is known of an artifact."""
     agreement, latency = result.agreement or {}, result.latency or {}
-    facts: Cell = {
+    return {
         "target": result.target,
         "precision": result.precision,
         "passed": not result.verdict.startswith("fail"),
@@ -98,10 +102,6 @@ def cell(result: Result, prepared: Prepared) -> Cell:
         "delegate_partitions": result.delegate_partitions,
         "peak_rss_mb": result.peak_rss_mb,
     }
-    snr_db = facts["snr_db"]
-    if result.precision == "int8" and (snr_db is None or snr_db < ENOUGH_DB):
-        facts["costs_db"] = costs(result.target, prepared)
-    return facts
 
 
 def failed(target: str, precision: str, error: Exception) -> Cell:

@@ -65,7 +65,7 @@ def page(cells: list[Cell]) -> str:
             "",
             *table(["model", "parameters", *TARGETS], (row(name, "int8", known) for name in with_int8)),
             "",
-            *low(cells),
+            *lows(cells),
             *failures(cells),
             *missing(models),
         ]
@@ -105,25 +105,40 @@ def shown(cell: Cell | None) -> str:
     return ", ".join(parts)
 
 
-def low(cells: list[Cell]) -> list[str]:
-    """The int8 cells below ENOUGH_DB, with what costs most."""
-    rows = [
-        [cell["model"], cell["target"], f"{cell['snr_db']:.1f} dB", blamed(cell.get("costs_db"))]
-        for cell in cells
-        if cell["precision"] == "int8" and cell.get("snr_db") is not None and cell["snr_db"] < ENOUGH_DB
-    ]
-    if not rows:
+def low(cell: Cell) -> bool:
+    """Whether a cell is of int8 and has less than ENOUGH_DB, or no SNR."""
+    snr_db = cell.get("snr_db")
+    return cell["precision"] == "int8" and (snr_db is None or snr_db < ENOUGH_DB)
+
+
+def lows(cells: list[Cell]) -> list[str]:
+    """The models whose int8 is low on a target, with what costs most."""
+    of_model: dict[str, dict[str, Cell]] = {}
+    for cell in filter(low, cells):
+        if cell.get("snr_db") is not None:
+            of_model.setdefault(cell["model"], {})[cell["target"]] = cell
+    if not of_model:
         return []
+    rows = []
+    for name, by_target in of_model.items():
+        noisiest = min((cell for cell in by_target.values() if cell.get("costs_db")), key=of_snr, default={})
+        figures = [f"{by_target[target]['snr_db']:.1f}" if target in by_target else "" for target in TARGETS]
+        rows.append([name, *figures, noisiest.get("target", ""), blamed(noisiest.get("costs_db"))])
     return [
         f"## int8 below {ENOUGH_DB:g} dB",
         "",
-        "What costs is measured on the quantised graph, before biases are corrected: its SNR, that with the weights or",
-        "the activations alone rounded, and what it gains where all operators of one kind stay in float. The weights",
-        "are redrawn: no training has made them, or the ranges between them, fit for 8 bits.",
+        "The SNR where it is below that, in dB, and what costs most, on the target that is named: measured on the",
+        "quantised graph, before biases are corrected: its SNR, that with the weights or the activations alone",
+        "rounded, and what it gains where all operators of one kind stay in float. The weights are redrawn: no",
+        "training has made them, or the ranges between them, fit for 8 bits.",
         "",
-        *table(["model", "target", "SNR", "what costs most"], rows),
+        *table(["model", *TARGETS, "measured on", "what costs most"], rows),
         "",
     ]
+
+
+def of_snr(cell: Cell) -> float:
+    return cell["snr_db"]
 
 
 def blamed(costs: Cell | None) -> str:
