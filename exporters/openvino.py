@@ -17,6 +17,7 @@ from .errors import ExportError
 from .model_api import SECTION, model_info
 from .onnx_file import halve, to_proto
 from .openvino_faults import write_around
+from .openvino_linear import take_zero_points_into_biases
 
 OURS = "edgeport"  # our facts, as JSON, in rt_info
 
@@ -38,6 +39,7 @@ def convert(
     """
     metadata = metadata or {}
     proto = to_proto(model)
+    take_zero_points_into_biases(proto.graph)
     write_around(proto.graph)
     if pixels:
         take_bytes(proto.graph)

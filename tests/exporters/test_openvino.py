@@ -9,6 +9,7 @@ import sys
 from xml.etree import ElementTree
 
 import numpy as np
+import openvino
 import pytest
 from cases import CASES
 from edgeport.exporters.canonicalize import canonicalize
@@ -16,7 +17,7 @@ from edgeport.exporters.errors import ExportError
 from edgeport.exporters.openvino import convert
 from edgeport.quantize import OPENVINO_CPU, apply, collect, plan
 from edgeport.runtime.openvino_session import OpenVINOSession
-from graphs import feeds, graph, run_onnx
+from graphs import feeds, graph, run_onnx, snr_db
 
 METADATA = {
     "model": "tiny",
@@ -293,3 +294,42 @@ def test_nothing_is_sent_and_nothing_is_written_at_home(body, tmp_path):
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert not list(home.rglob("*intel*")) + list(home.rglob("*openvino*"))
+
+
+LINEARS = {
+    "bias": "h = Gelu (x) m = MatMul (h, w) y = Add (m, u)",
+    "no_bias": "h = Gelu (x) y = MatMul (h, w)",
+    "two_of_one": "h = Gelu (x) m = MatMul (h, w) a = Add (u, m) b = MatMul (h, v) y = Mul (a, b)",
+    "bias_and_residual": "h = Gelu (x) m = MatMul (h, w) a = Add (m, u) y = Mul (m, a)",
+    "moved": "h = Gelu (x) s = Slice (h, zero, four, one) t = Transpose <perm = [0, 2, 1]> (s) r = Reshape (t, to)"
+    " m = MatMul (r, w) y = Add (m, u)",
+    "rolled": "r = Reshape (x, image) h = Gelu (r) s = Slice (h, zero, two, two) t = Slice (h, two, four, two)"
+    " c = Concat <axis = 2> (t, s) b = Reshape (c, rows) m = MatMul (b, w) y = Add (m, u)",
+}
+
+
+@pytest.mark.parametrize("name", LINEARS)
+def test_a_linear_has_its_zero_point_in_its_bias(name, tmp_path):
+    """Else the plugin subtracts it from the whole result, in float, or computes all of the linear in float."""
+    indices = {"zero": [0], "one": [1], "two": [2], "four": [4], "to": [1, 4, 32]}
+    shapes = {"image": [1, 2, 4, 32], "rows": [1, 8, 32]}
+    text = f"agraph (float[1,8,32] x) => (float[1,{4 if name == 'moved' else 8},64] y) {{ {LINEARS[name]} }}"
+    model = quantized(graph(text, {"w": (32, 64), "v": (32, 64), "u": (64,), **indices, **shapes}))
+    inputs = feeds(model, 9)
+    path = convert(model, tmp_path)
+    expected, got = run_onnx(model, inputs)["y"], OpenVINOSession(path).run(inputs)["y"]
+    assert snr_db(expected, got) > 50
+    compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    facts = [operation.get_rt_info() for operation in compiled.get_runtime_model().get_ops()]
+    kinds = {str(fact["layerType"].value) for fact in facts}
+    assert "FullyConnected" in kinds
+    assert "FullyConnectedCompressed" not in kinds
+    assert not [fact for fact in facts if "DequantizationSubtract" in str(fact["originalLayersNames"].value)]
+
+
+def test_a_zero_point_stays_where_another_reads_the_value(tmp_path):
+    text = "agraph (float[1,8,32] x) => (float[1,8,32] y) { h = Gelu (x) m = MatMul (h, w) y = Add (m, h) }"
+    model = quantized(graph(text, {"w": (32, 32)}))
+    inputs = feeds(model, 9)
+    expected = run_onnx(model, inputs)["y"]
+    assert snr_db(expected, OpenVINOSession(convert(model, tmp_path)).run(inputs)["y"]) > 50
