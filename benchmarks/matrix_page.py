@@ -1,6 +1,7 @@
 """This file renders the matrix's results: docs/matrix.md for people, cli/passed.py for `edgeport info`."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from edgeport.models import get_variant, list_models
 ROOT = Path(__file__).parents[1]
 RESULTS, PAGE, PASSED = ROOT / "docs" / "matrix.jsonl", ROOT / "docs" / "matrix.md", ROOT / "cli" / "passed.py"
 PRECISIONS = ("fp32", "int8")
+REASONS = ROOT / "docs" / "matrix_reasons.jsonl"  # written by matrix_reasons.py
 ENOUGH_DB = 25.0
+LIKE = 3.0  # dB; less apart counts as the same
 
 Cell = dict[str, Any]
 Cells = dict[tuple[str, str, str], Cell]  # by model, target, precision
@@ -24,6 +27,13 @@ def read_results(results: Path | None = None) -> list[Cell]:
         return []
     cells = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
     return list(by_key(cells).values())
+
+
+def read_reasons() -> dict[str, Cell]:
+    """{model: what matrix_reasons.py measured}"""
+    if not REASONS.exists():
+        return {}
+    return {(reason := json.loads(line))["model"]: reason for line in REASONS.read_text().splitlines()}
 
 
 def by_key(cells: Iterable[Cell]) -> Cells:
@@ -111,30 +121,63 @@ def low(cell: Cell) -> bool:
     return cell["precision"] == "int8" and (snr_db is None or snr_db < ENOUGH_DB)
 
 
-def lows(cells: list[Cell]) -> list[str]:
-    """The models whose int8 is low on a target, with what costs most."""
+def low_by_model(cells: list[Cell]) -> dict[str, dict[str, Cell]]:
+    """{model: {target: cell}} of the cells that are low and have an SNR."""
     of_model: dict[str, dict[str, Cell]] = {}
     for cell in filter(low, cells):
         if cell.get("snr_db") is not None:
             of_model.setdefault(cell["model"], {})[cell["target"]] = cell
+    return of_model
+
+
+def lows(cells: list[Cell]) -> list[str]:
+    """The models whose int8 is low on a target, with the reason and with what costs most."""
+    of_model, reasons = low_by_model(cells), read_reasons()
     if not of_model:
         return []
-    rows = []
+    rows, counts = [], Counter[str]()
     for name, by_target in of_model.items():
-        noisiest = min((cell for cell in by_target.values() if cell.get("costs_db")), key=of_snr, default={})
+        measured = min((cell for cell in by_target.values() if cell.get("costs_db")), key=of_snr, default={})
         figures = [f"{by_target[target]['snr_db']:.1f}" if target in by_target else "" for target in TARGETS]
-        rows.append([name, *figures, noisiest.get("target", ""), blamed(noisiest.get("costs_db"))])
+        kind, why = reason(reasons.get(name), by_target)
+        counts[kind] += 1
+        rows.append([name, *figures, why, measured.get("target", ""), blamed(measured.get("costs_db"))])
     return [
         f"## int8 below {ENOUGH_DB:g} dB",
         "",
-        "The SNR where it is below that, in dB, and what costs most, on the target that is named: measured on the",
-        "quantised graph, before biases are corrected: its SNR, that with the weights or the activations alone",
-        "rounded, and what it gains where all operators of one kind stay in float. The weights are redrawn: no",
-        "training has made them, or the ranges between them, fit for 8 bits.",
+        "The SNR where it is below that, in dB, on each target, and the reason, of the target with the least:",
         "",
-        *table(["model", *TARGETS, "measured on", "what costs most"], rows),
+        f"- *the network* ({counts['network']} models): the float model itself comes out as noisy (within {LIKE:g} dB",
+        "  of it, or noisier) with white noise on every result that int8 rounds, 40 dB below that result, as 8 bits",
+        "  over 4.5 standard deviations to both sides round. No training has taught these weights to suppress noise.",
+        f"- *the photographs* ({counts['photographs']} models): those that validate reach beyond the ranges of those",
+        "  that calibrate; with ranges (min-max) of their own, at least half of the noise in dB that the network does",
+        "  not explain is gone.",
+        f"- *8 bits* ({counts['bits']} models): neither; 8 bits a tensor hold too little of its spread.",
+        f"- not measured: {counts['']} models.",
+        "",
+        "What costs most is measured on one target's quantised graph, before biases are corrected: its SNR, that with",
+        "the weights or the activations alone rounded, and what it gains where all operators of one kind stay in",
+        "float.",
+        "",
+        *table(["model", *TARGETS, "reason", "measured on", "what costs most"], rows),
         "",
     ]
+
+
+def reason(facts: Cell | None, by_target: dict[str, Cell]) -> tuple[str, str]:
+    """(the kind of reason, in words)"""
+    if not facts or facts["target"] not in by_target:
+        return "", "not measured"
+    snr_db, noise_db = by_target[facts["target"]]["snr_db"], facts["noise_db"]
+    noisy = f"float with noise: {noise_db:.1f} dB"
+    if snr_db >= noise_db - LIKE:
+        return "network", f"the network; {noisy}"
+    covered_db = facts["covered_db"]
+    both = f"{noisy}; ranges of the same photographs: {covered_db:.1f} dB"
+    if covered_db >= (snr_db + noise_db) / 2:
+        return "photographs", f"the photographs; {both}"
+    return "bits", f"8 bits; {both}"
 
 
 def of_snr(cell: Cell) -> float:

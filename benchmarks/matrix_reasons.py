@@ -1,0 +1,131 @@
+"""Why models of the matrix are noisy in int8: what no quantiser could change, and what calibration could.
+
+    python -m benchmarks.matrix_reasons             the models below 25 dB that are not yet in docs/matrix_reasons.jsonl
+    python -m benchmarks.matrix_reasons NAME... --again
+
+Two figures, both against the float model on the photographs that validate:
+
+- noise: of the float model, with white noise on every result that int8 rounds, 40 dB below that result: 8 bits over
+  4.5 standard deviations to both sides round like that. What passes noise on louder than it came in, as many networks
+  do whose weights nobody trained, is noisy in int8, too.
+- covered: of the quantised graph with the ranges (min-max) of the photographs that validate, instead of those that
+  calibrate: how much is lost because the ones do not reach as far as the others. Only where `noise` does not say it
+  all.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+from edgeport import quantize
+from edgeport.cli.console import Console
+from edgeport.cli.inputs import open_inputs
+from edgeport.cli.preparation import prepare, to_graph
+from edgeport.cli.reference import reference
+from edgeport.cli.subject import load_subject
+from edgeport.cli.sweeping.journal import append
+from edgeport.cli.targets import TARGETS as RECIPES
+from edgeport.exporters.onnx_file import to_proto
+from edgeport.quantize.units import find_units
+from edgeport.runtime.compare import compare
+from edgeport.runtime.session import open_session
+from onnx import helper, numpy_helper
+
+from . import matrix_page
+from .matrix import write_photographs
+from .matrix_job import SEED, job_of, simulated
+from .matrix_page import LIKE, REASONS, Cell, read_reasons, read_results
+
+NOISE_DB = 40.0
+PARTS = ("clean", "square", "mean", "level", "unit", "noise")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.matrix_reasons",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="only these (default: all that are low)")
+    parser.add_argument("--again", action="store_true", help="also models that are there")
+    args = parser.parse_args(argv)
+    low = matrix_page.low_by_model(read_results())
+    known = {} if args.again else read_reasons()
+    names = [name for name in args.models or low if name in low and name not in known]
+    with tempfile.TemporaryDirectory() as folder:
+        write_photographs(Path(folder))
+        for count, name in enumerate(names, start=1):
+            reason = {"model": name, **reason_of(name, low[name], Path(folder))}
+            append([reason], REASONS)
+            print(f"[{count}/{len(names)}] {name}: {json.dumps(reason)}", flush=True)
+    matrix_page.write()
+    return 0
+
+
+def reason_of(name: str, cells: dict[str, Cell], photographs: Path) -> Cell:
+    """The figures for a model, of whose cells these are low; on the noisiest target."""
+    target = min(cells, key=lambda target: cells[target]["snr_db"])
+    facts: Cell = {"target": target, "noise_db": round(noise_db(name, target, photographs), 2)}
+    if cells[target]["snr_db"] < facts["noise_db"] - LIKE:
+        facts["covered_db"] = round(covered_db(name, target, photographs), 2)
+    return facts
+
+
+def noise_db(name: str, target: str, photographs: Path) -> float:
+    """The SNR of the float graph with noise on whatever the target's int8 kernels would round."""
+    console = Console(quiet=True)
+    subject = load_subject(name, console, weights="random", seed=SEED)
+    scheme = RECIPES[target].scheme(None)
+    graph = scheme.formed(to_graph(subject, console, {}))
+    rounded = {unit.output for unit in find_units(graph.graph, scheme) if unit.precision == "int8"}
+    proto = to_proto(graph)
+    disturb(proto.graph, rounded)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "noisy.onnx"
+        path.write_bytes(proto.SerializeToString())
+        validation = open_inputs(str(photographs / "validation"), subject.takes)
+        return compare(reference(subject), open_session(path, threads=1), validation.feeds()).snr_db
+
+
+def disturb(graph: onnx.GraphProto, values: Collection[str]) -> None:
+    """Put white noise on these values, NOISE_DB below each."""
+    graph.initializer.append(numpy_helper.from_array(np.float32(10 ** (-NOISE_DB / 20)), "noise_share"))
+    nodes = list(graph.node)
+    for seed, name in enumerate(sorted(values)):
+        node = next(node for node in nodes if name in node.output)
+        clean, square, mean, level, unit, noise = (f"{name}_{part}" for part in PARTS)
+        node.output[list(node.output).index(name)] = clean
+        at = nodes.index(node) + 1
+        nodes[at:at] = [
+            helper.make_node("Mul", [clean, clean], [square]),
+            helper.make_node("ReduceMean", [square], [mean], keepdims=0),
+            helper.make_node("Sqrt", [mean], [f"{level}_whole"]),
+            helper.make_node("Mul", [f"{level}_whole", "noise_share"], [level]),
+            helper.make_node("RandomNormalLike", [clean], [unit], seed=float(SEED + seed)),
+            helper.make_node("Mul", [unit, level], [noise]),
+            helper.make_node("Add", [clean, noise], [name]),
+        ]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def covered_db(name: str, target: str, photographs: Path) -> float:
+    """The SNR of the quantised graph, calibrated on what it is judged by."""
+    console = Console(quiet=True)
+    job = replace(job_of(name, photographs, "int8"), calibration_data=str(photographs / "validation"))
+    subject = load_subject(name, console, weights=job.weights, seed=SEED)
+    prepared = prepare(job, subject, console)
+    assert prepared.statistics is not None
+    scheme = RECIPES[target].scheme(None)
+    graph, statistics = scheme.rewrite(scheme.formed(prepared.even), prepared.statistics)
+    return simulated(quantize.apply(graph, quantize.plan(graph, statistics, scheme, observer="minmax")), prepared)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
