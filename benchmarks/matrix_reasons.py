@@ -83,7 +83,11 @@ def noise_db(name: str, target: str, photographs: Path) -> float:
     subject = load_subject(name, console, weights="random", seed=SEED)
     scheme = RECIPES[target].scheme(None)
     graph = scheme.formed(to_graph(subject, console, {}))
-    rounded = {unit.output for unit in find_units(graph.graph, scheme) if unit.precision == "int8"}
+    units = find_units(graph.graph, scheme)
+    # a root is taken of squares, which noise would make negative
+    squares = {unit.output for unit in units if unit.kind == "Mul" and len(set(unit.operands)) == 1}
+    rooted = {operand for unit in units if unit.kind in ("Sqrt", "Pow") for operand in unit.operands}
+    rounded = {unit.output for unit in units if unit.precision == "int8"} - squares - rooted
     proto = to_proto(graph)
     disturb(proto.graph, rounded)
     with tempfile.TemporaryDirectory() as folder:

@@ -27,10 +27,11 @@ FAILED = {"model": "lenet1", "target": "coreml", "precision": "int8", "passed": 
 
 @pytest.fixture
 def results(monkeypatch, tmp_path):
-    """Where the three files go instead."""
+    """Where the files go instead."""
     for name, file in (("RESULTS", "matrix.jsonl"), ("PAGE", "matrix.md"), ("PASSED", "passed.py")):
         monkeypatch.setattr(matrix_page, name, tmp_path / file)
     monkeypatch.setattr(matrix, "RESULTS", tmp_path / "matrix.jsonl")
+    monkeypatch.setattr(matrix_page, "REASONS", tmp_path / "matrix_reasons.jsonl")
     return tmp_path
 
 
@@ -154,7 +155,9 @@ def test_page(results):
     assert "| lenet5 | 0.06 M | 3e-06, 2.5 MB, 1.2 ms | not run | not run | not run |" in page
     assert "- int8: 1 of 2 cells passed, 0 with at least 25 dB" in page
     alone = "17.5 dB before; weights alone 30.0 dB, activations alone 18.0 dB"
-    assert f"| lenet5 | 18.0 |  |  |  | tflite | {alone}; in float: 1x1 Conv +3.2 dB, Add +0.5 dB |" in page
+    assert (
+        f"| lenet5 | 18.0 |  |  |  | not measured | tflite | {alone}; in float: 1x1 Conv +3.2 dB, Add +0.5 dB |" in page
+    )
     assert "| lenet1 | coreml | int8 | error: no \\| kernel |" in page
     assert "| lenet1 | 0.00 M | not run | not run | **failed** | not run |" in page
     assert f"{len(list_models()) - 2} models: " in page
@@ -164,3 +167,36 @@ def test_committed_files_are_of_the_committed_results():
     cells = matrix_page.read_results()
     assert matrix_page.PASSED.read_text() == matrix_page.module(cells), "run `python -m benchmarks.matrix --render`"
     assert matrix_page.PAGE.read_text() == matrix_page.page(cells), "run `python -m benchmarks.matrix --render`"
+
+
+def test_reasons(results, monkeypatch, tmp_path):
+    """Noise on all that int8 rounds, and the ranges of the very photographs, on a network that has few layers."""
+    from benchmarks import matrix_reasons
+
+    matrix.write_photographs(tmp_path)
+    low = {"tflite": CELL | {"model": "lenet1", "precision": "int8", "snr_db": 0.0}}
+    facts = matrix_reasons.reason_of("lenet1", low, tmp_path)
+    assert facts["target"] == "tflite"
+    assert 35 < facts["noise_db"] < 45  # 40, but for what the layers in between swallow and the later ones add
+    assert 25 < facts["covered_db"] < 50
+    low["tflite"]["snr_db"] = facts["noise_db"]
+    assert matrix_reasons.reason_of("lenet1", low, tmp_path) == {k: facts[k] for k in ("target", "noise_db")}
+    with (results / "matrix.jsonl").open("w") as file:
+        file.write(json.dumps(low["tflite"] | {"snr_db": 1.0}))
+    monkeypatch.setattr(matrix_reasons, "REASONS", results / "matrix_reasons.jsonl")
+    assert matrix_reasons.main([]) == 0
+    assert "| lenet1 | 1.0 |  |  |  | the photographs; float with noise: " in (results / "matrix.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("facts", "kind"),
+    [
+        (None, ""),
+        ({"target": "onnx", "noise_db": 20.0}, ""),
+        ({"target": "tflite", "noise_db": 20.9}, "network"),
+        ({"target": "tflite", "noise_db": 30.0, "covered_db": 25.0}, "photographs"),
+        ({"target": "tflite", "noise_db": 30.0, "covered_db": 20.0}, "bits"),
+    ],
+)
+def test_kinds_of_reasons(facts, kind):
+    assert matrix_page.reason(facts, {"tflite": LOW})[0] == kind
