@@ -63,10 +63,10 @@ class Int8:
             text = f"{name}: round the weights"
             with console.stage(text, self.seconds, "calibrate", len(self.inputs)) as advance:
                 graph = quantize.round_weights(graph, plan, self.inputs.feeds(), progress=advance)
-        if self.prepared.effort != "fast":
-            with console.stage(f"{name}: correct the biases", self.seconds, "calibrate"):
-                graph = quantize.correct_biases(graph, plan, self.inputs.feeds(), reference=self.model)
-        return graph
+        with console.stage(f"{name}: correct the biases", self.seconds, "calibrate"):
+            if self.prepared.effort == "fast":
+                return quantize.correct_for_weights(graph, plan, self.inputs.feeds())
+            return quantize.correct_biases(graph, plan, self.inputs.feeds(), reference=self.model)
 
     def graph(self, kept: "Kept" = frozenset()) -> "ir.Model":
         """The graph with int8 written into it."""

@@ -78,7 +78,7 @@ class Prepared:
             inputs=tuple(self.calibration.digests()),
             observer=self.job.ranges,
             effort=self.effort,
-            correcting=0 if self.effort == "fast" else min(len(self.calibration), NUM_CORRECTING),
+            correcting=min(len(self.calibration), NUM_CORRECTING),
             equalization={value: " ".join(map(str, steps)) for value, steps in self.equalization.items()},
             warning=NOT_REAL if self.calibration.source == GENERATED else None,
         )

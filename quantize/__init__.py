@@ -1,5 +1,6 @@
 """Static int8 (W8A8): calibrate a float graph, plan its quantisation for a target, write the plan into the graph."""
 
+from .analytic import correct_for_weights
 from .apply import apply
 from .budget import Kept, Measured, Search, Step, candidates, search
 from .calibrate import collect
@@ -38,6 +39,7 @@ __all__ = [
     "carry",
     "collect",
     "correct_biases",
+    "correct_for_weights",
     "equalization",
     "equalized",
     "own_errors",

@@ -1,7 +1,15 @@
 import numpy as np
 import onnx_ir as ir
 import pytest
-from edgeport.quantize import TFLITE_XNNPACK, QuantizeError, apply, collect, correct_biases, plan
+from edgeport.quantize import (
+    TFLITE_XNNPACK,
+    QuantizeError,
+    apply,
+    collect,
+    correct_biases,
+    correct_for_weights,
+    plan,
+)
 
 # Two convolutions, a residual, a linear on a transposed view, and one bias that two layers share.
 TEXT = (
@@ -60,3 +68,56 @@ def test_progress_counts_the_layers(case):
 def test_without_inputs(case):
     with pytest.raises(QuantizeError, match="no calibration inputs"):
         correct_biases(case[0], case[1], [])
+
+
+LAYERS = {
+    "1x1": "(float[1,4,6,6] x) => (float[1,8,6,6] y) <float[8,4,1,1] w, float[8] b>"
+    " { y = Conv<kernel_shape=[1,1]>(x, w, b) }",
+    "groups": "(float[1,4,6,6] x) => (float[1,8,6,6] y) <float[8,2,1,1] w, float[8] b>"
+    " { y = Conv<kernel_shape=[1,1], group=2>(x, w, b) }",
+    "depthwise": "(float[1,4,6,6] x) => (float[1,4,4,4] y) <float[4,1,3,3] w, float[4] b>"
+    " { y = Conv<kernel_shape=[3,3], group=4>(x, w, b) }",
+    "linear": "(float[1,6,4] x) => (float[1,6,8] y) <float[4,8] w, float[8] b> { m = MatMul(x, w) y = Add(m, b) }",
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_rounding_of_weights_moves_no_mean(name, build, feeds, run):
+    """The float graph with rounded weights has the means of the float graph; where a window sees all of the inputs."""
+    model = build(LAYERS[name])
+    inputs = [{"x": feed["x"] + 3} for feed in feeds(model, 16)]
+    if name == "depthwise":  # a constant image: no border, and every position sees the mean
+        inputs = [{"x": np.broadcast_to(feed["x"].mean((2, 3), keepdims=True), feed["x"].shape)} for feed in inputs]
+        inputs = [{"x": np.ascontiguousarray(feed["x"])} for feed in inputs]
+    made = plan(model, collect(model, inputs), TFLITE_XNNPACK)
+    axes = (0, 1) if name == "linear" else (0, 2, 3)
+
+    def means(graph):
+        return np.mean([run(graph, feed)["y"].mean(axes, dtype=np.float64) for feed in inputs], axis=0)
+
+    def rounded(graph):
+        copy = graph.clone()
+        weight = copy.graph.initializers["w"]
+        params = made.weights["w"]
+        weight.const_value = ir.tensor(params.dequantize(params.quantize(weight.const_value.numpy())), name="w")
+        return copy
+
+    wanted = means(model)
+    before, after = (
+        np.abs(means(rounded(graph)) - wanted).max() for graph in (model, correct_for_weights(model, made, inputs))
+    )
+    assert before > 1e-3
+    assert after < 1e-5
+
+
+def test_the_short_way_changes_only_biases_and_wants_inputs(case):
+    model, made, inputs = case
+    corrected = correct_for_weights(model, made, inputs)
+    for name in ("w1", "w2", "w3"):
+        np.testing.assert_array_equal(
+            corrected.graph.initializers[name].const_value.numpy(), model.graph.initializers[name].const_value.numpy()
+        )
+    one, other = (n.inputs[2].const_value.numpy() for n in corrected.graph if n.op_type == "Conv")
+    assert not np.array_equal(one, other)
+    with pytest.raises(QuantizeError, match="no calibration inputs"):
+        correct_for_weights(model, made, [])
