@@ -105,7 +105,9 @@ def number_of(
     if node is None or node.op_type != "DequantizeLinear" or node.input[0] not in constants:
         return None
     stored, *rest = (numpy_helper.to_array(constants[name]).astype(np.float64) for name in node.input)
-    axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
-    shape = [-1 if index == axis % stored.ndim else 1 for index in range(stored.ndim)]
-    scale, zero_point = (part.reshape(shape) if part.size > 1 else part for part in (*rest, np.zeros(()))[:2])
+    scale, zero_point = (*rest, np.zeros(()))[:2]
+    if stored.ndim and scale.size > 1:
+        axis = next((a.i for a in node.attribute if a.name == "axis"), 1) % stored.ndim
+        shape = [-1 if index == axis else 1 for index in range(stored.ndim)]
+        scale, zero_point = scale.reshape(shape), zero_point.reshape(shape) if zero_point.size > 1 else zero_point
     return (stored - zero_point) * scale

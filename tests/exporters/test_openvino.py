@@ -301,6 +301,7 @@ LINEARS = {
     "no_bias": "h = Gelu (x) y = MatMul (h, w)",
     "two_of_one": "h = Gelu (x) m = MatMul (h, w) a = Add (u, m) b = MatMul (h, v) y = Mul (a, b)",
     "bias_and_residual": "h = Gelu (x) m = MatMul (h, w) a = Add (m, u) y = Mul (m, a)",
+    "scalar": "h = Gelu (x) m = MatMul (h, w) y = Add (m, k)",
     "moved": "h = Gelu (x) s = Slice (h, zero, four, one) t = Transpose <perm = [0, 2, 1]> (s) r = Reshape (t, to)"
     " m = MatMul (r, w) y = Add (m, u)",
     "rolled": "r = Reshape (x, image) h = Gelu (r) s = Slice (h, zero, two, two) t = Slice (h, two, four, two)"
@@ -314,7 +315,7 @@ def test_a_linear_has_its_zero_point_in_its_bias(name, tmp_path):
     indices = {"zero": [0], "one": [1], "two": [2], "four": [4], "to": [1, 4, 32]}
     shapes = {"image": [1, 2, 4, 32], "rows": [1, 8, 32]}
     text = f"agraph (float[1,8,32] x) => (float[1,{4 if name == 'moved' else 8},64] y) {{ {LINEARS[name]} }}"
-    model = quantized(graph(text, {"w": (32, 64), "v": (32, 64), "u": (64,), **indices, **shapes}))
+    model = quantized(graph(text, {"w": (32, 64), "v": (32, 64), "u": (64,), "k": [0.5], **indices, **shapes}))
     inputs = feeds(model, 9)
     path = convert(model, tmp_path)
     expected, got = run_onnx(model, inputs)["y"], OpenVINOSession(path).run(inputs)["y"]
