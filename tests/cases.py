@@ -33,6 +33,12 @@ for tag, attrs, w, out in [
     ("depthwise_multiplier", "pads=[1,1,1,1], group=6", (12, 1, 3, 3), (8, 10)),
     ("patch", "strides=[2,2]", (4, 6, 2, 2), (4, 5)),
     ("depthwise_7x7", "pads=[3,3,3,3], group=6", (6, 1, 7, 7), (8, 10)),
+    ("depthwise_7x7_stride2", "pads=[3,3,3,3], group=6, strides=[2,2]", (6, 1, 7, 7), (4, 5)),
+    ("depthwise_7x7_dilated", "pads=[9,9,9,9], group=6, dilations=[3,3]", (6, 1, 7, 7), (8, 10)),
+    ("depthwise_7x12", "pads=[3,5,3,6], group=6", (6, 1, 7, 12), (8, 10)),
+    ("depthwise_9x9", "pads=[4,4,4,4], group=6", (6, 1, 9, 9), (8, 10)),
+    ("depthwise_9x9_multiplier", "pads=[4,4,4,4], group=6, strides=[2,1]", (12, 1, 9, 9), (4, 10)),
+    ("depthwise_11x11", "pads=[5,5,5,5], group=6", (6, 1, 11, 11), (8, 10)),
 ]:
     o = f"1,{w[0]},{out[0]},{out[1]}"
     case(

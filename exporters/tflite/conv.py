@@ -84,9 +84,9 @@ def conv(
     out_channels, _, kh, kw = weight.shape
     x_tensor = spatial(mb, x)
     channels = mb.shape(x_tensor)[-1]
-    plain = (*strides, *dilations, *pads[::2]) == (1, 1, 1, 1, 3, 3) and mb.target.quant is None
-    if plain and group == channels > 1 and kh == _ROWS and kw in _COLUMNS:
-        return _of_seven_rows(mb, x_tensor, weight, bias, pads)
+    centred = pads[::2] == (dilations[0] * (kh // 2),) * 2 and mb.target.quant is None
+    if centred and group == channels > 1 and kh in _ROWS and kw in _COLUMNS:
+        return _of_rows(mb, x_tensor, weight, bias, pads, strides, dilations)
     dilated = (dilations[0] * (kh - 1) + 1, dilations[1] * (kw - 1) + 1)
     x_tensor, padding, size = pad_spatial(mb, x_tensor, dilated, strides, pads)
     options = dict(
@@ -152,41 +152,55 @@ def conv_transpose(
     return from_spatial(y, (n, *size, out_channels))
 
 
-# A depthwise convolution of more than 25 elements has no fast kernel: 7x7 takes 5 to 20 times as long as three of 3x7,
-# dilated by 1, 2 and 3, and two additions (ai-edge-litert 2.3.0, x86; from 9x9 on nothing is gained).
-_ROWS, _COLUMNS = 7, (5, 6, 7, 8)
+# A depthwise convolution of more than 25 elements has no fast kernel: 7x7 takes 5 to 20 times as long as its rows taken
+# two at a time, dilated, and their sum (ai-edge-litert 2.3.0, x86).
+_FAST = 25  # elements of a window
+_ROWS, _COLUMNS = (7, 9, 11), range(5, _FAST // 2 + 1)
 
 
-def _of_seven_rows(mb: Builder, x: int, weight: Constant, bias: Constant | None, pads: tuple[int, ...]) -> Value:
-    """A depthwise Conv of seven rows, padded by three, in float: each part has two rows, the first the middle too."""
-    out_channels, _, _, width = weight.shape
-    parts = []
-    for dilation in (1, 2, 3):
-        rows = weight.float()[:, :, [3 - dilation, 3, 3 + dilation]]
-        if dilation > 1:
-            rows[:, :, 1] = 0
-        window = (2 * dilation + 1, width)
-        padded, padding, size = pad_spatial(mb, x, window, (1, 1), (dilation, pads[1], dilation, pads[3]))
+def _of_rows(
+    mb: Builder,
+    x: int,
+    weight: Constant,
+    bias: Constant | None,
+    pads: tuple[int, ...],
+    strides: tuple[int, int],
+    dilations: tuple[int, int],
+) -> Value:
+    """A depthwise Conv of an odd number of rows, padded by half of them, in float: the sum of parts that have two rows
+    each, as far above the middle as below. The middle itself goes with the first two where that is fast."""
+    out_channels, _, height, width = weight.shape
+    middle = height // 2
+    parts = [(step, 2 * step) for step in range(1, middle + 1)]  # the rows that far from the middle; from row to row
+    parts[:1] = [(1, 1)] if 3 * width <= _FAST else [(0, 1), parts[0]]
+    total = None
+    for index, (away, apart) in enumerate(parts):
+        rows = weight.float()[:, :, middle - away : middle + away + 1 : apart]
+        window = (dilations[0] * 2 * away + 1, dilations[1] * (width - 1) + 1)
+        around = dilations[0] * away
+        padded, padding, size = pad_spatial(mb, x, window, strides, (around, pads[1], around, pads[3]))
         shape = (mb.shape(x)[0], *size, out_channels)
-        bias_array = np.zeros(out_channels, np.float32) if bias is None or dilation > 1 else bias.float()
-        parts.append(
-            mb.emit(
-                "DEPTHWISE_CONV_2D",
-                [padded, mb.weight(Constant(rows.transpose(1, 2, 3, 0))), mb.const(bias_array.astype(np.float32))],
-                shape,
-                padding=padding,
-                strideH=1,
-                strideW=1,
-                dilationHFactor=dilation,
-                dilationWFactor=1,
-                fusedActivationFunction=0,
-                depthMultiplier=out_channels // mb.shape(x)[-1],
-            )
+        bias_array = np.zeros(out_channels, np.float32) if bias is None or index else bias.float()
+        part = mb.emit(
+            "DEPTHWISE_CONV_2D",
+            [padded, mb.weight(Constant(rows.transpose(1, 2, 3, 0))), mb.const(bias_array.astype(np.float32))],
+            shape,
+            padding=padding,
+            strideH=strides[0],
+            strideW=strides[1],
+            dilationHFactor=dilations[0] * apart,
+            dilationWFactor=dilations[1],
+            fusedActivationFunction=0,
+            depthMultiplier=out_channels // mb.shape(x)[-1],
         )
-    shape = mb.shape(parts[0])
-    total = mb.emit("ADD", parts[:2], shape, fusedActivationFunction=0)
-    total = mb.run("ADD", [total, parts[2]], shape, fusedActivationFunction=mb.activation())
-    return from_spatial(total, shape)
+        if total is None:
+            total = part
+        elif away < middle:
+            total = mb.emit("ADD", [total, part], shape, fusedActivationFunction=0)
+        else:
+            total = mb.run("ADD", [total, part], shape, fusedActivationFunction=mb.activation())
+    assert total is not None
+    return from_spatial(total, mb.shape(total))
 
 
 def _on_axis(quant: Quant | None, axis: int) -> Quant | None:

@@ -94,3 +94,23 @@ TRANSPOSES = {
 def test_views_move_nothing(name, count):
     text, _, constants = CASES[name]
     assert operators(convert(graph(text, constants))).count("TRANSPOSE") == count
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name.startswith("conv_depthwise_")])
+def test_a_large_depthwise_window_is_made_of_fast_ones(name):
+    """The delegate has fast kernels for up to 25 elements; a padded one of stride 1 still needs no PAD."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    text, _, constants = CASES[name]
+    content = convert(graph(text, constants))
+    interpreter = Interpreter(model_content=content)
+    shapes = {details["index"]: details["shape"] for details in interpreter.get_tensor_details()}
+    windows = [
+        tuple(shapes[operator["inputs"][1]][1:3])
+        for operator in interpreter._get_ops_details()
+        if operator["op_name"] == "DEPTHWISE_CONV_2D"
+    ]
+    assert windows
+    assert all(height * width <= 25 for height, width in windows), windows
+    if "strides" not in text and "7x12" not in name:  # an even window is never SAME in both frameworks
+        assert "PAD" not in operators(content)
