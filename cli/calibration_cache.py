@@ -21,9 +21,8 @@ class CalibrationCache:
 
     def __init__(self, graph: "ir.Model", inputs: Inputs) -> None:
         import onnx_ir as ir
-        import onnxruntime
 
-        versions = f"{installed('edgeport')} {onnxruntime.__version__}"
+        versions = f"{installed('edgeport')} {installed('onnxruntime')}"
         parts = (versions.encode(), ir.to_proto(graph).SerializeToString(deterministic=True))
         digest = hashlib.sha256(b"".join((*parts, *(each.encode() for each in inputs.digests()))))
         self.path = folder() / f"{digest.hexdigest()[:32]}.npz"

@@ -190,6 +190,7 @@ def tflite():
 
 
 def onnx():
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # else it sends the names of models to its makers
     import onnxruntime
 
     def load(path, threads):

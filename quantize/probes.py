@@ -20,6 +20,7 @@ from ..exporters.dialect import OPSET
 from ..exporters.errors import ExportError
 from ..exporters.graph import array, shape
 from ..runtime.inside import open_inside
+from ..runtime.onnxruntime_quietly import onnxruntime
 from ..runtime.session import ArtifactError, open_session
 from .qparams import INT8
 from .schemes import COREML_ANE, ONNXRUNTIME_CPU, OPENVINO_CPU, TFLITE_NPU, TFLITE_XNNPACK, Scheme
@@ -314,7 +315,8 @@ def _onnx(model: ir.Model, path: Path) -> None:
 def _onnx_integer(path: Path) -> bool:
     """Whether, after ONNX Runtime's optimisations, nothing widens what the operator reads."""
     import onnx
-    import onnxruntime as ort
+
+    ort = onnxruntime()
 
     options = ort.SessionOptions()
     options.log_severity_level = 3  # errors

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..runtime import onnxruntime_quietly
+
 if TYPE_CHECKING:
     import onnx
     import onnxruntime
@@ -19,8 +21,7 @@ def open_graph(proto: onnx.ModelProto, outputs: Iterable[str] = ()) -> onnxrunti
 
     Only the basic optimisations run: the arithmetic is that of the graph, Q/DQ included.
     """
-    import onnxruntime as ort
-
+    ort = onnxruntime_quietly.onnxruntime()
     present = {output.name for output in proto.graph.output}
     for name in outputs:
         if name not in present:

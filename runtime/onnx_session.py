@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .onnxruntime_quietly import onnxruntime
 from .session import ArtifactError, RuntimeUnavailable, TensorSpec, check_feeds, from_nhwc, to_nhwc
 
 METADATA_NAME = "edgeport"  # our entry in metadata_props: JSON
@@ -41,7 +42,7 @@ class OnnxSession:
 
     def __init__(self, model: str | Path | bytes, *, threads: int = 1, optimisation: str = "all"):
         try:
-            import onnxruntime as ort
+            ort = onnxruntime()
         except ImportError as e:
             raise RuntimeUnavailable("ONNX Runtime is not installed: pip install onnxruntime") from e
         options = ort.SessionOptions()

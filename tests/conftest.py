@@ -7,6 +7,7 @@ import sys
 import pytest
 
 sys.modules.setdefault("openvino_telemetry", None)  # imported, it would write to the home folder and report
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # of tests that import ONNX Runtime themselves
 os.environ["EDGEPORT_OFFLINE"] = "1"  # `--weights auto` would look for public weights
 
 

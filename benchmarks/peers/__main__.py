@@ -43,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--convert-only", action="store_true")
     parser.add_argument("--render", action="store_true")
     args = parser.parse_args(argv)
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # in the peers' processes, too
     if not args.render:
         for step in setup(args.peers) if args.setup_only else steps(args):
             print(step, flush=True)

@@ -1,6 +1,7 @@
 """An image in, classes out: what an app calls. Needs numpy and the runtime of the model's format."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ def _tflite(path: Path, threads: int) -> Any:
 
 
 def _onnx(path: Path, threads: int) -> Any:
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # else it sends the names of models to its makers
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

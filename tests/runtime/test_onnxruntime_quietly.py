@@ -1,0 +1,34 @@
+"""ONNX Runtime keeps no records of what is run: neither in the home folder nor elsewhere."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from edgeport.exporters.onnx_file import convert
+from graphs import graph
+
+SESSION = "from edgeport.runtime.session import open_session; open_session(sys.argv[1])"
+GRAPH = "import onnx; from edgeport.quantize.sessions import open_graph; open_graph(onnx.load(sys.argv[1]))"
+RUNNER = "from edgeport.devices.runner import onnx; onnx()[0](sys.argv[1], 1)"
+
+
+def written(body, folder):
+    """What a process of its own leaves in its home folder."""
+    home = folder / "home"
+    home.mkdir()
+    path = folder / "model.onnx"
+    model = graph("agraph (float[1,4] x) => (float[1,4] y) { y = Relu (x) }")
+    path.write_bytes(convert(model, compress_to_fp16=False, metadata={}))
+    unset = ("CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME", "GITHUB_ACTIONS")
+    environment = {key: value for key, value in os.environ.items() if key not in unset}
+    environment |= {"HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", f"import sys; {body}", str(path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return [file.name for file in home.rglob("*") if file.is_file()]
+
+
+@pytest.mark.parametrize("body", [SESSION, GRAPH, RUNNER], ids=["session", "graph", "runner"])
+def test_nothing_is_written_at_home(body, tmp_path):
+    assert written(body, tmp_path) == []
