@@ -117,9 +117,7 @@ def costs(target: str, prepared: Prepared) -> Cell:
     all: the SNR; weights, activations: the SNR with these alone rounded; float: {kind of unit: what the SNR gains where
     all units of that kind stay float}, the largest first.
     """
-    assert prepared.statistics is not None
-    scheme = RECIPES[target].scheme(None)
-    graph, statistics = scheme.rewrite(scheme.formed(prepared.even), prepared.statistics)
+    scheme, graph, statistics = calibrated(target, prepared)
 
     def planned(keep_float: Collection[str] = ()) -> quantize.Plan:
         return quantize.plan(graph, statistics, scheme, observer=RANGE, keep_float=keep_float)
@@ -141,6 +139,13 @@ def costs(target: str, prepared: Prepared) -> Cell:
         "activations": snr_db(replace(whole, units=without)),
         "float": dict(sorted(gains.items(), key=lambda item: -item[1])),
     }
+
+
+def calibrated(target: str, prepared: Prepared) -> "tuple[quantize.Scheme, ir.Model, quantize.Statistics]":
+    """The target's scheme, and the float graph and its statistics as the scheme has them."""
+    assert prepared.statistics is not None
+    scheme = RECIPES[target].scheme(None)
+    return scheme, *scheme.rewrite(scheme.formed(prepared.even), prepared.statistics)
 
 
 def kind_of(unit: Unit, graph: "ir.Model") -> str:

@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -32,14 +33,15 @@ from edgeport.cli.subject import load_subject
 from edgeport.cli.sweeping.journal import append
 from edgeport.cli.targets import TARGETS as RECIPES
 from edgeport.exporters.onnx_file import to_proto
+from edgeport.exporters.proto import makers_of
 from edgeport.quantize.units import find_units
 from edgeport.runtime.compare import compare
-from edgeport.runtime.session import open_session
+from edgeport.runtime.onnx_session import OnnxSession
 from onnx import helper, numpy_helper
 
 from . import matrix_page
 from .matrix import write_photographs
-from .matrix_job import SEED, job_of, simulated
+from .matrix_job import SEED, calibrated, job_of, simulated
 from .matrix_page import LIKE, REASONS, Cell, read_reasons, read_results
 
 NOISE_DB = 40.0
@@ -90,23 +92,20 @@ def noise_db(name: str, target: str, photographs: Path) -> float:
     rounded = {unit.output for unit in units if unit.precision == "int8"} - squares - rooted
     proto = to_proto(graph)
     disturb(proto.graph, rounded)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "noisy.onnx"
-        path.write_bytes(proto.SerializeToString())
-        validation = open_inputs(str(photographs / "validation"), subject.takes)
-        return compare(reference(subject), open_session(path, threads=1), validation.feeds()).snr_db
+    validation = open_inputs(str(photographs / "validation"), subject.takes)
+    return compare(reference(subject), OnnxSession(proto.SerializeToString()), validation.feeds()).snr_db
 
 
 def disturb(graph: onnx.GraphProto, values: Collection[str]) -> None:
     """Put white noise on these values, NOISE_DB below each."""
     graph.initializer.append(numpy_helper.from_array(np.float32(10 ** (-NOISE_DB / 20)), "noise_share"))
-    nodes = list(graph.node)
+    makers = makers_of(graph)
+    behind: dict[str, list[onnx.NodeProto]] = {}  # by the value's name without noise
     for seed, name in enumerate(sorted(values)):
-        node = next(node for node in nodes if name in node.output)
         clean, square, mean, level, unit, noise = (f"{name}_{part}" for part in PARTS)
-        node.output[list(node.output).index(name)] = clean
-        at = nodes.index(node) + 1
-        nodes[at:at] = [
+        outputs = makers[name].output
+        outputs[list(outputs).index(name)] = clean
+        behind[clean] = [
             helper.make_node("Mul", [clean, clean], [square]),
             helper.make_node("ReduceMean", [square], [mean], keepdims=0),
             helper.make_node("Sqrt", [mean], [f"{level}_whole"]),
@@ -115,6 +114,7 @@ def disturb(graph: onnx.GraphProto, values: Collection[str]) -> None:
             helper.make_node("Mul", [unit, level], [noise]),
             helper.make_node("Add", [clean, noise], [name]),
         ]
+    nodes = [new for node in graph.node for new in (node, *chain(*(behind.get(name, ()) for name in node.output)))]
     del graph.node[:]
     graph.node.extend(nodes)
 
@@ -125,9 +125,7 @@ def covered_db(name: str, target: str, photographs: Path) -> float:
     job = replace(job_of(name, photographs, "int8"), calibration_data=str(photographs / "validation"))
     subject = load_subject(name, console, weights=job.weights, seed=SEED)
     prepared = prepare(job, subject, console)
-    assert prepared.statistics is not None
-    scheme = RECIPES[target].scheme(None)
-    graph, statistics = scheme.rewrite(scheme.formed(prepared.even), prepared.statistics)
+    scheme, graph, statistics = calibrated(target, prepared)
     return simulated(quantize.apply(graph, quantize.plan(graph, statistics, scheme, observer="minmax")), prepared)
 
 

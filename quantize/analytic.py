@@ -14,6 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ..exporters.graph import array, constant, maker, name_of, remove_dead
+from .corrections import per_channel
 from .errors import QuantizeError
 from .plan import Plan
 from .sessions import open_graph, run
@@ -51,17 +52,15 @@ def _means(
     model: ir.Model, layers: Mapping[Unit, str], feeds: Iterable[Mapping[str, np.ndarray]]
 ) -> dict[tuple[str, str], np.ndarray]:
     """{(value, kind of the layer that reads it): mean of each channel over all inputs}"""
-    pairs = list(dict.fromkeys((read, unit.kind) for unit, read in layers.items()))
+    pairs = {(read, unit.kind): unit for unit, read in layers.items()}
     given = {name_of(value) for value in model.graph.inputs}
     computed = list(dict.fromkeys(read for read, _ in pairs if read not in given))
     session = open_graph(ir.to_proto(model), computed)
     sums, count = {pair: np.zeros(()) for pair in pairs}, 0
     for feed in feeds:
         arrays = {**feed, **dict(zip(computed, run(session, computed, feed), strict=True))}
-        for read, kind in pairs:
-            axis = 1 if kind == "Conv" else arrays[read].ndim - 1
-            others = tuple(a for a in range(arrays[read].ndim) if a != axis)
-            sums[read, kind] = sums[read, kind] + arrays[read].mean(axis=others, dtype=np.float64)
+        for (read, kind), unit in pairs.items():
+            sums[read, kind] = sums[read, kind] + per_channel(unit, arrays[read])
         count += 1
     if not count:
         raise QuantizeError("correct_for_weights: no calibration inputs; give at least one")

@@ -67,11 +67,11 @@ def _float_means(model: ir.Model, layers: Mapping[str, Unit], feeds: list[Arrays
     sums = {name: np.zeros(()) for name in layers}
     for feed in feeds:
         for (name, unit), result in zip(layers.items(), run(session, list(layers), feed), strict=True):
-            sums[name] = sums[name] + _per_channel(unit, result)
+            sums[name] = sums[name] + per_channel(unit, result)
     return {name: total / len(feeds) for name, total in sums.items()}
 
 
-def _per_channel(unit: Unit, array: np.ndarray) -> np.ndarray:
+def per_channel(unit: Unit, array: np.ndarray) -> np.ndarray:
     """Mean over all axes but the channels': (n, c, h, w) -> (c,) for Conv, (..., c) -> (c,) for Linear."""
     axis = 1 if unit.kind in CONVOLUTIONS else array.ndim - 1
     return array.mean(axis=tuple(a for a in range(array.ndim) if a != axis), dtype=np.float64)
@@ -122,7 +122,7 @@ class _Walk:
             mean, read = (mean - float(zero_point)) * float(scale), name_of(dequantise.outputs[0])
         wanted, mean = name_of(layer[-1].outputs[0]), mean.astype(np.float32)
         session, _ = self.open(layer, [wanted], given=[read])
-        return _per_channel(unit, run(session, [wanted], {read: mean})[0])
+        return per_channel(unit, run(session, [wanted], {read: mean})[0])
 
     def set_bias(self, adds: str, unit: Unit, integers: np.ndarray) -> None:
         """Replace the int32 bias of a layer that has not run yet."""

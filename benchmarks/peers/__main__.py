@@ -17,6 +17,8 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 
+from edgeport.runtime.onnxruntime_quietly import OFF
+
 from benchmarks.matrix import write_photographs
 
 from . import page, results
@@ -43,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--convert-only", action="store_true")
     parser.add_argument("--render", action="store_true")
     args = parser.parse_args(argv)
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # in the peers' processes, too
+    os.environ[OFF] = "1"  # in the peers' processes, too
     if not args.render:
         for step in setup(args.peers) if args.setup_only else steps(args):
             print(step, flush=True)

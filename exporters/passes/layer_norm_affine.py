@@ -38,8 +38,8 @@ def fold(node: ir.Node) -> int:
 def linears_behind(normalised: ir.Value) -> list[ir.Node]:
     """The MatMuls that read the value, directly or moved; none where anything else does."""
     channels = shape(normalised)[-1]
-    values, linears, joins = {normalised: None}, [], []
-    for value in (left := [normalised]):
+    values, linears, joins = [normalised], [], []
+    for value in values:  # which grows
         if value.is_graph_output():
             return []
         for reader in consumers(value):
@@ -48,8 +48,7 @@ def linears_behind(normalised: ir.Value) -> list[ir.Node]:
             elif not moves_rows(reader, channels):
                 return []
             elif reader.outputs[0] not in values:
-                values[reader.outputs[0]] = None
-                left.append(reader.outputs[0])
+                values.append(reader.outputs[0])
                 joins += [reader] if reader.op_type == "Concat" else []
     return linears if all(operand in values for join in joins for operand in join.inputs) else []
 

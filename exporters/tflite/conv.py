@@ -174,13 +174,13 @@ def _of_rows(
     parts = [(step, 2 * step) for step in range(1, middle + 1)]  # the rows that far from the middle; from row to row
     parts[:1] = [(1, 1)] if 3 * width <= _FAST else [(0, 1), parts[0]]
     total = None
-    for index, (away, apart) in enumerate(parts):
+    for away, apart in parts:
         rows = weight.float()[:, :, middle - away : middle + away + 1 : apart]
         window = (dilations[0] * 2 * away + 1, dilations[1] * (width - 1) + 1)
         around = dilations[0] * away
         padded, padding, size = pad_spatial(mb, x, window, strides, (around, pads[1], around, pads[3]))
         shape = (mb.shape(x)[0], *size, out_channels)
-        bias_array = np.zeros(out_channels, np.float32) if bias is None or index else bias.float()
+        bias_array = np.zeros(out_channels, np.float32) if bias is None or total is not None else bias.float()
         part = mb.emit(
             "DEPTHWISE_CONV_2D",
             [padded, mb.weight(Constant(rows.transpose(1, 2, 3, 0))), mb.const(bias_array.astype(np.float32))],
