@@ -6,8 +6,8 @@ import numpy as np
 
 from ..errors import UnsupportedAttribute
 from .builder import Builder, Operand, Value
-from .conv import framed, from_spatial, pad_spatial, spatial
 from .table import lower
+from .windows import framed, from_spatial, pad_spatial, spatial
 
 
 def _pooling(op: str):

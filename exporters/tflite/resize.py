@@ -6,9 +6,9 @@ import numpy as np
 
 from ..quantization import Constant
 from .builder import Builder, Operand, Value
-from .conv import from_spatial, spatial
 from .movement import MAX_CONCAT
 from .table import lower
+from .windows import from_spatial, spatial
 
 
 @lower("Resize")
