@@ -94,6 +94,7 @@ def recipe(job: Job, target: Target, prepared: Prepared, precision: str, *, norm
         precision=precision,
         metadata=embedded(prepared, precision),
         input_layout=job.input_layout,
+        plain_operators=job.plain_operators,
         profile=target.profile(job.profile),
         coreml_target=job.coreml_target or COREML_TARGET,
         pixels=pixels,

@@ -78,6 +78,7 @@ def manifest(
         ),
         scheme=target.profiles[recipe.profile].lower() if quantized else None,
         calibration=prepared.described_calibration if quantized else None,
+        plain_operators=recipe.plain_operators and target.name == "tflite",
         deployment_target=recipe.coreml_target if target.name == "coreml" else None,
         tools=tools(target),
         artifact=Artifact.of(path),

@@ -75,6 +75,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of a .tflite's image input; the other formats take nchw",
     )
     parser.add_argument(
+        "--plain-operators",
+        action="store_true",
+        help="tflite: one operator for each convolution, for a GPU's delegate or another; by default some are several, "
+        "which the CPU's delegate computes faster",
+    )
+    parser.add_argument(
         "--image-input",
         action="store_true",
         help="coreml alone: what --input uint8 is for every target",

@@ -35,6 +35,7 @@ class Job:
     input_shape: Sequence[tuple[str, tuple[int, ...]]] = ()
     input: str = "float32"
     input_layout: str = "nhwc"
+    plain_operators: bool = False
     image_input: bool = False
     softmax: bool = False
     top_k: int = 0

@@ -42,6 +42,8 @@ def check(job: Job) -> None:
         for option, given in (("--coreml-target", job.coreml_target), ("--image-input", job.image_input)):
             if given:
                 raise UsageError(f"{option} is for --target coreml, not for {job.target}")
+    if job.plain_operators and "tflite" not in job.targets:
+        raise UsageError(f"--plain-operators is for --target tflite, not for {job.target}")
     if job.input == "uint8" and job.input_layout != "nhwc":
         raise UsageError("--input uint8 takes the image as it lies in memory, NHWC; leave out --input-layout")
     if job.precision != "int8":

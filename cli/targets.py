@@ -25,6 +25,7 @@ class Recipe:
     Attributes:
         metadata: facts for the file, "preprocess" and "labels" among them.
         input_layout: of a .tflite's image input, "nhwc" or "nchw".
+        plain_operators: a .tflite's float convolutions stay one operator each.
         profile: of the device's int8 kernels, of those that the target has.
         pixels: the artifact takes pixels, uint8.
         normalisation: what the graph has to do with them first, None where it takes pixels, or none go in.
@@ -37,6 +38,7 @@ class Recipe:
     input_layout: str
     profile: str
     coreml_target: str
+    plain_operators: bool = False
     pixels: bool = False
     normalisation: "Normalisation | None" = None
     softmax: bool = False
@@ -112,6 +114,7 @@ def _tflite(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
         pixels=recipe.pixels,
         half_weights=recipe.halves,
         int8_weights={"w8a32": "stored", "dynamic": "hybrid"}.get(recipe.precision, "widened"),
+        plain=recipe.plain_operators,
         profile=recipe.profile if recipe.precision == "int8" else "xnnpack",
         metadata=recipe.metadata,
     )

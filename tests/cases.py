@@ -49,6 +49,23 @@ for tag, attrs, w, out in [
         w=w,
         b=w[:1],
     )
+# enough channels for tiles of four columns; widths that are and are not whole tiles, padded and not
+for tag, attrs, size, kernel, out in [
+    ("whole", "pads=[1,1,1,1]", (8, 12), (3, 3), (8, 12)),
+    ("cut", "pads=[1,1,1,1]", (5, 14), (3, 3), (5, 14)),
+    ("in_front", "pads=[1,1,1,1]", (6, 27), (3, 3), (6, 27)),
+    ("valid", "", (10, 18), (3, 3), (8, 16)),
+    ("valid_cut", "", (10, 17), (3, 3), (8, 15)),
+    ("high", "pads=[2,1,2,1]", (9, 8), (5, 3), (9, 8)),
+]:
+    case(
+        f"conv_of_tiles_{tag}",
+        f"float[1,52,{size[0]},{size[1]}] x",
+        f"float[1,48,{out[0]},{out[1]}] y",
+        f"c = Conv <{attrs}> (x, w, b) y = Relu (c)" if attrs else "y = Conv (x, w, b)",
+        w=(48, 52, *kernel),
+        b=(48,),
+    )
 case("conv_relu", X, "float[1,4,8,10] y", "c = Conv (x, w, b) y = Relu (c)", w=(4, 6, 1, 1), b=(4,))
 case(
     "conv_relu6",

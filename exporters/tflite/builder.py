@@ -63,10 +63,11 @@ class Builder:
 
     `half_weights`: store float weights as float16; kernels read float32. `int8_weights` of float layers: "widened" to
     float32 here; "stored", and widened when the file is loaded; "hybrid", read by kernels that round the other operand.
+    `plain`: no float convolution becomes several operators because the CPU delegate computes those faster.
     """
 
-    def __init__(self, *, half_weights: bool = False, int8_weights: str = "widened") -> None:
-        self.half_weights, self.int8_weights = half_weights, int8_weights
+    def __init__(self, *, half_weights: bool = False, int8_weights: str = "widened", plain: bool = False) -> None:
+        self.half_weights, self.int8_weights, self.plain = half_weights, int8_weights, plain
         self.tensors: list[Tensor] = []
         self.operators: list[Operator] = []
         self.target = Target("")

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..quantization import Constant, Quant
 from .builder import Builder, Operand, Value
-from .fast_conv import of_rows, rows_are_faster
+from .fast_conv import of_rows, of_tiles, rows_are_faster, tiles_are_faster
 from .linear import bias_tensor
 from .table import lower
 from .windows import from_spatial, pad_spatial, same_pads, spatial
@@ -31,8 +31,13 @@ def conv(
     x_tensor = spatial(mb, x)
     channels = mb.shape(x_tensor)[-1]
     depthwise = group == channels > 1
-    if mb.target.quant is None and depthwise and rows_are_faster((kh, kw), pads, dilations):
-        return of_rows(mb, x_tensor, weight, bias, pads, strides, dilations)
+    if mb.target.quant is None and not mb.plain:
+        if depthwise and rows_are_faster((kh, kw), pads, dilations):
+            return of_rows(mb, x_tensor, weight, bias, pads, strides, dilations)
+        exact = weight.quant is None and not mb.half_weights  # sums of rounded weights are rounded again
+        moves = (*strides, *dilations, group)
+        if exact and moves == (1, 1, 1, 1, 1) and tiles_are_faster(mb.shape(x_tensor), weight.shape, tuple(pads)):
+            return of_tiles(mb, x_tensor, weight, bias, pads)
     dilated = (dilations[0] * (kh - 1) + 1, dilations[1] * (kw - 1) + 1)
     x_tensor, padding, size = pad_spatial(mb, x_tensor, dilated, strides, pads)
     options = dict(

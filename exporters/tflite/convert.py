@@ -34,6 +34,7 @@ def convert(
     pixels: bool = False,
     half_weights: bool = False,
     int8_weights: str = "widened",
+    plain: bool = False,
     profile: str = "xnnpack",
     metadata: Mapping[str, Any] | None = None,
 ) -> bytes:
@@ -42,12 +43,13 @@ def convert(
     `input_layout`: "nhwc" (images lie in memory as cameras give them) or "nchw" (the model's own), for inputs of rank
     4. `pixels`: the input, which the graph takes as pixels from 0 to 255, is uint8. `half_weights`: store float weights
     as float16 (inputs, outputs and arithmetic stay float32). `int8_weights`: what becomes of those of layers that
-    compute in float, as Builder has it. `profile`: of the device's int8 kernels, "xnnpack", or "npu" for one that has
-    no float at all: inputs and outputs are int8, too. `metadata`: facts written into the file beside the inputs and
-    outputs. Signature: "serving_default", with the graph's own names.
+    compute in float, and `plain`: whether a float convolution stays one operator, as Builder has them. `profile`: of
+    the device's int8 kernels, "xnnpack", or "npu" for one that has no float at all: inputs and outputs are int8, too.
+    `metadata`: facts written into the file beside the inputs and outputs. Signature: "serving_default", with the
+    graph's own names.
     Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape, ArtifactTooLarge).
     """
-    builder = Builder(half_weights=half_weights, int8_weights=int8_weights)
+    builder = Builder(half_weights=half_weights, int8_weights=int8_weights, plain=plain)
     lowering = _lowered(model, input_layout, PROFILES[profile], builder, pixels)
     outputs = {name_of(v): lowering.output(v) for v in model.graph.outputs}
     layouts = {name_of(v): input_layout if len(shape(v)) == 4 else None for v in model.graph.inputs}

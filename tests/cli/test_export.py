@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from edgeport.cli.exit_codes import DISAGREES
 from edgeport.exporters.atomic import PREFIX
 from edgeport.exporters.manifest import Manifest, sha256
@@ -116,6 +117,30 @@ def test_own_model(edgeport, given):
     assert f"to run it, give --reference {given / 'models.py'}:net" in refused.err
     again = edgeport("validate", result["artifact"], "--json", "--reference", f"{given / 'models.py'}:net")
     assert (again.code, json.loads(again.out)["verdict"]) == (0, "ok")
+
+
+WIDE = """
+from torch import nn
+
+
+def net():
+    return nn.Conv2d(48, 48, 3, padding=1)
+"""
+
+
+def test_plain_operators(edgeport, given):
+    (given / "wide.py").write_text(WIDE)
+    options = (f"{given / 'wide.py'}:net", "--input-shape", "48,16,16", "--no-benchmark", "--json")
+    kinds = {}
+    for flag in ((), ("--plain-operators",)):
+        result = json.loads(edgeport("export", *options, *flag).out)
+        manifest = Manifest.read(Path(result["manifest"]))
+        assert (result["verdict"], manifest.plain_operators) == ("ok", bool(flag))
+        interpreter = Interpreter(
+            result["artifact"], experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        )
+        kinds[flag] = [operator["op_name"] for operator in interpreter._get_ops_details()]
+    assert [kind.count("CONV_2D") for kind in kinds.values()] == [6, 1]
 
 
 def test_int8_alone(edgeport, given):

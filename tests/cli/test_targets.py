@@ -297,6 +297,7 @@ def test_poor_int8_is_a_warning(edgeport, monkeypatch):
 # what: (arguments, the labels file, exit code, what the sentence says)
 REFUSED = {
     "other target": ("--target tflite --image-input", None, 2, "--image-input is for --target coreml, not for tflite"),
+    "plain": ("--target onnx --plain-operators", None, 2, "--plain-operators is for --target tflite, not for onnx"),
     "another option": ("--target onnx --coreml-target iOS17", None, 2, "--coreml-target is for --target coreml"),
     "int8 on iOS 16": ("--target coreml --int8 --coreml-target iOS16", None, 3, "int8 needs iOS 17"),
     "no labels": ("--labels no.txt", None, 2, "no.txt: cannot be read (No such file or directory)"),

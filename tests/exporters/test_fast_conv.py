@@ -1,0 +1,85 @@
+"""Float convolutions in parts: which are, which are not, and what that costs in rounding errors."""
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from cases import CASES
+from edgeport.exporters.graph import const_value
+from edgeport.exporters.tflite import convert
+from edgeport.runtime.tflite_session import TFLiteSession
+from graphs import feeds, graph, run_onnx, run_tflite
+
+TILED = sorted(name for name in CASES if name.startswith("conv_of_tiles"))
+ROWS = ["conv_depthwise_7x7", "conv_depthwise_7x7_stride2", "conv_depthwise_9x9", "conv_depthwise_11x11"]
+
+
+def case(name):
+    text, _, constants = CASES[name]
+    return graph(text, constants)
+
+
+def convolution(channels, outputs, size, attributes="pads=[1,1,1,1]"):
+    text = f"float[1,{channels},{size},{size}] x) => (float[1,{outputs},{size},{size}] y)"
+    return graph(f"agraph ({text} {{ y = Conv <{attributes}> (x, w) }}", {"w": (outputs, channels, 3, 3)})
+
+
+def operators(content):
+    """Those of the file, without the TRANSPOSE behind them: outputs are in the model's own order."""
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = Interpreter(model_content=content, experimental_op_resolver_type=plain)
+    names = [op["op_name"] for op in interpreter._get_ops_details()]
+    assert names.pop() == "TRANSPOSE"
+    return names
+
+
+@pytest.mark.parametrize("name", TILED)
+def test_six_products_make_four_columns_in_one_partition(name, tmp_path):
+    content = convert(case(name))
+    found = operators(content)
+    assert (found.count("CONV_2D"), found.count("DEPTHWISE_CONV_2D")) == (6, 6)
+    assert found.count("PAD") == name.startswith("conv_of_tiles_valid_cut"), "else SAME and VALID do it"
+    path = tmp_path / "tiles.tflite"
+    path.write_bytes(content)
+    assert TFLiteSession(path).undelegated() == []
+    assert TFLiteSession(path).delegate_partitions() == 1
+
+
+@pytest.mark.parametrize("name", [*TILED, *ROWS])
+def test_plain_operators_are_one_each(name):
+    model = case(name)
+    content = convert(model, plain=True)
+    (kind,) = set(operators(content)) - {"PAD"}
+    assert kind == ("DEPTHWISE_CONV_2D" if name in ROWS else "CONV_2D")
+    np.testing.assert_allclose(
+        run_tflite(content, feeds(model))["y"], run_onnx(model, feeds(model))["y"], atol=1e-4, rtol=0
+    )
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        convolution(32, 32, 16),  # few channels: reading and writing takes longer than multiplying
+        convolution(64, 64, 7),  # few places: reading twice the weights takes longer
+        convolution(64, 64, 10),  # twelve columns for ten
+        convolution(64, 64, 16, "pads=[2,2,2,2], dilations=[2,2]"),
+    ],
+)
+def test_what_would_not_be_faster_stays_one_operator(model):
+    assert operators(convert(model)) == ["CONV_2D"]
+
+
+def test_half_weights_stay_whole():
+    """Sums of weights, rounded to float16, would be less exact than the weights are."""
+    assert operators(convert(convolution(64, 64, 16), half_weights=True)) == ["DEQUANTIZE", "CONV_2D"]
+
+
+def test_rounding_errors_stay_near_those_of_the_plain_convolution():
+    model = convolution(256, 128, 16)
+    inputs = {"x": np.abs(feeds(model)["x"])}  # as behind a ReLU: sums do not cancel
+    weight = const_value(model.graph.node(0).inputs[1]).astype(np.float64)
+    padded = np.pad(inputs["x"].astype(np.float64), [(0, 0), (0, 0), (1, 1), (1, 1)])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
+    exact = np.einsum("nchwij,ocij->nohw", windows, weight, optimize=True)
+    errors = {plain: run_tflite(convert(model, plain=plain), inputs)["y"] - exact for plain in (True, False)}
+    assert errors[False].std() <= 4 * errors[True].std()
+    assert np.abs(errors[False]).max() <= 2e-5 * exact.std()
