@@ -15,65 +15,113 @@ from .proto import constants_of, makers_of
 
 MOVES = ("Reshape", "Transpose", "Slice")  # pass every element on as it is
 
+Nodes = dict[str, onnx.NodeProto]
+Constants = dict[str, onnx.TensorProto]
+
 
 def take_zero_points_into_biases(graph: onnx.GraphProto) -> None:
-    """Where all that reads a dequantised value are linears with int8 weights; directly, or behind MOVES."""
+    """Where all that reads a dequantised value are linears with int8 weights; directly, behind MOVES, or behind a
+    Concat of such values that are quantised alike, whose zero points OpenVINO 2026.4 refuses in front of a linear."""
     constants, makers = constants_of(graph), makers_of(graph)
     readers: dict[str, list[onnx.NodeProto]] = {}
     for node in graph.node:
         for name in node.input:
             readers.setdefault(name, []).append(node)
     results = {info.name for info in graph.output}
-    added: dict[str, onnx.NodeProto] = {}  # by the name of the linear's product, which then has another
+    quants, reached = {}, {}  # by the name of the dequantised value
     for node in graph.node:
         if node.op_type != "DequantizeLinear" or node.input[0] in constants or len(node.input) < 3:
             continue
         scale, zero_point = (numpy_helper.to_array(constants[name]).astype(np.float64) for name in node.input[1:])
-        linears = linears_behind(node.output[0], readers, results)
+        linears, concats = linears_behind(node.output[0], readers, results)
         weights = [weight_of(linear, makers, constants) for linear in linears]
-        if zero_point.ndim or not zero_point or not linears or any(weight is None for weight in weights):
-            continue
-        for linear, weight in zip(linears, weights, strict=True):
-            assert weight is not None
-            product = linear.output[0]
-            offset = -scale * zero_point * weight.sum(axis=0)
-            add = bias_of(product, readers, makers, constants)
-            if add is None:
-                linear.output[0] = f"{product}_unbiased"
-                added[linear.output[0]] = helper.make_node("Add", [linear.output[0], f"{product}_offset"], [product])
-            else:
-                index = 1 - list(add.input).index(product)
-                bias = number_of(add.input[index], makers, constants)
-                assert bias is not None
-                offset = bias + offset
-                add.input[index] = f"{product}_offset"
-            graph.initializer.append(numpy_helper.from_array(offset.astype(np.float32), f"{product}_offset"))
-        del node.input[2]
+        if not zero_point.ndim and zero_point and linears and all(weight is not None for weight in weights):
+            quants[node.output[0]] = (float(scale), float(zero_point))
+            reached[node.output[0]] = linears, concats
+    taken: Nodes = {}  # the linears, by the name of their product
+    offsets: dict[str, tuple[float, float]] = {}
+    for name in alike(quants, {name: concats for name, (_, concats) in reached.items()}, makers):
+        del makers[name].input[2]
+        for linear in reached[name][0]:
+            taken[linear.output[0]], offsets[linear.output[0]] = linear, quants[name]
+    added: Nodes = {}  # by the name of the linear's product, which then has another
+    for product, linear in taken.items():
+        weight, (scale, zero_point) = weight_of(linear, makers, constants), offsets[product]
+        assert weight is not None
+        offset = -scale * zero_point * weight.sum(axis=0)
+        add = bias_of(product, readers, makers, constants)
+        if add is None:
+            linear.output[0] = f"{product}_unbiased"
+            added[linear.output[0]] = helper.make_node("Add", [linear.output[0], f"{product}_offset"], [product])
+        else:
+            index = 1 - list(add.input).index(product)
+            bias = number_of(add.input[index], makers, constants)
+            assert bias is not None
+            offset = bias + offset
+            add.input[index] = f"{product}_offset"
+        graph.initializer.append(numpy_helper.from_array(offset.astype(np.float32), f"{product}_offset"))
     put(graph, [new for node in graph.node for new in (node, added.get(node.output[0])) if new is not None])
 
 
-def linears_behind(name: str, readers: dict[str, list[onnx.NodeProto]], results: set[str]) -> list[onnx.NodeProto]:
-    """The MatMuls that multiply the value, from the right; none where something else reads it."""
-    found, values = [], [name]
+def linears_behind(
+    name: str, readers: dict[str, list[onnx.NodeProto]], results: set[str]
+) -> tuple[list[onnx.NodeProto], list[onnx.NodeProto]]:
+    """The MatMuls that multiply the value, from the right, and the Concats on the way; none where something else reads
+    it."""
+    linears, concats, values = [], [], [name]
     while values:
         value = values.pop()
         if value in results:
-            return []
+            return [], []
         for node in readers.get(value, []):
-            if node.input[0] != value:
-                return []
-            if node.op_type in MOVES:
+            if node.op_type == "Concat":
+                concats.append(node)
+                values.append(node.output[0])
+            elif node.input[0] != value:
+                return [], []
+            elif node.op_type in MOVES:
                 values.append(node.output[0])
             elif node.op_type == "MatMul":
-                found.append(node)
+                linears.append(node)
             else:
-                return []
+                return [], []
+    return linears, concats
+
+
+def alike(quants: dict[str, tuple[float, float]], concats: dict[str, list[onnx.NodeProto]], makers: Nodes) -> list[str]:
+    """Those of the dequantised values whose Concats take nothing but such values, quantised alike."""
+    found = list(quants)
+    while True:
+        kept = [
+            name
+            for name in found
+            if all(
+                source in found and quants[source] == quants[name]
+                for concat in concats[name]
+                for source in sources_of(concat, makers)
+            )
+        ]
+        if kept == found:
+            return found
+        found = kept
+
+
+def sources_of(concat: onnx.NodeProto, makers: Nodes) -> list[str]:
+    """What a Concat takes, in front of MOVES and other Concats."""
+    found, values = [], list(concat.input)
+    while values:
+        value = values.pop()
+        node = makers.get(value)
+        if node is not None and node.op_type == "Concat":
+            values += node.input
+        elif node is not None and node.op_type in MOVES:
+            values.append(node.input[0])
+        else:
+            found.append(value)
     return found
 
 
-def weight_of(
-    linear: onnx.NodeProto, makers: dict[str, onnx.NodeProto], constants: dict[str, onnx.TensorProto]
-) -> np.ndarray | None:
+def weight_of(linear: onnx.NodeProto, makers: Nodes, constants: Constants) -> np.ndarray | None:
     """(in, out) float64, if it is stored in int8."""
     name = linear.input[1]
     weight = number_of(name, makers, constants) if name in makers else None
@@ -83,8 +131,8 @@ def weight_of(
 def bias_of(
     product: str,
     readers: dict[str, list[onnx.NodeProto]],
-    makers: dict[str, onnx.NodeProto],
-    constants: dict[str, onnx.TensorProto],
+    makers: Nodes,
+    constants: Constants,
 ) -> onnx.NodeProto | None:
     """The Add of a constant of one axis, if nothing else reads the product."""
     reading = readers.get(product, [])
@@ -95,9 +143,7 @@ def bias_of(
     return add if bias is not None and bias.ndim == 1 else None
 
 
-def number_of(
-    name: str, makers: dict[str, onnx.NodeProto], constants: dict[str, onnx.TensorProto]
-) -> np.ndarray | None:
+def number_of(name: str, makers: Nodes, constants: Constants) -> np.ndarray | None:
     """A constant, or what a stored one is dequantised to, as float64."""
     if name in constants:
         return numpy_helper.to_array(constants[name]).astype(np.float64)

@@ -306,16 +306,23 @@ LINEARS = {
     " m = MatMul (r, w) y = Add (m, u)",
     "rolled": "r = Reshape (x, image) h = Gelu (r) s = Slice (h, zero, two, two) t = Slice (h, two, four, two)"
     " c = Concat <axis = 2> (t, s) b = Reshape (c, rows) m = MatMul (b, w) y = Add (m, u)",
+    "a token in front": "s = Slice (x, zero, one, one) t = Slice (x, one, eight, one) h = MatMul (t, square)"
+    " c = Concat <axis = 1> (s, h) m = MatMul (c, w) a = Add (m, u) k1 = MatMul (c, v) y = Mul (a, k1)",
+    "tokens in front of one another": "s = Slice (x, zero, one, one) t = Slice (x, one, eight, one)"
+    " h = MatMul (t, square) c = Concat <axis = 1> (s, h) d = Concat <axis = 1> (s, h) m = MatMul (c, w)"
+    " n = MatMul (d, v) y = Add (m, n)",
 }
 
 
 @pytest.mark.parametrize("name", LINEARS)
 def test_a_linear_has_its_zero_point_in_its_bias(name, tmp_path):
     """Else the plugin subtracts it from the whole result, in float, or computes all of the linear in float."""
-    indices = {"zero": [0], "one": [1], "two": [2], "four": [4], "to": [1, 4, 32]}
+    indices = {"zero": [0], "one": [1], "two": [2], "four": [4], "eight": [8], "to": [1, 4, 32]}
     shapes = {"image": [1, 2, 4, 32], "rows": [1, 8, 32]}
     text = f"agraph (float[1,8,32] x) => (float[1,{4 if name == 'moved' else 8},64] y) {{ {LINEARS[name]} }}"
-    model = quantized(graph(text, {"w": (32, 64), "v": (32, 64), "u": (64,), "k": [0.5], **indices, **shapes}))
+    model = quantized(
+        graph(text, {"w": (32, 64), "v": (32, 64), "u": (64,), "k": [0.5], "square": (32, 32), **indices, **shapes})
+    )
     inputs = feeds(model, 9)
     path = convert(model, tmp_path)
     expected, got = run_onnx(model, inputs)["y"], OpenVINOSession(path).run(inputs)["y"]
