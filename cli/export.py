@@ -77,8 +77,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plain-operators",
         action="store_true",
-        help="tflite: one operator for each convolution, for a GPU's delegate or another; by default some are several, "
-        "which the CPU's delegate computes faster",
+        help="tflite: one operator for each convolution and mean, for a GPU's delegate or another; by default some are "
+        "several, which the CPU's delegate computes faster or more exactly",
     )
     parser.add_argument(
         "--image-input",

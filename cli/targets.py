@@ -25,7 +25,7 @@ class Recipe:
     Attributes:
         metadata: facts for the file, "preprocess" and "labels" among them.
         input_layout: of a .tflite's image input, "nhwc" or "nchw".
-        plain_operators: a .tflite's float convolutions stay one operator each.
+        plain_operators: a .tflite's float convolutions and means stay one operator each.
         profile: of the device's int8 kernels, of those that the target has.
         pixels: the artifact takes pixels, uint8.
         normalisation: what the graph has to do with them first, None where it takes pixels, or none go in.

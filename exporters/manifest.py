@@ -149,7 +149,7 @@ class Manifest:
         tools: {package: version} of what made the artifact.
         agreement: figures of the comparison with the reference, None where it was not validated.
         deployment_target: the oldest system that a Core ML model runs on, None for other formats.
-        plain_operators: a .tflite's float convolutions stayed one operator each.
+        plain_operators: a .tflite's float convolutions and means stayed one operator each.
         verdict: "ok", "warn: ..." (less than usual), "fail: ...", "over budget: ..." or "not validated".
         kept_float: the units of an int8 artifact that were asked to be float, by the name of what they compute.
         budget: for whose sake, None where none was given.

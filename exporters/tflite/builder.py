@@ -63,7 +63,7 @@ class Builder:
 
     `half_weights`: store float weights as float16; kernels read float32. `int8_weights` of float layers: "widened" to
     float32 here; "stored", and widened when the file is loaded; "hybrid", read by kernels that round the other operand.
-    `plain`: no float convolution becomes several operators because the CPU delegate computes those faster.
+    `plain`: no float convolution or mean becomes several operators because the CPU delegate computes those better.
     """
 
     def __init__(self, *, half_weights: bool = False, int8_weights: str = "widened", plain: bool = False) -> None:

@@ -43,10 +43,10 @@ def convert(
     `input_layout`: "nhwc" (images lie in memory as cameras give them) or "nchw" (the model's own), for inputs of rank
     4. `pixels`: the input, which the graph takes as pixels from 0 to 255, is uint8. `half_weights`: store float weights
     as float16 (inputs, outputs and arithmetic stay float32). `int8_weights`: what becomes of those of layers that
-    compute in float, and `plain`: whether a float convolution stays one operator, as Builder has them. `profile`: of
-    the device's int8 kernels, "xnnpack", or "npu" for one that has no float at all: inputs and outputs are int8, too.
-    `metadata`: facts written into the file beside the inputs and outputs. Signature: "serving_default", with the
-    graph's own names.
+    compute in float, and `plain`: whether float convolutions and means stay one operator, as Builder has them.
+    `profile`: of the device's int8 kernels, "xnnpack", or "npu" for one that has no float at all: inputs and outputs
+    are int8, too. `metadata`: facts written into the file beside the inputs and outputs. Signature: "serving_default",
+    with the graph's own names.
     Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape, ArtifactTooLarge).
     """
     builder = Builder(half_weights=half_weights, int8_weights=int8_weights, plain=plain)

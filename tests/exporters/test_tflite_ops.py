@@ -114,3 +114,13 @@ def test_a_large_depthwise_window_is_made_of_fast_ones(name):
     assert all(height * width <= 25 for height, width in windows), windows
     if "strides" not in text and "7x12" not in name:  # an even window is never SAME in both frameworks
         assert "PAD" not in operators(content)
+
+
+def test_means_of_large_maps_are_exact():
+    """Added up one by one, the float32 sum of so many positive numbers is wrong in its fifth digit."""
+    model = graph("agraph (float[1,2,190,190] x) => (float[1,2,1,1] y) { y = ReduceMean (x, axes) }", {"axes": [2, 3]})
+    inputs = {"x": np.random.default_rng(0).uniform(1, 2, (1, 2, 190, 190)).astype(np.float32)}
+    exact = inputs["x"].astype(np.float64).mean(axis=(2, 3), keepdims=True)
+    for delegate in (True, False):
+        got = run_tflite(convert(model), inputs, delegate=delegate)["y"]
+        assert np.abs(got / exact - 1).max() < 1e-6
