@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx_ir as ir
@@ -16,6 +17,9 @@ from .infinite import finite, holders
 from .sessions import open_graph
 from .statistics import Statistics, ValueStatistics
 from .units import VIEWS
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 KEEP_EVERY = 20  # inputs
 SAMPLES_PER_INPUT = 1 << 14  # elements of one value that its histogram counts per calibration input
@@ -83,40 +87,64 @@ def collect(
     observed = {v.name: v for v in values if v.name and v.dtype == ir.DataType.FLOAT}
     inputs = {name_of(v): (shape(v), (v.dtype or ir.DataType.FLOAT).numpy()) for v in model.graph.inputs}
     session = open_graph(ir.to_proto(model), (name for name in observed if name not in inputs))
-    # One buffer per value, written anew for each input: fresh ones (200 MB a turn) would cost more than the model.
-    arrays = {name: np.empty(shape(v), np.float32) for name, v in observed.items() if name not in inputs}
-    binding = session.io_binding()
-    for name, array in arrays.items():
-        binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+    # Two buffers per value: one is written while statistics of the other are taken. Fresh ones for each input (200 MB a
+    # turn) would cost more than the model.
+    turns = [_Turn(session, observed, inputs) for _ in range(2)]
     if known is not None and known.values.keys() != observed.keys():
         raise QuantizeError("calibrate: the known statistics are of another graph")
     running = {name: _Running.of(known, name) if known else _Running() for name in observed}
     infinite = holders(model.graph)
-    samples = 0
-    for samples, feed in enumerate(feeds, start=1):
-        if known is not None and samples <= known.samples:
-            continue
-        for name, array in _checked(feed, inputs, samples).items():
-            arrays[name] = array
-            binding.bind_cpu_input(name, array)
-        if len(arrays.keys() - inputs.keys()):
-            session.run_with_iobinding(binding)
+
+    def take(arrays: Mapping[str, np.ndarray], turn: int) -> None:
         for name in observed:
             array = finite(arrays[name]) if name in infinite else arrays[name]
-            if not running[name].add(array, samples):
+            if not running[name].add(array, turn):
                 raise QuantizeError(
-                    f"calibrate: value {name!r}{_place(observed[name])} holds NaN or infinity for input {samples}; "
+                    f"calibrate: value {name!r}{_place(observed[name])} holds NaN or infinity for input {turn}; "
                     "check the weights and the calibration inputs"
                 )
-        if progress is not None:
-            progress(samples)
-        if samples % KEEP_EVERY == 0:
-            keep(_result(running, samples))
+
+    samples, taking = 0, None
+    with ThreadPoolExecutor(1) as taker:
+        for samples, feed in enumerate(feeds, start=1):
+            if known is not None and samples <= known.samples:
+                continue
+            arrays = turns[samples % 2].run(_checked(feed, inputs, samples))
+            if taking is not None:
+                taking.result()
+            taking = taker.submit(take, arrays, samples)
+            if progress is not None:
+                progress(samples)
+            if samples % KEEP_EVERY == 0:
+                taking.result()
+                keep(_result(running, samples))
+        if taking is not None:
+            taking.result()
     if not samples:
         raise QuantizeError("calibrate: no calibration inputs; give at least one")
     statistics = _result(running, samples)
     keep(statistics)
     return statistics
+
+
+class _Turn:
+    """Buffers for all that is observed of one input, and a binding of the session to them."""
+
+    def __init__(
+        self, session: onnxruntime.InferenceSession, observed: Mapping[str, ir.Value], inputs: Mapping[str, Any]
+    ) -> None:
+        self.session, self.binding = session, session.io_binding()
+        self.arrays = {name: np.empty(shape(v), np.float32) for name, v in observed.items() if name not in inputs}
+        for name, array in self.arrays.items():
+            self.binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+
+    def run(self, feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Every observed value, and the inputs."""
+        for name, array in feed.items():
+            self.binding.bind_cpu_input(name, array)
+        if self.arrays:
+            self.session.run_with_iobinding(self.binding)
+        return {**self.arrays, **feed}
 
 
 def _result(running: Mapping[str, _Running], samples: int) -> Statistics:
