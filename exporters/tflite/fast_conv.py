@@ -105,20 +105,31 @@ def of_tiles(mb: Builder, x: int, weight: Constant, bias: Constant | None, pads:
     for window, kernel, share in zip(inputs, of_kernel, of_bias, strict=True):
         taps = np.zeros((1, 1, lead + len(window), c), np.float32)
         taps[0, 0, lead:] = window[:, None]
-        options = dict(dilationHFactor=1, dilationWFactor=1, fusedActivationFunction=0, strideH=1)
         of_input = mb.emit(
             "DEPTHWISE_CONV_2D",
             [padded, mb.const(taps), zeros],
             (n, h, tiles, c),
             padding=padding,
+            strideH=1,
             strideW=_TILE,
+            dilationHFactor=1,
+            dilationWFactor=1,
+            fusedActivationFunction=0,
             depthMultiplier=1,
-            **options,
         )
         weights = [mb.const(kernel[:, :, None]), mb.const((share * bias_array).astype(np.float32))]
-        products.append(
-            mb.emit("CONV_2D", [of_input, *weights], shape, padding=0 if pads[0] else 1, strideW=1, **options)
+        product = mb.emit(
+            "CONV_2D",
+            [of_input, *weights],
+            shape,
+            padding=0 if pads[0] else 1,
+            strideH=1,
+            strideW=1,
+            dilationHFactor=1,
+            dilationWFactor=1,
+            fusedActivationFunction=0,
         )
+        products.append(product)
     columns = _columns(mb, products, shape)
     beside = mb.emit("CONCATENATION", columns, (*shape[:3], _TILE * o), axis=3, fusedActivationFunction=0)
     whole, wanted = (n, height, tiles * _TILE, o), (n, height, width, o)
