@@ -28,27 +28,28 @@ def take_zero_points_into_biases(graph: onnx.GraphProto) -> None:
         for name in node.input:
             readers.setdefault(name, []).append(node)
     results = {info.name for info in graph.output}
-    quants, reached = {}, {}  # by the name of the dequantised value
+    quants: dict[str, tuple[float, float]] = {}  # by the name of the dequantised value, as what follows
+    concats: dict[str, list[onnx.NodeProto]] = {}
+    summed: dict[str, list[tuple[onnx.NodeProto, np.ndarray]]] = {}  # the linears, with their weights' sums
     for node in graph.node:
         if node.op_type != "DequantizeLinear" or node.input[0] in constants or len(node.input) < 3:
             continue
         scale, zero_point = (numpy_helper.to_array(constants[name]).astype(np.float64) for name in node.input[1:])
-        linears, concats = linears_behind(node.output[0], readers, results)
-        weights = [weight_of(linear, makers, constants) for linear in linears]
-        if not zero_point.ndim and zero_point and linears and all(weight is not None for weight in weights):
-            quants[node.output[0]] = (float(scale), float(zero_point))
-            reached[node.output[0]] = linears, concats
-    taken: Nodes = {}  # the linears, by the name of their product
-    offsets: dict[str, tuple[float, float]] = {}
-    for name in alike(quants, {name: concats for name, (_, concats) in reached.items()}, makers):
+        if zero_point.ndim or not zero_point:
+            continue
+        name = node.output[0]
+        linears, concats[name] = linears_behind(name, readers, results)
+        weights = ((linear, weight_of(linear, makers, constants)) for linear in linears)
+        summed[name] = [(linear, weight.sum(axis=0)) for linear, weight in weights if weight is not None]
+        if linears and len(summed[name]) == len(linears):
+            quants[name] = (float(scale), float(zero_point))
+    offsets: dict[str, tuple[onnx.NodeProto, np.ndarray]] = {}  # by the name of the linear's product
+    for name in alike(quants, concats, makers):
         del makers[name].input[2]
-        for linear in reached[name][0]:
-            taken[linear.output[0]], offsets[linear.output[0]] = linear, quants[name]
+        scale, zero_point = quants[name]
+        offsets |= {linear.output[0]: (linear, -scale * zero_point * total) for linear, total in summed[name]}
     added: Nodes = {}  # by the name of the linear's product, which then has another
-    for product, linear in taken.items():
-        weight, (scale, zero_point) = weight_of(linear, makers, constants), offsets[product]
-        assert weight is not None
-        offset = -scale * zero_point * weight.sum(axis=0)
+    for product, (linear, offset) in offsets.items():
         add = bias_of(product, readers, makers, constants)
         if add is None:
             linear.output[0] = f"{product}_unbiased"

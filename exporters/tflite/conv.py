@@ -36,7 +36,7 @@ def conv(
             return of_rows(mb, x_tensor, weight, bias, pads, strides, dilations)
         exact = weight.quant is None and not mb.half_weights  # sums of rounded weights are rounded again
         moves = (*strides, *dilations, group)
-        if exact and moves == (1, 1, 1, 1, 1) and tiles_are_faster(mb.shape(x_tensor), weight.shape, tuple(pads)):
+        if exact and moves == (1, 1, 1, 1, 1) and tiles_are_faster(mb.shape(x_tensor), weight.shape, pads):
             return of_tiles(mb, x_tensor, weight, bias, pads)
     dilated = (dilations[0] * (kh - 1) + 1, dilations[1] * (kw - 1) + 1)
     x_tensor, padding, size = pad_spatial(mb, x_tensor, dilated, strides, pads)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -45,16 +46,14 @@ def of_rows(
         padded, padding, size = pad_spatial(mb, x, window, strides, (around, pads[1], around, pads[3]))
         shape = (mb.shape(x)[0], *size, out_channels)
         bias_array = np.zeros(out_channels, np.float32) if bias is None or total is not None else bias.float()
-        part = mb.emit(
+        part = _part(
+            mb,
             "DEPTHWISE_CONV_2D",
             [padded, mb.weight(Constant(rows.transpose(1, 2, 3, 0))), mb.const(bias_array.astype(np.float32))],
             shape,
-            padding=padding,
-            strideH=strides[0],
-            strideW=strides[1],
-            dilationHFactor=dilations[0] * apart,
-            dilationWFactor=dilations[1],
-            fusedActivationFunction=0,
+            padding,
+            strides,
+            (dilations[0] * apart, dilations[1]),
             depthMultiplier=out_channels // mb.shape(x)[-1],
         )
         if total is None:
@@ -65,6 +64,31 @@ def of_rows(
             total = mb.run("ADD", [total, part], shape, fusedActivationFunction=mb.activation())
     assert total is not None
     return from_spatial(total, mb.shape(total))
+
+
+def _part(
+    mb: Builder,
+    op: str,
+    inputs: Sequence[int],
+    shape: Sequence[int],
+    padding: int,
+    strides: tuple[int, int] = (1, 1),
+    dilations: tuple[int, int] = (1, 1),
+    **options: Any,
+) -> int:
+    """One of the convolutions that a Conv becomes; the activation is behind their sum."""
+    return mb.emit(
+        op,
+        inputs,
+        shape,
+        padding=padding,
+        strideH=strides[0],
+        strideW=strides[1],
+        dilationHFactor=dilations[0],
+        dilationWFactor=dilations[1],
+        fusedActivationFunction=0,
+        **options,
+    )
 
 
 # Winograd's minimal filtering F(4, 3), along the rows of an image: four neighbours of an output row take six products
@@ -81,19 +105,24 @@ _MOST_WIDTH = 8 / 7  # of all tiles over that of the image
 
 def tiles_are_faster(image: Sequence[int], weight: Sequence[int], pads: tuple[int, ...]) -> bool:
     """Whether `of_tiles` takes a Conv of stride 1 and one group: of an NHWC image, an OIHW weight."""
-    (_, h, w, c), (o, _, kh, kw) = image, weight
+    o, c, kh, kw = weight
     if kw != _TAPS or pads not in ((kh // 2, 1, kh // 2, 1), (0, 0, 0, 0)):
         return False
-    height, width = h + 2 * pads[0] - kh + 1, w + 2 * pads[1] - kw + 1
+    height, width = _places(image, weight, pads)
     fits = -(-width // _TILE) * _TILE <= _MOST_WIDTH * width
     return fits and height * width >= _LEAST_PLACES and kh * c * o >= _LEAST_WORK * (c + o)
+
+
+def _places(image: Sequence[int], weight: Sequence[int], pads: tuple[int, ...]) -> tuple[int, int]:
+    """Height and width of what such a Conv gives."""
+    return image[1] + 2 * pads[0] - weight[2] + 1, image[2] + 2 * pads[1] - weight[3] + 1
 
 
 def of_tiles(mb: Builder, x: int, weight: Constant, bias: Constant | None, pads: tuple[int, ...]) -> Value:
     """A Conv as F(4, 3): depthwise windows over six columns each make one of the six sums of inputs; a convolution of
     one column takes its products; sums of these are the four columns of a tile, that lie side by side at the end."""
-    (n, h, w, c), (o, _, kh, _) = mb.shape(x), weight.shape
-    height, width = h + 2 * pads[0] - kh + 1, w + 2 * pads[1] - _TAPS + 1
+    (n, h, _, c), o = mb.shape(x), weight.shape[0]
+    height, width = _places(mb.shape(x), weight.shape, pads)
     tiles = -(-width // _TILE)
     outputs, kernels, inputs = _transforms()
     of_kernel = np.einsum("ik,ochk->iohc", kernels, weight.float().astype(np.float64)).astype(np.float32)
@@ -105,31 +134,12 @@ def of_tiles(mb: Builder, x: int, weight: Constant, bias: Constant | None, pads:
     for window, kernel, share in zip(inputs, of_kernel, of_bias, strict=True):
         taps = np.zeros((1, 1, lead + len(window), c), np.float32)
         taps[0, 0, lead:] = window[:, None]
-        of_input = mb.emit(
-            "DEPTHWISE_CONV_2D",
-            [padded, mb.const(taps), zeros],
-            (n, h, tiles, c),
-            padding=padding,
-            strideH=1,
-            strideW=_TILE,
-            dilationHFactor=1,
-            dilationWFactor=1,
-            fusedActivationFunction=0,
-            depthMultiplier=1,
+        windows = [padded, mb.const(taps), zeros]
+        of_input = _part(
+            mb, "DEPTHWISE_CONV_2D", windows, (n, h, tiles, c), padding, strides=(1, _TILE), depthMultiplier=1
         )
         weights = [mb.const(kernel[:, :, None]), mb.const((share * bias_array).astype(np.float32))]
-        product = mb.emit(
-            "CONV_2D",
-            [of_input, *weights],
-            shape,
-            padding=0 if pads[0] else 1,
-            strideH=1,
-            strideW=1,
-            dilationHFactor=1,
-            dilationWFactor=1,
-            fusedActivationFunction=0,
-        )
-        products.append(product)
+        products.append(_part(mb, "CONV_2D", [of_input, *weights], shape, padding=0 if pads[0] else 1))
     columns = _columns(mb, products, shape)
     beside = mb.emit("CONCATENATION", columns, (*shape[:3], _TILE * o), axis=3, fusedActivationFunction=0)
     whole, wanted = (n, height, tiles * _TILE, o), (n, height, width, o)
@@ -159,16 +169,20 @@ def _tiled(mb: Builder, x: int, tiles: int, before: int) -> tuple[int, int, int]
     """(how many zeros lead the window, the tensor, Padding) for windows over six columns, from `before` columns left of
     the image on, every four columns. Zeros in front let SAME do what else takes a PAD."""
     width = mb.shape(x)[2]
-    for lead in (0, 1, 2, 3):
-        window = lead + _TILE + _TAPS - 1
-        left = before + lead
-        right = (tiles - 1) * _TILE + window - width - left
-        if -(-width // _TILE) == tiles and same_pads(width, window, _TILE) == (left, right):
-            return lead, x, 0
-    window = _TILE + _TAPS - 1
-    right = (tiles - 1) * _TILE + window - width - before
-    padded, padding, _ = pad_spatial(mb, x, (1, window), (1, _TILE), (0, before, 0, right))
-    return 0, padded, padding
+
+    def window(lead: int) -> tuple[int, int, int]:
+        """Its columns; how many are left of the image, and right of it."""
+        columns = lead + _TILE + _TAPS - 1
+        return columns, before + lead, (tiles - 1) * _TILE + columns - width - before - lead
+
+    def is_same(lead: int) -> bool:
+        columns, *ends = window(lead)
+        return tiles == -(-width // _TILE) and same_pads(width, columns, _TILE) == tuple(ends)
+
+    lead = next(filter(is_same, range(_TILE)), 0)
+    columns, left, right = window(lead)
+    padded, padding, _ = pad_spatial(mb, x, (1, columns), (1, _TILE), (0, left, 0, right))
+    return lead, padded, padding
 
 
 def _columns(mb: Builder, products: Sequence[int], shape: Sequence[int]) -> list[int]:
