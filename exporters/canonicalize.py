@@ -15,6 +15,7 @@ from .passes import (
     batch_norm,
     channel_affine,
     clip,
+    column_to_image,
     constant_folding,
     constant_operands,
     conv_bias,
@@ -66,6 +67,7 @@ from .passes import (
     split_linear,
     split_to_slices,
     static_shapes,
+    three_spatial_axes,
     variadic,
 )
 
@@ -89,7 +91,9 @@ FORMS = (  # each op in its one form
     pad,
     depth_to_space,
     resize,
+    column_to_image,
     one_spatial_axis,
+    three_spatial_axes,
     explicit_pads,
     pad_into_window,
     conv_transpose,

@@ -193,6 +193,16 @@ case(
     "float[2,3,5,4] y",
     "t = Transpose <perm=[0,1,3,2]> (b) y = MatMul (a, t)",
 )
+# products of so many terms that they are added up in parts: rows and columns wherever they lie, and a prime number
+case("matmul_long", "float[1,3,5,1024] a, float[1,3,1024,4] b", "float[1,3,5,4] y", "y = MatMul (a, b)")
+case(
+    "matmul_long_of_columns",
+    "float[1,784,3,5] a, float[1,784,3,4] b",
+    "float[1,5,3,4] y",
+    "p = Transpose <perm=[0,2,3,1]> (a) q = Transpose <perm=[0,2,1,3]> (b) m = MatMul (p, q)"
+    "y = Transpose <perm=[0,2,1,3]> (m)",
+)
+case("matmul_long_prime", "float[3,5,521] a, float[3,521,4] b", "float[3,5,4] y", "y = MatMul (a, b)")
 _ATTENTION = """
     q0 = MatMul (x, wq) q1 = Reshape (q0, s) q = Transpose <perm=[0,2,1,3]> (q1)
     k0 = MatMul (x, wk) k1 = Reshape (k0, s) k = Transpose <perm=[0,2,3,1]> (k1)

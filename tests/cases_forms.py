@@ -131,6 +131,30 @@ form(
     v=[0.5, 1.0, 1.5, 2.0],
 )
 
+# columns to an image, Col2Im: windows that overlap or not, that leave pixels out
+for tag, attrs, columns, window, out in [
+    ("overlap", "strides=[2,2], pads=[1,1,1,1]", "2,27,35", [3, 3], "2,3,9,13"),
+    ("apart", "strides=[2,4]", "1,24,12", [2, 4], "1,3,8,12"),
+    ("dense", "pads=[0,1,0,1]", "2,18,50", [3, 2], "2,3,7,9"),
+    ("dilated", "dilations=[1,2], strides=[3,2]", "1,12,16", [2, 3], "1,2,12,12"),
+]:
+    form(
+        f"column_to_image_{tag}",
+        columns,
+        out,
+        f"y = Col2Im <{attrs}> (x, size, window)",
+        size=[int(s) for s in out.split(",")[2:]],
+        window=window,
+    )
+
+# convolution of three axes, of which one is convolved place by place
+for tag, attrs, w, out in [
+    ("last", "pads=[1,1,0,1,1,0]", (4, 6, 3, 3, 1), "2,4,5,7,8"),
+    ("first", "pads=[0,0,2,0,1,1], strides=[1,2,1], dilations=[1,1,2]", (4, 3, 1, 2, 3), "2,4,5,4,7"),
+]:
+    group = 6 // w[1]
+    form(f"conv_3d_{tag}", "2,6,5,7,8", out, f"y = Conv <group={group}, {attrs}> (x, w, b)", w=w, b=(4,))
+
 # convolution of one axis, and wide ones
 form("conv_1d", "2,6,10", "2,4,5", "y = Conv <strides=[2], pads=[1,1]> (x, w, b)", w=(4, 6, 3), b=(4,))
 form("conv_1d_grouped_dilated", "1,6,10", "1,4,8", "y = Conv <dilations=[2], pads=[1,1], group=2> (x, w)", w=(4, 3, 3))

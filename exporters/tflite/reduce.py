@@ -35,13 +35,7 @@ def _reduction(op: str):
         x = mb.value(x)
         rank = len(x.shape)
         dims = {int(a) % rank for a in axes.array} if axes is not None else set(range(rank))
-        reduced = {k for d in dims for k in x.view.of_dim(d)}
-        y = _reduced(mb, op, x, dims, reduced) if reduced else x  # dimensions of size 1: nothing to do
-        if keepdims:
-            return y
-        flat = y.view.reshape([s for d, s in enumerate(y.shape) if d not in dims])
-        assert flat is not None, "dropping dimensions of size 1 is always a view"
-        return Value(y.tensor, flat)
+        return reduced(mb, op, x, dims, keepdims=bool(keepdims))
 
     return lowering
 
@@ -50,7 +44,18 @@ for _onnx, _tflite in REDUCTIONS.items():
     lower(_onnx)(_reduction(_tflite))
 
 
-def _reduced(mb: Builder, op: str, x: Value, dims: set[int], reduced: set[int]) -> Value:
+def reduced(mb: Builder, op: str, x: Value, dims: set[int], *, keepdims: bool) -> Value:
+    """`op` over the logical dimensions `dims`, which stay as dimensions of size 1 with `keepdims`."""
+    factors = {k for d in dims for k in x.view.of_dim(d)}
+    y = _over_factors(mb, op, x, dims, factors) if factors else x  # dimensions of size 1: nothing to do
+    if keepdims:
+        return y
+    flat = y.view.reshape([s for d, s in enumerate(y.shape) if d not in dims])
+    assert flat is not None, "dropping dimensions of size 1 is always a view"
+    return Value(y.tensor, flat)
+
+
+def _over_factors(mb: Builder, op: str, x: Value, dims: set[int], reduced: set[int]) -> Value:
     """`op` over the factors `reduced`, which are all those of the logical dimensions `dims`."""
     groups = mb.groups(x)
     if groups is None or any(len({k in reduced for k in g}) > 1 for g in groups):

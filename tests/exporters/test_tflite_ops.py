@@ -124,3 +124,17 @@ def test_means_of_large_maps_are_exact():
     for delegate in (True, False):
         got = run_tflite(convert(model), inputs, delegate=delegate)["y"]
         assert np.abs(got / exact - 1).max() < 1e-6
+
+
+def test_long_products_are_exact():
+    """As means: two matrices of positive numbers, 3136 products for each result."""
+    model = graph("agraph (float[2,6,3136] a, float[2,3136,5] b) => (float[2,6,5] y) { y = MatMul (a, b) }", {})
+    rng = np.random.default_rng(0)
+    inputs = {
+        "a": rng.uniform(1, 2, (2, 6, 3136)).astype(np.float32),
+        "b": rng.uniform(1, 2, (2, 3136, 5)).astype(np.float32),
+    }
+    exact = inputs["a"].astype(np.float64) @ inputs["b"].astype(np.float64)
+    for delegate in (True, False):
+        got = run_tflite(convert(model), inputs, delegate=delegate)["y"]
+        assert np.abs(got / exact - 1).max() < 1e-6
