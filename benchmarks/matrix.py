@@ -6,7 +6,7 @@
     python -m benchmarks.matrix resnet18 --again    these, also if they are there
     python -m benchmarks.matrix --render            docs/matrix.md again from what is there
 
-Interrupted, it goes on with the next model: a model's lines are written when all its cells are known.
+Interrupted, it goes on with the next model: a model's line is written when all its cells are known.
 """
 
 import argparse
@@ -17,15 +17,14 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
 
 from edgeport.cli.job import TARGETS
-from edgeport.cli.sweeping.journal import append
 from edgeport.cli.sweeping.process import Processes
 from edgeport.models import get_variant, list_models
 
 from . import matrix_page
-from .matrix_page import PRECISIONS, RESULTS, read_results
+from .matrix_page import PRECISIONS, RESULTS
+from .results import Cell, read, store
 
 ROOT = Path(__file__).parents[1]
 LARGEST = 30e6  # parameters; of a family whose smallest variant is larger, that one
@@ -72,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def due(args: argparse.Namespace) -> list[str]:
     """The models to be run: those that are not there, and whatever --again and --failed add."""
     known: dict[str, bool] = {}
-    for cell in read_results():
+    for cell in read(RESULTS):
         known[cell["model"]] = known.get(cell["model"], True) and cell["passed"]
     names = [get_variant(name).name for name in args.models] or wanted(large=args.large)
     return [name for name in names if args.again or name not in known or (args.failed and not known[name])]
@@ -90,7 +89,7 @@ def run(plans: Mapping[str, Plan], results: Path, jobs: int, timeout_s: float) -
         try:
             for count, done in enumerate(as_completed(running), start=1):
                 cells = [{**cell, "jobs": jobs} for cell in done.result()]
-                append(cells, results)
+                store(cells, results)
                 passed = f"{sum(cell['passed'] for cell in cells)} of {len(cells)} cells passed"
                 minutes = (time.perf_counter() - started) / 60
                 print(
@@ -113,9 +112,7 @@ def write_photographs(folder: Path) -> None:
     write_crops(VALIDATION, NUM_VALIDATION, folder / "validation")
 
 
-def model_cells(
-    name: str, cells: Plan, photographs: Path, timeout_s: float, processes: Processes
-) -> list[dict[str, Any]]:
+def model_cells(name: str, cells: Plan, photographs: Path, timeout_s: float, processes: Processes) -> list[Cell]:
     """All cells of one model, made by a process of its own; the last word on each target and precision counts."""
     precision = next(iter(cells.values()))[-1]
     command = [sys.executable, "-m", "benchmarks.matrix_job", name, str(photographs), precision, *cells]
@@ -131,7 +128,7 @@ def model_cells(
     return [{"model": name, **cell, "model_seconds": round(ended.seconds, 1)} for cell in found.values()]
 
 
-def unmade(target: str, precision: str, why: str) -> dict[str, Any]:
+def unmade(target: str, precision: str, why: str) -> Cell:
     return {"target": target, "precision": precision, "passed": False, "verdict": f"error: {why}"}
 
 

@@ -4,10 +4,11 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from edgeport.cli.job import TARGETS
 from edgeport.models import get_variant, list_models
+
+from .results import Cell, read
 
 ROOT = Path(__file__).parents[1]
 RESULTS, PAGE, PASSED = ROOT / "docs" / "matrix.jsonl", ROOT / "docs" / "matrix.md", ROOT / "cli" / "passed.py"
@@ -16,17 +17,7 @@ REASONS = ROOT / "docs" / "matrix_reasons.jsonl"  # written by matrix_reasons.py
 ENOUGH_DB = 25.0
 LIKE = 3.0  # dB; less apart counts as the same
 
-Cell = dict[str, Any]
 Cells = dict[tuple[str, str, str], Cell]  # by model, target, precision
-
-
-def read_results(results: Path | None = None) -> list[Cell]:
-    """The lines of a file of results (default: docs/matrix.jsonl); of two for the same cell the later one."""
-    results = results or RESULTS
-    if not results.exists():
-        return []
-    cells = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
-    return list(by_key(cells).values())
 
 
 def read_reasons() -> dict[str, Cell]:
@@ -42,7 +33,7 @@ def by_key(cells: Iterable[Cell]) -> Cells:
 
 def write() -> None:
     """Replaces both files."""
-    cells = read_results()
+    cells = read(RESULTS)
     PAGE.write_text(page(cells), encoding="utf-8")
     PASSED.write_text(module(cells), encoding="utf-8")
 
@@ -60,6 +51,7 @@ def page(cells: list[Cell]) -> str:
             "all tensors matter, and a process of its own with one thread. int8 is calibrated on crops of photographs;",
             "all figures are on crops of other photographs. Latencies are to be compared for one model, not between",
             "models: other work ran beside them. A Core ML package is interpreted here, so it has none.",
+            *seeds(cells),
             "",
             *summary(cells),
             "",
@@ -79,6 +71,16 @@ def page(cells: list[Cell]) -> str:
             *failures(cells),
             *missing(models),
         ]
+    )
+
+
+def seeds(cells: list[Cell]) -> list[str]:
+    """Which models have other weights than the rest."""
+    others = sorted({f"{cell['model']} ({cell['seed']})" for cell in cells if cell.get("seed")})
+    return (
+        [f"The weights' seed is 0, or the first for which PyTorch gives numbers: {', '.join(others)}."]
+        if others
+        else []
     )
 
 

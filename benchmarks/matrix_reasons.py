@@ -29,7 +29,6 @@ from edgeport.cli.console import Console
 from edgeport.cli.inputs import open_inputs
 from edgeport.cli.preparation import prepare, to_graph
 from edgeport.cli.reference import reference
-from edgeport.cli.subject import load_subject
 from edgeport.cli.sweeping.journal import append
 from edgeport.cli.targets import TARGETS as RECIPES
 from edgeport.exporters.onnx_file import to_proto
@@ -41,8 +40,9 @@ from onnx import helper, numpy_helper
 
 from . import matrix_page
 from .matrix import write_photographs
-from .matrix_job import SEED, calibrated, job_of, simulated
-from .matrix_page import LIKE, REASONS, Cell, read_reasons, read_results
+from .matrix_job import calibrated, drawn, job_of, simulated
+from .matrix_page import LIKE, REASONS, RESULTS, read_reasons
+from .results import Cell, read
 
 NOISE_DB = 40.0
 PARTS = ("clean", "square", "mean", "level", "unit", "noise")
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("models", nargs="*", metavar="MODEL", help="only these (default: all that are low)")
     parser.add_argument("--again", action="store_true", help="also models that are there")
     args = parser.parse_args(argv)
-    low = matrix_page.low_by_model(read_results())
+    low = matrix_page.low_by_model(read(RESULTS))
     known = {} if args.again else read_reasons()
     names = [name for name in args.models or low if name in low and name not in known]
     with tempfile.TemporaryDirectory() as folder:
@@ -82,7 +82,7 @@ def reason_of(name: str, cells: dict[str, Cell], photographs: Path) -> Cell:
 def noise_db(name: str, target: str, photographs: Path) -> float:
     """The SNR of the float graph with noise on whatever the target's int8 kernels would round."""
     console = Console(quiet=True)
-    subject = load_subject(name, console, weights="random", seed=SEED)
+    subject, _ = drawn(name, photographs)
     scheme = RECIPES[target].scheme(None)
     graph = scheme.formed(to_graph(subject, console, {}))
     units = find_units(graph.graph, scheme)
@@ -110,7 +110,7 @@ def disturb(graph: onnx.GraphProto, values: Collection[str]) -> None:
             helper.make_node("ReduceMean", [square], [mean], keepdims=0),
             helper.make_node("Sqrt", [mean], [f"{level}_whole"]),
             helper.make_node("Mul", [f"{level}_whole", "noise_share"], [level]),
-            helper.make_node("RandomNormalLike", [clean], [unit], seed=float(SEED + seed)),
+            helper.make_node("RandomNormalLike", [clean], [unit], seed=float(seed)),
             helper.make_node("Mul", [unit, level], [noise]),
             helper.make_node("Add", [clean, noise], [name]),
         ]
@@ -121,10 +121,9 @@ def disturb(graph: onnx.GraphProto, values: Collection[str]) -> None:
 
 def covered_db(name: str, target: str, photographs: Path) -> float:
     """The SNR of the quantised graph, calibrated on what it is judged by."""
-    console = Console(quiet=True)
-    job = replace(job_of(name, photographs, "int8"), calibration_data=str(photographs / "validation"))
-    subject = load_subject(name, console, weights=job.weights, seed=SEED)
-    prepared = prepare(job, subject, console)
+    subject, seed = drawn(name, photographs)
+    job = replace(job_of(name, photographs, "int8", seed), calibration_data=str(photographs / "validation"))
+    prepared = prepare(job, subject, Console(quiet=True))
     scheme, graph, statistics = calibrated(target, prepared)
     return simulated(quantize.apply(graph, quantize.plan(graph, statistics, scheme, observer="minmax")), prepared)
 

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Sequence
 
 from . import matrix
-from .matrix_page import ROOT, Cell, by_key, read_results, table
+from .matrix_page import ROOT, by_key, seeds, table
+from .results import Cell, read
 
 NAMES = (ROOT / "benchmarks" / "timm_models.txt").read_text(encoding="utf-8").split()
 RESULTS, PAGE = ROOT / "docs" / "timm.jsonl", ROOT / "docs" / "timm.md"
@@ -31,13 +32,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--render", action="store_true", help="run nothing, write the page")
     args = parser.parse_args(argv)
     known: dict[str, bool] = {}
-    for cell in read_results(RESULTS):
+    for cell in read(RESULTS):
         known[cell["model"]] = known.get(cell["model"], True) and cell["passed"]
     names = [f"timm:{name}" for name in args.names or NAMES]
     due = [name for name in names if args.again or name not in known or (args.failed and not known[name])]
     if not args.render:
         matrix.run({name: dict.fromkeys(TARGETS, ("fp32",)) for name in due}, RESULTS, args.jobs, args.timeout)
-    PAGE.write_text(page(read_results(RESULTS)), encoding="utf-8")
+    PAGE.write_text(page(read(RESULTS)), encoding="utf-8")
     return 0
 
 
@@ -54,6 +55,7 @@ def page(cells: list[Cell]) -> str:
             "Written by `python -m benchmarks.timm_models`; do not edit. `timm:NAME` with seeded random weights for",
             f"which all tensors matter: {len(passed)} of {len(models)} pass on {', '.join(TARGETS)}. A cell is the",
             "largest error, on crops of photographs, over the standard deviation of the outputs.",
+            *seeds(cells),
             "",
             *table(["model", *TARGETS], ([name, *(shown(known[name, t, "fp32"]) for t in TARGETS)] for name in models)),
             "",

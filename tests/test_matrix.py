@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 from edgeport.cli.job import TARGETS
 from edgeport.cli.sweeping.process import Processes
 from edgeport.models import get_variant, list_models
 
 from benchmarks import matrix, matrix_page
+from benchmarks.results import read, store
 
 CELL = {
     "model": "lenet5",
@@ -48,7 +50,7 @@ def test_which_models():
 @pytest.mark.parametrize("model", ["lenet1"])
 def test_a_model_for_real(results, model):
     assert matrix.main([model]) == 0
-    cells = matrix_page.read_results()
+    cells = read(matrix_page.RESULTS)
     assert {(cell["target"], cell["precision"]) for cell in cells} == {
         (t, p) for t in TARGETS for p in ("fp32", "int8")
     }
@@ -63,20 +65,20 @@ def test_it_goes_on_where_it_stopped(results, monkeypatch):
     wanted = matrix.wanted()
     monkeypatch.setattr(matrix, "write_photographs", lambda folder: None)
     monkeypatch.setattr(matrix, "model_cells", lambda name, *_: [CELL | {"model": name, "passed": name != wanted[0]}])
-    append = matrix.append
+    store = matrix.store
 
     def written():
         return [json.loads(line)["model"] for line in (results / "matrix.jsonl").read_text().splitlines()]
 
     def interrupted(cells, results):
-        append(cells, results)
+        store(cells, results)
         if len(written()) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(matrix, "append", interrupted)
+    monkeypatch.setattr(matrix, "store", interrupted)
     with pytest.raises(KeyboardInterrupt):
         matrix.main([])
-    monkeypatch.setattr(matrix, "append", append)
+    monkeypatch.setattr(matrix, "store", store)
     done = written()
     assert len(done) == 2
     matrix.main(["--limit", "2"])
@@ -134,6 +136,39 @@ def test_what_cannot_be_exported(results, monkeypatch, tmp_path, capsys):
     assert len(cells) == len(TARGETS) * 2
 
 
+def test_weights_for_which_the_reference_gives_numbers(monkeypatch, tmp_path):
+    from benchmarks import matrix_job
+
+    matrix.write_photographs(tmp_path)
+    opened, asked = matrix_job.reference, []
+
+    class Overflowing:
+        def run(self, feeds):
+            return {"logits": np.full((1, 10), np.nan, np.float32)}
+
+    def reference(subject):
+        asked.append(subject.weights.seed)
+        return Overflowing() if asked[-1] < 2 else opened(subject)
+
+    monkeypatch.setattr(matrix_job, "reference", reference)
+    assert matrix_job.drawn("lenet1", tmp_path)[1] == 2
+    assert asked == [0, 1, 2]
+    cells = list(matrix_job.cells("lenet1", tmp_path, tmp_path / "made", "fp32", ["onnx"]))
+    assert [(cell["seed"], cell["passed"]) for cell in cells] == [(2, True)]
+
+
+def test_results_are_kept_by_model(tmp_path):
+    """Each model's last line counts; floats to five digits."""
+    file = tmp_path / "results.jsonl"
+    shared = {"jobs": 1, "model_seconds": 2.5}
+    store([CELL | shared, LOW | shared], file)
+    store([FAILED | shared], file)
+    store([CELL | shared | {"snr_db": 12.3456789}, LOW | shared], file)
+    assert len(file.read_text().splitlines()) == 3
+    assert read(file) == [CELL | shared | {"snr_db": 12.346}, LOW | shared, FAILED | shared]
+    assert read(tmp_path / "none.jsonl") == []
+
+
 def test_costs(tmp_path, monkeypatch):
     """On a network this small the roundings of weights and activations may cancel, so the bounds are wide."""
     from benchmarks import matrix_job
@@ -164,7 +199,7 @@ def test_page(results):
 
 
 def test_committed_files_are_of_the_committed_results():
-    cells = matrix_page.read_results()
+    cells = read(matrix_page.RESULTS)
     assert matrix_page.PASSED.read_text() == matrix_page.module(cells), "run `python -m benchmarks.matrix --render`"
     assert matrix_page.PAGE.read_text() == matrix_page.page(cells), "run `python -m benchmarks.matrix --render`"
 
@@ -181,8 +216,7 @@ def test_reasons(results, monkeypatch, tmp_path):
     assert 25 < facts["covered_db"] < 50
     low["tflite"]["snr_db"] = facts["noise_db"]
     assert matrix_reasons.reason_of("lenet1", low, tmp_path) == {k: facts[k] for k in ("target", "noise_db")}
-    with (results / "matrix.jsonl").open("w") as file:
-        file.write(json.dumps(low["tflite"] | {"snr_db": 1.0}))
+    store([low["tflite"] | {"snr_db": 1.0}], results / "matrix.jsonl")
     monkeypatch.setattr(matrix_reasons, "REASONS", results / "matrix_reasons.jsonl")
     assert matrix_reasons.main([]) == 0
     assert "| lenet1 | 1.0 |  |  |  | the photographs; float with noise: " in (results / "matrix.md").read_text()

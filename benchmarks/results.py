@@ -1,0 +1,44 @@
+"""This file keeps what the matrix measures: a line of JSON for each model, of two for the same model the later one."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from edgeport.cli.sweeping.journal import append
+
+DIGITS = 5
+OF_MODEL = ("model", "model_seconds", "jobs", "seed")  # the same for all cells of a model
+
+Cell = dict[str, Any]
+
+
+def store(cells: Iterable[Cell], results: Path) -> None:
+    """Adds the cells of one model to the file."""
+    line: dict[str, Any] = {"targets": {}}
+    for cell in cells:
+        facts = {key: rounded(value) for key, value in cell.items() if key not in ("target", "precision")}
+        line = {key: facts.pop(key) for key in OF_MODEL if key in facts} | line
+        line["targets"].setdefault(cell["target"], {})[cell["precision"]] = facts
+    append([line], results)
+
+
+def read(results: Path) -> list[Cell]:
+    """All cells: {"model", "target", "precision", and what was measured}."""
+    if not results.exists():
+        return []
+    lines = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+    cells = []
+    for line in {line["model"]: line for line in lines}.values():
+        shared = {key: line[key] for key in OF_MODEL if key in line}
+        for target, by_precision in line["targets"].items():
+            for precision, facts in by_precision.items():
+                cells.append({**shared, "target": target, "precision": precision, **facts})
+    return cells
+
+
+def rounded(value: Any) -> Any:
+    """Floats, also those inside, to DIGITS."""
+    if isinstance(value, dict):
+        return {key: rounded(inner) for key, inner in value.items()}
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
