@@ -3,6 +3,7 @@
 # ruff: noqa: E501, RUF100
 # fmt: off
 PASSED: dict[str, dict[str, tuple[str, ...]]] = {
+    "alexnet": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "bat_resnext26ts": {'coreml': (), 'onnx': (), 'openvino': (), 'tflite': ()},
     "beitv2_base_patch16_224": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "botnet26t_256": {'coreml': ('fp32',), 'onnx': ('fp32',), 'openvino': ('fp32',), 'tflite': ('fp32',)},
@@ -21,16 +22,19 @@ PASSED: dict[str, dict[str, tuple[str, ...]]] = {
     "coatnext_nano_rw_224": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "convit_small": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "convit_tiny": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
+    "convmixer_1024_20_ks9_p14": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "convmixer_768_32": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "convnext_atto": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "convnext_femto": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "convnext_nano": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "convnext_pico": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
+    "convnext_tiny": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "convnext_zepto_rms": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "convnextv2_atto": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "convnextv2_femto": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "convnextv2_nano": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "convnextv2_pico": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
+    "convnextv2_tiny": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "crossvit_15_240": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "crossvit_15_dagger_240": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "crossvit_9_240": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
@@ -322,6 +326,8 @@ PASSED: dict[str, dict[str, tuple[str, ...]]] = {
     "tf_mobilenetv3_large_100": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "tf_mobilenetv3_small_100": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "tiny_vit_11m_224": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
+    "tiny_vit_21m_384": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
+    "tiny_vit_21m_512": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "tiny_vit_5m_224": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "tinynet_a": {'coreml': ('fp32',), 'onnx': ('fp32',), 'openvino': ('fp32',), 'tflite': ('fp32',)},
     "tinynet_b": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
@@ -335,4 +341,5 @@ PASSED: dict[str, dict[str, tuple[str, ...]]] = {
     "vit_small_patch16_224": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "vit_tiny_patch16_224": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "wide_resnet50_2": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
+    "zfnet": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
 }
