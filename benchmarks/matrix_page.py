@@ -78,7 +78,7 @@ def seeds(cells: list[Cell]) -> list[str]:
     """Which models have other weights than the rest."""
     others = sorted({f"{cell['model']} ({cell['seed']})" for cell in cells if cell.get("seed")})
     return (
-        [f"The weights' seed is 0, or the first for which PyTorch gives numbers: {', '.join(others)}."]
+        [f"The weights' seed is 0, or the first with which PyTorch itself is exact: {', '.join(others)}."]
         if others
         else []
     )
