@@ -62,6 +62,7 @@ from .passes import (
     quantized_constants,
     reductions,
     resize,
+    sequences,
     short_transposes,
     softplus,
     split_linear,
@@ -139,6 +140,7 @@ def canonicalize(model: ir.Model) -> ir.Model:
     model = opset.convert(model)
     if version is not None and version < old_resize.FIRST:
         old_resize.rewrite(model.graph)
+    sequences.rewrite(model.graph)
     static_shapes.infer(model)
     repeat((constant_folding, quantized_constants, integer_ends), model.graph)
     if not is_quantized(model):

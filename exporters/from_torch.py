@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import io
 import logging
@@ -12,10 +11,11 @@ from contextlib import redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
 import onnx_ir as ir
+from onnx_ir.passes import common
 
 from .dialect import OPSET
 from .errors import ExportError
-from .graph import NAME_SCOPES, array, given, module_path
+from .graph import NAME_SCOPES, array
 from .passes import names
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def from_torch(
                 dynamo=True,
                 opset_version=OPSET,
                 verbose=False,
+                optimize=False,  # half of its time, for what canonicalize does
                 external_data=False,
                 custom_translation_table={**attention.translations(), **fake_quantize.translations()},
             )
@@ -59,6 +60,7 @@ def from_torch(
             raise ExportError(f"torch.onnx cannot translate {type(module).__name__}: {first_sentence(e)}") from e
         assert exported is not None  # only where a file is written instead
         model = exported.model
+        common.CommonSubexpressionEliminationPass()(model)
         tidy(model, share_weights)
     rename(model.graph.inputs, input_names, "input")
     rename(model.graph.outputs, output_names, "output")
@@ -127,8 +129,7 @@ def first_sentence(error: BaseException) -> str:
 
 
 def tidy(model: ir.Model, share_weights: bool) -> None:
-    """Drop metadata but the name scopes, copy the weights unless they are shared, and give a folded Conv the path of
-    its own weight."""
+    """Drop metadata but the name scopes, and copy the weights unless they are shared."""
     model.metadata_props.clear()
     model.graph.metadata_props.clear()
     for value in model.graph.initializers.values():
@@ -142,19 +143,8 @@ def tidy(model: ir.Model, share_weights: bool) -> None:
         node.doc_string = None
         if scopes is not None:
             node.metadata_props[NAME_SCOPES] = scopes
-            if node.op_type == "Conv":
-                own_path(node)
         for out in node.outputs:
             out.metadata_props.clear()
-
-
-def own_path(conv: ir.Node) -> None:
-    """The exporter folds a BatchNormalization into the Conv and calls it after the former: `bn1` -> `conv1`."""
-    owner, _, leaf = (given(conv.inputs[1]).name or "").rpartition(".")
-    path = module_path(conv)
-    if leaf == "weight" and owner != path and owner.rpartition(".")[0] == path.rpartition(".")[0]:
-        scopes = ast.literal_eval(conv.metadata_props[NAME_SCOPES])
-        conv.metadata_props[NAME_SCOPES] = str([*scopes[:-2], owner, scopes[-1]])
 
 
 def rename(values: Sequence[ir.Value], wanted: Sequence[str], kind: str) -> None:
