@@ -142,7 +142,7 @@ def canonicalize(model: ir.Model) -> ir.Model:
         old_resize.rewrite(model.graph)
     sequences.rewrite(model.graph)
     static_shapes.infer(model)
-    repeat((constant_folding, quantized_constants, integer_ends), model.graph)
+    repeat((constant_folding, quantized_constants, integer_ends, no_ops), model.graph)
     if not is_quantized(model):
         quantized_constants.dequantize_constants(model.graph)
     for stage in (FORMS, IDIOMS):
