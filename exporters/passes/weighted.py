@@ -131,7 +131,7 @@ def set_weights(layer: Weighted, weight: np.ndarray, bias: np.ndarray) -> None:
     weight: shaped as the layer's own; bias: (out,). Both are rounded to float32 here, once.
     """
     graph = layer.node.graph
-    weight, bias = weight.astype(np.float32), bias.astype(np.float32)
+    weight, bias = weight.astype(np.float32, copy=False), bias.astype(np.float32)
     layer.node.replace_input_with(1, constant(graph, weight, given(layer.node.inputs[1]).name))
     if layer.is_conv:
         old = layer.node.inputs[2] if len(layer.node.inputs) > 2 else None
@@ -165,4 +165,8 @@ def rescale(layer: Weighted, scale: np.ndarray | float, shift: np.ndarray | floa
     """layer(x) -> layer(x) * scale + shift, with scale and shift (out,) or numbers, folded into the weights."""
     per_channel = np.broadcast_to(np.asarray(scale, np.float64), (layer.channels,))
     along = [-1 if axis == layer.weight_axis else 1 for axis in range(layer.weight.ndim)]
-    set_weights(layer, layer.weight * per_channel.reshape(along), layer.bias * per_channel + shift)
+    scaled = layer.weight
+    if np.any(per_channel != 1):
+        scaled = np.empty(layer.weight.shape, np.float32)
+        np.multiply(layer.weight, per_channel.reshape(along), out=scaled, casting="same_kind")  # without one in float64
+    set_weights(layer, scaled, layer.bias * per_channel + shift)
