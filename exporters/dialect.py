@@ -96,8 +96,17 @@ def _matmul(node: ir.Node) -> str | None:
     return None if _rank(node, 0) == _rank(node, 1) > 1 else "its operands have different ranks"
 
 
+def _broadcasts(node: ir.Node) -> str | None:
+    dims, to = [shape(value) for value in node.inputs], shape(node.outputs[0])
+    try:
+        fine = np.broadcast_shapes(*dims) == to
+    except ValueError:
+        fine = False
+    return None if fine else f"its operands of shapes {', '.join(map(str, dims))} do not make one of shape {to}"
+
+
 def _commutes(node: ir.Node) -> str | None:
-    return "its constant stands first" if stored(node.inputs[0]) is not None else None
+    return "its constant stands first" if stored(node.inputs[0]) is not None else _broadcasts(node)
 
 
 def _bounds(node: ir.Node) -> str | None:
@@ -152,7 +161,7 @@ def _pad(node: ir.Node) -> str | None:
 
 def _mod(node: ir.Node) -> str | None:
     is_float = given(node.outputs[0]).dtype == ir.DataType.FLOAT
-    return None if bool(attribute(node, "fmod")) == is_float else f"its fmod is {attribute(node, 'fmod')}"
+    return _broadcasts(node) if bool(attribute(node, "fmod")) == is_float else f"its fmod is {attribute(node, 'fmod')}"
 
 
 def _copies(node: ir.Node) -> str | None:
@@ -186,9 +195,9 @@ OPS: dict[str, Op] = {
     # element by element
     "Add": _op(2, rule=_commutes, types=(NUMBERS,)),
     "Mul": _op(2, rule=_commutes, types=(NUMBERS,)),
-    **{name: _op(2, types=(NUMBERS,)) for name in ("Sub", "Div", "Max", "Min")},
+    **{name: _op(2, rule=_broadcasts, types=(NUMBERS,)) for name in ("Sub", "Div", "Max", "Min")},
     "Mod": _op(2, rule=_mod, types=(NUMBERS,), fmod=0),
-    "Pow": _op(2),
+    "Pow": _op(2, rule=_broadcasts),
     "Clip": _op(3, constants=(1, 2), rule=_bounds),
     "HardSigmoid": _op(1, alpha=0.2, beta=0.5),
     "Gelu": _op(1, approximate="none"),
@@ -200,12 +209,15 @@ OPS: dict[str, Op] = {
     **{name: _op(1) for name in ("Log", "Sin", "Cos", "Atan", "Floor", "Ceil", "Round")},
     **{name: _op(1, types=(NUMBERS,)) for name in ("Neg", "Abs", "Sign")},
     # truth values and types
-    **{name: _op(2, types=(NUMBERS,)) for name in ("Greater", "GreaterOrEqual", "Less", "LessOrEqual")},
-    "Equal": _op(2, types=(ANY,)),
-    **{name: _op(2, types=(BOOLS,)) for name in ("And", "Or", "Xor")},
+    **{
+        name: _op(2, rule=_broadcasts, types=(NUMBERS,))
+        for name in ("Greater", "GreaterOrEqual", "Less", "LessOrEqual")
+    },
+    "Equal": _op(2, rule=_broadcasts, types=(ANY,)),
+    **{name: _op(2, rule=_broadcasts, types=(BOOLS,)) for name in ("And", "Or", "Xor")},
     "Not": _op(1, types=(BOOLS,)),
     "IsNaN": _op(1),
-    "Where": _op(3, types=(BOOLS, NUMBERS)),
+    "Where": _op(3, rule=_broadcasts, types=(BOOLS, NUMBERS)),
     "Cast": _op(1, types=(ANY,), required=("to",)),
     # along axes
     "LayerNormalization": _op(3, constants=(1, 2), rule=_last_axis, axis=-1, epsilon=1e-5),

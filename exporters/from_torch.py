@@ -145,6 +145,8 @@ def tidy(model: ir.Model, share_weights: bool) -> None:
             node.metadata_props[NAME_SCOPES] = scopes
         for out in node.outputs:
             out.metadata_props.clear()
+            if out.dtype is None:
+                out.type = None  # onnx_ir writes no tensor of an unknown type
 
 
 def rename(values: Sequence[ir.Value], wanted: Sequence[str], kind: str) -> None:

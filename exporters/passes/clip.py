@@ -1,5 +1,5 @@
 """Clip(x, min=0) -> Relu(x); Clip(x, a) | Min(x, a) | Max(x, a) -> Clip(x, min, max) with both bounds, 0-d;
-Clip(x, computed bounds) -> Min(Max(x, min), max)
+Clip(Relu(x), a, b) -> Clip(x, max(a, 0), b); Clip(x, computed bounds) -> Min(Max(x, min), max)
 
 Leaves a Min or Max alone whose bound is computed or no scalar, and one of more than two.
 """
@@ -7,7 +7,7 @@ Leaves a Min or Max alone whose bound is computed or no scalar, and one of more 
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import const_value, constant, emit, given, owner, replace, scalar, shape
+from ..graph import const_value, constant, emit, given, owner, producer, replace, scalar, shape
 
 LOWEST, HIGHEST = float(np.finfo(np.float32).min), float(np.finfo(np.float32).max)
 
@@ -22,9 +22,13 @@ def rewrite(graph: ir.Graph) -> int:
             count += node.op_type == "Clip" and by_comparison(node)
             continue
         x, low, high = found
+        rectified = producer(x, "Relu")
+        if rectified is not None and high > 0:
+            x, low = given(rectified.inputs[0]), max(low, 0.0)
         bounds = [const_value(value) for value in node.inputs[1:]]
         if (
             (low, high) != (0, HIGHEST)
+            and rectified is None
             and node.op_type == "Clip"
             and [None if bound is None else bound.ndim for bound in bounds] == [0, 0]
         ):

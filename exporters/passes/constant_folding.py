@@ -42,7 +42,12 @@ def rewrite(graph: ir.Graph) -> int:
     count = 0
     for node in graph:
         results = evaluate(node)
-        if results is None or (node.op_type == "Identity" and node.outputs[0].is_graph_output()):
+        if results is None:
+            continue
+        if node.op_type == "Identity" and node.outputs[0].is_graph_output():
+            for reader, index in tuple(node.outputs[0].uses()):
+                reader.replace_input_with(index, node.inputs[0])
+                count += 1
             continue
         for out, array in zip(node.outputs, results, strict=True):
             if out.is_graph_output():

@@ -11,7 +11,8 @@ import math
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import attribute, const_value, constant, emit, given, reshape, shape
+from ..errors import NotCanonical
+from ..graph import attribute, const_value, constant, emit, given, reshape, shape, where
 from .clip import HIGHEST, LOWEST
 from .replacing import replace_each
 
@@ -92,7 +93,9 @@ def axes_of(node: ir.Node) -> list[int] | None:
         operand = const_value(node.inputs[1])
         if operand is None:
             return None
-        axes = operand.tolist()
+        if operand.ndim > 1:
+            raise NotCanonical(f"{where(node)}: its axes are of shape {operand.shape}; give them as a list.")
+        axes = operand.reshape(-1).tolist()
     else:
         axes = attribute(node, "axes", ())
     if not len(axes):

@@ -286,7 +286,7 @@ class Inner(nn.Module):
 
 OUTSIDE = {
     "volume": (
-        lambda m, x: F.conv3d(x[None], torch.ones(2, 1, 1, 1, 1)),
+        lambda m, x: F.conv3d(x[None], torch.ones(2, 1, 2, 2, 2)),
         MAP,
         UnsupportedOp,
         ["Conv", "head", "3 spatial axes; one or two are supported"],

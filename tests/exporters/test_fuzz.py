@@ -3,8 +3,17 @@
 import pytest
 from fuzz import file_trouble, graph_trouble
 
-FILES = (51382, 800088)  # indices of fewer axes than what they are taken from; unsigned indices
-GRAPHS = (702149,)  # a number that coremltools knows, but not as an array
+FILES = (
+    51382,  # indices of fewer axes than what they are taken from
+    800088,  # unsigned indices
+    2026114440,  # operands that do not broadcast
+    2026119094,  # and others
+    2026118690,  # axes of two dimensions
+)
+GRAPHS = (
+    702149,  # a number that coremltools knows, but not as an array
+    2026115142,  # an output that is a constant, and a CumSum of it
+)
 
 
 @pytest.mark.parametrize("seed", range(25))
