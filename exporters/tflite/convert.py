@@ -37,7 +37,7 @@ def convert(
     plain: bool = False,
     profile: str = "xnnpack",
     metadata: Mapping[str, Any] | None = None,
-) -> bytes | bytearray:
+) -> bytes:
     """A canonical model as a .tflite file.
 
     `input_layout`: "nhwc" (images lie in memory as cameras give them) or "nchw" (the model's own), for inputs of rank

@@ -110,7 +110,7 @@ def _finished(name: str, inputs: Sequence[Table], outputs: Sequence[Table]) -> b
     return bytes(builder.Output())
 
 
-def with_labels(content: bytes | bytearray, labels: Sequence[str]) -> bytes | bytearray:
+def with_labels(content: bytes, labels: Sequence[str]) -> bytes:
     """The file with the archive behind it."""
     packed = io.BytesIO(content)
     with zipfile.ZipFile(packed, "a", zipfile.ZIP_STORED) as archive:

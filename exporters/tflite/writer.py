@@ -85,7 +85,7 @@ def serialize(
     inputs: Mapping[str, int],
     outputs: Mapping[str, int],
     metadata: Mapping[str, bytes],
-) -> bytearray:
+) -> bytes:
     """The file. `inputs` and `outputs`: signature name -> tensor; `metadata`: name -> content of its buffer.
 
     The same arguments give the same bytes. Raises ArtifactTooLarge from 2 GB on.
@@ -164,9 +164,7 @@ def serialize(
     )
     builder = flatbuffers.Builder(size + (1 << 16) + 512 * len(keep))
     builder.Finish(model.Pack(builder), b"TFL3")
-    content = builder.Bytes
-    del content[: builder.Head()]  # in place: a copy would be the second of all weights
-    return content
+    return bytes(memoryview(builder.Bytes)[builder.Head() :])
 
 
 def _bytes(raw: bytes) -> np.ndarray:
