@@ -68,7 +68,7 @@ def cells(
     left, blamed = set(targets), False
     for precision in ("int8", "fp32") if wanted == "int8" else ("fp32",):
         try:
-            subject, seed = drawn(name, photographs)
+            subject, seed = drawn(name, photographs, calibrates=wanted == "int8")
             job = job_of(name, photographs, precision, seed)
             with Staging(folder) as staging:
                 prepared = prepare(job, subject, console)
@@ -90,11 +90,13 @@ def cells(
             break
 
 
-def drawn(name: str, photographs: Path) -> tuple[Subject, int]:
+def drawn(name: str, photographs: Path, *, calibrates: bool = True) -> tuple[Subject, int]:
     """The model with random weights, and the first of SEEDS with which it can be compared with anything at all."""
     for seed in SEEDS:
         subject = load_subject(name, Console(quiet=True), weights="random", seed=seed)
-        if comparable(reference(subject), list(open_inputs(str(photographs / "validation"), subject.takes).feeds())):
+        folders = ("validation", "calibration") if calibrates else ("validation",)
+        feeds = [feed for folder in folders for feed in open_inputs(str(photographs / folder), subject.takes).feeds()]
+        if comparable(reference(subject), feeds):
             break
     return subject, seed
 
