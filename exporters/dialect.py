@@ -64,6 +64,13 @@ def _two_spatial_axes(node: ir.Node) -> str | None:
     return None if _rank(node) == 4 else f"it has {_rank(node) - 2} spatial axes, not 2"
 
 
+def _conv(node: ir.Node) -> str | None:
+    bias, channels = stored(node.inputs[2]), shape(node.outputs[0])[1]
+    if bias is not None and bias.shape != (channels,):
+        return f"its bias has shape {bias.shape}, not one number for each of {channels} channels"
+    return _two_spatial_axes(node)
+
+
 def _conv_transpose(node: ir.Node) -> str | None:
     return _two_spatial_axes(node) or (None if attribute(node, "group", 1) == 1 else "it has groups")
 
@@ -189,7 +196,7 @@ RESIZING = ("mode", "coordinate_transformation_mode", "nearest_mode")
 
 OPS: dict[str, Op] = {
     # layers with weights
-    "Conv": _op(3, constants=(1, 2), rule=_two_spatial_axes, required=(*WINDOW, "dilations"), group=1),
+    "Conv": _op(3, constants=(1, 2), rule=_conv, required=(*WINDOW, "dilations"), group=1),
     "ConvTranspose": _op(3, constants=(1, 2), rule=_conv_transpose, required=(*WINDOW, "output_padding")),
     "MatMul": _op(2, rule=_matmul),
     # element by element

@@ -81,6 +81,15 @@ def test_values_are_named_after_modules():
     assert metadata == {"pkg.torch.onnx.name_scopes"}
 
 
+def test_a_volume_without_bias(run):
+    """Whose kernel is one wide along its last axis; PyTorch's exporter gives it a bias of a wrong shape."""
+    conv = torch.nn.Conv3d(2, 3, (3, 3, 1), padding=(1, 1, 0), bias=False)
+    x = torch.randn(1, 2, 5, 6, 4)
+    model = canonicalize(from_torch(conv, (x,), input_names=("x",), output_names=("y",)))
+    assert [node.op_type for node in model.graph if node.op_type == "Conv"] == ["Conv"]
+    assert abs(run(model, {"x": x.numpy()})[0] - conv(x).detach().numpy()).max() < 1e-5
+
+
 def test_same_module_gives_the_same_bytes():
     torch.manual_seed(0)
     net = Net()
