@@ -125,7 +125,8 @@ def subject(
 
         exported = module
         if fuses:
-            exported = copy.deepcopy(module)
+            tensors = (*module.parameters(), *module.buffers())
+            exported = copy.deepcopy(module, {id(tensor): tensor for tensor in tensors})  # but for the weights
             fuse(exported)
         return from_torch(exported, zeros, input_names=inputs, output_names=outputs, share_weights=True)
 
