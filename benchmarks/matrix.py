@@ -24,7 +24,7 @@ from edgeport.models import get_variant, list_models
 
 from . import matrix_page
 from .matrix_page import PRECISIONS, RESULTS
-from .results import Cell, read, store
+from .results import Cell, due, store
 
 ROOT = Path(__file__).parents[1]
 LARGEST = 30e6  # parameters; of a family whose smallest variant is larger, that one
@@ -63,18 +63,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--render", action="store_true", help="run nothing, write the page")
     args = parser.parse_args(argv)
     if not args.render:
-        run({name: planned(name) for name in due(args)[: args.limit]}, RESULTS, args.jobs, args.timeout)
+        names = [get_variant(name).name for name in args.models] or wanted(large=args.large)
+        names = due(names, RESULTS, again=args.again, failed=args.failed)[: args.limit]
+        run({name: planned(name) for name in names}, RESULTS, args.jobs, args.timeout)
     matrix_page.write()
     return 0
-
-
-def due(args: argparse.Namespace) -> list[str]:
-    """The models to be run: those that are not there, and whatever --again and --failed add."""
-    known: dict[str, bool] = {}
-    for cell in read(RESULTS):
-        known[cell["model"]] = known.get(cell["model"], True) and cell["passed"]
-    names = [get_variant(name).name for name in args.models] or wanted(large=args.large)
-    return [name for name in names if args.again or name not in known or (args.failed and not known[name])]
 
 
 def run(plans: Mapping[str, Plan], results: Path, jobs: int, timeout_s: float) -> None:

@@ -77,11 +77,9 @@ def page(cells: list[Cell]) -> str:
 def seeds(cells: list[Cell]) -> list[str]:
     """Which models have other weights than the rest."""
     others = sorted({f"{cell['model']} ({cell['seed']})" for cell in cells if cell.get("seed")})
-    return (
-        [f"The weights' seed is 0, or the first with which PyTorch itself is exact: {', '.join(others)}."]
-        if others
-        else []
-    )
+    if not others:
+        return []
+    return [f"The weights' seed is 0, or the first with which PyTorch itself is exact: {', '.join(others)}."]
 
 
 def summary(cells: list[Cell]) -> list[str]:

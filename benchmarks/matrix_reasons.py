@@ -27,8 +27,10 @@ import onnx
 from edgeport import quantize
 from edgeport.cli.console import Console
 from edgeport.cli.inputs import open_inputs
+from edgeport.cli.job import Job
 from edgeport.cli.preparation import prepare, to_graph
 from edgeport.cli.reference import reference
+from edgeport.cli.subject import Subject
 from edgeport.cli.sweeping.journal import append
 from edgeport.cli.targets import TARGETS as RECIPES
 from edgeport.exporters.onnx_file import to_proto
@@ -73,18 +75,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 def reason_of(name: str, cells: dict[str, Cell], photographs: Path) -> Cell:
     """The figures for a model, of whose cells these are low; on the noisiest target."""
     target = min(cells, key=lambda target: cells[target]["snr_db"])
-    facts: Cell = {"target": target, "noise_db": round(noise_db(name, target, photographs), 2)}
+    subject, seed = drawn(name, photographs)
+    facts: Cell = {"target": target, "noise_db": round(noise_db(subject, target, photographs), 2)}
     if cells[target]["snr_db"] < facts["noise_db"] - LIKE:
-        facts["covered_db"] = round(covered_db(name, target, photographs), 2)
+        job = job_of(name, photographs, "int8", seed)
+        facts["covered_db"] = round(covered_db(job, subject, target), 2)
     return facts
 
 
-def noise_db(name: str, target: str, photographs: Path) -> float:
+def noise_db(subject: Subject, target: str, photographs: Path) -> float:
     """The SNR of the float graph with noise on whatever the target's int8 kernels would round."""
-    console = Console(quiet=True)
-    subject, _ = drawn(name, photographs)
     scheme = RECIPES[target].scheme(None)
-    graph = scheme.formed(to_graph(subject, console, {}))
+    graph = scheme.formed(to_graph(subject, Console(quiet=True), {}))
     units = find_units(graph.graph, scheme)
     # a root is taken of squares, which noise would make negative
     squares = {unit.output for unit in units if unit.kind == "Mul" and len(set(unit.operands)) == 1}
@@ -119,11 +121,9 @@ def disturb(graph: onnx.GraphProto, values: Collection[str]) -> None:
     graph.node.extend(nodes)
 
 
-def covered_db(name: str, target: str, photographs: Path) -> float:
+def covered_db(job: Job, subject: Subject, target: str) -> float:
     """The SNR of the quantised graph, calibrated on what it is judged by."""
-    subject, seed = drawn(name, photographs)
-    job = replace(job_of(name, photographs, "int8", seed), calibration_data=str(photographs / "validation"))
-    prepared = prepare(job, subject, Console(quiet=True))
+    prepared = prepare(replace(job, calibration_data=job.validation_data), subject, Console(quiet=True))
     scheme, graph, statistics = calibrated(target, prepared)
     return simulated(quantize.apply(graph, quantize.plan(graph, statistics, scheme, observer="minmax")), prepared)
 

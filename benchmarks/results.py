@@ -37,6 +37,14 @@ def read(results: Path) -> list[Cell]:
     return cells
 
 
+def due(names: Iterable[str], results: Path, *, again: bool, failed: bool) -> list[str]:
+    """The models of `names` that are not there, or are to be run `again`, or where they have `failed` in a cell."""
+    passed: dict[str, bool] = {}
+    for cell in read(results):
+        passed[cell["model"]] = passed.get(cell["model"], True) and cell["passed"]
+    return [name for name in names if again or name not in passed or (failed and not passed[name])]
+
+
 def rounded(value: Any) -> Any:
     """Floats, also those inside, to DIGITS."""
     if isinstance(value, dict):

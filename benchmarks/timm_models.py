@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from . import matrix
 from .matrix_page import ROOT, by_key, seeds, table
-from .results import Cell, read
+from .results import Cell, due, read
 
 NAMES = (ROOT / "benchmarks" / "timm_models.txt").read_text(encoding="utf-8").split()
 RESULTS, PAGE = ROOT / "docs" / "timm.jsonl", ROOT / "docs" / "timm.md"
@@ -31,13 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--failed", action="store_true", help="also models that are there, and did not pass everywhere")
     parser.add_argument("--render", action="store_true", help="run nothing, write the page")
     args = parser.parse_args(argv)
-    known: dict[str, bool] = {}
-    for cell in read(RESULTS):
-        known[cell["model"]] = known.get(cell["model"], True) and cell["passed"]
-    names = [f"timm:{name}" for name in args.names or NAMES]
-    due = [name for name in names if args.again or name not in known or (args.failed and not known[name])]
     if not args.render:
-        matrix.run({name: dict.fromkeys(TARGETS, ("fp32",)) for name in due}, RESULTS, args.jobs, args.timeout)
+        names = (f"timm:{name}" for name in args.names or NAMES)
+        plan = dict.fromkeys(TARGETS, ("fp32",))
+        plans = dict.fromkeys(due(names, RESULTS, again=args.again, failed=args.failed), plan)
+        matrix.run(plans, RESULTS, args.jobs, args.timeout)
     PAGE.write_text(page(read(RESULTS)), encoding="utf-8")
     return 0
 

@@ -52,7 +52,7 @@ def from_torch(
                 dynamo=True,
                 opset_version=OPSET,
                 verbose=False,
-                optimize=False,  # half of its time, for what canonicalize does
+                optimize=False,  # a third of its time, for what canonicalize does
                 external_data=False,
                 custom_translation_table={**attention.translations(), **fake_quantize.translations()},
             )

@@ -14,11 +14,12 @@ from onnx.reference import ReferenceEvaluator
 from ..errors import NotCanonical
 from ..graph import attribute, const_value, constant, emit, given, owner, replace, where
 
-SEQUENCES = {"SplitToSequence", "SequenceConstruct", "SequenceEmpty"}
 LEFT = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"} | {
     "DequantizeLinear",
     "QuantizeLinear",
-    *SEQUENCES,
+    "SplitToSequence",
+    "SequenceConstruct",
+    "SequenceEmpty",
 }
 
 
