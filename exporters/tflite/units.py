@@ -66,17 +66,26 @@ def matrix(value: ir.Value | None) -> tuple[np.ndarray, Quant | None] | None:
 
 def stored_quant(value: ir.Value | None) -> Quant | None:
     """How a value is stored, seen through views and through operators that only move data: None for float32."""
-    while value is not None:
-        node = value.producer()
+    found: set[Quant] = set()
+    seen: set[ir.Value] = set()
+    left = [value]
+    while left:
+        value = left.pop()
+        node = value.producer() if value is not None else None
         if node is None:
             return None
+        if value in seen:
+            continue
+        seen.add(value)
         if node.op_type == "DequantizeLinear":
-            return quant_of(node)
-        if node.op_type in VIEWS or (_moves(node) and len({stored_quant(v) for v in _data_inputs(node)}) == 1):
-            value = node.inputs[0]
+            found.add(quant_of(node))
+        elif node.op_type in VIEWS:
+            left.append(node.inputs[0])
+        elif _moves(node):
+            left.extend(_data_inputs(node))
         else:
             return None
-    return None
+    return found.pop() if len(found) == 1 else None
 
 
 def _moves(node: ir.Node) -> bool:

@@ -138,3 +138,15 @@ def test_long_products_are_exact():
     for delegate in (True, False):
         got = run_tflite(convert(model), inputs, delegate=delegate)["y"]
         assert np.abs(got / exact - 1).max() < 1e-6
+
+
+def test_what_reads_itself_twice_is_seen_once():
+    """DenseNet's blocks put each result in front of the last; a walk back along every path would never end."""
+    steps, last = [], "x"
+    for i in range(64):  # half of what was put together goes on
+        steps.append(f"c{i} = Concat <axis=1> ({last}, {last}) s{i} = Slice (c{i}, start, end, axis)")
+        last = f"s{i}"
+    text = f"agraph (float[1,2,3,3] x) => (float[1,2,3,3] y) {{ {' '.join(steps)} y = Relu ({last}) }}"
+    model = graph(text, {"start": [0], "end": [2], "axis": [1]})
+    inputs = feeds(model)
+    np.testing.assert_array_equal(run_tflite(convert(model), inputs)["y"], np.maximum(inputs["x"], 0))
