@@ -12,7 +12,7 @@ import onnx_ir as ir
 from onnx.reference import ReferenceEvaluator
 
 from ..errors import NotCanonical
-from ..graph import attribute, const_value, constant, emit, given, owner, replace, where
+from ..graph import attribute, const_value, constant, emit, given, owner, producer, replace, where
 
 LEFT = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"} | {
     "DequantizeLinear",
@@ -99,3 +99,9 @@ def constant_of(node: ir.Node) -> np.ndarray:
     if name == "value":
         return value.numpy()
     return np.array(value, {"f": np.float32, "i": np.int64, "s": object}[name.removeprefix("value_")[0]])
+
+
+def number(value: ir.Value | None) -> np.ndarray | None:
+    """What a constant holds, also that of a Constant node; None for anything computed."""
+    node = producer(given(value), "Constant")
+    return const_value(value) if node is None else constant_of(node)

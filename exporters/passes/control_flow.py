@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import array, attribute, const_value, constant, given, owner, replace, scalar, shape
+from ..graph import array, attribute, constant, given, owner, replace, scalar, shape
+from .constant_folding import number
 
 MOST_TURNS = 256
 
@@ -66,9 +67,8 @@ def _goes_on(body: ir.Graph) -> bool:
     value = body.outputs[0]
     while (node := value.producer()) is not None and node.op_type in ("Identity", "Cast"):
         value = given(node.inputs[0])
-    if node is not None and node.op_type == "Constant":
-        return bool(np.all(node.attributes["value"].value.numpy()))
-    return value is body.inputs[1] or (const_value(value) is not None and scalar(value) == 1)
+    always = number(value)
+    return value is body.inputs[1] or (always is not None and bool(np.all(always)))
 
 
 def _scan(node: ir.Node) -> list[ir.Value] | None:

@@ -7,8 +7,8 @@ known.
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import attribute, const_value, constant, given, producer, remove_dead, replace
-from .constant_folding import constant_of
+from ..graph import attribute, constant, producer, remove_dead, replace
+from .constant_folding import number
 
 
 def rewrite(graph: ir.Graph) -> int:
@@ -49,9 +49,3 @@ def bounds(split: ir.Node, place: int) -> tuple[int, int] | None:
     if sizes.ndim == 0:
         return place * int(sizes), (place + 1) * int(sizes)  # a Slice ends with the axis, as the last part does
     return int(sizes[:place].sum()), int(sizes[: place + 1].sum())
-
-
-def number(value: ir.Value | None) -> np.ndarray | None:
-    """What a constant holds, also that of a Constant node."""
-    node = producer(given(value), "Constant")
-    return const_value(value) if node is None else constant_of(node)
