@@ -66,9 +66,14 @@ def cells(
     """The cells of a model, the first that is low in int8 with its costs. What fails in int8 is tried in fp32 alone."""
     console = Console(quiet=True)
     left, blamed = set(targets), False
-    for precision in ("int8", "fp32") if wanted == "int8" else ("fp32",):
+    precisions = ("int8", "fp32") if wanted == "int8" else ("fp32",)
+    try:
+        subject, seed = drawn(name, photographs, calibrates=wanted == "int8")
+    except Exception as e:  # the same for all
+        yield from (failed(target, precision, e) for target in sorted(left) for precision in precisions)
+        return
+    for precision in precisions:
         try:
-            subject, seed = drawn(name, photographs, calibrates=wanted == "int8")
             job = job_of(name, photographs, precision, seed)
             with Staging(folder) as staging:
                 prepared = prepare(job, subject, console)

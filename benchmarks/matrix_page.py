@@ -150,6 +150,8 @@ def lows(cells: list[Cell]) -> list[str]:
         f"- *the network* ({counts['network']} models): the float model itself comes out as noisy (within {LIKE:g} dB",
         "  of it, or noisier) with white noise on every result that int8 rounds, 40 dB below that result, as 8 bits",
         "  over 4.5 standard deviations to both sides round. No training has taught these weights to suppress noise.",
+        f"- *float16* ({counts['float16']} models): Core ML computes in float16 what is not int8, and the float",
+        "  package in fp16 is as noisy, or has no numbers: these weights give values beyond 65504.",
         f"- *the photographs* ({counts['photographs']} models): those that validate reach beyond the ranges of those",
         "  that calibrate; with ranges (min-max) of their own, at least half of the noise in dB that the network does",
         "  not explain is gone.",
@@ -172,13 +174,22 @@ def reason(facts: Cell | None, by_target: dict[str, Cell]) -> tuple[str, str]:
         return "", "not measured"
     snr_db, noise_db = by_target[facts["target"]]["snr_db"], facts["noise_db"]
     noisy = f"float with noise: {noise_db:.1f} dB"
-    if snr_db >= noise_db - LIKE:
+    if is_like(snr_db, noise_db):
         return "network", f"the network; {noisy}"
+    if "float16_db" in facts and is_like(snr_db, facts["float16_db"]):
+        half_db = facts["float16_db"]
+        half = "no numbers" if half_db is None else f"{half_db:.1f} dB"
+        return "float16", f"float16; {noisy}; the float package in fp16: {half}"
     covered_db = facts["covered_db"]
     both = f"{noisy}; ranges of the same photographs: {covered_db:.1f} dB"
     if covered_db >= (snr_db + noise_db) / 2:
         return "photographs", f"the photographs; {both}"
     return "bits", f"8 bits; {both}"
+
+
+def is_like(snr_db: float, other_db: float | None) -> bool:
+    """Whether the other is as noisy as what has an SNR of `snr_db`, or noisier."""
+    return other_db is None or snr_db >= other_db - LIKE
 
 
 def of_snr(cell: Cell) -> float:

@@ -236,7 +236,10 @@ def test_reasons(results, monkeypatch, tmp_path):
         (None, ""),
         ({"target": "onnx", "noise_db": 20.0}, ""),
         ({"target": "tflite", "noise_db": 20.9}, "network"),
+        ({"target": "tflite", "noise_db": 30.0, "float16_db": 21.0}, "float16"),
+        ({"target": "tflite", "noise_db": 30.0, "float16_db": None}, "float16"),
         ({"target": "tflite", "noise_db": 30.0, "covered_db": 25.0}, "photographs"),
+        ({"target": "tflite", "noise_db": 30.0, "float16_db": 60.0, "covered_db": 25.0}, "photographs"),
         ({"target": "tflite", "noise_db": 30.0, "covered_db": 20.0}, "bits"),
     ],
 )
