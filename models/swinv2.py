@@ -146,11 +146,12 @@ for _name, _cfg in VARIANTS.items():
         paper=PAPER,
         spec=PreprocessSpec(input_size=(3, _cfg.image, _cfg.image), crop_pct=0.9),
     )
-register(
-    "swinv2_test",
-    SwinV2,
-    Cfg(width=32, depths=(2, 1), window=4, image=32),
-    paper=PAPER,
-    spec=PreprocessSpec(input_size=(3, 32, 32), crop_pct=0.9),
-    num_classes=10,
-)
+for _name, _pretrained in (("swinv2_test", None), ("swinv2_pretrained_test", (3, 2))):
+    register(
+        _name,
+        SwinV2,
+        Cfg(width=32, depths=(2, 1), window=4, image=32, pretrained=_pretrained),
+        paper=PAPER,
+        spec=PreprocessSpec(input_size=(3, 32, 32), crop_pct=0.9),
+        num_classes=10,
+    )

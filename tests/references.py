@@ -37,6 +37,7 @@ class Reference:
 
 SOFTMAX = "what is added to all of its logits cancels in a softmax"
 KEY_BIAS = {"*.attn.k.bias": SOFTMAX, "*.attn.wk.bias": SOFTMAX, "*.proj_l.bias": SOFTMAX}
+SWINV2_TEST = {"img_size": 32, "embed_dim": 32, "depths": (2, 1), "num_heads": (1, 2), "window_size": 4}
 
 REFERENCES = {
     "alexnet": Reference(sampled=("alexnet",), blind="alexnet_test", library="torchvision"),
@@ -56,7 +57,7 @@ REFERENCES = {
         of={"cait_test": {"img_size": 32, "patch_size": 8, "embed_dim": 32, "depth": 1, "num_heads": 2}},
     ),
     "coat": Reference(
-        sampled=("coat_test",),
+        sampled=("coat_test", "coat_lite_tiny"),
         blind="coat_test",
         names={"coat_test": "coat_tiny"},
         of={
@@ -140,7 +141,7 @@ REFERENCES = {
         names={"convit_test": "convit_tiny"},
         of={"convit_test": {"img_size": 32, "patch_size": 8, "depth": 2, "num_heads": 1, "local_up_to_layer": 1}},
     ),
-    "convmixer": Reference(sampled=("convmixer_768_32",), blind="convmixer_test", side=56),
+    "convmixer": Reference(sampled=("convmixer_768_32", "convmixer_1024_20_ks9_p14"), blind="convmixer_test", side=56),
     "convnext": Reference(
         sampled=("convnext_zepto_rms", "convnext_atto", "convnext_test"),
         blind="convnext_test",
@@ -156,7 +157,7 @@ REFERENCES = {
         of={"convnextv2_test": {"dims": (8, 16, 24, 32), "depths": (1, 1, 2, 1)}},
     ),
     "crossvit": Reference(
-        sampled=("crossvit_test",),
+        sampled=("crossvit_test", "crossvit_tiny_240"),
         blind="crossvit_test",
         silent=KEY_BIAS,
         names={"crossvit_test": "crossvit_9_dagger_240"},
@@ -231,7 +232,9 @@ REFERENCES = {
     "efficientnet_lite": Reference(
         sampled=("efficientnet_lite0", "tf_efficientnet_lite0"), blind="efficientnet_lite_test"
     ),
-    "efficientnetv2": Reference(sampled=("efficientnetv2_s",), blind="efficientnetv2_test", side=128),
+    "efficientnetv2": Reference(
+        sampled=("efficientnetv2_s", "tf_efficientnetv2_s"), blind="efficientnetv2_test", side=128
+    ),
     "efficientvit_mit": Reference(
         sampled=("efficientvit_b0", "efficientvit_mit_large_test"),
         blind="efficientvit_mit_test",
@@ -252,9 +255,9 @@ REFERENCES = {
         # The cascade amplifies rounding with these weights, in the reference as here.
         noise={"efficientvit_m1": 5e-2},
     ),
-    "fasternet": Reference(sampled=("fasternet_t0",), blind="fasternet_test"),
+    "fasternet": Reference(sampled=("fasternet_t0", "fasternet_t2"), blind="fasternet_test"),
     "fastvit": Reference(
-        sampled=("fastvit_test",),
+        sampled=("fastvit_test", "fastvit_t8"),
         blind="fastvit_test",
         names={"fastvit_test": "fastvit_sa12"},
         of={"fastvit_test": {"embed_dims": (8, 16, 32, 64), "layers": (1, 1, 1, 1), "mlp_ratios": (2, 2, 2, 2)}},
@@ -455,11 +458,14 @@ REFERENCES = {
         of={"swin_test": {"img_size": 32, "embed_dim": 32, "depths": (2, 1), "num_heads": (1, 2), "window_size": 4}},
     ),
     "swinv2": Reference(
-        sampled=("swinv2_test",),
+        sampled=("swinv2_test", "swinv2_pretrained_test"),
         blind="swinv2_test",
         stated={"swinv2_huge": 658000000.0, "swinv2_giant": 3000000000.0},
-        names={"swinv2_test": "swinv2_tiny_window8_256"},
-        of={"swinv2_test": {"img_size": 32, "embed_dim": 32, "depths": (2, 1), "num_heads": (1, 2), "window_size": 4}},
+        names=dict.fromkeys(("swinv2_test", "swinv2_pretrained_test"), "swinv2_tiny_window8_256"),
+        of={
+            "swinv2_test": SWINV2_TEST,
+            "swinv2_pretrained_test": {**SWINV2_TEST, "pretrained_window_sizes": (3, 2)},
+        },
     ),
     "tiny_vit": Reference(
         sampled=("tiny_vit_test",),
@@ -476,7 +482,7 @@ REFERENCES = {
     ),
     "tinynet": Reference(sampled=("tinynet_b", "tinynet_e"), blind="tinynet_test"),
     "van": Reference(sampled=(), blind="van_test", library=""),
-    "vgg": Reference(sampled=("vgg11_bn",), blind="vgg_test"),
+    "vgg": Reference(sampled=("vgg11", "vgg11_bn"), blind="vgg_test"),
     "vit": Reference(sampled=("vit_tiny_patch16_224",), blind="vit_tiny_patch16_224", meta=("vit_huge_patch14_224",)),
     "vovnet": Reference(sampled=("ese_vovnet19b_slim", "ese_vovnet19b_slim_dw"), blind="vovnet_test", side=96),
     "wide_resnet": Reference(sampled=("wide_resnet50_2",), blind="wide_resnet_test", side=64),

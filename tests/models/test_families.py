@@ -4,12 +4,14 @@ With a library's own initialisation such a comparison is blind, so every tensor 
 test whose inputs or weights would not show an error. references.py says what is compared with what.
 """
 
+import dataclasses
 import fnmatch
 import importlib
+from functools import partial
 
 import pytest
 import torch
-from edgeport.models import create_model, get_variant, list_models, redraw
+from edgeport.models import create_model, get_variant, list_models, redraw, registry
 from edgeport.models.index import VARIANTS
 from edgeport.models.weights import image_like
 from references import REFERENCES
@@ -59,6 +61,34 @@ def distance(a, b):
 
 def test_every_family_has_a_reference():
     assert sorted(REFERENCES) == FAMILIES
+
+
+@pytest.mark.parametrize("family", [family for family in FAMILIES if REFERENCES[family].library])
+def test_every_code_path_is_sampled(family):
+    """What any variant chooses in its Cfg is chosen by one whose logits are compared in every run."""
+    create_model(REFERENCES[family].blind)  # a family is imported with its first model
+    cfgs = {name: recipe.cfg for name, recipe in registry._recipes.items() if recipe.variant.family == family}
+    compared = [name for name in cfgs if name in REFERENCES[family].sampled]
+    sampled = set().union(*(choices(cfgs[name]) for name in compared))
+    for name in {*cfgs} & {*INSTALLABLE}:
+        assert choices(cfgs[name]) <= sampled, name
+
+
+def choices(value):
+    """{(field, choice)} of a Cfg: of a number whether it is zero, of a sequence or "CCTT" what its elements choose."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            (field.name, choice)
+            for field in dataclasses.fields(value)
+            for choice in choices(getattr(value, field.name))
+        }
+    if isinstance(value, partial):
+        return choices(value.func) | {(name, choice) for name, its in value.keywords.items() for choice in choices(its)}
+    if isinstance(value, tuple | list) or (isinstance(value, str) and len(value) > 1 and value.isupper()):
+        return set().union(*map(choices, value))
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {value != 0}
+    return {repr(value)}
 
 
 @pytest.mark.parametrize("name", INSTALLABLE)
