@@ -33,6 +33,7 @@ class _Writer:
         self.values = {name_of(v): v for v in (*graph.inputs, *graph.initializers.values())}
         self.values |= {name_of(o): o for n in graph for o in n.outputs}
         self.names = set(self.values)
+        self.places = {node: place for place, node in enumerate(graph)}  # of those that were there
         int8 = [unit for unit in plan.units if unit.precision == "int8"]
         self.int8_nodes = {maker(self.values[name]) for unit in int8 for name in unit.nodes}
         self.results = {unit.output: unit.result for unit in int8}
@@ -72,7 +73,7 @@ class _Writer:
         name = name_of(value)
         if value.is_initializer():
             readers = [use for use in value.uses() if use.node in self.int8_nodes]
-            first = min((use.node for use in readers), key=self.order)
+            first = min((use.node for use in readers), key=lambda node: self.places[node])
             constant = self.parameter(name, params, first)
             for node, index in readers:
                 node.replace_input_with(index, constant)
@@ -104,9 +105,6 @@ class _Writer:
         if node.op_type in VIEWS:
             return any(self.reaches_int8(use.node) for use in node.outputs[0].uses())
         return node in self.int8_nodes
-
-    def order(self, node: ir.Node) -> int:
-        return self.graph.index(node)
 
     def node(
         self, op: str, x: ir.Value, name: str, params: QParams, shape: Sequence[int], dtype: ir.DataType
