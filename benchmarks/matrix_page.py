@@ -169,7 +169,7 @@ def lows(cells: list[Cell]) -> list[str]:
 
 
 def reason(facts: Cell | None, by_target: dict[str, Cell]) -> tuple[str, str]:
-    """(the kind of reason, in words)"""
+    """(the kind of reason, in words); no kind where it was not measured, or of another SNR."""
     if not facts or facts["target"] not in by_target:
         return "", "not measured"
     snr_db, noise_db = by_target[facts["target"]]["snr_db"], facts["noise_db"]
@@ -180,6 +180,8 @@ def reason(facts: Cell | None, by_target: dict[str, Cell]) -> tuple[str, str]:
         half_db = facts["float16_db"]
         half = "no numbers" if half_db is None else f"{half_db:.1f} dB"
         return "float16", f"float16; {noisy}; the float package in fp16: {half}"
+    if "covered_db" not in facts:
+        return "", "not measured"
     covered_db = facts["covered_db"]
     both = f"{noisy}; ranges of the same photographs: {covered_db:.1f} dB"
     if covered_db >= (snr_db + noise_db) / 2:

@@ -1,6 +1,6 @@
 """Why models of the matrix are noisy in int8: what no quantiser could change, and what calibration could.
 
-    python -m benchmarks.matrix_reasons             the models below 25 dB that are not yet in docs/matrix_reasons.jsonl
+    python -m benchmarks.matrix_reasons             the models below 25 dB whose reason is not known yet
     python -m benchmarks.matrix_reasons NAME... --again
 
 Figures, all against the float model on the photographs that validate:
@@ -48,7 +48,7 @@ from onnx import helper, numpy_helper
 from . import matrix_page
 from .matrix import write_photographs
 from .matrix_job import calibrated, job_of, simulated
-from .matrix_page import REASONS, RESULTS, is_like, read_reasons
+from .matrix_page import REASONS, RESULTS, is_like, read_reasons, reason
 from .results import Cell, read
 
 NOISE_DB = 40.0
@@ -66,13 +66,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     low = matrix_page.low_by_model(read(RESULTS))
     known = {} if args.again else read_reasons()
-    names = [name for name in args.models or low if name in low and name not in known]
+    names = [name for name in args.models or low if name in low and not reason(known.get(name), low[name])[0]]
     with tempfile.TemporaryDirectory() as folder:
         write_photographs(Path(folder))
         for count, name in enumerate(names, start=1):
-            reason = {"model": name, **reason_of(name, low[name], Path(folder))}
-            append([reason], REASONS)
-            print(f"[{count}/{len(names)}] {name}: {json.dumps(reason)}", flush=True)
+            facts = {"model": name, **reason_of(name, low[name], Path(folder))}
+            append([facts], REASONS)
+            print(f"[{count}/{len(names)}] {name}: {json.dumps(facts)}", flush=True)
     matrix_page.write()
     return 0
 

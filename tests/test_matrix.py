@@ -235,6 +235,7 @@ def test_reasons(results, monkeypatch, tmp_path):
     [
         (None, ""),
         ({"target": "onnx", "noise_db": 20.0}, ""),
+        ({"target": "tflite", "noise_db": 21.1}, ""),  # of a noisier cell
         ({"target": "tflite", "noise_db": 20.9}, "network"),
         ({"target": "tflite", "noise_db": 30.0, "float16_db": 21.0}, "float16"),
         ({"target": "tflite", "noise_db": 30.0, "float16_db": None}, "float16"),
