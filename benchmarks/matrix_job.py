@@ -33,7 +33,7 @@ from edgeport.quantize.units import Unit
 from edgeport.runtime.compare import Widens, compare
 from edgeport.runtime.session import Session, open_session
 
-from .matrix_page import low
+from .matrix_page import LOST, low
 from .results import Cell
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 SEEDS = range(8)
 IN_DOUBLE = 4  # photographs
-LOST = 1e-3  # of the standard deviation of the outputs, by float32 alone
 MEMORY = 20 * 2**30  # bytes that a model may take
 
 
@@ -96,31 +95,35 @@ def cells(
 
 
 def drawn(name: str, photographs: Path, *, calibrates: bool = True) -> tuple[Subject, int]:
-    """The model with random weights, and the first of SEEDS with which it can be compared with anything at all."""
+    """The model with random weights of the first of SEEDS with which it can be compared, or of the one that loses least.
+
+    Weights that no training has seen can be such that PyTorch's own outputs for photographs are no numbers, or float32
+    not enough for them: BAT-ResNeXt's attention divides by a sum of sigmoids, which large numbers make 0, and ResNeSt's
+    normalises its few gates by chance.
+    """
+    losses: dict[int, float] = {}
     for seed in SEEDS:
         subject = load_subject(name, Console(quiet=True), weights="random", seed=seed)
         folders = ("validation", "calibration") if calibrates else ("validation",)
         feeds = [feed for folder in folders for feed in open_inputs(str(photographs / folder), subject.takes).feeds()]
-        if comparable(reference(subject), feeds):
-            break
-    return subject, seed
+        losses[seed] = lost(reference(subject), feeds)
+        if losses[seed] < LOST:
+            return subject, seed
+    best = min(losses, key=lambda seed: losses[seed])
+    return load_subject(name, Console(quiet=True), weights="random", seed=best), best
 
 
-def comparable(session: Session, feeds: list[dict[str, np.ndarray]]) -> bool:
-    """Whether PyTorch's own outputs are numbers, and float32 is enough for them.
-
-    Weights that no training has seen can be such that neither holds for photographs: BAT-ResNeXt's attention divides
-    by a sum of sigmoids, which large numbers make 0, and ResNeSt's normalises its few gates by chance.
-    """
+def lost(session: Session, feeds: list[dict[str, np.ndarray]]) -> float:
+    """What PyTorch's float32 loses, of the outputs' standard deviation; infinite where they are no numbers."""
     if not all(np.isfinite(output).all() for feed in feeds for output in session.run(feed).values()):
-        return False
+        return np.inf
     if not isinstance(session, Widens):
-        return True
+        return 0.0
     try:
-        lost = compare(session.double(), session, feeds[:IN_DOUBLE])
+        loss = compare(session.double(), session, feeds[:IN_DOUBLE])
     except RuntimeError:  # a module that makes float32 tensors of its own
-        return True
-    return not lost.problem and lost.max_abs_over_std < LOST
+        return 0.0
+    return np.inf if loss.problem else loss.max_abs_over_std
 
 
 def cell(result: Result) -> Cell:

@@ -15,6 +15,7 @@ RESULTS, PAGE, PASSED = ROOT / "docs" / "matrix.jsonl", ROOT / "docs" / "matrix.
 PRECISIONS = ("fp32", "int8")
 REASONS = ROOT / "docs" / "matrix_reasons.jsonl"  # written by matrix_reasons.py
 ENOUGH_DB = 25.0
+LOST = 1e-3  # of the standard deviation of the outputs, by float32 alone
 LIKE = 3.0  # dB; less apart counts as the same
 
 Cells = dict[tuple[str, str, str], Cell]  # by model, target, precision
@@ -79,7 +80,7 @@ def seeds(cells: list[Cell]) -> list[str]:
     others = sorted({f"{cell['model']} ({cell['seed']})" for cell in cells if cell.get("seed")})
     if not others:
         return []
-    return [f"The weights' seed is 0, or the first with which PyTorch itself is exact: {', '.join(others)}."]
+    return [f"The weights' seed is 0, or another where PyTorch itself is not exact with that: {', '.join(others)}."]
 
 
 def summary(cells: list[Cell]) -> list[str]:
@@ -88,6 +89,10 @@ def summary(cells: list[Cell]) -> list[str]:
     for precision in PRECISIONS:
         of = [cell for cell in cells if cell["precision"] == precision]
         line = f"- {precision}: {sum(cell['passed'] for cell in of)} of {len(of)} cells passed"
+        unsure = [cell for cell in of if precision == "fp32" and (cell.get("max_abs_over_std") or 0) > LOST]
+        if unsure:
+            names = ", ".join(sorted({cell["model"] for cell in unsure}))
+            line += f"; {len(unsure)} of them say little, because PyTorch's own float32 loses too much there: {names}"
         if precision == "int8":
             line += f", {sum((cell.get('snr_db') or 0) >= ENOUGH_DB for cell in of)} with at least {ENOUGH_DB:g} dB"
         lines.append(line)

@@ -161,6 +161,9 @@ def test_weights_for_which_the_reference_is_exact(monkeypatch, tmp_path):
     monkeypatch.setattr(matrix_job, "reference", reference)
     assert matrix_job.drawn("lenet1", tmp_path)[1] == 2
     assert asked == [0, 1, 2]
+    monkeypatch.setattr(matrix_job, "SEEDS", range(2))
+    assert matrix_job.drawn("lenet1", tmp_path)[1] == 1  # the better of two bad ones
+    monkeypatch.setattr(matrix_job, "SEEDS", range(3))
     cells = list(matrix_job.cells("lenet1", tmp_path, tmp_path / "made", "fp32", ["onnx"]))
     assert [(cell["seed"], cell["passed"]) for cell in cells] == [(2, True)]
 

@@ -72,7 +72,7 @@ def stored_quant(value: ir.Value | None) -> Quant | None:
     while left:
         value = left.pop()
         node = value.producer() if value is not None else None
-        if node is None:
+        if value is None or node is None:
             return None
         if value in seen:
             continue
