@@ -95,7 +95,7 @@ def cells(
 
 
 def drawn(name: str, photographs: Path, *, calibrates: bool = True) -> tuple[Subject, int]:
-    """The model with random weights of the first of SEEDS with which it can be compared, or of the one that loses least.
+    """The model with random weights of the first of SEEDS with which it can be compared, or of that which loses least.
 
     Weights that no training has seen can be such that PyTorch's own outputs for photographs are no numbers, or float32
     not enough for them: BAT-ResNeXt's attention divides by a sum of sigmoids, which large numbers make 0, and ResNeSt's
