@@ -215,6 +215,13 @@ def test_committed_files_are_of_the_committed_results():
     assert matrix_page.PAGE.read_text() == matrix_page.page(cells), "run `python -m benchmarks.matrix --render`"
 
 
+def test_committed_page_of_timm_is_of_the_committed_results():
+    from benchmarks import timm_models
+
+    page = timm_models.page(read(timm_models.RESULTS))
+    assert timm_models.PAGE.read_text() == page, "run `python -m benchmarks.timm_models --render`"
+
+
 def test_reasons(results, monkeypatch, tmp_path):
     """Noise on all that int8 rounds, and the ranges of the very photographs, on a network that has few layers."""
     from benchmarks import matrix_reasons
