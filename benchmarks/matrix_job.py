@@ -59,6 +59,10 @@ def job_of(name: str, photographs: Path, precision: str, seed: int) -> Job:
     )
 
 
+def subject_of(name: str, seed: int) -> Subject:
+    return load_subject(name, Console(quiet=True), weights="random", seed=seed)
+
+
 def cells(
     name: str, photographs: Path, folder: Path, wanted: str = "int8", targets: Iterable[str] = TARGETS
 ) -> Iterator[Cell]:
@@ -103,14 +107,14 @@ def drawn(name: str, photographs: Path, *, calibrates: bool = True) -> tuple[Sub
     """
     losses: dict[int, float] = {}
     for seed in SEEDS:
-        subject = load_subject(name, Console(quiet=True), weights="random", seed=seed)
+        subject = subject_of(name, seed)
         folders = ("validation", "calibration") if calibrates else ("validation",)
         feeds = [feed for folder in folders for feed in open_inputs(str(photographs / folder), subject.takes).feeds()]
         losses[seed] = lost(reference(subject), feeds)
         if losses[seed] < LOST:
             return subject, seed
     best = min(losses, key=lambda seed: losses[seed])
-    return load_subject(name, Console(quiet=True), weights="random", seed=best), best
+    return subject_of(name, best), best
 
 
 def lost(session: Session, feeds: list[dict[str, np.ndarray]]) -> float:

@@ -89,12 +89,11 @@ def summary(cells: list[Cell]) -> list[str]:
     for precision in PRECISIONS:
         of = [cell for cell in cells if cell["precision"] == precision]
         line = f"- {precision}: {sum(cell['passed'] for cell in of)} of {len(of)} cells passed"
-        unsure = [cell for cell in of if precision == "fp32" and (cell.get("max_abs_over_std") or 0) > LOST]
-        if unsure:
-            names = ", ".join(sorted({cell["model"] for cell in unsure}))
-            line += f"; {len(unsure)} of them say little, because PyTorch's own float32 loses too much there: {names}"
         if precision == "int8":
             line += f", {sum((cell.get('snr_db') or 0) >= ENOUGH_DB for cell in of)} with at least {ENOUGH_DB:g} dB"
+        elif unsure := [cell["model"] for cell in of if (cell.get("max_abs_over_std") or 0) > LOST]:
+            names = ", ".join(sorted(set(unsure)))
+            line += f"; {len(unsure)} of them say little, because PyTorch's own float32 loses too much there: {names}"
         lines.append(line)
     return lines
 

@@ -34,7 +34,7 @@ from edgeport.cli.inputs import open_inputs
 from edgeport.cli.job import Job
 from edgeport.cli.preparation import prepare, to_graph
 from edgeport.cli.reference import reference
-from edgeport.cli.subject import Subject, load_subject
+from edgeport.cli.subject import Subject
 from edgeport.cli.sweeping.journal import append
 from edgeport.cli.targets import TARGETS as RECIPES
 from edgeport.exporters.atomic import Staging
@@ -47,7 +47,7 @@ from onnx import helper, numpy_helper
 
 from . import matrix_page
 from .matrix import write_photographs
-from .matrix_job import calibrated, job_of, simulated
+from .matrix_job import calibrated, job_of, simulated, subject_of
 from .matrix_page import REASONS, RESULTS, is_like, read_reasons, reason
 from .results import Cell, read
 
@@ -81,7 +81,7 @@ def reason_of(name: str, cells: dict[str, Cell], photographs: Path) -> Cell:
     """The figures for a model, of whose cells these are low; on the noisiest target, as many as it takes."""
     target = min(cells, key=lambda target: cells[target]["snr_db"])
     snr_db, seed = cells[target]["snr_db"], cells[target].get("seed", 0)
-    subject = load_subject(name, Console(quiet=True), weights="random", seed=seed)
+    subject = subject_of(name, seed)
     facts: Cell = {"target": target, "noise_db": round(noise_db(subject, target, photographs), 2)}
     if is_like(snr_db, facts["noise_db"]):
         return facts

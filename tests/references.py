@@ -37,7 +37,7 @@ class Reference:
 
 SOFTMAX = "what is added to all of its logits cancels in a softmax"
 KEY_BIAS = {"*.attn.k.bias": SOFTMAX, "*.attn.wk.bias": SOFTMAX, "*.proj_l.bias": SOFTMAX}
-SWINV2_TEST = {"img_size": 32, "embed_dim": 32, "depths": (2, 1), "num_heads": (1, 2), "window_size": 4}
+SWIN_TEST = {"img_size": 32, "embed_dim": 32, "depths": (2, 1), "num_heads": (1, 2), "window_size": 4}
 
 REFERENCES = {
     "alexnet": Reference(sampled=("alexnet",), blind="alexnet_test", library="torchvision"),
@@ -455,7 +455,7 @@ REFERENCES = {
         sampled=("swin_test",),
         blind="swin_test",
         names={"swin_test": "swin_tiny_patch4_window7_224"},
-        of={"swin_test": {"img_size": 32, "embed_dim": 32, "depths": (2, 1), "num_heads": (1, 2), "window_size": 4}},
+        of={"swin_test": SWIN_TEST},
     ),
     "swinv2": Reference(
         sampled=("swinv2_test", "swinv2_pretrained_test"),
@@ -463,8 +463,8 @@ REFERENCES = {
         stated={"swinv2_huge": 658000000.0, "swinv2_giant": 3000000000.0},
         names=dict.fromkeys(("swinv2_test", "swinv2_pretrained_test"), "swinv2_tiny_window8_256"),
         of={
-            "swinv2_test": SWINV2_TEST,
-            "swinv2_pretrained_test": {**SWINV2_TEST, "pretrained_window_sizes": (3, 2)},
+            "swinv2_test": SWIN_TEST,
+            "swinv2_pretrained_test": {**SWIN_TEST, "pretrained_window_sizes": (3, 2)},
         },
     ),
     "tiny_vit": Reference(

@@ -67,16 +67,16 @@ def matrix(value: ir.Value | None) -> tuple[np.ndarray, Quant | None] | None:
 def stored_quant(value: ir.Value | None) -> Quant | None:
     """How a value is stored, seen through views and through operators that only move data: None for float32."""
     found: set[Quant] = set()
-    seen: set[ir.Value] = set()
+    seen: set[ir.Node] = set()
     left = [value]
     while left:
         value = left.pop()
         node = value.producer() if value is not None else None
-        if value is None or node is None:
+        if node is None:
             return None
-        if value in seen:
+        if node in seen:
             continue
-        seen.add(value)
+        seen.add(node)
         if node.op_type == "DequantizeLinear":
             found.add(quant_of(node))
         elif node.op_type in VIEWS:
