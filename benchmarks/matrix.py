@@ -18,13 +18,13 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from edgeport.cli.job import TARGETS
-from edgeport.cli.sweeping.process import Processes
 from edgeport.models import get_variant, list_models
+from edgeport.pipeline.options import TARGETS
+from edgeport.pipeline.sweep.process import Processes
 
-from . import matrix_page
-from .matrix_page import PRECISIONS, RESULTS
-from .results import Cell, due, store
+from benchmarks import matrix_page
+from benchmarks.matrix_page import PRECISIONS, RESULTS
+from benchmarks.results import Cell, due, store
 
 ROOT = Path(__file__).parents[1]
 LARGEST = 30e6  # parameters; of a family whose smallest variant is larger, that one

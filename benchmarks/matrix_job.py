@@ -17,24 +17,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from edgeport import quantize
-from edgeport.cli import pipeline
+from edgeport.artifacts.exit_codes import BUG, exit_code
+from edgeport.artifacts.manifest import finite
+from edgeport.artifacts.staging import Staging
 from edgeport.cli.console import Console
-from edgeport.cli.exit_codes import BUG, exit_code
-from edgeport.cli.inputs import open_inputs
-from edgeport.cli.job import RANGE, TARGETS, Job, Result
-from edgeport.cli.preparation import Prepared, prepare
-from edgeport.cli.reference import reference
-from edgeport.cli.subject import Subject, load_subject
-from edgeport.cli.targets import TARGETS as RECIPES
-from edgeport.exporters.atomic import Staging
-from edgeport.exporters.graph import array
-from edgeport.exporters.manifest import finite
-from edgeport.quantize.units import Unit
+from edgeport.graph.edit import array
+from edgeport.graph.fusion import Unit
+from edgeport.pipeline import export
+from edgeport.pipeline.data.dataset import open_inputs
+from edgeport.pipeline.options import RANGE, TARGETS, Job, Result
+from edgeport.pipeline.prepare import Prepared, prepare
+from edgeport.pipeline.reference import reference
+from edgeport.pipeline.sources.source import Subject, load_subject
 from edgeport.runtime.compare import Widens, compare
 from edgeport.runtime.session import Session, open_session
+from edgeport.targets.registry import TARGETS as RECIPES
 
-from .matrix_page import LOST, low
-from .results import Cell
+from benchmarks.matrix_page import LOST, low
+from benchmarks.results import Cell
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -82,7 +82,7 @@ def cells(
                 prepared = prepare(job, subject, console)
                 for target in sorted(left):
                     try:
-                        outcome = pipeline.made(job, target, prepared, staging, console)
+                        outcome = export.made(job, target, prepared, staging, console)
                     except Exception as e:  # the others go on
                         yield failed(target, precision, e)
                     else:
@@ -202,7 +202,7 @@ def kind_of(unit: Unit, graph: "ir.Model") -> str:
 
 def simulated(graph: "ir.Model", prepared: Prepared) -> float:
     """The SNR of a graph under ONNX Runtime."""
-    from edgeport.exporters.onnx_file import convert
+    from edgeport.exporters.onnx.convert import convert
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "simulated.onnx"

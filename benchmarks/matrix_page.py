@@ -1,14 +1,14 @@
-"""This file renders the matrix's results: docs/matrix.md for people, cli/passed.py for `edgeport info`."""
+"""This file renders the matrix's results: docs/matrix.md for people, models/export_status.py for `edgeport info`."""
 
 import json
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from edgeport.cli.job import TARGETS
 from edgeport.models import get_variant, list_models
+from edgeport.pipeline.options import TARGETS
 
-from .results import Cell, read
+from benchmarks.results import Cell, read
 
 ROOT = Path(__file__).parents[1]
 RESULTS, PAGE, PASSED = ROOT / "docs" / "matrix.jsonl", ROOT / "docs" / "matrix.md", ROOT / "cli" / "passed.py"
@@ -232,7 +232,7 @@ def table(header: list[str], rows: Iterable[list[str]]) -> list[str]:
 
 
 def module(cells: list[Cell]) -> str:
-    """cli/passed.py."""
+    """models/export_status.py."""
     passed: dict[str, dict[str, tuple[str, ...]]] = {}
     for cell in sorted(cells, key=lambda cell: (cell["model"], cell["target"], cell["precision"])):
         of = passed.setdefault(cell["model"], {}).setdefault(cell["target"], ())

@@ -28,28 +28,28 @@ from pathlib import Path
 import numpy as np
 import onnx
 from edgeport import quantize
-from edgeport.cli import pipeline
+from edgeport.artifacts.staging import Staging
 from edgeport.cli.console import Console
-from edgeport.cli.inputs import open_inputs
-from edgeport.cli.job import Job
-from edgeport.cli.preparation import prepare, to_graph
-from edgeport.cli.reference import reference
-from edgeport.cli.subject import Subject
-from edgeport.cli.sweeping.journal import append
-from edgeport.cli.targets import TARGETS as RECIPES
-from edgeport.exporters.atomic import Staging
-from edgeport.exporters.onnx_file import to_proto
-from edgeport.exporters.proto import makers_of
-from edgeport.quantize.units import find_units
+from edgeport.exporters.onnx.convert import to_proto
+from edgeport.exporters.onnx.proto import makers_of
+from edgeport.graph.fusion import find_units
+from edgeport.pipeline import export
+from edgeport.pipeline.data.dataset import open_inputs
+from edgeport.pipeline.options import Job
+from edgeport.pipeline.prepare import prepare, to_graph
+from edgeport.pipeline.reference import reference
+from edgeport.pipeline.sources.source import Subject
+from edgeport.pipeline.sweep.journal import append
 from edgeport.runtime.compare import compare
-from edgeport.runtime.onnx_session import OnnxSession
+from edgeport.runtime.sessions.onnx import OnnxSession
+from edgeport.targets.registry import TARGETS as RECIPES
 from onnx import helper, numpy_helper
 
-from . import matrix_page
-from .matrix import write_photographs
-from .matrix_job import calibrated, job_of, simulated, subject_of
-from .matrix_page import REASONS, RESULTS, is_like, read_reasons, reason
-from .results import Cell, read
+from benchmarks import matrix_page
+from benchmarks.matrix import write_photographs
+from benchmarks.matrix_job import calibrated, job_of, simulated, subject_of
+from benchmarks.matrix_page import REASONS, RESULTS, is_like, read_reasons, reason
+from benchmarks.results import Cell, read
 
 NOISE_DB = 40.0
 PARTS = ("clean", "square", "mean", "level", "unit", "noise")
@@ -136,7 +136,7 @@ def float16_db(job: Job, subject: Subject) -> float | None:
     console = Console(quiet=True)
     with tempfile.TemporaryDirectory() as folder, Staging(Path(folder)) as staging:
         prepared = prepare(job, subject, console)
-        (result,) = pipeline.made(replace(job, benchmark=False), "coreml", prepared, staging, console).results
+        (result,) = export.made(replace(job, benchmark=False), "coreml", prepared, staging, console).results
     snr_db = (result.agreement or {}).get("snr_db")
     return round(snr_db, 2) if snr_db is not None and math.isfinite(snr_db) else None
 

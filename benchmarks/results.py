@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from edgeport.cli.sweeping.journal import append
+from edgeport.pipeline.sweep.journal import append
 
 DIGITS = 5
 OF_MODEL = ("model", "model_seconds", "jobs", "seed")  # the same for all cells of a model

@@ -9,9 +9,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from . import matrix
-from .matrix_page import ROOT, by_key, seeds, table
-from .results import Cell, due, read
+from benchmarks import matrix
+from benchmarks.matrix_page import ROOT, by_key, seeds, table
+from benchmarks.results import Cell, due, read
 
 NAMES = (ROOT / "benchmarks" / "timm_models.txt").read_text(encoding="utf-8").split()
 RESULTS, PAGE = ROOT / "docs" / "timm.jsonl", ROOT / "docs" / "timm.md"

@@ -5,9 +5,9 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
+from ..artifacts.exit_codes import UsageError
 from . import options
 from .console import Console, table
-from .exit_codes import UsageError
 
 if TYPE_CHECKING:
     from ..runtime.session import TensorSpec
@@ -31,14 +31,14 @@ def run(args: argparse.Namespace, console: Console) -> int:
     import numpy as np
 
     if args.device:
-        from .device_benchmark import benchmark as benchmark_there
+        from ..pipeline.device_benchmark import benchmark as benchmark_there
 
         return benchmark_there(args, console)
     if args.benchmark_model:
         raise UsageError("--benchmark-model is for a device: name it by --device")
     from ..runtime.benchmark import benchmark, peak_rss_mb
     from ..runtime.session import open_session
-    from .targets import artifact
+    from ..targets.registry import artifact
 
     rng, seconds = np.random.default_rng(args.seed), {}
     sessions = [open_session(artifact(path), threads=args.threads) for path in args.artifacts]

@@ -6,11 +6,11 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..artifacts.exit_codes import DONE, UsageError
 from .console import Console
-from .exit_codes import DONE, UsageError
 
 if TYPE_CHECKING:
-    from .wrapping import Facts
+    from ..bundles.facts import Facts
 
 NAME, HELP = "bundle", "make a folder that an app team can drop in: artifact, wrapper, golden files"
 PLATFORMS = {  # which artifacts each can run, by how their names end
@@ -31,12 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    from ..exporters.atomic import Staging
-    from ..exporters.manifest import Manifest
+    from ..artifacts.manifest import Manifest
+    from ..artifacts.staging import Staging
+    from ..bundles import facts as wrapping
+    from ..bundles import golden
     from ..runtime.session import manifest_path, open_session
-    from . import golden, targets, wrapping
+    from ..targets import registry
 
-    path = targets.artifact(args.artifact)
+    path = registry.artifact(args.artifact)
     session = open_session(path)  # also checks that the file is the manifest's
     if not manifest_path(path).exists():
         raise UsageError(f"{path}: has no manifest beside it; a bundle is made of what `edgeport export` made")
@@ -83,7 +85,7 @@ def write(place: Path, artifact: Path, facts: "Facts", made: dict[str, bytes], m
     """The whole bundle into the new folder `place`."""
     import shutil
 
-    from .wrapping import LAYOUTS, files
+    from ..bundles.facts import LAYOUTS, files
 
     layout = LAYOUTS[facts.platform]
     contents = files(facts)

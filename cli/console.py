@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ..exporters.manifest import finite
+from ..artifacts.manifest import finite
 
 PATIENCE_S = 2.0  # a stage that takes longer leaves a line
 

@@ -8,22 +8,22 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..exporters.manifest import finite
+from ..artifacts.exit_codes import DONE, UsageError
+from ..artifacts.manifest import finite
 from . import options
 from .console import Console, table
-from .exit_codes import DONE, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
     import onnx_ir as ir
 
-    from ..exporters.manifest import Manifest
-    from ..exporters.pixels import Folded
+    from ..artifacts.manifest import Manifest
+    from ..exporters.input_normalization import Folded
+    from ..graph.fusion import Unit
     from ..models import PreprocessSpec
     from ..quantize import Scheme
-    from ..quantize.diagnosis import Layer
-    from ..quantize.units import Unit
-    from ..runtime.inside import Inside
+    from ..quantize.diagnosis.compare_units import Layer
+    from ..runtime.inspectors.inspector import Inside
 
 NAME, HELP = "debug", "compare an artifact with the float model layer by layer"
 SHOWN = 20  # layers on the terminal
@@ -44,13 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    from ..exporters.atomic import Staging
-    from ..quantize.diagnosis import ranked
-    from . import targets
-    from .layer_chart import to_png
-    from .layer_page import page
+    from ..artifacts.staging import Staging
+    from ..quantize.diagnosis.compare_units import ranked
+    from ..reporting.layer_chart import to_png
+    from ..reporting.layer_page import page
+    from ..targets import registry
 
-    path = targets.artifact(args.artifact)
+    path = registry.artifact(args.artifact)
     value, layers = diagnosed(path, args, console)
     order = [layer.name for layer in ranked(layers)]
     folder = Path(args.output_dir) if args.output_dir else path.with_name(f"{path.name}.debug")
@@ -69,15 +69,15 @@ def run(args: argparse.Namespace, console: Console) -> int:
 def diagnosed(path: Path, args: argparse.Namespace, console: Console) -> tuple[dict[str, Any], "list[Layer]"]:
     """(the facts of the comparison, the layers in order of execution)."""
     from .. import quantize
+    from ..artifacts.manifest import Manifest
     from ..exporters.canonicalize import is_quantized
-    from ..exporters.manifest import Manifest
-    from ..quantize import diagnosis
-    from ..quantize.alone import as_built
-    from ..quantize.units import find_units
-    from ..runtime.inside import open_inside
+    from ..graph.fusion import find_units
+    from ..pipeline.prepare import to_graph
+    from ..quantize.diagnosis import compare_units
+    from ..quantize.diagnosis.isolated_units import as_built
+    from ..runtime.inspectors.inspector import open_inside
+    from ..runtime.pixels import all_to_pixels, takes_image
     from ..runtime.session import manifest_path
-    from .pixels import all_to_pixels, takes_image
-    from .preparation import to_graph
     from .validate import inputs_of, the_subject
 
     inside = open_inside(path)
@@ -106,7 +106,7 @@ def diagnosed(path: Path, args: argparse.Namespace, console: Console) -> tuple[d
             units = quantize.plan(graph, statistics, scheme).units
         units = as_built(units, inside, scheme)
     with console.stage(f"compare on {len(inputs)} inputs", seconds, "compare", len(inputs)) as advance:
-        layers = diagnosis.diagnose(
+        layers = compare_units.diagnose(
             *(graph, units, inside, scheme, inputs.feeds()),
             arrange=arrangement(manifest, graph, units, inside, scheme),
             to_artifact=lambda feed: all_to_pixels(feed, spec) if spec else feed,
@@ -134,9 +134,9 @@ def to_json(value: dict[str, Any]) -> bytes:
 
 def folded_as_exported(graph: "ir.Model", manifest: "Manifest", preprocess: "PreprocessSpec") -> "Folded | None":
     """The graph that reads pixels, where `export` made one for this target."""
-    from ..exporters.pixels import folded
-    from .pixels import normalisation
-    from .targets import TARGETS
+    from ..exporters.input_normalization import folded
+    from ..runtime.pixels import normalisation
+    from ..targets.registry import TARGETS
 
     if not TARGETS[manifest.target].folds:
         return None
@@ -146,7 +146,7 @@ def folded_as_exported(graph: "ir.Model", manifest: "Manifest", preprocess: "Pre
 def scheme_of(manifest: "Manifest") -> "Scheme":
     """The scheme that the artifact was quantised by; of a float one its target's, whose kernels tell what is fused."""
     from .. import quantize
-    from .targets import TARGETS
+    from ..targets.registry import TARGETS
 
     if not manifest.scheme:
         return TARGETS[manifest.target].scheme(None)
@@ -164,7 +164,7 @@ def arrangement(
         return lambda name, tensor: tensor
     from .. import quantize
     from ..exporters.tflite.convert import layouts
-    from ..quantize.alone import twin
+    from ..quantize.diagnosis.isolated_units import twin
 
     written = quantize.apply(graph, twin(graph, units, inside, scheme)) if manifest.scheme else graph
     layout = next((each.layout for each in manifest.inputs if each.layout), "nchw")

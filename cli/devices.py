@@ -4,10 +4,10 @@ import argparse
 import shutil
 from pathlib import Path
 
+from ..artifacts.exit_codes import DONE, UsageError
+from ..pipeline.device_access import access, folder
 from . import options
 from .console import Console, table
-from .device_access import access, folder
-from .exit_codes import DONE, UsageError
 
 NAME, HELP = "devices", "list the devices that artifacts can run on, set up the emulated ones, clean up"
 EMULATED = "qemu"
@@ -57,7 +57,7 @@ def listed(console: Console) -> int:
 def set_up(args: argparse.Namespace, console: Console) -> int:
     from ..devices.qemu_setup import check, setup
     from ..models.download import check_online
-    from .targets import installed
+    from ..targets.registry import installed
 
     where = Path(args.dir).expanduser().resolve() if args.dir else folder() / EMULATED
     check_online("the emulated environment")

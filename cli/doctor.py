@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    from .targets import TARGETS, installed
+    from ..targets.registry import TARGETS, installed
 
     versions = {name: installed(name) for name in ("edgeport", *BACKENDS)}
     facts = {

@@ -4,10 +4,8 @@ import argparse
 import dataclasses
 from typing import TYPE_CHECKING
 
-from . import options
-from .console import Console, table
-from .exit_codes import BUG
-from .job import (
+from ..artifacts.exit_codes import BUG
+from ..pipeline.options import (
     ALL,
     COREML_TARGETS,
     INPUTS,
@@ -20,9 +18,11 @@ from .job import (
     TARGETS,
     Job,
 )
+from . import options
+from .console import Console, table
 
 if TYPE_CHECKING:
-    from .job import Outcome, Result
+    from ..pipeline.options import Outcome, Result
 
 NAME, HELP = "export", "make artifacts of a model, check them against PyTorch, time them"
 
@@ -119,10 +119,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    from . import pipeline
+    from ..pipeline import export
 
     job = Job(**{field.name: getattr(args, field.name) for field in dataclasses.fields(Job) if field.name in args})
-    outcomes = pipeline.run(job, console)
+    outcomes = export.run(job, console)
     shared = list(console.warnings)
     values = [told(outcome, shared, console) for outcome in outcomes]
     rows = [row for outcome in outcomes for row in map(cells, outcome.results)]

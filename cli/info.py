@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    from .targets import artifact, is_artifact
+    from ..targets.registry import artifact, is_artifact
 
     facts = of_artifact(artifact(args.what)) if is_artifact(args.what) else of_model(args.what)
     console.result(facts, "\n".join(f"{key:15} {SHOWN.get(key, text)(value)}" for key, value in facts.items()))
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
 def of_model(name: str) -> dict:
     """The facts of a zoo model; `passed`: {target: precisions}, None where the export matrix has not run it."""
     from ..models import get_variant, list_checkpoints
-    from .passed import PASSED
+    from ..models.export_status import PASSED
 
     weights = [
         {"name": each.name, "licence": each.licence, "source": each.source, "differs": dict(each.differs)}
@@ -36,9 +36,9 @@ def of_model(name: str) -> dict:
 
 def of_artifact(path: Path) -> dict:
     """What an artifact takes and gives, and its manifest where one lies beside it."""
-    from ..exporters.manifest import Artifact, Manifest
+    from ..artifacts.manifest import Artifact, Manifest
+    from ..pipeline.describe import partitions
     from ..runtime.session import manifest_path, open_session
-    from .description import partitions
 
     session = open_session(path)
     beside = manifest_path(path)

@@ -3,8 +3,8 @@
 import argparse
 import dataclasses
 
+from ..pipeline.options import PROFILES as DEFAULTS
 from .console import Console, table
-from .job import PROFILES as DEFAULTS
 
 NAME, HELP = "list", "the models of the zoo, or the profiles of int8"
 
@@ -50,8 +50,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 def profiles(console: Console) -> int:
     """The sets of int8 kernels that `export --profile` chooses among, and with what they were measured."""
-    from ..quantize.measured import MEASURED
-    from ..quantize.probes import PROFILES
+    from benchmarks.kernel_probes.probes import PROFILES
+
+    from ..targets.measured import MEASURED
 
     rows = []
     for profile in PROFILES.values():

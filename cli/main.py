@@ -5,9 +5,9 @@ import os
 import sys
 from collections.abc import Sequence
 
+from ..artifacts.exit_codes import BAD_INPUT, BUG, MEANING, exit_code
 from . import benchmark, bundle, debug, devices, doctor, export, info, report, sweep, validate, weights
 from . import list as list_
-from .exit_codes import BAD_INPUT, BUG, MEANING, exit_code
 
 VERBS = (
     export,

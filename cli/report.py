@@ -5,13 +5,13 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..artifacts.exit_codes import BAD_INPUT, DONE, REGRESSED, UsageError
 from . import options
 from .console import Console, table
-from .exit_codes import BAD_INPUT, DONE, REGRESSED, UsageError
 
 if TYPE_CHECKING:
-    from .reporting.comparison import Comparison
-    from .reporting.folder import Findings
+    from ..reporting.comparison import Comparison
+    from ..reporting.folder import Findings
 
 NAME, HELP = "report", "make one HTML page of a folder's manifests and results, and compare it with another run"
 PAGE = "report.html"
@@ -40,10 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    from .reporting.comparison import Limits, compare
-    from .reporting.folder import findings
-    from .reporting.markdown import markdown
-    from .reporting.page import page
+    from ..reporting.comparison import Limits, compare
+    from ..reporting.folder import findings
+    from ..reporting.markdown import markdown
+    from ..reporting.page import page
 
     folder = Path(args.folder)
     output = Path(args.output) if args.output else folder / PAGE
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 def write(path: Path, content: bytes) -> None:
     """The file appears whole or not at all. Raises WriteError."""
-    from ..exporters.atomic import Staging
+    from ..artifacts.staging import Staging
 
     with Staging(path.parent) as staging:
         staging.write(path.name, content)
@@ -86,7 +86,7 @@ def told(found: "Findings", comparison: "Comparison | None", problems: list[str]
         "page": str(output),
     }
     if comparison:
-        from .reporting.comparison import name
+        from ..reporting.comparison import name
 
         value["baseline"] = {
             "folder": comparison.baseline,
@@ -102,8 +102,8 @@ def told(found: "Findings", comparison: "Comparison | None", problems: list[str]
 
 def shown(found: "Findings", comparison: "Comparison | None", output: Path) -> str:
     """The result for people: the table, what is worse, where the page is."""
-    from .reporting.columns import Twins, cell, shown_columns
-    from .reporting.comparison import name
+    from ..reporting.columns import Twins, cell, shown_columns
+    from ..reporting.comparison import name
 
     twins = Twins(found.rows)
     columns = shown_columns(found.rows, twins)

@@ -4,14 +4,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..artifacts.exit_codes import BUG, DONE, UsageError
+from ..pipeline.options import PRECISIONS, TARGETS
 from . import options
 from .console import Console, table
-from .exit_codes import BUG, DONE, UsageError
-from .job import PRECISIONS, TARGETS
 
 if TYPE_CHECKING:
-    from .sweeping.jobs import Job
-    from .sweeping.schedule import Executor
+    from ..pipeline.sweep.jobs import Job
+    from ..pipeline.sweep.schedule import Executor
 
 NAME, HELP = "sweep", "export, validate and time many models, and go on where it was interrupted"
 OUTPUT = "sweep"
@@ -19,7 +19,7 @@ PREFIX = "option_"  # of what is passed on, in the namespace
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from .sweeping.plan import passed_on
+    from ..pipeline.sweep.plan import passed_on
 
     parser.add_argument("file", nargs="?", metavar="YAML", help="what to sweep over; the command line goes before it")
     parser.add_argument("--models", nargs="+", metavar="MODEL", help=options.MODEL)
@@ -45,10 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
+    from ..pipeline.sweep.journal import Journal
+    from ..pipeline.sweep.plan import jobs, sweep_of
+    from ..pipeline.sweep.schedule import Schedule
     from .doctor import cpu
-    from .sweeping.journal import Journal
-    from .sweeping.plan import jobs, sweep_of
-    from .sweeping.schedule import Schedule
 
     said = asked(args)
     sweep, folder = sweep_of(said), Path(said.get("output") or OUTPUT)
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 def asked(args: argparse.Namespace) -> dict[str, Any]:
     """What the file and the command line say; the latter goes before."""
-    from .sweeping.plan import SWEEP, from_file
+    from ..pipeline.sweep.plan import SWEEP, from_file
 
     said = from_file(Path(args.file)) if args.file else {}
     given = {name: getattr(args, name) for name in SWEEP if getattr(args, name) is not None}
@@ -92,12 +92,12 @@ def number(said: dict[str, Any], name: str, default: int) -> int:
 def executor_of(text: str, folder: Path, room: int) -> "Executor":
     kind, _, address = text.partition(":")
     if kind == "ray":
-        from .sweeping.ray_cluster import RayCluster
+        from ..pipeline.sweep.ray_cluster import RayCluster
 
         return RayCluster(folder, address)
     if text != "local":
         raise UsageError(f"--executor: must be local or ray[:ADDRESS], not {text!r}")
-    from .sweeping.local import Local
+    from ..pipeline.sweep.local import Local
 
     return Local(folder, room)
 
@@ -126,8 +126,8 @@ def verdict(line: dict[str, Any]) -> str:
 
 def shown(folder: Path, lines: list[dict[str, Any]]) -> str:
     """The table of the folder, and the jobs that failed."""
-    from .reporting.columns import Twins, cell, shown_columns
-    from .reporting.folder import findings
+    from ..reporting.columns import Twins, cell, shown_columns
+    from ..reporting.folder import findings
 
     failed = [f"{line['job']['kind']} {line['job']['model']}: {line['problem']}" for line in lines if line["problem"]]
     ended = f"{len(lines)} jobs, {len(failed)} failed; `edgeport report {folder}` makes a page of it"

@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..artifacts.exit_codes import DISAGREES, DONE, UsageError
+from ..pipeline.options import PRECISIONS
 from . import options
 from .console import Console
-from .exit_codes import DISAGREES, DONE, UsageError
-from .job import PRECISIONS
 
 if TYPE_CHECKING:
-    from ..exporters.manifest import Input, Manifest
+    from ..artifacts.manifest import Input, Manifest
+    from ..pipeline.data.dataset import Inputs
+    from ..pipeline.input_spec import Takes
+    from ..pipeline.sources.source import Subject
     from ..runtime.compare import Agreement
     from ..runtime.session import Session
-    from .inputs import Inputs
-    from .subject import Subject
-    from .takes import Takes
 
 NAME, HELP = "validate", "compare an artifact with its reference"
 
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from ..runtime.compare import compare
 
     if args.device:
-        from .device_validation import validate
+        from ..pipeline.device_validation import validate
 
         return validate(args, console)
     pair, seconds = opened(args, console), {}
@@ -82,13 +82,13 @@ class Pair:
 
 def opened(args: argparse.Namespace, console: Console) -> Pair:
     """What the command line names. Raises UsageError, ArtifactError, ManifestError and what loading a model does."""
-    from ..exporters.manifest import Manifest
+    from ..artifacts.manifest import Manifest
+    from ..pipeline.reference import Probable, wants_probabilities
+    from ..runtime.pixels import PixelFed, takes_image
     from ..runtime.session import manifest_path, open_session
-    from . import targets
-    from .pixels import PixelFed, takes_image
-    from .reference import Probable, wants_probabilities
+    from ..targets import registry
 
-    path = targets.artifact(args.artifact)
+    path = registry.artifact(args.artifact)
     session = open_session(path, threads=args.threads)
     beside = manifest_path(path)
     manifest = Manifest.read(beside) if beside.exists() else None
@@ -106,18 +106,18 @@ def opened(args: argparse.Namespace, console: Console) -> Pair:
 
 def result(pair: Pair, agreement: "Agreement", seconds: dict[str, float], console: Console) -> dict:
     """What `validate` prints."""
-    from ..exporters.manifest import Artifact
+    from ..artifacts.manifest import Artifact
+    from ..pipeline.describe import figures, partitions
     from ..runtime.benchmark import peak_rss_mb
     from ..runtime.compare import verdict
     from ..runtime.session import manifest_path
-    from . import targets
-    from .description import figures, partitions
+    from ..targets import registry
 
     path, manifest = pair.path, pair.manifest
     return {
         "model": pair.model,
         "weights": pair.weights,
-        "target": manifest.target if manifest else targets.named(path),
+        "target": manifest.target if manifest else registry.named(path),
         "precision": pair.precision,
         "artifact": str(path),
         "manifest": str(manifest_path(path)) if manifest else None,
@@ -134,7 +134,7 @@ def result(pair: Pair, agreement: "Agreement", seconds: dict[str, float], consol
 
 def inputs_of(args: argparse.Namespace, manifest: "Manifest | None", takes: "Takes", console: Console) -> "Inputs":
     """What validates: not what has calibrated, and no more than was asked for."""
-    from .inputs import to_validate
+    from ..pipeline.data.dataset import to_validate
 
     if args.feeds and args.validation_data:
         raise UsageError("--feeds stands for --validation-data; give one or the other")
@@ -150,8 +150,8 @@ def the_reference(
     args: argparse.Namespace, manifest: "Manifest | None", console: Console
 ) -> tuple["Session", str, str | None, "Takes"]:
     """(the session to compare with, what it is, its weights, what it takes)."""
-    from .reference import reference
-    from .targets import is_artifact
+    from ..pipeline.reference import reference
+    from ..targets.registry import is_artifact
 
     if args.reference and is_artifact(args.reference) and not (manifest and args.reference == manifest.model):
         session, takes = artifact_as_reference(args.reference, manifest)
@@ -162,9 +162,9 @@ def the_reference(
 
 def the_subject(args: argparse.Namespace, manifest: "Manifest | None", console: Console) -> "Subject":
     """The model of the manifest, or the one of --reference."""
-    from .factory import is_factory
-    from .subject import load_subject
-    from .takes import named
+    from ..pipeline.input_spec import named
+    from ..pipeline.sources.source import load_subject
+    from ..pipeline.sources.user_code import is_factory
 
     if manifest and args.reference in (None, manifest.model):
         if args.reference is None and is_factory(manifest.model):
@@ -184,10 +184,10 @@ def the_subject(args: argparse.Namespace, manifest: "Manifest | None", console: 
 
 def recorded_subject(args: argparse.Namespace, manifest: "Manifest", console: Console) -> "Subject":
     """The model of the manifest with the same weights, to the bit. Raises UsageError where they cannot be had."""
-    from ..exporters.manifest import RANDOM
-    from .subject import load_subject
-    from .takes import named
-    from .torch_subject import FACTORY
+    from ..artifacts.manifest import RANDOM
+    from ..pipeline.input_spec import named
+    from ..pipeline.sources.source import load_subject
+    from ..pipeline.sources.torch_module import FACTORY
 
     made_from = manifest.weights
     own = {RANDOM: "random", FACTORY: "auto", manifest.model: "auto"}  # a file is its own weights
@@ -217,9 +217,9 @@ def shapes_of(inputs: Sequence["Input"]) -> dict[str, tuple[int, ...]]:
 def artifact_as_reference(path: str, manifest: "Manifest | None") -> tuple["Session", "Takes"]:
     """(the session of a file, what it takes: images as the manifest says, or as ImageNet's)."""
     from ..models import PreprocessSpec
+    from ..pipeline.input_spec import Takes
+    from ..runtime.pixels import PixelFed, takes_image
     from ..runtime.session import TensorSpec, open_session
-    from .pixels import PixelFed, takes_image
-    from .takes import Takes
 
     session = open_session(path)
     if any(None in spec.shape[1:] for spec in session.inputs):

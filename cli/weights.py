@@ -2,9 +2,9 @@
 
 import argparse
 
+from ..artifacts.exit_codes import UsageError
 from ..models import Checkpoint, get_checkpoint, list_checkpoints
 from .console import Console, table
-from .exit_codes import UsageError
 
 NAME, HELP = "weights", "the public weights of the zoo: list them, or fetch some into the cache"
 
@@ -39,8 +39,8 @@ def listed(model: str | None, console: Console) -> int:
 
 
 def fetched(name: str, console: Console) -> int:
-    from ..exporters.manifest import sha256
-    from .zoo_weights import download
+    from ..artifacts.manifest import sha256
+    from ..pipeline.sources.zoo import download
 
     checkpoint = get_checkpoint(name)
     path = download(checkpoint, console).path

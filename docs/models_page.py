@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 
-from edgeport.cli.passed import PASSED
 from edgeport.models import Variant, get_variant, list_checkpoints, list_models
+from edgeport.models.export_status import PASSED
 
 HERE = Path(__file__).parent
 PAGE, STATED = HERE / "models.md", HERE / "stated_counts.csv"

@@ -7,13 +7,23 @@ from types import ModuleType
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-from .dialect import OPS, check
-from .graph import array, remove_dead
-from .passes import (
-    activations,
+from ..graph.dialect import OPS, check
+from ..graph.edit import array, remove_dead
+from .passes.entry import float32, function_bodies, old_resize, opset, sequences, static_shapes
+from .passes.folds import (
+    affine_into_layer,
     attention_scale,
+    few_axes,
+    hard_sigmoid_to_clip,
+    layer_norm_affine,
+    layer_norm_scale,
+    merge_views,
+    short_transposes,
+    split_linear,
+)
+from .passes.forms import (
+    activations,
     batch_norm,
-    channel_affine,
     clip,
     column_to_image,
     constant_folding,
@@ -28,33 +38,19 @@ from .passes import (
     explicit_pads,
     explicit_reshape,
     explicit_slice,
-    few_axes,
     flat_indices,
-    float32,
-    function_bodies,
     gather_to_slice,
-    gelu,
     gemm_to_linear,
-    hard_sigmoid,
-    hard_sigmoid_to_clip,
-    hard_swish,
     index_forms,
     integer_ends,
-    layer_norm,
-    layer_norm_affine,
-    layer_norm_scale,
     matmul_forms,
-    merge_views,
-    mish,
     names,
     narrow_types,
     no_ops,
     normalizations,
     number_forms,
-    old_resize,
     one_spatial_axis,
     operand_order,
-    opset,
     pad,
     pad_into_window,
     pad_modes,
@@ -62,15 +58,11 @@ from .passes import (
     quantized_constants,
     reductions,
     resize,
-    sequences,
-    short_transposes,
-    softplus,
-    split_linear,
     split_to_slices,
-    static_shapes,
     three_spatial_axes,
     variadic,
 )
+from .passes.idioms import fuse_hard_swish, gelu, hard_sigmoid, layer_norm, mish, softplus
 
 FORMS = (  # each op in its one form
     constant_folding,
@@ -111,11 +103,11 @@ FORMS = (  # each op in its one form
     conv_bias,
     explicit_reshape,
 )
-IDIOMS = (hard_swish, hard_sigmoid, gelu, softplus, mish, layer_norm)  # each idiom as its one op
+IDIOMS = (fuse_hard_swish, hard_sigmoid, gelu, softplus, mish, layer_norm)  # each idiom as its one op
 FOLDS = (  # what the weights can take in
     merge_views,
     layer_norm_scale,
-    channel_affine,
+    affine_into_layer,
     split_linear,
     attention_scale,
     layer_norm_affine,

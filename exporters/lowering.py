@@ -12,8 +12,8 @@ from typing import Any
 
 import onnx_ir as ir
 
-from .errors import UnsupportedAttribute, UnsupportedOp
-from .graph import where
+from ..artifacts.errors import UnsupportedAttribute, UnsupportedOp
+from ..graph.edit import where
 
 
 class LoweringTable:

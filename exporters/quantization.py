@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from .graph import const_value, producer, shape
+from ..graph.edit import const_value, producer, shape
 
 
 @dataclass(frozen=True)

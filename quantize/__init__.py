@@ -1,22 +1,22 @@
 """Static int8 (W8A8): calibrate a float graph, plan its quantisation for a target, write the plan into the graph."""
 
-from .analytic import correct_for_weights
+from ..graph.kernels import COREML_ANE, ONNXRUNTIME_CPU, OPENVINO_CPU, TFLITE_NPU, TFLITE_XNNPACK, Scheme
+from ..graph.qparams import QParams
 from .apply import apply
-from .budget import Kept, Measured, Search, Step, candidates, search
-from .calibrate import collect
-from .carry import carry
-from .corrections import correct_biases
-from .equalization import decide as equalization
-from .equalization import equalized
+from .calibration.collect import collect
+from .calibration.statistics import Statistics
 from .errors import QuantizeError
-from .own_error import own_errors
+from .mixed_precision.patterns import select
+from .mixed_precision.search import Kept, Measured, Search, Step, candidates, search
+from .mixed_precision.sensitivity import own_errors
 from .plan import Plan, plan
-from .qparams import QParams
-from .rounding import round_weights
-from .schemes import COREML_ANE, ONNXRUNTIME_CPU, OPENVINO_CPU, TFLITE_NPU, TFLITE_XNNPACK, Scheme
-from .selection import select
-from .statistics import Statistics
-from .tuned import retuned
+from .prequantized import carry
+from .tuning.bias_correction import correct_biases
+from .tuning.bias_correction_analytic import correct_for_weights
+from .tuning.equalization import decide as equalization
+from .tuning.equalization import equalized
+from .tuning.gptq import round_weights
+from .tuning.transfer import retuned
 from .weights_only import weights_only
 
 __all__ = [

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from ..exporters.graph import array, maker, name_of, shape
+from ..graph.edit import array, maker, name_of, shape
+from ..graph.fusion import VIEWS, Unit
+from ..graph.qparams import QParams
 from .plan import Plan
-from .qparams import QParams
-from .units import VIEWS, Unit
 
 
 def apply(model: ir.Model, plan: Plan) -> ir.Model:

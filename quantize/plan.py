@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx_ir as ir
 
-from ..exporters.errors import UnsupportedOp
-from ..exporters.graph import array, name_of, where
+from ..artifacts.errors import UnsupportedOp
+from ..graph.edit import array, name_of, where
+from ..graph.fusion import Unit, find_units, source
+from ..graph.kernels import Kernel, Scheme
+from ..graph.qparams import QParams, asymmetric, float32, per_channel, symmetric
+from .calibration.observers import FUNCTIONS, OBSERVERS, Function, Observer, with_zero
+from .calibration.statistics import Statistics
 from .errors import QuantizeError
-from .observers import FUNCTIONS, OBSERVERS, Function, Observer, with_zero
-from .qparams import QParams, asymmetric, float32, per_channel, symmetric
-from .schemes import Kernel, Scheme
-from .statistics import Statistics
-from .units import Unit, find_units, source
 
 MAX_BIAS = 2**30  # half of int32: the other half is left to the products (127 * 128 * 66,000 inputs)
 

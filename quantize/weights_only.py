@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from ..exporters.graph import array, const_value, constant, given, name_of, remove_dead, shape
-from ..exporters.passes.weighted import CONVOLUTIONS, is_matmul
-from .qparams import per_channel
+from ..graph.edit import array, const_value, constant, given, name_of, remove_dead, shape
+from ..graph.layers import CONVOLUTIONS, is_matmul
+from ..graph.qparams import per_channel
 
 LEAST = 1024  # elements; smaller weights are no part of the size worth an error
 

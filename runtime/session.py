@@ -15,11 +15,11 @@ import numpy as np
 
 # how the name ends -> (module of this package, class); a new format is one row and one file
 SESSIONS = {
-    ".onnx": ("onnx_session", "OnnxSession"),
-    ".tflite": ("tflite_session", "TFLiteSession"),
-    ".mlpackage": ("coreml_session", "CoreMLSession"),
-    ".xml": ("openvino_session", "OpenVINOSession"),
-    "_openvino_model": ("openvino_session", "OpenVINOSession"),
+    ".onnx": ("sessions.onnx", "OnnxSession"),
+    ".tflite": ("sessions.tflite", "TFLiteSession"),
+    ".mlpackage": ("sessions.coreml", "CoreMLSession"),
+    ".xml": ("sessions.openvino", "OpenVINOSession"),
+    "_openvino_model": ("sessions.openvino", "OpenVINOSession"),
 }
 IMAGE = "uint8"  # dtype of an input that is an image: whole pixels from 0 to 255
 WHOLE = frozenset({"int32", "int64", "bool"})  # types of inputs and outputs that are no real numbers

@@ -33,8 +33,8 @@ WRONG = {  # how names of cases begin -> what OpenVINO's CPU plugin makes of the
 
 def run(name: str, target: str) -> str:
     """ "passes", or the reason why not: what the exporter or the runtime says, or how far the result is off."""
+    from edgeport.artifacts.errors import ExportError
     from edgeport.exporters.canonicalize import canonicalize
-    from edgeport.exporters.errors import ExportError
     from edgeport.runtime.session import ArtifactError
 
     case = cases()[name]
@@ -72,7 +72,7 @@ def outputs_of(model: ir.Model, feeds: Mapping[str, np.ndarray], target: str, fo
         path = folder / "case.mlpackage"
         convert(model, path)
     else:
-        from edgeport.exporters.openvino import convert
+        from edgeport.exporters.openvino.convert import convert
 
         path = convert(model, folder)
     session = open_session(path)

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from edgeport.cli.job import TARGETS
-from edgeport.cli.sweeping.process import Processes
 from edgeport.models import get_variant, list_models
+from edgeport.pipeline.options import TARGETS
+from edgeport.pipeline.sweep.process import Processes
 
 from benchmarks import matrix, matrix_page
 from benchmarks.results import read, store
@@ -113,7 +113,7 @@ def test_what_fails_or_hangs(monkeypatch, tmp_path, program, verdict, made):
 def test_what_cannot_be_exported(results, monkeypatch, tmp_path, capsys):
     """The sentence, for every cell that it concerns; fp32 is made where int8 alone fails."""
     from edgeport import quantize
-    from edgeport.exporters.errors import ExportError
+    from edgeport.artifacts.errors import ExportError
 
     from benchmarks import matrix_job
 

@@ -1,5 +1,5 @@
-"""Import this before torchvision or timm: see edgeport.cli.torchvision_on_cpu."""
+"""Import this before torchvision or timm: see edgeport.pipeline.sources.torchvision_on_cpu."""
 
-from edgeport.cli.torchvision_on_cpu import declare
+from edgeport.pipeline.sources.torchvision_on_cpu import declare
 
 declare()

@@ -17,15 +17,14 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 
-from edgeport.runtime.onnxruntime_quietly import OFF
+from edgeport.runtime.backends import OFF
 
 from benchmarks.matrix import write_photographs
-
-from . import page, results
-from .environments import FOLDER, NotInstalled, python
-from .material import Material
-from .peers import FORMATS, FP32, INT8, MODELS, OURS, PEERS, Peer
-from .process import Failed, answer
+from benchmarks.peers import page, results
+from benchmarks.peers.environments import FOLDER, NotInstalled, python
+from benchmarks.peers.material import Material
+from benchmarks.peers.peers import FORMATS, FP32, INT8, MODELS, OURS, PEERS, Peer
+from benchmarks.peers.process import Failed, answer
 
 TIMEOUT_S = 300  # of one conversion
 

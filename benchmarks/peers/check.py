@@ -14,13 +14,13 @@ from xml.etree import ElementTree
 
 import numpy as np
 import onnx
-from edgeport.exporters.manifest import finite
-from edgeport.runtime import flatbuffer
+from edgeport.artifacts.manifest import finite
 from edgeport.runtime.compare import compare
 from edgeport.runtime.session import TensorSpec, open_session
-from edgeport.runtime.tflite_session import TFLiteSession
+from edgeport.runtime.sessions import tflite_verifier
+from edgeport.runtime.sessions.tflite import TFLiteSession
 
-from .material import INPUT, OUTPUT, Material
+from benchmarks.peers.material import INPUT, OUTPUT, Material
 
 NO_WORK = {"Const", "Parameter", "Result"}  # kinds of OpenVINO's layers
 
@@ -59,7 +59,7 @@ def facts(material: Material, artifact: Path) -> dict:
 def operators(artifact: Path) -> int:
     """How many operators the file holds; constants are none."""
     if artifact.suffix == ".tflite":
-        (graph, *_) = flatbuffer.verify(artifact.read_bytes()).get(2)
+        (graph, *_) = tflite_verifier.verify(artifact.read_bytes()).get(2)
         return len(graph.get(3))
     if artifact.suffix == ".onnx":
         return len(onnx.load(artifact, load_external_data=False).graph.node)

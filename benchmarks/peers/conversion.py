@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from .material import Material, Request
+from benchmarks.peers.material import Material, Request
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .peers import OURS
+from benchmarks.peers.peers import OURS
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(os.environ.get("EDGEPORT_PEERS", ROOT / "benchmarks" / ".peers"))  # nothing in it is ever committed

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from ..matrix_page import table
-from .peers import FORMATS, FP32, INT8, OURS, PEERS
-from .results import Results
+from benchmarks.matrix_page import table
+from benchmarks.peers.peers import FORMATS, FP32, INT8, OURS, PEERS
+from benchmarks.peers.results import Results
 
 TITLES = {"tflite": "TFLite", "openvino": "OpenVINO", "onnx": "ONNX"}
 # What int8 may take of our float TFLite's time, one thread; any other model, and any other format, at most all of it.

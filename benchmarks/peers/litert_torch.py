@@ -7,9 +7,8 @@ import torch
 from ai_edge_quantizer import quantizer, recipe
 from edgeport.models import create_model, get_variant, load_weights
 
+from benchmarks.peers.material import Material, Request
 from benchmarks.trained import networks  # noqa: F401  # makes its models known
-
-from .material import Material, Request
 
 
 def load(material: Material) -> torch.nn.Module:

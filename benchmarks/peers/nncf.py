@@ -5,7 +5,7 @@ from pathlib import Path
 import nncf
 import openvino
 
-from .material import INPUT, Material, Request
+from benchmarks.peers.material import INPUT, Material, Request
 
 
 def load(material: Material) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx2tf
 
-from .material import INPUT, Material, Request
+from benchmarks.peers.material import INPUT, Material, Request
 
 MADE = {"fp32": "float32", "int8": "integer_quant"}  # how its files' names end
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from .material import INPUT, Material, Request
+from benchmarks.peers.material import INPUT, Material, Request
 
 
 class Rows(CalibrationDataReader):

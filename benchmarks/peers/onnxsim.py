@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import onnxsim
 
-from .material import Material, Request
+from benchmarks.peers.material import Material, Request
 
 
 def load(material: Material) -> onnx.ModelProto:

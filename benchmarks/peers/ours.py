@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
-from edgeport.cli import pipeline
+from edgeport.artifacts.staging import Staging
 from edgeport.cli.console import Console
-from edgeport.cli.job import Job
-from edgeport.cli.preparation import prepare
-from edgeport.cli.subject import Subject, load_subject
-from edgeport.exporters.atomic import Staging
+from edgeport.pipeline import export
+from edgeport.pipeline.options import Job
+from edgeport.pipeline.prepare import prepare
+from edgeport.pipeline.sources.source import Subject, load_subject
 
+from benchmarks.peers.material import Material, Request
 from benchmarks.trained import networks  # noqa: F401  # makes its models known
-
-from .material import Material, Request
 
 CONSOLE = Console(quiet=True)
 
@@ -33,6 +32,6 @@ def convert(subject: Subject, request: Request) -> Path:
     )
     prepared = prepare(job, subject, CONSOLE)
     with Staging(request.folder) as staging:
-        artifact = pipeline.made(job, request.format, prepared, staging, CONSOLE).asked.artifact
+        artifact = export.made(job, request.format, prepared, staging, CONSOLE).asked.artifact
     assert artifact is not None
     return Path(artifact)

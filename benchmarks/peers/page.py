@@ -6,12 +6,12 @@ from importlib.metadata import version
 
 from edgeport.runtime.compare import TOLERANCE
 
-from ..matrix_page import table
-from . import int8_page, results
-from .environments import ROOT, pins
-from .int8_page import TITLES
-from .peers import FORMATS, FP32, INT8, MODELS, OURS, PEERS, Peer
-from .results import Facts, Results
+from benchmarks.matrix_page import table
+from benchmarks.peers import int8_page, results
+from benchmarks.peers.environments import ROOT, pins
+from benchmarks.peers.int8_page import TITLES
+from benchmarks.peers.peers import FORMATS, FP32, INT8, MODELS, OURS, PEERS, Peer
+from benchmarks.peers.results import Facts, Results
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 SLOWER = 1.05  # our time over a peer's: from here on it is said

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from edgeport.cli.console import Console
-from edgeport.cli.preparation import to_graph
-from edgeport.cli.subject import load_subject
-from edgeport.exporters.onnx_file import convert
+from edgeport.exporters.onnx.convert import convert
 from edgeport.models import create_model, get_variant, redraw
 from edgeport.models.preprocess import list_images, load_image, preprocess
+from edgeport.pipeline.prepare import to_graph
+from edgeport.pipeline.sources.source import load_subject
 from edgeport.runtime.session import TensorSpec
-from edgeport.runtime.torch_session import TorchSession
+from edgeport.runtime.sessions.torch import TorchSession
 
-from .material import INPUT, OUTPUT, Material
+from benchmarks.peers.material import INPUT, OUTPUT, Material
 
 SEED = 0
 

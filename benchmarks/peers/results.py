@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from .environments import ROOT
+from benchmarks.peers.environments import ROOT
 
 RESULTS = ROOT / "docs" / "benchmarks.jsonl"
 

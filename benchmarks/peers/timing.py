@@ -18,8 +18,8 @@ import numpy as np
 from edgeport.runtime.benchmark import benchmark
 from edgeport.runtime.session import Session, open_session
 
-from .check import Recorded
-from .material import Material
+from benchmarks.peers.check import Recorded
+from benchmarks.peers.material import Material
 
 WARMUP = 5
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import torch
-from edgeport.cli import torchvision_on_cpu
+from edgeport.pipeline.sources import torchvision_on_cpu
 
-from .material import Material, Request
+from benchmarks.peers.material import Material, Request
 
 
 def load(material: Material) -> str:

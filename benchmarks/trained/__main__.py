@@ -19,9 +19,8 @@ from benchmarks.peers.environments import FOLDER, NotInstalled, python
 from benchmarks.peers.material import Material
 from benchmarks.peers.peers import INT8, OURS
 from benchmarks.peers.process import Failed, answer
-
-from . import page, photographs, results
-from .networks import NETWORKS, registered
+from benchmarks.trained import page, photographs, results
+from benchmarks.trained.networks import NETWORKS, registered
 
 TIMEOUT_S = 1800  # of one step
 PEERS = {  # whose int8 is measured, in which formats

@@ -8,13 +8,13 @@ import json
 import sys
 from pathlib import Path
 
-from edgeport.cli import pipeline
+from edgeport.artifacts.manifest import finite
 from edgeport.cli.console import Console
-from edgeport.cli.job import Job
-from edgeport.exporters.manifest import finite
+from edgeport.pipeline import export
+from edgeport.pipeline.options import Job
 
-from .networks import registered
-from .photographs import SPLITS
+from benchmarks.trained.networks import registered
+from benchmarks.trained.photographs import SPLITS
 
 MAX_DROP = 0.0
 STEPS = 8
@@ -39,7 +39,7 @@ def spent(network: str, weights: Path, target: str, folder: Path) -> dict:
         output_dir=str(weights.parent / "budget"),
         num_runs=30,
     )
-    (outcome,) = pipeline.run(job, Console())
+    (outcome,) = export.run(job, Console())
     assert outcome.spent is not None
     return finite(
         {

@@ -11,7 +11,7 @@ from edgeport.models import convnext, create_model, levit, mobilenetv2, mobilene
 from edgeport.models.registry import HALF, PreprocessSpec, register
 from torch import nn
 
-from .photographs import NAMES, SIZE
+from benchmarks.trained.photographs import NAMES, SIZE
 
 ENDING = "_trained_test"
 

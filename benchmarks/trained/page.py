@@ -4,10 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from benchmarks.matrix_page import table
 from benchmarks.peers.peers import OURS, PEERS
-
-from . import photographs, results
-from .networks import NETWORKS
-from .results import Facts, Results
+from benchmarks.trained import photographs, results
+from benchmarks.trained.networks import NETWORKS
+from benchmarks.trained.results import Facts, Results
 
 PAGE = results.RESULTS.with_suffix(".md")
 MEAN, WORST = 0.003, 0.01  # what top-1 may fall by: on the average, and anywhere

@@ -12,17 +12,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from edgeport.cli.console import Console
-from edgeport.cli.preparation import to_graph
-from edgeport.cli.subject import load_subject
-from edgeport.exporters.onnx_file import convert
+from edgeport.exporters.onnx.convert import convert
 from edgeport.models import get_variant, load_weights
 from edgeport.models.preprocess import preprocess
+from edgeport.pipeline.prepare import to_graph
+from edgeport.pipeline.sources.source import load_subject
 from PIL import Image
 
 from benchmarks.peers.material import Material
-
-from . import photographs
-from .networks import made, registered
+from benchmarks.trained import photographs
+from benchmarks.trained.networks import made, registered
 
 LABELS = "labels"  # int64 (n,), beside material.INPUT and OUTPUT
 

@@ -8,15 +8,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from edgeport.quantize.goals import snr_db
-from edgeport.runtime.paired import samples
+from edgeport.quantize.mixed_precision.goals import snr_db
+from edgeport.runtime.compare_samples import samples
 from edgeport.runtime.session import open_session
 
 from benchmarks.peers.check import Recorded
 from benchmarks.peers.material import INPUT, OUTPUT, Material
-
-from .networks import registered
-from .reference import LABELS
+from benchmarks.trained.networks import registered
+from benchmarks.trained.reference import LABELS
 
 
 def facts(material: Material, artifact: Path) -> dict:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from . import photographs
-from .networks import NETWORKS, made
+from benchmarks.trained import photographs
+from benchmarks.trained.networks import NETWORKS, made
 
 EPOCHS, BATCH = 10, 64
 RATE, DECAY = 3e-3, 0.05

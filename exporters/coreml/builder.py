@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ExportError
-from ..number_types import narrowed
+from ...artifacts.errors import ExportError
+from ...graph.dtypes import narrowed
 from ..quantization import Constant
 
 Var = Any  # coremltools.converters.mil.mil.Var: a computed value, with .shape

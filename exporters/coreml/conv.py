@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..quantization import Constant
 from .builder import Builder, Operand, Var
-from .table import lower
+from .registry import lower
 
 
 def window_pads(pads: tuple[int, int, int, int]) -> list[int]:

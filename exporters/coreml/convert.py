@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from ..errors import ExportError, UnsupportedAttribute, UnsupportedOp
-from ..graph import producer, shape, sole_consumer, where
-from ..number_types import held
+from ...artifacts.errors import ExportError, UnsupportedAttribute, UnsupportedOp
+from ...graph.dtypes import held
+from ...graph.edit import producer, shape, sole_consumer, where
 from ..quantization import Constant, constant_operand, quant_of
 from . import conv, elementwise, index, linear, logic, movement, reduce, resize  # noqa: F401  (each fills the table)
 from .builder import Builder, Operand, Target, Var
 from .package import finish
-from .table import table
+from .registry import table
 from .toolkit import coremltools, quiet
 
 PRECISIONS = {"fp32": "FLOAT32", "fp16": "FLOAT16"}

@@ -9,7 +9,7 @@ import numpy as np
 from ..quantization import Constant
 from .builder import Builder, Operand, Var
 from .logic import is_bool, numbers
-from .table import lower
+from .registry import lower
 
 
 def _arg(op: str):

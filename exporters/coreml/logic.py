@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from ..number_types import held
+from ...graph.dtypes import held
 from ..quantization import Constant
 from .builder import Builder, Operand, Var
-from .table import lower
+from .registry import lower
 
 COMPARISONS = {
     "Equal": "equal",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import UnsupportedAttribute
+from ...artifacts.errors import UnsupportedAttribute
 from ..quantization import Constant
 from .builder import Builder, Operand, Var
-from .table import lower
+from .registry import lower
 
 
 @lower("Reshape")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import UnsupportedAttribute
+from ...artifacts.errors import UnsupportedAttribute
 from ..quantization import Constant
 from .builder import Builder, Operand, Var
 from .conv import window_pads
-from .table import lower
+from .registry import lower
 
 REDUCTIONS = {
     "ReduceMean": "reduce_mean",

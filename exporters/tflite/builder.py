@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from ..half_precision import halved
-from ..number_types import narrowed
+from ...graph.axis_permutations import orders, runs
+from ...graph.dtypes import narrowed
+from ...graph.half_precision import halved
 from ..quantization import Constant, Quant
-from ..swaps import orders, runs
 from .kernels import requantizes
 from .view import Shape, View
 from .writer import Operator, Tensor

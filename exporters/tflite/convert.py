@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from ..errors import ExportError, UnsupportedOp
-from ..graph import given, name_of, shape, where
-from ..number_types import held
+from ...artifacts.errors import ExportError, UnsupportedOp
+from ...graph.dtypes import held
+from ...graph.edit import given, name_of, shape, where
 from ..quantization import Constant, Quant, constant_operand, quant_of
 from . import conv, elementwise, index, linear, logic, movement, pool, reduce, resize  # noqa: F401  (each fills the table)
 from . import metadata as metadata_file
 from .builder import Builder, Operand, Target, Value
 from .kernels import PROFILES, Kernels
-from .table import table
+from .registry import table
 from .units import Unit, sole_quant, unit_of
 from .view import View
 from .writer import serialize, used

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..errors import UnsupportedAttribute
-from ..number_types import narrowed
+from ...artifacts.errors import UnsupportedAttribute
+from ...graph.dtypes import narrowed
 from ..quantization import Constant
 from .builder import Builder, Operand, Value
 from .logic import converted
-from .table import lower
+from .registry import lower
 from .view import View
 
 _INT32 = 2  # TensorType.INT32

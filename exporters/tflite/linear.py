@@ -9,7 +9,7 @@ import numpy as np
 from ..quantization import Constant, Quant
 from .builder import Builder, Operand, Value
 from .reduce import reduced
-from .table import lower
+from .registry import lower
 from .view import View, unify
 
 Run = Callable[..., int]  # Builder.run for the unit's result, Builder.emit for what leads to it

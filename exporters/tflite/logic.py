@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from ..number_types import held
+from ...graph.dtypes import held
 from .builder import Builder, Operand, Value
 from .elementwise import aligned, apply_broadcast, apply_unary
-from .table import lower
+from .registry import lower
 
 COMPARISONS = {
     "Equal": "EQUAL",

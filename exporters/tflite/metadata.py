@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import name_of, shape
-from ..head import TOP_CLASSES
+from ...graph.edit import name_of, shape
+from ..classifier_head import TOP_CLASSES
 
 NAME, IDENTIFIER = "TFLITE_METADATA", b"M001"
 PARSER = "1.0.0"  # the oldest that understands all fields below

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..errors import UnsupportedAttribute
+from ...artifacts.errors import UnsupportedAttribute
 from ..quantization import Constant
 from .builder import Builder, Operand, Value
-from .table import lower
+from .registry import lower
 from .view import View, unify
 
 MAX_CONCAT = 5  # XNNPACK's concatenation has two to five inputs; more are chained

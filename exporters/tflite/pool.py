@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import UnsupportedAttribute
+from ...artifacts.errors import UnsupportedAttribute
 from .builder import Builder, Operand, Value
-from .table import lower
+from .registry import lower
 from .windows import framed, from_spatial, pad_spatial, spatial
 
 

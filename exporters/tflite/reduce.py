@@ -7,10 +7,10 @@ from math import prod
 
 import numpy as np
 
-from ..errors import UnsupportedAttribute
+from ...artifacts.errors import UnsupportedAttribute
 from ..quantization import Constant
 from .builder import Builder, Operand, Value
-from .table import lower
+from .registry import lower
 from .view import View
 
 REDUCTIONS = {

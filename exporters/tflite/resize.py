@@ -7,7 +7,7 @@ import numpy as np
 from ..quantization import Constant
 from .builder import Builder, Operand, Value
 from .movement import MAX_CONCAT
-from .table import lower
+from .registry import lower
 from .windows import from_spatial, spatial
 
 

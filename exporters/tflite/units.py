@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from ..graph import scalar, shape, sole_consumer
+from ...graph.edit import scalar, shape, sole_consumer
 from ..quantization import Quant, constant_operand, quant_of
 from .kernels import FIXED_OUTPUT, INT8, MOVES, VIEWS, Rule
 

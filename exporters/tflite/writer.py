@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArtifactTooLarge
+from ...artifacts.errors import ArtifactTooLarge
 from ..quantization import Quant
 from .versions import minimum_runtime, operator_version
 

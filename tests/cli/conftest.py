@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 from command import run
-from edgeport.cli import calibration_cache
 from edgeport.cli.main import main
 from edgeport.models import create_model, redraw
+from edgeport.pipeline import calibration_cache
 from PIL import Image
 
 

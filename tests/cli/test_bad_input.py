@@ -131,11 +131,11 @@ def test_validate_with_a_damaged_manifest(edgeport, exported, tmp_path):
 
 
 def test_a_bug_is_a_bug(edgeport, monkeypatch):
-    from edgeport.cli import preparation
+    from edgeport.pipeline import prepare
 
     def broken(*_):
         raise ValueError("nobody expected this")
 
-    monkeypatch.setattr(preparation, "to_graph", broken)
+    monkeypatch.setattr(prepare, "to_graph", broken)
     with pytest.raises(ValueError, match="nobody expected this"):
         edgeport("export", "lenet5")

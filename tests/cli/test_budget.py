@@ -6,8 +6,8 @@ from pathlib import Path
 
 import digits_network
 import pytest
-from edgeport.cli.exit_codes import BAD_INPUT, DONE, OVER_BUDGET
-from edgeport.exporters.manifest import Manifest
+from edgeport.artifacts.exit_codes import BAD_INPUT, DONE, OVER_BUDGET
+from edgeport.artifacts.manifest import Manifest
 
 TARGETS = ("tflite", "openvino", "coreml", "onnx")
 SPOILED = "relu_1"  # what `middle` computes

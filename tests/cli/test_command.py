@@ -4,10 +4,9 @@ import subprocess
 import sys
 
 import pytest
-from edgeport.cli import passed
-from edgeport.cli.exit_codes import MEANING
+from edgeport.artifacts.exit_codes import MEANING
 from edgeport.cli.main import VERBS
-from edgeport.models import list_models
+from edgeport.models import export_status, list_models
 
 ENTRY = [sys.executable, "-c", "import sys; from edgeport.cli.main import main; sys.exit(main())"]
 HEAVY = ("torch", "onnx", "onnxruntime", "onnx_ir", "ai_edge_litert", "openvino", "coremltools", "PIL", "rich")
@@ -72,7 +71,7 @@ def test_list(edgeport):
 
 
 def test_info(edgeport, exported, monkeypatch):
-    monkeypatch.setattr(passed, "PASSED", {"resnet18": {"tflite": ("fp32", "int8"), "coreml": ()}})
+    monkeypatch.setattr(export_status, "PASSED", {"resnet18": {"tflite": ("fp32", "int8"), "coreml": ()}})
     known = json.loads(edgeport("info", "resnet18", "--json").out)
     assert (known["input_size"], known["params"], known["macs"]) == ([3, 224, 224], 11689512, 1814073344)
     assert known["weights"][0]["licence"] == "apache-2.0"

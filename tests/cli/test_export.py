@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from edgeport.cli.exit_codes import DISAGREES
-from edgeport.exporters.atomic import PREFIX
-from edgeport.exporters.manifest import Manifest, sha256
+from edgeport.artifacts.exit_codes import DISAGREES
+from edgeport.artifacts.manifest import Manifest, sha256
+from edgeport.artifacts.staging import PREFIX
 from edgeport.models import create_model, load_weights
 from edgeport.runtime import compare
 from edgeport.runtime.session import open_session
@@ -183,7 +183,7 @@ def test_validate(edgeport, by_process, given, tmp_path):
 def test_validate_against_other_references(edgeport, exported, given, tmp_path):
     import onnx_ir as ir
     import torch
-    from edgeport.exporters.from_torch import from_torch
+    from edgeport.exporters.frontends.torch_module import from_torch
 
     model = create_model("lenet5")
     load_weights(model, given / "lenet5.pth")

@@ -1,8 +1,8 @@
 """What is exported has its training branches fused; the reference keeps them."""
 
 from edgeport.cli.console import Console
-from edgeport.cli.subject import load_subject
 from edgeport.exporters.canonicalize import canonicalize
+from edgeport.pipeline.sources.source import load_subject
 from torch import nn
 
 

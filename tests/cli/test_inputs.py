@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from edgeport.artifacts.exit_codes import UsageError
 from edgeport.cli.console import Console
-from edgeport.cli.exit_codes import UsageError
-from edgeport.cli.inputs import Inputs, apart, generated, open_inputs, to_calibrate
-from edgeport.cli.takes import Takes
 from edgeport.models import PreprocessSpec, get_variant
+from edgeport.pipeline.data.dataset import Inputs, apart, generated, open_inputs, to_calibrate
+from edgeport.pipeline.input_spec import Takes
 from edgeport.runtime.session import TensorSpec
 
 LENET = Takes.image(get_variant("lenet5"))

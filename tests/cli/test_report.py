@@ -9,13 +9,13 @@ from pathlib import Path
 
 import browser as browsers
 import pytest
-from edgeport.cli.reporting.columns import COLUMNS
-from edgeport.cli.reporting.comparison import Limits, compare
-from edgeport.cli.reporting.folder import findings
-from edgeport.cli.reporting.markdown import markdown
-from edgeport.cli.reporting.page import page
-from edgeport.cli.reporting.records import Row
-from edgeport.cli.reporting.scatter import AXES, levels_of, span_ms, ticks
+from edgeport.reporting.columns import COLUMNS
+from edgeport.reporting.comparison import Limits, compare
+from edgeport.reporting.folder import findings
+from edgeport.reporting.markdown import markdown
+from edgeport.reporting.page import page
+from edgeport.reporting.records import Row
+from edgeport.reporting.scatter import AXES, levels_of, span_ms, ticks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from edgeport.cli.sweeping import cores, journal, plan, schedule
-from edgeport.cli.sweeping.jobs import BENCHMARK, EXPORT, VALIDATE, Job, outcome
-from edgeport.cli.sweeping.journal import Journal
-from edgeport.cli.sweeping.process import Ended, Processes
-from edgeport.cli.sweeping.schedule import Schedule
+from edgeport.pipeline.sweep import cores, journal, plan, schedule
+from edgeport.pipeline.sweep.jobs import BENCHMARK, EXPORT, VALIDATE, Job, outcome
+from edgeport.pipeline.sweep.journal import Journal
+from edgeport.pipeline.sweep.process import Ended, Processes
+from edgeport.pipeline.sweep.schedule import Schedule
 
 MANY = {"models": ["lenet1", "lenet5"], "targets": ["tflite", "openvino"], "precisions": ["fp32", "int8"]}
 
@@ -384,7 +384,7 @@ def workers(folder: Path) -> list[int]:
     for place in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if (
-                b"edgeport.cli.sweeping.work" in (place / "cmdline").read_bytes()
+                b"edgeport.pipeline.sweep.work" in (place / "cmdline").read_bytes()
                 and (place / "cwd").readlink() == folder
             ):
                 found.append(int(place.name))

@@ -8,13 +8,14 @@ import shutil
 from pathlib import Path
 
 import pytest
-from edgeport.cli import job, targets
-from edgeport.cli.exit_codes import BAD_INPUT, NOT_EXPORTABLE
+from edgeport.artifacts.exit_codes import BAD_INPUT, NOT_EXPORTABLE
+from edgeport.artifacts.manifest import Manifest
 from edgeport.cli.main import main
 from edgeport.exporters import coreml
-from edgeport.exporters.manifest import Manifest
+from edgeport.pipeline import options as job
 from edgeport.runtime import compare
 from edgeport.runtime.session import open_session
+from edgeport.targets import registry
 from readback import read
 
 MODEL, CLASSES = "mobilevit_test", 10  # convolutions, attention and Concat in one
@@ -48,7 +49,7 @@ def everywhere(tmp_path_factory, labels) -> dict[str, dict[str, dict]]:
 
 
 def test_the_command_line_knows_the_targets():
-    assert tuple(targets.TARGETS) == job.TARGETS
+    assert tuple(registry.TARGETS) == job.TARGETS
     assert tuple(compare.TOLERANCE) == job.PRECISIONS
     assert coreml.convert.__globals__["TARGETS"] == job.COREML_TARGETS
 
@@ -76,14 +77,14 @@ def test_the_other_precisions_are_made_where_they_are_real_and_refused_elsewhere
         options = ("--precision", precision, "--no-benchmark", "--json", *SAMPLES)
         done = edgeport("export", MODEL, "--target", "all", *options)
         for result in json.loads(done.out):
-            refused = (precision, result["target"]) in targets.REFUSED
+            refused = (precision, result["target"]) in registry.REFUSED
             assert result["verdict"].startswith("error") == refused, result["verdict"]
             assert (result["artifact"] is None) == refused
             if not refused:
                 manifest = Manifest.read(Path(result["manifest"]))
                 assert (manifest.precision, manifest.calibration, manifest.scheme) == (precision, None, None)
         assert done.code == NOT_EXPORTABLE
-        (target,) = [name for p, name in targets.REFUSED if p == precision][:1]
+        (target,) = [name for p, name in registry.REFUSED if p == precision][:1]
         done = edgeport("export", MODEL, "--target", target, *options)
         assert (done.code, done.err.count("\n")) == (NOT_EXPORTABLE, 1), done.err
 
@@ -247,7 +248,7 @@ def test_an_image_goes_in(edgeport):
 
 @pytest.mark.parametrize("target", ENDINGS)
 def test_a_hidden_extra_stops_only_its_target(edgeport, monkeypatch, target):
-    hidden, there = set(targets.TARGETS[target].needs), importlib.util.find_spec
+    hidden, there = set(registry.TARGETS[target].needs), importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in hidden else there(name))
     options = ("--no-benchmark", "--no-validate", "--json")
     done = edgeport("export", "lenet5", "--target", "all", *options)
@@ -264,7 +265,7 @@ def test_a_bug_in_one_target_is_told_and_the_others_go_on(edgeport, monkeypatch)
     def broken(*_):
         raise KeyError("nobody expected this")
 
-    monkeypatch.setitem(targets.TARGETS, "openvino", dataclasses.replace(targets.TARGETS["openvino"], lower=broken))
+    monkeypatch.setitem(registry.TARGETS, "openvino", dataclasses.replace(registry.TARGETS["openvino"], lower=broken))
     done = edgeport("export", "lenet5", "--target", "all", "--num-runs", 1, *SAMPLES)
     assert done.code == 1
     assert "Traceback" in done.err

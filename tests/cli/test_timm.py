@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from edgeport.exporters.manifest import Manifest
+from edgeport.artifacts.manifest import Manifest
 
 torchvision_on_cpu = pytest.importorskip("torchvision_on_cpu")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from demo import CALIBRATION, VALIDATION, write_crops
+from edgeport.artifacts.manifest import Manifest
 from edgeport.cli.main import main
-from edgeport.exporters.manifest import Manifest
 from edgeport.runtime.session import open_session
 
 MODEL = "mobilevit_test"  # its first convolution pads

@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 import ways_in
-from edgeport.exporters.manifest import Manifest
+from edgeport.artifacts.manifest import Manifest
 
 FEW = ("--num-validation-samples", "4", "--no-benchmark", "--json")
 

@@ -10,7 +10,7 @@ import onnx
 import onnx_ir
 import pytest
 from command import run
-from edgeport.exporters.openvino import convert
+from edgeport.exporters.openvino.convert import convert
 from graphs import LINEAR
 
 HERE = Path(__file__).parent

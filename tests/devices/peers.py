@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from edgeport.cli.device_access import folder
+from edgeport.pipeline.device_access import folder
 
 HOW = "fetch it by `python tests/devices/peers.py`"
 PEERS = folder() / "peers"  # at import: the tests' own caches are elsewhere

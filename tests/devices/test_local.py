@@ -10,7 +10,7 @@ import pytest
 from aftermath import ENDLESS, PATIENCE_S, assert_nothing_left, during
 from edgeport.devices import runner
 from edgeport.devices.transport import Here
-from edgeport.runtime import openvino_session
+from edgeport.runtime.sessions import openvino
 
 LOCAL = ("--device", "local", "--device-timeout", "60")
 FEW = ("--num-runs", "3", "--warmup-runs", "1")
@@ -165,7 +165,7 @@ def test_the_runner_ends_and_cleans_up_when_its_host_is_gone(tmp_path):
 
 
 def test_the_runner_sets_openvino_as_our_session_does():
-    assert {**openvino_session._HONEST, "INFERENCE_PRECISION_HINT": "f32"} == runner.OPENVINO
+    assert {**openvino._HONEST, "INFERENCE_PRECISION_HINT": "f32"} == runner.OPENVINO
 
 
 TOOL = r"""

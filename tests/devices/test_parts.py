@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edgeport.cli.device_access import described
 from edgeport.devices import address, job, qemu, qemu_setup, runner, ssh
 from edgeport.devices.benchmark_model import parse
 from edgeport.devices.board import kernels
@@ -15,6 +14,7 @@ from edgeport.devices.cpus import PROFILES
 from edgeport.devices.difference import difference, step_of
 from edgeport.devices.errors import DeviceError
 from edgeport.devices.transport import last_words
+from edgeport.pipeline.device_access import described
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edgeport.cli.device_access import folder
 from edgeport.devices import debian, qemu_setup
 from edgeport.devices.errors import DeviceError
+from edgeport.pipeline.device_access import folder
 
 READY = folder() / "qemu"  # at import: the tests' own caches are elsewhere
 

@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
-from edgeport.exporters.dialect import OPSET
-from edgeport.exporters.graph import remove_dead
+from edgeport.graph.dialect import OPSET
+from edgeport.graph.edit import remove_dead
 from graphs import run_onnx
 from onnx_ir.passes import common
 

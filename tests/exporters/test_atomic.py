@@ -7,8 +7,8 @@ import sys
 import time
 
 import pytest
-from edgeport.exporters import atomic
-from edgeport.exporters.atomic import PREFIX, Staging, WriteError
+from edgeport.artifacts import staging as atomic
+from edgeport.artifacts.staging import PREFIX, Staging, WriteError
 
 # Publishes version after version of a file, its description and a folder, for ever: each version tells its own digest.
 WRITER = """
@@ -75,7 +75,7 @@ def test_a_living_process_keeps_its_staging_folder(tmp_path):
 
 
 def test_the_next_write_removes_what_a_dead_process_left(tmp_path):
-    program = "import os, sys; from pathlib import Path; from edgeport.exporters.atomic import Staging\n"
+    program = "import os, sys; from pathlib import Path; from edgeport.artifacts.staging import Staging\n"
     program += "staging = Staging(Path(sys.argv[1])).__enter__(); staging.write('a', b'1'); os._exit(9)"
     assert subprocess.run([sys.executable, "-c", program, tmp_path]).returncode == 9
     assert len(list(tmp_path.iterdir())) == 1
@@ -112,7 +112,7 @@ def limit_file_size():
 WRITE = """
 import sys
 from pathlib import Path
-from edgeport.exporters.atomic import Staging, WriteError
+from edgeport.artifacts.staging import Staging, WriteError
 try:
     with Staging(Path(sys.argv[1])) as staging:
         staging.write("a.bin", bytes(1_000_000))

@@ -12,11 +12,11 @@ import onnx_ir as ir
 import pytest
 import torch
 import torch.nn.functional as F
+from edgeport.artifacts.errors import DynamicShape, ExportError, NotCanonical, UnsupportedOp
 from edgeport.exporters.canonicalize import canonicalize
-from edgeport.exporters.dialect import OPS, check
-from edgeport.exporters.errors import DynamicShape, ExportError, NotCanonical, UnsupportedOp
-from edgeport.exporters.from_torch import from_torch
-from edgeport.exporters.graph import const_value, module_path
+from edgeport.exporters.frontends.torch_module import from_torch
+from edgeport.graph.dialect import OPS, check
+from edgeport.graph.edit import const_value, module_path
 from torch import nn
 
 DIM, HEADS = 12, 2

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cases import CASES
+from edgeport.artifacts.errors import UnsupportedAttribute, UnsupportedOp
 from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.coreml import convert
-from edgeport.exporters.coreml.table import table
-from edgeport.exporters.dialect import OPS
-from edgeport.exporters.errors import UnsupportedAttribute, UnsupportedOp
-from edgeport.exporters.pixels import Normalisation, normalised
+from edgeport.exporters.coreml.registry import table
+from edgeport.exporters.input_normalization import Normalisation, normalised
+from edgeport.graph.dialect import OPS
 from edgeport.quantize import COREML_ANE, apply, collect, plan
 from edgeport.runtime.mil.package import read_package
 from edgeport.runtime.session import open_session

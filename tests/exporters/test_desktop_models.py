@@ -9,13 +9,15 @@ import onnx
 import pytest
 import torch
 from concat_network import ConcatNetwork
-from edgeport.exporters import onnx_file, openvino, tflite
+from edgeport.exporters import tflite
 from edgeport.exporters.canonicalize import canonicalize
-from edgeport.exporters.from_torch import from_torch
+from edgeport.exporters.frontends.torch_module import from_torch
+from edgeport.exporters.onnx.convert import convert as to_onnx
+from edgeport.exporters.openvino.convert import convert as to_openvino
 from edgeport.models import create_model, get_variant, redraw
 from edgeport.quantize import ONNXRUNTIME_CPU, OPENVINO_CPU, TFLITE_XNNPACK, apply, collect, plan
-from edgeport.runtime.onnx_session import OnnxSession
-from edgeport.runtime.openvino_session import OpenVINOSession
+from edgeport.runtime.sessions.onnx import OnnxSession
+from edgeport.runtime.sessions.openvino import OpenVINOSession
 from graphs import snr_db
 from photographs import CALIBRATION, VALIDATION, crops
 
@@ -57,8 +59,8 @@ def quantized(name, target):
 def artifact(name, target, precision):
     graph = quantized(name, target) if precision == "int8" else built(name)[1]
     if target == "openvino":
-        return openvino.convert(graph, Path(mkdtemp()), compress_to_fp16=precision == "fp16", metadata={"model": name})
-    return onnx_file.convert(graph, compress_to_fp16=precision == "fp16")
+        return to_openvino(graph, Path(mkdtemp()), compress_to_fp16=precision == "fp16", metadata={"model": name})
+    return to_onnx(graph, compress_to_fp16=precision == "fp16")
 
 
 def outputs(session, name):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from cases import CASES
-from edgeport.exporters.graph import const_value
 from edgeport.exporters.tflite import convert
-from edgeport.runtime.tflite_session import TFLiteSession
+from edgeport.graph.edit import const_value
+from edgeport.runtime.sessions.tflite import TFLiteSession
 from graphs import feeds, graph, operators, run_onnx, run_tflite
 
 TILED = sorted(name for name in CASES if name.startswith("conv_of_tiles"))

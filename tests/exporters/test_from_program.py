@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from edgeport.exporters.errors import ModelFileError
-from edgeport.exporters.from_program import load_program
+from edgeport.artifacts.errors import ModelFileError
+from edgeport.exporters.frontends.exported_program import load_program
 
 
 class Net(torch.nn.Module):

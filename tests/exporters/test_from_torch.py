@@ -7,10 +7,10 @@ import warnings
 import onnx_ir as ir
 import pytest
 import torch
+from edgeport.artifacts.errors import ExportError
 from edgeport.exporters.canonicalize import canonicalize
-from edgeport.exporters.errors import ExportError
-from edgeport.exporters.from_torch import from_torch
-from edgeport.exporters.graph import module_path
+from edgeport.exporters.frontends.torch_module import from_torch
+from edgeport.graph.edit import module_path
 from torch import nn
 
 

@@ -2,16 +2,7 @@ import dataclasses
 import json
 
 import pytest
-from edgeport.exporters.manifest import (
-    RANDOM,
-    Artifact,
-    Calibration,
-    Input,
-    Manifest,
-    ManifestError,
-    Output,
-    Weights,
-)
+from edgeport.artifacts.manifest import RANDOM, Artifact, Calibration, Input, Manifest, ManifestError, Output, Weights
 
 MANIFEST = Manifest(
     model="lenet5",

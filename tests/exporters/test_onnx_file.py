@@ -7,10 +7,9 @@ import onnx
 import onnx_ir as ir
 import onnxruntime as ort
 import pytest
-from edgeport.exporters import onnx_file
-from edgeport.exporters.errors import ArtifactTooLarge
-from edgeport.exporters.graph import NAME_SCOPES
-from edgeport.exporters.onnx_file import convert
+from edgeport.artifacts.errors import ArtifactTooLarge
+from edgeport.exporters.onnx.convert import convert
+from edgeport.graph.edit import NAME_SCOPES
 from graphs import feeds, graph, run_onnx
 
 METADATA = {"model": "tiny", "preprocess": {"mean": [0.5], "std": [0.25]}, "labels": ["a b", "c"]}
@@ -75,7 +74,7 @@ def test_what_half_precision_cannot_hold_stays():
 
 
 def test_a_file_beyond_protobufs_limit_is_refused(monkeypatch):
-    monkeypatch.setattr(onnx_file, "LARGEST", 1000)
+    monkeypatch.setattr("edgeport.exporters.onnx.convert.LARGEST", 1000)
     with pytest.raises(ArtifactTooLarge, match="a single file holds 1000"):
         convert(classifier())
 

@@ -12,11 +12,11 @@ import numpy as np
 import openvino
 import pytest
 from cases import CASES
+from edgeport.artifacts.errors import ExportError
 from edgeport.exporters.canonicalize import canonicalize
-from edgeport.exporters.errors import ExportError
-from edgeport.exporters.openvino import convert
+from edgeport.exporters.openvino.convert import convert
 from edgeport.quantize import OPENVINO_CPU, apply, collect, plan
-from edgeport.runtime.openvino_session import OpenVINOSession
+from edgeport.runtime.sessions.openvino import OpenVINOSession
 from graphs import feeds, graph, run_onnx, snr_db
 
 METADATA = {
@@ -245,7 +245,7 @@ FAULTS = {  # what the CPU plugin gets wrong unless the graph is written around 
 def test_what_the_plugin_gets_wrong_is_written_otherwise(name, tmp_path):
     text, constants, x, expected = FAULTS[name]
     code = (
-        "import sys, pickle, pathlib; from edgeport.runtime.openvino_session import OpenVINOSession; "
+        "import sys, pickle, pathlib; from edgeport.runtime.sessions.openvino import OpenVINOSession; "
         "s = OpenVINOSession(sys.argv[1]); x = pickle.loads(bytes.fromhex(sys.argv[2])); "
         "print(pickle.dumps(s.run(x)['y']).hex())"
     )  # in a process of its own, which the fault may end
@@ -275,7 +275,7 @@ assert "openvino" in sys.modules
 assert not any(name.startswith("openvino_telemetry") for name in sys.modules), "telemetry was imported"
 assert not seen, seen
 """
-CONVERT = "from edgeport.exporters.openvino import convert; convert(model, Path(sys.argv[1]))"
+CONVERT = "from edgeport.exporters.openvino.convert import convert; convert(model, Path(sys.argv[1]))"
 OPEN = (
     "from edgeport.runtime.session import open_session; "
     "open_session(Path(sys.argv[1]) / 'model.xml').run({'x': numpy.ones((1, 2, 4, 4))})"

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from cases_forms import FORMS
-from edgeport.exporters import coreml, openvino, tflite
+from edgeport.exporters import coreml, tflite
 from edgeport.exporters.canonicalize import canonicalize
-from edgeport.runtime.openvino_session import OpenVINOSession
+from edgeport.exporters.openvino.convert import convert
 from edgeport.runtime.session import open_session
+from edgeport.runtime.sessions.openvino import OpenVINOSession
 from graphs import feeds, graph, run_onnx, run_tflite
 
 
@@ -23,7 +24,7 @@ def _coreml(model, inputs, folder):
 
 
 def _openvino(model, inputs, folder):
-    yield OpenVINOSession(openvino.convert(model, folder)).run(inputs)["y"]
+    yield OpenVINOSession(convert(model, folder)).run(inputs)["y"]
 
 
 @pytest.mark.parametrize("run", [_tflite, _coreml, _openvino], ids=["tflite", "coreml", "openvino"])

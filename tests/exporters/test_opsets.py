@@ -5,9 +5,9 @@ import onnx
 import onnx.parser
 import onnx_ir as ir
 import pytest
-from edgeport.exporters.dialect import OPSET
-from edgeport.exporters.errors import ExportError
-from edgeport.exporters.passes import opset
+from edgeport.artifacts.errors import ExportError
+from edgeport.exporters.passes.entry import opset
+from edgeport.graph.dialect import OPSET
 
 X = "float[2,4,6,8] x"
 # op: (the opsets of which this is the spelling, the graph); a name with c stands for a constant of the shape

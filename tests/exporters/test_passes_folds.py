@@ -78,11 +78,11 @@ def test_fold(step, text, ops, parse, check_rewrite):
 
 def test_shared_weights_are_not_changed(parse, run, feeds):
     """The exporter stores equal tensors once; a fold into one layer must leave the other."""
-    from edgeport.exporters.passes import channel_affine
+    from edgeport.exporters.passes.folds import affine_into_layer
 
     model = parse(
         "float[2,4] x, float[4,4] c, float[4] c2 => float[2,4] y | m = MatMul(x, c) z = Mul(m, c2) y = MatMul(z, c)"
     )
     expected = run(model, feeds(model))[0]
-    assert channel_affine.rewrite(model.graph) == 1
+    assert affine_into_layer.rewrite(model.graph) == 1
     assert abs(run(model, feeds(model))[0] - expected).max() < 1e-5

@@ -54,6 +54,6 @@ CASES = [
 def test_idiom(step, text, ops, parse, check_rewrite):
     module = importlib.import_module(f"edgeport.exporters.passes.{step}")
     model = parse(text)
-    reductions = importlib.import_module("edgeport.exporters.passes.reductions")
+    reductions = importlib.import_module("edgeport.exporters.passes.forms.reductions")
     reductions.rewrite(model.graph)  # axes stand in their one form when the idioms are looked for
     check_rewrite(module, model, ops)

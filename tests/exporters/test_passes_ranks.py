@@ -7,9 +7,9 @@ import numpy as np
 import onnx
 import pytest
 from edgeport.exporters.canonicalize import canonicalize
-from edgeport.exporters.from_onnx import from_onnx
-from edgeport.exporters.graph import shape
-from edgeport.exporters.swaps import orders
+from edgeport.exporters.frontends.onnx_file import from_onnx
+from edgeport.graph.axis_permutations import orders
+from edgeport.graph.edit import shape
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper

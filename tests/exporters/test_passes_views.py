@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import onnx_ir as ir
-from edgeport.exporters.dialect import OPSET
-from edgeport.exporters.graph import const_value, remove_dead
-from edgeport.exporters.passes import explicit_slice, gather_to_slice, merge_views, no_ops, pad, split_to_slices
-from edgeport.exporters.passes.view_axes import ViewAxes
+from edgeport.exporters.passes.folds import merge_views
+from edgeport.exporters.passes.forms import explicit_slice, gather_to_slice, no_ops, pad, split_to_slices
+from edgeport.graph.dialect import OPSET
+from edgeport.graph.edit import const_value, remove_dead
+from edgeport.graph.view_axes import ViewAxes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

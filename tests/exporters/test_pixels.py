@@ -4,10 +4,10 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
-from edgeport.exporters.byte_input import take_bytes
-from edgeport.exporters.errors import ExportError
-from edgeport.exporters.head import headed
-from edgeport.exporters.pixels import Normalisation, folded, normalised
+from edgeport.artifacts.errors import ExportError
+from edgeport.exporters.classifier_head import headed
+from edgeport.exporters.input_normalization import Normalisation, folded, normalised
+from edgeport.exporters.onnx.uint8_input import take_bytes
 from graphs import graph, run_onnx
 
 HOW = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

@@ -5,10 +5,10 @@ import types
 import numpy as np
 import pytest
 import torch
+from edgeport.artifacts.errors import ExportError
 from edgeport.exporters.canonicalize import canonicalize
-from edgeport.exporters.errors import ExportError
-from edgeport.exporters.from_torch import from_torch
-from edgeport.exporters.qat import frozen
+from edgeport.exporters.frontends.fake_quant_modules import frozen
+from edgeport.exporters.frontends.torch_module import from_torch
 from graphs import run_onnx
 from quantized_models import QAT
 

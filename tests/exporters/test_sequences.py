@@ -4,8 +4,8 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
+from edgeport.artifacts.errors import DynamicShape
 from edgeport.exporters.canonicalize import canonicalize
-from edgeport.exporters.errors import DynamicShape
 from graphs import run_onnx
 
 HEAD = '<ir_version: 10, opset_import: ["" : 20]> '

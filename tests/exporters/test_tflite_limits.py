@@ -9,7 +9,7 @@ import pytest
 from edgeport.exporters.tflite import convert, kernels
 from edgeport.exporters.tflite.kernels import ADD_LIMITS, GEMM_LIMITS, MUL_LIMITS
 from edgeport.runtime.session import ArtifactError
-from edgeport.runtime.tflite_session import TFLiteSession
+from edgeport.runtime.sessions.tflite import TFLiteSession
 from graphs import graph, random_integers, run_onnx, run_tflite
 
 LSB = 1.01  # one step of the output, with room for float32

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
-from edgeport.exporters.head import headed
+from edgeport.exporters.classifier_head import headed
 from edgeport.exporters.tflite import convert
-from edgeport.runtime.flatbuffer import verify
+from edgeport.runtime.sessions.tflite_verifier import verify
 from flatbuffers import number_types as types
 from graphs import graph
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 from edgeport.exporters.canonicalize import canonicalize
-from edgeport.exporters.from_torch import from_torch
+from edgeport.exporters.frontends.torch_module import from_torch
 from edgeport.exporters.tflite import convert
 from edgeport.models import create_model, get_variant, list_models, redraw
 from edgeport.quantize import TFLITE_XNNPACK, apply, collect, plan
-from edgeport.runtime.tflite_session import TFLiteSession
+from edgeport.runtime.sessions.tflite import TFLiteSession
 from graphs import feeds, random_integers, run_onnx, run_tflite, snr_db, units
 from photographs import CALIBRATION, VALIDATION, crops
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from cases import CASES
+from edgeport.artifacts.errors import UnsupportedAttribute, UnsupportedOp
 from edgeport.exporters.canonicalize import canonicalize
-from edgeport.exporters.dialect import OPS
-from edgeport.exporters.errors import UnsupportedAttribute, UnsupportedOp
 from edgeport.exporters.lowering import LoweringTable
 from edgeport.exporters.tflite import convert
-from edgeport.exporters.tflite.table import table
+from edgeport.exporters.tflite.registry import table
+from edgeport.graph.dialect import OPS
 from edgeport.quantize import TFLITE_XNNPACK, apply, collect, plan
 from graphs import feeds, graph, operators, random_integers, run_onnx, run_tflite, units
 

@@ -8,14 +8,14 @@ import pytest
 import torch
 from digits_network import fit
 from edgeport import quantize
-from edgeport.cli.targets import TARGETS, Recipe
 from edgeport.exporters.canonicalize import canonicalize
-from edgeport.exporters.from_torch import from_torch
+from edgeport.exporters.frontends.torch_module import from_torch
 from edgeport.exporters.tflite import convert
 from edgeport.models import create_model
 from edgeport.quantize import TFLITE_XNNPACK, apply, collect, plan
 from edgeport.runtime.session import open_session
-from edgeport.runtime.tflite_session import TFLiteSession
+from edgeport.runtime.sessions.tflite import TFLiteSession
+from edgeport.targets.registry import TARGETS, Recipe
 from torch.nn import functional as F
 
 TRAIN, CALIBRATE = 1200, 100  # of 1797; the other 597 are only looked at by the artifact

@@ -4,8 +4,8 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
+from edgeport.graph.qparams import INT8
 from edgeport.quantize import TFLITE_XNNPACK, apply, collect, plan
-from edgeport.quantize.qparams import INT8
 from graphs import snr_db
 from hypothesis import given, settings
 from hypothesis import strategies as st

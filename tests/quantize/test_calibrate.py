@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from edgeport.quantize import QuantizeError, Statistics, collect
-from edgeport.quantize.calibrate import KEEP_EVERY
+from edgeport.quantize.calibration.collect import KEEP_EVERY
 
 TEXT = (
     "(float[1,3,{size},{size}] x) => (float[1,2,1,1] y) <float[8,3,3,3] w, float[8] b, float[2,8,1,1] w2, float[2] b2,"

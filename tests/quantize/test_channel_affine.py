@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from edgeport.quantize import TFLITE_XNNPACK, apply, collect, plan
-from edgeport.quantize.channel_affine import rewrite
+from edgeport.quantize.rewrites.affine_to_depthwise import rewrite
 from graphs import run_onnx, snr_db
 
 HEAD = (

@@ -1,5 +1,5 @@
 import numpy as np
-from edgeport.quantize.histogram import BINS, Histogram
+from edgeport.quantize.calibration.histogram import BINS, Histogram
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

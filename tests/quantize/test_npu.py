@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from edgeport.artifacts.errors import UnsupportedOp
 from edgeport.exporters.canonicalize import canonicalize
-from edgeport.exporters.errors import UnsupportedOp
-from edgeport.exporters.from_torch import from_torch
+from edgeport.exporters.frontends.torch_module import from_torch
 from edgeport.exporters.tflite import convert
 from edgeport.models import create_model, get_variant, redraw
-from edgeport.quantize import TFLITE_NPU, TFLITE_XNNPACK, apply, collect, correct_biases, equalization, equalized, plan
-from edgeport.runtime.tflite_session import TFLiteSession
+from edgeport.quantize import TFLITE_NPU, TFLITE_XNNPACK, apply, collect, correct_biases, equalized, plan
+from edgeport.quantize.tuning import equalization
+from edgeport.runtime.sessions.tflite import TFLiteSession
 from graphs import run_onnx, snr_db
 from photographs import CALIBRATION, VALIDATION, crops
 

@@ -2,10 +2,18 @@ import math
 
 import numpy as np
 import pytest
-from edgeport.quantize.histogram import Histogram
-from edgeport.quantize.observers import FUNCTIONS, OBSERVERS, entropy, min_max, moving_average, mse, percentile
-from edgeport.quantize.qparams import asymmetric
-from edgeport.quantize.statistics import ValueStatistics
+from edgeport.graph.qparams import asymmetric
+from edgeport.quantize.calibration.histogram import Histogram
+from edgeport.quantize.calibration.observers import (
+    FUNCTIONS,
+    OBSERVERS,
+    entropy,
+    min_max,
+    moving_average,
+    mse,
+    percentile,
+)
+from edgeport.quantize.calibration.statistics import ValueStatistics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

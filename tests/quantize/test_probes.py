@@ -1,8 +1,9 @@
 """The profiles say what the installed runtimes do: probes are run again, and the schemes rest on what they found."""
 
 import pytest
-from edgeport.quantize.measured import MEASURED
-from edgeport.quantize.probes import PROBES, PROFILES, graph, measure
+from edgeport.targets.measured import MEASURED
+
+from benchmarks.kernel_probes.probes import PROBES, PROFILES, graph, measure
 
 STEP = 1.01  # of the output, with room for float32
 CPU = ("openvino-cpu", "onnxruntime-cpu")  # their kernels differ between processors; the delegate's choice does not
@@ -11,7 +12,7 @@ CPU = ("openvino-cpu", "onnxruntime-cpu")  # their kernels differ between proces
 @pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("name", MEASURED)
 def test_the_runtime_does_what_is_written_down(name, every):
-    """Where it fails after an update of the runtime: python -m edgeport.quantize.reprobe, and look at what changed."""
+    """Where it fails after an update of the runtime: python -m benchmarks.kernel_probes, and look at what changed."""
     profile = PROFILES[name]
     written, rows = MEASURED[name]
     if name in CPU and written != profile.runtime:

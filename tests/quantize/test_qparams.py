@@ -1,7 +1,7 @@
 import numpy as np
 import onnx
 import pytest
-from edgeport.quantize.qparams import QParams, asymmetric, per_channel, symmetric
+from edgeport.graph.qparams import QParams, asymmetric, per_channel, symmetric
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp

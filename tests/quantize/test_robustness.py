@@ -13,12 +13,14 @@ import pytest
 import torch
 from digits_network import fit
 from edgeport.exporters.canonicalize import canonicalize
-from edgeport.exporters.from_torch import from_torch
-from edgeport.exporters.graph import array
+from edgeport.exporters.frontends.torch_module import from_torch
 from edgeport.exporters.tflite import convert
-from edgeport.quantize import TFLITE_XNNPACK, apply, calibrate, collect, correct_biases, equalization, equalized, plan
-from edgeport.quantize.equalization import STEPS, find_sites
-from edgeport.runtime.tflite_session import TFLiteSession
+from edgeport.graph.edit import array
+from edgeport.quantize import TFLITE_XNNPACK, apply, collect, correct_biases, equalized, plan
+from edgeport.quantize.calibration import collect as calibrate
+from edgeport.quantize.tuning import equalization
+from edgeport.quantize.tuning.equalization import STEPS, find_sites
+from edgeport.runtime.sessions.tflite import TFLiteSession
 from graphs import snr_db
 from torch import nn
 from torch.nn import functional as F

@@ -3,7 +3,7 @@
 import numpy as np
 import onnx_ir as ir
 import pytest
-from edgeport.exporters.graph import array
+from edgeport.graph.edit import array
 from edgeport.quantize import TFLITE_XNNPACK, QuantizeError, collect, plan, round_weights
 
 LAYERS = {

@@ -3,12 +3,12 @@
 import numpy as np
 import onnx
 import pytest
-from edgeport.cli.job import WEIGHTS_ONLY
-from edgeport.cli.targets import REFUSED, TARGETS, Recipe, refuse
-from edgeport.exporters.errors import UnsupportedOp
+from edgeport.artifacts.errors import UnsupportedOp
+from edgeport.pipeline.options import WEIGHTS_ONLY
 from edgeport.quantize import weights_only
 from edgeport.runtime.session import open_session
-from edgeport.runtime.tflite_session import TFLiteSession
+from edgeport.runtime.sessions.tflite import TFLiteSession
+from edgeport.targets.registry import REFUSED, TARGETS, Recipe, refuse
 from graphs import snr_db
 
 W = "strides=[1,1], dilations=[1,1]"

@@ -7,7 +7,7 @@ import pytest
 import torch
 from edgeport.runtime.compare import MAX_SNR_DB, TOLERANCE, Agreement, compare, judge, verdict
 from edgeport.runtime.session import TensorSpec
-from edgeport.runtime.torch_session import TorchSession
+from edgeport.runtime.sessions.torch import TorchSession
 
 
 class Recorded:

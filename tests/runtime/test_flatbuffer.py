@@ -3,7 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from edgeport.runtime import flatbuffer
+from edgeport.runtime.sessions import tflite_verifier
 
 # Opens and runs every variant that a generator makes of a file; prints how many were refused and how many ran.
 PROGRAM = """
@@ -61,9 +61,9 @@ def test_random_damage_never_crashes(artifacts, tmp_path, name):
 def test_whole_files_pass(artifacts):
     for path in artifacts.values():
         if path.suffix == ".tflite":
-            flatbuffer.verify(path.read_bytes())
+            tflite_verifier.verify(path.read_bytes())
 
 
 def test_metadata(artifacts):
-    model = flatbuffer.verify(artifacts["nhwc.tflite"].read_bytes())
-    assert flatbuffer.metadata(model)["edgeport"].startswith(b'{"inputs"')
+    model = tflite_verifier.verify(artifacts["nhwc.tflite"].read_bytes())
+    assert tflite_verifier.metadata(model)["edgeport"].startswith(b'{"inputs"')

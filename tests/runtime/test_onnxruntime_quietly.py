@@ -5,11 +5,11 @@ import subprocess
 import sys
 
 import pytest
-from edgeport.exporters.onnx_file import convert
+from edgeport.exporters.onnx.convert import convert
 from graphs import graph
 
 SESSION = "from edgeport.runtime.session import open_session; open_session(sys.argv[1])"
-GRAPH = "import onnx; from edgeport.quantize.sessions import open_graph; open_graph(onnx.load(sys.argv[1]))"
+GRAPH = "import onnx; from edgeport.quantize.ort_session import open_graph; open_graph(onnx.load(sys.argv[1]))"
 RUNNER = "from edgeport.devices.runner import onnx; onnx()[0](sys.argv[1], 1)"
 
 

@@ -6,9 +6,8 @@ import sys
 
 import numpy as np
 import pytest
-from edgeport.exporters.manifest import Artifact
-from edgeport.exporters.openvino import convert
-from edgeport.runtime.openvino_session import OpenVINOSession
+from edgeport.artifacts.manifest import Artifact
+from edgeport.exporters.openvino.convert import convert
 from edgeport.runtime.session import (
     ArtifactError,
     FeedError,
@@ -18,6 +17,7 @@ from edgeport.runtime.session import (
     manifest_path,
     open_session,
 )
+from edgeport.runtime.sessions.openvino import OpenVINOSession
 from graphs import feeds, graph, run_onnx
 
 TEXT = (

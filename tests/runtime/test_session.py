@@ -5,10 +5,10 @@ import sys
 import numpy as np
 import pytest
 import torch
-from edgeport.runtime.onnx_session import OPTIMISATION, OnnxSession
 from edgeport.runtime.session import ArtifactError, FeedError, RuntimeUnavailable, Session, TensorSpec, open_session
-from edgeport.runtime.tflite_session import TFLiteSession
-from edgeport.runtime.torch_session import TorchSession
+from edgeport.runtime.sessions.onnx import OPTIMISATION, OnnxSession
+from edgeport.runtime.sessions.tflite import TFLiteSession
+from edgeport.runtime.sessions.torch import TorchSession
 
 OFFSETS = np.array([1, 2, 3], np.float32).reshape(1, 3, 1, 1)
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from android_stubs import STUBS
 from demo import photograph
-from edgeport.cli import bundle, golden
+from edgeport.bundles import golden
+from edgeport.cli import bundle
 from edgeport.cli.main import main
 from PIL import Image
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from edgeport.runtime.coreml_session import CoreMLSession
 from edgeport.runtime.mil.package import read_package
 from edgeport.runtime.session import FeedError, RuntimeUnavailable, Session, TensorSpec, open_session
+from edgeport.runtime.sessions.coreml import CoreMLSession
 from mil_packages import ct, mb, save, types
 
 RNG = np.random.default_rng(0)

@@ -6,7 +6,7 @@ import torch
 from edgeport.models import create_model, get_variant, redraw
 from edgeport.runtime.compare import compare
 from edgeport.runtime.session import TensorSpec, open_session
-from edgeport.runtime.torch_session import TorchSession
+from edgeport.runtime.sessions.torch import TorchSession
 from mil_packages import ct
 
 # name -> what the frontend is given; of the others' traces it cannot read the `int` operators under numpy 2

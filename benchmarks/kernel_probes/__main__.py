@@ -1,0 +1,32 @@
+"""This file writes measured.py: `python -m benchmarks.kernel_probes`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.kernel_probes.probes import PROBES, PROFILES, measure
+
+HEAD = '''"""What the installed runtimes make of every probe. Generated: python -m benchmarks.kernel_probes"""
+
+from .probe_result import Measured
+
+# profile -> (runtime, {probe: what came of it})
+MEASURED: dict[str, tuple[str, dict[str, Measured]]] = {
+'''
+
+
+def main() -> None:
+    lines = [HEAD]
+    for profile in PROFILES.values():
+        if not profile.distribution:
+            continue
+        lines.append(f'    "{profile.name}": (\n        "{profile.runtime}",\n        {{\n')
+        for name in PROBES:
+            made = measure(profile, name)
+            lines.append(f'            "{name}": Measured({made.integer}, {made.delegated}, {made.steps}),\n')
+        lines.append("        },\n    ),\n")
+    (Path(__file__).parents[2] / "targets" / "measured.py").write_text("".join([*lines, "}\n"]))
+
+
+if __name__ == "__main__":
+    main()

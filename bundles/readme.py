@@ -1,0 +1,111 @@
+"""This file writes the README of a bundle."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .facts import Facts
+
+CALLS = {
+    "android": """```kotlin
+val classifier = Classifier(context.assets)          // once; close() it at the end
+val best = classifier.classify(bitmap, count = 5)    // an upright Bitmap of any size
+best.forEach { Log.i("vision", "${it.label} ${it.score}") }
+```""",
+    "ios": """```swift
+let classifier = try Classifier()                            // once
+let best = try classifier.classify(cgImage, count: 5)        // an upright CGImage of any size
+for each in best { print(each.label, each.score) }
+```""",
+    "linux": """```python
+classifier = Classifier()                            # python/classifier.py
+best = classifier.classify(image, count=5)           # (h, w, 3) uint8, RGB, upright, of any size
+for each in best: print(each.label, each.score)
+```
+
+```cpp
+vision::Classifier classifier("model");              // cpp/classifier.h
+const auto best = classifier.classify(image, 5);     // vision::Image: RGB, upright, of any size
+for (const auto& each : best) std::cout << each.label << " " << each.score << "\\n";
+```""",
+}
+
+INSTALL = {
+    "android": """\
+This folder is a Gradle module. Copy it beside your app as `vision/`, add `include(":vision")` to settings.gradle.kts
+and `implementation(project(":vision"))` to the app's dependencies. The model runs in LiteRT
+(`com.google.ai.edge.litert:litert`), which build.gradle.kts names.""",
+    "ios": """\
+This folder is a Swift package. In Xcode: File, Add Package Dependencies, Add Local, and `import ImageModel`. The
+.mlpackage is a resource and is compiled on the device the first time.""",
+    "linux": """Python needs numpy and the model's runtime ({runtime}). C++17:
+`cmake -S cpp -B build {cmake} && cmake --build build`; the library is `image_model`.""",
+}
+
+TESTS = {
+    "android": """`./gradlew :vision:test` compares the image arithmetic, to the byte, on your machine;
+`./gradlew :vision:connectedAndroidTest` the model on a device.""",
+    "ios": "`swift test` on a Mac, or the package's tests in Xcode on a device.",
+    "linux": """\
+`python python/test_golden.py` and `build/golden_test .`; with `--exact` the scores have to be equal to the bit, which
+the runtime's version that is in the manifest gives on a CPU of the same kind.""",
+}
+
+CHECKED = {
+    "android": """\
+Preprocessing.kt, ModelFacts.kt and Golden.kt are compiled by edgeport's tests and reproduce golden files to the byte on
+a JVM; Classifier.kt is compiled there against stubs of Android and LiteRT (kotlinc 1.3, where there is one). **Not
+built, and not run on a phone**: the Gradle module itself, GoldenTest.kt, GoldenDeviceTest.kt.""",
+    "ios": """\
+The Swift files are **not compiled**: there was no Swift compiler, only a parser that finds no error in them.
+Preprocessing.swift follows, step by step, the C++ and Kotlin files that are compiled and tested. The golden scores come
+from edgeport's own reader of the saved .mlpackage, not from Core ML.""",
+    "linux": "edgeport's tests compile the C++ and run both wrappers against golden files like these.",
+}
+
+RUNTIMES = {
+    ".tflite": ("ai-edge-litert", "-DLITERT_DIR=FOLDER_OF_LIBLITERT"),
+    "_openvino_model": ("openvino", "-DCMAKE_PREFIX_PATH=FOLDER_OF_OPENVINO"),
+    ".onnx": ("onnxruntime", ""),
+}
+
+
+def readme(facts: "Facts") -> str:
+    """Markdown."""
+    runtime, cmake = next((names for ending, names in RUNTIMES.items() if facts.artifact.endswith(ending)), ("", ""))
+    call, install = CALLS[facts.platform], INSTALL[facts.platform].format(runtime=runtime, cmake=cmake)
+    test, checked = TESTS[facts.platform], CHECKED[facts.platform]
+    if facts.artifact.endswith(".onnx"):
+        call = call.partition("\n\n")[0]
+        install = f"Python needs numpy and {runtime}. There is no C++ wrapper for ONNX files."
+        test, checked = "`python python/test_golden.py`; with `--exact` the scores have to be equal to the bit.", ""
+    spec, (channels, height, width) = facts.spec, facts.spec.input_size
+    colours = "RGB" if channels == 3 else "luminance"
+    goes_in = f"uint8 pixels, {colours}" if facts.takes_pixels else f"float32, {colours}, normalised"
+    score = "probabilities" if facts.scores == "probabilities" else "logits: their order counts, not their size"
+    return f"""# {facts.model}, {facts.precision}, for {facts.platform}
+
+{call}
+
+{install}
+
+## What is in it
+- `{facts.artifact}` with its manifest, and labels.txt where the model came with labels. Its verdict: {facts.verdict}.
+- The wrapper: an upright RGB image of any size is resized ({spec.interpolation}, to cover {_size(facts)}), cropped in
+  the centre to {width}x{height}, and given to the model as {goes_in}. It does so to the bit as the model was checked.
+- Scores are {score}.
+- Golden files: images (PNG, and the same as PPM), `.pixels` (uint8, h x w x c), `.input` (as the model takes it),
+  `.output` (float32, the scores), little-endian and without headers. Pixels and inputs must be equal to the byte;
+  scores may be off by {facts.tolerance:.3g} on other hardware (`bundle.json`).
+
+## Tests
+{test}
+
+{checked}
+"""
+
+
+def _size(facts: "Facts") -> str:
+    from ..models.preprocess import cover
+
+    height, width = cover(facts.spec)
+    return f"{width}x{height}"

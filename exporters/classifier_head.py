@@ -1,0 +1,44 @@
+"""This file puts what an app does with the scores behind a classifier: probabilities, and the highest of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from ..artifacts.errors import ExportError
+from ..graph.edit import constant, name_of, shape
+
+PROBABILITIES, TOP_SCORES, TOP_CLASSES = "probabilities", "top_scores", "top_classes"
+
+
+def headed(model: ir.Model, *, softmax: bool = False, top_k: int = 0) -> ir.Model:
+    """logits (1, n) -> probabilities (1, n) instead of them; and top_scores (1, k), top_classes (1, k) beside them
+
+    Works on a canonical graph, float or with Q/DQ, and leaves `model` as it was; `top_k` is at most the classes. Raises
+    ExportError unless the model has one output of shape (1, classes).
+    """
+    model = model.clone()
+    graph = model.graph
+    shapes = [shape(value) for value in graph.outputs]
+    if len(shapes) != 1 or len(shapes[0]) != 2 or shapes[0][0] != 1 or shapes[0][1] < 2:
+        raise ExportError(f"softmax and top-k are for one output of shape (1, classes); the model has {shapes}")
+    if softmax:
+        _append(graph, "Softmax", [graph.outputs[0]], {"axis": 1}, {PROBABILITIES: (shapes[0], ir.DataType.FLOAT)})
+        del graph.outputs[0]
+    if top_k:
+        operands = [graph.outputs[0], constant(graph, np.array([top_k], np.int64), "top_k")]
+        results = {TOP_SCORES: ((1, top_k), ir.DataType.FLOAT), TOP_CLASSES: ((1, top_k), ir.DataType.INT64)}
+        _append(graph, "TopK", operands, {"axis": 1, "largest": 1, "sorted": 1}, results)
+    return model
+
+
+def _append(graph: ir.Graph, op_type: str, inputs: list[ir.Value], attributes: dict, outputs: dict) -> None:
+    """A node at the end, whose results leave the graph under the given names."""
+    taken = {name_of(value) for node in graph for value in node.outputs} | set(graph.initializers)
+    node = ir.node(op_type, inputs, attributes, num_outputs=len(outputs), name=f"head_{op_type}")
+    for value, (name, (dims, dtype)) in zip(node.outputs, outputs.items(), strict=True):
+        if name in taken:
+            raise ExportError(f"the model has a value called {name!r}, which is what --softmax and --top-k would add")
+        value.name, value.shape, value.dtype = name, ir.Shape(dims), dtype
+    graph.append(node)
+    graph.outputs.extend(node.outputs)

@@ -1,0 +1,111 @@
+"""This file lets a graph take pixels from 0 to 255 and normalise them itself, or in its first convolution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from ..graph.edit import array, attribute, const_value, constant, emit, name_of, shape, sole_consumer
+
+RANGE = (0.0, 255.0)
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """x = (pixel / 255 - mean) / std, per channel."""
+
+    mean: Sequence[float]
+    std: Sequence[float]
+
+    @property
+    def scale(self) -> np.ndarray:
+        """float64 (c,): x = scale * pixel + shift."""
+        return 1 / (255 * np.asarray(self.std, np.float64))
+
+    @property
+    def shift(self) -> np.ndarray:
+        """float64 (c,)."""
+        return -np.asarray(self.mean, np.float64) / np.asarray(self.std, np.float64)
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A graph whose first convolution reads pixels.
+
+    Attributes:
+        ranges: {value: (lowest, highest)} of the input and what frames it: known, not observed.
+    """
+
+    model: ir.Model
+    ranges: Mapping[str, tuple[float, float]]
+
+
+def normalised(model: ir.Model, how: Normalisation) -> ir.Model:
+    """x -> Add(Mul(pixels, scale), shift), float or with Q/DQ; `model` is left as it was.
+
+    The one input holds pixels from then on, float32 (n, c, h, w), under its old name.
+    """
+    model = model.clone()
+    graph, x = model.graph, model.graph.inputs[0]
+    first, readers = graph[0], tuple(x.uses())
+    scale, shift = (numbers.astype(np.float32).reshape(1, -1, 1, 1) for numbers in (how.scale, how.shift))
+    scaled = emit(first, "Mul", [x, constant(graph, scale, "pixel_scale")], shape(x))
+    result = emit(first, "Add", [scaled, constant(graph, shift, "pixel_shift")], shape(x))
+    scaled.name, result.name = f"{x.name}_scaled", f"{x.name}_normalised"
+    for use in readers:
+        use.node.replace_input_with(use.idx, result)
+    return model
+
+
+def folded(model: ir.Model, how: Normalisation, *, whole: bool) -> Folded | None:
+    """Conv(x, w, b) -> Conv(pixels in a frame of the mean, w * scale, b + sum(w * shift)), of a float graph
+
+    So int8 reads uint8 pixels as they are, at scale 1, where a normalised image is rounded to 256 steps once more. What
+    a convolution pads with, x = 0, is the pixel 255 * mean of each channel; `whole`: to the nearest whole number, by
+    half a pixel's step at most, for int8. None where not one convolution of one group with
+    constant weights reads the image. `model` is left as it was.
+    """
+    conv = sole_consumer(model.graph.inputs[0], "Conv")
+    if conv is None or const_value(conv.inputs[1]) is None or attribute(conv, "group", 1) != 1:
+        return None
+    model = model.clone()
+    graph, x = model.graph, model.graph.inputs[0]
+    conv = sole_consumer(x, "Conv")
+    assert conv is not None, "a copy is like its original"
+    weight, bias = (array(value).astype(np.float64) for value in conv.inputs[1:3])  # OIHW, O
+    bias += np.einsum("oihw,i->o", weight, how.shift)
+    weight *= how.scale.reshape(1, -1, 1, 1)
+    fill = 255 * np.asarray(how.mean, np.float64)
+    frame = _frame(x, conv, (np.rint(fill) if whole else fill).astype(np.float32))
+    values = [x, *(value for node in frame for value in node.outputs)]
+    conv.replace_input_with(0, values[-1])
+    for index, numbers in ((1, weight), (2, bias)):
+        name = f"{name_of(conv.inputs[index])}_of_pixels"
+        conv.replace_input_with(index, constant(graph, numbers.astype(np.float32), name))
+    conv.attributes["pads"] = ir.AttrInt64s("pads", (0, 0, 0, 0))
+    return Folded(model, {name_of(value): RANGE for value in values})
+
+
+def _frame(x: ir.Value, conv: ir.Node, fill: np.ndarray) -> list[ir.Node]:
+    """The nodes, at most two, that put `fill` (c,) around x as far as the convolution's windows reach."""
+    graph, nodes = conv.graph, []
+    pads, out = attribute(conv, "pads", (0, 0, 0, 0)), shape(conv.outputs[0])[2:]
+    kernel, strides = shape(conv.inputs[1])[2:], attribute(conv, "strides", (1, 1))
+    dilations = attribute(conv, "dilations", (1, 1))
+    for axis in (3, 2):
+        i, dims = axis - 2, shape(x)
+        reach = (out[i] - 1) * strides[i] + dilations[i] * (kernel[i] - 1) + 1
+        before, after = pads[i], max(reach - dims[axis] - pads[i], 0)
+        parts: list[ir.Value] = [x]
+        for size, at in ((before, 0), (after, len(parts) + bool(before))):
+            if size:
+                strip = [size if d == axis else dim for d, dim in enumerate(dims)]
+                parts.insert(at, constant(graph, np.broadcast_to(fill.reshape(1, -1, 1, 1), strip), "pixel_frame"))
+        if len(parts) > 1:
+            whole = [dim + (before + after) * (d == axis) for d, dim in enumerate(dims)]
+            x = emit(conv, "Concat", parts, whole, {"axis": axis})
+            nodes.append(x.producer())
+    return nodes

@@ -1,0 +1,119 @@
+"""This file writes ONNX files: the canonical graph, float or with Q/DQ, and the facts about it in metadata_props."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from ...artifacts.errors import ArtifactTooLarge
+from ...graph.edit import NAME_SCOPES
+from ...graph.half_precision import halved
+from ..openvino.model_api import SECTION, model_info
+from .proto import constants_of, makers_of
+from .uint8_input import LAYOUT, take_bytes
+
+OURS = "edgeport"  # our facts, as JSON, in metadata_props
+LARGEST = 2**31 - 1  # bytes of one protobuf message
+IR_VERSION = 10  # of ONNX 1.16, the first with all of opset 20 and 21's types; newer ones shut out older runtimes
+
+
+def convert(
+    model: ir.Model,
+    *,
+    pixels: bool = False,
+    compress_to_fp16: bool = False,
+    metadata: Mapping[str, Any] | None = None,
+) -> bytes:
+    """The file's bytes; the same graph and metadata give the same.
+
+    `pixels`: the one input, which the graph takes as pixels from 0 to 255, is uint8 NHWC.
+
+    `compress_to_fp16` stores the float constants in half precision with a Cast behind each, which a runtime folds when
+    it loads the file: half the size, and computed in float32. Raises ArtifactTooLarge.
+    """
+    metadata = metadata or {}
+    proto = to_proto(model)
+    keep_float_weights(proto.graph)
+    if pixels:
+        take_bytes(proto.graph)
+    if compress_to_fp16:
+        halve(proto.graph)
+    props = {f"{SECTION} {key}": value for key, value in model_info(model, metadata, pixels).items()}
+    facts = {**metadata, "layout": LAYOUT} if pixels else metadata
+    props[OURS] = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+    onnx.helper.set_model_props(proto, props)
+    if proto.ByteSize() > LARGEST:
+        raise ArtifactTooLarge(f"onnx: the model takes {proto.ByteSize()} bytes, a single file holds {LARGEST}")
+    return proto.SerializeToString(deterministic=True)
+
+
+def to_proto(model: ir.Model) -> onnx.ModelProto:
+    """The graph as ONNX, without what the PyTorch exporter noted for debugging: it names source files of this machine.
+
+    Which module a node comes from is kept.
+    """
+    proto = ir.to_proto(model)
+    proto.producer_name, proto.producer_version = OURS, ""
+    proto.ir_version = min(proto.ir_version, IR_VERSION)
+    del proto.metadata_props[:]
+    del proto.graph.metadata_props[:]
+    for message in (*proto.graph.input, *proto.graph.output, *proto.graph.value_info, *proto.graph.initializer):
+        del message.metadata_props[:]
+    for node in proto.graph.node:
+        node.doc_string = ""
+        kept = [(entry.key, entry.value) for entry in node.metadata_props if entry.key == NAME_SCOPES]
+        del node.metadata_props[:]
+        for key, value in kept:
+            node.metadata_props.add(key=key, value=value)
+    return proto
+
+
+def keep_float_weights(graph: onnx.GraphProto) -> None:
+    """DequantizeLinear -> Conv with float weights: the former with one scale per channel, all the same.
+
+    The same numbers; but behind one scale for all, ONNX Runtime (1.21 and later, WeightBiasQuantization) rounds such
+    weights to int8 by itself, per tensor. Leaves a Conv of one input channel, where the two are one.
+    """
+    constants = constants_of(graph)
+    made_by = makers_of(graph)
+    nodes, known = [], set()
+    for node in graph.node:
+        before = made_by.get(node.input[0]) if node.op_type == "Conv" and node.input[1] in constants else None
+        if before is not None and before.op_type == "DequantizeLinear" and constants.keys() >= {*before.input[1:]}:
+            groups = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
+            channels, name = constants[node.input[1]].dims[1] * groups, f"{before.output[0]}_per_channel"
+            values = [onnx.numpy_helper.to_array(constants[parameter]) for parameter in before.input[1:]]
+            if channels == 1 or values[0].size > 1:
+                nodes.append(node)
+                continue
+            if name not in known:
+                vectors = [np.full(channels, value.reshape(())) for value in values]
+                names = [f"{name}_{i}" for i, _ in enumerate(vectors)]
+                graph.initializer.extend(map(onnx.numpy_helper.from_array, vectors, names))
+                inputs = [before.input[0], *names]
+                nodes.append(onnx.helper.make_node("DequantizeLinear", inputs, [name], name, axis=1))
+                known.add(name)
+            node.input[0] = name
+        nodes.append(node)
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def halve(graph: onnx.GraphProto) -> None:
+    """float32 constant -> float16 constant, Cast to float32 under the constant's name; where it is large enough."""
+    casts = []
+    for tensor in graph.initializer:
+        half = halved(onnx.numpy_helper.to_array(tensor))
+        if half is None:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(onnx.numpy_helper.from_array(half, f"{name}_fp16"))
+        casts.append(onnx.helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT))
+    nodes = list(graph.node)
+    del graph.node[:]
+    graph.node.extend([*casts, *nodes])

@@ -1,0 +1,101 @@
+"""This file writes OpenVINO IR: the canonical graph, float or with Q/DQ, through OpenVINO's own ONNX frontend."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import onnx_ir as ir
+
+from ...artifacts.errors import ExportError
+from ..onnx.convert import halve, to_proto
+from ..onnx.uint8_input import take_bytes
+from .model_api import SECTION, model_info
+from .workarounds import write_around
+from .zero_points import take_zero_points_into_biases
+
+OURS = "edgeport"  # our facts, as JSON, in rt_info
+
+
+def convert(
+    model: ir.Model,
+    directory: Path,
+    *,
+    pixels: bool = False,
+    compress_to_fp16: bool = False,
+    metadata: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write `<model>.xml` and `.bin` into `directory`, which has to be there; the path of the .xml.
+
+    `<model>` is `metadata["model"]`. All of `metadata` goes into rt_info, and again, as far as the Model API has words
+    for it, in that form. `pixels`: the one input, which the graph takes as pixels from 0 to 255, is uint8
+    NHWC. `compress_to_fp16` stores float constants in half precision; what is computed in is for the session to say.
+    The same graph and metadata give the same bytes. Raises ExportError.
+    """
+    metadata = metadata or {}
+    proto = to_proto(model)
+    take_zero_points_into_biases(proto.graph)
+    write_around(proto.graph)
+    if pixels:
+        take_bytes(proto.graph)
+    if compress_to_fp16:
+        halve(proto.graph)
+    ov = _openvino()
+    try:
+        network = ov.Core().read_model(proto.SerializeToString())
+    except RuntimeError as e:
+        raise ExportError(f"openvino: the ONNX frontend refuses the graph ({_last_line(e)})") from e
+    name = str(metadata.get("model", "model"))
+    _rename(network, name)
+    for operation in network.get_ops():
+        if operation.get_type_name() == "TopK":
+            operation.set_attribute("stable", True)  # of equal numbers the first one first, as ONNX has it
+    for parameter in network.get_parameters():
+        if len(parameter.partial_shape) == 4:
+            parameter.set_layout(ov.Layout("NHWC" if pixels else "NCHW"))
+    for key, value in model_info(model, metadata, pixels).items():
+        network.set_rt_info(value, [SECTION, key])
+    network.set_rt_info(json.dumps(metadata, sort_keys=True, separators=(",", ":")), [OURS])
+    path = directory / f"{name}.xml"
+    ov.save_model(network, path, compress_to_fp16=False)  # done, and with more care
+    return path
+
+
+def _openvino():
+    """OpenVINO without its telemetry, which the import alone would start: it writes to the home folder and sends.
+
+    The package makes do without the module, as it does where that is not installed. (`openvino.convert_model` reports
+    each call, too, where somebody else has imported OpenVINO before: `Core.read_model` does not.)
+    """
+    if "openvino" not in sys.modules and "openvino_telemetry" not in sys.modules:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # "not there", for the import system
+        try:
+            import openvino
+        finally:
+            del sys.modules["openvino_telemetry"]
+    import openvino
+
+    return openvino
+
+
+def _rename(network, name: str) -> None:
+    """Number the operations that the graph gives no name, per type and in order.
+
+    OpenVINO numbers them through the life of the process, so the second conversion would give another file.
+    """
+    network.set_friendly_name(name)
+    counts: Counter[str] = Counter()
+    for operation in network.get_ordered_ops():
+        kind = operation.get_type_name()
+        if re.fullmatch(rf"{kind}_\d+", operation.get_friendly_name()):
+            operation.set_friendly_name(f"{kind}_{counts[kind]}")
+            counts[kind] += 1
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1].rstrip(".")

@@ -1,0 +1,48 @@
+"""This file says what a model expects in the words of OpenVINO's Model API, which reads them from IR and from ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import onnx_ir as ir
+
+from ...graph.edit import shape
+
+SECTION = "model_info"  # where the Model API looks: rt_info of an IR, "model_info <key>" in ONNX's metadata_props
+
+
+def model_info(model: ir.Model, metadata: Mapping[str, Any], pixels: bool = False) -> dict[str, str]:
+    """{key: value} for an image classifier; empty for any other model.
+
+    `pixels`: the file takes bytes and normalises them itself. Reads `metadata["preprocess"]` (mean and
+    std per channel of pixels in 0..1, crop_pct) and `metadata["labels"]`.
+    Keys and forms: docs/model-configuration.md of openvinotoolkit/model_api. Lists are parted by spaces, so a space
+    inside a label becomes "_"; mean and scale are of pixels in 0..255. The API has no "shorter side, then centre crop":
+    its "crop" cuts the largest centred rectangle of the input's proportions and resizes that (a crop_pct of 1).
+    """
+    inputs, outputs = model.graph.inputs, model.graph.outputs
+    if len(inputs) != 1 or len(shape(inputs[0])) != 4 or len(outputs) != 1 or len(shape(outputs[0])) != 2:
+        return {}
+    _, _, height, width = shape(inputs[0])
+    info = {
+        "model_type": "Classification",
+        "layout": f"{inputs[0].name}:{'NHWC' if pixels else 'NCHW'}",
+        "resize_type": "crop",
+        "orig_height": str(height),
+        "orig_width": str(width),
+        "reverse_input_channels": "False",  # the image is given as RGB
+        "embedded_processing": "False",
+    }
+    preprocess = {} if pixels else metadata.get("preprocess") or {}
+    for key, name in (("mean_values", "mean"), ("scale_values", "std")):
+        if name in preprocess:
+            info[key] = _spaced([f"{255 * value:.6g}" for value in preprocess[name]])
+    labels = metadata.get("labels")
+    if labels:
+        info["labels"] = _spaced(["_".join(label.split()) for label in labels])
+    return info
+
+
+def _spaced(values: Sequence[str]) -> str:
+    return " ".join(values)

@@ -1,0 +1,50 @@
+"""Conv(n, c, d, h, w) whose kernel is one wide along an axis -> Conv of two axes, that axis as a part of the batch
+
+Leaves a node alone with a wider kernel, a stride or pads along every axis, or computed weights.
+"""
+
+import onnx_ir as ir
+
+from ....graph.edit import array, attribute, const_value, constant, emit, name_of, replace, reshape, shape, transpose
+
+
+def rewrite(graph: ir.Graph) -> int:
+    count = 0
+    for node in graph:
+        if node.op_type != "Conv" or len(shape(node.inputs[0])) != 5 or const_value(node.inputs[1]) is None:
+            continue
+        free = [axis for axis in (0, 1, 2) if is_free(node, axis)]
+        if not free:
+            continue
+        replace(node.outputs[0], without_axis(node, free[-1]))
+        graph.remove(node, safe=True)
+        count += 1
+    return count
+
+
+def is_free(node: ir.Node, axis: int) -> bool:
+    """Whether each place along a spatial axis is convolved for itself."""
+    size, window, out = (shape(value)[2 + axis] for value in (*node.inputs[:2], node.outputs[0]))
+    return window == 1 and out == size and attribute(node, "strides", (1, 1, 1))[axis] == 1
+
+
+def without_axis(node: ir.Node, axis: int) -> ir.Value:
+    x, weight, *bias = node.inputs
+    if bias and (numbers := const_value(bias[0])) is not None and not numbers.any():
+        bias = []  # PyTorch 2.13 gives a volume without one zeros of a wrong shape
+    kept = [other for other in (0, 1, 2) if other != axis]
+    attributes = {name: attribute(node, name) for name in node.attributes}
+    for name in ("kernel_shape", "strides", "dilations", "pads"):
+        if name in attributes:
+            values = attributes[name]
+            attributes[name] = [values[start + other] for start in range(0, len(values), 3) for other in kept]
+    to = shape(node.outputs[0])
+    order = (0, 2 + axis, 1, *(2 + other for other in kept))
+    moved = transpose(x, order, node)
+    n, places, *image = shape(moved)
+    flat = constant(node.graph, array(weight).squeeze(2 + axis), name_of(weight))
+    sizes = (n, places, *(to[other] for other in order[2:]))
+    images = reshape(moved, (n * places, *image), node)
+    out = emit(node, "Conv", [images, flat, *bias], (n * places, *sizes[2:]), attributes)
+    back = [order.index(i) for i in range(5)]
+    return transpose(reshape(out, sizes, node), back, node)

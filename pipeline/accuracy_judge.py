@@ -1,0 +1,103 @@
+"""This file measures an artifact against an accuracy budget, and judges it on inputs that no search has seen."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..artifacts.exit_codes import UsageError
+from ..artifacts.manifest import Budget
+from ..cli.console import Console
+from ..runtime.compare_samples import Samples, samples
+from ..runtime.session import Session
+from .data.class_folders import class_of
+from .data.dataset import Inputs
+from .options import Job
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from ..quantize import Measured, Search
+
+
+class Judge:
+    """The goal of a job on its images: every second one is for the search, the others are for the verdict alone.
+
+    Raises UsageError where there are too few, or the goal cannot be told from them.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        graph: "ir.Model",
+        labels: Sequence[str] | None,
+        reference: Session,
+        images: Inputs,
+        console: Console,
+    ):
+        from ..graph.edit import shape
+        from ..quantize.mixed_precision.goals import GOALS
+
+        assert job.budget is not None
+        self.name, self.limit = job.budget
+        self.goal, self.reference = GOALS[self.name], reference
+        if len(images) < 2:
+            raise UsageError(f"{images.source}: a budget needs at least 2 inputs, one to search on and one to judge")
+        self.seen, self.unseen = (dataclasses.replace(images, items=images.items[i::2]) for i in (0, 1))
+        outputs = [shape(value) for value in graph.graph.outputs]
+        classifies = len(outputs) == 1 and len(outputs[0]) == 2 and outputs[0][1] > 1
+        self.class_of = None
+        if self.name == "min_snr":
+            return
+        if not classifies:
+            raise UsageError(f"{job.model}: gives no row of classes to compare; its budget can be --min-snr")
+        if self.name == "max_drop":
+            self.class_of, how = class_of(images, labels, outputs[0][1])
+            console.note(f"{images.source}: its folders are the classes, by {how}")
+        lost, allowed = 1 / len(self.unseen), self.limit if self.name == "max_drop" else 1 - self.limit
+        if 0 < allowed < lost:
+            console.warn(
+                f"{len(self.unseen)} inputs judge the budget, and one counts {lost:.3g}: more than the {allowed:.3g} "
+                "that may be lost; give more inputs, with --num-validation-samples"
+            )
+
+    def samples(self, session: Session, images: Inputs) -> Samples:
+        """The artifact and the reference on the images."""
+        classes = [self.class_of(item) for item in images.items] if self.class_of else None
+        return samples(self.reference, session, images.feeds(), classes)
+
+    def measured(self, session: Session, median_ms: float | None, ratio: float | None) -> "Measured":
+        """The artifact on what the search may see; met with one standard error to spare."""
+        from ..quantize import Measured
+        from ..quantize.mixed_precision.goals import snr_db
+
+        made = self.samples(session, self.seen)
+        figure, error = self.goal.figure(made)
+        met = self.goal.met(figure - self.goal.sign * error, self.limit)
+        return Measured(figure, met, self.goal.loss(made), snr_db(made)[0], median_ms, ratio)
+
+    def verdict(self, session: Session, search: "Search") -> Budget:
+        """The artifact on what the search has not seen."""
+        figure, _ = self.goal.figure(self.samples(session, self.unseen))
+        met = self.goal.met(figure, self.limit)
+        return Budget(
+            goal=self.name,
+            limit=self.limit,
+            reached=figure,
+            met=met,
+            samples=len(self.unseen),
+            searched_on=len(self.seen),
+            steps=len(search.steps) - 1,
+            problem="" if met else self.problem(figure, search),
+        )
+
+    def problem(self, figure: float, search: "Search") -> str:
+        """How near it came, and why no nearer."""
+        why = search.why or f"on the {len(self.seen)} inputs of the search it was met"
+        return f"{self.said(figure)}; {why}"
+
+    def said(self, figure: float | None) -> str:
+        """The verdict's figure beside the limit, in words."""
+        most = "at least" if self.goal.sign > 0 else "at most"
+        reached = "is not a number" if figure is None else format(figure, self.goal.form)
+        limit = format(self.limit, self.goal.form)
+        return f"{self.goal.words} {reached} on {len(self.unseen)} held-out inputs, must be {most} {limit}"

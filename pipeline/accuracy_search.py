@@ -1,0 +1,169 @@
+"""This file meets an accuracy budget: it makes and runs the artifacts that the search asks for, and judges the last."""
+
+import dataclasses
+import math
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import quantize
+from ..artifacts.manifest import Budget
+from ..artifacts.staging import Staging
+from ..cli.console import Console, table
+from ..runtime.benchmark import benchmark
+from ..runtime.pixels import opened, to_time
+from ..runtime.session import Session
+from ..targets.registry import Recipe
+from .accuracy_judge import Judge
+from .int8 import Int8
+from .options import Job, Spent
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from ..quantize import Kept, Measured, Plan, Search, Step
+
+NUM_RANKING = 8  # inputs that rank the units by their own error
+
+
+class Bench:
+    """Makes artifacts in the staging folder and runs them there; `quantize.budget.Bench` says what for."""
+
+    def __init__(self, job: Job, int8: Int8, recipe: Recipe, judge: Judge, staging: Staging, twin: Session | None):
+        self.job, self.int8, self.recipe, self.judge, self.staging, self.twin = job, int8, recipe, judge, staging, twin
+        self.quiet = Console(quiet=True)
+        self.feeds = list(int8.prepared.validation.take(4))
+        self.base: tuple[ir.Model, Session, Path] | None = None
+        self.graphs: dict[Kept, ir.Model] = {}  # of each full artifact
+
+    def full(self, kept: "Kept") -> "Measured":
+        """The artifact with the better of two tunings: its own, or the base's with the units out that are float now.
+
+        Its own is better where a bad unit had bent the biases behind it; else it only rounds everything anew, for some
+        decibels more or less. The artifact stays open, to be the base of trials.
+        """
+        plan = self.int8.plan(kept)
+        tunings = [self.int8.tuned(plan, self.quiet)]
+        if self.base is not None:
+            tunings.append(quantize.retuned(self.int8.model, self.base[0], plan))
+        tuned = min(tunings, key=lambda each: self.loss(each, plan)) if len(tunings) > 1 else tunings[0]
+        self.close()
+        self.graphs[kept] = quantize.apply(tuned, plan)
+        session, path = self.made(self.graphs[kept], "base")
+        self.base = tuned, session, path
+        times = self.timed({"base": session, "twin": self.twin})
+        ratio = times["base"] / times["twin"] if len(times) == 2 else None
+        return self.judge.measured(session, times.get("base"), ratio)
+
+    def trial(self, kept: "Kept") -> "tuple[Measured, float | None]":
+        """The artifact with the tuning of the base, and what it takes more than that one's, in ms."""
+        assert self.base is not None
+        tuned, against, _ = self.base
+        plan = self.int8.plan(kept)
+        session, path = self.made(quantize.apply(quantize.retuned(self.int8.model, tuned, plan), plan), "trial")
+        times = self.timed({"trial": session, "base": against})
+        measured = self.judge.measured(session, times.get("trial"), None)
+        closed(session, path)
+        return measured, times["trial"] - times["base"] if times else None
+
+    def loss(self, tuned: "ir.Model", plan: "Plan") -> float:
+        """Of the artifact of a plan with this tuning; infinite where it computes no numbers."""
+        session, path = self.made(quantize.apply(tuned, plan), "trial")
+        loss = self.judge.measured(session, None, None).loss
+        closed(session, path)
+        return math.inf if math.isnan(loss) else loss
+
+    def made(self, graph: "ir.Model", name: str) -> tuple[Session, Path]:
+        """The artifact of a graph, open."""
+        target, prepared = self.int8.target, self.int8.prepared
+        with self.staging.making(f"{name}{target.ending}") as path:
+            target.write(graph, path, self.recipe)
+        return opened(path, prepared.subject.takes.preprocess, self.job.threads), path
+
+    def timed(self, sessions: dict[str, Session | None]) -> dict[str, float]:
+        """{name: median in ms}, side by side; empty where times mean nothing or nobody wants them."""
+        real = {name: session for name, session in sessions.items() if session is not None}
+        if not self.job.benchmark or any(session.emulated for session in real.values()):
+            return {}
+        latencies = benchmark(*to_time(real, self.feeds), runs=self.job.num_runs, warmup=self.job.warmup_runs)
+        return {name: latency.median_ms for name, latency in latencies.items()}
+
+    def close(self) -> None:
+        """Removes the base."""
+        if self.base is not None:
+            closed(*self.base[1:])
+            self.base = None
+
+
+def closed(session: Session, path: Path) -> None:
+    """Frees a session and removes its artifact."""
+    session.close()
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def spend(
+    job: Job, int8: Int8, recipe: Recipe, judge: Judge, staging: Staging, twin: Session | None
+) -> "tuple[Search, ir.Model]":
+    """Searches from what --keep-float names; a line says how each step went. Also the graph of the chosen step."""
+    console, what, start = int8.console, int8.target.name, int8.named(job.keep_float)
+    began = time.perf_counter()
+
+    def tell(step: "Step") -> None:
+        cells = [f"{head} {cell}" for head, cell in zip(HEADER, row(step, judge), strict=True) if cell not in ("-", "")]
+        console.note(f"{what}: {', '.join(cells)} ({time.perf_counter() - began:.1f} s)")
+
+    bench = Bench(job, int8, recipe, judge, staging, twin)
+    with console.stage(f"{what}: search within the budget", int8.seconds, "budget"):
+        plan = int8.plan(start)
+        errors = quantize.own_errors(int8.model, plan, int8.inputs.take(NUM_RANKING).feeds())
+        pool = quantize.candidates(int8.model.graph, plan, errors)
+        search = quantize.search(bench, pool, start=start, steps=job.budget_steps, tell=tell)
+        bench.close()
+    return search, bench.graphs[search.chosen.kept]
+
+
+HEADER = ("step", "in float", "figure", "SNR dB", "median ms", "ratio", "note")
+
+
+def row(step: "Step", judge: Judge) -> tuple[str, ...]:
+    """A step for the table of the frontier."""
+    made = step.measured
+    return (
+        step.change or "start",
+        str(len(step.kept)),
+        format(made.figure, judge.goal.form),
+        format(made.snr_db, ".2f"),
+        "-" if made.median_ms is None else format(made.median_ms, ".3f"),
+        "-" if made.ratio is None else format(made.ratio, ".2f"),
+        step.note,
+    )
+
+
+def frontier(search: "Search") -> list[dict]:
+    """The steps for --json."""
+    return [
+        {
+            "change": step.change,
+            "kept_float": sorted(step.kept),
+            "figure": step.measured.figure,
+            "met": step.measured.met,
+            "snr_db": step.measured.snr_db,
+            "median_ms": step.measured.median_ms,
+            "ratio": step.measured.ratio,
+            "note": step.note,
+            "chosen": step is search.chosen,
+        }
+        for step in search.steps
+    ]
+
+
+def spent(search: "Search", judge: Judge, verdict: Budget) -> Spent:
+    """What is told of a search."""
+    rows = [row(step, judge) for step in search.steps]
+    kept = search.chosen.kept
+    below = f"{len(kept)} units in float: {', '.join(sorted(kept)) or 'none'}"
+    told = f"over budget: {verdict.problem}" if verdict.problem else f"{judge.said(verdict.reached)}: within the budget"
+    header = ("step", "in float", judge.goal.words, *HEADER[3:])
+    text = "\n".join((table(header, rows), below, told))
+    return Spent(dataclasses.asdict(verdict), tuple(sorted(kept)), frontier(search), text)

@@ -1,0 +1,59 @@
+"""This file keeps the statistics of a calibration while it runs, so that one that was interrupted goes on."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..targets.registry import installed
+from .data.dataset import Inputs
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from ..quantize import Statistics
+
+KEPT = 8  # calibrations, each of about a megabyte; the oldest go
+
+
+class CalibrationCache:
+    """The file of one calibration: of this graph, with these inputs in this order, by these versions."""
+
+    def __init__(self, graph: "ir.Model", inputs: Inputs) -> None:
+        import onnx_ir as ir
+
+        versions = f"{installed('edgeport')} {installed('onnxruntime')}"
+        parts = (versions.encode(), ir.to_proto(graph).SerializeToString(deterministic=True))
+        digest = hashlib.sha256(b"".join((*parts, *(each.encode() for each in inputs.digests()))))
+        self.path = folder() / f"{digest.hexdigest()[:32]}.npz"
+
+    def load(self) -> "Statistics | None":
+        """Those of the first inputs, None where there are none that can be read."""
+        from ..quantize import QuantizeError, Statistics
+
+        if not self.path.exists():
+            return None
+        try:
+            return Statistics.load(self.path)
+        except QuantizeError:  # cut off; calibrating again is all it takes
+            return None
+
+    def save(self, statistics: "Statistics") -> None:
+        """Replaces the file; does without where nothing can be written."""
+        part = self.path.with_name(f"{self.path.stem}.{os.getpid()}.npz")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            statistics.save(part)
+            part.replace(self.path)
+            files = sorted(self.path.parent.glob("*.npz"), key=lambda file: file.stat().st_mtime)
+            for old in files[:-KEPT]:
+                old.unlink()
+        except OSError:
+            return
+
+
+def folder() -> Path:
+    """Where the files lie."""
+    from ..models.download import cache_folder
+
+    return cache_folder() / "calibration"

@@ -1,0 +1,34 @@
+"""This file reads the true classes of images from the folders they lie in."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ...artifacts.exit_codes import UsageError
+from .dataset import Inputs
+
+
+def class_of(inputs: Inputs, labels: Sequence[str] | None, count: int) -> tuple[Callable[[Path], int], str]:
+    """(image -> its class's index, how it was found) for images in one folder per class.
+
+    `labels`, where given, are the folders' names in class order, and may be more than there are folders; without them
+    the sorted folders are the classes, all `count` of them. Raises UsageError where that cannot be.
+    """
+    root = Path(inputs.source)
+    if not root.is_dir():
+        raise UsageError(f"{inputs.source}: --max-drop needs images in class folders; give them with --validation-data")
+    loose = next((path for path in inputs.items if Path(path).parent == root), None)
+    if loose is not None:
+        raise UsageError(f"{loose}: lies in no class folder, which --max-drop needs")
+    folders = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if labels:
+        unknown = next((name for name in folders if name not in labels), None)
+        if unknown is not None:
+            raise UsageError(f"{root / unknown}: is a class folder whose name is not among the labels")
+        index, how = {name: labels.index(name) for name in folders}, "the order of --labels"
+    elif len(folders) != count:
+        raise UsageError(
+            f"{root}: has {len(folders)} class folders, the model {count} classes; say which is which with --labels"
+        )
+    else:
+        index, how = {name: i for i, name in enumerate(folders)}, "the sorted order of the folders"
+    return lambda path: index[Path(path).relative_to(root).parts[0]], how

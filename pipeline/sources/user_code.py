@@ -1,0 +1,99 @@
+"""This file runs the user's own code: `path/to/file.py:factory` and `package.module:factory`."""
+
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ...artifacts.exit_codes import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def is_factory(model: str) -> bool:
+    """Whether MODEL names code of the user's own, which runs when it is loaded."""
+    place, colon, name = model.rpartition(":")
+    return bool(colon) and place != "timm" and all(part.isidentifier() for part in name.split("."))
+
+
+def load_factory(model: str) -> "torch.nn.Module":
+    """The nn.Module that the code at `model` returns when it is called, or is. Raises UsageError with the place."""
+    import torch
+
+    place, _, name = model.rpartition(":")
+    namespace = _from_file(model, Path(place)) if place.endswith(".py") else _from_package(model, place)
+    found: Any = namespace
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if not callable(found):
+        own = [key for key, value in vars(namespace).items() if callable(value) and not key.startswith("_")]
+        raise UsageError(f"{place}: has no function {name!r}; it has: {', '.join(own) or 'none'}")
+    module = found if isinstance(found, torch.nn.Module) else user_code(model, found)
+    if not isinstance(module, torch.nn.Module):
+        raise UsageError(f"{model}: must return an nn.Module, but returned a {type(module).__name__}")
+    if isinstance(module, torch.jit.ScriptModule):
+        raise UsageError(f"{model}: is a TorchScript module, which torch.export cannot read; return the module itself")
+    return module.eval()
+
+
+def _from_file(model: str, path: Path) -> ModuleType:
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file (a model of your own is named path/to/file.py:factory)")
+    spec = importlib.util.spec_from_file_location(f"_edgeport_model_{path.stem}", path)
+    assert spec is not None
+    loader = spec.loader
+    assert loader is not None
+    namespace = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = namespace
+    _search(path.resolve().parent)  # so that it can import its neighbours
+    user_code(model, lambda: loader.exec_module(namespace))
+    return namespace
+
+
+def _from_package(model: str, name: str) -> ModuleType:
+    _search(Path.cwd())  # as `python -m` does
+    try:
+        found = importlib.util.find_spec(name)
+    except ModuleNotFoundError:  # a package above it
+        found = None
+    except (ImportError, ValueError) as e:
+        raise UsageError(f"{model}: {name!r} cannot be imported ({e})") from e
+    if found is None:
+        raise UsageError(f"{model}: there is no Python module {name!r} here, and no such file")
+    return user_code(model, lambda: importlib.import_module(name))
+
+
+def _search(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+def user_code(model: str, call: Callable[[], Any]) -> Any:
+    """What the call returns; whatever it raises becomes one sentence with the file and line of the user's own code."""
+    try:
+        return call()
+    except (Exception, SystemExit) as e:
+        raise UsageError(f"{model}: fails{_place(model, e)}: {type(e).__name__}: {first_line(e)}") from e
+
+
+def _place(model: str, error: BaseException) -> str:
+    """Where: the innermost line that is not a library's, its file named where `model` does not name it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    libraries = ("site-packages", "dist-packages", "<frozen", str(Path(importlib.__file__ or "").parents[1]))
+    own = [f for f in frames if f.filename != __file__ and not any(library in f.filename for library in libraries)]
+    if isinstance(error, SyntaxError) and error.filename:
+        own = [traceback.FrameSummary(error.filename, error.lineno or 0, "")]
+    if not own:
+        return ""
+    file = Path(own[-1].filename)
+    same = model.rpartition(":")[0] == own[-1].filename or file.resolve() == Path(model.rpartition(":")[0]).resolve()
+    return f" at line {own[-1].lineno}" if same else f" at line {own[-1].lineno} of {file}"
+
+
+def first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or ["no message"])[0]

@@ -1,0 +1,111 @@
+"""This file holds what a job of a sweep is: its command, what it waits for, and by what it is known again."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...artifacts.exit_codes import BUG, DEVICE
+from .process import Ended
+
+EXPORT, VALIDATE, BENCHMARK = "export", "validate", "benchmark"
+FOLDER = "artifacts"  # of the exports, in the folder of the sweep
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command.
+
+    Attributes:
+        precision: "" for a benchmark, which takes all precisions side by side.
+        device: "" for an export.
+        options: of the command, as on its command line.
+        reads: files and folders that the options name.
+        needs: the exports whose artifacts it takes.
+    """
+
+    kind: str
+    model: str
+    target: str
+    precision: str = ""
+    device: str = ""
+    options: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    needs: tuple["Job", ...] = ()
+
+    @property
+    def name(self) -> str:
+        """ "export lenet5 tflite int8"."""
+        return " ".join(filter(None, (self.kind, self.model, self.target, self.precision, self.device)))
+
+    def arguments(self, artifacts: Sequence[str]) -> tuple[str, ...]:
+        """The command line after `edgeport`; `artifacts` are those of `needs`."""
+        if self.kind == EXPORT:
+            wanted = ("--target", self.target, "--precision", self.precision, "--output-dir", FOLDER, "--no-benchmark")
+            return (EXPORT, self.model, *wanted, *self.options, "--json", "--quiet")
+        return (self.kind, *artifacts, *self.options, "--json", "--quiet")
+
+    def key(self, needs: Sequence[str], versions: Mapping[str, str], machine: Mapping[str, Any]) -> str:
+        """A digest of all that decides about the result: command, versions, what it reads, the keys of what it needs.
+
+        A benchmark here also depends on the machine.
+        """
+        facts = {
+            "command": self.arguments(()),
+            "device": self.device,
+            "needs": sorted(needs),
+            "versions": dict(versions),
+            "reads": [fingerprint(Path(path)) for path in self.reads],
+            "machine": dict(machine) if self.kind == BENCHMARK else None,
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    def described(self, artifacts: Sequence[str]) -> dict[str, Any]:
+        """For its line in the journal."""
+        named = {name: getattr(self, name) or None for name in ("kind", "model", "target", "precision", "device")}
+        return named | ({"artifacts": list(artifacts)} if artifacts else {})
+
+
+def fingerprint(path: Path) -> list:
+    """The names, sizes and times of a file, or of all files of a folder: another one where something has changed."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    try:
+        facts = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
+    except OSError as e:
+        facts = [str(e)]
+    return [str(path), hashlib.sha256(json.dumps(facts).encode()).hexdigest()]
+
+
+def outcome(ended: Ended, timeout_s: float) -> dict[str, Any]:
+    """{code, problem, result} of a job: "problem" is one sentence, "" where the result tells or all is well."""
+    if ended.code is None:
+        return {"code": DEVICE, "problem": f"not done after {timeout_s:g} s", "result": None}
+    if ended.code < 0:
+        return {"code": DEVICE, "problem": f"was killed by {signal_name(-ended.code)}", "result": None}
+    try:
+        result = json.loads(ended.out)
+    except ValueError:
+        result = None
+    if ended.code == 0 and result is None:
+        return {"code": BUG, "problem": "a bug: it printed no JSON", "result": None}
+    problem = ""
+    if result is None:
+        words = ended.last_words.removeprefix("edgeport: ") or f"ended with code {ended.code}"
+        problem = f"a bug: {words}" if ended.code == BUG else words
+    return {"code": ended.code, "problem": problem, "result": result}
+
+
+def signal_name(number: int) -> str:
+    """ "SIGKILL (memory may have run out)"."""
+    import signal
+
+    name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+    return f"{name} (memory may have run out)" if name == "SIGKILL" else name
+
+
+def artifact_of(line: Mapping[str, Any]) -> str | None:
+    """The artifact that an export's line tells of."""
+    result = line.get("result")
+    return result.get("artifact") if isinstance(result, dict) else None

@@ -1,0 +1,170 @@
+"""This file computes every int8 unit of an artifact alone: on the float graph's values, beside that graph.
+
+What the unit reads comes from the float graph, what it multiplies by are the numbers that the artifact's integers stand
+for, and what it rounds it rounds as the artifact does. Each rounding is counted once, where it happens: a unit's result
+in that unit; a value that stays float until an integer kernel reads it in each reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import onnx_ir as ir
+
+from ...graph.edit import array, constant, given, maker, name_of, shape
+from ...graph.fusion import Unit, source
+from ...graph.kernels import Scheme
+from ...graph.qparams import QParams, asymmetric, float32, per_channel
+from ...runtime.inspectors.inspector import Encoding, Inside
+from ..calibration.observers import with_zero
+from ..plan import Plan
+
+ALONE = "{}_alone"  # the name of what a unit gives alone, by its output's
+
+
+def as_built(units: Sequence[Unit], inside: Inside, scheme: Scheme) -> list[Unit]:
+    """`units` with the precision that each has in the artifact, and why it is float among others in int8."""
+    built = []
+    for unit in units:
+        if _runs_in_int8(unit, inside, scheme):
+            built.append(replace(unit, precision="int8", why=""))
+        else:
+            why = (unit.why or "float in the artifact") if inside.encodings else ""
+            built.append(replace(unit, precision="float", why=why))
+    return built
+
+
+def _runs_in_int8(unit: Unit, inside: Inside, scheme: Scheme) -> bool:
+    if unit.kind not in scheme.kernels or not any(name in inside.integer for name in unit.nodes):
+        return False
+    if unit.weight is not None and weight_of(unit, inside) is None:
+        return False
+    return scheme.kernels[unit.kind].result != "rounded" or unit.output in inside.encodings
+
+
+def weight_of(unit: Unit, inside: Inside) -> np.ndarray | None:
+    """What the layer's integer weight stands for, the output channel first; None where it has none."""
+    return next((inside.weights[name] for name in unit.nodes if name in inside.weights), None)
+
+
+def like_onnx(weight: np.ndarray, unit: Unit, wanted: tuple[int, ...]) -> np.ndarray:
+    """A weight whose output channel comes first -> its shape in the graph: OIHW, IOHW or (in, out)."""
+    if unit.kind == "Linear":
+        return np.ascontiguousarray(weight.reshape(len(weight), -1).T).reshape(wanted)
+    if unit.kind == "ConvTranspose":
+        return np.ascontiguousarray(weight.swapaxes(0, 1)).reshape(wanted)
+    return weight.reshape(wanted)
+
+
+def beside(model: ir.Model, units: Sequence[Unit], inside: Inside, scheme: Scheme) -> tuple[ir.Model, dict[str, str]]:
+    """(a copy of the float graph in which each int8 unit stands a second time, {a unit's output: what it gives alone}).
+
+    `units` as `as_built` gives them.
+    """
+    model = model.clone()
+    writer = _Beside(model.graph, inside, _parameters(model.graph, units, inside, scheme))
+    moved_or_rounded = {u.output for u in units if u.precision == "int8" and u.result != "float"}
+    for unit in units:
+        if unit.precision == "int8":
+            writer.write(unit, scheme.kernels[unit.kind].operands, moved_or_rounded)
+    return model, writer.alone
+
+
+def twin(model: ir.Model, units: Sequence[Unit], inside: Inside, scheme: Scheme) -> Plan:
+    """A plan that writes the artifact's Q/DQ into the float graph again, for who needs to lower it as it was lowered.
+
+    Weights keep the float graph's numbers.
+    """
+    activations = _parameters(model.graph, units, inside, scheme)
+    weights, biases = {}, {}
+    for unit in units:
+        if unit.precision != "int8" or unit.weight is None:
+            continue
+        weights[unit.weight] = per_channel(
+            array(model.graph.initializers[unit.weight]), scheme.kernels[unit.kind].weight_axis or 0
+        )
+        if unit.accumulates is not None:
+            step = activations[unit.operands[0]].scale
+            scales = tuple(float32(step * scale) for scale in weights[unit.weight].scales)
+            biases[unit.accumulates] = QParams(scales, axis=0, dtype="int32")
+    return Plan(scheme.name, tuple(units), activations, weights, biases)
+
+
+def _parameters(graph: ir.Graph, units: Sequence[Unit], inside: Inside, scheme: Scheme) -> dict[str, QParams]:
+    """The parameters of all values that int8 units read and make: the artifact's; of a constant as `plan` has them."""
+    parameters = {}
+    for unit in units:
+        if unit.precision != "int8":
+            continue
+        for name in (*unit.operands, *([unit.output] if unit.result != "float" else [])):
+            if name in inside.encodings:
+                parameters[name] = _qparams(inside.encodings[name])
+            elif name in graph.initializers:
+                numbers = array(graph.initializers[name])
+                found = asymmetric(*with_zero(float(numbers.min()), float(numbers.max())))
+                parameters[name] = found.unsigned() if scheme.activations == "uint8" else found
+    return parameters
+
+
+def _qparams(encoding: Encoding) -> QParams:
+    return QParams((encoding.scale,), encoding.zero_point, dtype="int8" if encoding.lowest else "uint8")
+
+
+class _Beside:
+    def __init__(self, graph: ir.Graph, inside: Inside, parameters: Mapping[str, QParams]) -> None:
+        self.graph, self.inside, self.parameters = graph, inside, parameters
+        self.values = {name_of(v): v for v in (*graph.inputs, *graph.initializers.values())}
+        self.values |= {name_of(o): o for n in graph for o in n.outputs}
+        self.rounded: dict[ir.Value, ir.Value] = {}
+        self.alone: dict[str, str] = {}
+
+    def write(self, unit: Unit, operands: int | None, as_they_are: set[str]) -> None:
+        """Appends the unit's second copy; `as_they_are` are the values that another unit has rounded."""
+        made: dict[ir.Value, ir.Value] = {}
+        for position, name in enumerate(unit.nodes):
+            node = maker(self.values[name])
+            inputs = [value if value is None else made.get(value, value) for value in node.inputs]
+            if position == 0:
+                count = len(inputs) if operands is None else operands
+                for i, value in enumerate(inputs[:count]):
+                    if value is not None and value.dtype == ir.DataType.FLOAT:
+                        inputs[i] = self.operand(value, as_they_are)
+                weight = weight_of(unit, self.inside)
+                if weight is not None:
+                    inputs[1] = self.constant(like_onnx(weight, unit, shape(inputs[1])))
+            if name == unit.accumulates:
+                bias = next((self.inside.biases[n] for n in unit.nodes if n in self.inside.biases), None)
+                if bias is not None:
+                    inputs[unit.bias_input] = self.constant(bias.reshape(shape(inputs[unit.bias_input])))
+            made[node.outputs[0]] = self.append(node.op_type, inputs, node.attributes.values(), node.outputs[0])
+        result = made[self.values[unit.output]]
+        if unit.result == "rounded":
+            result = self.round(result, self.parameters[unit.output])
+        result.name = self.alone[unit.output] = ALONE.format(unit.output)
+
+    def operand(self, value: ir.Value, as_they_are: set[str]) -> ir.Value:
+        name = name_of(source(value))
+        if name in as_they_are or name not in self.parameters:
+            return value
+        if value not in self.rounded:
+            self.rounded[value] = self.round(value, self.parameters[name])
+        return self.rounded[value]
+
+    def round(self, value: ir.Value, parameters: QParams) -> ir.Value:
+        """QuantizeLinear and DequantizeLinear."""
+        scale = self.constant(np.array(parameters.scale, np.float32))
+        zero_point = self.constant(np.array(parameters.zero_point, parameters.dtype))
+        integers = self.append("QuantizeLinear", [value, scale, zero_point], (), value)
+        integers.dtype = ir.DataType.from_numpy(np.dtype(parameters.dtype))
+        return self.append("DequantizeLinear", [integers, scale, zero_point], (), value)
+
+    def append(self, op_type: str, inputs: Sequence[ir.Value | None], attributes, like: ir.Value) -> ir.Value:
+        node = ir.Node("", op_type, inputs, list(attributes))
+        node.outputs[0].shape, node.outputs[0].dtype = ir.Shape(shape(like)), ir.DataType.FLOAT
+        self.graph.append(node)
+        return given(node.outputs[0])
+
+    def constant(self, numbers: np.ndarray) -> ir.Value:
+        return constant(self.graph, numbers, "alone")

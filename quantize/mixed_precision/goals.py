@@ -1,0 +1,73 @@
+"""This file lists the accuracy budgets: what each judges, on which samples, and what the search follows on its way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...runtime.compare_samples import Samples
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A kind of budget.
+
+    Attributes:
+        words: what the figure is, for people.
+        sign: +1 where more is better, -1 where less is.
+        form: how the figure is written.
+        figure: samples -> (the figure, its standard error).
+        loss: samples -> what falls steadily while the figure, which may count a few samples only, stands still.
+    """
+
+    words: str
+    sign: int
+    form: str
+    figure: Callable[[Samples], tuple[float, float]]
+    loss: Callable[[Samples], float]
+    needs: str = "the model's output is no row of classes"
+
+    def met(self, figure: float, limit: float) -> bool:
+        """Whether the figure is as good as the limit; a NaN never is."""
+        return self.sign * figure >= self.sign * limit
+
+
+def snr_db(samples: Samples) -> tuple[float, float]:
+    """10 log10(sum signal / sum noise) of the worst output, and its standard error by the delta method, in dB."""
+    worst = (math.inf, 0.0)
+    for signal, noise in zip(samples.signal, samples.noise, strict=True):
+        if not np.isfinite(noise).all():
+            return math.nan, math.nan
+        if not noise.any() or not signal.any():
+            continue
+        decibel = 10 * math.log10(signal.sum() / noise.sum())
+        relative = noise / noise.mean() - signal / signal.mean()
+        worst = min(worst, (decibel, 10 / math.log(10) * float(relative.std()) / math.sqrt(len(noise))))
+    return worst
+
+
+def _rate(field: str) -> Callable[[Samples], tuple[float, float]]:
+    def figure(samples: Samples) -> tuple[float, float]:
+        counted = getattr(samples, field)
+        return float(np.mean(counted)), float(np.std(counted)) / math.sqrt(len(counted))
+
+    return figure
+
+
+def _noise(samples: Samples) -> float:
+    return 10 ** (-snr_db(samples)[0] / 10)
+
+
+def _kl(samples: Samples) -> float:
+    assert samples.kl is not None
+    return float(samples.kl.mean())
+
+
+GOALS = {
+    "max_drop": Goal("drop of top-1", -1, ".4f", _rate("lost"), _kl),
+    "min_agreement": Goal("top-1 agreement with float", +1, ".4f", _rate("agree"), _kl),
+    "min_snr": Goal("SNR in dB", +1, ".2f", snr_db, _noise),
+}

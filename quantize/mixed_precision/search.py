@@ -1,0 +1,213 @@
+"""This file returns to float the fewest units, by what they cost in latency, until the artifact meets a budget.
+
+Greedy by ratio: of the units that a cheap measure ranks first, each is tried on the artifact itself, and the one that
+wins most accuracy per time goes back to float for good; at the end those that turn out not to be needed return to int8.
+How artifacts are made and run is the caller's to say; nothing here knows a target.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Protocol
+
+import onnx_ir as ir
+
+from ...graph.edit import maker, module_path, name_of
+from ...graph.fusion import Unit
+from ..plan import Plan
+from .sensitivity import OwnErrors
+
+TRIED = 8  # candidates that are measured in a step: the best by their own error that have not failed before
+LARGEST = 1 / 8  # of all int8 units: modules of modules with more are no candidates, one step would take too much
+LEAST_COST = 0.02  # of the base's latency: differences below it cannot be told from noise
+SLOWER = 1.03  # of the float twin's latency: from here on an artifact counts as slower
+
+Kept = frozenset[str]  # units in float, by their outputs
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Units that go back to float together: those within one module, or those on both sides of one value."""
+
+    name: str
+    units: Kept
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One artifact.
+
+    Attributes:
+        figure: of the budget's goal, on the samples that the search may see.
+        met: whether the figure, less its standard error, is within the budget.
+        loss: what the search follows, falling.
+        snr_db: of the outputs, whatever the goal.
+        median_ms: latency, None where it means nothing.
+        ratio: of it to the float twin's in the same run, or None.
+    """
+
+    figure: float
+    met: bool
+    loss: float
+    snr_db: float
+    median_ms: float | None = None
+    ratio: float | None = None
+
+    @property
+    def slower(self) -> bool:
+        """Than the float twin."""
+        return self.ratio is not None and self.ratio > SLOWER
+
+
+@dataclass(frozen=True)
+class Step:
+    """A point of the frontier: what changed ("+ a.b", "- a.b", "" for the start), all that is in float, the result."""
+
+    change: str
+    kept: Kept
+    measured: Measured
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Search:
+    """How a search went; `chosen` is the step whose artifact is to be kept, `why` says why it ended without success."""
+
+    steps: tuple[Step, ...]
+    chosen: Step
+    why: str = ""
+
+
+class Bench(Protocol):
+    """What makes and runs artifacts."""
+
+    def full(self, kept: Kept) -> Measured:
+        """The artifact as it is exported."""
+        ...
+
+    def trial(self, kept: Kept) -> tuple[Measured, float | None]:
+        """The artifact made quickly, from what was tuned for the last full one; and the ms it takes more than that."""
+        ...
+
+
+def candidates(graph: ir.Graph, plan: Plan, errors: OwnErrors) -> list[Candidate]:
+    """The int8 units of each module, with those of all within it, and the neighbours of each rounded value.
+
+    In the order of the units' own errors, on average: what wins most per unit comes first.
+    """
+    modules: dict[str, list[str]] = defaultdict(list)
+    values: dict[str, list[str]] = defaultdict(list)
+    names = unit_modules(graph, plan.units)
+    for unit in plan.units:
+        if unit.precision == "int8":
+            path = names[unit.output].split(".")
+            for name in accumulate(path, "{}.{}".format) if path != [""] else [unit.output]:
+                modules[name].append(unit.output)
+            for value in {*unit.operands, unit.output}:
+                values[value].append(unit.output)
+    own = {names[unit] or unit for unit in errors.units}
+    modules = {n: units for n, units in modules.items() if n in own or len(units) <= LARGEST * len(errors.units)}
+    ranked = [(sum(errors.units[name] for name in units) / len(units), name, units) for name, units in modules.items()]
+    ranked += [
+        (errors.values[name] / len(units), f"around {name}", units)
+        for name, units in values.items()
+        if name in errors.values
+    ]
+    first: dict[Kept, str] = {}
+    for _, name, units in sorted(ranked, key=lambda each: (-each[0], len(each[2]), -len(each[1]))):
+        first.setdefault(frozenset(units), name)
+    return [Candidate(name, units) for units, name in first.items()]
+
+
+def unit_modules(graph: ir.Graph, units: Sequence[Unit]) -> dict[str, str]:
+    """{a unit's output: the path of the PyTorch module of its first node, "" where it is not known}."""
+    values = {name_of(output): output for node in graph for output in node.outputs}
+    return {unit.output: module_path(maker(values[unit.nodes[0]])) for unit in units}
+
+
+def search(
+    bench: Bench,
+    pool: Sequence[Candidate],
+    *,
+    start: Kept = frozenset(),
+    steps: int,
+    tell: Callable[[Step], None] = lambda step: None,
+) -> Search:
+    """Steps until the budget is met, at most `steps` of them; `tell` hears of each as it is done.
+
+    Ends without success where the artifact is slower than its float twin, nothing is left to try, or the steps are
+    used up; the nearest step is chosen then.
+    """
+    done: list[Step] = []
+
+    def step(change: str, kept: Kept) -> Step:
+        measured = bench.full(kept)
+        done.append(Step(change, kept, measured, "slower than float" if measured.slower else ""))
+        tell(done[-1])
+        return done[-1]
+
+    base, waiting, taken = step("", start), list(pool), []
+    while not base.measured.met:
+        waiting = [each for each in waiting if not each.units <= base.kept]
+        why = _end(base, waiting, len(done) - 1, steps)
+        if why:
+            return Search(tuple(done), min(done, key=_distance), why)
+        best, waiting = _best(bench, base, waiting)
+        taken.append(best)
+        base = step(f"+ {best.name}", base.kept | best.units)
+    return Search(tuple(done), base) if len(taken) < 2 else _pruned(step, done, base, taken, start)
+
+
+def _distance(step: Step) -> float:
+    return math.inf if math.isnan(step.measured.loss) else step.measured.loss
+
+
+def _end(base: Step, waiting: list[Candidate], used: int, steps: int) -> str:
+    if base.measured.slower:
+        return f"the artifact takes {base.measured.ratio:.2f} of its float twin's time; export it in float"
+    if not waiting:
+        return "all that can be in float is"
+    return f"--budget-steps {steps} are used up" if used >= steps else ""
+
+
+def _best(bench: Bench, base: Step, waiting: list[Candidate]) -> tuple[Candidate, list[Candidate]]:
+    """The candidate that wins most per cost, and all others; those that win nothing go to the end of the queue.
+
+    TRIED at a time are measured, until one wins something; where none does, the one that loses least is taken.
+    """
+    ratios: dict[Candidate, float] = {}
+    for each in waiting:
+        if len(ratios) % TRIED == 0 and any(ratio > 0 for ratio in ratios.values()):
+            break
+        measured, slower_ms = bench.trial(base.kept | each.units)
+        gain = base.measured.loss - measured.loss
+        gain = -math.inf if math.isnan(measured.loss) else math.inf if math.isnan(gain) else gain
+        ratios[each] = gain / _cost(each, base, slower_ms) if gain > 0 else gain
+    best = max(ratios, key=lambda each: ratios[each])
+    useless = [each for each, ratio in ratios.items() if ratio <= 0]
+    others = [each for each in waiting if each not in useless]
+    return best, [each for each in (*others, *useless) if each != best]
+
+
+def _cost(candidate: Candidate, base: Step, slower_ms: float | None) -> float:
+    """What it takes to have the units in float: the time, or where there is none, their number."""
+    if slower_ms is None or base.measured.median_ms is None:
+        return len(candidate.units - base.kept)
+    return max(slower_ms / base.measured.median_ms, LEAST_COST)
+
+
+def _pruned(
+    step: Callable[[str, Kept], Step], done: list[Step], base: Step, taken: list[Candidate], start: Kept
+) -> Search:
+    """Takes back, one by one, what the later steps have made needless; the last one taken is what met the budget."""
+    needed = list(taken)
+    for each in taken[:-1]:
+        others = [other for other in needed if other != each]
+        kept = start.union(*(other.units for other in others))
+        if kept < base.kept and (tried := step(f"- {each.name}", kept)).measured.met:
+            base, needed = tried, others
+    return Search(tuple(done), base)

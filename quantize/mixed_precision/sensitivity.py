@@ -1,0 +1,83 @@
+"""This file measures what each unit of a plan adds to the error by itself: it computes in int8, but on float inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx_ir as ir
+
+from ..apply import apply
+from ..errors import QuantizeError
+from ..ort_session import open_graph, run
+from ..plan import Plan
+
+if TYPE_CHECKING:
+    import onnx
+
+_INT8 = "int8/"  # before every name of the Q/DQ graph, where it stands beside the float graph
+
+
+@dataclass(frozen=True)
+class OwnErrors:
+    """Noise by signal (the sum of squared errors by the sum of squares; 0.01 is 20 dB) over all inputs.
+
+    Attributes:
+        units: by output, of the int8 units: rounding of operands and weights, before the result is rounded.
+        values: by name, of the values that get a pair: rounding of the value itself.
+    """
+
+    units: dict[str, float]
+    values: dict[str, float]
+
+
+def own_errors(model: ir.Model, plan: Plan, feeds: Iterable[Mapping[str, np.ndarray]]) -> OwnErrors:
+    """One pass of the float `model` and of `apply(model, plan)` side by side, with every pair fed from the former.
+
+    Memory holds every value of one input, three times. Raises QuantizeError without inputs.
+    """
+    both, computed, rounded = _side_by_side(model, plan)
+    units = {u.output: computed.get(u.output, _INT8 + u.output) for u in plan.units if u.precision == "int8"}
+    pairs = [*units.items(), *rounded.items()]
+    given = {value.name for value in both.graph.input}
+    wanted = list(dict.fromkeys(name for pair in pairs for name in pair if name not in given))
+    session = open_graph(both, wanted)
+    signal, noise = np.zeros(len(pairs)), np.zeros(len(pairs))
+    feeds = list(feeds)
+    for feed in feeds:
+        arrays = {**feed, **dict(zip(wanted, run(session, wanted, feed), strict=True))}
+        signal += [np.square(arrays[exact], dtype=np.float64).sum() for exact, _ in pairs]
+        noise += [np.square(arrays[exact] - arrays[int8], dtype=np.float64).sum() for exact, int8 in pairs]
+    if not feeds:
+        raise QuantizeError("own_errors: no inputs; give at least one")
+    ratio = (noise / np.maximum(signal, np.finfo(np.float64).tiny)).tolist()
+    return OwnErrors(
+        dict(zip(units, ratio[: len(units)], strict=True)), dict(zip(rounded, ratio[len(units) :], strict=True))
+    )
+
+
+def _side_by_side(model: ir.Model, plan: Plan) -> tuple[onnx.ModelProto, dict[str, str], dict[str, str]]:
+    """(both graphs in one, {value: what its int8 kernel computes}, {value: what its pair makes of the float one})."""
+    both, written = ir.to_proto(model), ir.to_proto(apply(model, plan))
+    exact = {v.name for v in both.graph.input} | {name for node in both.graph.node for name in node.output}
+    inputs = {v.name for v in both.graph.input}
+    dequantized = {node.input[0]: node.output[0] for node in written.graph.node if node.op_type == "DequantizeLinear"}
+    computed, rounded = {}, {}
+    for tensor in written.graph.initializer:
+        tensor.name = _INT8 + tensor.name
+    both.graph.initializer.extend(written.graph.initializer)
+    for node in written.graph.node:
+        reads = [name if name in inputs or not name else _INT8 + name for name in node.input]
+        if node.op_type == "QuantizeLinear":
+            name, after = node.input[0], dequantized[node.output[0]]
+            value = name if name in exact else after  # a graph output leaves its name to the end of its pair
+            rounded[value] = _INT8 + after
+            if value not in inputs:
+                computed[value], reads[0] = _INT8 + name, value
+        node.name = _INT8 + node.name
+        node.input[:] = reads
+        node.output[:] = [_INT8 + name for name in node.output]
+    both.graph.node.extend(written.graph.node)
+    return both, computed, rounded

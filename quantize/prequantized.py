@@ -1,0 +1,121 @@
+"""This file fits the quantisation that a model brings along to a target, without changing a value of it.
+
+What is allowed: uint8 for int8 and back, both 128 apart, for a scheme that wants the other one; a float bias as the
+int32 numbers that the target's kernel adds (a rounding far below the layer's own); and a layer that the target's kernel
+cannot compute in integers left in float, on the very weights that its integers stand for, which is said.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from ..exporters.passes.forms.quantized_constants import dequantized
+from ..exporters.tflite.units import stored_quant
+from ..graph.dialect import stored
+from ..graph.edit import array, const_value, constant, given, name_of, producer, sole_consumer
+from ..graph.kernels import Scheme
+from ..graph.qparams import INT8
+
+_OTHER = {ir.DataType.UINT8: (np.int8, INT8[0]), ir.DataType.INT8: (np.uint8, -INT8[0])}
+_LAYERS = frozenset({"Conv", "MatMul", "ConvTranspose"})
+
+
+def carry(model: ir.Model, scheme: Scheme) -> tuple[ir.Model, tuple[str, ...]]:
+    """(a copy of the canonical quantised graph as the scheme's target takes it, what has to be said about it)."""
+    model = model.clone()
+    graph = model.graph
+    said = asymmetric_weights(graph, scheme) if scheme.symmetric_weights else ()
+    per_channel_zero_points(graph)
+    if scheme.integer_biases:
+        integer_biases(graph)
+    for node in list(graph):
+        if node.op_type == "QuantizeLinear":
+            retype(node, scheme.activations)
+        elif node.op_type == "DequantizeLinear":
+            is_constant = const_value(node.inputs[0]) is not None
+            retype(node, "int8" if is_constant else scheme.activations)
+    for name, value in list(graph.initializers.items()):
+        if not value.uses() and not value.is_graph_output():
+            del graph.initializers[name]
+    return model, said
+
+
+def retype(node: ir.Node, wanted: str) -> None:
+    """Let a node of the pair work on the other 8-bit type: integers and zero point 128 apart."""
+    graph = node.graph
+    kind = given(node.inputs[2]).dtype
+    if kind is None or kind not in _OTHER or kind == ir.DataType.from_numpy(np.dtype(wanted)):
+        return
+    to, shift = _OTHER[kind]
+    for i in (0, 2):
+        numbers = const_value(node.inputs[i])
+        if numbers is not None and not (i == 0 and node.op_type == "QuantizeLinear"):
+            moved = (numbers.astype(np.int16) + shift).astype(to)
+            node.replace_input_with(i, constant(graph, moved, name_of(node.inputs[i])))
+    if node.op_type == "QuantizeLinear":
+        node.outputs[0].type = ir.TensorType(ir.DataType.from_numpy(np.dtype(to)))  # a clone shares the old object
+
+
+def asymmetric_weights(graph: ir.Graph, scheme: Scheme) -> tuple[str, ...]:
+    """Layers whose weights have other zero points than 0 (int8) or 128 (uint8) get them as float numbers.
+
+    The kernels multiply by weights around 0 only (TFLite's int8 specification). Another zero point would need other
+    integers, so other weights than those that were trained or calibrated: computed in float they stay the same.
+    """
+    layers = []
+    for node in list(graph):
+        dequantize = producer(node.inputs[1], "DequantizeLinear") if node.op_type in _LAYERS else None
+        if dequantize is None or const_value(dequantize.inputs[0]) is None:
+            continue
+        zero = array(dequantize.inputs[2])
+        if (zero != (128 if zero.dtype == np.uint8 else 0)).any():
+            node.replace_input_with(1, constant(graph, dequantized(dequantize), name_of(dequantize.inputs[0])))
+            layers.append(name_of(node.outputs[0]))
+    if not layers:
+        return ()
+    return (
+        f"{scheme.name}: {len(layers)} layers run in float, among them {layers[0]!r}: their weights are asymmetric, "
+        "which its int8 kernels cannot multiply by; quantise the weights symmetrically",
+    )
+
+
+def per_channel_zero_points(graph: ir.Graph) -> None:
+    """Constants whose slices have different zero points become float: only ONNX itself can say that."""
+    for node in list(graph):
+        if node.op_type == "DequantizeLinear" and const_value(node.inputs[0]) is not None:
+            zero = array(node.inputs[2])
+            if zero.size > 1 and (zero != zero.flat[0]).any():
+                real = constant(graph, dequantized(node), name_of(node.inputs[0]))
+                node.outputs[0].replace_all_uses_with(real)
+                graph.remove(node, safe=True)
+
+
+def integer_biases(graph: ir.Graph) -> None:
+    """Float biases of int8 layers -> int32 at s_input * s_weight; where that overflows, the weights as float."""
+    for node in list(graph):
+        if node.op_type not in _LAYERS or stored(node.inputs[1]) is None:
+            continue
+        weight, x = producer(node.inputs[1], "DequantizeLinear"), stored_quant(node.inputs[0])
+        holder, index = (sole_consumer(node.outputs[0], "Add"), 1) if node.op_type == "MatMul" else (node, 2)
+        if weight is None or x is None or holder is None or len(holder.inputs) <= index:
+            continue
+        bias, channels = const_value(holder.inputs[index]), array(weight.inputs[1])
+        if bias is None or bias.ndim != 1:
+            continue  # integers already, or no bias at all
+        scale = np.float32(x.scale[0]) * channels.astype(np.float32).reshape(-1)
+        steps = np.rint(bias.astype(np.float64) / scale)
+        if np.abs(steps).max() > np.iinfo(np.int32).max:
+            node.replace_input_with(1, constant(graph, dequantized(weight), name_of(weight.inputs[0])))
+            continue
+        name = name_of(holder.inputs[index])
+        is_one = scale.size == 1
+        operands = [
+            constant(graph, steps.astype(np.int32), f"{name}_q"),
+            constant(graph, scale.reshape(()) if is_one else scale, f"{name}_scale"),
+            constant(graph, np.zeros(() if is_one else scale.shape, np.int32), f"{name}_zero_point"),
+        ]
+        dequantize = ir.node("DequantizeLinear", operands, {} if is_one else {"axis": 0})
+        dequantize.outputs[0].shape, dequantize.outputs[0].dtype = ir.Shape(bias.shape), ir.DataType.FLOAT
+        graph.insert_before(holder, dequantize)
+        holder.replace_input_with(index, dequantize.outputs[0])

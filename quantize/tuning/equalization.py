@@ -1,0 +1,295 @@
+"""This file moves scale from a value's channels into the weights that read them: v -> W becomes v / s -> W * s.
+
+A value has one scale for all its channels, a weight one for each of its outputs, so channels of very different size
+lose by sharing and the weights behind them can take it. Where v comes from a layer, 1 / s goes into that layer's
+weights (cross-layer equalisation: Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias
+Correction", ICCV 2019, section 4.1); where it comes from a LayerNorm, into its affine part (Xiao et al., "SmoothQuant",
+ICML 2023, equation 4). The float output stays.
+
+What stands between must let a positive factor through, channel by channel: Relu, LeakyRelu, PRelu, pools, zero padding,
+resizing, views. Clip(0, 6) does so below its corner: a channel that comes near 6 keeps its scale, the others grow at
+most so near. HardSwish, SiLU, GELU and sums with other values do not: nothing is moved across them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from math import prod
+
+import numpy as np
+import onnx_ir as ir
+
+from ...graph.edit import (
+    array,
+    attribute,
+    const_value,
+    constant,
+    consumers,
+    given,
+    maker,
+    name_of,
+    remove_dead,
+    scalar,
+    shape,
+)
+from ...graph.fusion import CONVOLUTIONS
+from ...graph.layers import Weighted, is_matmul, rescale, weighted
+from ..errors import QuantizeError
+from ..ort_session import open_graph, run
+
+Steps = dict[str, tuple[int, ...]]  # value -> per channel, log2(s) in steps of an eighth
+STEPS = 8  # of one octave: s is known to within 5 %, and is a whole number that a manifest holds
+MOST = 10 * STEPS  # s is between 2**-10 and 2**10
+STRENGTHS = (0.25, 0.5, 0.75, 1.0)  # SmoothQuant's alpha: how far the channels are made equal
+# The error must fall to such a share. Behind a LayerNorm the factors cost a product more at run time.
+GAIN = {"layer": 0.7, "LayerNormalization": 0.5}
+HEADROOM = 0.7  # of a Clip's upper end, up to which a channel that stayed below may grow: others' images reach further
+
+_HOMOGENEOUS = frozenset({"Relu", "LeakyRelu", "MaxPool", "AveragePool", "Resize"})
+
+
+@dataclass
+class Site:
+    """A value whose channels can be scaled, by its name. `kind`: "layer" or "LayerNormalization"."""
+
+    value: str
+    kind: str
+    channels: int
+    readers: list[tuple[ir.Node, int]] = field(default_factory=list)  # layers, and the channels' axis of what they read
+    clips: list[tuple[ir.Node, int]] = field(default_factory=list)  # Clip(0, high)
+
+
+@dataclass(frozen=True)
+class _Channels:
+    """What each channel of a value took: extremes and mean square, (c,)."""
+
+    low: np.ndarray
+    high: np.ndarray
+    square: np.ndarray
+
+
+def decide(
+    model: ir.Model, feeds: Iterable[Mapping[str, np.ndarray]], *, progress: Callable[[int], None] | None = None
+) -> Steps:
+    """{value: log2(s) * STEPS per channel}, for the values where the expected error of their readers falls by enough.
+
+    The error is that of rounding uniformly, both what a layer reads (to 255 steps of its range) and its weights (to 127
+    of each output's largest). One pass over the inputs; memory holds a few numbers per channel. `progress` is called
+    with the number of inputs done. Raises QuantizeError without inputs.
+    """
+    sites = find_sites(model.graph)
+    seen = _observe(model, sites, feeds, progress)
+    found = {}
+    for site in sites:
+        steps = _best(site, seen)
+        if steps is not None:
+            found[site.value] = tuple(steps.tolist())
+    return found
+
+
+def equalized(model: ir.Model, steps: Mapping[str, Iterable[int]]) -> ir.Model:
+    """A copy of the canonical float `model` with the factors of `decide` in its weights; `model` stays as it was.
+
+    Raises QuantizeError where it has no such value.
+    """
+    model = model.clone()
+    sites = {site.value: site for site in find_sites(model.graph)}
+    for name, numbers in steps.items():
+        factor = 2.0 ** (np.array([*numbers], np.float64) / STEPS)
+        site = sites.get(name)
+        if site is None or site.channels != factor.size:
+            raise QuantizeError(f"equalize: value {name!r} has no {factor.size} channels that can be scaled")
+        _scale_source(model.graph, site, 1 / factor)
+        for node, _ in site.readers:
+            matrices = _matrices(node, array(node.inputs[1]))
+            scaled = matrices * factor.reshape(len(matrices), 1, -1, 1)
+            weight = _as_weight(node, scaled).astype(np.float32)
+            node.replace_input_with(1, constant(model.graph, weight, name_of(node.inputs[1])))
+    remove_dead(model.graph)
+    return model
+
+
+def find_sites(graph: ir.Graph) -> list[Site]:
+    """The values behind layers and LayerNorms whose scale only layers notice, in the graph's order."""
+    sites = []
+    for node in graph:
+        if node.op_type == "LayerNormalization" and const_value(node.inputs[1]) is not None:
+            value, kind, axis = node.outputs[0], node.op_type, len(shape(node.outputs[0])) - 1
+        else:
+            layer = _layer_of(node)
+            if layer is None:
+                continue
+            value, kind, axis = layer.output, "layer", layer.channel_axis
+        site = Site(name_of(value), kind, shape(value)[axis])
+        if site.channels > 1 and _follow(value, axis, site) and site.readers:
+            sites.append(site)
+    return sites
+
+
+def _layer_of(node: ir.Node) -> Weighted | None:
+    """The layer whose last node is `node`."""
+    layer = weighted(node.outputs[0])
+    if layer is None or (layer.add or layer.node) is not node:
+        return None
+    if layer.add is None and not layer.is_conv:
+        after = [weighted(reader.outputs[0]) for reader in consumers(node.outputs[0])]
+        if any(other is not None and other.node is node for other in after):
+            return None  # its bias comes
+    return layer
+
+
+def _follow(value: ir.Value, axis: int, site: Site) -> bool:
+    """Collect the readers behind `value`; False where something notices the scale."""
+    if value.is_graph_output():
+        return False
+    for node in consumers(value):
+        if node.inputs[0] is not value or any(v is value for v in node.inputs[1:]):
+            return False
+        if _reads(node, axis):
+            if len(given(node.inputs[1]).uses()) > 1:
+                return False
+            site.readers.append((node, axis))
+            continue
+        through = _through(node, axis)
+        if through is None:
+            return False
+        if node.op_type == "Clip":
+            site.clips.append((node, axis))
+        if not _follow(node.outputs[0], through, site):
+            return False
+    return True
+
+
+def _reads(node: ir.Node, axis: int) -> bool:
+    if node.op_type in CONVOLUTIONS:
+        return axis == 1 and const_value(node.inputs[1]) is not None
+    return is_matmul(node) and axis == len(shape(node.inputs[0])) - 1
+
+
+def _through(node: ir.Node, axis: int) -> int | None:
+    """The channels' axis behind a node that lets factors through, None for others."""
+    op_type = node.op_type
+    if op_type in _HOMOGENEOUS or (op_type == "PRelu" and axis == 1):
+        return axis
+    if op_type == "Clip" and scalar(node.inputs[1]) == 0 and (scalar(node.inputs[2]) or 0) > 0:
+        return axis
+    if op_type == "Pad" and scalar(node.inputs[2]) == 0:
+        pads = array(node.inputs[1])
+        return axis if not (pads[axis] or pads[axis + len(pads) // 2]) else None
+    if op_type == "ReduceMean":
+        return axis if axis not in array(node.inputs[1]).tolist() else None
+    if op_type == "Transpose":
+        return attribute(node, "perm").index(axis)
+    if op_type == "Reshape":
+        before, after = shape(node.inputs[0]), shape(node.outputs[0])
+        outer = prod(before[:axis])
+        places = [i for i, size in enumerate(after) if size == before[axis] and prod(after[:i]) == outer]
+        return places[0] if places else None
+    return None
+
+
+def _observe(model: ir.Model, sites: list[Site], feeds, progress) -> dict[str, _Channels]:
+    """Statistics per channel of everything that a site's readers read and its clips give."""
+    axes = {name_of(node.inputs[0]): axis for site in sites for node, axis in site.readers}
+    axes |= {name_of(node.outputs[0]): axis for site in sites for node, axis in site.clips}
+    session = open_graph(ir.to_proto(model), axes)
+    sums: dict[str, list[np.ndarray]] = {}
+    count = 0
+    for count, feed in enumerate(feeds, start=1):
+        for (name, axis), values in zip(axes.items(), run(session, list(axes), feed), strict=True):
+            others = tuple(i for i in range(values.ndim) if i != axis)
+            new = [values.min(others), values.max(others), np.square(values).mean(others, dtype=np.float64)]
+            old = sums.get(name)
+            sums[name] = (
+                new if old is None else [np.minimum(old[0], new[0]), np.maximum(old[1], new[1]), old[2] + new[2]]
+            )
+        if progress is not None:
+            progress(count)
+    if not count:
+        raise QuantizeError("equalize: no calibration inputs; give at least one")
+    return {name: _Channels(low, high, square / count) for name, (low, high, square) in sums.items()}
+
+
+def _best(site: Site, seen: Mapping[str, _Channels]) -> np.ndarray | None:
+    """log2(s) * STEPS (c,) of the strength with the least expected error; None where none gains enough."""
+    reads = [(node, seen[name_of(node.inputs[0])]) for node, _ in site.readers]
+    largest = np.max([np.maximum(-channels.low, channels.high) for _, channels in reads], axis=0).astype(np.float64)
+    weights = np.max([_largest_weight(node) for node, _ in reads], axis=0)
+    alive = (largest > 0) & (weights > 0)
+    if not alive.any():
+        return None
+    before = _error(reads, np.ones(site.channels))
+    choices = []
+    with np.errstate(divide="ignore"):
+        size, weight = np.log2(largest), np.log2(weights)
+    for strength in STRENGTHS:
+        log = np.zeros(site.channels)
+        log[alive] = strength * size[alive] - (1 - strength) * weight[alive]
+        log[alive] -= log[alive].max() if site.clips else log[alive].mean()
+        dead, unread = ~alive & (weights > 0), ~alive & (largest > 0)  # they must not set the others' scale
+        log[dead] = np.median((log + weight)[alive]) - weight[dead]
+        log[unread] = size[unread] - np.median((size - log)[alive])
+        steps = np.clip(np.rint(log * STEPS), -MOST, MOST).astype(np.int64)
+        for clip, _ in site.clips:
+            steps = _below_corner(steps, seen[name_of(clip.outputs[0])].high, scalar(clip.inputs[2]) or 0.0)
+        choices.append((_error(reads, 2.0 ** (steps / STEPS)), steps))
+    after, steps = min(choices, key=lambda choice: choice[0])
+    return steps if after < GAIN[site.kind] * before and steps.any() else None
+
+
+def _below_corner(steps: np.ndarray, high: np.ndarray, corner: float) -> np.ndarray:
+    """Factors with which no channel that stayed below the corner reaches it, and those that do are as they were."""
+    room = np.log2(np.maximum(high, corner * 2.0**-10) / (HEADROOM * corner)) * STEPS  # the least log2(s) allowed
+    return np.where(high >= HEADROOM * corner, 0, np.clip(steps, np.ceil(room), 0)).astype(np.int64)
+
+
+def _error(reads: list[tuple[ir.Node, _Channels]], factor: np.ndarray) -> float:
+    """The readers' expected squared error, each relative to the power of its result, for s = `factor` (c,)."""
+    total = 0.0
+    for node, channels in reads:
+        weight = _matrices(node, array(node.inputs[1]))  # (g, o, c / g, taps)
+        s = factor.reshape(len(weight), 1, -1, 1)
+        square = channels.square.reshape(s.shape)
+        span = max((channels.high / factor).max(), 0) - min((channels.low / factor).min(), 0)
+        power = np.square(weight) * square
+        activations = (span / 255) ** 2 * np.square(weight * s).sum()
+        step = np.abs(weight * s).max((2, 3)) / 127  # (g, o)
+        of_weights = np.square(step).sum(1) * (square / np.square(s)).sum((1, 2, 3)) * weight.shape[3]
+        total += (activations + of_weights.sum()) / 12 / max(power.sum(), np.finfo(np.float64).tiny)
+    return total
+
+
+def _largest_weight(node: ir.Node) -> np.ndarray:
+    """Per input channel, (c,)."""
+    return np.abs(_matrices(node, array(node.inputs[1]))).max((1, 3)).reshape(-1)
+
+
+def _matrices(node: ir.Node, weight: np.ndarray) -> np.ndarray:
+    """(groups, outputs, inputs, taps) float64 of a Conv's (o, c / g, kh, kw), ConvTranspose's (c, o, kh, kw) or
+    linear's (c, o)."""
+    weight = weight.astype(np.float64)
+    if node.op_type == "Conv":
+        groups = attribute(node, "group", 1)
+        return weight.reshape(groups, weight.shape[0] // groups, weight.shape[1], -1)
+    return weight.reshape(*weight.shape[:2], -1).swapaxes(0, 1)[None]
+
+
+def _as_weight(node: ir.Node, matrices: np.ndarray) -> np.ndarray:
+    """The inverse of `_matrices`."""
+    to = shape(node.inputs[1])
+    return matrices.reshape(to) if node.op_type == "Conv" else matrices[0].swapaxes(0, 1).reshape(to)
+
+
+def _scale_source(graph: ir.Graph, site: Site, factor: np.ndarray) -> None:
+    """Multiply what computes the site's value by `factor` (c,)."""
+    value = next(o for node in graph for o in node.outputs if o.name == site.value)
+    if site.kind == "layer":
+        layer = weighted(value)
+        assert layer is not None
+        rescale(layer, factor)
+        return
+    norm = maker(value)
+    for index in (1, 2):
+        old = given(norm.inputs[index])
+        norm.replace_input_with(index, constant(graph, (array(old) * factor).astype(np.float32), old.name))

@@ -1,0 +1,86 @@
+"""This file defines what can be seen inside an artifact, and opens it: its integers, their scales, any of its values.
+
+Values are named as in the graph that was lowered; each format's file knows what became of a name.
+"""
+
+import importlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ..session import FOLDERS, ArtifactError, TensorSpec, check_file, check_folder
+
+# how the name ends -> (module of this package, class)
+INSIDES = {
+    ".onnx": ("onnx", "OnnxInside"),
+    ".tflite": ("tflite", "TFLiteInside"),
+    ".mlpackage": ("coreml", "CoreMLInside"),
+    "_openvino_model": ("openvino", "OpenVINOInside"),
+}
+STEPS = 256  # of 8 bits
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a value is stored in 8 bits: real = scale * (integer - zero_point).
+
+    Attributes:
+        lowest: the smallest integer, -128 or 0.
+    """
+
+    scale: float
+    zero_point: int
+    lowest: int
+
+
+class Inside(Protocol):
+    """An artifact that is looked into.
+
+    Attributes:
+        encodings: of every value that is stored in 8 bits.
+        integer: the values that an integer kernel computes.
+        weights: what a layer's 8-bit weight stands for, by the value that the layer computes: float32, the output
+            channel first, whose order of dimensions is otherwise ONNX's.
+        biases: likewise its 32-bit bias, (channels,), by the value that adding it makes.
+    """
+
+    inputs: tuple[TensorSpec, ...]
+    encodings: Mapping[str, Encoding]
+    integer: Collection[str]
+    weights: Mapping[str, np.ndarray]
+    biases: Mapping[str, np.ndarray]
+
+    def run(self, feeds: Mapping[str, np.ndarray], names: Collection[str]) -> dict[str, np.ndarray]:
+        """{input name: float32 NCHW array} -> {name: float32 array} of those of `names` that the artifact computes.
+
+        Integers come as the numbers that they stand for. A dimension stands where it stands in the file.
+        """
+        ...
+
+    def close(self) -> None:
+        """Frees the native memory."""
+        ...
+
+
+def open_inside(path: str | Path) -> Inside:
+    """What is inside the artifact at `path`. Raises ArtifactError and RuntimeUnavailable, as `open_session`."""
+    path = Path(path)
+    ending = next((ending for ending in INSIDES if path.name.endswith(ending)), None)
+    if ending is None:
+        raise ArtifactError(f"{path}: cannot be looked into; formats that can: {', '.join(INSIDES)}")
+    (check_folder if ending in FOLDERS else check_file)(path)
+    module, name = INSIDES[ending]
+    return getattr(importlib.import_module(f".{module}", __package__), name)(path)
+
+
+def real(integers: np.ndarray, scales: np.ndarray, zero_points: np.ndarray | int, axis: int = 0) -> np.ndarray:
+    """What integers stand for, float32; of several scales each is one slice's of `axis`."""
+
+    def along(numbers: np.ndarray) -> np.ndarray:
+        return numbers.reshape([-1 if a == axis else 1 for a in range(integers.ndim)]) if numbers.size > 1 else numbers
+
+    steps = integers.astype(np.float64) - along(np.asarray(zero_points, np.float64).reshape(-1))
+    return (steps * along(np.asarray(scales, np.float64).reshape(-1))).reshape(integers.shape).astype(np.float32)

@@ -1,0 +1,98 @@
+"""This file looks into a .tflite: LiteRT keeps all tensors, whose names are the graph's."""
+
+import warnings
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ..session import ArtifactError
+from ..sessions.tflite import TFLiteSession
+from .inspector import Encoding, real
+
+# operator -> (its weight's dimensions with the output channel first, which input the bias is)
+_LAYERS = {
+    "CONV_2D": ((0, 3, 1, 2), 2),  # OHWI
+    "DEPTHWISE_CONV_2D": ((3, 0, 1, 2), 2),  # 1HWO
+    "FULLY_CONNECTED": ((0, 1), 2),  # OI
+    "TRANSPOSE_CONV": ((0, 3, 1, 2), 3),  # OHWI
+}
+
+
+class TFLiteInside:
+    """A .tflite of ours. XNNPACK computes it, one operator at a time, so that nothing is fused away.
+
+    Raises ArtifactError and RuntimeUnavailable, as TFLiteSession.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that keeping all tensors is for debugging: it is
+            self._session = TFLiteSession(path, keep=True)
+        self.inputs = self._session.inputs
+        self._outputs = {spec.name for spec in self._session.outputs}
+        self._interpreter = self._session.interpreter
+        self._tensors = {tensor["index"]: tensor for tensor in self._interpreter.get_tensor_details()}
+        self._holding: dict[str, int] = {}  # value -> its tensor
+        self.encodings: dict[str, Encoding] = {}
+        self.integer: set[str] = set()
+        self.weights: dict[str, np.ndarray] = {}
+        self.biases: dict[str, np.ndarray] = {}
+        for tensor in self._interpreter.get_input_details():
+            if tensor["dtype"] is np.int8:
+                scale, zero_point = tensor["quantization"]
+                self.encodings[tensor["name"]] = Encoding(float(scale), int(zero_point), -128)
+        for operator in self._interpreter._get_ops_details():  # there is no public way to see operators
+            if operator["op_name"] != "DELEGATE":  # a second view of the ones before
+                self._read(operator["op_name"], operator["inputs"].tolist(), int(operator["outputs"][0]))
+
+    def _read(self, kind: str, inputs: list[int], output: int) -> None:
+        tensor = self._tensors[output]
+        name = tensor["name"]
+        if ":" in name:  # a step between values
+            return
+        if tensor["dtype"] is not np.int8:
+            self._holding[name] = output
+            return
+        value = name.removesuffix("_q") if kind == "QUANTIZE" else self._unrenamed(name)
+        scale, zero_point = tensor["quantization"]
+        self.encodings[value] = Encoding(float(scale), int(zero_point), -128)
+        if kind == "QUANTIZE":
+            return
+        self._holding[name] = output
+        self.integer.add(value)
+        if kind in _LAYERS:
+            order, bias = _LAYERS[kind]
+            self.weights[value] = self._constant(inputs[1]).transpose(order)
+            if len(inputs) > bias and inputs[bias] >= 0:
+                self.biases[value] = self._constant(inputs[bias])
+
+    def _unrenamed(self, name: str) -> str:
+        """The graph's name: an output of int8 is a tensor called `<output>_float` before it is dequantised."""
+        output = name.removesuffix("_float")
+        return output if output in self._outputs else name
+
+    def _constant(self, index: int) -> np.ndarray:
+        parameters = self._tensors[index]["quantization_parameters"]
+        return real(
+            self._interpreter.get_tensor(index),
+            parameters["scales"],
+            parameters["zero_points"],
+            parameters["quantized_dimension"],
+        )
+
+    def run(self, feeds: Mapping[str, np.ndarray], names: Collection[str]) -> dict[str, np.ndarray]:
+        self._session.run(feeds)
+        try:
+            return {name: self._value(self._holding[name]) for name in names if name in self._holding}
+        except ValueError as e:
+            raise ArtifactError(f"{self._path}: LiteRT does not hand out its values ({e})") from e
+
+    def _value(self, index: int) -> np.ndarray:
+        array = self._interpreter.get_tensor(index)
+        return array if array.dtype == np.float32 else real(array, *self._tensors[index]["quantization"])
+
+    def close(self) -> None:
+        del self._interpreter
+        self._session.close()

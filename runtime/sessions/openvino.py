@@ -1,0 +1,171 @@
+"""This file runs an OpenVINO IR with OpenVINO's CPU plugin."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+
+from ..session import ArtifactError, RuntimeUnavailable, TensorSpec, check_feeds, from_nhwc, outward, to_nhwc
+
+# What would otherwise lie: by default the plugin takes all cores, computes float32 in bf16 or f16 where the CPU has it,
+# quantises activations of weight-only int8 on the fly, and ties its threads to cores that other sessions use, too.
+_HONEST = {
+    "NUM_STREAMS": 1,
+    "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
+    "ENABLE_CPU_PINNING": False,
+}
+_VERSIONS = ("10", "11")  # of the IR format that OpenVINO reads
+_NHWC = "[N,H,W,C]"
+_ORACLE = {"LP_TRANSFORMS_MODE": "NO"}
+
+
+class OpenVINOSession:
+    """An OpenVINO IR.
+
+    Args:
+        path: the .xml, whose .bin lies beside it; or the folder that holds the two.
+        threads: of inference.
+        precision: what float is computed in: "f32", or "bf16" or "f16" where the CPU has it.
+        oracle: compute Q/DQ in float, as it is written, instead of in int8: slow, and what int8 should give.
+        watch: operations, by their names, whose results `watched` gives.
+
+    Raises:
+        ArtifactError: the two files are not a whole IR, or OpenVINO refuses it.
+        RuntimeUnavailable: OpenVINO is not installed.
+    """
+
+    emulated = False
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        threads: int = 1,
+        precision: str = "f32",
+        oracle: bool = False,
+        watch: Sequence[str] = (),
+    ):
+        self._path = _xml(Path(path))
+        _check(self._path)
+        ov = _openvino()
+        config = _HONEST | {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": precision}
+        start = time.perf_counter()
+        try:
+            core = ov.Core()
+            self.model = model = core.read_model(self._path)
+            # names are those of the file: what the compiler fuses into an output leaves its own names on it
+            self._nhwc = [str(port.node.layout) == _NHWC for port in model.inputs]
+            self.inputs = tuple(
+                from_nhwc(_spec(port)) if nhwc else _spec(port)
+                for port, nhwc in zip(model.inputs, self._nhwc, strict=True)
+            )
+            self.outputs = tuple(_spec(port) for port in model.outputs)
+            if watch:
+                operations = {operation.get_friendly_name(): operation for operation in model.get_ordered_ops()}
+                model.add_outputs([operations[name].output(0) for name in watch])  # but for what is one already
+            results = [output.node.input_value(0).get_node().get_friendly_name() for output in model.outputs]
+            self._watch = {name: results.index(name) for name in watch}
+            self._compiled = core.compile_model(model, "CPU", config | _ORACLE if oracle else config)
+            self._request = self._compiled.create_infer_request()
+        except RuntimeError as e:
+            raise ArtifactError(f"{path}: OpenVINO refuses it ({_why(e)})") from e
+        self.load_ms = (time.perf_counter() - start) * 1e3
+        self.threads = threads
+        self.runtime = f"openvino {ov.__version__.partition('-')[0]}"
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return self.outward(self.raw(self.inward(feeds)))
+
+    def inward(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        arrays = check_feeds(self.inputs, feeds)
+        arrays = [to_nhwc(array) if nhwc else array for array, nhwc in zip(arrays, self._nhwc, strict=True)]
+        return [array.astype(spec.dtype, copy=False) for spec, array in zip(self.inputs, arrays, strict=True)]
+
+    def raw(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return self._infer(arrays)[: len(self.outputs)]
+
+    def outward(self, arrays: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        return {spec.name: outward(array) for spec, array in zip(self.outputs, arrays, strict=True)}
+
+    def watched(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """{operation: its result} of those that are watched. Raises FeedError."""
+        results = self._infer(self.inward(feeds))
+        return {name: outward(results[index]) for name, index in self._watch.items()}
+
+    def _infer(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        try:
+            self._request.infer(arrays, share_inputs=True)
+        except RuntimeError as e:
+            raise ArtifactError(f"{self._path}: OpenVINO cannot run it ({_why(e)})") from e
+        count = len(self._compiled.outputs)
+        return [np.array(self._request.get_output_tensor(i).data) for i in range(count)]
+
+    def close(self) -> None:
+        del self._request, self._compiled
+
+
+def _openvino():
+    """OpenVINO without its telemetry, which the import alone would start: it writes to the home folder and sends.
+
+    The package makes do without the module, as it does where that is not installed.
+    """
+    try:
+        if "openvino" not in sys.modules and "openvino_telemetry" not in sys.modules:
+            sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # "not there", for the import system
+            try:
+                import openvino
+            finally:
+                del sys.modules["openvino_telemetry"]
+        import openvino
+    except ImportError as e:
+        raise RuntimeUnavailable("OpenVINO models need OpenVINO: pip install 'edgeport[openvino]'") from e
+    return openvino
+
+
+def _xml(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    found = sorted(path.glob("*.xml"))
+    if len(found) != 1:
+        raise ArtifactError(f"{path}: holds {len(found)} .xml files, not the one of an OpenVINO IR")
+    return found[0]
+
+
+def _check(path: Path) -> None:
+    """Raises ArtifactError unless the .xml is one, and every constant that it names lies within the .bin.
+
+    OpenVINO maps the .bin into memory and believes the .xml.
+    """
+    weights = path.with_suffix(".bin")
+    try:
+        root = ElementTree.parse(path).getroot()
+        size = weights.stat().st_size
+    except ElementTree.ParseError as e:
+        raise ArtifactError(f"{path}: is not a whole OpenVINO IR ({e})") from e
+    except FileNotFoundError as e:
+        raise ArtifactError(f"{e.filename}: no such file") from e
+    except OSError as e:
+        raise ArtifactError(f"{e.filename}: cannot be read ({e.strerror})") from e
+    if root.tag != "net" or root.get("version") not in _VERSIONS or root.find("layers/layer") is None:
+        raise ArtifactError(f"{path}: is XML, but not an OpenVINO IR of version {' or '.join(_VERSIONS)}")
+    try:
+        places = [(int(data.attrib["offset"]), int(data.attrib["size"])) for data in root.iterfind(".//data[@offset]")]
+    except (ValueError, KeyError) as e:
+        raise ArtifactError(f"{path}: is not a whole OpenVINO IR ({e})") from e
+    end = max((offset + length for offset, length in places), default=0)
+    if end > size or any(offset < 0 or length < 0 for offset, length in places):
+        raise ArtifactError(f"{weights}: has {size} bytes, but its .xml names {end}; export it again")
+
+
+def _spec(port) -> TensorSpec:
+    shape = tuple(dim.get_length() if dim.is_static else None for dim in port.partial_shape)
+    name = min(port.names, default=port.node.friendly_name)
+    return TensorSpec(name, shape, np.dtype(port.element_type.to_dtype()).name)
+
+
+def _why(error: Exception) -> str:
+    """OpenVINO's messages begin with source files and checks; the last line says what is wrong."""
+    return str(error).strip().splitlines()[-1].strip().rstrip(".")
