@@ -1,8 +1,84 @@
-"""This file names the ways in which an export can fail; each message says where, what, and what would work."""
+"""Every error that edgeport raises on purpose: its message is one sentence for the user, its class has an exit code."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from .exit_codes import BAD_INPUT, DEVICE, NOT_EXPORTABLE
 
 
-class ExportError(Exception):
-    """A model cannot be exported. The message is one sentence for the user."""
+class EdgeportError(Exception):
+    """The base of all errors that edgeport raises on purpose; any other exception that leaves it is a bug.
+
+    Attributes:
+        exit_code: what the command line ends with; `edgeport --help` lists the codes.
+    """
+
+    exit_code: ClassVar[int] = BAD_INPUT
+
+
+class UsageError(EdgeportError):
+    """An option or argument is wrong or does not fit the others, or a file that one names is."""
+
+
+class UnknownModel(EdgeportError, LookupError):
+    """No model or family has that name; the message gives the nearest."""
+
+
+class UnknownCheckpoint(EdgeportError, LookupError):
+    """No public weights have that name; the message says which there are."""
+
+
+class DownloadError(EdgeportError):
+    """A file cannot be downloaded."""
+
+
+class WeightsError(EdgeportError, ValueError):
+    """A checkpoint cannot be read, or does not fit the model."""
+
+
+class ImageError(EdgeportError, ValueError):
+    """A folder without images, or a file that is no readable image."""
+
+
+class ModelFileError(EdgeportError):
+    """A file that is no model, is damaged, or is not safe to load."""
+
+
+class InputShapeError(EdgeportError):
+    """An input shape is missing, or does not fit the model."""
+
+
+class ArtifactError(EdgeportError):
+    """An artifact is missing, truncated, damaged, or of an unknown format."""
+
+
+class ManifestError(EdgeportError, ValueError):
+    """A file is no manifest of a schema that this version reads."""
+
+
+class FeedError(EdgeportError, ValueError):
+    """The arrays given to a session do not fit its inputs."""
+
+
+class RuntimeUnavailable(EdgeportError):
+    """A backend is not installed; the message names the extra that brings it."""
+
+
+class WriteError(EdgeportError, OSError):
+    """Something cannot be written: no permission, no space, a folder in the way."""
+
+    def __init__(self, path: Path, error: OSError):
+        super().__init__(f"{path}: cannot be written ({error.strerror or error})")
+        self.errno = error.errno
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class ExportError(EdgeportError):
+    """A model cannot be exported; the message says where, what, and what would work."""
+
+    exit_code = NOT_EXPORTABLE
 
 
 class UnsupportedOp(ExportError):
@@ -14,7 +90,7 @@ class UnsupportedAttribute(ExportError):
 
 
 class DynamicShape(ExportError):
-    """A value whose shape is not known when the model is exported."""
+    """A value's shape is not known when the model is exported."""
 
 
 class NotCanonical(ExportError):
@@ -22,8 +98,16 @@ class NotCanonical(ExportError):
 
 
 class ArtifactTooLarge(ExportError):
-    """An artifact larger than its format allows."""
+    """An artifact is larger than its format allows."""
 
 
-class ModelFileError(Exception):
-    """A file that is no model, is damaged, or is not safe to load. The message is one sentence for the user."""
+class QuantizeError(EdgeportError):
+    """A model cannot be quantised with what was given."""
+
+    exit_code = NOT_EXPORTABLE
+
+
+class DeviceError(EdgeportError):
+    """A device cannot be reached, went away, or failed at its job; the message names it."""
+
+    exit_code = DEVICE

@@ -1,4 +1,4 @@
-"""This file says what each exit code of the command means, and which error ends with which."""
+"""The exit codes of the command, which the errors carry too, and what each means."""
 
 DONE, BUG, BAD_INPUT, NOT_EXPORTABLE, DISAGREES, OVER_BUDGET, DEVICE, REGRESSED = range(8)
 
@@ -13,34 +13,9 @@ MEANING = {
     REGRESSED: "a report is worse than its baseline by more than the limits",
 }
 
-# By name, so that telling them apart imports nothing: the classes live beside heavy imports.
-_ERRORS = {
-    "UsageError": BAD_INPUT,
-    "UnknownModel": BAD_INPUT,
-    "UnknownCheckpoint": BAD_INPUT,
-    "DownloadError": BAD_INPUT,
-    "WeightsError": BAD_INPUT,
-    "ImageError": BAD_INPUT,
-    "ArtifactError": BAD_INPUT,
-    "ManifestError": BAD_INPUT,
-    "ModelFileError": BAD_INPUT,
-    "InputShapeError": BAD_INPUT,
-    "FeedError": BAD_INPUT,
-    "RuntimeUnavailable": BAD_INPUT,
-    "WriteError": BAD_INPUT,
-    "ExportError": NOT_EXPORTABLE,
-    "QuantizeError": NOT_EXPORTABLE,
-    "DeviceError": DEVICE,
-}
-
-
-class UsageError(Exception):
-    """The command line, or a file it names, is wrong. The message is one sentence."""
-
 
 def exit_code(error: BaseException) -> int:
-    """The code that an exception ends the command with; BUG for one that is not meant for the user."""
-    for kind in type(error).__mro__:
-        if kind.__module__.startswith("edgeport.") and kind.__name__ in _ERRORS:
-            return _ERRORS[kind.__name__]
-    return BUG
+    """The code that an exception ends the command with; BUG for one that edgeport did not raise on purpose."""
+    from .errors import EdgeportError
+
+    return error.exit_code if isinstance(error, EdgeportError) else BUG

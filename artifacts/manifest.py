@@ -1,5 +1,7 @@
 """This file describes the manifest: the facts about one artifact, in a .json file beside it."""
 
+from .errors import ManifestError
+
 import dataclasses
 import hashlib
 import json
@@ -12,8 +14,6 @@ SCHEMA = 1  # raised when a reader of the former schema would misread a manifest
 RANDOM = "RANDOM"
 
 
-class ManifestError(ValueError):
-    """A file that is no manifest of a schema known here. The message is one sentence."""
 
 
 @dataclass(frozen=True, kw_only=True)

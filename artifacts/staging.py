@@ -4,6 +4,8 @@ Files are written into a hidden folder beside their destination, synced, and ren
 as its process lives, so that the next writer can tell what a dead one left behind.
 """
 
+from .errors import WriteError
+
 import contextlib
 import ctypes
 import errno
@@ -21,15 +23,6 @@ _ROOM = 1 << 28  # bytes; with fewer left, what fails while it writes fails for 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 
 
-class WriteError(OSError):
-    """Something cannot be written. The message is one sentence."""
-
-    def __init__(self, path: Path, error: OSError):
-        super().__init__(f"{path}: cannot be written ({error.strerror or error})")
-        self.errno = error.errno
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 class Staging:

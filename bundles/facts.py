@@ -7,7 +7,7 @@ from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
 
-from ..artifacts.exit_codes import UsageError
+from ..artifacts.errors import UsageError
 from ..artifacts.manifest import Manifest
 from ..models import PreprocessSpec
 from ..models.preprocess import cover

@@ -5,7 +5,7 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
-from ..artifacts.exit_codes import UsageError
+from ..artifacts.errors import UsageError
 from . import options
 from .console import Console, table
 

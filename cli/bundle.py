@@ -6,7 +6,8 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..artifacts.exit_codes import DONE, UsageError
+from ..artifacts.errors import UsageError
+from ..artifacts.exit_codes import DONE
 from .console import Console
 
 if TYPE_CHECKING:

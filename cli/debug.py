@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..artifacts.exit_codes import DONE, UsageError
+from ..artifacts.errors import UsageError
+from ..artifacts.exit_codes import DONE
 from ..artifacts.manifest import finite
 from . import options
 from .console import Console, table

@@ -4,7 +4,8 @@ import argparse
 import shutil
 from pathlib import Path
 
-from ..artifacts.exit_codes import DONE, UsageError
+from ..artifacts.errors import UsageError
+from ..artifacts.exit_codes import DONE
 from ..pipeline.device_access import access, folder
 from . import options
 from .console import Console, table

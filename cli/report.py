@@ -5,7 +5,8 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..artifacts.exit_codes import BAD_INPUT, DONE, REGRESSED, UsageError
+from ..artifacts.errors import UsageError
+from ..artifacts.exit_codes import BAD_INPUT, DONE, REGRESSED
 from . import options
 from .console import Console, table
 

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..artifacts.exit_codes import BUG, DONE, UsageError
+from ..artifacts.errors import UsageError
+from ..artifacts.exit_codes import BUG, DONE
 from ..pipeline.options import PRECISIONS, TARGETS
 from . import options
 from .console import Console, table

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..artifacts.exit_codes import DISAGREES, DONE, UsageError
+from ..artifacts.errors import UsageError
+from ..artifacts.exit_codes import DISAGREES, DONE
 from ..pipeline.options import PRECISIONS
 from . import options
 from .console import Console

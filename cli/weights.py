@@ -2,7 +2,7 @@
 
 import argparse
 
-from ..artifacts.exit_codes import UsageError
+from ..artifacts.errors import UsageError
 from ..models import Checkpoint, get_checkpoint, list_checkpoints
 from .console import Console, table
 

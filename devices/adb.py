@@ -4,7 +4,7 @@ import shlex
 import shutil
 from pathlib import Path
 
-from .errors import DeviceError
+from ..artifacts.errors import DeviceError
 from .transport import SHORT_S, Done, Transport, last_words
 
 

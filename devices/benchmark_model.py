@@ -8,8 +8,8 @@ import re
 import shlex
 from pathlib import Path
 
+from ..artifacts.errors import DeviceError
 from .board import Board
-from .errors import DeviceError
 from .job import Answer, Job, Result
 
 NAME = "benchmark_model"

@@ -16,8 +16,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from ..artifacts.errors import DeviceError
 from . import runner
-from .errors import DeviceError
 from .job import Answer, Job, Result, load, save
 from .qemu_setup import KERNELS
 from .transport import SHORT_S, Done, Transport

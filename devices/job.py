@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import DeviceError
+from ..artifacts.errors import DeviceError
 
 SCHEMA = 1  # raised with runner.py's when one side would misread the other
 # how the name of an artifact ends -> its format, as runner.py calls it

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from ..artifacts.errors import DeviceError
 from .cpus import PROFILES
-from .errors import DeviceError
 from .job import Result
 from .transport import Here
 

@@ -19,9 +19,9 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ..artifacts.errors import DeviceError
 from .cpus import PROFILES, Profile
 from .debian import fetch, run
-from .errors import DeviceError
 
 RELEASE = "bookworm"  # the one whose QEMU (7.2) is built with plugins; its Python is 3.11
 PYTHON = "3.11"

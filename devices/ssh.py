@@ -6,7 +6,7 @@ import shlex
 import subprocess
 import tempfile
 
-from .errors import DeviceError
+from ..artifacts.errors import DeviceError
 from .transport import SHORT_S, Transport
 
 CONNECT_S = 15  # a board on a slow link answers within that, or is not there

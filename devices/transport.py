@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from .errors import DeviceError
+from ..artifacts.errors import DeviceError
 
 STATUS = "EDGEPORT_STATUS "  # begins the last line of every command
 UNWRITTEN = 92  # the status of a command that could not take in a file

@@ -15,12 +15,14 @@ number of classes. Images are the matter of `edgeport.models.preprocess`.
 
 from typing import TYPE_CHECKING, Any
 
-from .pretrained import Checkpoint, UnknownCheckpoint, fetch, get_checkpoint, list_checkpoints
-from .registry import PreprocessSpec, UnknownModel, Variant, create_model, get_variant, list_models, register
+from ..artifacts.errors import UnknownCheckpoint, UnknownModel
+from .pretrained import Checkpoint, fetch, get_checkpoint, list_checkpoints
+from .registry import PreprocessSpec, Variant, create_model, get_variant, list_models, register
 
 if TYPE_CHECKING:
+    from ..artifacts.errors import WeightsError
     from .fusion import fuse
-    from .weights import WeightsError, load_weights, redraw
+    from .weights import load_weights, redraw
 
 __all__ = [
     "Checkpoint",

@@ -17,15 +17,13 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from ..artifacts.errors import DownloadError
+
 PATIENCE_S = 5.0  # without a sign of life from the other side
 _CHUNK = 1 << 18  # bytes
 _PARTIAL, _WRONG_RANGE = 206, 416  # HTTP status codes
 
 T = TypeVar("T")
-
-
-class DownloadError(Exception):
-    """A file cannot be downloaded. The message is one sentence that says why."""
 
 
 class _WrongBytes(DownloadError):

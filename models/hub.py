@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .download import DownloadError, check_online, socket_timeout_s, watched
+from ..artifacts.errors import DownloadError
+from .download import check_online, socket_timeout_s, watched
 
 _SHA256_DIGITS = 64  # of a large file the hub's ETag is the sha256; of a small one it is git's sha1
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from ..artifacts.errors import ImageError
 from .registry import PreprocessSpec
 
 __all__ = ["ImageError", "PreprocessSpec", "cover", "list_images", "load_image", "preprocess", "seen"]
@@ -19,10 +20,6 @@ _RESAMPLING = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-
-
-class ImageError(ValueError):
-    """A folder without images, or a file that is no readable image. The message is one sentence for the user."""
 
 
 def list_images(folder: str | os.PathLike[str]) -> list[Path]:

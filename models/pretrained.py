@@ -6,11 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .registry import UnknownModel, Variant, get_variant
-
-
-class UnknownCheckpoint(LookupError):
-    """No public weights of that name. The message is one sentence that says which there are."""
+from ..artifacts.errors import UnknownCheckpoint, UnknownModel
+from .registry import Variant, get_variant
 
 
 @dataclass(frozen=True, kw_only=True)

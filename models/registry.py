@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..artifacts.errors import UnknownModel
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -16,10 +18,6 @@ Rename = Callable[[Mapping[str, "Tensor"]], "dict[str, Tensor] | None"]
 # Channel means and standard deviations of images scaled to 0..1.
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 HALF = (0.5, 0.5, 0.5)
-
-
-class UnknownModel(LookupError):
-    """No model or family of that name. The message is one sentence that names the nearest."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,15 +7,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..artifacts.errors import WeightsError
 from .registry import Rename, create_model, renames
 
 _WRAPPERS = ("state_dict", "model")  # keys under which training scripts keep the weights
 _PREFIXES = ("module.", "_orig_mod.")  # DataParallel's and torch.compile's
 _NAMED = 3  # keys that an error names before it counts
-
-
-class WeightsError(ValueError):
-    """A checkpoint that does not fit or cannot be read. The message is one sentence for the user."""
 
 
 def load_weights(model: nn.Module, path: str | os.PathLike[str], *, remade: Collection[str] = ()) -> list[str]:

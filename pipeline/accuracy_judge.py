@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..artifacts.exit_codes import UsageError
+from ..artifacts.errors import UsageError
 from ..artifacts.manifest import Budget
 from ..cli.console import Console
 from ..runtime.compare_samples import Samples, samples

@@ -5,7 +5,8 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..artifacts.exit_codes import DONE, UsageError
+from ..artifacts.errors import UsageError
+from ..artifacts.exit_codes import DONE
 from ..cli.console import Console, table
 
 if TYPE_CHECKING:

@@ -49,9 +49,9 @@ def value_of(
     board: "Board", job: "Job", pair: "Pair", here: "Recorded", at_home: "Agreement", console: Console
 ) -> dict[str, Any]:
     """What `validate` prints of a device: what it prints of this machine, and how the two differ."""
+    from ..artifacts.errors import DeviceError
     from ..cli.validate import result
     from ..devices.difference import difference
-    from ..devices.errors import DeviceError
     from ..devices.qemu import instructions, kernel_classes
     from ..devices.replay import Replayed
     from ..runtime.compare import compare

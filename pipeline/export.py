@@ -4,7 +4,8 @@ import sys
 import traceback
 from pathlib import Path
 
-from ..artifacts.exit_codes import BUG, DISAGREES, DONE, OVER_BUDGET, UsageError, exit_code
+from ..artifacts.errors import UsageError
+from ..artifacts.exit_codes import BUG, DISAGREES, DONE, OVER_BUDGET, exit_code
 from ..artifacts.staging import Staging
 from ..cli.console import Console
 from ..targets import registry

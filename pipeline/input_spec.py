@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..artifacts.exit_codes import UsageError
+from ..artifacts.errors import UsageError
 from ..models import PreprocessSpec
 from ..runtime.session import TensorSpec
 

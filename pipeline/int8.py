@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from ..artifacts.exit_codes import UsageError
+from ..artifacts.errors import UsageError
 from ..cli.console import Console
 from ..runtime.pixels import normalisation
 from ..targets.registry import Target

@@ -1,11 +1,11 @@
 """Static int8 (W8A8): calibrate a float graph, plan its quantisation for a target, write the plan into the graph."""
 
+from ..artifacts.errors import QuantizeError
 from ..graph.kernels import COREML_ANE, ONNXRUNTIME_CPU, OPENVINO_CPU, TFLITE_NPU, TFLITE_XNNPACK, Scheme
 from ..graph.qparams import QParams
 from .apply import apply
 from .calibration.collect import collect
 from .calibration.statistics import Statistics
-from .errors import QuantizeError
 from .mixed_precision.patterns import select
 from .mixed_precision.search import Kept, Measured, Search, Step, candidates, search
 from .mixed_precision.sensitivity import own_errors

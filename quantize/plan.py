@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx_ir as ir
 
-from ..artifacts.errors import UnsupportedOp
+from ..artifacts.errors import QuantizeError, UnsupportedOp
 from ..graph.edit import array, name_of, where
 from ..graph.fusion import Unit, find_units, source
 from ..graph.kernels import Kernel, Scheme
 from ..graph.qparams import QParams, asymmetric, float32, per_channel, symmetric
 from .calibration.observers import FUNCTIONS, OBSERVERS, Function, Observer, with_zero
 from .calibration.statistics import Statistics
-from .errors import QuantizeError
 
 MAX_BIAS = 2**30  # half of int32: the other half is left to the products (127 * 128 * 66,000 inputs)
 

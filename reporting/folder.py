@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..artifacts.exit_codes import UsageError
+from ..artifacts.errors import UsageError
 from ..artifacts.staging import PREFIX
 from ..runtime.session import FOLDERS
 from .records import LOCAL, MANIFEST, Layers, Piece, Row, Unreadable, parse, parse_lines

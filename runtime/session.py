@@ -13,6 +13,8 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from ..artifacts.errors import ArtifactError, FeedError
+
 # how the name ends -> (module of this package, class); a new format is one row and one file
 SESSIONS = {
     ".onnx": ("sessions.onnx", "OnnxSession"),
@@ -40,18 +42,6 @@ def from_nhwc(spec: "TensorSpec") -> "TensorSpec":
 def to_nhwc(array: np.ndarray) -> np.ndarray:
     """(n, c, h, w) -> (n, h, w, c), contiguous."""
     return np.ascontiguousarray(array.transpose(0, 2, 3, 1))
-
-
-class RuntimeUnavailable(Exception):
-    """A backend is not installed. The message names the extra that brings it."""
-
-
-class ArtifactError(Exception):
-    """An artifact is missing, truncated, corrupt or of an unknown format. The message is one sentence."""
-
-
-class FeedError(ValueError):
-    """The arrays given to a session do not fit its inputs. The message is one sentence."""
 
 
 @dataclass(frozen=True)

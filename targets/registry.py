@@ -7,9 +7,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..artifacts.exit_codes import UsageError
+from ..artifacts.errors import RuntimeUnavailable, UsageError
 from ..pipeline.options import PROFILES
-from ..runtime.session import SESSIONS, RuntimeUnavailable
+from ..runtime.session import SESSIONS
 
 if TYPE_CHECKING:
     import onnx_ir as ir

@@ -33,9 +33,8 @@ WRONG = {  # how names of cases begin -> what OpenVINO's CPU plugin makes of the
 
 def run(name: str, target: str) -> str:
     """ "passes", or the reason why not: what the exporter or the runtime says, or how far the result is off."""
-    from edgeport.artifacts.errors import ExportError
+    from edgeport.artifacts.errors import ArtifactError, ExportError
     from edgeport.exporters.canonicalize import canonicalize
-    from edgeport.runtime.session import ArtifactError
 
     case = cases()[name]
     model, feeds, expected = prepared(case)

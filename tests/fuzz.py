@@ -20,11 +20,9 @@ import onnx
 import onnx_ir as ir
 from conformance import outputs_of
 from conformance_page import TARGETS
-from edgeport.artifacts.errors import ExportError, ModelFileError
+from edgeport.artifacts.errors import ArtifactError, ExportError, InputShapeError, ModelFileError
 from edgeport.exporters.canonicalize import canonicalize
-from edgeport.exporters.frontends.input_shapes import InputShapeError
 from edgeport.exporters.frontends.onnx_file import from_onnx
-from edgeport.runtime.session import ArtifactError
 from onnx.reference import ReferenceEvaluator
 
 OPSET = 20

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx_ir as ir
-from edgeport.artifacts.errors import ExportError
+from edgeport.artifacts.errors import ArtifactError, ExportError
 from edgeport.graph.dialect import OPSET
 from edgeport.graph.edit import array, shape
 from edgeport.graph.kernels import COREML_ANE, ONNXRUNTIME_CPU, OPENVINO_CPU, TFLITE_NPU, TFLITE_XNNPACK, Scheme
@@ -23,7 +23,7 @@ from edgeport.graph.qparams import INT8
 from edgeport.quantize.ort_session import open_graph, run
 from edgeport.runtime.backends import onnxruntime
 from edgeport.runtime.inspectors.inspector import open_inside
-from edgeport.runtime.session import ArtifactError, open_session
+from edgeport.runtime.session import open_session
 from edgeport.targets.probe_result import Measured
 
 SCALES = {"a": 0.05, "b": 0.04, "y": 0.06}

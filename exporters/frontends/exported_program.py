@@ -22,8 +22,8 @@ from typing import Any
 import torch
 import torch.ao.quantization.fx._decomposed  # declares the operators of quantised programs
 
-from ...artifacts.errors import ModelFileError
-from .input_shapes import InputShapeError, chosen_shapes
+from ...artifacts.errors import InputShapeError, ModelFileError
+from .input_shapes import chosen_shapes
 from .torch_module import first_sentence, silence
 
 # How PyTorch writes a size: nested calls of these on symbols and integers.

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import prod
 
+from ...artifacts.errors import InputShapeError
 from ...graph.dialect import MOST_ELEMENTS
 
 Open = tuple[int | None, ...] | None  # None for a dimension that the model leaves open, or for an unknown rank
-
-
-class InputShapeError(Exception):
-    """A shape that is missing, or does not fit the model's input. The message is one sentence for the user."""
 
 
 def chosen_shapes(known: Mapping[str, Open], wanted: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:

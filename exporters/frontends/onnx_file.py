@@ -11,12 +11,12 @@ import onnx.inliner
 import onnx_ir as ir
 from google.protobuf.message import DecodeError
 
-from ...artifacts.errors import ArtifactTooLarge, ModelFileError, UnsupportedOp
+from ...artifacts.errors import ArtifactTooLarge, InputShapeError, ModelFileError, UnsupportedOp
 from ...graph.edit import where
 from ..onnx.convert import LARGEST, OURS
 from ..passes.entry.opset import light
 from ..passes.forms.quantized_constants import PAIR
-from .input_shapes import InputShapeError, Open, chosen_shapes
+from .input_shapes import Open, chosen_shapes
 
 # What the QOperator format and the dynamic one consist of; each has a counterpart made of QuantizeLinear and
 # DequantizeLinear around the float operator, which says more (the parameters of every value) and runs on every target.

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ...artifacts.exit_codes import UsageError
+from ...artifacts.errors import UsageError
 from .dataset import Inputs
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...artifacts.exit_codes import UsageError
+from ...artifacts.errors import UsageError
 from ...cli.console import Console
 from ...models import PreprocessSpec
 from ...runtime.pixels import all_to_pixels, from_pixels, to_pixels

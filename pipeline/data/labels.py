@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...artifacts.exit_codes import UsageError
+from ...artifacts.errors import UsageError
 
 if TYPE_CHECKING:
     import onnx_ir as ir

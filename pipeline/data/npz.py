@@ -7,7 +7,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from ...artifacts.exit_codes import UsageError
+from ...artifacts.errors import UsageError
 from ...runtime.session import TensorSpec
 
 

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...artifacts.exit_codes import UsageError
+from ...artifacts.errors import UsageError
 
 if TYPE_CHECKING:
     import torch

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...artifacts.exit_codes import UsageError
+from ...artifacts.errors import UsageError
 from ...artifacts.manifest import Weights
 from ...cli.console import Console
 from ...runtime.session import Session

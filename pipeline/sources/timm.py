@@ -3,9 +3,8 @@
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
-from ...artifacts.exit_codes import UsageError
+from ...artifacts.errors import RuntimeUnavailable, UsageError
 from ...models import PreprocessSpec
-from ...runtime.session import RuntimeUnavailable
 from ..input_spec import resized
 from .user_code import first_line
 

@@ -6,7 +6,7 @@ import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...artifacts.exit_codes import UsageError
+from ...artifacts.errors import UsageError
 from ...artifacts.manifest import RANDOM, Weights, sha256
 from ...cli.console import Console
 from ...models import create_model, get_variant

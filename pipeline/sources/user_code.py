@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ...artifacts.exit_codes import UsageError
+from ...artifacts.errors import UsageError
 
 if TYPE_CHECKING:
     import torch

@@ -41,7 +41,7 @@ def choose(model: str, weights: str, console: Console) -> Chosen | None:
 
 def attempt(checkpoint: Checkpoint, console: Console) -> Chosen | None:
     """The checkpoint's file; None, and why on stderr, where it does not come."""
-    from ...models.download import DownloadError
+    from ...artifacts.errors import DownloadError
 
     try:
         return download(checkpoint, console)

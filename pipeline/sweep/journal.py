@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...artifacts.exit_codes import DISAGREES, DONE, NOT_EXPORTABLE, OVER_BUDGET, UsageError
-from ...artifacts.staging import WriteError
+from ...artifacts.errors import UsageError, WriteError
+from ...artifacts.exit_codes import DISAGREES, DONE, NOT_EXPORTABLE, OVER_BUDGET
 
 FILE, LOCK = "results.jsonl", ".sweep.lock"
 FINAL = (DONE, NOT_EXPORTABLE, DISAGREES, OVER_BUDGET)  # codes that the same job would end with again
@@ -64,7 +64,8 @@ class Journal:
         return line if line["job"]["kind"] != "export" or line["code"] == NOT_EXPORTABLE or self._whole(line) else None
 
     def _whole(self, line: Mapping[str, Any]) -> bool:
-        from ...artifacts.manifest import Artifact, Manifest, ManifestError
+        from ...artifacts.errors import ManifestError
+        from ...artifacts.manifest import Artifact, Manifest
         from ...runtime.session import manifest_path
 
         artifact = self.folder / line["result"]["artifact"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...artifacts.exit_codes import UsageError
+from ...artifacts.errors import UsageError
 from ...cli import benchmark, export, validate
 from ..options import PRECISIONS, TARGETS
 from .jobs import BENCHMARK, EXPORT, VALIDATE, Job

@@ -14,9 +14,9 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from ...artifacts.exit_codes import BAD_INPUT, UsageError
+from ...artifacts.errors import RuntimeUnavailable, UsageError
+from ...artifacts.exit_codes import BAD_INPUT
 from ...artifacts.staging import Staging
-from ...runtime.session import RuntimeUnavailable
 from ...targets.registry import TARGETS, tools
 from .jobs import EXPORT, FOLDER, Job
 from .local import Local

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx_ir as ir
 
+from ...artifacts.errors import QuantizeError
 from ...graph.edit import name_of, shape, where
 from ...graph.fusion import VIEWS
-from ..errors import QuantizeError
 from ..ort_session import open_graph
 from .histogram import Histogram
 from .sentinels import finite, holders

@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from ..errors import QuantizeError
+from ...artifacts.errors import QuantizeError
 from .histogram import BINS, Histogram
 
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from ...artifacts.errors import QuantizeError
 from ...graph.edit import array, maker, module_path, name_of
 from ...graph.fusion import Unit
 from ...graph.kernels import Scheme
 from ...runtime.compare import MAX_SNR_DB, decibel
 from ...runtime.inspectors.inspector import STEPS, Encoding, Inside
 from ..calibration.observers import FUNCTIONS, Function
-from ..errors import QuantizeError
 from ..ort_session import open_graph, run
 from ..plan import seen_through
 from .isolated_units import beside, like_onnx, weight_of

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 import onnx_ir as ir
 
-from ..errors import QuantizeError
+from ...artifacts.errors import QuantizeError
 from ..plan import Plan
 from .search import unit_modules
 

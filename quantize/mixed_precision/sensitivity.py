@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx_ir as ir
 
+from ...artifacts.errors import QuantizeError
 from ..apply import apply
-from ..errors import QuantizeError
 from ..ort_session import open_graph, run
 from ..plan import Plan
 

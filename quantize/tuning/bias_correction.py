@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 import onnx_ir as ir
 
+from ...artifacts.errors import QuantizeError
 from ...graph.dialect import OPSET
 from ...graph.edit import array, constant, given, maker, name_of, remove_dead
 from ...graph.fusion import CONVOLUTIONS, VIEWS, Unit
 from ..apply import apply
-from ..errors import QuantizeError
 from ..ort_session import open_graph, run
 from ..plan import Plan
 

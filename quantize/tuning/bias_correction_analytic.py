@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import onnx_ir as ir
 
+from ...artifacts.errors import QuantizeError
 from ...graph.edit import array, constant, maker, name_of, remove_dead
 from ...graph.fusion import Unit
-from ..errors import QuantizeError
 from ..ort_session import open_graph, run
 from ..plan import Plan
 from .bias_correction import per_channel

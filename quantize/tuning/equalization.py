@@ -20,6 +20,7 @@ from math import prod
 import numpy as np
 import onnx_ir as ir
 
+from ...artifacts.errors import QuantizeError
 from ...graph.edit import (
     array,
     attribute,
@@ -35,7 +36,6 @@ from ...graph.edit import (
 )
 from ...graph.fusion import CONVOLUTIONS
 from ...graph.layers import Weighted, is_matmul, rescale, weighted
-from ..errors import QuantizeError
 from ..ort_session import open_graph, run
 
 Steps = dict[str, tuple[int, ...]]  # value -> per channel, log2(s) in steps of an eighth

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 import onnx_ir as ir
 
+from ...artifacts.errors import QuantizeError
 from ...graph.edit import array as constant_array
 from ...graph.edit import attribute, maker, name_of
-from ..errors import QuantizeError
 from ..ort_session import open_graph, run
 from ..plan import Plan
 

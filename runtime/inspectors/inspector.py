@@ -11,7 +11,8 @@ from typing import Protocol
 
 import numpy as np
 
-from ..session import FOLDERS, ArtifactError, TensorSpec, check_file, check_folder
+from ...artifacts.errors import ArtifactError
+from ..session import FOLDERS, TensorSpec, check_file, check_folder
 
 # how the name ends -> (module of this package, class)
 INSIDES = {

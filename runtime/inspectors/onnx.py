@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..session import ArtifactError
+from ...artifacts.errors import ArtifactError
 from ..sessions.onnx import OnnxSession
 from .inspector import Encoding, real
 

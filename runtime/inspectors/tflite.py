@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..session import ArtifactError
+from ...artifacts.errors import ArtifactError
 from ..sessions.tflite import TFLiteSession
 from .inspector import Encoding, real
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..session import ArtifactError
+from ...artifacts.errors import ArtifactError
 from .schema import BITS
 
 VERSION = 2

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..session import ArtifactError
+from ...artifacts.errors import ArtifactError
 from . import ops as _ops  # noqa: F401  (fills the table)
 from .program import Operand, Operation, Program, Type
 from .table import IGNORED, OPS, OpError

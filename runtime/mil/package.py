@@ -8,7 +8,7 @@ Data/com.apple.CoreML/weights/weight.bin    the large tensors; the program calls
 import json
 from pathlib import Path
 
-from ..session import ArtifactError
+from ...artifacts.errors import ArtifactError
 from .blob import BlobFile
 from .program import Program, parse_model
 

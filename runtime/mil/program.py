@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..session import ArtifactError
+from ...artifacts.errors import ArtifactError
 from .blob import BlobFile, unpack
 from .schema import ARRAY_DTYPES, BITS, COLOURS, DTYPES, MODEL, OTHER_MODELS
 from .wire import BrokenProtobuf, decode

@@ -12,9 +12,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ...artifacts.errors import ArtifactError, FeedError, RuntimeUnavailable
 from ..mil.package import read_package
 from ..mil.program import Feature, Program
-from ..session import ArtifactError, FeedError, RuntimeUnavailable, TensorSpec, check_feeds, outward
+from ..session import TensorSpec, check_feeds, outward
 
 # our word -> member of coremltools.ComputeUnit
 COMPUTE_UNITS = {"all": "ALL", "cpu": "CPU_ONLY", "cpu+gpu": "CPU_AND_GPU", "cpu+ne": "CPU_AND_NE"}

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ...artifacts.errors import ArtifactError, RuntimeUnavailable
 from ..backends import onnxruntime
-from ..session import ArtifactError, RuntimeUnavailable, TensorSpec, check_feeds, from_nhwc, to_nhwc
+from ..session import TensorSpec, check_feeds, from_nhwc, to_nhwc
 
 METADATA_NAME = "edgeport"  # our entry in metadata_props: JSON
 

@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from ..session import ArtifactError, RuntimeUnavailable, TensorSpec, check_feeds, from_nhwc, outward, to_nhwc
+from ...artifacts.errors import ArtifactError, RuntimeUnavailable
+from ..session import TensorSpec, check_feeds, from_nhwc, outward, to_nhwc
 
 # What would otherwise lie: by default the plugin takes all cores, computes float32 in bf16 or f16 where the CPU has it,
 # quantises activations of weight-only int8 on the fly, and ties its threads to cores that other sessions use, too.

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..session import ArtifactError, RuntimeUnavailable, TensorSpec, check_feeds
+from ...artifacts.errors import ArtifactError, RuntimeUnavailable
+from ..session import TensorSpec, check_feeds
 from . import tflite_verifier
 
 METADATA_NAME = "edgeport"  # our entry in the file: JSON that tells names, logical shapes and layouts

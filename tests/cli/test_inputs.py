@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from edgeport.artifacts.exit_codes import UsageError
+from edgeport.artifacts.errors import UsageError
 from edgeport.cli.console import Console
 from edgeport.models import PreprocessSpec, get_variant
 from edgeport.pipeline.data.dataset import Inputs, apart, generated, open_inputs, to_calibrate

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from edgeport.artifacts.errors import DeviceError
 from edgeport.devices import address, job, qemu, qemu_setup, runner, ssh
 from edgeport.devices.benchmark_model import parse
 from edgeport.devices.board import kernels
 from edgeport.devices.cpus import PROFILES
 from edgeport.devices.difference import difference, step_of
-from edgeport.devices.errors import DeviceError
 from edgeport.devices.transport import last_words
 from edgeport.pipeline.device_access import described
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from edgeport.artifacts.errors import DeviceError
 from edgeport.devices import debian, qemu_setup
-from edgeport.devices.errors import DeviceError
 from edgeport.pipeline.device_access import folder
 
 READY = folder() / "qemu"  # at import: the tests' own caches are elsewhere

@@ -8,7 +8,8 @@ import time
 
 import pytest
 from edgeport.artifacts import staging as atomic
-from edgeport.artifacts.staging import PREFIX, Staging, WriteError
+from edgeport.artifacts.errors import WriteError
+from edgeport.artifacts.staging import PREFIX, Staging
 
 # Publishes version after version of a file, its description and a folder, for ever: each version tells its own digest.
 WRITER = """

@@ -2,7 +2,8 @@ import dataclasses
 import json
 
 import pytest
-from edgeport.artifacts.manifest import RANDOM, Artifact, Calibration, Input, Manifest, ManifestError, Output, Weights
+from edgeport.artifacts.errors import ManifestError
+from edgeport.artifacts.manifest import RANDOM, Artifact, Calibration, Input, Manifest, Output, Weights
 
 MANIFEST = Manifest(
     model="lenet5",

@@ -6,9 +6,9 @@ A factor is s_input / s_output for ADD, SUB and MEAN, and s_a * s_b / s_output f
 import numpy as np
 import onnx_ir as ir
 import pytest
+from edgeport.artifacts.errors import ArtifactError
 from edgeport.exporters.tflite import convert, kernels
 from edgeport.exporters.tflite.kernels import ADD_LIMITS, GEMM_LIMITS, MUL_LIMITS
-from edgeport.runtime.session import ArtifactError
 from edgeport.runtime.sessions.tflite import TFLiteSession
 from graphs import graph, random_integers, run_onnx, run_tflite
 

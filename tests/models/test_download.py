@@ -7,8 +7,9 @@ import time
 from collections import namedtuple
 
 import pytest
+from edgeport.artifacts.errors import DownloadError
 from edgeport.models import Checkpoint, UnknownCheckpoint, UnknownModel, download, fetch, get_checkpoint
-from edgeport.models.download import DownloadError, cache_folder
+from edgeport.models.download import cache_folder
 from edgeport.models.pretrained import find
 
 CONTENT = bytes(i * i % 251 for i in range(700_000))

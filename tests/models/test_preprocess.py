@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import skimage.data
 import sklearn.datasets
+from edgeport.artifacts.errors import ImageError
 from edgeport.models import PreprocessSpec, get_variant
-from edgeport.models.preprocess import ImageError, list_images, load_image, preprocess
+from edgeport.models.preprocess import list_images, load_image, preprocess
 from PIL import Image
 
 _SKIMAGE, _SKLEARN = Path(skimage.data.__file__).parent, Path(sklearn.datasets.__file__).parent / "images"

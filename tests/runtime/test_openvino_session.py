@@ -6,17 +6,10 @@ import sys
 
 import numpy as np
 import pytest
+from edgeport.artifacts.errors import ArtifactError, FeedError, RuntimeUnavailable
 from edgeport.artifacts.manifest import Artifact
 from edgeport.exporters.openvino.convert import convert
-from edgeport.runtime.session import (
-    ArtifactError,
-    FeedError,
-    RuntimeUnavailable,
-    Session,
-    TensorSpec,
-    manifest_path,
-    open_session,
-)
+from edgeport.runtime.session import Session, TensorSpec, manifest_path, open_session
 from edgeport.runtime.sessions.openvino import OpenVINOSession
 from graphs import feeds, graph, run_onnx
 

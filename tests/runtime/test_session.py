@@ -5,7 +5,8 @@ import sys
 import numpy as np
 import pytest
 import torch
-from edgeport.runtime.session import ArtifactError, FeedError, RuntimeUnavailable, Session, TensorSpec, open_session
+from edgeport.artifacts.errors import ArtifactError, FeedError, RuntimeUnavailable
+from edgeport.runtime.session import Session, TensorSpec, open_session
 from edgeport.runtime.sessions.onnx import OPTIMISATION, OnnxSession
 from edgeport.runtime.sessions.tflite import TFLiteSession
 from edgeport.runtime.sessions.torch import TorchSession

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from edgeport.artifacts.errors import FeedError, RuntimeUnavailable
 from edgeport.runtime.mil.package import read_package
-from edgeport.runtime.session import FeedError, RuntimeUnavailable, Session, TensorSpec, open_session
+from edgeport.runtime.session import Session, TensorSpec, open_session
 from edgeport.runtime.sessions.coreml import CoreMLSession
 from mil_packages import ct, mb, save, types
 

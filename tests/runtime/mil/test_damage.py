@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from edgeport.artifacts.errors import ArtifactError
 from edgeport.runtime.mil.blob import SENTINEL
-from edgeport.runtime.session import ArtifactError, open_session
+from edgeport.runtime.session import open_session
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mil_packages import ct, mb, save
