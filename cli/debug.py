@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ..artifacts.manifest import Manifest
     from ..exporters.input_normalization import Folded
     from ..graph.fusion import Unit
+    from ..graph.kernels import KernelSet
     from ..models import PreprocessSpec
-    from ..quantize import Scheme
     from ..quantize.diagnosis.compare_units import Layer
     from ..runtime.inspectors.inspector import Inside
 
@@ -144,7 +144,7 @@ def folded_as_exported(graph: "ir.Model", manifest: "Manifest", preprocess: "Pre
     return folded(graph, normalisation(preprocess), whole=manifest.scheme is not None)
 
 
-def scheme_of(manifest: "Manifest") -> "Scheme":
+def scheme_of(manifest: "Manifest") -> "KernelSet":
     """The scheme that the artifact was quantised by; of a float one its target's, whose kernels tell what is fused."""
     from .. import quantize
     from ..targets.registry import TARGETS
@@ -158,7 +158,7 @@ def scheme_of(manifest: "Manifest") -> "Scheme":
 
 
 def arrangement(
-    manifest: "Manifest", graph: "ir.Model", units: "Sequence[Unit]", inside: "Inside", scheme: "Scheme"
+    manifest: "Manifest", graph: "ir.Model", units: "Sequence[Unit]", inside: "Inside", scheme: "KernelSet"
 ) -> "Callable[[str, np.ndarray], np.ndarray | None]":
     """What puts a tensor's dimensions into the graph's order. Only TFLite's have another: they are lowered again."""
     if manifest.target != "tflite":

@@ -11,7 +11,7 @@ import onnx_ir as ir
 from .edit import given, name_of, scalar
 
 if TYPE_CHECKING:
-    from .kernels import Scheme
+    from .kernels import KernelSet
 
 CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})  # their channels are axis 1 of the result
 VIEWS = frozenset({"Reshape", "Transpose"})  # the same numbers in another order or shape: never quantised themselves
@@ -62,7 +62,7 @@ def source(value: ir.Value) -> ir.Value:
     return value
 
 
-def find_units(graph: ir.Graph, scheme: Scheme) -> list[Unit]:
+def find_units(graph: ir.Graph, scheme: KernelSet) -> list[Unit]:
     """Every node but views belongs to exactly one unit; units come in the graph's order. Nodes the scheme's kernels
     refuse, or that it has no kernel for, are float with the reason."""
     units, taken = [], set()
@@ -75,7 +75,7 @@ def find_units(graph: ir.Graph, scheme: Scheme) -> list[Unit]:
     return units
 
 
-def _unit(node: ir.Node, scheme: Scheme) -> tuple[Unit, list[ir.Node]]:
+def _unit(node: ir.Node, scheme: KernelSet) -> tuple[Unit, list[ir.Node]]:
     kind = "Linear" if node.op_type == "MatMul" and _is_weight(node.inputs[1], rank=2) else node.op_type
     kernel = scheme.kernels.get(kind)
     nodes, weight, bias = [node], None, None

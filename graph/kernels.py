@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Literal
 
 import onnx_ir as ir
 
-from ..exporters.tflite.kernels import ADD_LIMITS, GEMM_LIMITS, LEAKY_LIMITS, LEAST_ALPHA, MUL_LIMITS, SIGMOID, TANH
-from ..quantize.calibration.sentinels import INFINITE, only_pooled
 from ..quantize.calibration.statistics import Statistics
-from ..quantize.rewrites import affine_to_depthwise, expand_hard_swish, expand_layer_norm
-from .edit import attribute, scalar, shape
 from .qparams import QParams
 
 
@@ -46,7 +40,7 @@ Rewrite = Callable[[ir.Model, Statistics], tuple[ir.Model, Statistics]]
 
 
 @dataclass(frozen=True)
-class Scheme:
+class KernelSet:
     """A target's kernels by kind; every other kind is a float island. `islands` says why, for the ones we know.
 
     `forms` write the float graph in ops that have kernels, before it is calibrated; `rewrites` put it, and the
@@ -74,181 +68,3 @@ class Scheme:
         for rewrite in self.rewrites:
             model, stats = rewrite(model, stats)
         return model, stats
-
-
-LARGEST_DEPTHWISE = 5  # larger windows have no fast int8 kernel: 7x7 is 14-20 times slower per weight than 5x5
-
-
-def _large_depthwise(node: ir.Node) -> str | None:
-    kernel = shape(node.inputs[1])  # OIHW
-    depthwise = node.attributes.get_int("group", 1) > 1 and kernel[1] == 1
-    if depthwise and max(kernel[2:]) > LARGEST_DEPTHWISE:
-        return f"depthwise {kernel[2]}x{kernel[3]} has no fast int8 kernel"
-    return None
-
-
-def _nonzero_pad(node: ir.Node) -> str | None:
-    fill = scalar(node.inputs[2]) if len(node.inputs) > 2 else 0.0
-    if not fill or (fill <= -INFINITE and only_pooled(node.outputs[0])):
-        return None
-    return "PAD fills with zero only"
-
-
-def _flat(node: ir.Node) -> str | None:
-    alpha = attribute(node, "alpha", 0.01)
-    return None if alpha >= LEAST_ALPHA else f"int8 LEAKY_RELU with alpha {alpha} is not delegated"
-
-
-_ACTS = ("Relu", "Relu6", "Relu0To1")
-_GEMM = partial(Kernel, multiplier="product", limits=GEMM_LIMITS, epilogues=_ACTS)
-_ADD = Kernel(operands=2, multiplier="each", limits=ADD_LIMITS, epilogues=("Relu", "Relu6"), light=True)
-_LOOKUP = "no int8 kernel; dequantise, float, quantise is faster than the builtin"
-
-TFLITE_XNNPACK = Scheme(
-    "tflite-xnnpack",
-    symmetric_weights=True,
-    integer_biases=True,
-    kernels={
-        "Conv": _GEMM(weight_axis=0, refuses=_large_depthwise),  # OIHW
-        "ConvTranspose": _GEMM(weight_axis=1),  # IOHW
-        "Linear": _GEMM(weight_axis=1),  # (in, out)
-        # XNNPACK runs int8 BATCH_MATMUL only if the second operand's zero point is 0; the builtin is 33 times slower.
-        "MatMul": Kernel(operands=2, symmetric=(1,)),
-        "Add": _ADD,
-        "Sub": _ADD,
-        "Mul": Kernel(operands=2, multiplier="product", limits=MUL_LIMITS),
-        "Sigmoid": Kernel(fixed_output=QParams(SIGMOID.scale, SIGMOID.zero_point)),  # fixed by the int8 LOGISTIC kernel
-        "Tanh": Kernel(fixed_output=QParams(TANH.scale, TANH.zero_point)),  # fixed by the int8 TANH kernel
-        "LeakyRelu": Kernel(multiplier="each", limits=LEAKY_LIMITS, refuses=_flat),
-        "ReduceMean": Kernel(),
-        "Concat": Kernel(operands=None, same_parameters=True, light=True, moves_data=True),
-        "Slice": Kernel(same_parameters=True, light=True, moves_data=True),
-        "MaxPool": Kernel(same_parameters=True),
-        "Resize": Kernel(same_parameters=True, light=True),
-        "Pad": Kernel(same_parameters=True, refuses=_nonzero_pad),
-    },
-    islands={
-        # The int8 SOFTMAX has a fixed output scale of 1/256, about one step for a near-uniform attention row.
-        "Softmax": "float softmax keeps near-uniform rows apart, and int8 SOFTMAX is not delegated",
-        "LayerNormalization": "made of ops without int8 kernels",
-        "Div": "int8 DIV aborts when the divisor equals its zero point",
-        "AveragePool": "int8 AVERAGE_POOL_2D is not delegated, and ignores other parameters on its output",
-        "Gelu": _LOOKUP,
-        "HardSwish": f"{_LOOKUP}; its sixth has nowhere to go",
-        "Relu": "int8 RELU on its own is not delegated",
-        "Clip": "int8 RELU6 on its own is not delegated",
-    },
-    rewrites=(affine_to_depthwise.rewrite, expand_hard_swish.rewrite),
-)
-
-
-def _not_a_root(node: ir.Node) -> str | None:
-    return None if scalar(node.inputs[1]) == -0.5 else "of all powers int8 has -1/2 alone (RSQRT)"
-
-
-def _other_clip(node: ir.Node) -> str | None:
-    return None if [scalar(v) for v in node.inputs[1:]] == [0, 6] else "int8 clips to (0, 6) alone"
-
-
-_SAME = Kernel(same_parameters=True)
-
-# Every operator of the TFLite 8-bit quantisation specification, so that nothing is float, the ends included. What is
-# slow on a CPU is what an NPU has.
-TFLITE_NPU = Scheme(
-    "tflite-npu",
-    symmetric_weights=True,
-    integer_biases=True,
-    has_float=False,
-    kernels={
-        "Conv": _GEMM(weight_axis=0),  # OIHW
-        "ConvTranspose": _GEMM(weight_axis=1),  # IOHW
-        "Linear": _GEMM(weight_axis=1),  # (in, out)
-        "MatMul": Kernel(operands=2),
-        **dict.fromkeys(("Add", "Sub"), replace(_ADD, light=False)),
-        "Mul": Kernel(operands=2, multiplier="product", limits=MUL_LIMITS),
-        **dict.fromkeys(("Sigmoid", "Softmax"), Kernel(fixed_output=QParams(SIGMOID.scale, SIGMOID.zero_point))),
-        "Tanh": Kernel(fixed_output=QParams(TANH.scale, TANH.zero_point)),
-        **dict.fromkeys(("Gelu", "HardSwish", "LeakyRelu", "Elu", "Relu", "Exp", "Abs", "ReduceMean"), Kernel()),
-        "Clip": Kernel(refuses=_other_clip),
-        "Pow": Kernel(refuses=_not_a_root),
-        "Concat": Kernel(operands=None, same_parameters=True),
-        **dict.fromkeys(("Slice", "MaxPool", "AveragePool", "Resize", "ReduceMax", "ReduceMin"), _SAME),
-        **dict.fromkeys(("Max", "Min"), replace(_SAME, operands=2)),
-        "Pad": Kernel(same_parameters=True, refuses=_nonzero_pad),
-    },
-    islands=dict.fromkeys(("Div", "Erf", "Sqrt", "LayerNormalization"), "TFLite has no int8 kernel for it"),
-    forms=(expand_layer_norm.rewrite,),
-    rewrites=(affine_to_depthwise.rewrite,),
-)
-
-# The Neural Engine multiplies int8 by int8, from the A17 Pro on, where weights and activations are quantised; the rest
-# it computes in float16 (coremltools' guide, "API Overview" of quantisation).
-COREML_ANE = Scheme(
-    "coreml-ane",
-    kernels={
-        "Conv": Kernel(weight_axis=0, epilogues=_ACTS),  # OIHW
-        "Linear": Kernel(weight_axis=1, epilogues=_ACTS),  # (in, out)
-    },
-)
-
-# OpenVINO's CPU plugin fuses whatever follows a convolution or a fully connected layer into it, in float, up to the
-# next pair: what counts is that each such layer reads integers. The placement is NNCF's. uint8, because signed
-# activations that reach a convolution through Concat are computed wrongly (2026.4 and before, AVX-512 without AMX).
-_READS_INTEGERS = partial(Kernel, result="float", epilogues=_ACTS)
-_COPIES = partial(Kernel, result="moved", same_parameters=True, light=True, moves_data=True)
-
-OPENVINO_CPU = Scheme(
-    "openvino-cpu",
-    activations="uint8",
-    kernels={
-        "Conv": _READS_INTEGERS(weight_axis=0),  # OIHW
-        "Linear": _READS_INTEGERS(weight_axis=1),  # (in, out)
-        # Copies of integers; with one scale and zero point, because with others Concat is slow, or wrong.
-        "Concat": _COPIES(operands=None),
-        "MaxPool": _COPIES(),
-        "Slice": _COPIES(),
-    },
-    islands={
-        "MatMul": "attention is one fused float kernel",
-        "AveragePool": "integers lose precision in it",
-        "Add": "fused in float",
-        "Mul": "fused in float",
-        "Sigmoid": "fused in float",
-        "HardSwish": "fused in float",
-    },
-)
-
-# Products per output below which Conv+HardSwish is faster in float: MobileNetV3-L takes 0.89 of float, else 1.01.
-SMALLEST_UNFUSED = 50
-
-
-def _small_before_hard_swish(node: ir.Node) -> str | None:
-    products = math.prod(shape(node.inputs[1])[1:])  # OIHW
-    if products < SMALLEST_UNFUSED and any(use.node.op_type == "HardSwish" for use in node.outputs[0].uses()):
-        return f"{products} products per output do not pay for rounding around a float HardSwish"
-    return None
-
-
-# ONNX Runtime fuses pairs into integer kernels where they stand on both sides (QLinearConv, QLinearAdd ...), and pays
-# for every other one. Fully connected layers also have a kernel with float results, which is faster and rounds less.
-# uint8, because signed activations have slow paths on x86: with them MobileViT-S takes 2.0 of float's time, not 0.69.
-ONNXRUNTIME_CPU = Scheme(
-    "onnxruntime-cpu",
-    activations="uint8",
-    kernels={
-        "Conv": Kernel(weight_axis=0, epilogues=_ACTS, refuses=_small_before_hard_swish),  # OIHW; QLinearConv
-        "Linear": Kernel(weight_axis=1, epilogues=_ACTS, result="float"),  # (in, out); QGemm, MatMulIntegerToFloat
-        "Add": Kernel(operands=2, epilogues=("Relu",), light=True),  # QLinearAdd
-        "Mul": Kernel(operands=2),  # QLinearMul
-        "Sigmoid": Kernel(
-            fixed_output=QParams(SIGMOID.scale, SIGMOID.zero_point)
-        ),  # QLinearSigmoid; the parameters are as for TFLite
-        "Concat": Kernel(operands=None, same_parameters=True, light=True, moves_data=True),
-        "Slice": Kernel(same_parameters=True, light=True, moves_data=True),
-        "MaxPool": Kernel(same_parameters=True),
-    },
-    islands={
-        "MatMul": "attention's operands would be rounded for no gain",
-        "HardSwish": "no integer kernel",
-    },
-)

@@ -1,8 +1,12 @@
 """Static int8 (W8A8): calibrate a float graph, plan its quantisation for a target, write the plan into the graph."""
 
 from ..artifacts.errors import QuantizeError
-from ..graph.kernels import COREML_ANE, ONNXRUNTIME_CPU, OPENVINO_CPU, TFLITE_NPU, TFLITE_XNNPACK, Scheme
+from ..graph.kernels import KernelSet
 from ..graph.qparams import QParams
+from ..targets.kernel_sets.coreml import COREML_ANE
+from ..targets.kernel_sets.onnx import ONNXRUNTIME_CPU
+from ..targets.kernel_sets.openvino import OPENVINO_CPU
+from ..targets.kernel_sets.tflite import TFLITE_NPU, TFLITE_XNNPACK
 from .apply import apply
 from .calibration.collect import collect
 from .calibration.statistics import Statistics
@@ -26,11 +30,11 @@ __all__ = [
     "TFLITE_NPU",
     "TFLITE_XNNPACK",
     "Kept",
+    "KernelSet",
     "Measured",
     "Plan",
     "QParams",
     "QuantizeError",
-    "Scheme",
     "Search",
     "Statistics",
     "Step",

@@ -12,7 +12,7 @@ import onnx_ir as ir
 from ..artifacts.errors import QuantizeError, UnsupportedOp
 from ..graph.edit import array, name_of, where
 from ..graph.fusion import Unit, find_units, source
-from ..graph.kernels import Kernel, Scheme
+from ..graph.kernels import Kernel, KernelSet
 from ..graph.qparams import QParams, asymmetric, float32, per_channel, symmetric
 from .calibration.observers import FUNCTIONS, OBSERVERS, Function, Observer, with_zero
 from .calibration.statistics import Statistics
@@ -60,7 +60,7 @@ def _extras(unit: Unit) -> list[str]:
 def plan(
     model: ir.Model,
     stats: Statistics,
-    scheme: Scheme,
+    scheme: KernelSet,
     *,
     observer: str | Observer = "minmax",
     keep_float: Collection[str] = (),
@@ -100,7 +100,7 @@ def plan(
     return Plan(scheme.name, tuple(units), activations, weights, biases)
 
 
-def _refuse_float(units: list[Unit], graph: ir.Graph, scheme: Scheme) -> None:
+def _refuse_float(units: list[Unit], graph: ir.Graph, scheme: KernelSet) -> None:
     nodes = {name_of(output): node for node in graph for output in node.outputs}
     for unit in units:
         node = nodes[unit.nodes[0]]
@@ -110,7 +110,7 @@ def _refuse_float(units: list[Unit], graph: ir.Graph, scheme: Scheme) -> None:
             )
 
 
-def _settle(units: list[Unit], graph: ir.Graph, scheme: Scheme) -> list[Unit]:
+def _settle(units: list[Unit], graph: ir.Graph, scheme: KernelSet) -> list[Unit]:
     """Light units take the precision of their surroundings: a residual stream that only float units read stays float
     (and is never rounded), and data is moved before it is quantised, not after."""
     units = list(units)
@@ -201,7 +201,7 @@ class _Group:
     symmetric: bool = False
 
 
-def _groups(units: list[Unit], scheme: Scheme, ranges: _Ranges) -> tuple[list[_Group], dict[str, str]]:
+def _groups(units: list[Unit], scheme: KernelSet, ranges: _Ranges) -> tuple[list[_Group], dict[str, str]]:
     """The quantised values, grouped by shared parameters; and the units that cannot have the parameters they need."""
     group_of: dict[str, _Group] = {}
     for unit, kernel in _int8(units, scheme):
@@ -229,7 +229,7 @@ def _groups(units: list[Unit], scheme: Scheme, ranges: _Ranges) -> tuple[list[_G
     return list(unique.values()), conflicts
 
 
-def _spoilers(units: list[Unit], scheme: Scheme, group_of: dict[str, _Group], ranges: _Ranges) -> dict[str, str]:
+def _spoilers(units: list[Unit], scheme: KernelSet, group_of: dict[str, _Group], ranges: _Ranges) -> dict[str, str]:
     """Units that share one scale among values of very different size, where something else reads the smaller one."""
     readers, conflicts = _readers(units), {}
     for unit, kernel in _int8(units, scheme):
@@ -248,7 +248,7 @@ def _span(range_: tuple[float, float]) -> float:
     return range_[1] - range_[0]
 
 
-def _int8(units: list[Unit], scheme: Scheme) -> list[tuple[Unit, Kernel]]:
+def _int8(units: list[Unit], scheme: KernelSet) -> list[tuple[Unit, Kernel]]:
     return [(u, scheme.kernels[u.kind]) for u in units if u.precision == "int8"]
 
 
@@ -280,7 +280,7 @@ def _activations(units: list[Unit], groups: list[_Group], ranges: _Ranges) -> di
 
 
 def _weights(
-    units: list[Unit], scheme: Scheme, activations: dict[str, QParams], graph: ir.Graph
+    units: list[Unit], scheme: KernelSet, activations: dict[str, QParams], graph: ir.Graph
 ) -> tuple[dict[str, QParams], dict[str, str]]:
     """Per-channel weight parameters, and the units whose weight another unit has quantised along another axis.
 
@@ -310,7 +310,7 @@ def _weights(
 
 
 def _outside_limits(
-    units: list[Unit], scheme: Scheme, activations: dict[str, QParams], weights: dict[str, QParams]
+    units: list[Unit], scheme: KernelSet, activations: dict[str, QParams], weights: dict[str, QParams]
 ) -> dict[str, str]:
     conflicts = {}
     for unit, kernel in _int8(units, scheme):

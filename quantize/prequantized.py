@@ -14,14 +14,14 @@ from ..exporters.passes.forms.quantized_constants import dequantized
 from ..exporters.tflite.units import stored_quant
 from ..graph.dialect import stored
 from ..graph.edit import array, const_value, constant, given, name_of, producer, sole_consumer
-from ..graph.kernels import Scheme
+from ..graph.kernels import KernelSet
 from ..graph.qparams import INT8
 
 _OTHER = {ir.DataType.UINT8: (np.int8, INT8[0]), ir.DataType.INT8: (np.uint8, -INT8[0])}
 _LAYERS = frozenset({"Conv", "MatMul", "ConvTranspose"})
 
 
-def carry(model: ir.Model, scheme: Scheme) -> tuple[ir.Model, tuple[str, ...]]:
+def carry(model: ir.Model, scheme: KernelSet) -> tuple[ir.Model, tuple[str, ...]]:
     """(a copy of the canonical quantised graph as the scheme's target takes it, what has to be said about it)."""
     model = model.clone()
     graph = model.graph
@@ -57,7 +57,7 @@ def retype(node: ir.Node, wanted: str) -> None:
         node.outputs[0].type = ir.TensorType(ir.DataType.from_numpy(np.dtype(to)))  # a clone shares the old object
 
 
-def asymmetric_weights(graph: ir.Graph, scheme: Scheme) -> tuple[str, ...]:
+def asymmetric_weights(graph: ir.Graph, scheme: KernelSet) -> tuple[str, ...]:
     """Layers whose weights have other zero points than 0 (int8) or 128 (uint8) get them as float numbers.
 
     The kernels multiply by weights around 0 only (TFLite's int8 specification). Another zero point would need other

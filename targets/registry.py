@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..exporters.input_normalization import Normalisation
-    from ..quantize import Scheme
+    from ..graph.kernels import KernelSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ class Target:
         """The name of the asked profile where the target has it, else of the default."""
         return asked if asked in self.profiles else next(iter(self.profiles))
 
-    def scheme(self, asked: str | None) -> "Scheme":
+    def scheme(self, asked: str | None) -> "KernelSet":
         """The int8 scheme of a profile."""
         from .. import quantize
 

@@ -18,12 +18,16 @@ import onnx_ir as ir
 from edgeport.artifacts.errors import ArtifactError, ExportError
 from edgeport.graph.dialect import OPSET
 from edgeport.graph.edit import array, shape
-from edgeport.graph.kernels import COREML_ANE, ONNXRUNTIME_CPU, OPENVINO_CPU, TFLITE_NPU, TFLITE_XNNPACK, Scheme
+from edgeport.graph.kernels import KernelSet
 from edgeport.graph.qparams import INT8
 from edgeport.quantize.ort_session import open_graph, run
 from edgeport.runtime.backends import onnxruntime
 from edgeport.runtime.inspectors.inspector import open_inside
 from edgeport.runtime.session import open_session
+from edgeport.targets.kernel_sets.coreml import COREML_ANE
+from edgeport.targets.kernel_sets.onnx import ONNXRUNTIME_CPU
+from edgeport.targets.kernel_sets.openvino import OPENVINO_CPU
+from edgeport.targets.kernel_sets.tflite import TFLITE_NPU, TFLITE_XNNPACK
 from edgeport.targets.probe_result import Measured
 
 SCALES = {"a": 0.05, "b": 0.04, "y": 0.06}
@@ -224,7 +228,7 @@ class Profile:
 
     name: str
     target: str
-    scheme: Scheme
+    scheme: KernelSet
     words: str
     distribution: str
     ending: str

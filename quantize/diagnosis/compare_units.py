@@ -12,7 +12,7 @@ import onnx_ir as ir
 from ...artifacts.errors import QuantizeError
 from ...graph.edit import array, maker, module_path, name_of
 from ...graph.fusion import Unit
-from ...graph.kernels import Scheme
+from ...graph.kernels import KernelSet
 from ...runtime.compare import MAX_SNR_DB, decibel
 from ...runtime.inspectors.inspector import STEPS, Encoding, Inside
 from ..calibration.observers import FUNCTIONS, Function
@@ -90,7 +90,7 @@ def diagnose(
     model: ir.Model,
     units: Sequence[Unit],
     inside: Inside,
-    scheme: Scheme,
+    scheme: KernelSet,
     feeds: Feeds,
     *,
     arrange: Arrange = lambda name, tensor: tensor,
@@ -151,7 +151,7 @@ def diagnose(
     return layers
 
 
-def _worst_channel(graph: ir.Graph, unit: Unit, inside: Inside, scheme: Scheme) -> dict:
+def _worst_channel(graph: ir.Graph, unit: Unit, inside: Inside, scheme: KernelSet) -> dict:
     """The figures of the weight's worst channel; a channel of zeros has no SNR."""
     rounded = weight_of(unit, inside) if unit.precision == "int8" else None
     if rounded is None or unit.weight is None:

@@ -15,7 +15,7 @@ import onnx_ir as ir
 
 from ...graph.edit import array, constant, given, maker, name_of, shape
 from ...graph.fusion import Unit, source
-from ...graph.kernels import Scheme
+from ...graph.kernels import KernelSet
 from ...graph.qparams import QParams, asymmetric, float32, per_channel
 from ...runtime.inspectors.inspector import Encoding, Inside
 from ..calibration.observers import with_zero
@@ -24,7 +24,7 @@ from ..plan import Plan
 ALONE = "{}_alone"  # the name of what a unit gives alone, by its output's
 
 
-def as_built(units: Sequence[Unit], inside: Inside, scheme: Scheme) -> list[Unit]:
+def as_built(units: Sequence[Unit], inside: Inside, scheme: KernelSet) -> list[Unit]:
     """`units` with the precision that each has in the artifact, and why it is float among others in int8."""
     built = []
     for unit in units:
@@ -36,7 +36,7 @@ def as_built(units: Sequence[Unit], inside: Inside, scheme: Scheme) -> list[Unit
     return built
 
 
-def _runs_in_int8(unit: Unit, inside: Inside, scheme: Scheme) -> bool:
+def _runs_in_int8(unit: Unit, inside: Inside, scheme: KernelSet) -> bool:
     if unit.kind not in scheme.kernels or not any(name in inside.integer for name in unit.nodes):
         return False
     if unit.weight is not None and weight_of(unit, inside) is None:
@@ -58,7 +58,9 @@ def like_onnx(weight: np.ndarray, unit: Unit, wanted: tuple[int, ...]) -> np.nda
     return weight.reshape(wanted)
 
 
-def beside(model: ir.Model, units: Sequence[Unit], inside: Inside, scheme: Scheme) -> tuple[ir.Model, dict[str, str]]:
+def beside(
+    model: ir.Model, units: Sequence[Unit], inside: Inside, scheme: KernelSet
+) -> tuple[ir.Model, dict[str, str]]:
     """(a copy of the float graph in which each int8 unit stands a second time, {a unit's output: what it gives alone}).
 
     `units` as `as_built` gives them.
@@ -72,7 +74,7 @@ def beside(model: ir.Model, units: Sequence[Unit], inside: Inside, scheme: Schem
     return model, writer.alone
 
 
-def twin(model: ir.Model, units: Sequence[Unit], inside: Inside, scheme: Scheme) -> Plan:
+def twin(model: ir.Model, units: Sequence[Unit], inside: Inside, scheme: KernelSet) -> Plan:
     """A plan that writes the artifact's Q/DQ into the float graph again, for who needs to lower it as it was lowered.
 
     Weights keep the float graph's numbers.
@@ -92,7 +94,7 @@ def twin(model: ir.Model, units: Sequence[Unit], inside: Inside, scheme: Scheme)
     return Plan(scheme.name, tuple(units), activations, weights, biases)
 
 
-def _parameters(graph: ir.Graph, units: Sequence[Unit], inside: Inside, scheme: Scheme) -> dict[str, QParams]:
+def _parameters(graph: ir.Graph, units: Sequence[Unit], inside: Inside, scheme: KernelSet) -> dict[str, QParams]:
     """The parameters of all values that int8 units read and make: the artifact's; of a constant as `plan` has them."""
     parameters = {}
     for unit in units:

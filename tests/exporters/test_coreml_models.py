@@ -11,12 +11,13 @@ from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.coreml import convert
 from edgeport.exporters.frontends.torch_module import from_torch
 from edgeport.models import create_model, get_variant, redraw
-from edgeport.quantize import COREML_ANE, apply, collect, plan
+from edgeport.quantize import apply, collect, plan
 from edgeport.runtime.compare import MAX_SNR_DB, compare
 from edgeport.runtime.mil.package import read_package
 from edgeport.runtime.session import TensorSpec, open_session
 from edgeport.runtime.sessions.onnx import OnnxSession
 from edgeport.runtime.sessions.torch import TorchSession
+from edgeport.targets.kernel_sets.coreml import COREML_ANE
 from onnx_ir import to_proto
 from photographs import CALIBRATION, VALIDATION, crops
 

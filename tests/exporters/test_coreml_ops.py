@@ -16,9 +16,10 @@ from edgeport.exporters.coreml import convert
 from edgeport.exporters.coreml.registry import table
 from edgeport.exporters.input_normalization import Normalisation, normalised
 from edgeport.graph.dialect import OPS
-from edgeport.quantize import COREML_ANE, apply, collect, plan
+from edgeport.quantize import apply, collect, plan
 from edgeport.runtime.mil.package import read_package
 from edgeport.runtime.session import open_session
+from edgeport.targets.kernel_sets.coreml import COREML_ANE
 from graphs import feeds, graph, run_onnx
 
 CLASSIFIER = """agraph (float[1,3,8,10] x) => (float[1,5] y) {

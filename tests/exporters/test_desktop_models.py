@@ -15,9 +15,12 @@ from edgeport.exporters.frontends.torch_module import from_torch
 from edgeport.exporters.onnx.convert import convert as to_onnx
 from edgeport.exporters.openvino.convert import convert as to_openvino
 from edgeport.models import create_model, get_variant, redraw
-from edgeport.quantize import ONNXRUNTIME_CPU, OPENVINO_CPU, TFLITE_XNNPACK, apply, collect, plan
+from edgeport.quantize import apply, collect, plan
 from edgeport.runtime.sessions.onnx import OnnxSession
 from edgeport.runtime.sessions.openvino import OpenVINOSession
+from edgeport.targets.kernel_sets.onnx import ONNXRUNTIME_CPU
+from edgeport.targets.kernel_sets.openvino import OPENVINO_CPU
+from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from graphs import snr_db
 from photographs import CALIBRATION, VALIDATION, crops
 

@@ -15,8 +15,9 @@ from cases import CASES
 from edgeport.artifacts.errors import ExportError
 from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.openvino.convert import convert
-from edgeport.quantize import OPENVINO_CPU, apply, collect, plan
+from edgeport.quantize import apply, collect, plan
 from edgeport.runtime.sessions.openvino import OpenVINOSession
+from edgeport.targets.kernel_sets.openvino import OPENVINO_CPU
 from graphs import feeds, graph, run_onnx, snr_db
 
 METADATA = {

@@ -12,9 +12,10 @@ from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.frontends.torch_module import from_torch
 from edgeport.exporters.tflite import convert
 from edgeport.models import create_model
-from edgeport.quantize import TFLITE_XNNPACK, apply, collect, plan
+from edgeport.quantize import apply, collect, plan
 from edgeport.runtime.session import open_session
 from edgeport.runtime.sessions.tflite import TFLiteSession
+from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from edgeport.targets.registry import TARGETS, Recipe
 from torch.nn import functional as F
 

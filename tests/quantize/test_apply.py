@@ -5,7 +5,8 @@ import onnx
 import onnx_ir as ir
 import pytest
 from edgeport.graph.qparams import INT8
-from edgeport.quantize import TFLITE_XNNPACK, apply, collect, plan
+from edgeport.quantize import apply, collect, plan
+from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from graphs import snr_db
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -5,11 +5,12 @@ import math
 import numpy as np
 import pytest
 from edgeport.graph.edit import NAME_SCOPES
-from edgeport.quantize import TFLITE_XNNPACK, QuantizeError, collect, plan, select
+from edgeport.quantize import QuantizeError, collect, plan, select
 from edgeport.quantize.mixed_precision.goals import GOALS
 from edgeport.quantize.mixed_precision.search import Candidate, Measured, candidates, search
 from edgeport.quantize.mixed_precision.sensitivity import OwnErrors, own_errors
 from edgeport.runtime.compare_samples import Samples, samples
+from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 
 BASE_MS, FLOAT_MS = 10.0, 20.0
 

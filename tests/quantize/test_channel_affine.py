@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from edgeport.quantize import TFLITE_XNNPACK, apply, collect, plan
+from edgeport.quantize import apply, collect, plan
 from edgeport.quantize.rewrites.affine_to_depthwise import rewrite
+from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from graphs import run_onnx, snr_db
 
 HEAD = (

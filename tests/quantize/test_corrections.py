@@ -1,15 +1,8 @@
 import numpy as np
 import onnx_ir as ir
 import pytest
-from edgeport.quantize import (
-    TFLITE_XNNPACK,
-    QuantizeError,
-    apply,
-    collect,
-    correct_biases,
-    correct_for_weights,
-    plan,
-)
+from edgeport.quantize import QuantizeError, apply, collect, correct_biases, correct_for_weights, plan
+from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 
 # Two convolutions, a residual, a linear on a transposed view, and one bias that two layers share.
 TEXT = (

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from edgeport.graph.edit import array
-from edgeport.quantize import TFLITE_XNNPACK, QuantizeError, apply, collect, correct_biases, equalized, plan
+from edgeport.quantize import QuantizeError, apply, collect, correct_biases, equalized, plan
 from edgeport.quantize.tuning import equalization
 from edgeport.quantize.tuning.equalization import STEPS, find_sites
+from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from graphs import snr_db
 
 IMAGE = "(float[1,3,8,8] x) => (float[1,5,{size},{size}] y)"

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from edgeport.exporters.tflite import convert
-from edgeport.quantize import TFLITE_XNNPACK, apply, collect, plan
+from edgeport.quantize import apply, collect, plan
+from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from graphs import operators, run_onnx, snr_db
 
 HEAD = (

@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 from edgeport.exporters.tflite import convert
-from edgeport.quantize import COREML_ANE, ONNXRUNTIME_CPU, OPENVINO_CPU, TFLITE_XNNPACK, apply, collect, plan
+from edgeport.quantize import apply, collect, plan
+from edgeport.targets.kernel_sets.coreml import COREML_ANE
+from edgeport.targets.kernel_sets.onnx import ONNXRUNTIME_CPU
+from edgeport.targets.kernel_sets.openvino import OPENVINO_CPU
+from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from graphs import run_tflite, snr_db
 
 LOWEST = float(np.finfo(np.float32).min)

@@ -8,9 +8,10 @@ from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.frontends.torch_module import from_torch
 from edgeport.exporters.tflite import convert
 from edgeport.models import create_model, get_variant, redraw
-from edgeport.quantize import TFLITE_NPU, TFLITE_XNNPACK, apply, collect, correct_biases, equalized, plan
+from edgeport.quantize import apply, collect, correct_biases, equalized, plan
 from edgeport.quantize.tuning import equalization
 from edgeport.runtime.sessions.tflite import TFLiteSession
+from edgeport.targets.kernel_sets.tflite import TFLITE_NPU, TFLITE_XNNPACK
 from graphs import run_onnx, snr_db
 from photographs import CALIBRATION, VALIDATION, crops
 

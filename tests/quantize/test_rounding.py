@@ -4,7 +4,8 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 from edgeport.graph.edit import array
-from edgeport.quantize import TFLITE_XNNPACK, QuantizeError, collect, plan, round_weights
+from edgeport.quantize import QuantizeError, collect, plan, round_weights
+from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 
 LAYERS = {
     "linear": "(float[1,40,24] x) => (float[1,40,16] y) <float[24,16] w, float[16] b> "

@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
-from edgeport.quantize import ONNXRUNTIME_CPU, OPENVINO_CPU, TFLITE_XNNPACK, apply, collect, correct_biases, plan
+from edgeport.quantize import apply, collect, correct_biases, plan
+from edgeport.targets.kernel_sets.onnx import ONNXRUNTIME_CPU
+from edgeport.targets.kernel_sets.openvino import OPENVINO_CPU
+from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 
 IMAGE = "(float[1,4,6,6] x)"
 WEIGHTS = "float[4,4,1,1] w, float[4] b"
