@@ -2,7 +2,7 @@
 
 DONE, BUG, BAD_INPUT, NOT_EXPORTABLE, DISAGREES, OVER_BUDGET, DEVICE, REGRESSED = range(8)
 
-MEANING = {
+EXIT_CODES = {
     DONE: "done",
     BUG: "a bug in edgeport (with a traceback)",
     BAD_INPUT: "usage or bad input",

@@ -1,16 +1,18 @@
-"""This file describes the manifest: the facts about one artifact, in a .json file beside it."""
+"""The manifest: the facts about one artifact, in a .json file beside it."""
 
+from .digest import sha256_of_file
+
+from .digest import sha256_of_artifact, size_of_artifact
 from .errors import ManifestError
 
 import dataclasses
-import hashlib
 import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-SCHEMA = 1  # raised when a reader of the former schema would misread a manifest
+SCHEMA = 2  # raised when a reader of the former schema would misread a manifest; the former one is read, too
 RANDOM = "RANDOM"
 
 
@@ -130,12 +132,7 @@ class Artifact:
     @classmethod
     def of(cls, path: Path) -> "Artifact":
         """The facts of a file, or of a folder: the sum of its files, the digest of their names and digests."""
-        if path.is_file():
-            return cls(file=path.name, size_bytes=path.stat().st_size, sha256=sha256(path))
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        listing = "".join(f"{sha256(file)} {file.relative_to(path).as_posix()}\n" for file in files)
-        size = sum(file.stat().st_size for file in files)
-        return cls(file=path.name, size_bytes=size, sha256=hashlib.sha256(listing.encode()).hexdigest())
+        return cls(file=path.name, size_bytes=size_of_artifact(path), sha256=sha256_of_artifact(path))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,11 +142,10 @@ class Manifest:
     Attributes:
         model: a zoo name, or file.py:factory as given.
         num_classes: as asked for, None for the model's own.
-        scheme: of the quantisation, None for float.
+        profile: of the device's int8 kernels, None for float.
         tools: {package: version} of what made the artifact.
         agreement: figures of the comparison with the reference, None where it was not validated.
-        deployment_target: the oldest system that a Core ML model runs on, None for other formats.
-        plain_operators: a .tflite's float convolutions and means stayed one operator each.
+        options: {name: value} of the target's own options.
         verdict: "ok", "warn: ..." (less than usual), "fail: ...", "over budget: ..." or "not validated".
         kept_float: the units of an int8 artifact that were asked to be float, by the name of what they compute.
         budget: for whose sake, None where none was given.
@@ -162,7 +158,7 @@ class Manifest:
     precision: str
     inputs: tuple[Input, ...]
     outputs: tuple[Output, ...]
-    scheme: str | None
+    profile: str | None
     calibration: Calibration | None
     tools: dict[str, str]
     artifact: Artifact
@@ -170,8 +166,7 @@ class Manifest:
     validation: str | None
     delegate_partitions: int | None
     verdict: str
-    deployment_target: str | None = None
-    plain_operators: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
     kept_float: tuple[str, ...] = ()
     budget: Budget | None = None
     schema: int = SCHEMA
@@ -188,6 +183,8 @@ class Manifest:
         """The manifest in a file. Raises ManifestError; OSError where it cannot be read."""
         try:
             facts = json.loads(path.read_bytes())
+            if facts["schema"] == SCHEMA - 1:
+                facts = _upgrade(facts)
             if facts["schema"] != SCHEMA:
                 raise ManifestError(f"{path}: is a manifest of schema {facts['schema']}, this version reads {SCHEMA}")
             facts["weights"] = Weights(**facts["weights"])
@@ -213,10 +210,11 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def sha256(path: Path) -> str:
-    """The hex digest of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _upgrade(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts of a manifest of schema 1 in the words of schema 2; one release reads it."""
+    plain, system = facts.pop("plain_operators", False), facts.pop("deployment_target", None)
+    options = ({"plain_operators": True} if plain else {}) | ({"coreml_target": system} if system else {})
+    return facts | {"profile": facts.pop("scheme"), "options": options, "schema": SCHEMA}
 
 
 def _tuples(facts: dict[str, Any]) -> dict[str, Any]:

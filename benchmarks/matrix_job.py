@@ -30,8 +30,9 @@ from edgeport.pipeline.prepare import Prepared, prepare
 from edgeport.pipeline.reference import reference
 from edgeport.pipeline.sources.source import Subject, load_subject
 from edgeport.runtime.compare import Widens, compare
-from edgeport.runtime.session import Session, open_session
+from edgeport.runtime.session import Session
 from edgeport.targets.registry import TARGETS as RECIPES
+from edgeport.targets.registry import open_session
 
 from benchmarks.matrix_page import LOST, low
 from benchmarks.results import Cell

@@ -1,6 +1,7 @@
-"""This file makes the golden files of a bundle: images, what the model sees of them, and what it answers."""
+"""Makes the golden files of a bundle: images, what the model sees of them, and what it answers."""
 
 import io
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,11 +23,11 @@ _SIZES = ((0.43, 0.61), (1.37, 1.91), (2.3, 1.13))
 _TOLERANCE = {"fp32": 1e-3, "fp16": 5e-2, "int8": 0.25}
 
 
-def pictures(folder: str | None, facts: "Facts") -> list[Image.Image]:
+def choose_pictures(folder: str | Path | None, facts: "Facts") -> list[Image.Image]:
     """COUNT photographs of the folder, made smaller, or generated pictures. Raises ImageError."""
     if folder is None:
         return [_generated(i, facts.spec.input_size[1:]) for i in range(COUNT)]
-    paths = list_images(folder)
+    paths = list_images(str(folder))
     found = [load_image(paths[i * len(paths) // COUNT]) for i in range(min(COUNT, len(paths)))]
     for image in found:
         image.thumbnail((LARGEST, LARGEST))
@@ -43,7 +44,7 @@ def _generated(number: int, size: tuple[int, ...]) -> Image.Image:
     return Image.fromarray(np.clip(mixed, 0, 255).astype(np.uint8))
 
 
-def made(facts: "Facts", session: Session, images: list[Image.Image], manifest: "Manifest") -> dict[str, bytes]:
+def make_golden(facts: "Facts", session: Session, images: list[Image.Image], manifest: "Manifest") -> dict[str, bytes]:
     """{file: content}. Of image 0: 0.png and 0.ppm, 0.pixels (uint8 h, w, c), 0.input (as the artifact takes it) and
     0.output (the scores, float32), both in little-endian order without a header."""
     contents = {}
@@ -52,19 +53,19 @@ def made(facts: "Facts", session: Session, images: list[Image.Image], manifest: 
         tensor = pixels.transpose(2, 0, 1)[None] if facts.takes_pixels else preprocess(image, facts.spec)[None]
         output = session.run({session.inputs[0].name: np.ascontiguousarray(tensor)})[facts.scores]
         stored = to_nhwc(tensor) if facts.nhwc else np.ascontiguousarray(tensor)
-        contents |= {f"{i}.{kind}": encoded(image, kind) for kind in ("png", "ppm")}
+        contents |= {f"{i}.{kind}": encode(image, kind) for kind in ("png", "ppm")}
         contents |= {f"{i}.pixels": pixels.tobytes(), f"{i}.input": stored.tobytes()}
         contents[f"{i}.output"] = output.astype("<f4").tobytes()
     return contents
 
 
-def tolerance(contents: dict[str, bytes], precision: str) -> float:
+def find_tolerance(contents: dict[str, bytes], precision: str) -> float:
     """What a score may be off on other hardware."""
     scores = np.concatenate([np.frombuffer(data, "<f4") for name, data in contents.items() if name.endswith(".output")])
     return float(np.float32(max(_TOLERANCE[precision] * scores.std(), 1e-6)))
 
 
-def encoded(image: Image.Image, kind: str) -> bytes:
+def encode(image: Image.Image, kind: str) -> bytes:
     """The file's bytes."""
     file = io.BytesIO()
     image.save(file, kind)

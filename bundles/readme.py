@@ -1,4 +1,4 @@
-"""This file writes the README of a bundle."""
+"""Writes the README of a bundle."""
 
 from typing import TYPE_CHECKING
 
@@ -62,21 +62,15 @@ from edgeport's own reader of the saved .mlpackage, not from Core ML.""",
     "linux": "edgeport's tests compile the C++ and run both wrappers against golden files like these.",
 }
 
-RUNTIMES = {
-    ".tflite": ("ai-edge-litert", "-DLITERT_DIR=FOLDER_OF_LIBLITERT"),
-    "_openvino_model": ("openvino", "-DCMAKE_PREFIX_PATH=FOLDER_OF_OPENVINO"),
-    ".onnx": ("onnxruntime", ""),
-}
 
-
-def readme(facts: "Facts") -> str:
+def write_readme(facts: "Facts") -> str:
     """Markdown."""
-    runtime, cmake = next((names for ending, names in RUNTIMES.items() if facts.artifact.endswith(ending)), ("", ""))
+    runtime, cmake = facts.runtime.distribution, facts.runtime.cmake
     call, install = CALLS[facts.platform], INSTALL[facts.platform].format(runtime=runtime, cmake=cmake)
     test, checked = TESTS[facts.platform], CHECKED[facts.platform]
-    if facts.artifact.endswith(".onnx"):
+    if runtime and not cmake:  # no C++ wrapper
         call = call.partition("\n\n")[0]
-        install = f"Python needs numpy and {runtime}. There is no C++ wrapper for ONNX files."
+        install = f"Python needs numpy and {runtime}. There is no C++ wrapper for such artifacts."
         test, checked = "`python python/test_golden.py`; with `--exact` the scores have to be equal to the bit.", ""
     spec, (channels, height, width) = facts.spec, facts.spec.input_size
     colours = "RGB" if channels == 3 else "luminance"

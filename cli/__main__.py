@@ -1,4 +1,4 @@
-"""This file lets `python -m edgeport.cli` stand for the command."""
+"""`python -m edgeport.cli`: the command."""
 
 import sys
 

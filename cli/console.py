@@ -1,23 +1,38 @@
-"""This file is what the command says: notes, warnings and progress on stderr, the result on stdout."""
+"""What the command says: notes, warnings and progress on stderr, the result on stdout."""
 
-import contextlib
-import json
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ..artifacts.manifest import finite
+from ..pipeline.progress import Event
+from ..pipeline.text_table import to_json
 
 PATIENCE_S = 2.0  # a stage that takes longer leaves a line
 
 
 class Console:
-    """Where a verb's words go. `quiet` leaves out notes and progress; `json` makes the result one JSON object."""
+    """Where a command's words go. `quiet` leaves out notes and progress; `json` makes the result one JSON object."""
 
     def __init__(self, *, quiet: bool = False, json: bool = False):
         self.quiet, self.json = quiet, json
-        self.warnings: list[str] = []
+        self._bar: Any = None
+
+    def progress(self, event: Event) -> None:
+        """Shows an event of the library: a bar on a terminal, a line for what took long, notes and warnings."""
+        match event.kind:
+            case "note":
+                self.note(event.text)
+            case "warning":
+                self.warn(event.text)
+            case "begin":
+                self._begin(event)
+            case "advance":
+                if self._bar is not None:
+                    bar, task = self._bar
+                    bar.update(task, completed=event.done)
+            case "end":
+                self._end()
+                if event.seconds > PATIENCE_S:
+                    self.note(f"{event.text}: {event.seconds:.1f} s")
 
     def note(self, text: str) -> None:
         """Something good to know."""
@@ -25,35 +40,15 @@ class Console:
             print(text, file=sys.stderr)
 
     def warn(self, text: str) -> None:
-        """Something that makes the result less than it seems; kept for the result, too."""
-        if text not in self.warnings:
-            self.warnings.append(text)
-            print(f"WARNING: {text}", file=sys.stderr)
-
-    @contextlib.contextmanager
-    def stage(
-        self, text: str, seconds: dict[str, float], key: str, total: int | None = None
-    ) -> Iterator[Callable[[int], None]]:
-        """Adds the time of a stage to `seconds[key]`; yields a function that takes how much of `total` is done.
-
-        On a terminal a bar moves on stderr; a stage that took over PATIENCE_S leaves one line.
-        """
-        start = time.perf_counter()
-        with self._bar(text, total) as advance:
-            yield advance
-        took = time.perf_counter() - start
-        seconds[key] = seconds.get(key, 0.0) + took
-        if took > PATIENCE_S:
-            self.note(f"{text}: {took:.1f} s")
+        """Something that makes the result less than it seems."""
+        print(f"WARNING: {text}", file=sys.stderr)
 
     def result(self, value: Any, text: str) -> None:
         """The result: `value` as JSON, or `text`."""
-        print(json.dumps(finite(value), allow_nan=False) if self.json else text)
+        print(to_json(value) if self.json else text)
 
-    @contextlib.contextmanager
-    def _bar(self, text: str, total: int | None) -> Iterator[Callable[[int], None]]:
-        if self.quiet or not sys.stderr.isatty():
-            yield lambda done: None
+    def _begin(self, event: Event) -> None:
+        if self.quiet or not sys.stderr.isatty() or self._bar is not None:
             return
         from rich import progress
         from rich.console import Console as Terminal
@@ -64,20 +59,11 @@ class Console:
             progress.BarColumn(),
             progress.TimeElapsedColumn(),
         )
-        with progress.Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
-            task = bar.add_task(text, total=total)
-            yield lambda done: bar.update(task, completed=done)
+        bar = progress.Progress(*columns, console=Terminal(stderr=True), transient=True)
+        bar.start()
+        self._bar = bar, bar.add_task(event.text, total=event.total)
 
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Text columns: numbers in the middle right-aligned, the first and the last column left-aligned."""
-    cells = [header, *rows]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    ends = (0, len(header) - 1)
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column in ends else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in cells
-    )
+    def _end(self) -> None:
+        if self._bar is not None:
+            self._bar[0].stop()
+            self._bar = None

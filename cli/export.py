@@ -1,35 +1,39 @@
-"""This file is the verb `export`: a model becomes artifacts that are checked, timed and described."""
+"""The command `export`: a model becomes artifacts that are checked, timed and described."""
 
 import argparse
-import dataclasses
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
-from ..artifacts.exit_codes import BUG
+from ..pipeline.catalog import profile_names, target_names, target_options
 from ..pipeline.options import (
-    ALL,
-    COREML_TARGETS,
+    EFFORTS,
     INPUTS,
     NUM_JUDGING,
     NUM_VALIDATION,
     PRECISIONS,
-    PROFILES,
     RANGE,
     RANGES,
-    TARGETS,
-    Job,
 )
 from . import options
-from .console import Console, table
+from .console import Console
 
 if TYPE_CHECKING:
-    from ..pipeline.options import Outcome, Result
+    from ..pipeline.results import ExportResult
 
 NAME, HELP = "export", "make artifacts of a model, check them against PyTorch, time them"
+ALL = "all"
+# arguments of edgeport.export with the same names on the command line
+SAME = (
+    *("precision", "profile", "labels", "input", "softmax", "top_k", "num_calibration_samples", "effort", "ranges"),
+    *("max_drop", "min_agreement", "min_snr", "budget_steps", "keep_float", "num_validation_samples", "output_dir"),
+    *("validate", "benchmark", *options.MODEL_OPTIONS, *options.TIMING_OPTIONS),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    known = target_names()
     parser.add_argument("model", metavar="MODEL", help=options.MODEL)
-    parser.add_argument("--target", choices=[*TARGETS, ALL], default="tflite", help="the format to write")
+    parser.add_argument("--target", choices=[*known, ALL], default=known[0], help="the format to write")
     precision = parser.add_mutually_exclusive_group()
     precision.add_argument(
         "--precision",
@@ -49,10 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--profile",
-        choices=[name for profiles in PROFILES.values() for name in profiles],
+        choices=profile_names(),
         help="int8: of the device's kernels (`edgeport list --profiles`; default: the target's first)",
     )
-    options.add_model(parser)
+    options.add(parser, options.MODEL_OPTIONS)
     parser.add_argument("--labels", metavar="FILE", help="names of the classes, one a line; go into the artifact")
     parser.add_argument(
         "--input",
@@ -68,28 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="classifiers: also give the N highest scores and their classes",
     )
-    parser.add_argument(
-        "--input-layout",
-        choices=["nhwc", "nchw"],
-        default="nhwc",
-        help="of a .tflite's image input; the other formats take nchw",
-    )
-    parser.add_argument(
-        "--plain-operators",
-        action="store_true",
-        help="tflite: one operator for each convolution and mean, for a GPU's delegate or another; by default some are "
-        "several, which the CPU's delegate computes faster or more exactly",
-    )
-    parser.add_argument(
-        "--image-input",
-        action="store_true",
-        help="coreml alone: what --input uint8 is for every target",
-    )
-    parser.add_argument(
-        "--coreml-target",
-        choices=COREML_TARGETS,
-        help="coreml: the oldest system that it runs on (default: iOS17, the first with int8)",
-    )
+    for option in target_options():
+        kind: dict[str, Any] = {"choices": option.choices} if option.choices else {"action": "store_true"}
+        parser.add_argument(option.flag, default=argparse.SUPPRESS, help=option.help, **kind)
     parser.add_argument("--calibration-data", metavar="DIR|NPZ", help="images, or preprocessed inputs, for int8")
     parser.add_argument(
         "--num-calibration-samples",
@@ -99,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--effort",
-        choices=["fast", "default", "high"],
+        choices=EFFORTS,
         default="default",
         help="of int8: ranges only; biases corrected too; weights rounded layer by layer too (a minute or more)",
     )
@@ -111,59 +96,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     options.add_budget(parser)
     most = f"at most so many (default: {NUM_VALIDATION}; {NUM_JUDGING} where there is a budget)"
-    options.add_validation(parser, None, most)
+    options.add(parser, ("validation_data",))
+    options.add(parser, ("num_validation_samples",), default=None, help=most)
+    options.add(parser, ("feeds",))
     parser.add_argument("--output-dir", default="artifacts", metavar="DIR", help="artifacts go to DIR/MODEL/")
-    options.add_timing(parser)
+    options.add(parser, options.TIMING_OPTIONS)
     parser.add_argument("--no-validate", dest="validate", action="store_false", help="do not compare with PyTorch")
     parser.add_argument("--no-benchmark", dest="benchmark", action="store_false", help="do not time it")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    from ..pipeline import export
+    from ..pipeline.export import export, export_all
+    from ..pipeline.results import total_exit_code
+    from ..pipeline.text_table import format_table
 
-    job = Job(**{field.name: getattr(args, field.name) for field in dataclasses.fields(Job) if field.name in args})
-    outcomes = export.run(job, console)
-    shared = list(console.warnings)
-    values = [told(outcome, shared, console) for outcome in outcomes]
-    rows = [row for outcome in outcomes for row in map(cells, outcome.results)]
-    tables = [table(HEADER, rows), *(outcome.spent.table for outcome in outcomes if outcome.spent)]
-    console.result(values if job.target == ALL else values[0], "\n\n".join(tables))
-    codes = {outcome.code for outcome in outcomes}
-    return BUG if BUG in codes else max(codes)
-
-
-def told(outcome: "Outcome", warnings: list[str], console: Console) -> dict:
-    """A target's JSON object: the artifact that was asked for, and its float twin within."""
-    asked = outcome.asked
-    value = dataclasses.asdict(asked) | {"warnings": warnings}
-    if asked.precision == "int8" and asked.ratio is not None and asked.ratio > 1:
-        slow = f"{asked.target}: int8 is SLOWER than fp32 on this machine: {asked.ratio:.2f} of its time"
-        console.warn(slow)
-        value["warnings"] = [*warnings, slow]
-    if outcome.spent:
-        value |= {name: getattr(outcome.spent, name) for name in ("budget", "kept_float", "frontier")}
-    if len(outcome.results) > 1:
-        value["fp32"] = dataclasses.asdict(outcome.results[0])
-    return value
+    both = options.one_of(args, "calibration_data", "validation_data")
+    arguments = options.pick(args, SAME)
+    arguments["calibration"] = args.calibration_data if args.feeds is None else both
+    arguments["validation"] = args.validation_data if args.feeds is None else both
+    own = [option.name for option in target_options() if option.name in args]
+    arguments |= options.pick(args, own)
+    if args.target == ALL:
+        results = export_all(args.model, progress=console.progress, **arguments)
+        for result in results:
+            if result.verdict.startswith("error: "):
+                print(f"edgeport: {result.verdict.removeprefix('error: ')}", file=sys.stderr)
+    else:
+        results = [export(args.model, args.target, progress=console.progress, **arguments)]
+    rows = [cells(each) for result in results for each in (result.float_twin, result) if each]
+    tables = [format_table(HEADER, rows), *(result.search.table for result in results if result.search)]
+    values = [result.to_json() for result in results]
+    console.result(values if args.target == ALL else values[0], "\n\n".join(tables))
+    return total_exit_code(results)
 
 
 HEADER = ("file", "size", "precision", "median ms", "ratio", "SNR dB", "top-1", "verdict")
 
 
-def cells(result: "Result") -> tuple[str, ...]:
+def cells(result: "ExportResult") -> tuple[str, ...]:
     """A row of the table at the end."""
-    agreement, latency = result.agreement or {}, result.latency or {}
+    from ..pipeline.results import format_number
+
+    agreement, latency = result.agreement, result.latency
     return (
-        result.artifact or result.target,
+        str(result.path or result.target),
         "-" if result.size_bytes is None else f"{result.size_bytes / 1e6:.2f} MB",
         result.precision,
-        "emulated" if result.emulated else number(latency.get("median_ms"), ".2f"),
-        number(result.ratio, ".2f"),
-        number(agreement.get("snr_db"), ".1f"),
-        number(agreement.get("top1"), ".1%"),
+        "emulated" if result.emulated else format_number(latency and latency.median_ms, ".2f"),
+        format_number(result.ratio, ".2f"),
+        format_number(agreement and agreement.snr_db, ".1f"),
+        format_number(agreement and agreement.top1, ".1%"),
         result.verdict,
     )
-
-
-def number(value: float | None, form: str) -> str:
-    return "-" if value is None or value != value else format(value, form)

@@ -1,9 +1,8 @@
-"""This file is the verb `info`: all that is known of a model, or of an artifact."""
+"""The command `info`: all that is known of a model, or of an artifact."""
 
 import argparse
-import dataclasses
 import json
-from pathlib import Path
+from typing import Any
 
 from .console import Console
 
@@ -15,46 +14,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    from ..targets.registry import artifact, is_artifact
+    from ..pipeline.info import info
 
-    facts = of_artifact(artifact(args.what)) if is_artifact(args.what) else of_model(args.what)
+    facts = info(args.what)
     console.result(facts, "\n".join(f"{key:15} {SHOWN.get(key, text)(value)}" for key, value in facts.items()))
     return 0
-
-
-def of_model(name: str) -> dict:
-    """The facts of a zoo model; `passed`: {target: precisions}, None where the export matrix has not run it."""
-    from ..models import get_variant, list_checkpoints
-    from ..models.export_status import PASSED
-
-    weights = [
-        {"name": each.name, "licence": each.licence, "source": each.source, "differs": dict(each.differs)}
-        for each in list_checkpoints(name)
-    ]
-    return dataclasses.asdict(get_variant(name)) | {"weights": weights, "passed": PASSED.get(name)}
-
-
-def of_artifact(path: Path) -> dict:
-    """What an artifact takes and gives, and its manifest where one lies beside it."""
-    from ..artifacts.manifest import Artifact, Manifest
-    from ..pipeline.describe import partitions
-    from ..runtime.session import manifest_path, open_session
-
-    session = open_session(path)
-    beside = manifest_path(path)
-    facts = {
-        "artifact": str(path),
-        "size_bytes": Artifact.of(path).size_bytes,
-        "inputs": [dataclasses.asdict(spec) for spec in session.inputs],
-        "outputs": [dataclasses.asdict(spec) for spec in session.outputs],
-        "runtime": session.runtime,
-        "emulated": session.emulated,
-        "load_ms": session.load_ms,
-        "delegate_partitions": partitions(session),
-        "manifest": json.loads(Manifest.read(beside).to_bytes()) if beside.exists() else None,
-    }
-    session.close()
-    return facts
 
 
 def millions(count: int) -> str:
@@ -76,7 +40,7 @@ def exports(passed: dict[str, tuple[str, ...]] | None) -> str:
 SHOWN = {"params": millions, "macs": millions, "weights": licences, "passed": exports}  # of a model
 
 
-def text(value) -> str:
+def text(value: Any) -> str:
     """A value for people."""
     if isinstance(value, dict):
         return json.dumps(value, indent=2, ensure_ascii=False)

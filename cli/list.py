@@ -1,10 +1,8 @@
-"""This file is the verb `list`: the models of the zoo, or the profiles of int8."""
+"""The command `list`: the models of the zoo, or the profiles of int8."""
 
 import argparse
-import dataclasses
 
-from ..pipeline.options import PROFILES as DEFAULTS
-from .console import Console, table
+from .console import Console
 
 NAME, HELP = "list", "the models of the zoo, or the profiles of int8"
 
@@ -16,22 +14,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    if args.profiles:
-        return profiles(console)
-    from ..models import get_variant, list_checkpoints, list_models
+    from ..pipeline.catalog import describe_models
+    from ..pipeline.text_table import format_table
 
-    public = {checkpoint.model for checkpoint in list_checkpoints()}
-    rows = [
-        {
-            "name": variant.name,
-            "family": variant.family,
-            "params": variant.params,
-            "macs": variant.macs,
-            "input_size": [*variant.input_size],
-            "weights": "pretrained" if variant.name in public else "random",  # what `--weights auto` gives
-        }
-        for variant in map(get_variant, list_models(args.family))
-    ]
+    if args.profiles:
+        return list_profiles(console)
+    rows = describe_models(args.family)
     cells = [
         (
             row["name"],
@@ -43,31 +31,16 @@ def run(args: argparse.Namespace, console: Console) -> int:
         )
         for row in rows
     ]
-    text = table(("model", "params", "MACs", "input", "weights", "family"), cells)
-    console.result(rows, text)
+    console.result(rows, format_table(("model", "params", "MACs", "input", "weights", "family"), cells))
     return 0
 
 
-def profiles(console: Console) -> int:
+def list_profiles(console: Console) -> int:
     """The sets of int8 kernels that `export --profile` chooses among, and with what they were measured."""
-    from benchmarks.kernel_probes.probes import PROFILES
+    from ..pipeline.catalog import describe_profiles
+    from ..pipeline.text_table import format_table
 
-    from ..targets.measured import MEASURED
-
-    rows = []
-    for profile in PROFILES.values():
-        measured, probes = MEASURED.get(profile.name, (None, {}))
-        rows.append(
-            {
-                "name": profile.name,
-                "target": profile.target,
-                "default": next(iter(DEFAULTS[profile.target])) == profile.name,
-                "device": profile.words,
-                "int8": sorted(profile.scheme.kernels),
-                "measured_with": measured,
-                "probes": {name: dataclasses.asdict(made) for name, made in probes.items()},
-            }
-        )
+    rows = describe_profiles()
     cells = [
         (
             row["name"],
@@ -78,5 +51,5 @@ def profiles(console: Console) -> int:
         )
         for row in rows
     ]
-    console.result(rows, table(("profile", "target", "device", "measured with", "int8 kernels"), cells))
+    console.result(rows, format_table(("profile", "target", "device", "measured with", "int8 kernels"), cells))
     return 0

@@ -1,15 +1,18 @@
-"""This file is the command `edgeport`: it parses the verb, runs it, and turns errors into one sentence and a code."""
+"""The command `edgeport`: parses the arguments, runs one command, turns errors into one sentence and a code."""
 
 import argparse
+import contextlib
+import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from ..artifacts.exit_codes import BAD_INPUT, BUG, MEANING, exit_code
+import edgeport
+
 from . import benchmark, bundle, debug, devices, doctor, export, info, report, sweep, validate, weights
 from . import list as list_
 
-VERBS = (
+COMMANDS = (
     export,
     validate,
     benchmark,
@@ -27,7 +30,7 @@ VERBS = (
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    codes = "exit codes:\n" + "\n".join(f"  {code}  {meaning}" for code, meaning in MEANING.items())
+    codes = "exit codes:\n" + "\n".join(f"  {code}  {meaning}" for code, meaning in edgeport.EXIT_CODES.items())
     top = argparse.ArgumentParser(
         prog="edgeport",
         description="Takes a PyTorch vision model to a phone or an edge board, and proves that it still works there.",
@@ -35,11 +38,13 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=_Help,
     )
     top.add_argument("--version", action="store_true", help="print the version and exit")
-    verbs = top.add_subparsers(dest="verb", metavar="VERB")
-    for verb in VERBS:
-        description = f"{verb.HELP[0].upper()}{verb.HELP[1:]}."
-        sub = verbs.add_parser(verb.NAME, help=verb.HELP, description=description, epilog=codes, formatter_class=_Help)
-        verb.add_arguments(sub)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND")
+    for command in COMMANDS:
+        description = f"{command.HELP[0].upper()}{command.HELP[1:]}."
+        sub = commands.add_parser(
+            command.NAME, help=command.HELP, description=description, epilog=codes, formatter_class=_Help
+        )
+        command.add_arguments(sub)
         sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else on stdout")
         sub.add_argument("--quiet", action="store_true", help="no progress and no notes; warnings and the result stay")
     return top
@@ -60,18 +65,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code. An exception that is nobody's input comes through: a bug (code 1)."""
     args = parser().parse_args(argv)
     if args.version:
-        from importlib.metadata import version
-
-        print(f"edgeport {version('edgeport')}")
+        print(f"edgeport {edgeport.__version__}")
         return 0
-    if args.verb is None:
+    if args.command is None:
         parser().print_help()
         return 2
     from .console import Console
 
-    verb = next(verb for verb in VERBS if args.verb == verb.NAME)
+    command = next(each for each in COMMANDS if args.command == each.NAME)
     try:
-        code = verb.run(args, Console(quiet=args.quiet, json=args.json))
+        with bugs_shown():
+            code = command.run(args, Console(quiet=args.quiet, json=args.json))
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader of a pipe has seen enough
@@ -85,10 +89,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"edgeport: this machine has too little memory for it ({str(e).strip('.') or 'no more is said'})",
             file=sys.stderr,
         )
-        return BAD_INPUT
-    except Exception as e:
-        code = exit_code(e)
-        if code == BUG:
-            raise
+        return edgeport.UsageError.exit_code
+    except edgeport.EdgeportError as e:
         print(f"edgeport: {e}", file=sys.stderr)
-        return code
+        return e.exit_code
+
+
+@contextlib.contextmanager
+def bugs_shown() -> Iterator[None]:
+    """Within it the library's log shows errors, with their tracebacks, on stderr."""
+    log, handler = logging.getLogger("edgeport"), logging.StreamHandler()
+    handler.setLevel(logging.ERROR)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)

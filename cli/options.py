@@ -1,7 +1,14 @@
-"""This file holds the options and values that more than one verb understands."""
+"""The options and values that more than one command understands."""
 
 import argparse
 import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import edgeport
+
+if TYPE_CHECKING:
+    from ..pipeline.device_runs import DeviceAccess
 
 
 def positive(text: str) -> int:
@@ -20,40 +27,12 @@ def seed(text: str) -> int:
 
 def shape(text: str) -> tuple[str, tuple[int, ...]]:
     """[NAME=]sizes, parted by "x" or ",": (the input's name or "", the sizes)."""
-    name, equals, sizes = text.rpartition("=")
-    parts = sizes.replace("x", ",").split(",")
-    if (equals and not name) or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise argparse.ArgumentTypeError(f"must be C,H,W (such as 3,224,224) or NAME=1xCxHxW, not {text!r}")
-    return name, tuple(map(int, parts))
+    from ..pipeline.sweep.options import parse_shape
 
-
-MODEL = (
-    "a name from `edgeport list`, code of your own (path/to/file.py:factory or package.module:factory), timm:NAME, "
-    "a torch.export program (.pt2), or an ONNX file"
-)
-
-
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """How the model itself is made."""
-    parser.add_argument(
-        "--weights",
-        default="auto",
-        metavar="auto|pretrained|random|FILE",
-        help="a file, public weights (also by a name from `edgeport weights list`), random ones; "
-        "auto: public ones if there are any and they are cached or reachable, else random",
-    )
-    parser.add_argument("--seed", type=seed, default=0, help="of random weights and generated inputs")
-    parser.add_argument(
-        "--num-classes", type=int, metavar="N", help="classes of a zoo model; a new head if the weights have others"
-    )
-    parser.add_argument(
-        "--input-shape",
-        type=shape,
-        action="append",
-        default=[],
-        metavar="C,H,W|NAME=1xCxHxW",
-        help="instead of the model's own; of several inputs, once for each",
-    )
+    try:
+        return parse_shape(text)
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(str(e)) from e
 
 
 def at_least(text: str) -> float:
@@ -77,87 +56,141 @@ def _number(text: str, low: float, high: float) -> float:
     return number
 
 
-def add_budget(parser: argparse.ArgumentParser) -> None:
-    """What int8 may cost in accuracy."""
-    budget = parser.add_mutually_exclusive_group()
-    budget.add_argument(
-        "--max-drop",
-        type=share,
-        metavar="SHARE",
-        help="int8: return units to float until top-1 falls by at most so much (0.01: one point) against the float "
-        "model, on --validation-data with a folder for each class",
-    )
-    budget.add_argument(
-        "--min-agreement",
-        type=share,
-        metavar="SHARE",
-        help="the same, until top-1 is the float model's on so many of the validation inputs (0.99)",
-    )
-    budget.add_argument(
-        "--min-snr", type=at_least, metavar="DB", help="the same, until the outputs' SNR is so many decibels"
-    )
-    parser.add_argument(
-        "--budget-steps", type=positive, default=16, metavar="N", help="steps that the search may take to get there"
-    )
-    parser.add_argument(
-        "--keep-float",
-        action="append",
-        default=[],
-        metavar="PATTERN",
-        help="int8: keep modules or values of this name in float (* and ? as in file names; may be repeated)",
-    )
-
-
-def add_validation(parser: argparse.ArgumentParser, count: int | None = 50, most: str = "at most so many") -> None:
-    """What the reference and the artifact are compared on: at most `count` inputs."""
-    parser.add_argument("--validation-data", metavar="DIR|NPZ", help="images, or preprocessed inputs, to compare on")
-    parser.add_argument(
-        "--num-validation-samples",
-        type=positive,
-        default=count,
-        metavar="N",
-        help=most,
-    )
-    parser.add_argument(
-        "--feeds",
-        metavar="NPZ",
-        help="inputs by name, an array for each: for calibration and validation of models that take no image",
-    )
-
-
 def device(text: str) -> str:
     """What --device names."""
-    from ..devices.address import check
+    from ..pipeline.device_runs import check_device
 
     try:
-        return check(text)
-    except ValueError as e:
-        raise argparse.ArgumentTypeError(f"{e}, not {text!r}") from e
+        return check_device(text)
+    except edgeport.UsageError as e:
+        raise argparse.ArgumentTypeError(str(e)) from e
 
 
-def add_device(parser: argparse.ArgumentParser) -> None:
-    """Where the artifact runs, if not in this process."""
-    parser.add_argument(
-        "--device",
-        type=device,
-        metavar="local|ssh:[USER@]HOST[:PORT]|adb[:SERIAL]|qemu:CPU[,CPU...]",
-        help="where the artifact runs, as a job of its own (default: in this process)",
+MODEL = (
+    "a name from `edgeport list`, code of your own (path/to/file.py:factory or package.module:factory), timm:NAME, "
+    "a torch.export program (.pt2), or an ONNX file"
+)
+
+# option -> what argparse is told of it; commands add them by name
+OPTIONS: dict[str, dict[str, Any]] = {
+    "weights": {
+        "default": "auto",
+        "metavar": "auto|pretrained|random|FILE",
+        "help": "a file, public weights (also by a name from `edgeport weights list`), random ones; "
+        "auto: public ones if there are any and they are cached or reachable, else random",
+    },
+    "seed": {"type": seed, "default": 0, "help": "of random weights and generated inputs"},
+    "num_classes": {
+        "type": int,
+        "metavar": "N",
+        "help": "classes of a zoo model; a new head if the weights have others",
+    },
+    "input_shape": {
+        "type": shape,
+        "action": "append",
+        "default": [],
+        "metavar": "C,H,W|NAME=1xCxHxW",
+        "help": "instead of the model's own; of several inputs, once for each",
+    },
+    "max_drop": {
+        "type": share,
+        "metavar": "SHARE",
+        "help": "int8: return units to float until top-1 falls by at most so much (0.01: one point) against the float "
+        "model, on --validation-data with a folder for each class",
+    },
+    "min_agreement": {
+        "type": share,
+        "metavar": "SHARE",
+        "help": "the same, until top-1 is the float model's on so many of the validation inputs (0.99)",
+    },
+    "min_snr": {
+        "type": at_least,
+        "metavar": "DB",
+        "help": "the same, until the outputs' SNR is so many decibels",
+    },
+    "budget_steps": {
+        "type": positive,
+        "default": 16,
+        "metavar": "N",
+        "help": "steps that the search may take to get there",
+    },
+    "keep_float": {
+        "action": "append",
+        "default": [],
+        "metavar": "PATTERN",
+        "help": "int8: keep modules or values of this name in float (* and ? as in file names; may be repeated)",
+    },
+    "validation_data": {"metavar": "DIR|NPZ", "help": "images, or preprocessed inputs, to compare on"},
+    "num_validation_samples": {"type": positive, "default": 50, "metavar": "N", "help": "at most so many"},
+    "feeds": {
+        "metavar": "NPZ",
+        "help": "inputs by name, an array for each: for calibration and validation of models that take no image",
+    },
+    "num_runs": {"type": positive, "default": 50, "metavar": "N", "help": "timed runs"},
+    "warmup_runs": {"type": positive, "default": 5, "metavar": "N", "help": "runs before them"},
+    "threads": {"type": positive, "default": 1, "metavar": "N", "help": "CPU threads of the artifact"},
+    "device": {
+        "type": device,
+        "metavar": "local|ssh:[USER@]HOST[:PORT]|adb[:SERIAL]|qemu:CPU[,CPU...]",
+        "help": "where the artifact runs, as a job of its own (default: in this process)",
+    },
+    "device_python": {"metavar": "PATH", "help": "its Python (default: python3)"},
+    "device_dir": {"metavar": "DIR", "help": "where edgeport keeps its files there"},
+    "device_timeout": {
+        "type": positive,
+        "metavar": "SECONDS",
+        "help": "for the whole job, and for each file on its way",
+    },
+    "ssh_config": {"metavar": "FILE", "help": "for ssh, instead of your own ~/.ssh/config"},
+    "benchmark_model": {
+        "metavar": "PATH",
+        "help": "the LiteRT project's program of that name, for a device without Python; .tflite files alone",
+    },
+}
+
+MODEL_OPTIONS = ("weights", "seed", "num_classes", "input_shape")
+VALIDATION_OPTIONS = ("validation_data", "num_validation_samples", "feeds")
+TIMING_OPTIONS = ("num_runs", "warmup_runs", "threads")
+ACCESS_OPTIONS = ("device_python", "device_dir", "device_timeout", "ssh_config")
+
+
+def add(parser: Any, names: Iterable[str], **changes: Any) -> None:
+    """Adds options by their names; `changes` go before what the table says of each."""
+    for name in names:
+        parser.add_argument(f"--{name.replace('_', '-')}", **(OPTIONS[name] | changes))
+
+
+def add_budget(parser: argparse.ArgumentParser) -> None:
+    """What int8 may cost in accuracy."""
+    add(parser.add_mutually_exclusive_group(), ("max_drop", "min_agreement", "min_snr"))
+    add(parser, ("budget_steps", "keep_float"))
+
+
+def access(args: argparse.Namespace) -> "DeviceAccess":
+    """How a device is used, as the command line says."""
+    from ..pipeline.device_runs import DeviceAccess
+
+    return DeviceAccess(
+        python=args.device_python,
+        folder=args.device_dir,
+        timeout_s=args.device_timeout,
+        ssh_config=args.ssh_config,
     )
-    add_access(parser)
 
 
-def add_access(parser: argparse.ArgumentParser) -> None:
-    """How a device is used."""
-    parser.add_argument("--device-python", metavar="PATH", help="its Python (default: python3)")
-    parser.add_argument("--device-dir", metavar="DIR", help="where edgeport keeps its files there")
-    parser.add_argument(
-        "--device-timeout", type=positive, metavar="SECONDS", help="for the whole job, and for each file on its way"
-    )
-    parser.add_argument("--ssh-config", metavar="FILE", help="for ssh, instead of your own ~/.ssh/config")
+def pick(args: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
+    """{name: value} of some of the arguments."""
+    return {name: getattr(args, name) for name in names}
 
 
-def add_timing(parser: argparse.ArgumentParser) -> None:
-    """How latency is measured."""
-    parser.add_argument("--num-runs", type=positive, default=50, metavar="N", help="timed runs")
-    parser.add_argument("--warmup-runs", type=positive, default=5, metavar="N", help="runs before them")
-    parser.add_argument("--threads", type=positive, default=1, metavar="N", help="CPU threads of the artifact")
+def one_of(args: argparse.Namespace, *names: str) -> str | None:
+    """The value of --feeds, or of the option that it stands for. Raises edgeport.UsageError where both are given."""
+
+    if args.feeds is None:
+        return getattr(args, names[0])
+    if any(getattr(args, name) for name in names):
+        flags = " and ".join(f"--{name.replace('_', '-')}" for name in names)
+        raise edgeport.UsageError(f"--feeds stands for {flags}; give one or the other")
+    if not args.feeds.endswith(".npz"):
+        raise edgeport.UsageError(f"{args.feeds}: --feeds takes an .npz with an array for each input")
+    return args.feeds

@@ -1,21 +1,13 @@
-"""This file is the verb `report`: manifests and results in a folder become one page, and are held to a baseline."""
+"""The command `report`: manifests and results in a folder become one page, and are held to a baseline."""
 
 import argparse
-import dataclasses
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from ..artifacts.errors import UsageError
-from ..artifacts.exit_codes import BAD_INPUT, DONE, REGRESSED
+import edgeport
+
 from . import options
-from .console import Console, table
-
-if TYPE_CHECKING:
-    from ..reporting.comparison import Comparison
-    from ..reporting.folder import Findings
+from .console import Console
 
 NAME, HELP = "report", "make one HTML page of a folder's manifests and results, and compare it with another run"
-PAGE = "report.html"
 LIMITS = (  # what counts as worse than the baseline: option, type, default, unit, what it says
     (
         "--max-slowdown",
@@ -32,7 +24,7 @@ LIMITS = (  # what counts as worse than the baseline: option, type, default, uni
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", help="where manifests and results (.json, .jsonl) lie, at any depth")
-    parser.add_argument("-o", "--output", metavar="FILE", help=f"the page (default: DIR/{PAGE})")
+    parser.add_argument("-o", "--output", metavar="FILE", help="the page (default: DIR/report.html)")
     parser.add_argument("--markdown", action="store_true", help="print the report as Markdown, too")
     parser.add_argument("--baseline", metavar="DIR", help="a former run: mark what is worse, and exit with its code")
     limits = parser.add_argument_group("what counts as worse than the baseline")
@@ -41,76 +33,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    from ..reporting.comparison import Limits, compare
-    from ..reporting.folder import findings
-    from ..reporting.markdown import markdown
-    from ..reporting.page import page
-
-    folder = Path(args.folder)
-    output = Path(args.output) if args.output else folder / PAGE
-    if output.is_dir():
-        raise UsageError(f"{output}: is a folder; --output takes the name of the page")
-    found = findings(folder)
-    comparison, problems = None, list(found.problems)
-    if args.baseline:
-        before = findings(Path(args.baseline), artifacts=False)
-        problems += before.problems
-        limits = Limits(args.max_slowdown, args.max_snr_drop, args.max_top1_drop, args.max_growth)
-        comparison = compare(found.rows, before.rows, args.baseline, limits)
-    for sentence in problems:
+    names = ("output", "baseline", "max_slowdown", "max_snr_drop", "max_top1_drop", "max_growth")
+    result = edgeport.report(args.folder, **options.pick(args, names))
+    for sentence in result.problems:
         console.warn(sentence)
-    for sentence in found.notes:
+    for sentence in result.findings.notes:
         console.note(sentence)
-    heading = folder.resolve().name or str(folder)
-    write(output, page(heading, dataclasses.replace(found, problems=tuple(problems)), comparison))
-    text = markdown(heading, found, comparison) if args.markdown else shown(found, comparison, output)
-    console.result(told(found, comparison, problems, output), text.rstrip("\n"))
-    worse = bool(comparison and comparison.regressions)
-    return max(REGRESSED if worse else DONE, BAD_INPUT if problems else DONE)
+    console.result(result.to_json(), (result.to_markdown() if args.markdown else describe(result)).rstrip("\n"))
+    return result.exit_code
 
 
-def write(path: Path, content: bytes) -> None:
-    """The file appears whole or not at all. Raises WriteError."""
-    from ..artifacts.staging import Staging
+def describe(result: edgeport.ReportResult) -> str:
+    """The table, what is worse, and where the page is."""
+    from ..pipeline.text_table import format_table
 
-    with Staging(path.parent) as staging:
-        staging.write(path.name, content)
-        staging.publish([path.name])
-
-
-def told(found: "Findings", comparison: "Comparison | None", problems: list[str], output: Path) -> dict[str, Any]:
-    """The JSON object."""
-    value: dict[str, Any] = {
-        "rows": [dataclasses.asdict(row) | {"state": row.state} for row in found.rows],
-        "layers": [each.artifact for each in found.layers],
-        "problems": problems,
-        "page": str(output),
-    }
-    if comparison:
-        from ..reporting.comparison import name
-
-        value["baseline"] = {
-            "folder": comparison.baseline,
-            "limits": dataclasses.asdict(comparison.limits),
-            "compared": comparison.compared,
-            "worse": [{"row": name(each.row), "text": each.text} for each in comparison.regressions],
-            "better": [{"row": name(each.row), "text": each.text} for each in comparison.improvements],
-            "new": [name(row) for row in comparison.new],
-            "not_compared": list(comparison.apart),
-        }
-    return value
-
-
-def shown(found: "Findings", comparison: "Comparison | None", output: Path) -> str:
-    """The result for people: the table, what is worse, where the page is."""
-    from ..reporting.columns import Twins, cell, shown_columns
-    from ..reporting.comparison import name
-
-    twins = Twins(found.rows)
-    columns = shown_columns(found.rows, twins)
-    rows = [[cell(column, row, twins) or "-" for column in columns] for row in found.rows]
-    lines = [table([column.head for column in columns], rows)]
-    if comparison:
-        lines.append(f"against {comparison.baseline}: {len(comparison.regressions)} worse")
-        lines += [f"  worse: {name(each.row)}: {each.text}" for each in comparison.regressions]
-    return "\n".join((*lines, str(output)))
+    lines = [format_table(*result.table())]
+    if result.comparison:
+        worse = result.regressions()
+        lines.append(f"against {result.comparison.baseline}: {len(worse)} worse")
+        lines += [f"  worse: {row}: {text}" for row, text in worse]
+    return "\n".join((*lines, str(result.page)))

@@ -1,4 +1,4 @@
-"""This file reads what --device names, and opens it."""
+"""Reads what --device names, and opens it."""
 
 import contextlib
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def check(text: str) -> str:
 
 
 @contextlib.contextmanager
-def opened(text: str, access: Access) -> Iterator[list[Board]]:
+def open_boards(text: str, access: Access) -> Iterator[list[Board]]:
     """The devices that the text names, reached. Raises DeviceError."""
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(board) for board in boards(text, access)]

@@ -35,7 +35,7 @@ def time_by(binary: Path, board: Board, job: Job) -> Result:
 
     Raises DeviceError: a task that is no .tflite, a program that does not run there or tells no timings.
     """
-    other = next((task.artifact for task in job.tasks if task.format != "tflite"), None)
+    other = next((task.artifact for task in job.tasks if task.tool != NAME), None)
     if other:
         raise DeviceError(f"{other}: {NAME} takes .tflite files alone")
     facts = _facts(board.shell(_FACTS).out)

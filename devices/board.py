@@ -7,7 +7,6 @@ On the device, below the transport's folder:
 """
 
 import contextlib
-import hashlib
 import json
 import secrets
 import shlex
@@ -16,12 +15,15 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from ..artifacts.digest import sha256_of_file
 from ..artifacts.errors import DeviceError
 from . import runner
 from .job import Answer, Job, Result, load, save
 from .qemu_setup import KERNELS
 from .transport import SHORT_S, Done, Transport
 
+RUNNER = Path(str(runner.__file__))
+BACKENDS = RUNNER.parent / "backends"
 KEEP_DAYS = 30
 STALE_MINUTES = 24 * 60  # a job this old has lost its host
 _DAMAGED = 91  # the status of a copy that is not what was sent
@@ -71,7 +73,7 @@ class Board:
     def run(self, job: Job) -> Result:
         """Does the job with runner.py, which needs Python, NumPy and the artifact's runtime there."""
         transport = self._transport
-        own = Path(str(runner.__file__))
+        own = RUNNER
         with self.job_folder(job, own) as folder, tempfile.TemporaryDirectory(prefix="edgeport-") as name:
             here = Path(name)
             described = job.described(emulated=transport.emulated, counts=transport.counts)
@@ -95,10 +97,13 @@ class Board:
         wanted = {program.name: program} | {
             f"{i}/{file.name}": file for i, task in enumerate(job.tasks) for file in task.files
         }
+        folders = " ".join(map(str, range(len(job.tasks))))
+        if program == RUNNER:
+            wanted |= {f"backends/{task.runtime}.py": BACKENDS / f"{task.runtime}.py" for task in job.tasks}
+            folders += " backends"
         stored = self._stored(set(wanted.values()))
         folder = f"{self._folder}/jobs/{secrets.token_hex(8)}"
         links = [f"ln -s {shlex.quote(stored[file])} {shlex.quote(name)}" for name, file in wanted.items()]
-        folders = " ".join(str(i) for i in range(len(job.tasks)))
         there = shlex.quote(folder)
         try:
             done = self.shell(f"mkdir {there} && cd {there} && mkdir {folders} && {' && '.join(links)}")
@@ -123,7 +128,7 @@ class Board:
 
     def _stored(self, paths: Collection[Path]) -> dict[Path, str]:
         """The places on the device of files with these contents; what is not there, or not as it was, is copied."""
-        places = {path: f"{self._folder}/files/{sha256(path)}" for path in paths}
+        places = {path: f"{self._folder}/files/{sha256_of_file(path)}" for path in paths}
         names = " ".join(shlex.quote(place) for place in places.values())
         found = self.shell(f"sha256sum {names} 2>/dev/null; touch -c {names}", self.timeout_s).out
         whole = {
@@ -137,7 +142,7 @@ class Board:
     def _deliver(self, path: Path, there: str) -> None:
         """Copies a file; it appears under its name when all of it is there."""
         part = f"{there}.part-{secrets.token_hex(4)}"
-        arrived = f'test "$(sha256sum {shlex.quote(part)} | cut -c 1-64)" = {sha256(path)} || exit {_DAMAGED}'
+        arrived = f'test "$(sha256sum {shlex.quote(part)} | cut -c 1-64)" = {sha256_of_file(path)} || exit {_DAMAGED}'
         move = f"{arrived}\nmv -f {shlex.quote(part)} {shlex.quote(there)}"
         try:
             done = self._transport.push(path, part, move, self.timeout_s)
@@ -171,7 +176,7 @@ class Board:
     def _outputs(self, folder: str, i: int, here: Path, digest: str):
         path = here / f"outputs_{i}.npz"
         self._transport.pull(f"{folder}/outputs_{i}.npz", path, self.timeout_s)
-        if sha256(path) != digest:
+        if sha256_of_file(path) != digest:
             raise DeviceError(f"{self.name}: its outputs were damaged on their way back; try again")
         return load(path)
 
@@ -190,8 +195,3 @@ def kernels(out: str) -> dict[str, int]:
     _, found, line = out.rpartition(f"\n{KERNELS}")
     words = line.partition("\n")[0].split() if found else []
     return {name: int(count) for count, name in zip(words[::2], words[1::2], strict=True)}
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

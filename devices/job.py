@@ -1,4 +1,4 @@
-"""This file describes what a device is asked to do, and what it answers: the same for every kind of device."""
+"""Describes what a device is asked to do, and what it answers: the same for every kind of device."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,13 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..artifacts.errors import DeviceError
+from ..runtime.session_wrappers import Arrays
 
-SCHEMA = 1  # raised with runner.py's when one side would misread the other
-# how the name of an artifact ends -> its format, as runner.py calls it
-FORMATS = {".tflite": "tflite", ".onnx": "onnx", ".xml": "openvino", "_openvino_model": "openvino"}
-
-Arrays = list[np.ndarray]  # the inputs or outputs of one sample, as the artifact itself has them
+SCHEMA = 2  # raised with runner.py's when one side would misread the other
 
 
 @dataclass(frozen=True)
@@ -21,28 +17,18 @@ class Task:
     """An artifact, and what it is given.
 
     Attributes:
-        artifact: a file, or the folder of an OpenVINO model.
+        artifact: a file, or a folder.
         samples: one or more times its inputs, in its own order, layout and types.
+        runtime: what runs it: a file of backends/.
+        files: what has to be on the device; the first is what the runtime opens.
+        tool: the program that times it on a device without Python; None where there is none.
     """
 
     artifact: Path
     samples: Sequence[Arrays]
-
-    @property
-    def format(self) -> str:
-        """As runner.py calls it. Raises DeviceError for what runs on no device."""
-        for ending, name in FORMATS.items():
-            if self.artifact.name.endswith(ending):
-                return name
-        raise DeviceError(f"{self.artifact}: runs on no device of this kind; those take {', '.join(FORMATS)}")
-
-    @property
-    def files(self) -> list[Path]:
-        """What has to be on the device; the first is what the runtime opens."""
-        if self.format != "openvino":
-            return [self.artifact]
-        xml = sorted(self.artifact.glob("*.xml"))[0] if self.artifact.is_dir() else self.artifact
-        return [xml, xml.with_suffix(".bin")]
+    runtime: str
+    files: Sequence[Path]
+    tool: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +59,7 @@ class Job:
             "emulated": emulated,
             "models": [
                 {
-                    "format": task.format,
+                    "runtime": task.runtime,
                     "file": f"{i}/{task.files[0].name}",
                     "inputs": f"inputs_{i}.npz",
                     "outputs": f"outputs_{i}.npz" if self.keep else None,

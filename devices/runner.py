@@ -1,7 +1,8 @@
-"""This file is all that runs on a device: one job, read from a JSON file, and answered by one line of JSON.
+"""Runs on a device: one job, read from a JSON file, and answered by one line of JSON.
 
-It is copied there alone. So it imports nothing of edgeport, keeps to Python 3.10, and takes no more than the standard
-library, NumPy and the runtime of the artifact. job.py describes what it reads and writes.
+It is copied there with the backends that the job needs, and nothing else. So it imports nothing of edgeport, keeps to
+Python 3.10, and takes no more than the standard library, NumPy and the runtime of the artifact. job.py describes what
+it reads and writes.
 
     python3 runner.py FOLDER    # in FOLDER: job.json, the artifacts, their inputs
 """
@@ -10,6 +11,7 @@ import contextlib
 import gc
 import glob
 import hashlib
+import importlib.util
 import json
 import os
 import platform
@@ -24,14 +26,7 @@ import numpy as np
 ANSWER = "EDGEPORT_ANSWER "  # begins the line with the result
 ABANDONED = 75  # EX_TEMPFAIL of sysexits.h: whoever asked is gone
 MARK = 0x5EED0000  # getpriority(0, MARK + n) tells the emulator's counting plugin to write down mark n
-SCHEMA = 1
-# as the sessions on the host set them: no bf16 or f16 where f32 is meant, no threads but those asked for
-OPENVINO = {
-    "NUM_STREAMS": 1,
-    "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
-    "ENABLE_CPU_PINNING": False,
-    "INFERENCE_PRECISION_HINT": "f32",
-}
+SCHEMA = 2
 
 
 class Failure(Exception):
@@ -103,7 +98,7 @@ class Model:
             count = 1 + max(int(name.split("_")[0]) for name in file.files)
             width = len(file.files) // count
             self.samples = [[file[f"{i}_{j}"] for j in range(width)] for i in range(count)]
-        load, runtime = RUNTIMES[described["format"]]()
+        load, runtime = load_backend(described["runtime"]).prepare()
         start = time.perf_counter()
         self.feed, self.invoke, self.fetch = load(described["file"], threads)
         load_ms = (time.perf_counter() - start) * 1e3
@@ -167,87 +162,18 @@ def mark(number):
         os.getpriority(os.PRIO_PROCESS, MARK + number)
 
 
-# Each runtime: () -> (load, its name and version); load: (path, threads) -> (feed(arrays), invoke(), fetch()).
+# A backend's prepare() gives (load, its name and version); load: (path, threads) -> (feed(arrays), invoke(), fetch()).
 # So loading is timed without importing, and an inference is counted without copying its arrays.
 
 
-def tflite():
-    from ai_edge_litert.interpreter import Interpreter
-
-    def load(path, threads):
-        interpreter = Interpreter(model_path=path, num_threads=threads)
-        interpreter.allocate_tensors()
-        inputs = [details["index"] for details in interpreter.get_input_details()]
-        outputs = [details["index"] for details in interpreter.get_output_details()]
-
-        def feed(sample):
-            for index, array in zip(inputs, sample, strict=True):
-                interpreter.set_tensor(index, array)
-
-        return feed, interpreter.invoke, lambda: [interpreter.get_tensor(index) for index in outputs]
-
-    return load, named("ai-edge-litert")
-
-
-def onnx():
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # else it sends the names of models to its makers
-    import onnxruntime
-
-    def load(path, threads):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        names = [each.name for each in session.get_inputs()]
-        outputs = [each.name for each in session.get_outputs()]
-        held = {}
-
-        def feed(sample):
-            held["feeds"] = dict(zip(names, sample, strict=True))
-
-        def invoke():
-            held["results"] = session.run(outputs, held["feeds"])
-
-        return feed, invoke, lambda: held["results"]
-
-    return load, f"onnxruntime {onnxruntime.__version__}"
-
-
-def openvino():
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # it would write to the home folder, and report
-    import openvino
-
-    def load(path, threads):
-        config = dict(OPENVINO, INFERENCE_NUM_THREADS=threads)
-        compiled = openvino.Core().compile_model(path, "CPU", config)
-        request = compiled.create_infer_request()
-        held = {}
-
-        def feed(sample):
-            held["sample"] = sample
-
-        def invoke():
-            request.infer(held["sample"], share_inputs=True)
-
-        def fetch():
-            return [np.array(request.get_output_tensor(i).data) for i in range(len(compiled.outputs))]
-
-        return feed, invoke, fetch
-
-    return load, f"openvino {openvino.__version__.partition('-')[0]}"
-
-
-RUNTIMES = {"tflite": tflite, "onnx": onnx, "openvino": openvino}
-
-
-def named(distribution):
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return f"{distribution} {version(distribution)}"
-    except PackageNotFoundError:  # unpacked without its metadata
-        return distribution
+def load_backend(name):
+    """The module of a runtime, from the file that was copied beside this one."""
+    spec = importlib.util.spec_from_file_location(f"backend_{name}", os.path.join("backends", f"{name}.py"))
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    assert spec.loader is not None
+    spec.loader.exec_module(module)
+    return module
 
 
 def about(emulated):

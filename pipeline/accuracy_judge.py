@@ -1,4 +1,4 @@
-"""This file measures an artifact against an accuracy budget, and judges it on inputs that no search has seen."""
+"""Measures an artifact against an accuracy budget, and judges it on inputs that no search has seen."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 from ..artifacts.errors import UsageError
 from ..artifacts.manifest import Budget
-from ..cli.console import Console
 from ..runtime.compare_samples import Samples, samples
 from ..runtime.session import Session
 from .data.class_folders import class_of
-from .data.dataset import Inputs
-from .options import Job
+from .data.dataset import Dataset
+from .progress import Progress
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -20,25 +19,25 @@ if TYPE_CHECKING:
 
 
 class Judge:
-    """The goal of a job on its images: every second one is for the search, the others are for the verdict alone.
+    """The goal of a budget on its images: every second one is for the search, the others are for the verdict alone.
 
     Raises UsageError where there are too few, or the goal cannot be told from them.
     """
 
     def __init__(
         self,
-        job: Job,
+        budget: tuple[str, float],
+        model: str,
         graph: "ir.Model",
         labels: Sequence[str] | None,
         reference: Session,
-        images: Inputs,
-        console: Console,
+        images: Dataset,
+        progress: Progress,
     ):
         from ..graph.edit import shape
         from ..quantize.mixed_precision.goals import GOALS
 
-        assert job.budget is not None
-        self.name, self.limit = job.budget
+        self.name, self.limit = budget
         self.goal, self.reference = GOALS[self.name], reference
         if len(images) < 2:
             raise UsageError(f"{images.source}: a budget needs at least 2 inputs, one to search on and one to judge")
@@ -49,18 +48,18 @@ class Judge:
         if self.name == "min_snr":
             return
         if not classifies:
-            raise UsageError(f"{job.model}: gives no row of classes to compare; its budget can be --min-snr")
+            raise UsageError(f"{model}: gives no row of classes to compare; its budget can be --min-snr")
         if self.name == "max_drop":
             self.class_of, how = class_of(images, labels, outputs[0][1])
-            console.note(f"{images.source}: its folders are the classes, by {how}")
+            progress.note(f"{images.source}: its folders are the classes, by {how}")
         lost, allowed = 1 / len(self.unseen), self.limit if self.name == "max_drop" else 1 - self.limit
         if 0 < allowed < lost:
-            console.warn(
+            progress.warn(
                 f"{len(self.unseen)} inputs judge the budget, and one counts {lost:.3g}: more than the {allowed:.3g} "
                 "that may be lost; give more inputs, with --num-validation-samples"
             )
 
-    def samples(self, session: Session, images: Inputs) -> Samples:
+    def samples(self, session: Session, images: Dataset) -> Samples:
         """The artifact and the reference on the images."""
         classes = [self.class_of(item) for item in images.items] if self.class_of else None
         return samples(self.reference, session, images.feeds(), classes)
@@ -93,9 +92,9 @@ class Judge:
     def problem(self, figure: float, search: "Search") -> str:
         """How near it came, and why no nearer."""
         why = search.why or f"on the {len(self.seen)} inputs of the search it was met"
-        return f"{self.said(figure)}; {why}"
+        return f"{self.describe(figure)}; {why}"
 
-    def said(self, figure: float | None) -> str:
+    def describe(self, figure: float | None) -> str:
         """The verdict's figure beside the limit, in words."""
         most = "at least" if self.goal.sign > 0 else "at most"
         reached = "is not a number" if figure is None else format(figure, self.goal.form)

@@ -1,6 +1,5 @@
-"""This file meets an accuracy budget: it makes and runs the artifacts that the search asks for, and judges the last."""
+"""Meets an accuracy budget: makes and runs the artifacts that the search asks for, and judges the last."""
 
-import dataclasses
 import math
 import shutil
 import time
@@ -10,14 +9,17 @@ from typing import TYPE_CHECKING
 from .. import quantize
 from ..artifacts.manifest import Budget
 from ..artifacts.staging import Staging
-from ..cli.console import Console, table
 from ..runtime.benchmark import benchmark
-from ..runtime.pixels import opened, to_time
 from ..runtime.session import Session
-from ..targets.registry import Recipe
+from ..runtime.session_wrappers import as_an_app_runs, feed_normalized
+from ..targets.registry import open_session
+from ..targets.target import Recipe
 from .accuracy_judge import Judge
-from .int8 import Int8
-from .options import Job, Spent
+from .int8 import Int8Builder
+from .options import Job
+from .progress import Progress
+from .results import BudgetSearch
+from .text_table import format_table
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -28,11 +30,13 @@ NUM_RANKING = 8  # inputs that rank the units by their own error
 
 
 class Bench:
-    """Makes artifacts in the staging folder and runs them there; `quantize.budget.Bench` says what for."""
+    """Makes artifacts in the staging folder and runs them there; quantize's `Bench` says what for."""
 
-    def __init__(self, job: Job, int8: Int8, recipe: Recipe, judge: Judge, staging: Staging, twin: Session | None):
+    def __init__(
+        self, job: Job, int8: Int8Builder, recipe: Recipe, judge: Judge, staging: Staging, twin: Session | None
+    ):
         self.job, self.int8, self.recipe, self.judge, self.staging, self.twin = job, int8, recipe, judge, staging, twin
-        self.quiet = Console(quiet=True)
+        self.quiet = Progress()
         self.feeds = list(int8.prepared.validation.take(4))
         self.base: tuple[ir.Model, Session, Path] | None = None
         self.graphs: dict[Kept, ir.Model] = {}  # of each full artifact
@@ -44,15 +48,15 @@ class Bench:
         decibels more or less. The artifact stays open, to be the base of trials.
         """
         plan = self.int8.plan(kept)
-        tunings = [self.int8.tuned(plan, self.quiet)]
+        tunings = [self.int8.tune(plan, self.quiet)]
         if self.base is not None:
             tunings.append(quantize.retuned(self.int8.model, self.base[0], plan))
         tuned = min(tunings, key=lambda each: self.loss(each, plan)) if len(tunings) > 1 else tunings[0]
         self.close()
-        self.graphs[kept] = quantize.apply(tuned, plan)
-        session, path = self.made(self.graphs[kept], "base")
+        self.graphs[kept] = self.int8.apply(tuned, plan)
+        session, path = self.open(self.graphs[kept], "base")
         self.base = tuned, session, path
-        times = self.timed({"base": session, "twin": self.twin})
+        times = self.time({"base": session, "twin": self.twin})
         ratio = times["base"] / times["twin"] if len(times) == 2 else None
         return self.judge.measured(session, times.get("base"), ratio)
 
@@ -61,64 +65,66 @@ class Bench:
         assert self.base is not None
         tuned, against, _ = self.base
         plan = self.int8.plan(kept)
-        session, path = self.made(quantize.apply(quantize.retuned(self.int8.model, tuned, plan), plan), "trial")
-        times = self.timed({"trial": session, "base": against})
+        session, path = self.open(self.int8.apply(quantize.retuned(self.int8.model, tuned, plan), plan), "trial")
+        times = self.time({"trial": session, "base": against})
         measured = self.judge.measured(session, times.get("trial"), None)
-        closed(session, path)
+        discard(session, path)
         return measured, times["trial"] - times["base"] if times else None
 
     def loss(self, tuned: "ir.Model", plan: "Plan") -> float:
         """Of the artifact of a plan with this tuning; infinite where it computes no numbers."""
-        session, path = self.made(quantize.apply(tuned, plan), "trial")
+        session, path = self.open(self.int8.apply(tuned, plan), "trial")
         loss = self.judge.measured(session, None, None).loss
-        closed(session, path)
+        discard(session, path)
         return math.inf if math.isnan(loss) else loss
 
-    def made(self, graph: "ir.Model", name: str) -> tuple[Session, Path]:
+    def open(self, graph: "ir.Model", name: str) -> tuple[Session, Path]:
         """The artifact of a graph, open."""
         target, prepared = self.int8.target, self.int8.prepared
         with self.staging.making(f"{name}{target.ending}") as path:
             target.write(graph, path, self.recipe)
-        return opened(path, prepared.subject.takes.preprocess, self.job.threads), path
+        session = open_session(path, threads=self.job.timing.threads)
+        return feed_normalized(session, prepared.source.input_spec.preprocess), path
 
-    def timed(self, sessions: dict[str, Session | None]) -> dict[str, float]:
+    def time(self, sessions: dict[str, Session | None]) -> dict[str, float]:
         """{name: median in ms}, side by side; empty where times mean nothing or nobody wants them."""
         real = {name: session for name, session in sessions.items() if session is not None}
-        if not self.job.benchmark or any(session.emulated for session in real.values()):
+        if not self.job.timing.benchmark or any(session.emulated for session in real.values()):
             return {}
-        latencies = benchmark(*to_time(real, self.feeds), runs=self.job.num_runs, warmup=self.job.warmup_runs)
+        timing = self.job.timing
+        latencies = benchmark(*as_an_app_runs(real, self.feeds), runs=timing.num_runs, warmup=timing.warmup_runs)
         return {name: latency.median_ms for name, latency in latencies.items()}
 
     def close(self) -> None:
         """Removes the base."""
         if self.base is not None:
-            closed(*self.base[1:])
+            discard(*self.base[1:])
             self.base = None
 
 
-def closed(session: Session, path: Path) -> None:
+def discard(session: Session, path: Path) -> None:
     """Frees a session and removes its artifact."""
     session.close()
     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def spend(
-    job: Job, int8: Int8, recipe: Recipe, judge: Judge, staging: Staging, twin: Session | None
+def run_search(
+    job: Job, int8: Int8Builder, recipe: Recipe, judge: Judge, staging: Staging, twin: Session | None
 ) -> "tuple[Search, ir.Model]":
     """Searches from what --keep-float names; a line says how each step went. Also the graph of the chosen step."""
-    console, what, start = int8.console, int8.target.name, int8.named(job.keep_float)
+    progress, what, start = int8.progress, int8.target.name, int8.select(job.quantization.keep_float)
     began = time.perf_counter()
 
     def tell(step: "Step") -> None:
         cells = [f"{head} {cell}" for head, cell in zip(HEADER, row(step, judge), strict=True) if cell not in ("-", "")]
-        console.note(f"{what}: {', '.join(cells)} ({time.perf_counter() - began:.1f} s)")
+        progress.note(f"{what}: {', '.join(cells)} ({time.perf_counter() - began:.1f} s)")
 
     bench = Bench(job, int8, recipe, judge, staging, twin)
-    with console.stage(f"{what}: search within the budget", int8.seconds, "budget"):
+    with progress.stage(f"{what}: search within the budget", int8.seconds, "budget"):
         plan = int8.plan(start)
         errors = quantize.own_errors(int8.model, plan, int8.inputs.take(NUM_RANKING).feeds())
         pool = quantize.candidates(int8.model.graph, plan, errors)
-        search = quantize.search(bench, pool, start=start, steps=job.budget_steps, tell=tell)
+        search = quantize.search(bench, pool, start=start, steps=job.quantization.budget_steps, tell=tell)
         bench.close()
     return search, bench.graphs[search.chosen.kept]
 
@@ -158,12 +164,16 @@ def frontier(search: "Search") -> list[dict]:
     ]
 
 
-def spent(search: "Search", judge: Judge, verdict: Budget) -> Spent:
+def describe_search(search: "Search", judge: Judge, verdict: Budget) -> BudgetSearch:
     """What is told of a search."""
     rows = [row(step, judge) for step in search.steps]
     kept = search.chosen.kept
     below = f"{len(kept)} units in float: {', '.join(sorted(kept)) or 'none'}"
-    told = f"over budget: {verdict.problem}" if verdict.problem else f"{judge.said(verdict.reached)}: within the budget"
+    outcome = (
+        f"over budget: {verdict.problem}"
+        if verdict.problem
+        else f"{judge.describe(verdict.reached)}: within the budget"
+    )
     header = ("step", "in float", judge.goal.words, *HEADER[3:])
-    text = "\n".join((table(header, rows), below, told))
-    return Spent(dataclasses.asdict(verdict), tuple(sorted(kept)), frontier(search), text)
+    text = "\n".join((format_table(header, rows), below, outcome))
+    return BudgetSearch(verdict, tuple(sorted(kept)), frontier(search), text)

@@ -1,28 +1,30 @@
-"""This file is the second half of `export`, one target's own: quantise, lower, check, time, describe, publish."""
+"""The second half of `export`, one target's own: quantise, lower, check, time, describe, publish."""
 
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..artifacts.check import manifest_path
 from ..artifacts.manifest import Manifest
 from ..artifacts.staging import Staging
-from ..cli.console import Console
 from ..runtime.benchmark import Latency, benchmark, peak_rss_mb
 from ..runtime.compare import Agreement, compare
-from ..runtime.pixels import normalisation, opened, to_time
-from ..runtime.session import Session, manifest_path
-from ..targets.registry import Recipe, Target
+from ..runtime.session import Session
+from ..runtime.session_wrappers import as_an_app_runs, feed_normalized
+from ..targets.registry import open_session
+from ..targets.target import Recipe, Target
 from . import accuracy_search
-from .describe import embedded, manifest
-from .int8 import Int8
-from .options import WEIGHTS_ONLY, Job, Result, Spent
-from .prepare import Prepared
+from .describe import embedded_facts, make_manifest
+from .int8 import Int8Builder
+from .options import WEIGHTS_ONLY, Job
+from .pixel_input import take_pixels
+from .prepare import Prepared, takes_pixels
+from .progress import Progress
+from .results import BudgetSearch, ExportResult, verdict_exit_code
 
 if TYPE_CHECKING:
     import onnx_ir as ir
-
-COREML_TARGET = "iOS17"  # the first with int8 activations
 
 
 @dataclass(frozen=True)
@@ -31,130 +33,134 @@ class Draft:
 
     manifest: Manifest
     session: Session
+    agreement: Agreement | None
     seconds: dict[str, float]
 
 
-def build(
-    job: Job, target: Target, prepared: Prepared, staging: Staging, console: Console
-) -> tuple[tuple[Result, ...], Spent | None]:
-    """Makes and publishes the artifacts of one target; the one that was asked for comes last."""
+def build(job: Job, target: Target, prepared: Prepared, staging: Staging, progress: Progress) -> ExportResult:
+    """Makes and publishes the artifacts of one target: the one that was asked for, and its float twin."""
     drafts: dict[str, Draft] = {}
-    spent = None
+    search = None
     for precision in job.precisions:
         seconds = dict(prepared.seconds)
-        if precision != "int8":
-            graph = prepared.in_weights_only if precision in WEIGHTS_ONLY else prepared.graph
-            how = recipe(job, target, prepared, precision)
-            drafts[precision] = draft(job, target, how, graph, prepared, staging, console, seconds)
-        elif prepared.carries:
-            graph = carried(target, prepared, console, seconds)
-            how = recipe(job, target, prepared, precision)
-            drafts[precision] = draft(job, target, how, graph, prepared, staging, console, seconds)
-        else:
+        recipe = make_recipe(job, target, prepared, precision)
+        if precision == "int8" and not prepared.prequantized:
             twin = drafts["fp32"].session if "fp32" in drafts else None
-            int8 = Int8(target, prepared, console, seconds)
-            drafts[precision], spent = quantized(job, int8, twin, staging)
-    latencies = timed(job, target, drafts, prepared, console) if job.benchmark else {}
-    for made in drafts.values():
-        made.session.close()
-    publish([made.manifest for made in drafts.values()], staging)
-    return tuple(
-        result(job, made, latencies.get(precision), latencies.get("fp32"), staging.destination)
-        for precision, made in drafts.items()
-    ), spent
+            int8 = Int8Builder(target, prepared, progress, seconds)
+            drafts[precision], search = draft_int8(job, recipe, int8, twin, staging)
+            continue
+        if precision == "int8":
+            graph = convert_prequantized(target, prepared, progress, seconds)
+        else:
+            graph = prepared.weights_only if precision in WEIGHTS_ONLY else prepared.graph
+        spec = prepared.source.input_spec.preprocess
+        if recipe.pixels and spec:
+            graph = take_pixels(graph, target, spec)
+        drafts[precision] = make_draft(job, target, recipe, graph, prepared, staging, progress, seconds)
+    latencies = time_drafts(job, target, drafts, prepared, progress) if job.timing.benchmark else {}
+    for draft in drafts.values():
+        draft.session.close()
+    publish([draft.manifest for draft in drafts.values()], staging)
+    results = [
+        make_result(draft, latencies.get(precision), latencies.get("fp32"), staging.destination)
+        for precision, draft in drafts.items()
+    ]
+    code = verdict_exit_code([result.verdict for result in results], search)
+    twin_result = results[0] if len(results) > 1 else None
+    return dataclasses.replace(results[-1], float_twin=twin_result, search=search, exit_code=code)
 
 
-def quantized(job: Job, int8: Int8, twin: Session | None, staging: Staging) -> tuple[Draft, Spent | None]:
+def draft_int8(
+    job: Job, recipe: Recipe, int8: Int8Builder, twin: Session | None, staging: Staging
+) -> tuple[Draft, BudgetSearch | None]:
     """The int8 artifact, within its budget where there is one; `twin` is its float one's session."""
-    target, prepared, console = int8.target, int8.prepared, int8.console
-    how = recipe(job, target, prepared, "int8", normalises=not int8.reads_pixels)
-    if prepared.judge is None:
-        kept = int8.named(job.keep_float)
-        made = draft(job, target, how, int8.graph(kept), prepared, staging, console, int8.seconds)
-        return dataclasses.replace(
-            made, manifest=dataclasses.replace(made.manifest, kept_float=tuple(sorted(kept)))
-        ), None
-    judge = prepared.judge
-    search, graph = accuracy_search.spend(job, int8, how, judge, staging, twin)
+    target, prepared, progress, judge = int8.target, int8.prepared, int8.progress, int8.prepared.judge
+    if judge is None:
+        kept = int8.select(job.quantization.keep_float)
+        draft = make_draft(job, target, recipe, int8.build(kept), prepared, staging, progress, int8.seconds)
+        manifest = dataclasses.replace(draft.manifest, kept_float=tuple(sorted(kept)))
+        return dataclasses.replace(draft, manifest=manifest), None
+    search, graph = accuracy_search.run_search(job, int8, recipe, judge, staging, twin)
     kept = search.chosen.kept
-    made = draft(job, target, how, graph, prepared, staging, console, int8.seconds)
-    verdict = judge.verdict(made.session, search)
-    marked = made.manifest.verdict
-    if not verdict.met:
-        over = f"over budget: {verdict.problem}"
-        marked = f"{marked}; {over}" if marked.startswith("fail") else over
-    facts = dataclasses.replace(made.manifest, kept_float=tuple(sorted(kept)), budget=verdict, verdict=marked)
-    return dataclasses.replace(made, manifest=facts), accuracy_search.spent(search, judge, verdict)
+    draft = make_draft(job, target, recipe, graph, prepared, staging, progress, int8.seconds)
+    budget = judge.verdict(draft.session, search)
+    verdict = draft.manifest.verdict
+    if not budget.met:
+        over = f"over budget: {budget.problem}"
+        verdict = f"{verdict}; {over}" if verdict.startswith("fail") else over
+    manifest = dataclasses.replace(draft.manifest, kept_float=tuple(sorted(kept)), budget=budget, verdict=verdict)
+    return dataclasses.replace(draft, manifest=manifest), accuracy_search.describe_search(search, judge, budget)
 
 
-def recipe(job: Job, target: Target, prepared: Prepared, precision: str, *, normalises: bool = True) -> Recipe:
-    """What the converter has to know. Without `normalises`, the graph takes what the artifact does."""
-    pixels, preprocess = job.takes_pixels(target.name), prepared.subject.takes.preprocess
+def make_recipe(job: Job, target: Target, prepared: Prepared, precision: str) -> Recipe:
+    """What the converter has to know."""
     return Recipe(
         precision=precision,
-        metadata=embedded(prepared, precision),
-        input_layout=job.input_layout,
-        plain_operators=job.plain_operators,
-        profile=target.profile(job.profile),
-        coreml_target=job.coreml_target or COREML_TARGET,
-        pixels=pixels,
-        normalisation=normalisation(preprocess) if pixels and normalises and preprocess else None,
-        softmax=job.softmax,
-        top_k=job.top_k,
+        metadata=embedded_facts(prepared, precision),
+        profile=target.profile(job.quantization.profile),
+        options=target.own_options(job.model.target_options),
+        pixels=takes_pixels(job, target.name),
+        softmax=job.model.softmax,
+        top_k=job.model.top_k,
     )
 
 
-def draft(
+def make_draft(
     job: Job,
     target: Target,
-    how: Recipe,
+    recipe: Recipe,
     graph: "ir.Model",
     prepared: Prepared,
     staging: Staging,
-    console: Console,
+    progress: Progress,
     seconds: dict[str, float],
 ) -> Draft:
     """One artifact, lowered and compared with the reference."""
-    what, name = f"{target.name} {how.precision}", f"{prepared.subject.name}_{how.precision}{target.ending}"
-    with console.stage(f"{what}: lower", seconds, "lower"), staging.making(name) as path:
-        target.write(graph, path, how)
-    with console.stage(f"{what}: write", seconds, "write"):
+    what, name = f"{target.name} {recipe.precision}", f"{prepared.source.name}_{recipe.precision}{target.ending}"
+    with progress.stage(f"{what}: lower", seconds, "lower"), staging.making(name) as path:
+        target.write(graph, path, recipe)
+    with progress.stage(f"{what}: write", seconds, "write"):
         staging.sync(name)
-    session = opened(path, prepared.subject.takes.preprocess, job.threads)
-    agreement = validated(session, what, prepared, console, seconds) if job.validate else None
-    return Draft(manifest(target, how, prepared, path, session, agreement), session, seconds)
+    session = feed_normalized(open_session(path, threads=job.timing.threads), prepared.source.input_spec.preprocess)
+    agreement = validate_draft(session, what, prepared, progress, seconds) if job.validation.validate else None
+    manifest = make_manifest(target, recipe, prepared, path, session, agreement)
+    return Draft(manifest, session, agreement, seconds)
 
 
-def carried(target: Target, prepared: Prepared, console: Console, seconds: dict[str, float]) -> "ir.Model":
-    """The graph with the quantisation that the model brought along, as the target's scheme writes it."""
+def convert_prequantized(
+    target: Target, prepared: Prepared, progress: Progress, seconds: dict[str, float]
+) -> "ir.Model":
+    """The graph with the quantisation that the model brought along, as the target's kernels write it."""
     from .. import quantize
 
-    with console.stage(f"{target.name}: carry int8 through", seconds, "calibrate"):
-        graph, said = quantize.carry(prepared.graph, target.scheme(prepared.job.profile))
-    for sentence in said:
-        console.warn(sentence)
+    with progress.stage(f"{target.name}: carry int8 through", seconds, "calibrate"):
+        graph, sentences = quantize.carry(prepared.graph, target.kernels(prepared.job.quantization.profile))
+    for sentence in sentences:
+        progress.warn(sentence)
     return graph
 
 
-def validated(
-    session: Session, what: str, prepared: Prepared, console: Console, seconds: dict[str, float]
+def validate_draft(
+    session: Session, what: str, prepared: Prepared, progress: Progress, seconds: dict[str, float]
 ) -> Agreement:
     """How the artifact agrees with the reference."""
     count = len(prepared.validation)
-    with console.stage(f"{what}: validate on {count} inputs", seconds, "validate", count) as advance:
+    with progress.stage(f"{what}: validate on {count} inputs", seconds, "validate", count) as advance:
         return compare(prepared.reference, session, prepared.validation.feeds(advance))
 
 
-def timed(
-    job: Job, target: Target, drafts: dict[str, Draft], prepared: Prepared, console: Console
+def time_drafts(
+    job: Job, target: Target, drafts: dict[str, Draft], prepared: Prepared, progress: Progress
 ) -> dict[str, Latency]:
     """The latency of each, side by side; of none that is emulated here."""
-    sessions = {precision: made.session for precision, made in drafts.items() if not made.session.emulated}
+    sessions = {precision: draft.session for precision, draft in drafts.items() if not draft.session.emulated}
     if not sessions:
         return {}
-    feeds = list(prepared.validation.take(4))
-    with console.stage(f"{target.name}: benchmark, {job.num_runs} runs", drafts[job.precision].seconds, "benchmark"):
-        return benchmark(*to_time(sessions, feeds), runs=job.num_runs, warmup=job.warmup_runs)
+    feeds, timing = list(prepared.validation.take(4)), job.timing
+    with progress.stage(
+        f"{target.name}: benchmark, {timing.num_runs} runs", drafts[job.precision].seconds, "benchmark"
+    ):
+        return benchmark(*as_an_app_runs(sessions, feeds), runs=timing.num_runs, warmup=timing.warmup_runs)
 
 
 def publish(manifests: list[Manifest], staging: Staging) -> None:
@@ -166,23 +172,23 @@ def publish(manifests: list[Manifest], staging: Staging) -> None:
     staging.publish([*names, *beside], first_remove=beside)
 
 
-def result(job: Job, made: Draft, latency: Latency | None, twin: Latency | None, folder: Path) -> Result:
+def make_result(draft: Draft, latency: Latency | None, twin: Latency | None, folder: Path) -> ExportResult:
     """What is told of one artifact; `twin` is the latency of the float one."""
-    facts = made.manifest
+    facts = draft.manifest
     path = folder / facts.artifact.file
-    return Result(
-        model=job.model,
+    return ExportResult(
+        model=facts.model,
         weights=str(facts.weights),
         target=facts.target,
         precision=facts.precision,
-        artifact=str(path),
-        manifest=str(manifest_path(path)),
+        path=path,
+        manifest_path=manifest_path(path),
         size_bytes=facts.artifact.size_bytes,
-        agreement=facts.agreement,
-        latency=dataclasses.asdict(latency) if latency else None,
+        agreement=draft.agreement,
+        latency=latency,
         ratio=latency.median_ms / twin.median_ms if latency and twin else None,
-        emulated=made.session.emulated,
-        seconds=made.seconds,
+        emulated=draft.session.emulated,
+        seconds=draft.seconds,
         peak_rss_mb=peak_rss_mb(),
         delegate_partitions=facts.delegate_partitions,
         verdict=facts.verdict,

@@ -1,12 +1,12 @@
-"""This file keeps the statistics of a calibration while it runs, so that one that was interrupted goes on."""
+"""Keeps the statistics of a calibration while it runs, so that one that was interrupted goes on."""
 
 import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..targets.registry import installed
-from .data.dataset import Inputs
+from ..targets.registry import installed_version
+from .data.dataset import Dataset
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -19,13 +19,13 @@ KEPT = 8  # calibrations, each of about a megabyte; the oldest go
 class CalibrationCache:
     """The file of one calibration: of this graph, with these inputs in this order, by these versions."""
 
-    def __init__(self, graph: "ir.Model", inputs: Inputs) -> None:
+    def __init__(self, graph: "ir.Model", inputs: Dataset) -> None:
         import onnx_ir as ir
 
-        versions = f"{installed('edgeport')} {installed('onnxruntime')}"
+        versions = f"{installed_version('edgeport')} {installed_version('onnxruntime')}"
         parts = (versions.encode(), ir.to_proto(graph).SerializeToString(deterministic=True))
         digest = hashlib.sha256(b"".join((*parts, *(each.encode() for each in inputs.digests()))))
-        self.path = folder() / f"{digest.hexdigest()[:32]}.npz"
+        self.path = cache_folder_of_calibrations() / f"{digest.hexdigest()[:32]}.npz"
 
     def load(self) -> "Statistics | None":
         """Those of the first inputs, None where there are none that can be read."""
@@ -52,7 +52,7 @@ class CalibrationCache:
             return
 
 
-def folder() -> Path:
+def cache_folder_of_calibrations() -> Path:
     """Where the files lie."""
     from ..models.download import cache_folder
 

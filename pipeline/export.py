@@ -1,97 +1,343 @@
-"""This file is the way from a model's name to artifacts on disk: everything that `edgeport export` does, in order."""
+"""`edgeport.export`: the way from a model to artifacts on disk that are checked, timed and described."""
 
-import sys
-import traceback
+import dataclasses
+import difflib
+import inspect
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 from ..artifacts.errors import UsageError
-from ..artifacts.exit_codes import BUG, DISAGREES, DONE, OVER_BUDGET, exit_code
+from ..artifacts.exit_codes import BUG, exit_code
 from ..artifacts.staging import Staging
-from ..cli.console import Console
-from ..targets import registry
+from ..targets.registry import get_target, require_target
+from ..targets.registry import targets as known_targets
 from .build import build
-from .input_spec import named
-from .options import ALL, BUDGETS, PROFILES, Job, Outcome, Result
+from .checks import check_choice, check_count, check_share
+from .data.collection import DataLike
+from .input_spec import read_shapes
+from .isolation import isolated
+from .options import (
+    EFFORTS,
+    INPUTS,
+    PRECISIONS,
+    RANGE,
+    RANGES,
+    Job,
+    ModelOptions,
+    QuantizationOptions,
+    TimingOptions,
+    ValidationOptions,
+)
 from .prepare import Prepared, prepare
-from .sources.source import load_subject
+from .progress import Progress, ProgressCallback
+from .results import ExportResult
+from .sources.source import ModelLike, load_source
+
+LOG = logging.getLogger("edgeport")
+R = TypeVar("R", ModelOptions, QuantizationOptions, ValidationOptions, TimingOptions)
 
 
-def run(job: Job, console: Console) -> list[Outcome]:
+@isolated
+def export(
+    model: ModelLike,
+    target: str = "tflite",
+    *,
+    precision: str = "fp32",
+    profile: str | None = None,
+    calibration: DataLike | None = None,
+    num_calibration_samples: int | None = None,
+    effort: str = "default",
+    ranges: str = RANGE,
+    keep_float: Sequence[str] = (),
+    max_drop: float | None = None,
+    min_agreement: float | None = None,
+    min_snr: float | None = None,
+    budget_steps: int = 16,
+    validation: DataLike | None = None,
+    num_validation_samples: int | None = None,
+    validate: bool = True,
+    benchmark: bool = True,
+    num_runs: int = 50,
+    warmup_runs: int = 5,
+    threads: int = 1,
+    weights: str = "auto",
+    seed: int = 0,
+    num_classes: int | None = None,
+    input_shape: Any = None,
+    example_inputs: Any = None,
+    name: str | None = None,
+    input: str = "float32",
+    softmax: bool = False,
+    top_k: int = 0,
+    labels: str | Path | Sequence[str] | None = None,
+    output_dir: str | Path = "artifacts",
+    progress: ProgressCallback | None = None,
+    **target_options: Any,
+) -> ExportResult:
+    """Makes an artifact of a model, checks it against the model, times it, and describes it in a manifest.
+
+    Nothing is printed and nothing of the process is changed. A file appears whole or not at all.
+
+    Args:
+        model: what `edgeport.load` takes or returns.
+        target: the format: "tflite", "openvino", "coreml" or "onnx".
+        precision: "fp32"; "fp16": weights in half precision; "int8": static, W8A8; "w8a32", "w8a16": weights in 8 bits,
+            computed in float (in half precision); "dynamic": linear layers also round what they read, at run time.
+        profile: of the device's int8 kernels; None for the target's default.
+        calibration: data for int8: a folder of images, `edgeport.images(...)`, an .npz, an array (n, c, h, w), a dict
+            of arrays by input, or what yields samples or batches, such as a DataLoader. Arrays are preprocessed inputs.
+        num_calibration_samples: at most so many; None for 300.
+        effort: of int8. "fast": ranges only; "default": biases corrected; "high": weights rounded layer by layer too.
+        ranges: how a value's range comes from what calibration saw of it: "mse", "minmax", "average", "percentile" or
+            "entropy".
+        keep_float: patterns of modules or values that stay float in an int8 artifact.
+        max_drop: return units to float until top-1 falls by at most so much (0.01: one point), on validation data with
+            classes. One of the three budgets at most.
+        min_agreement: the same, until top-1 is the float model's on so many of the validation inputs.
+        min_snr: the same, until the outputs' SNR is so many decibels.
+        budget_steps: that the search may take.
+        validation: data to compare on; None for a part of the calibration data, or generated inputs.
+        num_validation_samples: at most so many; None for 50, or 200 where there is a budget.
+        validate: whether the artifact is compared with the model.
+        benchmark: whether it is timed; an int8 one beside its float twin, which is then made too.
+        num_runs: timed runs, of the benchmark.
+        warmup_runs: runs before them.
+        threads: CPU threads of the artifact.
+        weights, seed, num_classes, input_shape, example_inputs, name: as `edgeport.load`.
+        input: "float32", normalised arrays; "uint8", pixels as a camera gives them, normalised inside.
+        softmax: of a classifier: give probabilities instead of logits.
+        top_k: of a classifier: also give the highest scores and their classes.
+        labels: names of the classes, or a file with one a line.
+        output_dir: artifacts go to output_dir/MODEL/.
+        progress: called with an `Event` for each stage, note and warning.
+        **target_options: options of single targets: `input_layout` and `plain_operators` (tflite), `image_input` and
+            `coreml_target` (coreml).
+
+    Returns:
+        What was made. Its `ok` and `verdict` say how it was judged; an artifact that disagrees with its model is kept,
+        and marked in its manifest.
+
+    Raises:
+        UsageError: an argument is wrong, does not fit the others, or names a file that is.
+        ExportError: the model cannot be exported; UnsupportedOp, UnsupportedAttribute, DynamicShape, NotCanonical and
+            ArtifactTooLarge say why.
+        QuantizeError: it cannot be quantised with these data.
+        RuntimeUnavailable: what the target needs is not installed; the message names the extra.
+        ImageError: a folder without images, or a damaged one.
+        WriteError: the output cannot be written.
+        UnknownModel, UnknownCheckpoint, DownloadError, WeightsError, ModelFileError, InputShapeError: as
+            `edgeport.load`.
+
+    Example:
+        >>> result = edgeport.export(model, "tflite", precision="int8", calibration="photos/")
+        >>> print(result.path, result.agreement.snr_db, result.verdict)
+    """
+    arguments = dict(locals())
+    for each in ("model", "target", "progress", "target_options"):
+        del arguments[each]
+    (result,) = run_job(make_job((target,), arguments | target_options), model, Progress(progress))
+    return result
+
+
+@isolated
+def export_all(
+    model: ModelLike,
+    targets: Sequence[str] | None = None,
+    *,
+    progress: ProgressCallback | None = None,
+    **options: Any,
+) -> list[ExportResult]:
+    """Exports a model to several targets, from one graph and one calibration.
+
+    Args:
+        model: as `export`.
+        targets: their names; None for all.
+        progress: as `export`.
+        **options: the other arguments of `export`.
+
+    Returns:
+        A result for each target, in their order. One that could not be made has the error in its `verdict` and no
+        `path`; the others are made all the same.
+
+    Raises:
+        UsageError: as `export`, for what is wrong for all targets.
+        ExportError, QuantizeError, ImageError, WriteError: as `export`, where it happens before any target's own part.
+        UnknownModel, UnknownCheckpoint, DownloadError, WeightsError, ModelFileError, InputShapeError: as `load`.
+
+    Example:
+        >>> for result in edgeport.export_all("lenet5", ["tflite", "onnx"], weights="random"):
+        ...     print(result.target, result.verdict)
+    """
+    names = tuple(known_targets() if targets is None else targets)
+    return run_job(make_job(names, options), model, Progress(progress), stop_at_error=False)
+
+
+def make_job(targets: tuple[str, ...], arguments: Mapping[str, Any]) -> Job:
+    """The job of `export`'s arguments: four records, filled by name; what is in none of them is a target's option.
+
+    Raises UsageError for an argument that nothing knows.
+    """
+    left = dict(arguments)
+    left["input_shape"] = read_shapes(left.get("input_shape"))
+    keep_float = left.get("keep_float", ())
+    left["keep_float"] = (keep_float,) if isinstance(keep_float, str) else tuple(keep_float)
+    output_dir = Path(left.pop("output_dir", "artifacts"))
+
+    def fill(record: type[R], **more: Any) -> R:
+        names = [each.name for each in dataclasses.fields(record) if each.name in left]
+        return record(**{name: left.pop(name) for name in names}, **more)
+
+    quantization, validation, timing = fill(QuantizationOptions), fill(ValidationOptions), fill(TimingOptions)
+    own = {option.name for target in known_targets().values() for option in target.options}
+    model = fill(ModelOptions, target_options={name: left.pop(name) for name in [*left] if name in own})
+    if left:
+        known = [*inspect.signature(export).parameters, *own]
+        near = difflib.get_close_matches(next(iter(left)), known, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UsageError(f"export has no argument {next(iter(left))!r}{hint}")
+    return Job(
+        targets=targets,
+        output_dir=output_dir,
+        model=model,
+        quantization=quantization,
+        validation=validation,
+        timing=timing,
+    )
+
+
+def run_job(job: Job, model: ModelLike, progress: Progress, *, stop_at_error: bool = True) -> list[ExportResult]:
     """Builds, checks and publishes the artifacts of a job, one target after the other.
 
     Nothing is at its destination before all of one target's artifacts are whole, and nothing else is left behind.
+    With `stop_at_error` an error comes through; without, it is a result, and the next target goes on.
     """
-    check(job)
-    subject = load_subject(
-        job.model,
-        console,
-        weights=job.weights,
-        seed=job.seed,
-        num_classes=job.num_classes,
-        shapes=named(job.input_shape),
+    check_job(job)
+    if stop_at_error:
+        for each in job.targets:
+            require_target(each).check_precision(job.precision)
+    asked = job.model
+    source = load_source(
+        model,
+        progress,
+        weights=asked.weights,
+        seed=asked.seed,
+        num_classes=asked.num_classes,
+        shapes=asked.input_shape,
+        example_inputs=asked.example_inputs,
+        name=asked.name,
     )
-    with Staging(Path(job.output_dir) / subject.name) as staging:
-        prepared = prepare(job, subject, console)
-        job = prepared.job
-        attempt = attempted if job.target == ALL else made
-        return [attempt(job, name, prepared, staging, console) for name in job.targets]
+    with Staging(job.output_dir / source.name) as staging:
+        prepared = prepare(job, source, progress)
+        attempt = build_target if stop_at_error else try_to_build
+        results = [attempt(prepared.job, name, prepared, staging, progress) for name in job.targets]
+    shared = tuple(progress.warnings)  # of all targets, also those that came before
+    return [with_warnings(result, shared, progress) for result in results]
 
 
-def check(job: Job) -> None:
-    """Raises UsageError for options of another target, RuntimeUnavailable where the one target cannot be made here."""
-    if "coreml" not in job.targets:
-        for option, given in (("--coreml-target", job.coreml_target), ("--image-input", job.image_input)):
-            if given:
-                raise UsageError(f"{option} is for --target coreml, not for {job.target}")
-    if job.plain_operators and "tflite" not in job.targets:
-        raise UsageError(f"--plain-operators is for --target tflite, not for {job.target}")
-    if job.input == "uint8" and job.input_layout != "nhwc":
+def with_warnings(result: ExportResult, shared: tuple[str, ...], progress: Progress) -> ExportResult:
+    """The result with the warnings of its job, and one where int8 is slower than float."""
+    if result.precision == "int8" and result.ratio is not None and result.ratio > 1:
+        slow = f"{result.target}: int8 is SLOWER than fp32 on this machine: {result.ratio:.2f} of its time"
+        progress.warn(slow)
+        shared = (*shared, slow)
+    return dataclasses.replace(result, warnings=shared)
+
+
+def check_job(job: Job) -> None:
+    """Raises UsageError for what no model could make right: unknown names, options that do not go together."""
+    asked, options = job.quantization, job.model.target_options
+    given = f"--target {job.targets[0]}" if len(job.targets) == 1 else "these targets"
+    if not job.targets:
+        raise UsageError("target: there is none; give one or several")
+    for name in job.targets:
+        get_target(name)
+    check_choice("precision", asked.precision, PRECISIONS)
+    check_choice("effort", asked.effort, EFFORTS)
+    check_choice("ranges", asked.ranges, RANGES)
+    check_choice("input", job.model.input, INPUTS)
+    check_numbers(job)
+    check_target_options(job)
+    if job.model.input == "uint8" and options.get("input_layout", "nhwc") != "nhwc":
         raise UsageError("--input uint8 takes the image as it lies in memory, NHWC; leave out --input-layout")
-    if job.precision != "int8":
-        given = [name for name in BUDGETS if getattr(job, name) is not None] + ["keep_float"] * bool(job.keep_float)
-        if given:
-            raise UsageError(f"--{given[0].replace('_', '-')} is for --int8, not for --precision {job.precision}")
-    if job.profile:
-        known = [name for target in job.targets for name in PROFILES[target]]
-        if job.profile not in known:
-            raise UsageError(f"--profile {job.profile} is not of {job.target}, which has {' and '.join(known)}")
-        if job.precision != "int8":
-            raise UsageError(f"--profile is for --int8, not for --precision {job.precision}")
-        if job.profile == "npu" and (job.budget or job.keep_float):
+    budgets = [
+        name
+        for name, limit in (
+            ("max_drop", asked.max_drop),
+            ("min_agreement", asked.min_agreement),
+            ("min_snr", asked.min_snr),
+        )
+        if limit is not None
+    ]
+    if len(budgets) > 1:
+        raise UsageError(f"{' and '.join(budgets)}: give one of them")
+    if asked.precision != "int8":
+        for name in budgets + ["keep_float"] * bool(asked.keep_float):
+            raise UsageError(f"--{name.replace('_', '-')} is for --int8, not for --precision {asked.precision}")
+    if asked.profile:
+        profiles = {profile.name: profile for name in job.targets for profile in get_target(name).profiles}
+        if asked.profile not in profiles:
+            raise UsageError(f"--profile {asked.profile} is not of {given}, which has {' and '.join(profiles)}")
+        if asked.precision != "int8":
+            raise UsageError(f"--profile is for --int8, not for --precision {asked.precision}")
+        if profiles[asked.profile].integer_only and (budgets or asked.keep_float):
             raise UsageError(
-                "profile npu has no float that units could return to; leave out the budget and --keep-float"
+                f"profile {asked.profile} has no float that units could return to; "
+                "leave out the budget and --keep-float"
             )
-    if job.budget and not job.validate:
-        raise UsageError(f"--{job.budget[0].replace('_', '-')} has to be measured; leave out --no-validate")
-    if job.target != ALL:
-        registry.check(job.target)
-        registry.refuse(job.target, job.precision)
+    if budgets and not job.validation.validate:
+        raise UsageError(f"--{budgets[0].replace('_', '-')} has to be measured; leave out --no-validate")
 
 
-def made(job: Job, name: str, prepared: Prepared, staging: Staging, console: Console) -> Outcome:
+def check_numbers(job: Job) -> None:
+    """Raises UsageError for a number out of its range."""
+    asked = job.quantization
+    for name, count in (
+        ("num_calibration_samples", asked.num_calibration_samples),
+        ("num_validation_samples", job.validation.num_validation_samples),
+        ("budget_steps", asked.budget_steps),
+        ("num_runs", job.timing.num_runs),
+        ("warmup_runs", job.timing.warmup_runs),
+        ("threads", job.timing.threads),
+    ):
+        check_count(name, count)
+    check_share("max_drop", asked.max_drop)
+    check_share("min_agreement", asked.min_agreement)
+    check_share("min_snr", asked.min_snr, most=float("inf"))
+
+
+def check_target_options(job: Job) -> None:
+    """Raises UsageError for an option that no target has, or only others, or of a wrong value."""
+    known = {option.name: (target, option) for target in known_targets().values() for option in target.options}
+    for name, value in job.model.target_options.items():
+        target, option = known[name]
+        if option.choices:
+            check_choice(name, value, option.choices)
+        if value and target.name not in job.targets and option.elsewhere == "error":
+            raise UsageError(f"{option.flag} is for --target {target.name}, not for {', '.join(job.targets)}")
+
+
+def build_target(job: Job, name: str, prepared: Prepared, staging: Staging, progress: Progress) -> ExportResult:
     """One target; its errors come through."""
-    registry.refuse(name, job.precision)
-    results, spent = build(job, registry.check(name), prepared, staging, console)
-    if spent and not spent.budget["met"]:
-        return Outcome(results, OVER_BUDGET, spent)
-    return Outcome(results, DISAGREES if any(result.verdict.startswith("fail") for result in results) else DONE, spent)
+    get_target(name).check_precision(job.precision)
+    return build(job, require_target(name), prepared, staging, progress)
 
 
-def attempted(job: Job, name: str, prepared: Prepared, staging: Staging, console: Console) -> Outcome:
-    """One of several targets; its error is told, and the others go on."""
+def try_to_build(job: Job, name: str, prepared: Prepared, staging: Staging, progress: Progress) -> ExportResult:
+    """One of several targets; its error is a result, so that the others go on."""
     try:
-        return made(job, name, prepared, staging, console)
+        return build_target(job, name, prepared, staging, progress)
     except Exception as e:  # even a bug in one target is none in the others
-        code = exit_code(e)
+        code, sentence = exit_code(e), str(e)
         if code == BUG:
-            traceback.print_exc()
-            e = RuntimeError(f"a bug: {type(e).__name__}: {e}")
-        sentence = str(e) if name in str(e) else f"{name}: {e}"
-        print(f"edgeport: {sentence}", file=sys.stderr)
-        return Outcome((failed(job, name, prepared, sentence),), code)
-
-
-def failed(job: Job, name: str, prepared: Prepared, sentence: str) -> Result:
-    """What is told of an artifact that could not be made."""
-    weights = str(prepared.subject.weights)
-    return Result(model=job.model, weights=weights, target=name, precision=job.precision, verdict=f"error: {sentence}")
+            LOG.exception("target %s", name)
+            sentence = f"a bug: {type(e).__name__}: {e}"
+        return ExportResult(
+            model=prepared.source.model,
+            weights=str(prepared.source.weights),
+            target=name,
+            precision=job.precision,
+            verdict=f"error: {sentence if name in sentence else f'{name}: {sentence}'}",
+            exit_code=code,
+        )

@@ -1,4 +1,4 @@
-"""This file says what a model takes: its inputs and, where that is one image, how an image becomes it."""
+"""What a model takes: its inputs and, where that is one image, how an image becomes it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,36 +9,36 @@ from ..runtime.session import TensorSpec
 
 IMAGE = "image"  # what the one input of a model is called that nobody has named
 
-Shapes = Mapping[str, tuple[int, ...]]  # as given by --input-shape: {name, or "" for none: sizes}
+Shapes = Mapping[str, tuple[int, ...]]  # {name of an input, or "" for none: sizes}
 
 
 @dataclass(frozen=True)
-class Takes:
+class InputSpec:
     """The inputs of a model, static shapes each. `preprocess` is None where they are not one image."""
 
     inputs: tuple[TensorSpec, ...]
     preprocess: PreprocessSpec | None = None
 
     @classmethod
-    def image(cls, preprocess: PreprocessSpec, name: str = IMAGE) -> "Takes":
+    def of_image(cls, preprocess: PreprocessSpec, name: str = IMAGE) -> "InputSpec":
         """One image (1, c, h, w)."""
         return cls((TensorSpec(name, (1, *preprocess.input_size), "float32"),), preprocess)
 
     @classmethod
-    def of(cls, inputs: tuple[TensorSpec, ...], preprocess: PreprocessSpec | None = None) -> "Takes":
+    def of_inputs(cls, inputs: tuple[TensorSpec, ...], preprocess: PreprocessSpec | None = None) -> "InputSpec":
         """Inputs; a single float (1, c, h, w) is an image, preprocessed like ImageNet's where nobody says how."""
         match inputs:
             case (TensorSpec(_, (1, int(channels), int(height), int(width)), "float32"),):
                 pass
             case _:
                 return cls(inputs)
-        return cls(inputs, resized(preprocess or PreprocessSpec(), (channels, height, width)))
+        return cls(inputs, resize_spec(preprocess or PreprocessSpec(), (channels, height, width)))
 
     def __str__(self) -> str:
         return ", ".join(f"{spec.name!r} {'x'.join(map(str, spec.shape))}" for spec in self.inputs)
 
 
-def resized(spec: PreprocessSpec, input_size: tuple[int, int, int]) -> PreprocessSpec:
+def resize_spec(spec: PreprocessSpec, input_size: tuple[int, int, int]) -> PreprocessSpec:
     """The same preprocessing for another input size."""
     channels = input_size[0]
     mean, std = spec.mean, spec.std
@@ -49,17 +49,41 @@ def resized(spec: PreprocessSpec, input_size: tuple[int, int, int]) -> Preproces
     )
 
 
-def named(given: Sequence[tuple[str, tuple[int, ...]]]) -> dict[str, tuple[int, ...]]:
-    """What --input-shape was given, by name. Raises UsageError where a name comes twice."""
-    shapes = dict(given)
-    if len(shapes) < len(given):
-        raise UsageError(
-            "--input-shape: each input has one shape; of several inputs each needs its name (NAME=1xCxHxW)"
-        )
+def read_shapes(given: object) -> dict[str, tuple[int, ...]]:
+    """The input shapes that a caller gives, by name.
+
+    Args:
+        given: (3, 224, 224) for the one input of a model, {"left": (1, 3, 64, 64), ...}, a sequence of such pairs, or
+            None.
+
+    Raises:
+        UsageError: anything else, or a name twice.
+    """
+    if given is None:
+        return {}
+    if isinstance(given, Mapping):
+        pairs = list(given.items())
+    elif isinstance(given, Sequence) and not isinstance(given, str) and given and isinstance(given[0], int):
+        pairs = [("", given)]
+    elif isinstance(given, Sequence) and not isinstance(given, str):
+        pairs = list(given)
+    else:
+        raise UsageError(f"input_shape: must be sizes such as (3, 224, 224), or a dict of them, not {given!r}")
+    shapes: dict[str, tuple[int, ...]] = {}
+    for pair in pairs:
+        name, sizes = pair if isinstance(pair, Sequence) and len(pair) == 2 else ("", None)
+        good = isinstance(name, str) and isinstance(sizes, Sequence) and not isinstance(sizes, str)
+        if not good or not sizes or not all(isinstance(size, int) and size > 0 for size in sizes):
+            raise UsageError(f"input_shape: must be sizes such as (3, 224, 224), or a dict of them, not {given!r}")
+        if name in shapes:
+            raise UsageError(
+                "--input-shape: each input has one shape; of several inputs each needs its name (NAME=1xCxHxW)"
+            )
+        shapes[name] = tuple(sizes)
     return shapes
 
 
-def whole(sizes: tuple[int, ...]) -> tuple[int, ...]:
+def with_batch(sizes: tuple[int, ...]) -> tuple[int, ...]:
     """The shape that nameless sizes mean: three are an image's (c, h, w), with a batch of 1 in front."""
     return (1, *sizes) if len(sizes) == 3 else sizes
 
@@ -69,7 +93,7 @@ def image_size(shapes: Shapes, model: str) -> tuple[int, int, int] | None:
     if not shapes:
         return None
     (name, sizes), *others = shapes.items()
-    sizes = whole(sizes)
+    sizes = with_batch(sizes)
     if others or name not in ("", IMAGE) or len(sizes) != 4 or sizes[0] != 1:
         raise UsageError(f"{model}: takes one input, {IMAGE!r}; give --input-shape C,H,W")
     return sizes[1], sizes[2], sizes[3]

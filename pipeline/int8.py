@@ -1,13 +1,13 @@
-"""This file makes the int8 graphs of one target, which differ in what stays float."""
+"""Makes the int8 graphs of one target, which differ in what stays float."""
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from ..artifacts.errors import UsageError
-from ..cli.console import Console
-from ..runtime.pixels import normalisation
-from ..targets.registry import Target
-from .prepare import NUM_CORRECTING, Prepared
+from ..targets.target import Target
+from .pixel_input import fold_normalization, prepend_normalization
+from .prepare import NUM_CORRECTING, Prepared, takes_pixels
+from .progress import Progress
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -15,36 +15,35 @@ if TYPE_CHECKING:
     from ..quantize import Kept, Plan
 
 
-class Int8:
-    """The float graph as the target's scheme wants it, and its quantisations, from the statistics all targets share.
+class Int8Builder:
+    """The float graph as the target's kernels want it, and its quantisations, from the statistics all targets share.
 
     Biases are corrected for what the target rounds: corrected for another one they are worse than not at all (a
     MobileViT-XS for OpenVINO: 26.9 dB, 21.8 with TFLite's biases, 24.5 with none corrected).
 
     Attributes:
-        reads_pixels: the graph takes an image as it is, not normalised.
         inputs: those that correct, in the form that the graph takes.
     """
 
-    def __init__(self, target: Target, prepared: Prepared, console: Console, seconds: dict[str, float]):
-        from ..exporters.input_normalization import folded
+    def __init__(self, target: Target, prepared: Prepared, progress: Progress, seconds: dict[str, float]):
         from ..quantize.calibration.observers import OBSERVERS
 
         assert prepared.statistics is not None
         assert prepared.calibration is not None
-        self.target, self.prepared, self.console, self.seconds = target, prepared, console, seconds
-        self.scheme = target.scheme(prepared.job.profile)
+        self.target, self.prepared, self.progress, self.seconds = target, prepared, progress, seconds
+        self.kernels = target.kernels(prepared.job.quantization.profile)
         self.inputs = prepared.calibration.take(NUM_CORRECTING)
-        self._observe = remembered(OBSERVERS[prepared.job.ranges])
-        graph, self._known, self.reads_pixels = prepared.even, {}, False
-        spec = prepared.subject.takes.preprocess
-        if target.folds and prepared.job.takes_pixels(target.name) and spec:
-            found = folded(graph, normalisation(spec), whole=True)
-            if found:
-                graph, self._known, self.reads_pixels = found.model, found.ranges, True
+        self._observe = remember_ranges(OBSERVERS[prepared.job.quantization.ranges])
+        graph, self._known, self._prepend = prepared.equalized, {}, None
+        spec = prepared.source.input_spec.preprocess
+        if spec and takes_pixels(prepared.job, target.name):
+            if found := fold_normalization(graph, target, spec, quantized=True):
+                graph, self._known = found.model, found.ranges
                 self.inputs = self.inputs.as_pixels(spec)
-        with console.stage(f"{target.name}: plan int8", seconds, "calibrate"):
-            self.model, self._statistics = self.scheme.rewrite(self.scheme.formed(graph), prepared.statistics)
+            else:
+                self._prepend = spec
+        with progress.stage(f"{target.name}: plan int8", seconds, "calibrate"):
+            self.model, self._statistics = self.kernels.rewrite(self.kernels.formed(graph), prepared.statistics)
             self.plan()
 
     def plan(self, kept: "Kept" = frozenset()) -> "Plan":
@@ -52,30 +51,35 @@ class Int8:
         from .. import quantize
 
         options = {"observer": self._observe, "keep_float": kept, "known": self._known}
-        return quantize.plan(self.model, self._statistics, self.scheme, **options)
+        return quantize.plan(self.model, self._statistics, self.kernels, **options)
 
-    def tuned(self, plan: "Plan", console: Console | None = None) -> "ir.Model":
+    def tune(self, plan: "Plan", progress: Progress | None = None) -> "ir.Model":
         """The float graph with weights and biases fit for the plan, as the effort says."""
         from .. import quantize
 
-        console, name, graph = console or self.console, self.target.name, self.model
+        progress, name, graph = progress or self.progress, self.target.name, self.model
         if self.prepared.effort == "high":
             text = f"{name}: round the weights"
-            with console.stage(text, self.seconds, "calibrate", len(self.inputs)) as advance:
+            with progress.stage(text, self.seconds, "calibrate", len(self.inputs)) as advance:
                 graph = quantize.round_weights(graph, plan, self.inputs.feeds(), progress=advance)
-        with console.stage(f"{name}: correct the biases", self.seconds, "calibrate"):
+        with progress.stage(f"{name}: correct the biases", self.seconds, "calibrate"):
             if self.prepared.effort == "fast":
                 return quantize.correct_for_weights(graph, plan, self.inputs.feeds())
             return quantize.correct_biases(graph, plan, self.inputs.feeds(), reference=self.model)
 
-    def graph(self, kept: "Kept" = frozenset()) -> "ir.Model":
-        """The graph with int8 written into it."""
+    def apply(self, tuned: "ir.Model", plan: "Plan") -> "ir.Model":
+        """The graph with int8 written into it, as the artifact computes it."""
         from .. import quantize
 
-        plan = self.plan(kept)
-        return quantize.apply(self.tuned(plan), plan)
+        graph = quantize.apply(tuned, plan)
+        return prepend_normalization(graph, self._prepend) if self._prepend else graph
 
-    def named(self, patterns: Iterable[str]) -> "Kept":
+    def build(self, kept: "Kept" = frozenset()) -> "ir.Model":
+        """The int8 graph in which the units in `kept` are float."""
+        plan = self.plan(kept)
+        return self.apply(self.tune(plan), plan)
+
+    def select(self, patterns: Iterable[str]) -> "Kept":
         """The units that --keep-float names. Raises UsageError for a pattern that names none."""
         from .. import quantize
 
@@ -85,7 +89,7 @@ class Int8:
             raise UsageError(f"--keep-float: {e}") from e
 
 
-def remembered(observe: Callable) -> Callable:
+def remember_ranges(observe: Callable) -> Callable:
     """The same observer, asked once for each value: a search plans many times from the same statistics."""
     known = {}
 

@@ -1,47 +1,73 @@
-"""This file holds what `export` is asked for and what it answers."""
+"""The options of a job, in four records; their fields have the names of `edgeport.export`'s arguments."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-ALL = "all"
+if TYPE_CHECKING:
+    from .data.collection import DataLike
+    from .input_spec import Shapes
+
 INPUTS = ("float32", "uint8")
-TARGETS = ("tflite", "openvino", "coreml", "onnx")  # targets.py says what each is; this much is for `--help`
-PROFILES = {  # target -> {profile: its scheme in quantize}, the default first
-    "tflite": {"xnnpack": "TFLITE_XNNPACK", "npu": "TFLITE_NPU"},
-    "openvino": {"openvino-cpu": "OPENVINO_CPU"},
-    "coreml": {"coreml-ane": "COREML_ANE"},
-    "onnx": {"onnxruntime-cpu": "ONNXRUNTIME_CPU"},
-}
 PRECISIONS = ("fp32", "fp16", "int8", "w8a32", "w8a16", "dynamic")
 WEIGHTS_ONLY = ("w8a32", "w8a16", "dynamic")  # int8 weights, no calibration
-RANGES = ("minmax", "average", "percentile", "entropy", "mse")  # as in quantize.observers
+EFFORTS = ("fast", "default", "high")
+RANGES = ("minmax", "average", "percentile", "entropy", "mse")  # as in quantize's observers
 RANGE = "mse"  # on photographs, MobileViT-S: 21.0 dB, 17.4 with min-max; with corrected biases 24.6 and 21.4
 BUDGETS = ("max_drop", "min_agreement", "min_snr")
 NUM_VALIDATION, NUM_JUDGING = 50, 200
-COREML_TARGETS = ("iOS16", "iOS17", "iOS18")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
-    """What `export` was asked for; the names are those of its options."""
+class ModelOptions:
+    """How the model is made, and what its artifacts take and give.
 
-    model: str
-    target: str = "tflite"
-    precision: str = "fp32"
-    profile: str | None = None
+    Attributes:
+        weights: "auto", "pretrained", "random", the name of public weights, or a file.
+        seed: of random weights and generated inputs.
+        num_classes: of a zoo or timm model; None for its own.
+        input_shape: {name, or "" for the only input: sizes}.
+        example_inputs: in place of shapes, for a module in memory.
+        name: of the files, for a model in memory.
+        input: "float32", normalised arrays; "uint8", pixels, which the artifact normalises.
+        softmax, top_k: what is put behind a classifier.
+        labels: names of the classes: a file with one a line, or the names.
+        target_options: {name: value} of single targets' own options.
+    """
+
     weights: str = "auto"
     seed: int = 0
     num_classes: int | None = None
-    input_shape: Sequence[tuple[str, tuple[int, ...]]] = ()
+    input_shape: "Shapes" = field(default_factory=dict)
+    example_inputs: Any = None
+    name: str | None = None
     input: str = "float32"
-    input_layout: str = "nhwc"
-    plain_operators: bool = False
-    image_input: bool = False
     softmax: bool = False
     top_k: int = 0
-    coreml_target: str | None = None
-    labels: str | None = None
-    calibration_data: str | None = None
+    labels: str | Path | Sequence[str] | None = None
+    target_options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizationOptions:
+    """The precision, and how int8 comes about.
+
+    Attributes:
+        precision: one of PRECISIONS.
+        profile: of the device's int8 kernels; None for the target's default.
+        calibration: the data that set the ranges; None for generated inputs.
+        num_calibration_samples: at most so many; None for 300, or 32 generated ones.
+        effort: "fast", ranges only; "default", biases corrected; "high", weights rounded layer by layer too.
+        ranges: how a value's range comes from what calibration saw of it.
+        keep_float: patterns of modules or values that stay float.
+        max_drop, min_agreement, min_snr: the accuracy budget, one of them at most.
+        budget_steps: that the search for it may take.
+    """
+
+    precision: str = "fp32"
+    profile: str | None = None
+    calibration: "DataLike | None" = None
     num_calibration_samples: int | None = None
     effort: str = "default"
     ranges: str = RANGE
@@ -50,91 +76,75 @@ class Job:
     min_agreement: float | None = None
     min_snr: float | None = None
     budget_steps: int = 16
-    validation_data: str | None = None
-    feeds: str | None = None
-    num_validation_samples: int | None = None
-    output_dir: str = "artifacts"
-    num_runs: int = 50
-    warmup_runs: int = 5
-    threads: int = 1
-    validate: bool = True
-    benchmark: bool = True
-    float_twin: bool = True  # an int8 artifact that is timed is compared with the float one
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """The names of the targets that are built."""
-        return TARGETS if self.target == ALL else (self.target,)
-
-    def takes_pixels(self, target: str) -> bool:
-        """Whether the target's artifacts take an image and normalise it themselves."""
-        return self.input == "uint8" or (self.image_input and target == "coreml")
 
     @property
     def budget(self) -> tuple[str, float] | None:
         """(which, limit) of the accuracy budget, None where there is none."""
-        goals = ((name, getattr(self, name)) for name in BUDGETS)
-        return next(((name, limit) for name, limit in goals if limit is not None), None)
+        goals = {"max_drop": self.max_drop, "min_agreement": self.min_agreement, "min_snr": self.min_snr}
+        return next(((name, limit) for name, limit in goals.items() if limit is not None), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationOptions:
+    """What the artifact is compared with its reference on.
+
+    Attributes:
+        validate: whether it is.
+        validation: the data; None for what is left of the calibration data, or generated inputs.
+        num_validation_samples: at most so many; None for 50, or 200 where there is a budget.
+    """
+
+    validate: bool = True
+    validation: "DataLike | None" = None
+    num_validation_samples: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimingOptions:
+    """How latency is measured.
+
+    Attributes:
+        benchmark: whether it is; an int8 artifact then has its float twin made and timed beside it.
+        num_runs, warmup_runs: timed runs, and runs before them.
+        threads: CPU threads of the artifact.
+        float_twin: whether an int8 artifact that is timed is compared with the float one.
+    """
+
+    benchmark: bool = True
+    num_runs: int = 50
+    warmup_runs: int = 5
+    threads: int = 1
+    float_twin: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What `export` is asked for.
+
+    Attributes:
+        targets: their names.
+        output_dir: artifacts go to output_dir/MODEL/.
+    """
+
+    targets: tuple[str, ...]
+    output_dir: Path = Path("artifacts")
+    model: ModelOptions = field(default_factory=ModelOptions)
+    quantization: QuantizationOptions = field(default_factory=QuantizationOptions)
+    validation: ValidationOptions = field(default_factory=ValidationOptions)
+    timing: TimingOptions = field(default_factory=TimingOptions)
 
     @property
-    def samples(self) -> int:
-        """How many inputs validate at most: a budget of a few per cent needs some to tell."""
-        return self.num_validation_samples or (NUM_JUDGING if self.budget else NUM_VALIDATION)
+    def precision(self) -> str:
+        """What is asked for."""
+        return self.quantization.precision
 
     @property
     def precisions(self) -> tuple[str, ...]:
         """What is built: an int8 artifact that is timed needs its float twin to be compared with."""
-        twin = self.precision == "int8" and self.benchmark and self.float_twin
+        twin = self.precision == "int8" and self.timing.benchmark and self.timing.float_twin
         return ("fp32", "int8") if twin else (self.precision,)
 
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """One artifact, with the names that `--json` prints; None for what was not asked for, or could not be made."""
-
-    model: str
-    weights: str
-    target: str
-    precision: str
-    artifact: str | None = None
-    manifest: str | None = None
-    size_bytes: int | None = None
-    agreement: dict[str, float | None] | None = None
-    latency: dict[str, float] | None = None
-    ratio: float | None = None  # of the median to the float twin's
-    emulated: bool | None = None  # it was not run by what runs it on a device: nothing was timed
-    seconds: dict[str, float] | None = None
-    peak_rss_mb: float | None = None
-    delegate_partitions: int | None = None
-    verdict: str
-
-
-@dataclass(frozen=True)
-class Spent:
-    """What came of an accuracy budget.
-
-    Attributes:
-        budget: manifest.Budget as a dict.
-        kept_float: the units that are float for its sake.
-        frontier: a dict for each step of the search.
-        table: the same for people.
-    """
-
-    budget: dict[str, float | str]
-    kept_float: tuple[str, ...]
-    frontier: list[dict]
-    table: str
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one target: its artifacts, the one that was asked for last, and the exit code that it asks for."""
-
-    results: tuple[Result, ...]
-    code: int
-    spent: "Spent | None" = None
-
     @property
-    def asked(self) -> Result:
-        """The artifact that was asked for."""
-        return self.results[-1]
+    def num_validating(self) -> int:
+        """How many inputs validate at most: a budget of a few per cent needs some to tell."""
+        return self.validation.num_validation_samples or (NUM_JUDGING if self.quantization.budget else NUM_VALIDATION)

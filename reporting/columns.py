@@ -1,4 +1,4 @@
-"""This file holds the columns of a report's table, for every form that it takes."""
+"""The columns of a report's table, for every form that it takes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""This file compares a run with a baseline, row by row, and says what became worse by more than the limits."""
+"""Compares a run with a baseline, row by row, and says what became worse by more than the limits."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

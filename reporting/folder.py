@@ -1,4 +1,4 @@
-"""This file finds everything in a folder that a report can tell of, and joins what is about the same artifact."""
+"""Finds everything in a folder that a report can tell of, and joins what is about the same artifact."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 
 from ..artifacts.errors import UsageError
 from ..artifacts.staging import PREFIX
-from ..runtime.session import FOLDERS
+from ..targets.registry import folder_endings
 from .records import LOCAL, MANIFEST, Layers, Piece, Row, Unreadable, parse, parse_lines
 
 LARGEST = 1 << 28  # bytes of one file of results
@@ -79,7 +79,7 @@ def _files(folder: Path, problems: list[str]) -> Iterator[Path]:
         problems.append(f"{error.filename}: cannot be read ({error.strerror})")
 
     for place, folders, names in os.walk(folder, onerror=unreadable):
-        folders[:] = [name for name in folders if not name.startswith(".") and not name.endswith(tuple(FOLDERS))]
+        folders[:] = [name for name in folders if not name.startswith(".") and not name.endswith(folder_endings())]
         for name in names:
             if name.endswith((".json", ".jsonl")) and not name.startswith((PREFIX, ".")):
                 yield Path(place) / name

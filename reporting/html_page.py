@@ -1,4 +1,4 @@
-"""This file is the frame of every HTML page that edgeport writes: one file that fetches nothing, light and dark.
+"""The frame of every HTML page that edgeport writes: one file that fetches nothing, light and dark.
 
 A page reads without JavaScript, too; with it, the headings of a table sort. The policy in its head lets a browser run
 that script alone and fetch nothing at all, whatever a model or a layer may be called.

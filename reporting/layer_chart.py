@@ -1,4 +1,4 @@
-"""This file draws the layers of an artifact in order of execution, as shapes first, then as SVG and as PNG."""
+"""Draws the layers of an artifact in order of execution, as shapes first, then as SVG and as PNG."""
 
 import io
 import math

@@ -1,4 +1,4 @@
-"""This file writes the layers of an artifact as one HTML page that needs nothing but itself."""
+"""Writes the layers of an artifact as one HTML page that needs nothing but itself."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""This file writes a report as Markdown, for a summary of a CI run or a pull request."""
+"""Writes a report as Markdown, for a summary of a CI run or a pull request."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""This file writes a report as one HTML page."""
+"""Writes a report as one HTML page."""
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby

@@ -1,4 +1,4 @@
-"""This file reads what edgeport writes as JSON (manifests, results, layers, sweeps) into rows of a report."""
+"""Reads what edgeport writes as JSON (manifests, results, layers, sweeps) into rows of a report."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""This file draws latency against accuracy as SVG: a point for each artifact, a line from each float to its int8."""
+"""Draws latency against accuracy as SVG: a point for each artifact, a line from each float to its int8."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""This file says in a line what a report is about."""
+"""One line about what a report holds."""
 
 from collections.abc import Sequence
 

@@ -1,31 +1,18 @@
-"""This file defines what a session is, and opens the right one for an artifact.
+"""What a session is: it runs one artifact, and hides the oddities of its format.
 
-A session runs one artifact: float32 NCHW arrays and the model's own tensor names outside, the format's oddities inside.
+Outside are float32 NCHW arrays and the model's own tensor names; the format's layout and types stay inside.
 """
 
-import hashlib
-import importlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from ..artifacts.errors import ArtifactError, FeedError
+from ..artifacts.errors import FeedError
 
-# how the name ends -> (module of this package, class); a new format is one row and one file
-SESSIONS = {
-    ".onnx": ("sessions.onnx", "OnnxSession"),
-    ".tflite": ("sessions.tflite", "TFLiteSession"),
-    ".mlpackage": ("sessions.coreml", "CoreMLSession"),
-    ".xml": ("sessions.openvino", "OpenVINOSession"),
-    "_openvino_model": ("sessions.openvino", "OpenVINOSession"),
-}
 IMAGE = "uint8"  # dtype of an input that is an image: whole pixels from 0 to 255
 WHOLE = frozenset({"int32", "int64", "bool"})  # types of inputs and outputs that are no real numbers
-FOLDERS = frozenset({".mlpackage", "_openvino_model"})  # the formats that are a folder
 
 
 def outward(array: np.ndarray) -> np.ndarray:
@@ -99,90 +86,13 @@ class Portable(Session, Protocol):
         ...
 
 
-def open_session(path: str | Path, *, threads: int = 1, **options) -> Session:
-    """The session of the artifact at `path`, chosen by how its name ends; `options` go to that format's class.
+@runtime_checkable
+class Delegating(Protocol):
+    """A session whose operators a delegate runs, in one partition or several."""
 
-    Raises:
-        ArtifactError: no such file, unknown suffix, or not what the suffix says.
-        RuntimeUnavailable: the format's backend is not installed.
-    """
-    path = Path(path)
-    ending = next((ending for ending in SESSIONS if path.name.endswith(ending)), None)
-    if ending is None:
-        known = ", ".join(SESSIONS)
-        raise ArtifactError(f"{path}: no runtime for the suffix {path.suffix or '(none)'!r}; known: {known}")
-    (check_folder if ending in FOLDERS else check_file)(path)
-    module, name = SESSIONS[ending]
-    return getattr(importlib.import_module(f".{module}", __package__), name)(path, threads=threads, **options)
-
-
-def manifest_path(artifact: Path) -> Path:
-    """mobilevit_s_int8.tflite -> mobilevit_s_int8.tflite.json, beside it."""
-    return artifact.with_name(artifact.name + ".json")
-
-
-def check_file(path: Path) -> None:
-    """Raises ArtifactError unless `path` is a readable file that agrees with its manifest, where one lies beside it."""
-    if not path.exists():
-        raise ArtifactError(f"{path}: no such file")
-    if not path.is_file():
-        raise ArtifactError(f"{path}: is not a file")
-    try:
-        if path.stat().st_size == 0:
-            raise ArtifactError(f"{path}: is empty")
-        with path.open("rb") as file:
-            file.read(1)
-        _check_recorded(path, [path], lambda: _sha256(path))
-    except OSError as e:
-        raise ArtifactError(f"{path}: cannot be read ({e.strerror})") from e
-
-
-def check_folder(path: Path) -> None:
-    """Raises ArtifactError unless `path` is a folder whose files agree with its manifest, where one lies beside it."""
-    if not path.exists():
-        raise ArtifactError(f"{path}: no such folder")
-    if not path.is_dir():
-        raise ArtifactError(f"{path}: is not a folder")
-    try:
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        if not files:
-            raise ArtifactError(f"{path}: is empty")
-        _check_recorded(path, files, lambda: _folder_sha256(path, files))
-    except OSError as e:
-        raise ArtifactError(f"{e.filename or path}: cannot be read ({e.strerror})") from e
-
-
-def _check_recorded(path: Path, files: Sequence[Path], sha256: Callable[[], str]) -> None:
-    recorded = _recorded_artifact(path)
-    if not recorded:
-        return
-    size = sum(file.stat().st_size for file in files)
-    if size != recorded["size_bytes"]:
-        raise ArtifactError(
-            f"{path}: has {size} bytes, but its manifest says {recorded['size_bytes']}; export it again"
-        )
-    if sha256() != recorded["sha256"]:
-        raise ArtifactError(f"{path}: its sha256 is not the one in its manifest; export it again")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _folder_sha256(path: Path, files: Sequence[Path]) -> str:
-    """Of the files' digests and names, sorted: as the manifest records a folder."""
-    listing = "".join(f"{_sha256(file)} {file.relative_to(path).as_posix()}\n" for file in files)
-    return hashlib.sha256(listing.encode()).hexdigest()
-
-
-def _recorded_artifact(path: Path) -> dict | None:
-    """{"size_bytes", "sha256"} from the manifest beside an artifact, or None where there is none for this file."""
-    try:
-        recorded = json.loads(manifest_path(path).read_bytes())["artifact"]
-        return recorded if recorded["file"] == path.name and {"size_bytes", "sha256"} <= recorded.keys() else None
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
-        return None  # somebody else's json
+    def delegate_partitions(self) -> int | None:
+        """How many partitions the delegate made."""
+        ...
 
 
 def check_feeds(inputs: tuple[TensorSpec, ...], feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:

@@ -1,238 +1,142 @@
-"""This file lists the formats that `export` can write: a new one is a row here and its converter in exporters."""
+"""The registry of targets: every module of this package that defines TARGET, and what opens their artifacts.
 
-import importlib.util
-from collections.abc import Callable
-from dataclasses import dataclass
+A new target is its file here, its exporter, its session (and inspector), its tests; nothing else knows it by name.
+"""
+
+import importlib
+import pkgutil
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..artifacts.errors import RuntimeUnavailable, UsageError
-from ..pipeline.options import PROFILES
-from ..runtime.session import SESSIONS
+from ..artifacts.check import check_file, check_folder
+from ..artifacts.errors import ArtifactError, RuntimeUnavailable, UsageError
+from .target import Target
 
 if TYPE_CHECKING:
-    import onnx_ir as ir
+    from ..runtime.inspectors.inspector import Inside
+    from ..runtime.session import Session
 
-    from ..exporters.input_normalization import Normalisation
-    from ..graph.kernels import KernelSet
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """What a converter has to know beside the graph; each reads what concerns it.
-
-    Attributes:
-        metadata: facts for the file, "preprocess" and "labels" among them.
-        input_layout: of a .tflite's image input, "nhwc" or "nchw".
-        plain_operators: a .tflite's float convolutions and means stay one operator each.
-        profile: of the device's int8 kernels, of those that the target has.
-        pixels: the artifact takes pixels, uint8.
-        normalisation: what the graph has to do with them first, None where it takes pixels, or none go in.
-        softmax, top_k: what is put behind a classifier.
-        coreml_target: the oldest system that a Core ML model runs on.
-    """
-
-    precision: str
-    metadata: dict[str, Any]
-    input_layout: str
-    profile: str
-    coreml_target: str
-    plain_operators: bool = False
-    pixels: bool = False
-    normalisation: "Normalisation | None" = None
-    softmax: bool = False
-    top_k: int = 0
-
-    @property
-    def halves(self) -> bool:
-        """Whether float constants are stored in half precision."""
-        return self.precision == "fp16"
-
-
-@dataclass(frozen=True)
-class Target:
-    """A format.
-
-    Attributes:
-        ending: of the names of its artifacts.
-        extra: the extra of `pip install edgeport[...]` that brings what it needs; "" for none.
-        needs: {module: distribution} that have to be there.
-        profiles: {name for --profile: the name in quantize.schemes of its int8 scheme}, the default first.
-        lower: (graph as the artifact computes it, its path, recipe) -> the artifact lies there.
-        layout: recipe -> how the artifact takes an image, for the manifest.
-        folds: the normalisation is cheaper in the first convolution than in front of it.
-    """
-
-    name: str
-    ending: str
-    extra: str
-    needs: dict[str, str]
-    profiles: dict[str, str]
-    lower: Callable[["ir.Model", Path, Recipe], None]
-    layout: Callable[[Recipe], str] = lambda recipe: "nhwc" if recipe.pixels else "nchw"
-    folds: bool = False
-
-    def profile(self, asked: str | None) -> str:
-        """The name of the asked profile where the target has it, else of the default."""
-        return asked if asked in self.profiles else next(iter(self.profiles))
-
-    def scheme(self, asked: str | None) -> "KernelSet":
-        """The int8 scheme of a profile."""
-        from .. import quantize
-
-        return getattr(quantize, self.profiles[self.profile(asked)])
-
-    @property
-    def install(self) -> str:
-        """What pip has to install for it."""
-        return f"edgeport[{self.extra}]" if self.extra else "edgeport"
-
-    def write(self, graph: "ir.Model", path: Path, recipe: Recipe) -> None:
-        """The artifact of a canonical graph. Raises ExportError."""
-        from ..exporters.classifier_head import headed
-        from ..exporters.input_normalization import folded, normalised
-
-        if recipe.normalisation:
-            found = folded(graph, recipe.normalisation, whole=False) if self.folds else None
-            graph = found.model if found else normalised(graph, recipe.normalisation)
-        if recipe.softmax or recipe.top_k:
-            graph = headed(graph, softmax=recipe.softmax, top_k=recipe.top_k)
-        self.lower(graph, path, recipe)
-
-    def missing(self) -> list[str]:
-        """The distributions that are not installed."""
-        return [name for module, name in self.needs.items() if importlib.util.find_spec(module) is None]
-
-
-def _tflite(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
-    from ..exporters.tflite.convert import convert
-
-    content = convert(
-        graph,
-        input_layout=recipe.input_layout,
-        pixels=recipe.pixels,
-        half_weights=recipe.halves,
-        int8_weights={"w8a32": "stored", "dynamic": "hybrid"}.get(recipe.precision, "widened"),
-        plain=recipe.plain_operators,
-        profile=recipe.profile if recipe.precision == "int8" else "xnnpack",
-        metadata=recipe.metadata,
-    )
-    path.write_bytes(content)
-
-
-def _openvino(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
-    from ..exporters.openvino.convert import convert
-
-    path.mkdir()
-    convert(graph, path, pixels=recipe.pixels, compress_to_fp16=recipe.halves, metadata=recipe.metadata)
-
-
-def _coreml(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
-    from ..exporters.coreml import convert
-
-    labels = recipe.metadata["labels"]
-    if labels and (recipe.softmax or recipe.top_k):
-        raise UsageError(
-            "coreml: with --labels Core ML itself gives the probabilities; leave out --softmax and --top-k"
-        )
-    twice = next((label for label in labels or () if labels.count(label) > 1), None)
-    if twice is not None:
-        raise UsageError(f"coreml: label {twice!r} stands for {labels.count(twice)} classes; Core ML needs other names")
-    convert(
-        graph,
-        path,
-        precision="fp32" if recipe.precision in ("fp32", "w8a32") else "fp16",  # the Neural Engine has no float32
-        minimum_target=recipe.coreml_target,
-        image_input=recipe.pixels,
-        labels=labels,
-        metadata=recipe.metadata,
-    )
-
-
-def _onnx(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
-    from ..exporters.onnx import dynamic_linear
-    from ..exporters.onnx.convert import convert
-
-    graph = dynamic_linear.rewrite(graph) if recipe.precision == "dynamic" else graph
-    path.write_bytes(convert(graph, pixels=recipe.pixels, compress_to_fp16=recipe.halves, metadata=recipe.metadata))
-
-
-_LITERT = {"ai_edge_litert": "ai-edge-litert", "flatbuffers": "flatbuffers"}
-
-TARGETS = {
-    target.name: target
-    for target in (
-        Target(
-            *("tflite", ".tflite", "tflite", _LITERT, PROFILES["tflite"], _tflite),
-            lambda recipe: recipe.input_layout,
-            folds=True,
-        ),
-        Target("openvino", "_openvino_model", "openvino", {"openvino": "openvino"}, PROFILES["openvino"], _openvino),
-        Target(
-            *("coreml", ".mlpackage", "coreml", {"coremltools": "coremltools"}, PROFILES["coreml"], _coreml),
-            lambda recipe: "image" if recipe.pixels else "nchw",
-        ),
-        Target(
-            *("onnx", ".onnx", "", {"onnx": "onnx", "onnxruntime": "onnxruntime"}, PROFILES["onnx"], _onnx), folds=True
-        ),
-    )
-}
-
-# what decides about the bytes of an artifact or the figures of its validation
+# what decides about the bytes of an artifact or the figures of its validation, whatever the target
 _TOOLS = ("edgeport", "torch", "onnx-ir", "onnxscript", "onnxruntime", "numpy")
 
 
-def check(name: str) -> Target:
-    """The target of that name, ready to be used. Raises RuntimeUnavailable, naming the extra."""
-    target = TARGETS[name]
-    if target.missing():
-        raise RuntimeUnavailable(
-            f"target {name} needs {' and '.join(target.missing())}: pip install '{target.install}'"
-        )
+@cache
+def targets() -> dict[str, Target]:
+    """{name: target}, in order of their positions. Raises ValueError where two have one name or one ending."""
+    package = importlib.import_module(__name__.rpartition(".")[0])
+    names = (f"{package.__name__}.{each.name}" for each in pkgutil.iter_modules(package.__path__))
+    modules = map(importlib.import_module, names)
+    found = sorted((each.TARGET for each in modules if hasattr(each, "TARGET")), key=lambda target: target.position)
+    for what in ("name", "ending", "position"):
+        values = [getattr(target, what) for target in found]
+        twice = next((value for value in values if values.count(value) > 1), None)
+        if twice is not None:
+            raise ValueError(f"two targets have the {what} {twice!r}")
+    return {target.name: target for target in found}
+
+
+def list_targets() -> list[str]:
+    """The names of all targets, as `edgeport.export` takes them; `edgeport.doctor` says which are ready.
+
+    Example:
+        >>> edgeport.list_targets()
+        ['tflite', 'openvino', 'coreml', 'onnx']
+    """
+    return list(targets())
+
+
+def get_target(name: str) -> Target:
+    """The target of that name. Raises UsageError, which says which there are."""
+    if name not in targets():
+        raise UsageError(f"there is no target {name!r}; the targets are {', '.join(targets())}")
+    return targets()[name]
+
+
+def require_target(name: str) -> Target:
+    """The target of that name, ready to be used. Raises UsageError, RuntimeUnavailable (which names the extra)."""
+    target = get_target(name)
+    if missing := target.missing():
+        raise RuntimeUnavailable(f"target {name} needs {' and '.join(missing)}: pip install '{target.install}'")
     return target
 
 
-# (precision, target) -> why there is no such artifact, and what to take instead
-REFUSED = {
-    ("w8a16", "tflite"): "its CPU delegate has no kernels for 16-bit activations; take int8 or w8a32",
-    ("w8a16", "openvino"): "its CPU plugin has no kernels for 16-bit activations; take int8 or w8a32",
-    ("w8a16", "onnx"): "ONNX Runtime has no CPU kernels for 16-bit activations; take int8 or w8a32",
-    ("dynamic", "openvino"): "there it is a setting of the runtime (DYNAMIC_QUANTIZATION_GROUP_SIZE); take w8a32",
-    ("dynamic", "coreml"): "Core ML rounds no activations at run time; take int8, w8a16 or w8a32",
-}
+def target_of(path: Path) -> Target | None:
+    """The target whose artifacts end as the path does, or None."""
+    return next((target for target in targets().values() if path.name.endswith(target.ending)), None)
 
 
-def refuse(name: str, precision: str) -> None:
-    """Raises UnsupportedOp where the target has no such precision."""
-    from ..artifacts.errors import UnsupportedOp
-
-    if (precision, name) in REFUSED:
-        raise UnsupportedOp(f"{name}: no precision {precision}: {REFUSED[precision, name]}")
+def endings() -> dict[str, Target]:
+    """{ending of a name: the target that opens it}."""
+    return {ending: target for target in targets().values() for ending in (target.ending, *target.also_opens)}
 
 
-def artifact(path: str) -> Path:
-    """The artifact that a path names: of an OpenVINO model's .xml the folder, beside which its manifest lies."""
-    folder = Path(path).parent
-    return folder if path.endswith(".xml") and folder.name.endswith(TARGETS["openvino"].ending) else Path(path)
+def folder_endings() -> tuple[str, ...]:
+    """How the names of artifacts end that are folders."""
+    return tuple(target.ending for target in targets().values() if target.is_folder)
 
 
-def is_artifact(path: str) -> bool:
+def artifact_path(path: str | Path) -> Path:
+    """The artifact that a path names: the folder that is one, of a file in it, beside which its manifest lies."""
+    path = Path(path)
+    inner = tuple(ending for target in targets().values() if target.is_folder for ending in target.also_opens)
+    inside = path.name.endswith(inner) and path.parent.name.endswith(folder_endings())
+    return path.parent if inside else path
+
+
+def is_artifact(path: str | Path) -> bool:
     """Whether the name ends like an artifact's."""
-    return path.rstrip("/").endswith(tuple(SESSIONS))
+    return str(path).rstrip("/").endswith(tuple(endings()))
 
 
-def named(path: Path) -> str | None:
-    """The name of the target whose artifacts end as the path does, or None."""
-    return next((target.name for target in TARGETS.values() if path.name.endswith(target.ending)), None)
+def open_session(path: str | Path, *, threads: int = 1, **options: Any) -> "Session":
+    """Opens an artifact, so that it can run.
+
+    Args:
+        path: a file or folder of any target; its name's ending says which.
+        threads: CPU threads that it may use.
+        options: of the target's session.
+
+    Returns:
+        The session: float32 NCHW arrays and the model's own tensor names, whatever the format has inside.
+
+    Raises:
+        ArtifactError: no such file, an unknown ending, not what the ending says, or not what its manifest describes.
+        RuntimeUnavailable: what runs it is not installed.
+
+    Example:
+        >>> session = edgeport.open_session("artifacts/lenet5/lenet5_int8.tflite")
+        >>> session.run({"image": np.zeros((1, 1, 32, 32), np.float32)})
+    """
+    path = Path(path)
+    known = endings()
+    ending = next((ending for ending in known if path.name.endswith(ending)), None)
+    if ending is None:
+        shown = path.suffix or "(none)"
+        raise ArtifactError(f"{path}: no runtime for the suffix {shown!r}; known: {', '.join(known)}")
+    target = known[ending]
+    (check_folder if target.is_folder and ending == target.ending else check_file)(path)
+    return target.open(path, threads, options)
 
 
-def tools(target: Target) -> dict[str, str]:
-    """{distribution: version}, for the manifest."""
-    return {name: installed(name) or "unknown" for name in (*_TOOLS, *target.needs.values())}
+def open_inspector(path: str | Path) -> "Inside":
+    """What is inside an artifact. Raises ArtifactError and RuntimeUnavailable, as `open_session`."""
+    path = Path(path)
+    target = target_of(path)
+    if target is None or target.inspect is None:
+        known = (each.ending for each in targets().values() if each.inspect)
+        raise ArtifactError(f"{path}: cannot be looked into; formats that can: {', '.join(known)}")
+    (check_folder if target.is_folder else check_file)(path)
+    return target.inspect(path)
 
 
-def installed(distribution: str) -> str | None:
+def tool_versions(target: Target) -> dict[str, str]:
+    """{distribution: version} of what makes an artifact, for its manifest."""
+    return {name: installed_version(name) or "unknown" for name in (*_TOOLS, *target.needs.values())}
+
+
+def installed_version(distribution: str) -> str | None:
     """The installed version, or None."""
     try:
         return version(distribution)

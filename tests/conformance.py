@@ -58,7 +58,7 @@ def run(name: str, target: str) -> str:
 
 def outputs_of(model: ir.Model, feeds: Mapping[str, np.ndarray], target: str, folder: Path) -> list[np.ndarray]:
     """What the artifact of a canonical graph gives, in the order of the graph's outputs."""
-    from edgeport.runtime.session import open_session
+    from edgeport.targets.registry import open_session
 
     if target == "tflite":
         from edgeport.exporters.tflite import convert

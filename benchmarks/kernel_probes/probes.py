@@ -22,13 +22,12 @@ from edgeport.graph.kernels import KernelSet
 from edgeport.graph.qparams import INT8
 from edgeport.quantize.ort_session import open_graph, run
 from edgeport.runtime.backends import onnxruntime
-from edgeport.runtime.inspectors.inspector import open_inside
-from edgeport.runtime.session import open_session
 from edgeport.targets.kernel_sets.coreml import COREML_ANE
 from edgeport.targets.kernel_sets.onnx import ONNXRUNTIME_CPU
 from edgeport.targets.kernel_sets.openvino import OPENVINO_CPU
 from edgeport.targets.kernel_sets.tflite import TFLITE_NPU, TFLITE_XNNPACK
 from edgeport.targets.probe_result import Measured
+from edgeport.targets.registry import open_inspector, open_session
 
 SCALES = {"a": 0.05, "b": 0.04, "y": 0.06}
 ZEROS = {"a": 3, "b": -5, "y": 7}
@@ -250,7 +249,7 @@ def _tflite(model: ir.Model, path: Path) -> None:
 
 
 def _tflite_integer(path: Path) -> bool:
-    inside = open_inside(path)
+    inside = open_inspector(path)
     found = bool({"y", "m", "y_dq"} & set(inside.integer))
     inside.close()
     return found

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 from edgeport.runtime.benchmark import benchmark
-from edgeport.runtime.session import Session, open_session
+from edgeport.runtime.session import Session
+from edgeport.targets.registry import open_session
 
 from benchmarks.peers.check import Recorded
 from benchmarks.peers.material import Material

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from edgeport.quantize.mixed_precision.goals import snr_db
 from edgeport.runtime.compare_samples import samples
-from edgeport.runtime.session import open_session
+from edgeport.targets.registry import open_session
 
 from benchmarks.peers.check import Recorded
 from benchmarks.peers.material import INPUT, OUTPUT, Material

@@ -74,17 +74,24 @@ def load_program(
             program = torch.export.load(path)
     except Exception as e:  # a damaged file makes the deserialiser raise anything at all
         raise ModelFileError(f"{path}: torch.export cannot load it ({first_sentence(e)})") from e
+    return open_program(program, shapes, str(path))
+
+
+def open_program(
+    program: torch.export.ExportedProgram, shapes: Mapping[str, tuple[int, ...]] | None, name: str
+) -> tuple[torch.nn.Module, tuple[ProgramInput, ...]]:
+    """The same for a program in memory; `name` stands for it in messages."""
     spec = program.call_spec.in_spec
     assert spec is not None
     args, kwargs = spec.unflatten([None] * spec.num_leaves)
     if kwargs or any(each is not None for each in args):
-        raise ModelFileError(f"{path}: takes keyword or nested inputs; export it with plain tensors by position")
+        raise ModelFileError(f"{name}: takes keyword or nested inputs; export it with plain tensors by position")
     values = {node.name: node.meta["val"] for node in program.graph.nodes if node.op == "placeholder"}
-    open_inputs = {str(name): values[str(name)] for name in program.graph_signature.user_inputs}
-    return Program(program), fixed(path, open_inputs, dict(shapes or {}))
+    open_inputs = {str(each): values[str(each)] for each in program.graph_signature.user_inputs}
+    return Program(program), fixed(name, open_inputs, dict(shapes or {}))
 
 
-def fixed(path: Path, values: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> tuple[ProgramInput, ...]:
+def fixed(path: str, values: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> tuple[ProgramInput, ...]:
     """The inputs in the sizes that they have, or are given."""
     known = {
         name: tuple(int(size) if isinstance(size, int) else None for size in value.shape)

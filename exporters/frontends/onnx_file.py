@@ -128,6 +128,14 @@ def own_metadata(path: Path) -> str | None:
     return next((entry.value for entry in props if entry.key == OURS), None)
 
 
+def save_model(model: onnx.ModelProto | ir.Model, path: Path) -> None:
+    """Write a model in memory to a file, one message. Raises ModelFileError where it is larger than one can be."""
+    proto = ir.to_proto(model) if isinstance(model, ir.Model) else model
+    if proto.ByteSize() > LARGEST:
+        raise ModelFileError(f"the ONNX model given takes {proto.ByteSize()} bytes; save it with external data")
+    path.write_bytes(proto.SerializeToString())
+
+
 def serialized(model: ir.Model) -> bytes:
     """The graph in memory as a file's content. Raises ArtifactTooLarge beyond the 2 GB of one message."""
     proto = ir.to_proto(model)

@@ -1,18 +1,21 @@
-"""This file reads the true classes of images from the folders they lie in."""
+"""The true classes of images: as the data say them, or by the folders that the images lie in."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from ...artifacts.errors import UsageError
-from .dataset import Inputs
+from .dataset import Dataset
 
 
-def class_of(inputs: Inputs, labels: Sequence[str] | None, count: int) -> tuple[Callable[[Path], int], str]:
-    """(image -> its class's index, how it was found) for images in one folder per class.
+def class_of(inputs: Dataset, labels: Sequence[str] | None, count: int) -> tuple[Callable[[Any], int], str]:
+    """(item -> its class's index, how it was found), for data with labels or images in one folder per class.
 
     `labels`, where given, are the folders' names in class order, and may be more than there are folders; without them
     the sorted folders are the classes, all `count` of them. Raises UsageError where that cannot be.
     """
+    if inputs.label is not None:
+        return inputs.label, "the labels in it"
     root = Path(inputs.source)
     if not root.is_dir():
         raise UsageError(f"{inputs.source}: --max-drop needs images in class folders; give them with --validation-data")

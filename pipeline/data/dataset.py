@@ -1,25 +1,24 @@
-"""This file provides the inputs that calibrate a model and the other ones that validate it."""
+"""The inputs that calibrate a model and the other ones that validate it, whatever they come as."""
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...artifacts.errors import UsageError
-from ...cli.console import Console
 from ...models import PreprocessSpec
 from ...runtime.pixels import all_to_pixels, from_pixels, to_pixels
 from ...runtime.session import TensorSpec
-from ..input_spec import Takes
+from ..input_spec import InputSpec
 from .npz import NpzRows
 
 GENERATED = "generated"
 NUM_CALIBRATION = 300  # NNCF's default, which users know
 NUM_GENERATED = 32  # more of the same noise teaches nothing
-_VALIDATION_SEEDS = 1_000_000  # generated inputs that validate are others than those that calibrate
+VALIDATION_SEEDS = 1_000_000  # generated inputs that validate are others than those that calibrate
 EVERY = 5  # of a folder that has to do for both, each fifth input validates
 NOT_REAL = (
     "int8 was calibrated on GENERATED inputs, not on images: measure its accuracy before you trust it, "
@@ -34,7 +33,7 @@ Feed = dict[str, np.ndarray]  # {input name: float32 array}, whatever the model'
 
 
 @dataclass(frozen=True)
-class Inputs:
+class Dataset:
     """Model inputs that are made when they are asked for, one at a time.
 
     Attributes:
@@ -42,12 +41,15 @@ class Inputs:
         items: one of something for each input: a path, a row, a seed.
         load: item -> a feed. Raises UsageError or ImageError, naming the item.
         content: item -> bytes that are the same for the same input.
+        label: item -> the index of its class, None where the data do not say it.
     """
 
     source: str
     items: Sequence[Any]
     load: Callable[[Any], Feed]
     content: Callable[[Any], bytes]
+    label: Callable[[Any], int] | None = None
+    _digests: dict[Any, str] = field(default_factory=dict, repr=False, compare=False)  # shared by all its parts
 
     def __len__(self) -> int:
         return len(self.items)
@@ -61,13 +63,13 @@ class Inputs:
             advance(done)
             yield feed
 
-    def take(self, count: int) -> "Inputs":
+    def take(self, count: int) -> "Dataset":
         """At most `count` of them, evenly spaced, so that folders sorted by class give all classes."""
         if len(self) <= count:
             return self
         return replace(self, items=[self.items[i * len(self) // count] for i in range(count)])
 
-    def in_pixels(self, preprocess: PreprocessSpec) -> "Inputs":
+    def round_to_pixels(self, preprocess: PreprocessSpec) -> "Dataset":
         """The same inputs with every value rounded to what an image of 8 bits can hold."""
         load = self.load
 
@@ -76,12 +78,12 @@ class Inputs:
 
         return replace(self, load=rounded)
 
-    def as_pixels(self, preprocess: PreprocessSpec) -> "Inputs":
+    def as_pixels(self, preprocess: PreprocessSpec) -> "Dataset":
         """The images before their normalisation: whole numbers from 0 to 255."""
         load = self.load
         return replace(self, load=lambda item: all_to_pixels(load(item), preprocess))
 
-    def split(self) -> tuple["Inputs", "Inputs"]:
+    def split(self) -> tuple["Dataset", "Dataset"]:
         """(four fifths to calibrate, one fifth to validate), the same ones each time."""
         if len(self) < 2:
             raise UsageError(f"{self.source}: needs at least 2 inputs, one to calibrate and another to validate")
@@ -93,10 +95,13 @@ class Inputs:
         )
 
     def digests(self) -> list[str]:
-        """What tells each input from others: the beginning of its content's sha256."""
-        return [hashlib.sha256(self.content(item)).hexdigest()[:16] for item in self.items]
+        """What tells each input from others: the beginning of its content's sha256; of each, read once."""
+        for item in self.items:
+            if item not in self._digests:
+                self._digests[item] = hashlib.sha256(self.content(item)).hexdigest()[:16]
+        return [self._digests[item] for item in self.items]
 
-    def without(self, known: Collection[str]) -> "Inputs":
+    def without(self, known: Collection[str]) -> "Dataset":
         """Those whose digest is not among `known`. Raises UsageError where none is left."""
         kept = [item for item, digest in zip(self.items, self.digests(), strict=True) if digest not in known]
         if not kept:
@@ -104,7 +109,7 @@ class Inputs:
         return replace(self, items=kept)
 
 
-def open_inputs(source: str, takes: Takes) -> Inputs:
+def open_folder(source: str, spec: InputSpec) -> Dataset:
     """All images of a folder, preprocessed as the model wants it, or all rows of an .npz, taken as they are.
 
     Raises UsageError and ImageError: neither of both, empty, or not what the model takes.
@@ -112,31 +117,32 @@ def open_inputs(source: str, takes: Takes) -> Inputs:
     from ...models import preprocess as images
 
     if Path(source).suffix == ".npz":
-        rows = NpzRows(Path(source), takes.inputs)
-        return Inputs(source, range(rows.count), rows.load, lambda row: _bytes(rows.load(row)))
-    spec = takes.preprocess
-    if spec is None:
-        raise UsageError(f"{source}: the model takes no image but {takes}; give an .npz with an array for each input")
-    if spec.input_size[0] not in (1, 3):
-        raise UsageError(f"{source}: images cannot fill {spec.input_size[0]} channels; give an .npz")
-    name = takes.inputs[0].name
-    return Inputs(
+        rows = NpzRows(Path(source), spec.inputs)
+        return Dataset(source, range(rows.count), rows.load, lambda row: bytes_of(rows.load(row)))
+    wanted = spec.preprocess
+    if wanted is None:
+        raise UsageError(f"{source}: the model takes no image but {spec}; give an .npz with an array for each input")
+    if wanted.input_size[0] not in (1, 3):
+        raise UsageError(f"{source}: images cannot fill {wanted.input_size[0]} channels; give an .npz")
+    name = spec.inputs[0].name
+    return Dataset(
         source,
         images.list_images(source),
-        lambda path: {name: images.preprocess(images.load_image(path), spec)[None]},
+        lambda path: {name: images.preprocess(images.load_image(path), wanted)[None]},
         lambda path: path.read_bytes(),
     )
 
 
-def _bytes(feed: Mapping[str, np.ndarray]) -> bytes:
+def bytes_of(feed: Mapping[str, np.ndarray]) -> bytes:
+    """What a feed consists of."""
     return b"".join(array.tobytes() for array in feed.values())
 
 
-def generated(takes: Takes, count: int, seed: int) -> Inputs:
+def generate_dataset(spec: InputSpec, count: int, seed: int) -> Dataset:
     """Image-like inputs for an image, random numbers of the right type and range for anything else."""
-    spec = takes.preprocess
-    load = _noise(takes.inputs) if spec is None else _image_like(takes.inputs[0].name, spec)
-    return Inputs(GENERATED, range(seed, seed + count), load, lambda item: str(item).encode())
+    wanted = spec.preprocess
+    load = _noise(spec.inputs) if wanted is None else _image_like(spec.inputs[0].name, wanted)
+    return Dataset(GENERATED, range(seed, seed + count), load, lambda item: str(item).encode())
 
 
 def _image_like(name: str, spec: PreprocessSpec) -> Callable[[int], Feed]:
@@ -158,39 +164,13 @@ def _image_like(name: str, spec: PreprocessSpec) -> Callable[[int], Feed]:
 def _noise(inputs: Sequence[TensorSpec]) -> Callable[[int], Feed]:
     def load(item: int) -> Feed:
         rng = np.random.default_rng(item)
-        return {spec.name: random(spec, rng) for spec in inputs}
+        return {spec.name: random_array(spec, rng).astype(np.float32) for spec in inputs}
 
     return load
 
 
-def random(spec: TensorSpec, rng: np.random.Generator) -> np.ndarray:
-    """Normal noise, or whole numbers for an integer type, float32; an open dimension is 1."""
+def random_array(spec: TensorSpec, rng: np.random.Generator) -> np.ndarray:
+    """Normal noise, or whole numbers for an integer type; float32, an image's pixels uint8; an open dimension is 1."""
     shape = [1 if dim is None else dim for dim in spec.shape]
     drawn = rng.integers(*_RANGES[spec.dtype], shape) if spec.dtype in _RANGES else rng.standard_normal(shape)
-    return drawn.astype(np.float32)
-
-
-def to_validate(takes: Takes, console: Console, *, data: str | None, count: int, seed: int) -> Inputs:
-    """The inputs that may validate: all of `data`, or `count` generated ones."""
-    if data:
-        return open_inputs(data, takes)
-    console.note("validation uses generated inputs; give images with --validation-data")
-    return generated(takes, count, seed + _VALIDATION_SEEDS)
-
-
-def to_calibrate(takes: Takes, console: Console, *, data: str | None, count: int | None, seed: int) -> Inputs:
-    """The inputs that may calibrate: all of `data`, or generated ones, which is said loudly."""
-    if data:
-        return open_inputs(data, takes)
-    console.warn(NOT_REAL)
-    return generated(takes, count or NUM_GENERATED, seed)
-
-
-def apart(calibration: Inputs, validation: Inputs, counts: tuple[int, int], console: Console) -> tuple[Inputs, Inputs]:
-    """At most counts[0] that calibrate and counts[1] other ones that validate; one source for both is split."""
-    if calibration.source != GENERATED and Path(calibration.source).resolve() == Path(validation.source).resolve():
-        source = calibration.source
-        calibration, validation = calibration.split()
-        console.note(f"{source}: {len(calibration)} inputs may calibrate, the other {len(validation)} validate")
-    calibration = calibration.take(counts[0])
-    return calibration, validation.take(sum(counts)).without(set(calibration.digests())).take(counts[1])
+    return drawn.astype(np.uint8 if spec.dtype == "uint8" else np.float32)

@@ -1,5 +1,6 @@
-"""This file reads the names of a model's classes."""
+"""The names of a model's classes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,25 +10,31 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 
-def read_labels(file: str) -> tuple[str, ...]:
-    """One name a line, in class order. Raises UsageError."""
+def read_labels(labels: str | Path | Sequence[str]) -> tuple[str, ...]:
+    """The names in class order: of a file, one a line, or as they are given. Raises UsageError."""
+    if not isinstance(labels, str | Path):
+        names = tuple(str(label) for label in labels)
+        if not names or not all(name.strip() for name in names):
+            raise UsageError("labels: every class needs a name")
+        return names
     try:
-        lines = Path(file).read_text("utf-8-sig").splitlines()
+        lines = Path(labels).read_text("utf-8-sig").splitlines()
     except OSError as e:
-        raise UsageError(f"{file}: cannot be read ({e.strerror})") from e
+        raise UsageError(f"{labels}: cannot be read ({e.strerror})") from e
     except UnicodeDecodeError as e:
-        raise UsageError(f"{file}: is not a text file of labels, one a line") from e
-    labels = tuple(line.strip() for line in lines)
-    if not labels or not all(labels):
-        where = f"line {labels.index('') + 1} is empty" if labels else "is empty"
-        raise UsageError(f"{file}: {where}; every class needs a label on a line of its own")
-    return labels
+        raise UsageError(f"{labels}: is not a text file of labels, one a line") from e
+    names = tuple(line.strip() for line in lines)
+    if not names or not all(names):
+        where = f"line {names.index('') + 1} is empty" if names else "is empty"
+        raise UsageError(f"{labels}: {where}; every class needs a label on a line of its own")
+    return names
 
 
-def check_labels(labels: tuple[str, ...], file: str, graph: "ir.Model") -> None:
+def check_labels(labels: tuple[str, ...], given: str | Path | Sequence[str], graph: "ir.Model") -> None:
     """Raises UsageError unless the model is a classifier of so many classes."""
     from ...graph.edit import shape
 
+    file = given if isinstance(given, str | Path) else "labels"
     shapes = [shape(value) for value in graph.graph.outputs]
     if len(shapes) != 1 or len(shapes[0]) != 2:
         raise UsageError(f"{file}: labels are for one output of shape (1, classes); the model has {shapes}")

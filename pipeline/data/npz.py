@@ -1,4 +1,4 @@
-"""This file reads model inputs out of an .npz file: an array for each input, a row for each sample."""
+"""Model inputs in an .npz file: an array for each input, a row for each sample."""
 
 import zipfile
 from collections.abc import Sequence

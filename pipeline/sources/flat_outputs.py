@@ -1,4 +1,4 @@
-"""This file makes a module return a flat tuple of tensors, whatever its code returns, and names them."""
+"""Makes a module return a flat tuple of tensors, whatever its code returns, and names them."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 ONLY = "logits"  # what the one output of a model is called that nobody has named
 
 
-def flattened(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], "torch.Tensor"]]:
+def iterate_tensors(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], "torch.Tensor"]]:
     """(keys, tensor) of each tensor in nested tuples, lists, mappings and dataclasses, in order; None is left out.
 
     Raises UsageError for anything else.
@@ -36,15 +36,15 @@ def flattened(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
         where = f"output {'.'.join(path)!r}" if path else "its output"
         raise UsageError(f"the model cannot be exported: {where} is a {type(value).__name__}, not a tensor")
     for key, part in parts:
-        yield from flattened(part, (*path, key))
+        yield from iterate_tensors(part, (*path, key))
 
 
-def names_of(value: Any, taken: tuple[str, ...]) -> tuple[str, ...]:
+def name_outputs(value: Any, taken: tuple[str, ...]) -> tuple[str, ...]:
     """A name for each tensor of an output: its keys, `output_0` ... for bare ones, ONLY for a single one.
 
     None of them is among `taken` (the inputs' names), or twice among themselves.
     """
-    paths = [path for path, _ in flattened(value)]
+    paths = [path for path, _ in iterate_tensors(value)]
     if not paths:
         raise UsageError("the model returns no tensor")
     wanted = ["_".join(("output", *path) if path[0].isdigit() else path) if path else ONLY for path in paths]
@@ -60,6 +60,6 @@ def names_of(value: Any, taken: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def flatten(module: "torch.nn.Module") -> None:
+def flatten_outputs(module: "torch.nn.Module") -> None:
     """From now on `module(...)` returns a tuple of its tensors. A hook: the paths of its layers stay as they are."""
-    module.register_forward_hook(lambda _, __, result: tuple(tensor for _, tensor in flattened(result)))
+    module.register_forward_hook(lambda _, __, result: tuple(tensor for _, tensor in iterate_tensors(result)))

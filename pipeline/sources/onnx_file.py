@@ -1,55 +1,93 @@
-"""This file makes a subject of an ONNX file."""
+"""Model sources made of ONNX files, and of ONNX models in memory."""
 
 import json
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ...artifacts.manifest import Weights, sha256
-from ...cli.console import Console
+from ...artifacts.digest import sha256_of_file
+from ...artifacts.manifest import Weights
 from ...models import PreprocessSpec
 from ...runtime.session import Session, TensorSpec
-from ..input_spec import Shapes, Takes
-from .source import Subject
+from ..input_spec import InputSpec, Shapes
+from ..progress import Progress
+from .source import OWN_CODE, ModelSource
 
 if TYPE_CHECKING:
+    import onnx
     import onnx_ir as ir
 
 
-def from_onnx_file(model: str, shapes: Shapes, console: Console) -> Subject:
+def from_onnx_file(path: Path, shapes: Shapes, progress: Progress) -> ModelSource:
     """The model in a file, with static shapes; ONNX Runtime on the file itself is the reference.
 
     One that computes in half or double precision is compared with the same graph in float32, which is what is exported.
     """
+    weights = Weights(source=str(path), sha256=sha256_of_file(path))
+    return _make_source(path, str(path), path.stem, weights, shapes, progress)
+
+
+def from_onnx_model(
+    model: "onnx.ModelProto | ir.Model", shapes: Shapes, progress: Progress, name: str | None
+) -> ModelSource:
+    """A model in memory: it is written down, and read and checked as a file is."""
+    from ...exporters.frontends.onnx_file import save_model
+    from .torch_module import file_name
+
+    name = name or str(getattr(model.graph, "name", None) or "model")
+    with tempfile.TemporaryDirectory(prefix="edgeport-") as folder:
+        path = Path(folder) / f"{file_name(name)}.onnx"
+        save_model(model, path)
+        weights = Weights(source=OWN_CODE, sha256=sha256_of_file(path))
+        return _make_source(path, name, path.stem, weights, shapes, progress, in_memory=True)
+
+
+def _make_source(
+    path: Path,
+    model: str,
+    name: str,
+    weights: Weights,
+    shapes: Shapes,
+    progress: Progress,
+    *,
+    in_memory: bool = False,
+) -> ModelSource:
     from ...exporters.frontends import onnx_file
     from ...exporters.passes.entry import float32
     from ...graph.edit import shape as dims
 
-    path = Path(model)
     graph = onnx_file.from_onnx(path, shapes)
     if widened := onnx_file.computed_in_half(graph):
-        console.note(f"{model}: is not in float32; it is exported, and compared, as it computes in float32")
+        progress.note(f"{model}: is not in float32; it is exported, and compared, as it computes in float32")
         float32.rewrite(graph.graph)
     inputs = tuple(TensorSpec(v.name or "", dims(v), _dtype(v)) for v in graph.graph.inputs)
     own = embedded_preprocess(onnx_file.own_metadata(path))
-    takes = Takes.of(inputs, own)
+    spec = InputSpec.of_inputs(inputs, own)
     outputs = tuple(value.name or "" for value in graph.graph.outputs)
+    content = path.read_bytes() if in_memory else None  # its file is gone when the reference is opened
 
     def session() -> Session:
         from ...runtime.sessions.onnx import OnnxSession
 
-        return OnnxSession(onnx_file.serialized(graph) if widened else path, threads=1, optimisation="basic")
+        source = onnx_file.serialized(graph) if widened else content or path
+        return OnnxSession(source, threads=1, optimisation="basic")
 
-    return Subject(
-        *(model, path.stem, takes, Weights(source=model, sha256=sha256(path)), None, outputs, lambda: graph, session),
-        assumed=takes.preprocess is not None and own is None,
+    return ModelSource(
+        *(model, name, spec, weights, None, outputs, _returning(graph), session),
+        assumed=spec.preprocess is not None and own is None,
         origin=onnx_file.metadata(path),
     )
+
+
+def _returning(graph: "ir.Model") -> "Callable[[], ir.Model]":
+    return lambda: graph
 
 
 def embedded_preprocess(text: str | None) -> PreprocessSpec | None:
     """How an image becomes the input, of a file that edgeport wrote."""
     try:
-        facts = json.loads(text or "")["preprocess"]
+        facts: dict[str, Any] = json.loads(text or "")["preprocess"]
         return PreprocessSpec(
             input_size=(len(facts["mean"]), *facts["crop"]),
             mean=tuple(facts["mean"]),

@@ -1,88 +1,62 @@
-"""This file turns the MODEL argument into what is exported, and what the artifacts are compared with."""
+"""What a model is to edgeport, whatever it came as: its graph, its inputs, and the session that is its reference."""
 
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from ...artifacts.errors import UsageError
 from ...artifacts.manifest import Weights
-from ...cli.console import Console
 from ...runtime.session import Session
-from ..input_spec import Shapes, Takes
+from ..input_spec import InputSpec, Shapes
+from ..progress import Progress
 from .user_code import is_factory
 
 if TYPE_CHECKING:
+    import onnx
     import onnx_ir as ir
+    import torch
 
 TIMM = "timm:"
+OWN_CODE = "factory"  # the weights' source where the user's own module brings them
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A model that is ready to be exported.
+class ModelSource:
+    """A model that is ready to be exported; `edgeport.load` makes one.
 
     Attributes:
-        model: as the user named it; `name` is for files.
-        takes: its inputs, and how an image becomes them.
-        assumed: True where nobody said how, and ImageNet's mean and std are assumed.
+        model: as the user named it, or the name of its class.
+        name: of its files.
+        input_spec: its inputs, and how an image becomes them.
+        weights: where they came from.
+        num_classes: as asked for; None for the model's own.
+        output_names: of its outputs, in order.
+        assumed: True where nobody said how an image becomes the input, and ImageNet's mean and std are assumed.
+        origin: facts that the model's own file holds about itself; they go into the artifact.
         graph: makes the ONNX graph, not yet canonical.
         session: opens the reference on one thread: its figures shall not depend on the core count.
-        origin: facts that the model's own file holds about itself; they go into the artifact.
+        warnings: what has to be said about it wherever it is used.
     """
 
     model: str
     name: str
-    takes: Takes
+    input_spec: InputSpec
     weights: Weights
     num_classes: int | None
     output_names: tuple[str, ...]
-    graph: Callable[[], "ir.Model"]
-    session: Callable[[], Session]
+    graph: "Callable[[], ir.Model]" = field(repr=False)
+    session: Callable[[], Session] = field(repr=False)
     assumed: bool = False
     origin: dict[str, str] | None = None
+    warnings: tuple[str, ...] = ()
 
 
-def load_subject(
-    model: str,
-    console: Console,
-    *,
-    weights: str = "auto",
-    seed: int = 0,
-    num_classes: int | None = None,
-    shapes: Shapes | None = None,
-) -> Subject:
-    """The model of a zoo name, of the user's code, of timm, or of a file that holds one.
-
-    `weights`: a file, "random" (seeded), or "auto": the model's own, random ones for a timm name. Of a zoo name also
-    public ones: see zoo_weights.choose.
-
-    Raises:
-        UsageError: no such model, the user's code fails, or an option that does not fit.
-        UnknownModel, UnknownCheckpoint, DownloadError, WeightsError: as in models; ModelFileError: as in exporters.
-    """
-    shapes = shapes or {}
-    kind = Path(model).suffix
-    if kind in FILES and not is_factory(model):
-        for option, given in (("--num-classes", num_classes), ("--weights", None if weights == "auto" else weights)):
-            if given is not None:
-                raise UsageError(f"{option} is for zoo models; {model} holds its own")
-        return _from_file(model, shapes, console)
-    import torch
-
-    from . import torch_module
-
-    torch.set_num_threads(1)  # sums, such as those of redrawn batch statistics, come out the same on any core count
-    options = {"weights": weights, "seed": seed, "shapes": shapes}
-    if is_factory(model):
-        if num_classes is not None:
-            raise UsageError(f"--num-classes is for zoo models; {model} decides its own")
-        return torch_module.from_factory(model, console, **options)
-    if num_classes is not None and num_classes < 1:
-        raise UsageError(f"--num-classes must be at least 1, not {num_classes}")
-    named = torch_module.from_timm if model.startswith(TIMM) else torch_module.from_zoo
-    return named(model, console, num_classes=num_classes, **options)
-
+# what a model may be given as
+ModelLike: TypeAlias = Union[
+    str, Path, ModelSource, "torch.nn.Module", "torch.export.ExportedProgram", "onnx.ModelProto", "ir.Model"
+]
 
 # how a file's name ends -> what is in it
 FILES = {
@@ -92,21 +66,135 @@ FILES = {
 }
 
 
-def _from_file(model: str, shapes: Shapes, console: Console) -> Subject:
+def load_source(
+    model: ModelLike,
+    progress: Progress,
+    *,
+    weights: str = "auto",
+    seed: int = 0,
+    num_classes: int | None = None,
+    shapes: Shapes | None = None,
+    example_inputs: Any = None,
+    name: str | None = None,
+) -> ModelSource:
+    """The model of a zoo name, of the user's code, of timm, of a file that holds one, or of an object in memory.
+
+    Args:
+        model: see ModelLike.
+        progress: hears what is random or assumed.
+        weights: a file, "random" (seeded), or "auto": the model's own, random ones for a timm name. Of a zoo name also
+            public ones: see zoo.choose_weights.
+        seed: of random weights.
+        num_classes: of a zoo or timm model; a new head if the weights have others.
+        shapes: of inputs, by name.
+        example_inputs: a tensor, a tuple of tensors or a dict of them, in place of shapes; for a module in memory.
+        name: for files, of a module in memory.
+
+    Raises:
+        UsageError: no such model, the user's code fails, or an option that does not fit.
+        UnknownModel, UnknownCheckpoint, DownloadError, WeightsError, ModelFileError, InputShapeError: see artifacts.
+    """
+    shapes = shapes or {}
+    if isinstance(model, ModelSource):
+        given = {"weights": weights != "auto", "num_classes": num_classes, "input_shape": shapes}
+        wrong = next((option for option, value in (given | {"example_inputs": example_inputs}).items() if value), None)
+        if wrong:
+            raise UsageError(f"{model.model}: is loaded already; give {wrong} to edgeport.load")
+        source = model
+    else:
+        if example_inputs is not None and isinstance(model, str | Path):
+            raise UsageError(f"{model}: example_inputs are for a module in memory; give input_shape")
+        if isinstance(model, str | Path):
+            source = _from_text(str(model), shapes, progress, weights=weights, seed=seed, num_classes=num_classes)
+        else:
+            source = _from_object(model, shapes, progress, weights, num_classes, example_inputs, name)
+    for sentence in source.warnings:
+        progress.warn(sentence)
+    return source
+
+
+def _from_text(
+    model: str, shapes: Shapes, progress: Progress, *, weights: str, seed: int, num_classes: int | None
+) -> ModelSource:
+    if Path(model).suffix in FILES and not is_factory(model):
+        _refuse_for_files(model, num_classes, weights)
+        return _from_file(model, shapes, progress)
+    from ...runtime.backends import torch_threads
+
+    with torch_threads(1):  # sums, such as those of redrawn batch statistics, come out the same on any core count
+        return _from_code(model, shapes, progress, weights=weights, seed=seed, num_classes=num_classes)
+
+
+def _from_code(
+    model: str, shapes: Shapes, progress: Progress, *, weights: str, seed: int, num_classes: int | None
+) -> ModelSource:
+    from . import torch_module
+
+    options: dict[str, Any] = {"weights": weights, "seed": seed, "shapes": shapes}
+    if is_factory(model):
+        if num_classes is not None:
+            raise UsageError(f"--num-classes is for zoo models; {model} decides its own")
+        return torch_module.from_factory(model, progress, **options)
+    if num_classes is not None and num_classes < 1:
+        raise UsageError(f"--num-classes must be at least 1, not {num_classes}")
+    load = torch_module.from_timm if model.startswith(TIMM) else torch_module.from_zoo
+    return load(model, progress, num_classes=num_classes, **options)
+
+
+def _refuse_for_files(model: str, num_classes: int | None, weights: str) -> None:
+    for option, given in (("--num-classes", num_classes), ("--weights", None if weights == "auto" else weights)):
+        if given is not None:
+            raise UsageError(f"{option} is for zoo models; {model} holds its own")
+
+
+def _from_file(model: str, shapes: Shapes, progress: Progress) -> ModelSource:
     if not Path(model).is_file():
         raise UsageError(f"{model}: no such file")
     if model.endswith(".onnx"):
         from .onnx_file import from_onnx_file
 
-        return from_onnx_file(model, shapes, console)
-    from .torch_module import from_program
+        return from_onnx_file(Path(model), shapes, progress)
+    from .torch_module import from_program_file
 
     if not model.endswith(".pt2"):
-        raise UsageError(f"{model}: {_not_a_model(Path(model))}")
-    return from_program(model, shapes)
+        raise UsageError(f"{model}: {_what_it_holds(Path(model))}")
+    return from_program_file(model, shapes)
 
 
-def _not_a_model(path: Path) -> str:
+def _from_object(
+    model: Any,
+    shapes: Shapes,
+    progress: Progress,
+    weights: str,
+    num_classes: int | None,
+    example_inputs: Any,
+    name: str | None,
+) -> ModelSource:
+    """Of an object in memory; its library is imported by whoever made it, so none is imported to ask what it is."""
+    kind = type(model).__name__
+    _refuse_for_files(f"the {kind} given", num_classes, weights)
+    torch, onnx, onnx_ir = (sys.modules.get(module) for module in ("torch", "onnx", "onnx_ir"))
+    if torch and isinstance(model, torch.nn.Module):
+        from .torch_module import from_module
+
+        return from_module(model, shapes, example_inputs, name or kind)
+    if example_inputs is not None:
+        raise UsageError(f"example_inputs are for an nn.Module; the {kind} given knows its inputs")
+    if torch and isinstance(model, torch.export.ExportedProgram):
+        from .torch_module import from_program
+
+        return from_program(model, shapes, name or "program")
+    if (onnx and isinstance(model, onnx.ModelProto)) or (onnx_ir and isinstance(model, onnx_ir.Model)):
+        from .onnx_file import from_onnx_model
+
+        return from_onnx_model(model, shapes, progress, name)
+    raise UsageError(
+        f"a {kind} is no model that edgeport takes: give a name, a file, an nn.Module, an ExportedProgram or an "
+        "ONNX model"
+    )
+
+
+def _what_it_holds(path: Path) -> str:
     """What a file of PyTorch's holds that is no program, and what would work."""
     import zipfile
 

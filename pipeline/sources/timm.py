@@ -1,11 +1,11 @@
-"""This file makes a model of timm's, where timm is installed."""
+"""Models of timm, where timm is installed."""
 
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from ...artifacts.errors import RuntimeUnavailable, UsageError
 from ...models import PreprocessSpec
-from ..input_spec import resized
+from ..input_spec import resize_spec
 from .user_code import first_line
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def load_timm(
         interpolation=config["interpolation"],
         crop_pct=config["crop_pct"],
     )
-    return module.eval(), resized(preprocess, input_size) if input_size else preprocess
+    return module.eval(), resize_spec(preprocess, input_size) if input_size else preprocess
 
 
 def _timm() -> Any:

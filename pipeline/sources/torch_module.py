@@ -1,58 +1,60 @@
-"""This file makes subjects of PyTorch modules: the zoo's, timm's, the user's own, and saved torch.export programs."""
+"""Model sources made of PyTorch modules: the zoo's, timm's, the user's own, and torch.export programs."""
 
 import copy
 import hashlib
 import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ...artifacts.digest import sha256_of_file
 from ...artifacts.errors import UsageError
-from ...artifacts.manifest import RANDOM, Weights, sha256
-from ...cli.console import Console
+from ...artifacts.manifest import RANDOM, Weights
 from ...models import create_model, get_variant
 from ...runtime.session import Session, TensorSpec
-from ..input_spec import IMAGE, Shapes, Takes, image_size, resized, whole
-from .flat_outputs import flatten, names_of
-from .source import TIMM, Subject
+from ..input_spec import IMAGE, InputSpec, Shapes, image_size, resize_spec, with_batch
+from ..progress import Progress
+from .flat_outputs import flatten_outputs, name_outputs
+from .source import OWN_CODE, TIMM, ModelSource
 from .user_code import first_line, load_factory
-from .zoo import choose, load
+from .zoo import choose_weights, load_chosen
 
 if TYPE_CHECKING:
     import onnx_ir as ir
     import torch
 
-FACTORY = "factory"  # the weights' source where the user's own module brings them
-
 
 def from_zoo(
-    model: str, console: Console, *, weights: str, seed: int, num_classes: int | None, shapes: Shapes
-) -> Subject:
+    model: str, progress: Progress, *, weights: str, seed: int, num_classes: int | None, shapes: Shapes
+) -> ModelSource:
     """A name of `edgeport list`."""
-    chosen = choose(model, weights, console)
+    chosen = choose_weights(model, weights, progress)
     variant = chosen.checkpoint.variant if chosen and chosen.checkpoint else get_variant(model)
     size = image_size(shapes, model)
-    preprocess = resized(variant, size) if size else variant
+    preprocess = resize_spec(variant, size) if size else variant
     module = create_model(model, num_classes=num_classes or variant.num_classes)
     if chosen:
-        facts = load(module, model, chosen, num_classes, seed, console)
+        facts, said = load_chosen(module, model, chosen, num_classes, seed)
     else:
-        facts = fill(module, model, "random", seed, preprocess.input_size, console)
-    return subject(model, model, module, Takes.image(preprocess), facts, num_classes=num_classes, fuses=True)
+        facts, said = fill(module, model, "random", seed, preprocess.input_size)
+    spec = InputSpec.of_image(preprocess)
+    return make_source(model, model, module, spec, facts, num_classes=num_classes, fuses=True, warnings=said)
 
 
 def from_timm(
-    model: str, console: Console, *, weights: str, seed: int, num_classes: int | None, shapes: Shapes
-) -> Subject:
+    model: str, progress: Progress, *, weights: str, seed: int, num_classes: int | None, shapes: Shapes
+) -> ModelSource:
     """timm:NAME, preprocessed as the configuration of its pretrained weights says."""
     from .timm import load_timm
 
     module, preprocess = load_timm(model.removeprefix(TIMM), num_classes, image_size(shapes, model))
-    facts = fill(module, model, weights, seed, preprocess.input_size, console)
+    facts, said = fill(module, model, weights, seed, preprocess.input_size)
     name = model.replace(":", "_").replace("/", "_")
-    return subject(model, name, module, Takes.image(preprocess), facts, num_classes=num_classes)
+    return make_source(
+        model, name, module, InputSpec.of_image(preprocess), facts, num_classes=num_classes, warnings=said
+    )
 
 
-def from_factory(model: str, console: Console, *, weights: str, seed: int, shapes: Shapes) -> Subject:
+def from_factory(model: str, progress: Progress, *, weights: str, seed: int, shapes: Shapes) -> ModelSource:
     """The user's own nn.Module, with the shapes that --input-shape gives."""
     if not shapes:
         raise UsageError(
@@ -60,40 +62,74 @@ def from_factory(model: str, console: Console, *, weights: str, seed: int, shape
             "or --input-shape NAME=1xCxHxW for each input"
         )
     module = load_factory(model)
-    takes = Takes.of(parameters(module, shapes, model))
+    spec = InputSpec.of_inputs(parameters(module, shapes, model))
+    said: tuple[str, ...] = ()
     if weights == "auto":
-        facts = Weights(source=FACTORY, sha256=digest(module))
-    elif takes.preprocess is None and weights == "random":
-        raise UsageError(f"{model}: --weights random is for models that take one image; this one takes {takes}")
+        facts = Weights(source=OWN_CODE, sha256=digest(module))
+    elif spec.preprocess is None and weights == "random":
+        raise UsageError(f"{model}: --weights random is for models that take one image; this one takes {spec}")
     else:
-        size = takes.preprocess.input_size if takes.preprocess else (1, 1, 1)
-        facts = fill(module, model, weights, seed, size, console)
+        size = spec.preprocess.input_size if spec.preprocess else (1, 1, 1)
+        facts, said = fill(module, model, weights, seed, size)
     place, _, factory = model.rpartition(":")
     name = f"{Path(place).stem if place.endswith('.py') else place}_{factory}".replace(".", "_")
-    return subject(model, name, module, takes, facts, assumed=takes.preprocess is not None)
+    return make_source(model, name, module, spec, facts, assumed=spec.preprocess is not None, warnings=said)
 
 
-def from_program(model: str, shapes: Shapes) -> Subject:
+def from_module(module: "torch.nn.Module", shapes: Shapes, example_inputs: Any, name: str) -> ModelSource:
+    """A module in memory: a copy of it on the CPU, in eval mode; the module itself is left as it is.
+
+    Raises UsageError where neither shapes nor example inputs are given, or it cannot be copied.
+    """
+    copied = copy_to_cpu(module)
+    if example_inputs is not None:
+        if shapes:
+            raise UsageError("give input_shape or example_inputs, not both")
+        inputs = example_specs(copied, example_inputs, name)
+    elif shapes:
+        inputs = parameters(copied, shapes, name)
+    else:
+        raise UsageError(
+            f"{name}: the input's shape is not known; give input_shape=(3, 224, 224), a dict of shapes, or "
+            "example_inputs"
+        )
+    spec = InputSpec.of_inputs(inputs)
+    facts = Weights(source=OWN_CODE, sha256=digest(copied))
+    return make_source(name, file_name(name), copied, spec, facts, assumed=spec.preprocess is not None)
+
+
+def from_program_file(model: str, shapes: Shapes) -> ModelSource:
     """A program that torch.export.save wrote."""
     from ...exporters.frontends.exported_program import load_program
 
     module, inputs = load_program(Path(model), shapes)
-    takes = Takes.of(tuple(TensorSpec(each.name, each.shape, each.dtype) for each in inputs))
-    facts = Weights(source=model, sha256=sha256(Path(model)))
-    return subject(model, Path(model).stem, module, takes, facts, assumed=takes.preprocess is not None)
+    spec = InputSpec.of_inputs(tuple(TensorSpec(each.name, each.shape, each.dtype) for each in inputs))
+    facts = Weights(source=model, sha256=sha256_of_file(Path(model)))
+    return make_source(model, Path(model).stem, module, spec, facts, assumed=spec.preprocess is not None)
 
 
-def subject(
+def from_program(program: "torch.export.ExportedProgram", shapes: Shapes, name: str) -> ModelSource:
+    """A torch.export program in memory."""
+    from ...exporters.frontends.exported_program import open_program
+
+    module, inputs = open_program(program, shapes, name)
+    spec = InputSpec.of_inputs(tuple(TensorSpec(each.name, each.shape, each.dtype) for each in inputs))
+    facts = Weights(source=OWN_CODE, sha256=digest(module))
+    return make_source(name, file_name(name), module, spec, facts, assumed=spec.preprocess is not None)
+
+
+def make_source(
     model: str,
     name: str,
     module: "torch.nn.Module",
-    takes: Takes,
+    spec: InputSpec,
     weights: Weights,
     *,
     num_classes: int | None = None,
     assumed: bool = False,
     fuses: bool = False,
-) -> Subject:
+    warnings: tuple[str, ...] = (),
+) -> ModelSource:
     """The module with its outputs named and made flat; it has to run on zeros.
 
     `fuses`: what is exported is a copy of a zoo model whose training branches are fused; the reference keeps them. What
@@ -105,20 +141,20 @@ def subject(
     from ...models import fuse
 
     module = frozen(module)
-    shapes = [[dim or 1 for dim in spec.shape] for spec in takes.inputs]
+    shapes = [[dim or 1 for dim in each.shape] for each in spec.inputs]
     zeros = tuple(
-        torch.zeros(shape, dtype=getattr(torch, spec.dtype)) for shape, spec in zip(shapes, takes.inputs, strict=True)
+        torch.zeros(shape, dtype=getattr(torch, each.dtype)) for shape, each in zip(shapes, spec.inputs, strict=True)
     )
     try:
         with torch.inference_mode():
             result = module(*zeros)
     except Exception as e:  # the module's own code, and any type of PyTorch's
-        given = "an input of " * (len(takes.inputs) == 1)
-        shown = " and ".join("x".join(map(str, s.shape[1:] if takes.preprocess else s.shape)) for s in takes.inputs)
+        given = "an input of " * (len(spec.inputs) == 1)
+        shown = " and ".join("x".join(map(str, s.shape[1:] if spec.preprocess else s.shape)) for s in spec.inputs)
         raise UsageError(f"the model does not run on {given}{shown}: {first_line(e)}") from e
-    inputs = tuple(spec.name for spec in takes.inputs)
-    outputs = names_of(result, inputs)
-    flatten(module)
+    inputs = tuple(each.name for each in spec.inputs)
+    outputs = name_outputs(result, inputs)
+    flatten_outputs(module)
 
     def graph() -> "ir.Model":
         from ...exporters.frontends.torch_module import from_torch
@@ -133,18 +169,89 @@ def subject(
     def session() -> Session:
         from ...runtime.sessions.torch import TorchSession
 
-        return TorchSession(module, takes.inputs, outputs, threads=1)
+        return TorchSession(module, spec.inputs, outputs, threads=1)
 
-    return Subject(model, name, takes, weights, num_classes, outputs, graph, session, assumed)
+    return ModelSource(
+        *(model, name, spec, weights, num_classes, outputs, graph, session), assumed=assumed, warnings=warnings
+    )
+
+
+def copy_to_cpu(module: "torch.nn.Module") -> "torch.nn.Module":
+    """A copy of a module, on the CPU, in eval mode; its tensors keep their types.
+
+    What torch.compile and data parallelism wrap is taken out. Raises UsageError where it cannot be copied.
+    """
+    import torch
+
+    while True:
+        inner = getattr(module, "_orig_mod", None)  # torch.compile
+        if inner is None and isinstance(module, torch.nn.DataParallel | torch.nn.parallel.DistributedDataParallel):
+            inner = module.module
+        if inner is None:
+            break
+        module = inner
+    if isinstance(module, torch.jit.ScriptModule):
+        raise UsageError("a TorchScript module cannot be read by torch.export; give the nn.Module itself")
+    memo: dict[int, Any] = {}
+    for tensor in (*module.parameters(), *module.buffers()):
+        twin = tensor.detach().to("cpu", copy=True)
+        is_parameter = isinstance(tensor, torch.nn.Parameter)
+        memo[id(tensor)] = torch.nn.Parameter(twin, requires_grad=False) if is_parameter else twin
+    try:
+        return copy.deepcopy(module, memo).eval()
+    except Exception as e:  # whatever the module's own parts raise
+        raise UsageError(f"a {type(module).__name__} cannot be copied ({type(e).__name__}: {first_line(e)})") from e
+
+
+def example_specs(module: "torch.nn.Module", examples: Any, model: str) -> tuple[TensorSpec, ...]:
+    """The inputs that examples show: a tensor or array, a tuple of them, or a dict of them by name.
+
+    The names of a tuple are those of `forward`'s parameters. Raises UsageError.
+    """
+    import numpy as np
+    import torch
+
+    if isinstance(examples, dict):
+        given = examples
+    else:
+        several = examples if isinstance(examples, tuple | list) else (examples,)
+        known = [
+            p.name
+            for p in inspect.signature(module.forward).parameters.values()
+            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
+        names = [*known, *(f"input_{i}" for i in range(len(known), len(several)))][: len(several)]
+        if len(several) == 1 and getattr(several[0], "ndim", 0) == 4:
+            names = [IMAGE]
+        given = dict(zip(names, several, strict=True))
+    arrays = {}
+    for name, value in given.items():
+        if not isinstance(value, torch.Tensor | np.ndarray):
+            raise UsageError(f"{model}: example_inputs must be tensors, {name!r} is a {type(value).__name__}")
+        arrays[str(name)] = torch.as_tensor(value)
+    shapes = {name: tuple(tensor.shape) for name, tensor in arrays.items()}
+    specs = parameters(module, shapes, model)
+    dtypes = {name: str(tensor.dtype).removeprefix("torch.") for name, tensor in arrays.items()}
+    floats = {"float16", "bfloat16", "float64"}
+    return tuple(
+        TensorSpec(each.name, each.shape, "float32" if dtypes[each.name] in floats else dtypes[each.name])
+        for each in specs
+    )
+
+
+def file_name(name: str) -> str:
+    """A name that a file can have."""
+    kept = "".join(each if each.isalnum() or each in "-_" else "_" for each in name)
+    return kept[:100] or "model"
 
 
 def parameters(module: "torch.nn.Module", shapes: Shapes, model: str) -> tuple[TensorSpec, ...]:
     """The inputs in the order of `forward`'s parameters; names that are none of its parameters keep their own order."""
-    wanted = {name or (IMAGE if len(whole(sizes)) == 4 else "input"): sizes for name, sizes in shapes.items()}
+    wanted = {name or (IMAGE if len(with_batch(sizes)) == 4 else "input"): sizes for name, sizes in shapes.items()}
     if "" in shapes:
         if len(shapes) > 1:
             raise UsageError(f"{model}: of several inputs each needs its name: --input-shape NAME=1xCxHxW")
-        wanted = {name: whole(sizes) for name, sizes in wanted.items()}
+        wanted = {name: with_batch(sizes) for name, sizes in wanted.items()}
     known: list[str] = []
     open_ended = False
     for parameter in inspect.signature(module.forward).parameters.values():
@@ -166,25 +273,20 @@ def parameters(module: "torch.nn.Module", shapes: Shapes, model: str) -> tuple[T
 
 
 def fill(
-    module: "torch.nn.Module",
-    model: str,
-    weights: str,
-    seed: int,
-    input_size: tuple[int, int, int],
-    console: Console,
-) -> Weights:
-    """Puts the weights in, and says loudly where they are random."""
+    module: "torch.nn.Module", model: str, weights: str, seed: int, input_size: tuple[int, int, int]
+) -> tuple[Weights, tuple[str, ...]]:
+    """Puts the weights in. Returns what they are, and what has to be said of them."""
     from ...models import load_weights, redraw
 
     if weights in ("auto", "random"):
         redraw(module, seed=seed, input_size=input_size)
-        console.warn(
+        said = (
             f"{model} has RANDOM weights (seed {seed}): speed and agreement are real, its answers mean nothing; "
             "give a checkpoint with --weights"
         )
-        return Weights(source=RANDOM, sha256=digest(module), seed=seed)
+        return Weights(source=RANDOM, sha256=digest(module), seed=seed), (said,)
     load_weights(module, weights)
-    return Weights(source=weights, sha256=sha256(Path(weights)))
+    return Weights(source=weights, sha256=sha256_of_file(Path(weights))), ()
 
 
 def digest(module: "torch.nn.Module") -> str:

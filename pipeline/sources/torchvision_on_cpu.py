@@ -1,4 +1,4 @@
-"""This file lets `import torchvision`, and so `import timm`, work beside a PyTorch that is built for CPUs alone.
+"""Lets `import torchvision`, and so `import timm`, work beside a PyTorch that is built for CPUs alone.
 
 The torchvision of PyPI is built for CUDA: next to such a PyTorch its _C.so cannot be loaded, and its Python code then
 fails on two operators that _C.so would have declared. Their schemas are all that its import needs; nothing on disk

@@ -1,4 +1,4 @@
-"""This file runs the user's own code: `path/to/file.py:factory` and `package.module:factory`."""
+"""Runs the user's own code: `path/to/file.py:factory` and `package.module:factory`."""
 
 import importlib
 import importlib.util

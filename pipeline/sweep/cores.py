@@ -1,4 +1,4 @@
-"""This file divides the cores of a machine: some for benchmarks alone, the others for everything else.
+"""Divides the cores of a machine: some for benchmarks alone, the others for everything else.
 
 Two logical CPUs of one core slow each other down, so whole cores are divided. Every process that divides the same
 machine for as many threads gets the same division, so two sweeps at a time stay out of each other's way, too.

@@ -1,4 +1,4 @@
-"""This file holds what a job of a sweep is: its command, what it waits for, and by what it is known again."""
+"""A job of a sweep: what it does, what it waits for, and by what it is known again."""
 
 import hashlib
 import json
@@ -8,30 +8,33 @@ from pathlib import Path
 from typing import Any
 
 from ...artifacts.exit_codes import BUG, DEVICE
+from .options import BENCHMARK, EXPORT
 from .process import Ended
 
-EXPORT, VALIDATE, BENCHMARK = "export", "validate", "benchmark"
 FOLDER = "artifacts"  # of the exports, in the folder of the sweep
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Job:
-    """One command.
+    """One call of the library, in a process of its own.
 
     Attributes:
+        kind: "export", "validate" or "benchmark".
         precision: "" for a benchmark, which takes all precisions side by side.
         device: "" for an export.
-        options: of the command, as on its command line.
-        reads: files and folders that the options name.
+        arguments: of the function, by name, as JSON can hold them.
+        access: of the device.
+        reads: files and folders that the arguments name.
         needs: the exports whose artifacts it takes.
     """
 
     kind: str
     model: str
     target: str
-    precision: str = ""
-    device: str = ""
-    options: tuple[str, ...] = ()
+    precision: str
+    device: str
+    arguments: Mapping[str, Any]
+    access: Mapping[str, Any]
     reads: tuple[str, ...] = ()
     needs: tuple["Job", ...] = ()
 
@@ -40,21 +43,28 @@ class Job:
         """ "export lenet5 tflite int8"."""
         return " ".join(filter(None, (self.kind, self.model, self.target, self.precision, self.device)))
 
-    def arguments(self, artifacts: Sequence[str]) -> tuple[str, ...]:
-        """The command line after `edgeport`; `artifacts` are those of `needs`."""
+    def call(self, artifacts: Sequence[str]) -> dict[str, Any]:
+        """What its process is given; `artifacts` are those of `needs`."""
         if self.kind == EXPORT:
-            wanted = ("--target", self.target, "--precision", self.precision, "--output-dir", FOLDER, "--no-benchmark")
-            return (EXPORT, self.model, *wanted, *self.options, "--json", "--quiet")
-        return (self.kind, *artifacts, *self.options, "--json", "--quiet")
+            own = {"model": self.model, "target": self.target, "precision": self.precision}
+            arguments = {**self.arguments, **own, "output_dir": FOLDER, "benchmark": False}
+        else:
+            arguments = dict(self.arguments)
+        return {
+            "kind": self.kind,
+            "device": self.device,
+            "arguments": arguments,
+            "access": dict(self.access),
+            "artifacts": list(artifacts),
+        }
 
     def key(self, needs: Sequence[str], versions: Mapping[str, str], machine: Mapping[str, Any]) -> str:
-        """A digest of all that decides about the result: command, versions, what it reads, the keys of what it needs.
+        """A digest of all that decides about the result: the call, versions, what it reads, the keys of what it needs.
 
         A benchmark here also depends on the machine.
         """
         facts = {
-            "command": self.arguments(()),
-            "device": self.device,
+            "call": self.call(()),
             "needs": sorted(needs),
             "versions": dict(versions),
             "reads": [fingerprint(Path(path)) for path in self.reads],
@@ -62,7 +72,7 @@ class Job:
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
-    def described(self, artifacts: Sequence[str]) -> dict[str, Any]:
+    def describe(self, artifacts: Sequence[str]) -> dict[str, Any]:
         """For its line in the journal."""
         named = {name: getattr(self, name) or None for name in ("kind", "model", "target", "precision", "device")}
         return named | ({"artifacts": list(artifacts)} if artifacts else {})

@@ -1,4 +1,4 @@
-"""This file keeps what became of each job, one line of JSON each, so that a sweep goes on where it was cut off."""
+"""Keeps what became of each job, one line of JSON each, so that a sweep goes on where it was cut off."""
 
 import fcntl
 import json
@@ -64,9 +64,9 @@ class Journal:
         return line if line["job"]["kind"] != "export" or line["code"] == NOT_EXPORTABLE or self._whole(line) else None
 
     def _whole(self, line: Mapping[str, Any]) -> bool:
+        from ...artifacts.check import manifest_path
         from ...artifacts.errors import ManifestError
         from ...artifacts.manifest import Artifact, Manifest
-        from ...runtime.session import manifest_path
 
         artifact = self.folder / line["result"]["artifact"]
         try:

@@ -1,4 +1,4 @@
-"""This file runs the jobs of a sweep as processes on this machine."""
+"""Runs the jobs of a sweep as processes on this machine."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""This file runs one command in a process of its own, and ends it with everything that it started."""
+"""Runs one command in a process of its own, and ends it with everything that it started."""
 
 import contextlib
 import os

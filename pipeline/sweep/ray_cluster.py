@@ -1,4 +1,4 @@
-"""This file lets a Ray cluster do the exports of a sweep.
+"""Lets a Ray cluster do the exports of a sweep.
 
 A worker exports into a folder of its own, and the files come back through Ray, so that the machines need no common disk
 for artifacts. What the options name (images, weights) has to lie under the same path on each. Everything that is timed
@@ -17,9 +17,10 @@ from typing import Any
 from ...artifacts.errors import RuntimeUnavailable, UsageError
 from ...artifacts.exit_codes import BAD_INPUT
 from ...artifacts.staging import Staging
-from ...targets.registry import TARGETS, tools
-from .jobs import EXPORT, FOLDER, Job
+from ...targets.registry import get_target, tool_versions
+from .jobs import FOLDER, Job
 from .local import Local
+from .options import EXPORT
 from .process import Ended, Processes
 from .work import Work, perform
 
@@ -44,12 +45,12 @@ class RayCluster:
             ) from e
         self._prints = contextlib.redirect_stdout(sys.stderr)  # Ray prints what becomes of its workers
         self._prints.__enter__()
-        self._exported = ray.remote(num_cpus=1, max_retries=0)(exported)
+        self._exported = ray.remote(num_cpus=1, max_retries=0)(export_on_worker)
 
     def submit(self, job: Job, work: Work) -> "Future[Ended]":
         if job.kind != EXPORT:
             return self._local.submit(job, work)
-        answer = self._exported.remote(work, tools(TARGETS[job.target])).future()
+        answer = self._exported.remote(work, tool_versions(get_target(job.target))).future()
         result: Future[Ended] = Future()
         answer.add_done_callback(lambda done: self._arrived(done, result))
         return result
@@ -69,10 +70,10 @@ class RayCluster:
         self._prints.__exit__(None, None, None)
 
 
-def exported(work: Work, versions: dict[str, str]) -> tuple[Ended, bytes]:
+def export_on_worker(work: Work, versions: dict[str, str]) -> tuple[Ended, bytes]:
     """On a worker: (how the command ended, its artifacts as a tar)."""
-    target = work.arguments[work.arguments.index("--target") + 1]
-    other = {name: own for name, own in tools(TARGETS[target]).items() if own != versions.get(name)}
+    target = work.call["arguments"]["target"]
+    other = {name: own for name, own in tool_versions(get_target(target)).items() if own != versions.get(name)}
     if other:
         name, own = next(iter(other.items()))
         words = f"edgeport: a worker of the cluster has {name} {own}, this machine {versions.get(name)}"

@@ -1,4 +1,4 @@
-"""This file runs the jobs of a sweep: what may run beside what, what is done already, what comes of each."""
+"""Runs the jobs of a sweep: what may run beside what, what is done already, what comes of each."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ...artifacts.exit_codes import BAD_INPUT, DEVICE
-from ...targets.registry import TARGETS, tools
+from ...targets.registry import get_target, tool_versions
 from .cores import divide
-from .jobs import BENCHMARK, EXPORT, Job, artifact_of, outcome
+from .jobs import Job, artifact_of, outcome
 from .journal import Journal
+from .options import BENCHMARK, EXPORT
 from .plan import LOCAL
 from .process import Ended
 from .work import Work
@@ -28,7 +29,7 @@ class Executor(Protocol):
         ...
 
 
-Said = Callable[[Job, dict[str, Any] | None, bool], None]  # (job, its line, whether it was done before)
+Report = Callable[[Job, dict[str, Any] | None, bool], None]  # (job, its line, whether it was done before)
 
 
 @dataclass
@@ -40,7 +41,7 @@ class Schedule:
     machine: dict[str, Any]
     threads: int
     timeout_s: float
-    said: Said
+    report: Report
     lines: dict[Job, dict[str, Any] | None] = field(default_factory=dict)
     _running: dict["Future[Ended]", Job] = field(default_factory=dict)
     _keys: dict[Job, str] = field(default_factory=dict)
@@ -72,18 +73,18 @@ class Schedule:
         """Whether there is nothing to do: it is done, or nothing of what it needs was made."""
         if job.needs and not self._artifacts(job):
             self.lines[job] = None
-            self.said(job, None, False)
+            self.report(job, None, False)
             return True
         if job not in self._keys:
             made = [need for need in job.needs if (line := self.lines[need]) and artifact_of(line)]
-            versions = tools(TARGETS[job.target])
+            versions = tool_versions(get_target(job.target))
             self._keys[job] = job.key([self._keys[need] for need in made], versions, self.machine)
         line = self.journal.finished(self._keys[job])
         if line is not None:
             if artifact := artifact_of(line) if job.kind == EXPORT else None:
                 self._made.setdefault(artifact, job)
             self.lines[job] = line
-            self.said(job, line, True)
+            self.report(job, line, True)
         return line is not None
 
     def _may_start(self, job: Job) -> bool:
@@ -98,8 +99,8 @@ class Schedule:
         return room is None or len(running) - benchmarking < room
 
     def _start(self, job: Job) -> bool:
-        arguments = job.arguments(self._artifacts(job))
-        work = Work(arguments, self.threads, _is_local_benchmark(job), self.timeout_s)
+        call = job.call(self._artifacts(job))
+        work = Work(call, self.threads, _is_local_benchmark(job), self.timeout_s)
         self._running[self.executor.submit(job, work)] = job
         return True
 
@@ -113,14 +114,14 @@ class Schedule:
             facts = {"code": DEVICE, "problem": f"its worker failed: {first}", "result": None, "seconds": 0.0}
         line = {
             "key": self._keys[job],
-            "job": job.described(self._artifacts(job)),
+            "job": job.describe(self._artifacts(job)),
             **facts,
             **self._twice(job, facts),
             **({"machine": self.machine} if _is_local_benchmark(job) else {}),
         }
         self.journal.add(line)
         self.lines[job] = line
-        self.said(job, line, False)
+        self.report(job, line, False)
 
     def _twice(self, job: Job, facts: dict[str, Any]) -> dict[str, Any]:
         """What is wrong where two models of one name make the same file."""

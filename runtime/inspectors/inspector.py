@@ -3,24 +3,14 @@
 Values are named as in the graph that was lowered; each format's file knows what became of a name.
 """
 
-import importlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from ...artifacts.errors import ArtifactError
-from ..session import FOLDERS, TensorSpec, check_file, check_folder
+from ..session import TensorSpec
 
-# how the name ends -> (module of this package, class)
-INSIDES = {
-    ".onnx": ("onnx", "OnnxInside"),
-    ".tflite": ("tflite", "TFLiteInside"),
-    ".mlpackage": ("coreml", "CoreMLInside"),
-    "_openvino_model": ("openvino", "OpenVINOInside"),
-}
 STEPS = 256  # of 8 bits
 
 
@@ -49,10 +39,18 @@ class Inside(Protocol):
     """
 
     inputs: tuple[TensorSpec, ...]
-    encodings: Mapping[str, Encoding]
-    integer: Collection[str]
-    weights: Mapping[str, np.ndarray]
-    biases: Mapping[str, np.ndarray]
+
+    @property
+    def encodings(self) -> Mapping[str, Encoding]: ...
+
+    @property
+    def integer(self) -> Collection[str]: ...
+
+    @property
+    def weights(self) -> Mapping[str, np.ndarray]: ...
+
+    @property
+    def biases(self) -> Mapping[str, np.ndarray]: ...
 
     def run(self, feeds: Mapping[str, np.ndarray], names: Collection[str]) -> dict[str, np.ndarray]:
         """{input name: float32 NCHW array} -> {name: float32 array} of those of `names` that the artifact computes.
@@ -64,17 +62,6 @@ class Inside(Protocol):
     def close(self) -> None:
         """Frees the native memory."""
         ...
-
-
-def open_inside(path: str | Path) -> Inside:
-    """What is inside the artifact at `path`. Raises ArtifactError and RuntimeUnavailable, as `open_session`."""
-    path = Path(path)
-    ending = next((ending for ending in INSIDES if path.name.endswith(ending)), None)
-    if ending is None:
-        raise ArtifactError(f"{path}: cannot be looked into; formats that can: {', '.join(INSIDES)}")
-    (check_folder if ending in FOLDERS else check_file)(path)
-    module, name = INSIDES[ending]
-    return getattr(importlib.import_module(f".{module}", __package__), name)(path)
 
 
 def real(integers: np.ndarray, scales: np.ndarray, zero_points: np.ndarray | int, axis: int = 0) -> np.ndarray:

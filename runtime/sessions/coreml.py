@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ...artifacts.errors import ArtifactError, FeedError, RuntimeUnavailable
+from ..backends import torch_threads
 from ..mil.package import read_package
 from ..mil.program import Feature, Program
 from ..session import TensorSpec, check_feeds, outward
@@ -99,13 +100,12 @@ class _Runner:
         self.runtime = f"edgeport mil (torch {torch.__version__})"
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        if self._torch.get_num_threads() != self._threads:
-            self._torch.set_num_threads(self._threads)
         arguments = {
             name: self._torch.tensor(array[:, ::-1].copy() if self._colours[name] == "bgr" else array)
             for name, array in feeds.items()
         }
-        results = self._interpreter(arguments)
+        with torch_threads(self._threads):
+            results = self._interpreter(arguments)
         return {
             feature.name: self._outward(feature, results[feature.name])
             for feature in self._program.outputs

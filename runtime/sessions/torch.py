@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
+from ..backends import torch_threads
 from ..session import TensorSpec, check_feeds
 
 
@@ -17,7 +18,7 @@ class TorchSession:
         module: any nn.Module that takes its inputs in the order of `inputs`.
         inputs: the specs of its inputs (NCHW).
         output_names: names for its outputs: a tensor, a tuple or list of tensors, or a dict's values in order.
-        threads: PyTorch's intra-op threads, set for the whole process whenever this session runs.
+        threads: PyTorch's intra-op threads while this session runs.
     """
 
     emulated = False
@@ -62,9 +63,7 @@ class TorchSession:
         del self.module
 
     def _forward(self, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
-        if torch.get_num_threads() != self.threads:
-            torch.set_num_threads(self.threads)
-        with torch.inference_mode():
+        with torch_threads(self.threads), torch.inference_mode():
             result = self.module(*(t.to(self.dtype) if t.is_floating_point() else t for t in tensors))
         if isinstance(result, Mapping):
             return list(result.values())

@@ -8,12 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
+from edgeport.artifacts.digest import sha256_of_file
 from edgeport.artifacts.exit_codes import DISAGREES
-from edgeport.artifacts.manifest import Manifest, sha256
+from edgeport.artifacts.manifest import Manifest
 from edgeport.artifacts.staging import PREFIX
 from edgeport.models import create_model, load_weights
 from edgeport.runtime import compare
-from edgeport.runtime.session import open_session
+from edgeport.targets.registry import open_session
 from graphs import operators
 
 ENTRY = [sys.executable, "-c", "import sys; from edgeport.cli.main import main; sys.exit(main())"]
@@ -64,8 +65,8 @@ def test_json(by_process, given):
 def test_manifest(by_process, given):
     result, _, folder = by_process
     manifest = Manifest.read(folder / result["manifest"])
-    assert manifest.artifact.sha256 == sha256(folder / result["artifact"])
-    assert manifest.weights.sha256 == sha256(given / "lenet5.pth")
+    assert manifest.artifact.sha256 == sha256_of_file(folder / result["artifact"])
+    assert manifest.weights.sha256 == sha256_of_file(given / "lenet5.pth")
     assert manifest.calibration.source == str(given / "photos")
     assert len(manifest.calibration.inputs) == manifest.calibration.count == 10
     assert manifest.calibration.warning is None

@@ -14,8 +14,8 @@ from edgeport.cli.main import main
 from edgeport.exporters import coreml
 from edgeport.pipeline import options as job
 from edgeport.runtime import compare
-from edgeport.runtime.session import open_session
 from edgeport.targets import registry
+from edgeport.targets.registry import open_session
 from readback import read
 
 MODEL, CLASSES = "mobilevit_test", 10  # convolutions, attention and Concat in one

@@ -10,7 +10,7 @@ import pytest
 from demo import CALIBRATION, VALIDATION, write_crops
 from edgeport.artifacts.manifest import Manifest
 from edgeport.cli.main import main
-from edgeport.runtime.session import open_session
+from edgeport.targets.registry import open_session
 
 MODEL = "mobilevit_test"  # its first convolution pads
 SAMPLES = ("--num-validation-samples", "4")

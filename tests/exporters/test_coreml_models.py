@@ -14,10 +14,11 @@ from edgeport.models import create_model, get_variant, redraw
 from edgeport.quantize import apply, collect, plan
 from edgeport.runtime.compare import MAX_SNR_DB, compare
 from edgeport.runtime.mil.package import read_package
-from edgeport.runtime.session import TensorSpec, open_session
+from edgeport.runtime.session import TensorSpec
 from edgeport.runtime.sessions.onnx import OnnxSession
 from edgeport.runtime.sessions.torch import TorchSession
 from edgeport.targets.kernel_sets.coreml import COREML_ANE
+from edgeport.targets.registry import open_session
 from onnx_ir import to_proto
 from photographs import CALIBRATION, VALIDATION, crops
 

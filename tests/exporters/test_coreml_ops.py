@@ -18,8 +18,8 @@ from edgeport.exporters.input_normalization import Normalisation, normalised
 from edgeport.graph.dialect import OPS
 from edgeport.quantize import apply, collect, plan
 from edgeport.runtime.mil.package import read_package
-from edgeport.runtime.session import open_session
 from edgeport.targets.kernel_sets.coreml import COREML_ANE
+from edgeport.targets.registry import open_session
 from graphs import feeds, graph, run_onnx
 
 CLASSIFIER = """agraph (float[1,3,8,10] x) => (float[1,5] y) {

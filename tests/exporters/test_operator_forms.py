@@ -6,8 +6,8 @@ from cases_forms import FORMS
 from edgeport.exporters import coreml, tflite
 from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.openvino.convert import convert
-from edgeport.runtime.session import open_session
 from edgeport.runtime.sessions.openvino import OpenVINOSession
+from edgeport.targets.registry import open_session
 from graphs import feeds, graph, run_onnx, run_tflite
 
 

@@ -6,9 +6,9 @@ import pytest
 from edgeport.artifacts.errors import UnsupportedOp
 from edgeport.pipeline.options import WEIGHTS_ONLY
 from edgeport.quantize import weights_only
-from edgeport.runtime.session import open_session
 from edgeport.runtime.sessions.tflite import TFLiteSession
-from edgeport.targets.registry import REFUSED, TARGETS, Recipe, refuse
+from edgeport.targets.registry import REFUSED, TARGETS, open_session, refuse
+from edgeport.targets.target import Recipe
 from graphs import snr_db
 
 W = "strides=[1,1], dilations=[1,1]"

@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 from edgeport.runtime.benchmark import benchmark, peak_rss_mb
-from edgeport.runtime.session import open_session
+from edgeport.targets.registry import open_session
 
 
 class Sleeper:

@@ -6,11 +6,13 @@ import sys
 
 import numpy as np
 import pytest
+from edgeport.artifacts.check import manifest_path
 from edgeport.artifacts.errors import ArtifactError, FeedError, RuntimeUnavailable
 from edgeport.artifacts.manifest import Artifact
 from edgeport.exporters.openvino.convert import convert
-from edgeport.runtime.session import Session, TensorSpec, manifest_path, open_session
+from edgeport.runtime.session import Session, TensorSpec
 from edgeport.runtime.sessions.openvino import OpenVINOSession
+from edgeport.targets.registry import open_session
 from graphs import feeds, graph, run_onnx
 
 TEXT = (

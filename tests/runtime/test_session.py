@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from edgeport.artifacts.errors import ArtifactError, FeedError, RuntimeUnavailable
-from edgeport.runtime.session import Session, TensorSpec, open_session
+from edgeport.runtime.session import Session, TensorSpec
 from edgeport.runtime.sessions.onnx import OPTIMISATION, OnnxSession
 from edgeport.runtime.sessions.tflite import TFLiteSession
 from edgeport.runtime.sessions.torch import TorchSession
+from edgeport.targets.registry import open_session
 
 OFFSETS = np.array([1, 2, 3], np.float32).reshape(1, 3, 1, 1)
 

@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from edgeport.artifacts.errors import FeedError, RuntimeUnavailable
 from edgeport.runtime.mil.package import read_package
-from edgeport.runtime.session import Session, TensorSpec, open_session
+from edgeport.runtime.session import Session, TensorSpec
 from edgeport.runtime.sessions.coreml import CoreMLSession
+from edgeport.targets.registry import open_session
 from mil_packages import ct, mb, save, types
 
 RNG = np.random.default_rng(0)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from edgeport.artifacts.errors import ArtifactError
 from edgeport.runtime.mil.blob import SENTINEL
-from edgeport.runtime.session import open_session
+from edgeport.targets.registry import open_session
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mil_packages import ct, mb, save

@@ -5,8 +5,9 @@ import pytest
 import torch
 from edgeport.models import create_model, get_variant, redraw
 from edgeport.runtime.compare import compare
-from edgeport.runtime.session import TensorSpec, open_session
+from edgeport.runtime.session import TensorSpec
 from edgeport.runtime.sessions.torch import TorchSession
+from edgeport.targets.registry import open_session
 from mil_packages import ct
 
 # name -> what the frontend is given; of the others' traces it cannot read the `int` operators under numpy 2

@@ -9,7 +9,7 @@ import pytest
 import torch
 from edgeport.runtime.mil import interpreter  # noqa: F401  (fills the table)
 from edgeport.runtime.mil.table import OPS
-from edgeport.runtime.session import open_session
+from edgeport.targets.registry import open_session
 from mil_packages import save
 
 CASES = [*cases_elementwise.CASES, *cases_spatial.CASES, *cases_linear.CASES, *cases_movement.CASES]

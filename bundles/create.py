@@ -1,0 +1,159 @@
+"""`edgeport.bundle`: a folder with an artifact, a wrapper and golden files, ready to drop into an app."""
+
+import json
+import shutil
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..artifacts.check import manifest_path
+from ..artifacts.errors import UsageError
+from ..artifacts.manifest import Manifest
+from ..artifacts.staging import Staging
+from ..targets.registry import artifact_path, open_session, target_of, targets
+from ..targets.target import AppRuntime
+from .facts import Facts, add_golden, collect_facts
+from .golden import choose_pictures, make_golden
+from .layouts import LAYOUTS, write_sources
+
+PLATFORMS = tuple(LAYOUTS)
+MARK = "bundle.json"  # what tells a bundle from a folder of the user's
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first day: the same bundle gives the same bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleResult:
+    """A folder that an app team can drop in.
+
+    Attributes:
+        folder: of the bundle.
+        zip: the same as a file, None where none was asked for.
+        platform: it is for.
+        artifact: the name of the artifact in it.
+        golden: the names of the golden images.
+        files: in it, relative to it.
+        warnings: what makes it less than it seems.
+    """
+
+    folder: Path
+    zip: Path | None
+    platform: str
+    artifact: str
+    golden: tuple[str, ...]
+    files: tuple[str, ...] = field(repr=False)
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `edgeport bundle --json` prints."""
+        return {
+            "bundle": str(self.folder),
+            "zip": None if self.zip is None else str(self.zip),
+            "platform": self.platform,
+            "artifact": self.artifact,
+            "golden": list(self.golden),
+            "files": list(self.files),
+            "warnings": list(self.warnings),
+        }
+
+
+def bundle(
+    artifact: str | Path,
+    platform: str,
+    *,
+    output: str | Path | None = None,
+    zip: bool = False,
+    images: str | Path | None = None,
+) -> BundleResult:
+    """Makes a folder that an app team can drop in: the artifact, a wrapper, golden files, a README.
+
+    Args:
+        artifact: a classifier that `edgeport.export` made, with its manifest beside it.
+        platform: "android" (Kotlin), "ios" (Swift) or "linux" (C++ and Python).
+        output: the folder to make, in place of a bundle that is there; None for ARTIFACT_PLATFORM, in the working
+            folder.
+        zip: also makes output.zip, with the same in it.
+        images: a folder with photographs for the golden files; None for generated ones.
+
+    Returns:
+        What was made.
+
+    Raises:
+        UsageError: the platform does not run the artifact, the artifact is no classifier or has no manifest, or the
+            folder is there and is no bundle.
+        ArtifactError, ManifestError, RuntimeUnavailable: as `edgeport.open_session`.
+        ImageError: a folder without images, or a damaged one.
+        WriteError: the folder cannot be written.
+
+    Example:
+        >>> edgeport.bundle("artifacts/mobilevit_s/mobilevit_s_int8.tflite", "android").folder
+    """
+    path = artifact_path(artifact)
+    if platform not in LAYOUTS:
+        raise UsageError(f"platform: {platform!r} is none of {', '.join(PLATFORMS)}")
+    session = open_session(path)  # also checks that the file is the manifest's
+    if not manifest_path(path).exists():
+        raise UsageError(f"{path}: has no manifest beside it; a bundle is made of what `edgeport export` made")
+    manifest = Manifest.read(manifest_path(path))
+    runtime = app_runtime(path, platform)
+    warnings = () if manifest.verdict == "ok" else (f"{path}: its manifest says {manifest.verdict!r}",)
+    target = target_of(path)
+    assert target is not None
+    facts = collect_facts(path, platform, manifest, session, runtime, target.device_files(path)[0])
+    golden = make_golden(facts, session, choose_pictures(images, facts), manifest)
+    session.close()
+    facts = add_golden(facts, golden)
+    folder = Path(output or f"{path.name.removesuffix(target.ending)}_{platform}").absolute()
+    if folder.exists() and not (folder / MARK).is_file():
+        raise UsageError(f"{folder}: is there already, and is no bundle; give another folder with --output")
+    with Staging(folder.parent) as staging, staging.making(folder.name) as place:
+        write_bundle(place, path, facts, golden, manifest.to_bytes())
+        names = [folder.name]
+        if zip:
+            names.append(f"{folder.name}.zip")
+            pack(place, staging.path(names[-1]))
+        staging.publish(names)
+    return BundleResult(
+        folder=folder,
+        zip=folder.with_name(names[-1]) if zip else None,
+        platform=platform,
+        artifact=facts.artifact,
+        golden=facts.golden,
+        files=tuple(sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())),
+        warnings=warnings,
+    )
+
+
+def app_runtime(path: Path, platform: str) -> AppRuntime:
+    """What runs the artifact on the platform. Raises UsageError where nothing does."""
+    target = target_of(path)
+    if target is None or platform not in target.app_runtimes:
+        runs = (f"*{each.ending}" for each in targets().values() if platform in each.app_runtimes)
+        raise UsageError(f"{path}: --platform {platform} takes {' or '.join(runs)}")
+    return target.app_runtimes[platform]
+
+
+def write_bundle(place: Path, artifact: Path, facts: Facts, golden: dict[str, bytes], manifest: bytes) -> None:
+    """Writes the whole bundle into the new folder `place`."""
+    layout = LAYOUTS[facts.platform]
+    contents = write_sources(facts)
+    contents |= {f"{layout.golden}/{name}": content for name, content in golden.items()}
+    contents[f"{layout.model}/{artifact.name}.json"] = manifest
+    if facts.labels:
+        contents[f"{layout.model}/labels.txt"] = "".join(f"{label}\n" for label in facts.labels).encode()
+    contents[MARK] = (json.dumps(facts.to_json(), indent=2, sort_keys=True) + "\n").encode()
+    for name, content in contents.items():
+        file = place / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    to = place / layout.model / artifact.name
+    shutil.copytree(artifact, to) if artifact.is_dir() else shutil.copyfile(artifact, to)
+
+
+def pack(folder: Path, to: Path) -> None:
+    """Writes a zip of the folder, in it under the folder's name."""
+    with zipfile.ZipFile(to, "w") as archive:
+        for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+            entry = zipfile.ZipInfo(f"{folder.name}/{file.relative_to(folder).as_posix()}", _EPOCH)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)

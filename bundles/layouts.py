@@ -1,0 +1,159 @@
+"""Where things lie in a bundle of each platform, and what writes the facts in the wrapper's own language."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files as resources
+
+from .facts import Facts
+from .readme import write_readme
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where things lie in a bundle.
+
+    Attributes:
+        sources: {file of the wrappers package: its place}.
+        facts: the place of the facts in the wrapper's language, and what writes them; None where it reads bundle.json.
+    """
+
+    model: str
+    golden: str
+    sources: dict[str, str]
+    facts: tuple[str, Callable[[Facts], str]] | None
+
+
+def write_sources(known: Facts) -> dict[str, bytes]:
+    """{place: content} of the wrapper and its README."""
+    layout = LAYOUTS[known.platform]
+    root = resources("edgeport.bundles.templates")
+    contents = {
+        place: root.joinpath(source).read_bytes()
+        for source, place in (layout.sources | dict(known.runtime.sources)).items()
+    }
+    contents["README.md"] = write_readme(known).encode()
+    if layout.facts:
+        place, write = layout.facts
+        contents[place] = write(known).encode()
+    if known.runtime.distribution and not known.runtime.cmake:  # no C++ wrapper
+        contents = {place: content for place, content in contents.items() if not place.startswith("cpp/")}
+    return contents
+
+
+def write_cpp(known: Facts) -> str:
+    """model_facts.h"""
+    how = known.to_json()["preprocessing"]
+    mean, std = (", ".join(f"{number!r}f" for number in _three(how[key])) for key in ("mean", "std"))
+    sizes = ", ".join(str(how[key]) for key in ("channels", "height", "width", "cover_height", "cover_width"))
+    golden = ", ".join(f'"{name}"' for name in known.golden)
+    return f"""// What this model takes; written by edgeport.
+#pragma once
+
+#include "preprocess.h"
+
+namespace vision {{
+
+inline constexpr const char* kArtifact = "{known.opened}";
+inline constexpr const char* kScores = "{known.scores}";
+inline constexpr Preprocessing kPreprocessing{{
+    {sizes}, Filter::{how["interpolation"]}, {{{mean}}}, {{{std}}}, {_bool(how["normalises"])}, {_bool(known.nhwc)}}};
+inline constexpr const char* kGolden[] = {{{golden}}};
+inline constexpr float kTolerance = {known.tolerance!r}f;
+
+}}  // namespace vision
+"""
+
+
+def write_kotlin(known: Facts) -> str:
+    """ModelFacts.kt"""
+    how = known.to_json()["preprocessing"]
+    mean, std = (f"floatArrayOf({', '.join(f'{number!r}f' for number in how[key])})" for key in ("mean", "std"))
+    golden = ", ".join(f'"{name}"' for name in known.golden)
+    return f"""// What this model takes; written by edgeport.
+package vision
+
+object ModelFacts {{
+    const val ARTIFACT = "{known.artifact}"
+    const val SCORES = {known.scores_index} // the output "{known.scores}"
+    const val TOLERANCE = {known.tolerance!r}f
+    val golden = listOf({golden})
+    val preprocessing = Preprocessing(
+        channels = {how["channels"]},
+        height = {how["height"]},
+        width = {how["width"]},
+        coverHeight = {how["cover_height"]},
+        coverWidth = {how["cover_width"]},
+        filter = Filter.{how["interpolation"].upper()},
+        mean = {mean},
+        std = {std},
+        normalises = {_bool(how["normalises"])},
+        nhwc = {_bool(known.nhwc)}
+    )
+}}
+"""
+
+
+def write_swift(known: Facts) -> str:
+    """ModelFacts.swift"""
+    how = known.to_json()["preprocessing"]
+    golden = ", ".join(f'"{name}"' for name in known.golden)
+    return f"""// What this model takes; written by edgeport.
+enum ModelFacts {{
+    static let artifact = "{known.artifact}"
+    static let input = "{known.input_name}"
+    static let scores = "{known.scores}"
+    static let tolerance: Float = {known.tolerance!r}
+    static let golden: [String] = [{golden}]
+    static let preprocessing = Preprocessing(
+        channels: {how["channels"]}, height: {how["height"]}, width: {how["width"]},
+        coverHeight: {how["cover_height"]}, coverWidth: {how["cover_width"]}, filter: .{how["interpolation"]},
+        mean: {list(how["mean"])}, std: {list(how["std"])}, normalises: {_bool(how["normalises"])})
+}}
+"""
+
+
+def _three(numbers: list[float]) -> list[float]:
+    return [*numbers, *[0.0, 0.0]][:3] if len(numbers) < 3 else numbers
+
+
+def _bool(value: bool) -> str:
+    return "true" if value else "false"
+
+
+_CPP = ("CMakeLists.txt", "classifier.h", "golden_test.cpp", "model.h", "preprocess.cpp", "preprocess.h")
+_SWIFT = "Sources/ImageModel"
+_KOTLIN = "src/main/kotlin/vision"
+LAYOUTS = {
+    "linux": Layout(
+        model="model",
+        golden="golden",
+        sources={f"python/{name}": f"python/{name}" for name in ("preprocess.py", "classifier.py", "test_golden.py")}
+        | {f"cpp/{name}": f"cpp/{name}" for name in _CPP},
+        facts=("cpp/model_facts.h", write_cpp),
+    ),
+    "android": Layout(
+        model="src/main/assets",
+        golden="src/golden/files/golden",
+        sources={
+            "kotlin/build.gradle.kts": "build.gradle.kts",
+            "kotlin/AndroidManifest.xml": "src/main/AndroidManifest.xml",
+            "kotlin/Preprocessing.kt": f"{_KOTLIN}/Preprocessing.kt",
+            "kotlin/Classifier.kt": f"{_KOTLIN}/Classifier.kt",
+            "kotlin/Golden.kt": "src/golden/kotlin/vision/Golden.kt",
+            "kotlin/GoldenTest.kt": "src/test/kotlin/vision/GoldenTest.kt",
+            "kotlin/GoldenDeviceTest.kt": "src/androidTest/kotlin/vision/GoldenDeviceTest.kt",
+        },
+        facts=(f"{_KOTLIN}/ModelFacts.kt", write_kotlin),
+    ),
+    "ios": Layout(
+        model=f"{_SWIFT}/model",
+        golden="Tests/ImageModelTests/golden",
+        sources={
+            "swift/Package.swift": "Package.swift",
+            "swift/Preprocessing.swift": f"{_SWIFT}/Preprocessing.swift",
+            "swift/Classifier.swift": f"{_SWIFT}/Classifier.swift",
+            "swift/GoldenTests.swift": "Tests/ImageModelTests/GoldenTests.swift",
+        },
+        facts=(f"{_SWIFT}/ModelFacts.swift", write_swift),
+    ),
+}

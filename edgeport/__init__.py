@@ -1,0 +1,182 @@
+"""edgeport takes a PyTorch vision model to a phone or an edge board, and proves that it still works there.
+
+    import edgeport
+
+    model = edgeport.load("mobilevit_s")
+    photos = edgeport.images("photos/")
+    result = edgeport.export(model, "tflite", precision="int8", calibration=photos, output_dir="out")
+    print(result.path, result.agreement.snr_db, result.verdict)
+
+Importing it imports nothing heavy: each name is looked up when it is first used. The functions print nothing, change
+nothing of the process, and raise EdgeportError or one of its classes. They report to a progress callback, if given one,
+and to the logger "edgeport".
+"""
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .artifacts.errors import (
+        ArtifactError,
+        DeviceError,
+        DownloadError,
+        EdgeportError,
+        ExportError,
+        FeedError,
+        ImageError,
+        InputShapeError,
+        ManifestError,
+        ModelFileError,
+        QuantizeError,
+        RuntimeUnavailable,
+        UnknownCheckpoint,
+        UnknownModel,
+        UsageError,
+        WeightsError,
+        WriteError,
+    )
+    from .artifacts.exit_codes import EXIT_CODES
+    from .artifacts.manifest import Manifest
+    from .bundles.create import BundleResult, bundle
+    from .models import create_model, get_variant, list_models
+    from .pipeline.benchmark import benchmark
+    from .pipeline.data.collection import DataLike, ImageFolder, images
+    from .pipeline.debug import DebugResult, debug
+    from .pipeline.device_runs import DeviceAccess, benchmark_on_device, validate_on_device
+    from .pipeline.doctor import Diagnosis, doctor
+    from .pipeline.export import export, export_all
+    from .pipeline.info import info
+    from .pipeline.load import load
+    from .pipeline.progress import Event, ProgressCallback
+    from .pipeline.results import (
+        BenchmarkResult,
+        BudgetSearch,
+        DeviceBenchmark,
+        DeviceFacts,
+        ExportResult,
+        Timing,
+        ValidationResult,
+    )
+    from .pipeline.sources.source import ModelLike, ModelSource
+    from .pipeline.sweep.run import SweepResult, sweep
+    from .pipeline.validate import validate
+    from .reporting.report import ReportResult, report
+    from .runtime.benchmark import Latency
+    from .runtime.compare import Agreement
+    from .runtime.session import Session, TensorSpec
+    from .targets.registry import list_targets, open_session
+
+# where each name is defined: a public function has no name of a subpackage, which an import would put in its place
+_PLACES = {
+    "artifacts.errors": (
+        *("ArtifactError", "DeviceError", "DownloadError", "EdgeportError", "ExportError", "FeedError", "ImageError"),
+        *("InputShapeError", "ManifestError", "ModelFileError", "QuantizeError", "RuntimeUnavailable"),
+        *("UnknownCheckpoint", "UnknownModel", "UsageError", "WeightsError", "WriteError"),
+    ),
+    "artifacts.exit_codes": ("EXIT_CODES",),
+    "artifacts.manifest": ("Manifest",),
+    "bundles.create": ("BundleResult", "bundle"),
+    "models": ("create_model", "get_variant", "list_models"),
+    "pipeline.benchmark": ("benchmark",),
+    "pipeline.data.collection": ("DataLike", "ImageFolder", "images"),
+    "pipeline.debug": ("DebugResult", "debug"),
+    "pipeline.device_runs": ("DeviceAccess", "benchmark_on_device", "validate_on_device"),
+    "pipeline.doctor": ("Diagnosis", "doctor"),
+    "pipeline.export": ("export", "export_all"),
+    "pipeline.info": ("info",),
+    "pipeline.load": ("load",),
+    "pipeline.progress": ("Event", "ProgressCallback"),
+    "pipeline.results": (
+        *("BenchmarkResult", "BudgetSearch", "DeviceBenchmark", "DeviceFacts", "ExportResult", "Timing"),
+        "ValidationResult",
+    ),
+    "pipeline.sources.source": ("ModelLike", "ModelSource"),
+    "pipeline.sweep.run": ("SweepResult", "sweep"),
+    "pipeline.validate": ("validate",),
+    "reporting.report": ("ReportResult", "report"),
+    "runtime.benchmark": ("Latency",),
+    "runtime.compare": ("Agreement",),
+    "runtime.session": ("Session", "TensorSpec"),
+    "targets.registry": ("list_targets", "open_session"),
+}
+_PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
+
+__all__ = [
+    "EXIT_CODES",
+    "Agreement",
+    "ArtifactError",
+    "BenchmarkResult",
+    "BudgetSearch",
+    "BundleResult",
+    "DataLike",
+    "DebugResult",
+    "DeviceAccess",
+    "DeviceBenchmark",
+    "DeviceError",
+    "DeviceFacts",
+    "Diagnosis",
+    "DownloadError",
+    "EdgeportError",
+    "Event",
+    "ExportError",
+    "ExportResult",
+    "FeedError",
+    "ImageError",
+    "ImageFolder",
+    "InputShapeError",
+    "Latency",
+    "Manifest",
+    "ManifestError",
+    "ModelFileError",
+    "ModelLike",
+    "ModelSource",
+    "ProgressCallback",
+    "QuantizeError",
+    "ReportResult",
+    "RuntimeUnavailable",
+    "Session",
+    "SweepResult",
+    "TensorSpec",
+    "Timing",
+    "UnknownCheckpoint",
+    "UnknownModel",
+    "UsageError",
+    "ValidationResult",
+    "WeightsError",
+    "WriteError",
+    "__version__",
+    "benchmark",
+    "benchmark_on_device",
+    "bundle",
+    "create_model",
+    "debug",
+    "doctor",
+    "export",
+    "export_all",
+    "get_variant",
+    "images",
+    "info",
+    "list_models",
+    "list_targets",
+    "load",
+    "open_session",
+    "report",
+    "sweep",
+    "validate",
+    "validate_on_device",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(f"{__name__}.{_PLACE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,62 @@
+"""`edgeport.info`: all that is known of a zoo model, or of an artifact."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from ..artifacts.check import manifest_path
+from ..artifacts.manifest import Artifact, Manifest
+from ..targets.registry import artifact_path, is_artifact, open_session
+from .describe import delegate_partitions
+
+
+def info(what: str | Path) -> dict[str, Any]:
+    """All that is known of a model or an artifact.
+
+    Args:
+        what: a name of the zoo, or the path of an artifact.
+
+    Returns:
+        Of a model: its input, normalisation, paper, parameters, public weights, and the precisions in which each
+        target's export has passed ("passed", None where it was not run). Of an artifact: its inputs, outputs, runtime,
+        and its manifest.
+
+    Raises:
+        UnknownModel: no zoo model has that name.
+        ArtifactError, ManifestError, RuntimeUnavailable: as `edgeport.open_session`.
+
+    Example:
+        >>> edgeport.info("mobilevit_s")["input_size"]
+        (3, 256, 256)
+    """
+    return _of_artifact(artifact_path(what)) if is_artifact(what) else _of_model(str(what))
+
+
+def _of_model(name: str) -> dict[str, Any]:
+    from ..models import get_variant, list_checkpoints
+    from ..models.export_status import PASSED
+
+    weights = [
+        {"name": each.name, "licence": each.licence, "source": each.source, "differs": dict(each.differs)}
+        for each in list_checkpoints(name)
+    ]
+    return dataclasses.asdict(get_variant(name)) | {"weights": weights, "passed": PASSED.get(name)}
+
+
+def _of_artifact(path: Path) -> dict[str, Any]:
+    session = open_session(path)
+    beside = manifest_path(path)
+    facts = {
+        "artifact": str(path),
+        "size_bytes": Artifact.of(path).size_bytes,
+        "inputs": [dataclasses.asdict(spec) for spec in session.inputs],
+        "outputs": [dataclasses.asdict(spec) for spec in session.outputs],
+        "runtime": session.runtime,
+        "emulated": session.emulated,
+        "load_ms": session.load_ms,
+        "delegate_partitions": delegate_partitions(session),
+        "manifest": json.loads(Manifest.read(beside).to_bytes()) if beside.exists() else None,
+    }
+    session.close()
+    return facts

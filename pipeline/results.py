@@ -1,0 +1,337 @@
+"""What the functions of the library return: plain facts, with the names that `--json` prints."""
+
+import dataclasses
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..artifacts.exit_codes import BUG, DISAGREES, DONE, OVER_BUDGET
+from ..artifacts.manifest import Budget
+from ..runtime.benchmark import Latency
+from ..runtime.compare import Agreement
+
+
+def agreement_figures(agreement: Agreement | None) -> dict[str, float | None] | None:
+    """The numbers of an agreement; why they cannot be believed is the verdict's to say."""
+    if agreement is None:
+        return None
+    return {key: value for key, value in dataclasses.asdict(agreement).items() if key != "problem"}
+
+
+def html_table(rows: Sequence[tuple[str, str]]) -> str:
+    """A small table of names and values, for a notebook."""
+    cells = "".join(
+        f"<tr><th style='text-align:left'>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>"
+        for name, value in rows
+    )
+    return f"<table>{cells}</table>"
+
+
+class _Shown:
+    """Shows itself in a notebook as a small table, in a terminal as lines."""
+
+    def shown(self) -> list[tuple[str, str]]:
+        """(name, value) of what matters most, for people."""
+        raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        return html_table(self.shown())
+
+    def __str__(self) -> str:
+        return "\n".join(f"{name:12} {value}" for name, value in self.shown())
+
+
+def format_number(value: float | None, form: str) -> str:
+    """A number, or "-" for none and for NaN."""
+    return "-" if value is None or value != value else format(value, form)
+
+
+@dataclass(frozen=True)
+class BudgetSearch:
+    """What came of an accuracy budget.
+
+    Attributes:
+        budget: the goal, what was reached, and on how many inputs.
+        kept_float: the units that are float for its sake.
+        frontier: a dict for each step of the search.
+        table: the same as text.
+    """
+
+    budget: Budget
+    kept_float: tuple[str, ...]
+    frontier: list[dict[str, Any]]
+    table: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportResult(_Shown):
+    """One artifact. None stands for what was not asked for, or could not be made.
+
+    Attributes:
+        model: as it was named.
+        weights: where they came from.
+        target, precision: of the artifact.
+        path: of the artifact; None where an error left none.
+        manifest_path: of the facts beside it.
+        size_bytes: of all its files.
+        agreement: with the reference.
+        latency: on this machine; None where nothing was timed.
+        ratio: of the median latency to the float twin's.
+        emulated: it was not run by what runs it on a device, so nothing was timed.
+        seconds: what each stage took.
+        peak_rss_mb: the most memory that this process had, in MB (10^6 bytes).
+        delegate_partitions: of a .tflite, how many the CPU delegate made.
+        verdict: "ok", "warn: ...", "fail: ...", "over budget: ...", "not validated" or "error: ...".
+        float_twin: the float artifact that an int8 one was timed beside.
+        search: what came of the accuracy budget.
+        warnings: what makes the result less than it seems.
+        exit_code: what the command line ends with.
+    """
+
+    model: str
+    weights: str
+    target: str
+    precision: str
+    path: Path | None = None
+    manifest_path: Path | None = None
+    size_bytes: int | None = None
+    agreement: Agreement | None = None
+    latency: Latency | None = None
+    ratio: float | None = None
+    emulated: bool | None = None
+    seconds: dict[str, float] | None = field(default=None, repr=False)
+    peak_rss_mb: float | None = field(default=None, repr=False)
+    delegate_partitions: int | None = None
+    verdict: str
+    float_twin: "ExportResult | None" = field(default=None, repr=False)
+    search: BudgetSearch | None = field(default=None, repr=False)
+    warnings: tuple[str, ...] = field(default=(), repr=False)
+    exit_code: int = field(default=DONE, repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the artifact is what was asked for: made, and not judged to fail."""
+        return self.exit_code == DONE
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `edgeport export --json` prints."""
+        value = self._facts() | {"warnings": list(self.warnings)}
+        if self.search:
+            found = self.search
+            value |= {"budget": dataclasses.asdict(found.budget), "kept_float": found.kept_float}
+            value["frontier"] = found.frontier
+        if self.float_twin:
+            value["fp32"] = self.float_twin._facts()
+        return value
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "weights": self.weights,
+            "target": self.target,
+            "precision": self.precision,
+            "artifact": None if self.path is None else str(self.path),
+            "manifest": None if self.manifest_path is None else str(self.manifest_path),
+            "size_bytes": self.size_bytes,
+            "agreement": agreement_figures(self.agreement),
+            "latency": dataclasses.asdict(self.latency) if self.latency else None,
+            "ratio": self.ratio,
+            "emulated": self.emulated,
+            "seconds": self.seconds,
+            "peak_rss_mb": self.peak_rss_mb,
+            "delegate_partitions": self.delegate_partitions,
+            "verdict": self.verdict,
+        }
+
+    def shown(self) -> list[tuple[str, str]]:
+        """(name, value) of what matters most, for people."""
+        agreement = self.agreement
+        size = "-" if self.size_bytes is None else f"{self.size_bytes / 1e6:.2f} MB"
+        ratio = f" ({self.ratio:.2f} of float)" if self.ratio is not None else ""
+        median = format_number(self.latency and self.latency.median_ms, ".2f")
+        return [
+            ("artifact", str(self.path or self.target)),
+            ("precision", self.precision),
+            ("size", size),
+            ("latency", "emulated" if self.emulated else f"{median} ms{ratio}"),
+            ("SNR", f"{format_number(agreement and agreement.snr_db, '.1f')} dB"),
+            ("top-1", format_number(agreement and agreement.top1, ".1%")),
+            ("verdict", self.verdict),
+        ]
+
+
+def total_exit_code(results: Sequence[ExportResult]) -> int:
+    """The exit code of several results: a bug before all, else the gravest."""
+    codes = {result.exit_code for result in results}
+    return BUG if BUG in codes else max(codes, default=DONE)
+
+
+def verdict_exit_code(verdicts: Sequence[str], search: BudgetSearch | None = None) -> int:
+    """The exit code that the verdicts of artifacts mean."""
+    if search and not search.budget.met:
+        return OVER_BUDGET
+    return DISAGREES if any(verdict.startswith("fail") for verdict in verdicts) else DONE
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationResult(_Shown):
+    """An artifact compared with its reference.
+
+    Attributes:
+        model, weights: of the reference.
+        target, precision: of the artifact; whose limits judged.
+        path: of the artifact.
+        manifest_path: None where none lies beside it.
+        agreement: with the reference.
+        verdict: "ok", "warn: ..." or "fail: ...".
+        emulated: the artifact was not run by what runs it on a device.
+        device: where it ran, with what is known of it there; None for this process.
+    """
+
+    model: str
+    weights: str | None
+    target: str | None
+    precision: str
+    path: Path
+    manifest_path: Path | None
+    size_bytes: int
+    agreement: Agreement
+    emulated: bool
+    seconds: dict[str, float] = field(repr=False)
+    peak_rss_mb: float = field(repr=False)
+    delegate_partitions: int | None
+    verdict: str
+    warnings: tuple[str, ...] = field(default=(), repr=False)
+    device: "DeviceFacts | None" = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the artifact agrees with its reference."""
+        return self.exit_code == DONE
+
+    @property
+    def exit_code(self) -> int:
+        """What the command line ends with."""
+        return verdict_exit_code([self.verdict])
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `edgeport validate --json` prints."""
+        value = {
+            "model": self.model,
+            "weights": self.weights,
+            "target": self.target,
+            "precision": self.precision,
+            "artifact": str(self.path),
+            "manifest": None if self.manifest_path is None else str(self.manifest_path),
+            "size_bytes": self.size_bytes,
+            "agreement": agreement_figures(self.agreement),
+            "emulated": self.emulated,
+            "seconds": self.seconds,
+            "peak_rss_mb": self.peak_rss_mb,
+            "delegate_partitions": self.delegate_partitions,
+            "verdict": self.verdict,
+            "warnings": list(self.warnings),
+        }
+        return value | (self.device.to_json() if self.device else {})
+
+    def shown(self) -> list[tuple[str, str]]:
+        """(name, value) of all figures, for people."""
+        figures = agreement_figures(self.agreement) or {}
+        names = {"artifact": str(self.path), "model": self.model, "weights": self.weights, "precision": self.precision}
+        rows = [(name, str(value)) for name, value in names.items() if value]
+        rows += [(name, f"{figure:.6g}") for name, figure in figures.items() if figure is not None]
+        return [*rows, ("verdict", self.verdict)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceFacts:
+    """What a device told when an artifact was validated on it.
+
+    Attributes:
+        name: of the device.
+        facts: CPU, cores, and what else it says of itself.
+        runtime: what ran the artifact there.
+        emulated: whether the device is.
+        here: {"runtime", "agreement"} of the same inputs on this machine.
+        against_here: how far its outputs are from this machine's.
+        kernels: the class of the kernels that ran, where an emulator told.
+        instructions: of one inference, where an emulator counted them.
+    """
+
+    name: str
+    facts: dict[str, Any]
+    runtime: str
+    emulated: bool
+    here: dict[str, Any]
+    against_here: dict[str, Any]
+    kernels: str | None
+    instructions: dict[str, Any] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """What the object of a validation has more of, on a device."""
+        own = dataclasses.asdict(self)
+        return {"device": own.pop("name"), **own}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """The latency of one artifact among others.
+
+    Attributes:
+        path: of the artifact, as given.
+        latency: None where it can only be emulated here.
+        ratio: of the median to the first artifact's.
+    """
+
+    path: str
+    latency: Latency | None
+    ratio: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """An entry of "results"."""
+        return {
+            "artifact": self.path,
+            "latency": dataclasses.asdict(self.latency) if self.latency else None,
+            "ratio": self.ratio,
+            "emulated": self.latency is None,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkResult(_Shown):
+    """Artifacts that were timed side by side, in the order in which they were given."""
+
+    results: tuple[Timing, ...]
+    peak_rss_mb: float = field(repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `edgeport benchmark --json` prints."""
+        return {"results": [each.to_json() for each in self.results], "peak_rss_mb": self.peak_rss_mb}
+
+    def shown(self) -> list[tuple[str, str]]:
+        """(artifact, its median and ratio), for people."""
+        return [
+            (each.path, f"{each.latency.median_ms:.3f} ms, {each.ratio:.2f}" if each.latency else "emulated")
+            for each in self.results
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceBenchmark:
+    """Artifacts that were timed on one device, or whose instructions were counted where it is emulated.
+
+    Attributes:
+        device: its name.
+        facts: what it says of itself.
+        results: a dict for each artifact: "artifact", "runtime", "emulated", "latency", "instructions", "ratio".
+    """
+
+    device: str
+    facts: dict[str, Any]
+    results: tuple[dict[str, Any], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `edgeport benchmark --device ... --json` prints."""
+        return {"device": self.device, "facts": self.facts, "results": list(self.results)}

@@ -1,0 +1,302 @@
+"""`edgeport.validate`: an artifact is compared with its reference again."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..artifacts.check import manifest_path
+from ..artifacts.errors import UsageError
+from ..artifacts.manifest import RANDOM, Artifact, Input, Manifest
+from ..models import PreprocessSpec
+from ..runtime.benchmark import peak_rss_mb
+from ..runtime.compare import Agreement, compare, verdict
+from ..runtime.session import Session, TensorSpec
+from ..runtime.session_wrappers import PROBABILITIES, SoftmaxSession, feed_normalized, takes_image
+from ..targets.registry import artifact_path, is_artifact, open_session, target_of
+from .checks import check_choice, check_count
+from .data.choose import OpenedData, choose_validation
+from .data.collection import DataLike
+from .data.dataset import Dataset
+from .describe import delegate_partitions
+from .input_spec import InputSpec, Shapes, read_shapes
+from .isolation import isolated
+from .options import NUM_VALIDATION, PRECISIONS
+from .prepare import open_reference
+from .progress import Progress, ProgressCallback
+from .results import ValidationResult
+from .sources.source import OWN_CODE, ModelLike, ModelSource, load_source
+from .sources.user_code import is_factory
+
+if TYPE_CHECKING:
+    from .results import DeviceFacts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What an artifact is compared with: the arguments of `validate` and `debug`.
+
+    Attributes:
+        reference: in place of the model of the manifest; None for that.
+        data: what to compare on; None for generated inputs.
+        weights: in place of the manifest's.
+    """
+
+    artifact: str | Path
+    reference: ModelLike | None = None
+    data: DataLike | None = None
+    num_validation_samples: int = NUM_VALIDATION
+    weights: str | None = None
+    seed: int = 0
+    num_classes: int | None = None
+    shapes: Shapes
+    precision: str | None = None
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        check_count("num_validation_samples", self.num_validation_samples)
+        check_count("threads", self.threads)
+        if self.precision is not None:
+            check_choice("precision", self.precision, PRECISIONS)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An artifact, its reference, and the inputs that they are compared on.
+
+    Attributes:
+        session: the artifact itself.
+        feed: a session of the artifact -> the same, given normalised arrays whatever it takes.
+        model, weights: what the reference is.
+    """
+
+    path: Path
+    manifest: Manifest | None
+    session: Session
+    feed: Callable[[Session], Session]
+    reference: Session
+    model: str
+    weights: str | None
+    inputs: Dataset
+    precision: str
+
+
+@isolated
+def validate(
+    artifact: str | Path,
+    *,
+    reference: ModelLike | None = None,
+    data: DataLike | None = None,
+    num_validation_samples: int = NUM_VALIDATION,
+    precision: str | None = None,
+    weights: str | None = None,
+    seed: int = 0,
+    num_classes: int | None = None,
+    input_shape: Any = None,
+    threads: int = 1,
+    progress: ProgressCallback | None = None,
+) -> ValidationResult:
+    """Compares an artifact with its reference.
+
+    Args:
+        artifact: what `edgeport.export` made, or a foreign file.
+        reference: a model as `edgeport.load` takes it, or another artifact; None for the model in the manifest.
+        data: to compare on, as `edgeport.export` takes it; None for generated inputs. What calibrated is left out.
+        num_validation_samples: at most so many.
+        precision: whose limits judge; None for the manifest's, or fp32.
+        weights, seed, num_classes, input_shape: of the reference, as `edgeport.load`.
+        threads: CPU threads of the artifact.
+        progress: called with an `Event` for each stage, note and warning.
+
+    Returns:
+        How they agree, and the verdict.
+
+    Raises:
+        ArtifactError: no such file, or not what its ending or its manifest says.
+        ManifestError: the file beside the artifact is no manifest of a known schema.
+        RuntimeUnavailable: what runs the artifact is not installed.
+        UsageError: the reference cannot be made again, or the data do not fit it.
+        ImageError: a folder without images, or a damaged one.
+        UnknownModel, UnknownCheckpoint, DownloadError, WeightsError, ModelFileError, InputShapeError, ExportError: as
+            `edgeport.load`.
+
+    Example:
+        >>> edgeport.validate("artifacts/resnet18/resnet18_int8.tflite", data="photos/").verdict
+        'ok'
+    """
+    told = Progress(progress)
+    comparison = Comparison(
+        artifact=artifact,
+        reference=reference,
+        data=data,
+        num_validation_samples=num_validation_samples,
+        weights=weights,
+        seed=seed,
+        num_classes=num_classes,
+        shapes=read_shapes(input_shape),
+        precision=precision,
+        threads=threads,
+    )
+    pair, seconds = open_pair(comparison, told), {}
+    inputs = pair.inputs
+    with told.stage(f"validate on {len(inputs)} inputs", seconds, "validate", len(inputs)) as advance:
+        agreement = compare(pair.reference, pair.feed(pair.session), inputs.feeds(advance))
+    result = make_result(pair, agreement, seconds, told)
+    pair.session.close()
+    return result
+
+
+def open_pair(comparison: Comparison, progress: Progress) -> Pair:
+    """What is compared. Raises UsageError, ArtifactError, ManifestError and what loading a model does."""
+    path = artifact_path(comparison.artifact)
+    session = open_session(path, threads=comparison.threads)
+    beside = manifest_path(path)
+    manifest = Manifest.read(beside) if beside.exists() else None
+    reference, model, weights, spec = find_reference(comparison, manifest, progress)
+    if wants_probabilities(session, reference):
+        reference = SoftmaxSession(reference)
+    inputs = choose_inputs(comparison, manifest, spec, progress)
+    precision = comparison.precision or (manifest.precision if manifest else "fp32")
+    pair = Pair(path, manifest, session, lambda each: each, reference, model, weights, inputs, precision)
+    preprocess = spec.preprocess
+    if not preprocess or not takes_image(session.inputs):
+        return pair
+    return replace(pair, feed=lambda each: feed_normalized(each, preprocess), inputs=inputs.round_to_pixels(preprocess))
+
+
+def wants_probabilities(candidate: Session, reference: Session) -> bool:
+    """Whether the candidate gives probabilities, by the name of its first output, and the reference other scores."""
+    return candidate.outputs[0].name == PROBABILITIES != reference.outputs[0].name and len(reference.outputs) == 1
+
+
+def make_result(
+    pair: Pair,
+    agreement: Agreement,
+    seconds: dict[str, float],
+    progress: Progress,
+    device: "DeviceFacts | None" = None,
+) -> ValidationResult:
+    """What is told of a comparison."""
+    path, manifest = pair.path, pair.manifest
+    target = target_of(path)
+    return ValidationResult(
+        model=pair.model,
+        weights=pair.weights,
+        target=manifest.target if manifest else target and target.name,
+        precision=pair.precision,
+        path=path,
+        manifest_path=manifest_path(path) if manifest else None,
+        size_bytes=Artifact.of(path).size_bytes,
+        agreement=agreement,
+        emulated=device.emulated if device else pair.session.emulated,
+        seconds=seconds,
+        peak_rss_mb=peak_rss_mb(),
+        delegate_partitions=delegate_partitions(pair.session),
+        verdict=verdict(agreement, pair.precision, pair.reference, pair.inputs.feeds()),
+        warnings=tuple(progress.warnings),
+        device=device,
+    )
+
+
+def choose_inputs(comparison: Comparison, manifest: Manifest | None, spec: InputSpec, progress: Progress) -> Dataset:
+    """What validates: not what has calibrated, and no more than was asked for."""
+    count = comparison.num_validation_samples
+    known = set(manifest.calibration.inputs) if manifest and manifest.calibration else set()
+    opened = OpenedData(spec, count + len(known))
+    inputs = choose_validation(spec, progress, opened.open, data=comparison.data, count=count, seed=comparison.seed)
+    if known:
+        inputs = inputs.take(count + len(known)).without(known)
+    return inputs.take(count)
+
+
+def find_reference(
+    comparison: Comparison, manifest: Manifest | None, progress: Progress
+) -> tuple[Session, str, str | None, InputSpec]:
+    """(the session to compare with, what it is, its weights, what it takes)."""
+    reference = comparison.reference
+    own = manifest is not None and isinstance(reference, str | Path) and str(reference) == manifest.model
+    if isinstance(reference, str | Path) and is_artifact(reference) and not own:
+        session, spec = open_artifact_as_reference(str(reference), manifest)
+        return session, str(reference), None, spec
+    source = find_source(comparison, manifest, progress)
+    return open_reference(source), source.model, str(source.weights), source.input_spec
+
+
+def find_source(comparison: Comparison, manifest: Manifest | None, progress: Progress) -> ModelSource:
+    """The model of the manifest, or the one given as the reference."""
+    reference, artifact = comparison.reference, comparison.artifact
+    if manifest and (reference is None or (isinstance(reference, str | Path) and str(reference) == manifest.model)):
+        if reference is None and is_factory(manifest.model):
+            raise UsageError(f"{artifact}: was made by your code; to run it, give --reference {manifest.model}")
+        if reference is None and manifest.weights.source == OWN_CODE:
+            raise UsageError(f"{artifact}: was made of a model in memory ({manifest.model}); give it as the reference")
+        return load_recorded(comparison, manifest, progress)
+    if reference is not None:
+        return load_source(
+            reference,
+            progress,
+            weights=comparison.weights or "auto",
+            seed=comparison.seed,
+            num_classes=comparison.num_classes,
+            shapes=comparison.shapes or shapes_for(reference, manifest),
+        )
+    raise UsageError(f"{artifact}: has no manifest beside it; name what to compare with by --reference")
+
+
+def shapes_for(reference: ModelLike, manifest: Manifest | None) -> Shapes:
+    """The recorded shapes, for a module in memory, which does not know its inputs' own."""
+    torch = sys.modules.get("torch")
+    is_module = torch is not None and isinstance(reference, torch.nn.Module)
+    return recorded_shapes(manifest.inputs) if manifest and is_module else {}
+
+
+def load_recorded(comparison: Comparison, manifest: Manifest, progress: Progress) -> ModelSource:
+    """The model of the manifest with the same weights, to the bit. Raises UsageError where they cannot be had."""
+    recorded = manifest.weights
+    own = {RANDOM: "random", OWN_CODE: "auto", manifest.model: "auto"}  # a file is its own weights
+    weights = comparison.weights or own.get(recorded.source, recorded.source)
+    source = load_source(
+        manifest.model,
+        progress,
+        weights=weights,
+        seed=recorded.seed or 0,
+        num_classes=manifest.num_classes,
+        shapes=comparison.shapes or recorded_shapes(manifest.inputs),
+    )
+    if source.weights.sha256 != recorded.sha256:
+        again = "drawn again, they come out differently with this PyTorch on this machine"
+        why = again if recorded.source == RANDOM else f"sha256 of {weights} is not the manifest's"
+        raise UsageError(f"{comparison.artifact}: was not made from these weights ({why}); name them by --weights")
+    return source
+
+
+def recorded_shapes(inputs: Sequence[Input]) -> dict[str, tuple[int, ...]]:
+    """The recorded shapes, as they would be given; the name of a single image is not told."""
+    shapes = {spec.name: tuple(dim or 1 for dim in spec.shape) for spec in inputs}
+    (first, *others) = shapes.values()
+    return {"": first} if not others and len(first) == 4 else shapes
+
+
+def recorded_preprocess(manifest: Manifest | None) -> PreprocessSpec | None:
+    """How an image becomes the input, as a manifest says; None where it does not."""
+    taken = manifest.inputs[0] if manifest else None
+    if not (taken and taken.mean and taken.std and taken.interpolation and taken.crop_pct):
+        return None
+    return PreprocessSpec(mean=taken.mean, std=taken.std, interpolation=taken.interpolation, crop_pct=taken.crop_pct)
+
+
+def open_artifact_as_reference(path: str, manifest: Manifest | None) -> tuple[Session, InputSpec]:
+    """(the session of a file, what it takes: images as the manifest says, or as ImageNet's)."""
+    session = open_session(path)
+    if any(None in spec.shape[1:] for spec in session.inputs):
+        raise UsageError(f"{path}: must take inputs of fixed sizes, it takes {[spec.shape for spec in session.inputs]}")
+    is_image = takes_image(session.inputs)
+    spec = InputSpec.of_inputs(
+        tuple(
+            TensorSpec(each.name, tuple(dim or 1 for dim in each.shape), "float32" if is_image else each.dtype)
+            for each in session.inputs
+        ),
+        recorded_preprocess(manifest),
+    )
+    return feed_normalized(session, spec.preprocess), spec

@@ -1,0 +1,85 @@
+"""Core ML: an .mlpackage folder, for Apple's devices; elsewhere the saved file is run by runtime/mil."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..artifacts.errors import UsageError
+from .target import AppRuntime, Option, Profile, Recipe, Target
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from ..graph.kernels import KernelSet
+    from ..runtime.inspectors.inspector import Inside
+    from ..runtime.session import Session
+
+OLDEST_SYSTEM = "iOS17"  # the first with int8 activations
+
+
+def _neural_engine() -> "KernelSet":
+    from .kernel_sets.coreml import COREML_ANE
+
+    return COREML_ANE
+
+
+def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
+    from ..exporters.coreml import convert
+
+    labels = recipe.metadata["labels"]
+    if labels and (recipe.softmax or recipe.top_k):
+        raise UsageError(
+            "coreml: with --labels Core ML itself gives the probabilities; leave out --softmax and --top-k"
+        )
+    twice = next((label for label in labels or () if labels.count(label) > 1), None)
+    if twice is not None:
+        raise UsageError(f"coreml: label {twice!r} stands for {labels.count(twice)} classes; Core ML needs other names")
+    convert(
+        graph,
+        path,
+        precision="fp32" if recipe.precision in ("fp32", "w8a32") else "fp16",  # the Neural Engine has no float32
+        minimum_target=recipe.options["coreml_target"],
+        image_input=recipe.pixels,
+        labels=labels,
+        metadata=recipe.metadata,
+    )
+
+
+def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
+    from ..runtime.sessions.coreml import CoreMLSession
+
+    return CoreMLSession(path, threads=threads, **options)
+
+
+def _inspect(path: Path) -> "Inside":
+    from ..runtime.inspectors.coreml import CoreMLInside
+
+    return CoreMLInside(path)
+
+
+TARGET = Target(
+    name="coreml",
+    position=3,
+    ending=".mlpackage",
+    is_folder=True,
+    extra="coreml",
+    needs={"coremltools": "coremltools"},
+    purposes={"coremltools": ".mlpackage folders: writing; on a Mac also running"},
+    profiles=(Profile(name="coreml-ane", device="Neural Engine, by its documentation", load_kernels=_neural_engine),),
+    refused={"dynamic": "Core ML rounds no activations at run time; take int8, w8a16 or w8a32"},
+    options=(
+        Option(name="image_input", default=False, help="coreml alone: what --input uint8 is for every target"),
+        Option(
+            name="coreml_target",
+            choices=("iOS16", "iOS17", "iOS18"),
+            default=OLDEST_SYSTEM,
+            help=f"coreml: the oldest system that it runs on (default: {OLDEST_SYSTEM}, the first with int8)",
+        ),
+    ),
+    lower=_lower,
+    open=_open,
+    inspect=_inspect,
+    layout=lambda recipe: "image" if recipe.pixels else "nchw",
+    wants_image=lambda options: bool(options["image_input"]),
+    app_runtimes={"ios": AppRuntime()},
+)

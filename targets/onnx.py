@@ -1,0 +1,65 @@
+"""ONNX: an .onnx file for ONNX Runtime, on servers, in browsers and on phones."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .target import AppRuntime, Profile, Recipe, Target
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from ..graph.kernels import KernelSet
+    from ..runtime.inspectors.inspector import Inside
+    from ..runtime.session import Session
+
+
+def _cpu() -> "KernelSet":
+    from .kernel_sets.onnx import ONNXRUNTIME_CPU
+
+    return ONNXRUNTIME_CPU
+
+
+def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
+    from ..exporters.onnx import dynamic_linear
+    from ..exporters.onnx.convert import convert
+
+    graph = dynamic_linear.rewrite(graph) if recipe.precision == "dynamic" else graph
+    content = convert(graph, pixels=recipe.pixels, compress_to_fp16=recipe.half_weights, metadata=recipe.metadata)
+    path.write_bytes(content)
+
+
+def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
+    from ..runtime.sessions.onnx import OnnxSession
+
+    return OnnxSession(path, threads=threads, **options)
+
+
+def _inspect(path: Path) -> "Inside":
+    from ..runtime.inspectors.onnx import OnnxInside
+
+    return OnnxInside(path)
+
+
+TARGET = Target(
+    name="onnx",
+    position=4,
+    ending=".onnx",
+    extra="",
+    needs={"onnx": "onnx", "onnxruntime": "onnxruntime"},
+    purposes={"onnx": "the graph's schema", "onnxruntime": "calibration, .onnx files"},
+    profiles=(Profile(name="onnxruntime-cpu", device="CPU", load_kernels=_cpu),),
+    refused={"w8a16": "ONNX Runtime has no CPU kernels for 16-bit activations; take int8 or w8a32"},
+    lower=_lower,
+    open=_open,
+    inspect=_inspect,
+    folds=True,
+    device_runtime="onnx",
+    device_packages=("onnxruntime",),
+    app_runtimes={
+        "linux": AppRuntime(
+            distribution="onnxruntime",
+            sources={"python/runtime_onnxruntime.py": "python/model_runtime.py"},
+        ),
+    },
+)

@@ -1,0 +1,78 @@
+"""OpenVINO: a folder with an IR (.xml and .bin), for Intel's CPUs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .target import AppRuntime, Profile, Recipe, Target
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from ..graph.kernels import KernelSet
+    from ..runtime.inspectors.inspector import Inside
+    from ..runtime.session import Session
+
+
+def _cpu() -> "KernelSet":
+    from .kernel_sets.openvino import OPENVINO_CPU
+
+    return OPENVINO_CPU
+
+
+def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
+    from ..exporters.openvino.convert import convert
+
+    path.mkdir()
+    convert(graph, path, pixels=recipe.pixels, compress_to_fp16=recipe.half_weights, metadata=recipe.metadata)
+
+
+def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
+    from ..runtime.sessions.openvino import OpenVINOSession
+
+    return OpenVINOSession(path, threads=threads, **options)
+
+
+def _inspect(path: Path) -> "Inside":
+    from ..runtime.inspectors.openvino import OpenVINOInside
+
+    return OpenVINOInside(path)
+
+
+def _device_files(path: Path) -> tuple[Path, ...]:
+    xml = sorted(path.glob("*.xml"))[0] if path.is_dir() else path
+    return xml, xml.with_suffix(".bin")
+
+
+TARGET = Target(
+    name="openvino",
+    position=2,
+    ending="_openvino_model",
+    is_folder=True,
+    also_opens=(".xml",),
+    extra="openvino",
+    needs={"openvino": "openvino"},
+    purposes={"openvino": "OpenVINO models"},
+    profiles=(Profile(name="openvino-cpu", device="CPU", load_kernels=_cpu),),
+    refused={
+        "w8a16": "its CPU plugin has no kernels for 16-bit activations; take int8 or w8a32",
+        "dynamic": "there it is a setting of the runtime (DYNAMIC_QUANTIZATION_GROUP_SIZE); take w8a32",
+    },
+    lower=_lower,
+    open=_open,
+    inspect=_inspect,
+    device_runtime="openvino",
+    device_files=_device_files,
+    device_packages=("openvino",),
+    large_on_device=True,  # its wheel is as large as all the others together
+    app_runtimes={
+        "linux": AppRuntime(
+            distribution="openvino",
+            cmake="-DCMAKE_PREFIX_PATH=FOLDER_OF_OPENVINO",
+            sources={
+                "cpp/model_openvino.cpp": "cpp/model_openvino.cpp",
+                "python/runtime_openvino.py": "python/model_runtime.py",
+            },
+        ),
+    },
+)

@@ -1,0 +1,199 @@
+"""What a target is: a format of artifacts, how a graph becomes one, how it is opened, and what its int8 kernels are."""
+
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..artifacts.errors import UnsupportedOp
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnx_ir as ir
+
+    from ..graph.kernels import KernelSet
+    from ..runtime.inspectors.inspector import Inside
+    from ..runtime.session import Session
+
+Layouts = Callable[["ir.Model", str, "KernelSet"], "Mapping[str, Callable[[np.ndarray], np.ndarray | None]]"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """An option of `export` that one target has.
+
+    Attributes:
+        name: of the argument in Python; `--name-with-dashes` on the command line.
+        choices: what it may be; None for a switch, which is True or False.
+        elsewhere: what the option means to `export` without this target: an error, or nothing.
+    """
+
+    name: str
+    help: str
+    choices: tuple[str, ...] | None = None
+    default: str | bool | None = None
+    elsewhere: Literal["error", "ignored"] = "error"
+
+    @property
+    def flag(self) -> str:
+        """As on the command line."""
+        return f"--{self.name.replace('_', '-')}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """The int8 kernels of one kind of device.
+
+    Attributes:
+        name: for `--profile`.
+        device: which, in words.
+        load_kernels: gives the kernel set; called when it is needed, because that imports NumPy.
+        integer_only: the device has no float kernels beside them.
+    """
+
+    name: str
+    device: str
+    load_kernels: Callable[[], "KernelSet"]
+    integer_only: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What a converter has to know beside the graph; each reads what concerns it.
+
+    Attributes:
+        metadata: facts for the file, "preprocess" and "labels" among them.
+        profile: of the device's int8 kernels, of those that the target has.
+        options: values of the target's own options, by name.
+        pixels: the artifact takes pixels, uint8, and so does the graph.
+        softmax, top_k: what is put behind a classifier.
+    """
+
+    precision: str
+    metadata: dict[str, Any]
+    profile: Profile
+    options: Mapping[str, Any]
+    pixels: bool = False
+    softmax: bool = False
+    top_k: int = 0
+
+    @property
+    def half_weights(self) -> bool:
+        """Whether float constants are stored in half precision."""
+        return self.precision == "fp16"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppRuntime:
+    """What an app of one platform needs to run this target's artifacts; bundles/ does the rest.
+
+    Attributes:
+        distribution: the Python package of the runtime, "" where the platform's wrapper is not in Python.
+        cmake: the option by which CMake finds it, "" where there is no C++ wrapper.
+        sources: {template: its place in the bundle} that only this runtime needs; without `cmake` no C++ wrapper is
+            made where there is a `distribution`.
+    """
+
+    distribution: str = ""
+    cmake: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A format of artifacts. All that edgeport knows of a target by name is in its file of this package.
+
+    Attributes:
+        position: among the targets, where they are listed.
+        ending: of the names of its artifacts.
+        is_folder: whether an artifact is a folder, not a file.
+        also_opens: other endings of what `open` takes.
+        extra: the extra of `pip install edgeport[...]` that brings what it needs; "" for none.
+        needs: {module: distribution} that have to be there.
+        purposes: {distribution: what it is for}, of those.
+        profiles: of int8, the default first.
+        refused: {precision: why there is no such artifact, and what to take instead}.
+        options: of its own, for `export`.
+        lower: (graph as the artifact computes it, its path, recipe) -> the artifact lies there.
+        open: (path, threads, options of the session) -> a session.
+        inspect: path -> what is inside; None where it cannot be looked into.
+        layout: recipe -> how the artifact takes an image, for the manifest.
+        folds: the normalisation is cheaper in the first convolution than in front of it.
+        wants_image: whether the values of its own options make the artifact take an image.
+        device_runtime: the name in devices/backends/ of what runs it on a device; None where none does.
+        device_files: artifact -> what has to be on a device; the first is what the runtime opens.
+        device_tool: the program that times it on a device without Python; None where there is none.
+        device_packages: what the environment of emulated devices needs for it, of Python's packages.
+        large_on_device: they come into it only where they are asked for.
+        counted: inferences whose instructions are counted on an emulated device: runtimes differ in how alike they are.
+        read_in_graph_order: (graph as it was lowered, layout of the image input, kernels) -> {value: puts a tensor of
+            the artifact into the graph's order of dimensions}; None where the artifact has that order.
+        app_runtimes: {platform: what an app needs there}, for the platforms of `bundle` that run it.
+    """
+
+    name: str
+    position: int
+    ending: str
+    is_folder: bool = False
+    also_opens: tuple[str, ...] = ()
+    extra: str
+    needs: Mapping[str, str]
+    purposes: Mapping[str, str]
+    profiles: tuple[Profile, ...]
+    refused: Mapping[str, str] = field(default_factory=dict)
+    options: tuple[Option, ...] = ()
+    lower: Callable[["ir.Model", Path, Recipe], None]
+    open: Callable[[Path, int, Mapping[str, Any]], "Session"]
+    inspect: "Callable[[Path], Inside] | None" = None
+    layout: Callable[[Recipe], str] = lambda recipe: "nhwc" if recipe.pixels else "nchw"
+    folds: bool = False
+    wants_image: Callable[[Mapping[str, Any]], bool] = lambda options: False
+    device_runtime: str | None = None
+    device_files: Callable[[Path], Sequence[Path]] = lambda path: (path,)
+    device_tool: str | None = None
+    device_packages: tuple[str, ...] = ()
+    large_on_device: bool = False
+    counted: int = 5
+    read_in_graph_order: "Layouts | None" = None
+    app_runtimes: Mapping[str, AppRuntime] = field(default_factory=dict)
+
+    def profile(self, name: str | None) -> Profile:
+        """The profile of that name where the target has it, else its default."""
+        return next((each for each in self.profiles if each.name == name), self.profiles[0])
+
+    def recorded_profile(self, name: str) -> Profile | None:
+        """The profile that a manifest names, also as schema 1 did; None where there is no such one."""
+        former = {f"{self.name}_{each.name}": each for each in self.profiles}
+        former |= {each.name.replace("-", "_"): each for each in self.profiles}
+        return next((each for each in self.profiles if each.name == name), former.get(name))
+
+    def kernels(self, profile: str | None = None) -> "KernelSet":
+        """The int8 kernels of a profile."""
+        return self.profile(profile).load_kernels()
+
+    def own_options(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Its own options with their values, the defaults where none are given."""
+        return {option.name: values.get(option.name, option.default) for option in self.options}
+
+    @property
+    def install(self) -> str:
+        """What pip has to install for it."""
+        return f"edgeport[{self.extra}]" if self.extra else "edgeport"
+
+    def check_precision(self, precision: str) -> None:
+        """Raises UnsupportedOp where the target has no such precision."""
+        if precision in self.refused:
+            raise UnsupportedOp(f"{self.name}: no precision {precision}: {self.refused[precision]}")
+
+    def write(self, graph: "ir.Model", path: Path, recipe: Recipe) -> None:
+        """Writes the artifact of a canonical graph. Raises ExportError."""
+        from ..exporters.classifier_head import headed
+
+        if recipe.softmax or recipe.top_k:
+            graph = headed(graph, softmax=recipe.softmax, top_k=recipe.top_k)
+        self.lower(graph, path, recipe)
+
+    def missing(self) -> list[str]:
+        """The distributions that are not installed."""
+        return [name for module, name in self.needs.items() if importlib.util.find_spec(module) is None]

@@ -1,0 +1,124 @@
+"""TFLite: .tflite files for LiteRT, on phones, boards and microcontrollers."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .target import AppRuntime, Option, Profile, Recipe, Target
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnx_ir as ir
+
+    from ..graph.kernels import KernelSet
+    from ..runtime.inspectors.inspector import Inside
+    from ..runtime.session import Session
+
+
+def _xnnpack() -> "KernelSet":
+    from .kernel_sets.tflite import TFLITE_XNNPACK
+
+    return TFLITE_XNNPACK
+
+
+def _npu() -> "KernelSet":
+    from .kernel_sets.tflite import TFLITE_NPU
+
+    return TFLITE_NPU
+
+
+_XNNPACK = Profile(name="xnnpack", device="CPU of a phone or board", load_kernels=_xnnpack)
+_NPU = Profile(name="npu", device="a device without float: int8 in and out", load_kernels=_npu, integer_only=True)
+
+
+def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
+    from ..exporters.tflite.convert import convert
+
+    content = convert(
+        graph,
+        input_layout=recipe.options["input_layout"],
+        pixels=recipe.pixels,
+        half_weights=recipe.half_weights,
+        int8_weights={"w8a32": "stored", "dynamic": "hybrid"}.get(recipe.precision, "widened"),
+        plain=recipe.options["plain_operators"],
+        profile=(recipe.profile if recipe.precision == "int8" else _XNNPACK).name,
+        metadata=recipe.metadata,
+    )
+    path.write_bytes(content)
+
+
+def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
+    from ..runtime.sessions.tflite import TFLiteSession
+
+    return TFLiteSession(path, threads=threads, **options)
+
+
+def _inspect(path: Path) -> "Inside":
+    from ..runtime.inspectors.tflite import TFLiteInside
+
+    return TFLiteInside(path)
+
+
+def _read_in_graph_order(
+    graph: "ir.Model", layout: str, kernels: "KernelSet"
+) -> "Mapping[str, Callable[[np.ndarray], np.ndarray | None]]":
+    import math
+
+    from ..exporters.tflite.convert import layouts
+
+    views = layouts(graph, layout, "xnnpack" if kernels.has_float else "npu")
+    return {
+        name: lambda tensor, view=view: view.read(tensor) if tensor.size == math.prod(view.shape) else None
+        for name, view in views.items()
+    }
+
+
+TARGET = Target(
+    name="tflite",
+    position=1,
+    ending=".tflite",
+    extra="tflite",
+    needs={"ai_edge_litert": "ai-edge-litert", "flatbuffers": "flatbuffers"},
+    purposes={
+        "ai-edge-litert": ".tflite files: the schema, the interpreter",
+        "flatbuffers": ".tflite files: writing",
+    },
+    profiles=(_XNNPACK, _NPU),
+    refused={"w8a16": "its CPU delegate has no kernels for 16-bit activations; take int8 or w8a32"},
+    options=(
+        Option(
+            name="input_layout",
+            choices=("nhwc", "nchw"),
+            default="nhwc",
+            help="of a .tflite's image input; the other formats take nchw",
+            elsewhere="ignored",
+        ),
+        Option(
+            name="plain_operators",
+            default=False,
+            help="tflite: one operator for each convolution and mean, for a GPU's delegate or another; by default some "
+            "are several, which the CPU's delegate computes faster or more exactly",
+        ),
+    ),
+    lower=_lower,
+    open=_open,
+    inspect=_inspect,
+    layout=lambda recipe: recipe.options["input_layout"],
+    folds=True,
+    device_runtime="tflite",
+    device_packages=("ai-edge-litert",),
+    device_tool="benchmark_model",
+    counted=2,  # LiteRT's are all alike
+    read_in_graph_order=_read_in_graph_order,
+    app_runtimes={
+        "android": AppRuntime(),
+        "linux": AppRuntime(
+            distribution="ai-edge-litert",
+            cmake="-DLITERT_DIR=FOLDER_OF_LIBLITERT",
+            sources={
+                "cpp/model_litert.cpp": "cpp/model_litert.cpp",
+                "python/runtime_litert.py": "python/model_runtime.py",
+            },
+        ),
+    },
+)
