@@ -43,7 +43,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     return result.exit_code
 
 
-def describe(result: edgeport.ReportResult) -> str:
+def describe(result: "edgeport.ReportResult") -> str:
     """The table, what is worse, and where the page is."""
     from ..pipeline.text_table import format_table
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from ...artifacts.errors import UsageError
 from ...targets.registry import targets
-from ..input_spec import read_shapes
 
 EXPORT, VALIDATE, BENCHMARK = "export", "validate", "benchmark"
 # what describes the sweep itself
@@ -24,6 +23,13 @@ def _count(value: Any) -> int:
     text = str(value)
     if not text.isdecimal():
         raise ValueError(f"must be a whole number of at least 0, not {text!r}")
+    return int(text)
+
+
+def _positive(value: Any) -> int:
+    text = str(value)
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"must be a whole number of at least 1, not {text!r}")
     return int(text)
 
 
@@ -54,7 +60,8 @@ class SweepOption:
         parse: text -> the value.
         argument: of the library's functions; "" where it is `name`.
         kind: "value", "switch" or "list".
-        is_path: of a file or folder, or of one among other things.
+        is_path: of a file or folder, which jobs are given as it is from anywhere: they run in the folder of the sweep;
+            weights may also be no path.
     """
 
     name: str
@@ -73,19 +80,14 @@ class SweepOption:
         try:
             if self.kind == "list":
                 return [self.parse(each) for each in (value if isinstance(value, list | tuple) else [value])]
-            return absolute_path(self.parse(value)) if self.is_path else self.parse(value)
+            read = self.parse(value)
+            is_path = self.is_path and (self.name != "weights" or Path(read).exists())
+            return str(Path(read).absolute()) if is_path else read
         except ValueError as e:
             raise UsageError(f"{self.name}: {e}") from e
 
 
-def absolute_path(text: str) -> str:
-    """A path as it is from anywhere, because jobs run in the folder of the sweep; a word that is no path as it is."""
-    path = Path(text)
-    known = path.exists() or path.suffix or "/" in text
-    return str(path.absolute()) if known else text
-
-
-_ALL, _DEVICE = (EXPORT, VALIDATE, BENCHMARK), (VALIDATE, BENCHMARK)
+_DEVICE = (VALIDATE, BENCHMARK)
 _OPTIONS = (
     SweepOption("profile", (EXPORT,)),
     SweepOption("weights", (EXPORT,), is_path=True),
@@ -95,25 +97,25 @@ _OPTIONS = (
     SweepOption("labels", (EXPORT,), is_path=True),
     SweepOption("input", (EXPORT,)),
     SweepOption("softmax", (EXPORT,), kind="switch"),
-    SweepOption("top_k", (EXPORT,), _count),
+    SweepOption("top_k", (EXPORT,), _positive),
     SweepOption("calibration_data", (EXPORT,), argument="calibration", is_path=True),
-    SweepOption("num_calibration_samples", (EXPORT,), _count),
+    SweepOption("num_calibration_samples", (EXPORT,), _positive),
     SweepOption("effort", (EXPORT,)),
     SweepOption("ranges", (EXPORT,)),
     SweepOption("max_drop", (EXPORT,), _number),
     SweepOption("min_agreement", (EXPORT,), _number),
     SweepOption("min_snr", (EXPORT,), _number),
-    SweepOption("budget_steps", (EXPORT,), _count),
+    SweepOption("budget_steps", (EXPORT,), _positive),
     SweepOption("keep_float", (EXPORT,), kind="list"),
     SweepOption("validation_data", (EXPORT, VALIDATE), is_path=True),
-    SweepOption("num_validation_samples", (EXPORT, VALIDATE), _count),
+    SweepOption("num_validation_samples", (EXPORT, VALIDATE), _positive),
     SweepOption("feeds", (EXPORT, VALIDATE), is_path=True),
-    SweepOption("threads", _DEVICE, _count),
-    SweepOption("num_runs", (BENCHMARK,), _count),
-    SweepOption("warmup_runs", (BENCHMARK,), _count),
+    SweepOption("threads", _DEVICE, _positive),
+    SweepOption("num_runs", (BENCHMARK,), _positive),
+    SweepOption("warmup_runs", (BENCHMARK,), _positive),
     SweepOption("device_python", _DEVICE),
     SweepOption("device_dir", _DEVICE),
-    SweepOption("device_timeout", _DEVICE, _count),
+    SweepOption("device_timeout", _DEVICE, _positive),
     SweepOption("ssh_config", _DEVICE, is_path=True),
     SweepOption("benchmark_model", (BENCHMARK,), is_path=True),
 )
@@ -143,6 +145,8 @@ def read_options(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def export_arguments(options: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of `edgeport.export`."""
+    from ..input_spec import read_shapes  # imports NumPy, which the command line's help does without
+
     data = {name: options[name] for name in ("calibration_data", "validation_data", "feeds") if name in options}
     known = sweep_options()
     arguments = {

@@ -1,4 +1,4 @@
-"""This file runs the command in the tests' own process, and makes the images, weights and models that it is given."""
+"""Runs the command in the tests' own process, and makes the images, weights and models that it is given."""
 
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ def calibrations(tmp_path_factory):
     """Where calibrations are kept: not in the home folder."""
     folder = tmp_path_factory.mktemp("calibration")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calibration_cache, "folder", lambda: folder)
+        patch.setattr(calibration_cache, "cache_folder_of_calibrations", lambda: folder)
         yield folder
 
 

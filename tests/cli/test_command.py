@@ -4,8 +4,8 @@ import subprocess
 import sys
 
 import pytest
-from edgeport.artifacts.exit_codes import MEANING
-from edgeport.cli.main import VERBS
+from edgeport.artifacts.exit_codes import EXIT_CODES
+from edgeport.cli.main import COMMANDS
 from edgeport.models import export_status, list_models
 
 ENTRY = [sys.executable, "-c", "import sys; from edgeport.cli.main import main; sys.exit(main())"]
@@ -48,9 +48,9 @@ def test_light_verbs_import_nothing_heavy(arguments):
 
 def test_help_shows_verbs_and_exit_codes(edgeport):
     shown = edgeport("--help").out
-    for verb in VERBS:
-        assert verb.NAME in shown
-    for code, meaning in MEANING.items():
+    for command in COMMANDS:
+        assert command.NAME in shown
+    for code, meaning in EXIT_CODES.items():
         assert f"  {code}  {meaning}\n" in shown
 
 

@@ -136,7 +136,7 @@ def test_plain_operators(edgeport, given):
     for flag in ((), ("--plain-operators",)):
         result = json.loads(edgeport("export", *options, *flag).out)
         manifest = Manifest.read(Path(result["manifest"]))
-        assert (result["verdict"], manifest.plain_operators) == ("ok", bool(flag))
+        assert (result["verdict"], manifest.options["plain_operators"]) == ("ok", bool(flag))
         kinds[flag] = operators(Path(result["artifact"]).read_bytes())
     assert [kind.count("CONV_2D") for kind in kinds.values()] == [6, 1]
 

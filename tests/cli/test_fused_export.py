@@ -1,8 +1,8 @@
 """What is exported has its training branches fused; the reference keeps them."""
 
-from edgeport.cli.console import Console
 from edgeport.exporters.canonicalize import canonicalize
-from edgeport.pipeline.sources.source import load_subject
+from edgeport.pipeline.progress import Progress
+from edgeport.pipeline.sources.source import load_source
 from torch import nn
 
 
@@ -11,10 +11,10 @@ def convolutions(module):
 
 
 def test_a_zoo_model_is_exported_fused():
-    subject = load_subject("repvgg_test", Console(quiet=True), weights="random")
-    reference = subject.session().module
+    source = load_source("repvgg_test", Progress(), weights="random")
+    reference = source.session().module
     before = convolutions(reference)
-    graph = canonicalize(subject.graph()).graph
+    graph = canonicalize(source.graph()).graph
     assert sum(node.op_type == "Conv" for node in graph) == before // 2
     assert convolutions(reference) == before
 
@@ -31,5 +31,5 @@ def make():
 
 def test_a_users_module_stays_as_it_is(tmp_path):
     (tmp_path / "own.py").write_text(OWN)
-    subject = load_subject(f"{tmp_path / 'own.py'}:make", Console(quiet=True), shapes={"": (3, 8, 8)})
-    assert [node.op_type for node in canonicalize(subject.graph()).graph] == ["Conv"]
+    source = load_source(f"{tmp_path / 'own.py'}:make", Progress(), shapes={"": (3, 8, 8)})
+    assert [node.op_type for node in canonicalize(source.graph()).graph] == ["Conv"]

@@ -1,18 +1,19 @@
 import numpy as np
 import pytest
 from edgeport.artifacts.errors import UsageError
-from edgeport.cli.console import Console
 from edgeport.models import PreprocessSpec, get_variant
-from edgeport.pipeline.data.dataset import Inputs, apart, generated, open_inputs, to_calibrate
-from edgeport.pipeline.input_spec import Takes
+from edgeport.pipeline.data.choose import choose_calibration, separate
+from edgeport.pipeline.data.dataset import Dataset, generate_dataset, open_folder
+from edgeport.pipeline.input_spec import InputSpec
+from edgeport.pipeline.progress import Progress
 from edgeport.runtime.session import TensorSpec
 
-LENET = Takes.image(get_variant("lenet5"))
-TWO = Takes((TensorSpec("x", (1, 4, 6), "float32"), TensorSpec("ids", (2, 3), "int64")))
+LENET = InputSpec.of_image(get_variant("lenet5"))
+TWO = InputSpec((TensorSpec("x", (1, 4, 6), "float32"), TensorSpec("ids", (2, 3), "int64")))
 
 
-def numbers(items, source="folder") -> Inputs:
-    return Inputs(
+def numbers(items, source="folder") -> Dataset:
+    return Dataset(
         source, list(items), lambda item: {"x": np.full((1, 1), item, np.float32)}, lambda item: bytes([item])
     )
 
@@ -24,26 +25,26 @@ def test_take_is_evenly_spaced():
 
 @pytest.mark.parametrize("count", range(2, 30))
 def test_one_folder_for_both_is_split(count):
-    calibration, validation = apart(numbers(range(count)), numbers(range(count)), (300, 50), Console(quiet=True))
+    calibration, validation = separate(numbers(range(count)), numbers(range(count)), (300, 50), Progress())
     assert sorted([*calibration.items, *validation.items]) == list(range(count))
     assert len(validation) == max(1, count // 5)
 
 
 def test_the_same_image_in_another_folder_does_not_validate():
-    calibration, validation = apart(numbers(range(5)), numbers([3, 4, 5, 6], "other"), (300, 50), Console(quiet=True))
+    calibration, validation = separate(numbers(range(5)), numbers([3, 4, 5, 6], "other"), (300, 50), Progress())
     assert (calibration.items, validation.items) == ([0, 1, 2, 3, 4], [5, 6])
     with pytest.raises(UsageError, match="all its inputs calibrate too"):
-        apart(numbers(range(5)), numbers([3, 4], "other"), (300, 50), Console(quiet=True))
+        separate(numbers(range(5)), numbers([3, 4], "other"), (300, 50), Progress())
 
 
 def test_what_does_not_calibrate_may_validate():
-    calibration, validation = apart(numbers(range(8)), numbers(range(8), "other"), (2, 3), Console(quiet=True))
+    calibration, validation = separate(numbers(range(8)), numbers(range(8), "other"), (2, 3), Progress())
     assert (len(calibration), len(validation)) == (2, 3)
     assert not {*calibration.items} & {*validation.items}
 
 
 def test_generated_inputs_look_like_images():
-    inputs = generated(Takes.image(PreprocessSpec()), 3, seed=0)
+    inputs = generate_dataset(InputSpec.of_image(PreprocessSpec()), 3, seed=0)
     arrays = [feed["image"] for feed in inputs]
     assert [array.shape for array in arrays] == [(1, 3, 224, 224)] * 3
     assert arrays[0].dtype == np.float32
@@ -56,15 +57,17 @@ def test_generated_inputs_look_like_images():
     assert 0.5 < neighbours < 0.99  # white noise would have 0
 
 
-def test_generated_calibration_is_loud(capsys):
-    console = Console(quiet=True)
-    assert len(to_calibrate(LENET, console, data=None, count=None, seed=0)) == 32
-    assert "GENERATED" in capsys.readouterr().err
-    assert len(console.warnings) == 1
+def test_generated_calibration_is_loud():
+    events = []
+    progress = Progress(events.append)
+    assert len(choose_calibration(LENET, progress, open, data=None, count=None, seed=0)) == 32
+    assert [event.kind for event in events] == ["warning"]
+    assert "GENERATED" in events[0].text
+    assert progress.warnings == [events[0].text]
 
 
 def test_images(given):
-    inputs = open_inputs(str(given / "photos"), LENET)
+    inputs = open_folder(str(given / "photos"), LENET)
     assert len(inputs) == 12
     array = next(iter(inputs))["image"]
     assert (array.shape, array.dtype) == ((1, 1, 32, 32), np.float32)
@@ -73,7 +76,7 @@ def test_images(given):
 
 @pytest.mark.parametrize("name", ["good.npz", "packed.npz"])
 def test_npz_rows_in_any_order(given, name):
-    inputs = open_inputs(str(given / name), LENET)
+    inputs = open_folder(str(given / name), LENET)
     wanted = np.load(given / name)["images"]
     for row in (7, 2, 9, 0):
         np.testing.assert_array_equal(inputs.load(row)["image"], wanted[row : row + 1])
@@ -81,12 +84,12 @@ def test_npz_rows_in_any_order(given, name):
 
 
 def test_generated_inputs_of_any_type():
-    first, second = generated(TWO, 2, seed=3)
+    first, second = generate_dataset(TWO, 2, seed=3)
     assert {name: array.shape for name, array in first.items()} == {"x": (1, 4, 6), "ids": (2, 3)}
     assert {array.dtype for array in first.values()} == {np.dtype(np.float32)}
     assert set(first["ids"].ravel()) <= set(range(10))
     assert np.abs(first["x"] - second["x"]).max() > 0.1
-    np.testing.assert_array_equal(next(iter(generated(TWO, 1, seed=3)))["x"], first["x"])
+    np.testing.assert_array_equal(next(iter(generate_dataset(TWO, 1, seed=3)))["x"], first["x"])
 
 
 NPZ = {  # what the arrays are -> what is said, None where they are taken
@@ -104,13 +107,13 @@ def test_npz_of_several_inputs(tmp_path, what):
     np.savez(tmp_path / "feeds.npz", **arrays)
     if said:
         with pytest.raises(UsageError, match=said):
-            open_inputs(str(tmp_path / "feeds.npz"), TWO)
+            open_folder(str(tmp_path / "feeds.npz"), TWO)
         return
-    inputs = open_inputs(str(tmp_path / "feeds.npz"), TWO)
+    inputs = open_folder(str(tmp_path / "feeds.npz"), TWO)
     assert len(inputs) == 5
     assert {name: array.shape for name, array in inputs.load(4).items()} == {"x": (1, 4, 6), "ids": (2, 3)}
 
 
 def test_images_for_what_is_no_image(given):
     with pytest.raises(UsageError, match="takes no image but 'x' 1x4x6, 'ids' 2x3"):
-        open_inputs(str(given / "photos"), TWO)
+        open_folder(str(given / "photos"), TWO)

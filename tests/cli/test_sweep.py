@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 from edgeport.pipeline.sweep import cores, journal, plan, schedule
-from edgeport.pipeline.sweep.jobs import BENCHMARK, EXPORT, VALIDATE, Job, outcome
+from edgeport.pipeline.sweep.jobs import Job, outcome
 from edgeport.pipeline.sweep.journal import Journal
+from edgeport.pipeline.sweep.options import BENCHMARK, EXPORT, VALIDATE
 from edgeport.pipeline.sweep.process import Ended, Processes
 from edgeport.pipeline.sweep.schedule import Schedule
 
@@ -30,7 +31,7 @@ def here(tmp_path, monkeypatch):
 
 
 def planned(**said) -> list[Job]:
-    return plan.jobs(plan.sweep_of(said))
+    return plan.make_jobs(plan.make_sweep(said))
 
 
 def test_the_jobs():
@@ -48,18 +49,17 @@ def test_options_go_where_they_belong(tmp_path):
     options = {"calibration-data": "photos", "num_runs": 7, "threads": 2, "keep-float": ["a", "b"]}
     said = {"models": ["lenet1", own], **{name.replace("-", "_"): value for name, value in options.items()}}
     export, _, *_ = planned(**said)
-    assert set(export.options) == {f"--calibration-data={tmp_path / 'photos'}", "--keep-float=a", "--keep-float=b"}
+    assert export.arguments == {"calibration": str(tmp_path / "photos"), "keep_float": ["a", "b"]}
     assert export.reads == (str(tmp_path / "photos"),)
     other = next(job for job in planned(**said) if job.model != "lenet1")
     assert other.model == f"{tmp_path / 'own.py'}:net"
-    assert {"--effort=fast", "--input-shape=3,8,8"} <= set(other.options)
+    assert {"effort": "fast", "input_shape": {"": (3, 8, 8)}}.items() <= other.arguments.items()
     assert str(tmp_path / "own.py") in other.reads
     timed = planned(**said)[-1]
-    assert set(timed.options) == {"--num-runs=7", "--threads=2"}
+    assert timed.arguments == {"num_runs": 7, "threads": 2}
 
 
-def test_the_jobs_on_devices(monkeypatch):
-    monkeypatch.setattr(plan, "dry_run", lambda job: None)  # whatever --device takes
+def test_the_jobs_on_devices():
     jobs = planned(models=["lenet1"], targets=["tflite", "coreml"], precisions=["int8"], devices=["local", "ssh:pi@b"])
     assert [job.name for job in jobs if job.device] == [
         "benchmark lenet1 tflite local",
@@ -67,8 +67,9 @@ def test_the_jobs_on_devices(monkeypatch):
         "benchmark lenet1 tflite ssh:pi@b",
         "benchmark lenet1 coreml local",
     ]
-    assert jobs[3].arguments(["x.tflite"])[:4] == (VALIDATE, "x.tflite", "--device", "ssh:pi@b")
-    assert "--device" not in jobs[2].arguments(["x.tflite"])
+    call = jobs[3].call(["x.tflite"])
+    assert (call["kind"], call["artifacts"], call["device"]) == (VALIDATE, ["x.tflite"], "ssh:pi@b")
+    assert jobs[2].call(["x.tflite"])["device"] == "local"
 
 
 # (arguments, content of sweep.yaml) -> the sentence
@@ -77,7 +78,7 @@ REFUSED = [
     (("--models", "lenet1", "lenet1"), "", "models: 'lenet1' is there twice"),
     (("--models", "lenet1", "--targets", "onx"), "", "targets: 'onx' is none of tflite, openvino, coreml, onnx"),
     (("--models", "lenet1", "--precisions", "int4"), "", "precisions: 'int4' is none of fp32, fp16, int8"),
-    (("--models", "lenet1", "--effort", "some"), "", "argument --effort: invalid choice: 'some'"),
+    (("--models", "lenet1", "--effort", "some"), "", "effort: 'some' is none of fast, default, high"),
     (("--models", "lenet1", "--num-runs", "0"), "", "must be a whole number of at least 1, not '0'"),
     (("--models", "lenet1", "--executor", "slurm"), "", "must be local or ray[:ADDRESS], not 'slurm'"),
     (("none.yaml",), "", "none.yaml: cannot be read (No such file or directory)"),
@@ -150,7 +151,6 @@ def made(job: Job) -> dict:
 @pytest.fixture
 def sweep(tmp_path, monkeypatch):
     """sweep(fake, shared=False, **said): runs the jobs with a fake executor; returns the lines by the job's name."""
-    monkeypatch.setattr(plan, "dry_run", lambda job: None)
     monkeypatch.setattr(Journal, "_whole", lambda self, line: True)
 
     def run(fake: Fake, *, shared: bool = False, **said) -> dict:
@@ -246,7 +246,7 @@ def test_what_makes_a_job_another(sweep, tmp_path, monkeypatch):
     assert run() == []
     (tmp_path / "photos" / "b.png").write_bytes(b"2")
     assert run() == [export, timed]
-    monkeypatch.setattr(schedule, "tools", lambda target: {"torch": "99"})
+    monkeypatch.setattr(schedule, "tool_versions", lambda target: {"torch": "99"})
     assert run() == [export, timed]
     monkeypatch.setattr(Journal, "_whole", lambda self, line: False)
     assert run() == [export]  # the same artifact again: what was timed stays

@@ -12,7 +12,7 @@ from edgeport.artifacts.exit_codes import BAD_INPUT, NOT_EXPORTABLE
 from edgeport.artifacts.manifest import Manifest
 from edgeport.cli.main import main
 from edgeport.exporters import coreml
-from edgeport.pipeline import options as job
+from edgeport.pipeline.options import PRECISIONS
 from edgeport.runtime import compare
 from edgeport.targets import registry
 from edgeport.targets.registry import open_session
@@ -49,9 +49,10 @@ def everywhere(tmp_path_factory, labels) -> dict[str, dict[str, dict]]:
 
 
 def test_the_command_line_knows_the_targets():
-    assert tuple(registry.TARGETS) == job.TARGETS
-    assert tuple(compare.TOLERANCE) == job.PRECISIONS
-    assert coreml.convert.__globals__["TARGETS"] == job.COREML_TARGETS
+    (system,) = (option for option in registry.get_target("coreml").options if option.choices)
+    assert list(registry.targets()) == [*ENDINGS]
+    assert tuple(compare.TOLERANCE) == PRECISIONS
+    assert coreml.convert.__globals__["TARGETS"] == system.choices
 
 
 @pytest.mark.parametrize(("target", "precision"), EVERY)
@@ -65,26 +66,26 @@ def test_export(everywhere, target, precision):
     manifest = Manifest.read(Path(result["manifest"]))
     assert (manifest.target, manifest.precision, manifest.verdict) == (target, precision, result["verdict"])
     assert manifest.artifact.size_bytes == result["size_bytes"]
-    assert manifest.deployment_target == ("iOS17" if target == "coreml" else None)
+    assert manifest.options.get("coreml_target") == ("iOS17" if target == "coreml" else None)
     assert manifest.inputs[0].layout == ("nhwc" if target == "tflite" else "nchw")
-    assert (manifest.calibration is not None) == (manifest.scheme is not None) == (precision == "int8")
+    assert (manifest.calibration is not None) == (manifest.profile is not None) == (precision == "int8")
     needed = {"fp32": 80, "fp16": 45, "int8": 20, "w8a32": 25}[precision]
     assert result["agreement"]["snr_db"] > needed
 
 
 def test_the_other_precisions_are_made_where_they_are_real_and_refused_elsewhere(edgeport):
-    for precision in sorted({*job.PRECISIONS} - {*COMMON}):
+    for precision in sorted({*PRECISIONS} - {*COMMON}):
         options = ("--precision", precision, "--no-benchmark", "--json", *SAMPLES)
         done = edgeport("export", MODEL, "--target", "all", *options)
         for result in json.loads(done.out):
-            refused = (precision, result["target"]) in registry.REFUSED
+            refused = precision in registry.get_target(result["target"]).refused
             assert result["verdict"].startswith("error") == refused, result["verdict"]
             assert (result["artifact"] is None) == refused
             if not refused:
                 manifest = Manifest.read(Path(result["manifest"]))
-                assert (manifest.precision, manifest.calibration, manifest.scheme) == (precision, None, None)
+                assert (manifest.precision, manifest.calibration, manifest.profile) == (precision, None, None)
         assert done.code == NOT_EXPORTABLE
-        (target,) = [name for p, name in registry.REFUSED if p == precision][:1]
+        target = next(name for name, each in registry.targets().items() if precision in each.refused)
         done = edgeport("export", MODEL, "--target", target, *options)
         assert (done.code, done.err.count("\n")) == (NOT_EXPORTABLE, 1), done.err
 
@@ -100,7 +101,7 @@ def test_without_float(edgeport):
     assert done.code == 0, done.err
     assert result["agreement"]["snr_db"] > 15
     manifest = Manifest.read(Path(result["manifest"]))
-    assert (manifest.scheme, manifest.calibration.observer) == ("tflite_npu", "minmax")
+    assert (manifest.profile, manifest.calibration.observer) == ("npu", "minmax")
     assert (manifest.inputs[0].dtype, manifest.outputs[0].dtype) == ("int8", "int8")
     interpreter = Interpreter(model_path=result["artifact"])
     kinds = {tensor["dtype"].__name__ for tensor in interpreter.get_tensor_details()}
@@ -126,7 +127,7 @@ def test_profiles_that_do_not_fit(edgeport, options, message):
 def test_the_profiles_are_listed(edgeport):
     listed = json.loads(edgeport("list", "--profiles", "--json").out)
     assert {row["name"]: row["target"] for row in listed} == {
-        profile: target for target, profiles in job.PROFILES.items() for profile in profiles
+        profile.name: target.name for target in registry.targets().values() for profile in target.profiles
     }
     assert "npu" in edgeport("list", "--profiles").out
 
@@ -238,7 +239,7 @@ def test_an_image_goes_in(edgeport):
     done = edgeport("export", MODEL, "--target", "coreml", *SAMPLES, *options)
     result = json.loads(done.out)
     manifest = Manifest.read(Path(result["manifest"]))
-    assert (done.code, result["verdict"], manifest.deployment_target) == (0, "ok", "iOS16")
+    assert (done.code, result["verdict"], manifest.options["coreml_target"]) == (0, "ok", "iOS16")
     assert (manifest.inputs[0].layout, manifest.inputs[0].dtype) == ("image", "uint8")
     again = json.loads(edgeport("validate", result["artifact"], "--json", *SAMPLES).out)
     assert again["agreement"] == result["agreement"]
@@ -248,7 +249,7 @@ def test_an_image_goes_in(edgeport):
 
 @pytest.mark.parametrize("target", ENDINGS)
 def test_a_hidden_extra_stops_only_its_target(edgeport, monkeypatch, target):
-    hidden, there = set(registry.TARGETS[target].needs), importlib.util.find_spec
+    hidden, there = set(registry.get_target(target).needs), importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in hidden else there(name))
     options = ("--no-benchmark", "--no-validate", "--json")
     done = edgeport("export", "lenet5", "--target", "all", *options)
@@ -265,7 +266,9 @@ def test_a_bug_in_one_target_is_told_and_the_others_go_on(edgeport, monkeypatch)
     def broken(*_):
         raise KeyError("nobody expected this")
 
-    monkeypatch.setitem(registry.TARGETS, "openvino", dataclasses.replace(registry.TARGETS["openvino"], lower=broken))
+    monkeypatch.setitem(
+        registry.targets(), "openvino", dataclasses.replace(registry.get_target("openvino"), lower=broken)
+    )
     done = edgeport("export", "lenet5", "--target", "all", "--num-runs", 1, *SAMPLES)
     assert done.code == 1
     assert "Traceback" in done.err

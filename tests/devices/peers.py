@@ -9,10 +9,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from edgeport.pipeline.device_access import folder
+from edgeport.pipeline.device_runs import devices_folder
 
 HOW = "fetch it by `python tests/devices/peers.py`"
-PEERS = folder() / "peers"  # at import: the tests' own caches are elsewhere
+PEERS = devices_folder() / "peers"  # at import: the tests' own caches are elsewhere
 # name -> (packages, the Debian release that has them); adbd is in none before trixie
 PACKAGES = {
     "ssh": (["openssh-server"], "bookworm"),

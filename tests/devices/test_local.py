@@ -9,6 +9,7 @@ import time
 import pytest
 from aftermath import ENDLESS, PATIENCE_S, assert_nothing_left, during
 from edgeport.devices import runner
+from edgeport.devices.backends import openvino as openvino_backend
 from edgeport.devices.transport import Here
 from edgeport.runtime.sessions import openvino
 
@@ -165,7 +166,7 @@ def test_the_runner_ends_and_cleans_up_when_its_host_is_gone(tmp_path):
 
 
 def test_the_runner_sets_openvino_as_our_session_does():
-    assert {**openvino._HONEST, "INFERENCE_PRECISION_HINT": "f32"} == runner.OPENVINO
+    assert {**openvino._HONEST, "INFERENCE_PRECISION_HINT": "f32"} == openvino_backend.CONFIG
 
 
 TOOL = r"""

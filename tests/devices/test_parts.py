@@ -3,18 +3,17 @@
 import ast
 import math
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from edgeport.artifacts.errors import DeviceError
-from edgeport.devices import address, job, qemu, qemu_setup, runner, ssh
+from edgeport.devices import address, board, job, qemu, qemu_setup, runner, ssh
 from edgeport.devices.benchmark_model import parse
 from edgeport.devices.board import kernels
 from edgeport.devices.cpus import PROFILES
 from edgeport.devices.difference import difference, step_of
 from edgeport.devices.transport import last_words
-from edgeport.pipeline.device_access import described
+from edgeport.pipeline.device_runs import describe_device
 
 
 @pytest.mark.parametrize(
@@ -209,7 +208,7 @@ def test_profiles_do_not_claim_what_is_not_emulated():
     ],
 )
 def test_facts_in_words(facts, words):
-    assert described(facts) == words
+    assert describe_device(facts) == words
 
 
 @pytest.mark.parametrize(
@@ -227,9 +226,10 @@ def test_last_words(text, words):
 
 
 def test_the_runner_is_alone():
-    """One file that imports the standard library, NumPy and the runtimes alone, and that Python 3.10 reads."""
-    tree = ast.parse(Path(str(runner.__file__)).read_text(), feature_version=(3, 10))
-    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    """It and its backends import the standard library, NumPy and the runtimes alone, and Python 3.10 reads them."""
+    files = [board.RUNNER, *board.BACKENDS.glob("*.py")]
+    trees = [ast.parse(file.read_text(), feature_version=(3, 10)) for file in files]
+    imports = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     assert not any(isinstance(node, ast.ImportFrom) and node.level for node in imports)
     names = {
         name.split(".")[0]

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from edgeport.artifacts.errors import DeviceError
 from edgeport.devices import debian, qemu_setup
-from edgeport.pipeline.device_access import folder
+from edgeport.pipeline.device_runs import devices_folder
 
-READY = folder() / "qemu"  # at import: the tests' own caches are elsewhere
+READY = devices_folder() / "qemu"  # at import: the tests' own caches are elsewhere
 
 
 @pytest.fixture

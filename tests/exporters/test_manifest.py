@@ -26,7 +26,7 @@ MANIFEST = Manifest(
         ),
     ),
     outputs=(Output(name="logits", shape=(1, 10), dtype="float32", labels=("null", "één")),),
-    scheme="tflite_xnnpack",
+    profile="xnnpack",
     calibration=Calibration(
         source="generated",
         count=2,

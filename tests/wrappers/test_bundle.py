@@ -15,7 +15,6 @@ import pytest
 from android_stubs import STUBS
 from demo import photograph
 from edgeport.bundles import golden
-from edgeport.cli import bundle
 from edgeport.cli.main import main
 from PIL import Image
 
@@ -245,7 +244,7 @@ def test_a_failure_leaves_nothing(made, tmp_path, monkeypatch):
     def fails(*_):
         raise RuntimeError("in the middle")
 
-    monkeypatch.setattr(bundle, "pack", fails)
+    monkeypatch.setattr("edgeport.bundles.create.pack", fails)
     arguments = ["bundle", str(made("linux tflite").artifact), "--platform", "linux", "--zip", "--quiet"]
     with pytest.raises(RuntimeError):
         main([*arguments, "-o", str(tmp_path / "b")])
