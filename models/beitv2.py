@@ -10,7 +10,8 @@ from torch import Tensor, cat, nn, ones, zeros
 from torch.nn import functional as F
 
 from .layers import Mlp, attend, split_heads
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 from .vit import PatchEmbed
 from .windows import relative_index
 

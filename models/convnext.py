@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn, ones
 
 from .layers import ConvMlp, Head, LayerNorm2d
-from .registry import HALF, PreprocessSpec, register
+from .registry import register
+from .spec import HALF, PreprocessSpec
 
 PAPER = "arXiv:2201.03545"
 EXPAND = 4  # §2.4, the inverted bottleneck

@@ -11,7 +11,8 @@ from torch import Tensor, cat, nn, zeros
 from torch.nn import functional as F
 
 from .layers import TransformerBlock, attend, split_heads
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 from .vit import PatchEmbed
 
 PAPER = "arXiv:2103.14899"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn, zeros
 
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 from .vit import Cfg as ViTCfg
 from .vit import ViT
 

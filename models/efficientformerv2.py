@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn, zeros
 
 from .layers import LayerScale2d, conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 from .windows import distance_index
 
 PAPER = "arXiv:2212.08059"

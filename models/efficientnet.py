@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from .layers import conv
 from .mobile import Inverted, Separable, Style, Table, stages
-from .registry import HALF, PreprocessSpec, register
+from .registry import register
+from .spec import HALF, PreprocessSpec
 from .tensorflow import like_tensorflow
 from .torchvision_names import EPS, renamed
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn, ones
 
 from .branches import Branch, branch, identity, normed, plain, scaled, total
 from .layers import Attention, ConvMlp, ConvNormAct, Head, SigmoidExcite
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2303.14189"
 HEAD_DIM = 32  # channels of an attention head

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn, zeros
 
 from .layers import attend, conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 from .windows import distance_index
 
 PAPER = "arXiv:2104.01136"

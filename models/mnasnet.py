@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from .efficientnet import Cfg, EfficientNet
 from .mobile import Inverted, Separable, Table
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 from .torchvision_names import renamed
 
 PAPER = "arXiv:1807.11626"

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from .layers import DepthwiseSeparable, InvertedResidual, conv, make_divisible
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 from .torchvision_names import renamed
 
 PAPER = "arXiv:1801.04381"

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from .layers import conv, make_divisible
 from .mobile import Inverted, Plain, Row, Separable, Style, Table, stages
-from .registry import HALF, PreprocessSpec, register
+from .registry import register
+from .spec import HALF, PreprocessSpec
 from .tensorflow import EPS, like_tensorflow, set_eps
 from .torchvision_names import renamed
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from .pretrained import Checkpoint
-from .registry import HALF
+from .checkpoint import Checkpoint
+from .spec import HALF
 
 
 def _torchvision(model: str, file: str, **differs: Any) -> Checkpoint:

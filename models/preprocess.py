@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ..artifacts.errors import ImageError
-from .registry import PreprocessSpec
+from .spec import PreprocessSpec
 
 __all__ = ["ImageError", "PreprocessSpec", "cover", "list_images", "load_image", "preprocess", "seen"]
 

@@ -1,50 +1,11 @@
 """This file knows which public weights there are of each model, and fetches them. It imports nothing heavy."""
 
-import dataclasses
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from ..artifacts.errors import UnknownCheckpoint, UnknownModel
-from .registry import Variant, get_variant
-
-
-@dataclass(frozen=True, kw_only=True)
-class Checkpoint:
-    """Public weights of one model.
-
-    Attributes:
-        tag: which training, in the words of whoever published it.
-        source: a repository of the Hugging Face hub ("timm/resnet18.a1_in1k"), or the URL of a file.
-        licence: SPDX identifier in lower case, or "not stated".
-        file: which file of the repository.
-        sha256: of the file, hexadecimal, or as many of its first digits as are known; "" where the hub says it.
-        differs: fields of the Variant that this training has otherwise: {"crop_pct": 0.875}.
-    """
-
-    model: str
-    tag: str
-    source: str
-    licence: str
-    file: str = "model.safetensors"
-    sha256: str = ""
-    differs: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """What `--weights` and `edgeport weights fetch` call it."""
-        return f"{self.model}.{self.tag}" if self.tag else self.model
-
-    @property
-    def on_hub(self) -> bool:
-        """Whether `source` is a repository of the hub."""
-        return "://" not in self.source
-
-    @property
-    def variant(self) -> Variant:
-        """The model as these weights want it: class count and preprocessing."""
-        return dataclasses.replace(get_variant(self.model), **self.differs)
+from .checkpoint import Checkpoint
+from .registry import get_variant
 
 
 def list_checkpoints(model: str | None = None) -> list[Checkpoint]:

@@ -9,9 +9,10 @@ import dataclasses
 import pathlib
 from typing import Any
 
-from .pretrained import Checkpoint
-from .registry import PreprocessSpec, Variant, get_variant, list_models
+from .checkpoint import Checkpoint
+from .registry import get_variant, list_models
 from .reindex import CONSTANTS, literal
+from .spec import PreprocessSpec, Variant
 
 _PREPROCESSING = tuple(field.name for field in dataclasses.fields(PreprocessSpec))
 
@@ -20,7 +21,7 @@ def render() -> str:
     """The text of checkpoints.py: one line for each checkpoint, sorted by model; a model's default comes first."""
     rows = [f"    {_row(each)}," for model in list_models() for each in checkpoints(get_variant(model))]
     used = [name for name in CONSTANTS if any(name in row for row in rows)]
-    imports = ["from .pretrained import Checkpoint", *([f"from .registry import {', '.join(used)}"] if used else [])]
+    imports = ["from .checkpoint import Checkpoint", *([f"from .spec import {', '.join(used)}"] if used else [])]
     return "\n".join([_HEAD, "", *imports, "", "# ruff: noqa: E501", "# fmt: off", "CHECKPOINTS = (", *rows, ")", ""])
 
 

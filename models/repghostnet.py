@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from .branches import branch, identity, normed, plain, total
 from .layers import SqueezeExcite, conv, make_divisible
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2211.06088"
 STEM, HEAD = 16, 1280

@@ -5,8 +5,9 @@ Parameter names and shapes are timm's, which are torchvision's. The trunk is Res
 
 from functools import partial
 
-from .registry import PreprocessSpec, register
+from .registry import register
 from .resnet import Bottleneck, Cfg, ResNet
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:1611.05431"
 NEW, OLD = PreprocessSpec(crop_pct=0.95), PreprocessSpec(interpolation="bilinear")  # timm's own training; others'

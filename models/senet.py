@@ -10,8 +10,9 @@ from functools import partial
 from torch import Tensor, nn
 
 from .layers import conv
-from .registry import PreprocessSpec, register
+from .registry import register
 from .resnet import Basic, Bottleneck, Cfg, ResNet
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:1709.01507"
 REDUCTION = 16  # table 10

@@ -11,8 +11,9 @@ from functools import partial
 from torch import Tensor, nn
 
 from .layers import ConvNormAct, conv, make_divisible
-from .registry import PreprocessSpec, register
+from .registry import register
 from .resnet import Cfg, ResNet, shortcut
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:1903.06586"
 DILATIONS = (1, 2)  # of the two paths

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from torch import Tensor, cat, nn, zeros
 
 from .layers import Attention, Mlp
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 from .windows import from_windows, relative_index, shift_mask, shifted, to_windows
 
 PAPER = "arXiv:2103.14030"

@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from . import swin
 from .layers import split_heads
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 from .swin import HEAD_WIDTH, TORCHVISION, masked, neighbours, renamed
 from .windows import relative_index
 

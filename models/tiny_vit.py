@@ -9,7 +9,8 @@ from functools import partial
 from torch import Tensor, nn, zeros
 
 from .layers import Head, LayerNorm2d, attend, conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 from .windows import distance_index, from_windows, to_windows
 
 PAPER = "arXiv:2207.10666"

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from .layers import conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:1409.1556"
 WIDTHS = (64, 128, 256, 512, 512)  # table 1: of the five stages, each ended by a 2x2 pooling

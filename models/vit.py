@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor, cat, nn, zeros
 
 from .layers import TransformerBlock
-from .registry import HALF, PreprocessSpec, register
+from .registry import register
+from .spec import HALF, PreprocessSpec
 
 PAPER = "arXiv:2010.11929"
 EPS = 1e-6  # of the published weights; PyTorch's default is 1e-5

@@ -6,8 +6,9 @@ as wide.
 
 from functools import partial
 
-from .registry import PreprocessSpec, register
+from .registry import register
 from .resnet import Bottleneck, Cfg, ResNet
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:1605.07146"
 WIDE = partial(Bottleneck, base_width=128)
