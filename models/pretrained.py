@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from ..artifacts.errors import UnknownCheckpoint, UnknownModel
+from ..artifacts.errors import UnknownCheckpoint
 from .checkpoint import Checkpoint
 from .registry import get_variant
 
@@ -32,14 +32,6 @@ def get_checkpoint(name: str) -> Checkpoint:
             return each
     tags = ", ".join(each.name for each in found)
     raise UnknownCheckpoint(f"there are no public weights {name!r}; there are: {tags}")
-
-
-def is_checkpoint(name: str) -> bool:
-    """Whether public weights have that name."""
-    try:
-        return bool(get_checkpoint(name))
-    except (UnknownCheckpoint, UnknownModel):
-        return False
 
 
 def fetch(checkpoint: Checkpoint, *, progress: Callable[[int, int | None], None] | None = None) -> Path:
