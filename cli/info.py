@@ -25,13 +25,13 @@ def run(args: argparse.Namespace, console: Console) -> int:
 def of_model(name: str) -> dict:
     """The facts of a zoo model; `passed`: {target: precisions}, None where the export matrix has not run it."""
     from ..models import get_variant, list_checkpoints
-    from ..models.export_status import PASSED
+    from ..models.export_status import EXPORT_STATUS
 
     weights = [
         {"name": each.name, "licence": each.licence, "source": each.source, "differs": dict(each.differs)}
         for each in list_checkpoints(name)
     ]
-    return dataclasses.asdict(get_variant(name)) | {"weights": weights, "passed": PASSED.get(name)}
+    return dataclasses.asdict(get_variant(name)) | {"weights": weights, "passed": EXPORT_STATUS.get(name)}
 
 
 def of_artifact(path: Path) -> dict:
