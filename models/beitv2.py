@@ -44,6 +44,8 @@ def index_with_class(side: int) -> Tensor:
 class Attention(nn.Module):
     """Attention with a learnt bias for each relative position, without a bias of the keys; (n, t, width) -> same."""
 
+    index: Tensor
+
     def __init__(self, width: int, heads: int, side: int) -> None:
         super().__init__()
         self.heads = heads

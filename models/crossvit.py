@@ -55,6 +55,9 @@ class ConvPatches(nn.Module):
 class Resize(nn.Module):
     """Bicubic scaling of square images, as two products with a constant matrix; (n, c, h, h) -> (n, c, side, side)."""
 
+    matrix: Tensor
+    residue: Tensor
+
     def __init__(self, h: int, side: int) -> None:
         super().__init__()
         eye = torch.eye(h, dtype=torch.float64)

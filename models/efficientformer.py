@@ -76,6 +76,8 @@ class Attention(nn.Module):
     The channels of the first linear are a head's queries, keys and values after another's.
     """
 
+    attention_bias_idxs: Tensor
+
     def __init__(self, width: int, side: int) -> None:
         super().__init__()
         self.qkv = nn.Linear(width, HEADS * (2 * KEY + VALUE))

@@ -53,8 +53,10 @@ class ResidualDepthwise(Residual):
 
     def fuse(self) -> nn.Module:
         """One depthwise convolution."""
-        of = branch(self.m.conv, self.m.bn)
-        return plain(total(of, identity(of)), self.m.conv)
+        layer = self.m
+        assert isinstance(layer, ConvNormAct)
+        of = branch(layer.conv, layer.bn)
+        return plain(total(of, identity(of)), layer.conv)
 
 
 class Ffn(nn.Module):

@@ -63,11 +63,12 @@ class RepGhost(nn.Module):
 
     def fuse(self) -> nn.Module:
         """The cheap operation and the batch norm as one depthwise convolution."""
-        depthwise, norm = self.cheap_operation
+        depthwise, norm, beside = *self.cheap_operation, *self.fusion_bn
+        assert isinstance(depthwise, nn.Conv2d)
+        assert isinstance(norm, nn.BatchNorm2d)
+        assert isinstance(beside, nn.BatchNorm2d)
         of = branch(depthwise, norm)
-        return nn.Sequential(
-            self.primary_conv, plain(total(of, normed(identity(of), self.fusion_bn[0])), depthwise), self.relu
-        )
+        return nn.Sequential(self.primary_conv, plain(total(of, normed(identity(of), beside)), depthwise), self.relu)
 
 
 class Block(nn.Module):

@@ -36,6 +36,8 @@ class WindowAttention(Attention):
     (windows, window * window, c) -> same; the mask is (windows of one image, window * window, window * window).
     """
 
+    relative_position_index: Tensor
+
     def __init__(self, width: int, heads: int, window: int) -> None:
         super().__init__(width, heads)
         self.relative_position_bias_table = nn.Parameter(zeros((2 * window - 1) ** 2, heads))

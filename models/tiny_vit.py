@@ -80,6 +80,8 @@ class Attention(nn.Module):
     The channels of the first linear are a head's queries, keys and values after another's.
     """
 
+    distances: Tensor
+
     def __init__(self, width: int, heads: int, side: int) -> None:
         super().__init__()
         self.heads = heads

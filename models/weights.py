@@ -182,6 +182,8 @@ def _calibrate(model: nn.Module, generator: torch.Generator, input_size: tuple[i
         norm.momentum = momentum
         norm.train(training)
         mean, var = norm.running_mean, norm.running_var
+        assert mean is not None
+        assert var is not None
         mean.add_(var.sqrt() * torch.randn(mean.shape, generator=generator).to(mean) * 0.1)
         var.mul_(torch.empty(var.shape).uniform_(0.7, 1.4, generator=generator).to(var))
 
