@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .compare import log_softmax, paired
+from .compare import log_probabilities, paired
 from .session import Session
 
 
@@ -16,7 +16,8 @@ class Samples:
     Attributes:
         signal: (outputs, n), the sum of the squared reference.
         noise: (outputs, n), the sum of the squared difference; NaN where a candidate's value is no number.
-        kl: (n,) KL(softmax(ref) || softmax(cand)) in nats; None where the output is not (batch, classes).
+        kl: (n,) KL(ref || cand) in nats, of probabilities as they are, of logits after a softmax; None where the output
+            is not (batch, classes).
         agree: (n,) whether both have the same highest class, or None.
         lost: (n,) whether the reference is right, less whether the candidate is: -1, 0 or 1; None without labels.
     """
@@ -48,7 +49,7 @@ def samples(
         noise.append([np.square(ref - cand).sum() for ref, cand in pairs])
         ref, cand = pairs[0]
         if len(pairs) == 1 and ref.ndim == 2 and ref.shape[1] > 1:
-            log_p, log_q = log_softmax(ref), log_softmax(cand.astype(np.float64))
+            log_p, log_q = log_probabilities(ref), log_probabilities(cand.astype(np.float64))
             kl.append(float((np.exp(log_p) * (log_p - log_q)).sum()))
             first.append((int(ref.argmax()), int(cand.argmax())))
     energies = np.array(signal).T, np.array(noise).T
