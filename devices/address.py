@@ -1,4 +1,4 @@
-"""This file reads what --device names, and opens it."""
+"""Read the address of a device, as --device gives it, and open the device."""
 
 import contextlib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""This file describes what a device is asked to do, and what it answers: the same for every kind of device."""
+"""What a device is asked to do, and what it answers: the same for every kind of device."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""This file lets a comparison run on a device: what an artifact is given is recorded, what came back is replayed."""
+"""Compare with an artifact that ran on a device: record what it is given there, replay what came back."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,4 +1,4 @@
-"""This file is all that runs on a device: one job, read from a JSON file, and answered by one line of JSON.
+"""Run one job on a device: it is read from a JSON file, and answered by one line of JSON.
 
 It is copied there alone. So it imports nothing of edgeport, keeps to Python 3.10, and takes no more than the standard
 library, NumPy and the runtime of the artifact. job.py describes what it reads and writes.

@@ -1,4 +1,4 @@
-"""This file writes docs/models.md, the page of the zoo: `make tables`, or `python docs/models_page.py`."""
+"""Write docs/models.md, the page of the zoo: `make tables`, or `python docs/models_page.py`."""
 
 import csv
 import sys

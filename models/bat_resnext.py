@@ -1,4 +1,4 @@
-"""Non-Local Neural Networks with Grouped Bilinear Attentional Transforms (CVPR 2020), in timm's ResNeXt of 26 layers.
+"""BAT-ResNeXt: Non-Local Neural Networks with Grouped Bilinear Attentional Transforms (CVPR 2020), of 26 layers.
 
 Parameter names and shapes are timm's. The trunk is BoTNet's, with grouped convolutions and SiLU.
 """

@@ -1,4 +1,4 @@
-"""This file is the table of the hub's weights, written by `python -m edgeport.models.recheckpoint`."""
+"""The table of the hub's weights, written by `python -m edgeport.models.recheckpoint`."""
 
 from .checkpoint import Checkpoint
 from .spec import HALF, IMAGENET_MEAN, IMAGENET_STD

@@ -1,4 +1,4 @@
-"""Patches Are All You Need? (arXiv:2201.09792).
+"""ConvMixer: Patches Are All You Need? (arXiv:2201.09792).
 
 Parameter names and shapes are timm's. In the names, width is followed by depth.
 """

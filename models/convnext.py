@@ -1,4 +1,4 @@
-"""A ConvNet for the 2020s (arXiv:2201.03545).
+"""ConvNeXt: A ConvNet for the 2020s (arXiv:2201.03545).
 
 Parameter names and shapes are timm's, and so are the variants below tiny, which the paper does not have. Checkpoints of
 torchvision and of the authors are renamed.

@@ -1,4 +1,4 @@
-"""Training data-efficient image transformers & distillation through attention (arXiv:2012.12877).
+"""DeiT: Training data-efficient image transformers & distillation through attention (arXiv:2012.12877).
 
 Parameter names and shapes are timm's, which are the authors'.
 """

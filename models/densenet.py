@@ -1,4 +1,4 @@
-"""Densely Connected Convolutional Networks (arXiv:1608.06993), the bottlenecked and compressed DenseNet-BC.
+"""DenseNet-BC: Densely Connected Convolutional Networks (arXiv:1608.06993), bottlenecked and compressed.
 
 Parameter names and shapes are timm's, which are torchvision's. No weights of DenseNet-264 are public.
 """

@@ -1,4 +1,4 @@
-"""This file downloads one file: resumed where it broke off, checked, and at its place whole or not at all."""
+"""Download one file: resumed where it broke off, checked, and at its place whole or not at all."""
 
 import contextlib
 import fcntl

@@ -1,4 +1,4 @@
-"""Run, Don't Walk: Chasing Higher FLOPS for Faster Neural Networks (arXiv:2303.03667).
+"""FasterNet: Run, Don't Walk: Chasing Higher FLOPS for Faster Neural Networks (arXiv:2303.03667).
 
 Parameter names and shapes are timm's.
 """

@@ -1,4 +1,4 @@
-"""This file replaces blocks that were trained with several branches by their plain equivalents."""
+"""Replace blocks that were trained with several branches by their plain equivalents."""
 
 from torch import nn
 

@@ -1,4 +1,4 @@
-"""This file asks the Hugging Face hub about a file: where its bytes are, how many, and their checksum.
+"""Ask the Hugging Face hub about a file: where its bytes are, how many, and their checksum.
 
 The bytes themselves are downloaded by download.py: huggingface_hub throws away what it has of a download that breaks
 off, checks no checksum, and tries a dead server again for a minute.

@@ -1,4 +1,4 @@
-"""This file holds what CoAtNet, MaxViT and their kin are made of: convolutions and attention in one network.
+"""What CoAtNet, MaxViT and their kin are made of: convolutions and attention in one network.
 
 Papers: CoAtNet (arXiv:2106.04803), MaxViT (arXiv:2204.01697); parameter names and shapes are timm's. The images are of
 one size: every attention has a table, or a small network, of relative positions.

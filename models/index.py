@@ -1,4 +1,4 @@
-"""This file is the table of all variants, written by `python -m edgeport.models.reindex`; do not edit."""
+"""The table of all variants, written by `python -m edgeport.models.reindex`; do not edit."""
 
 from .spec import HALF, IMAGENET_MEAN, IMAGENET_STD, Variant
 

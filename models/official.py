@@ -1,4 +1,4 @@
-"""This file lists the public weights that the hub's timm has not: torchvision's and the authors' own releases."""
+"""Public weights that timm does not have on the hub: torchvision's and the authors' own releases."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""This file turns image files into model inputs, with the numbers of timm's evaluation transform."""
+"""Turn image files into model inputs, with the numbers of timm's evaluation transform."""
 
 import math
 import os

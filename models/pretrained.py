@@ -1,4 +1,4 @@
-"""This file knows which public weights there are of each model, and fetches them. It imports nothing heavy."""
+"""List and fetch the public weights of each model. Importing it imports nothing heavy."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Pyramid Vision Transformer: A Versatile Backbone for Dense Prediction without Convolutions (arXiv:2102.12122).
+"""PVT: Pyramid Vision Transformer: A Versatile Backbone for Dense Prediction without Convolutions (arXiv:2102.12122).
 
 Parameter names and shapes are the authors' (github.com/whai362/PVT). The images are of one size: the position tables
 have a row a patch.

@@ -1,4 +1,4 @@
-"""This file writes checkpoints.py, the table of the hub's weights, from timm's registry.
+"""Write checkpoints.py, the table of the hub's weights, from timm's registry.
 
     make tables, or: python -m edgeport.models.recheckpoint
 
@@ -25,7 +25,7 @@ def render() -> str:
     return "\n".join([_HEAD, "", *imports, "", "# ruff: noqa: E501", "# fmt: off", "CHECKPOINTS = (", *rows, ")", ""])
 
 
-_HEAD = '"""This file is the table of the hub\'s weights, written by `python -m edgeport.models.recheckpoint`."""'
+_HEAD = '"""The table of the hub\'s weights, written by `python -m edgeport.models.recheckpoint`."""'
 
 
 def checkpoints(variant: Variant) -> list[Checkpoint]:

@@ -1,4 +1,4 @@
-"""This file knows every model by name: what it takes in, which family file builds it, and who registered it."""
+"""Every model by name: what it takes in, which family file builds it, and where it was registered."""
 
 import importlib
 import sys

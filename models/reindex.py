@@ -1,4 +1,4 @@
-"""This file writes index.py, the table of all variants, from the family files: `python -m edgeport.models.reindex`.
+"""Write index.py, the table of all variants, from the family files: `python -m edgeport.models.reindex`.
 
 The index exists so that listing models need not import torch. A test fails while it is out of date.
 """
@@ -46,7 +46,7 @@ def counted(variant: Variant) -> Variant:
 
 
 _HEAD = [
-    '"""This file is the table of all variants, written by `python -m edgeport.models.reindex`; do not edit."""',
+    '"""The table of all variants, written by `python -m edgeport.models.reindex`; do not edit."""',
     "",
     f"from .spec import {', '.join(CONSTANTS)}, Variant",
     "",

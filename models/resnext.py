@@ -1,4 +1,4 @@
-"""Aggregated Residual Transformations for Deep Neural Networks (arXiv:1611.05431).
+"""ResNeXt: Aggregated Residual Transformations for Deep Neural Networks (arXiv:1611.05431).
 
 Parameter names and shapes are timm's, which are torchvision's. The trunk is ResNet's.
 """

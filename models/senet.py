@@ -1,4 +1,4 @@
-"""Squeeze-and-Excitation Networks (arXiv:1709.01507).
+"""SENet: Squeeze-and-Excitation Networks (arXiv:1709.01507).
 
 Parameter names and shapes are timm's. The trunk is ResNet's or ResNeXt's. The `legacy_` variants are of the authors'
 time: a first pooling without padding at the top and left, and other names.

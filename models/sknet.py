@@ -1,4 +1,4 @@
-"""Selective Kernel Networks (arXiv:1903.06586).
+"""SKNet: Selective Kernel Networks (arXiv:1903.06586).
 
 Parameter names and shapes are timm's. The trunk is ResNet's. The paper's SKNet-50 is skresnext50_32x4d; in the
 `skresnet` variants, timm's own, each path sees half of the channels instead of groups of them. The 5x5 kernel is a

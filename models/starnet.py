@@ -1,4 +1,4 @@
-"""Rewrite the Stars (arXiv:2403.19967).
+"""StarNet: Rewrite the Stars (arXiv:2403.19967).
 
 Parameter names and shapes are timm's.
 """

@@ -1,4 +1,4 @@
-"""Model Rubik's Cube: Twisting Resolution, Depth and Width for TinyNets (arXiv:2010.14819).
+"""TinyNet: Model Rubik's Cube: Twisting Resolution, Depth and Width for TinyNets (arXiv:2010.14819).
 
 EfficientNet made smaller. Parameter names and shapes are timm's.
 """

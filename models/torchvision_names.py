@@ -1,4 +1,4 @@
-"""This file renames the tensors of torchvision's mobile networks, whose blocks are numbered parts, to ours."""
+"""Rename the tensors of torchvision's mobile networks, whose blocks are numbered parts, to ours."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Visual Attention Network (arXiv:2202.09741).
+"""VAN: Visual Attention Network (arXiv:2202.09741).
 
 Parameter names and shapes are those of the authors' release.
 """

@@ -1,4 +1,4 @@
-"""Very Deep Convolutional Networks for Large-Scale Image Recognition (arXiv:1409.1556); `_bn` with batch norms.
+"""VGG: Very Deep Convolutional Networks for Large-Scale Image Recognition (arXiv:1409.1556); `_bn` with batch norms.
 
 Parameter names and shapes are timm's: the first two fully connected layers are convolutions, as the paper evaluates
 (§3.2). torchvision's checkpoints hold the same numbers as linear layers of other names.

@@ -1,4 +1,4 @@
-"""An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale (arXiv:2010.11929).
+"""ViT: An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale (arXiv:2010.11929).
 
 Parameter names and shapes are timm's. The images are of one size: the position table has a row a patch.
 """

@@ -1,4 +1,4 @@
-"""This file fills models with weights: a checkpoint, strictly, or random ones for which every tensor matters."""
+"""Fill models with weights: a checkpoint, strictly, or random ones for which every tensor matters."""
 
 import os
 from collections.abc import Collection, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""This file imports ONNX Runtime without its telemetry.
+"""Import ONNX Runtime without its telemetry.
 
 Since 1.29 its official builds for Linux and macOS keep a database in the home folder and send the names and hashes of
 models to Microsoft, unless this variable is set when the library is loaded.

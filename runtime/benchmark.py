@@ -1,4 +1,4 @@
-"""This file times sessions side by side in one process."""
+"""Time sessions side by side in one process."""
 
 import gc
 import resource

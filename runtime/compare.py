@@ -1,4 +1,4 @@
-"""This file measures how far a candidate's outputs are from the reference's, and judges it by one table."""
+"""Measure how far a candidate's outputs are from the reference's, and judge the distance by one table."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping

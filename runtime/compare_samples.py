@@ -1,4 +1,4 @@
-"""This file keeps what a comparison says of each sample, so that a figure comes with its standard error."""
+"""Compare two sessions sample by sample, so that a figure comes with its standard error."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""This file feeds artifacts that take an image and normalise it themselves, from normalised arrays all the same."""
+"""Feed artifacts that take an image and normalise it themselves from normalised arrays all the same."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

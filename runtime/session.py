@@ -1,4 +1,4 @@
-"""This file defines what a session is, and opens the right one for an artifact.
+"""Define what a session is, and open the right one for an artifact.
 
 A session runs one artifact: float32 NCHW arrays and the model's own tensor names outside, the format's oddities inside.
 """

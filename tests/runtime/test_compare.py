@@ -1,3 +1,5 @@
+"""Figures against NumPy, the verdict by the table of tolerances, and what cannot be compared."""
+
 import math
 import re
 from dataclasses import replace
