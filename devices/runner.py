@@ -1,7 +1,7 @@
 """Run one job on a device: it is read from a JSON file, and answered by one line of JSON.
 
-It is copied there alone. So it imports nothing of edgeport, keeps to Python 3.10, and takes no more than the standard
-library, NumPy and the runtime of the artifact. job.py describes what it reads and writes.
+This file is copied there alone. So it imports nothing of edgeport, keeps to Python 3.10, and takes no more than the
+standard library, NumPy and the runtime of the artifact. job.py describes what it reads and writes.
 
     python3 runner.py FOLDER    # in FOLDER: job.json, the artifacts, their inputs
 """

@@ -47,6 +47,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    """Import what needs torch when it is first asked for."""
     if name in ("WeightsError", "load_weights", "redraw"):  # these files import torch
         from . import weights
 

@@ -14,6 +14,7 @@ class Checkpoint:
     """Public weights of one model.
 
     Attributes:
+        model: the name of the model.
         tag: which training, in the words of whoever published it.
         source: a repository of the Hugging Face hub ("timm/resnet18.a1_in1k"), or the URL of a file.
         licence: SPDX identifier in lower case, or "not stated".

@@ -9,9 +9,21 @@ from .registry import get_variant
 
 
 def list_checkpoints(model: str | None = None) -> list[Checkpoint]:
-    """All public weights, or one model's, the one that `--weights pretrained` takes first.
+    """List all public weights, or one model's. Nothing is sent anywhere.
 
-    Raises UnknownModel for a model that does not exist.
+    Args:
+        model: the name of a model; None: all of them.
+
+    Returns:
+        The checkpoints; of one model's, the first is the one that `get_checkpoint(model)` gives.
+
+    Raises:
+        UnknownModel: there is no such model; the message names the nearest.
+
+    Example:
+        >>> from edgeport.models import list_checkpoints
+        >>> [checkpoint.name for checkpoint in list_checkpoints("mobilevit_s")]
+        ['mobilevit_s.cvnets_in1k']
     """
     from .checkpoints import CHECKPOINTS
     from .official import OFFICIAL
@@ -22,7 +34,23 @@ def list_checkpoints(model: str | None = None) -> list[Checkpoint]:
 
 
 def get_checkpoint(name: str) -> Checkpoint:
-    """The public weights called `name`: "model.tag", or a model's first. Raises UnknownCheckpoint, UnknownModel."""
+    """Look up public weights by name. Nothing is sent anywhere.
+
+    Args:
+        name: "MODEL.TAG", or "MODEL" for the first of that model.
+
+    Returns:
+        Where the weights lie, their licence, and the preprocessing that they want.
+
+    Raises:
+        UnknownModel: there is no such model; the message names the nearest.
+        UnknownCheckpoint: the model has no such weights, or none that are public.
+
+    Example:
+        >>> from edgeport.models import get_checkpoint
+        >>> get_checkpoint("mobilevit_s").source
+        'timm/mobilevit_s.cvnets_in1k'
+    """
     model, _, tag = name.partition(".")
     found = list_checkpoints(model)
     if not found:
@@ -35,9 +63,23 @@ def get_checkpoint(name: str) -> Checkpoint:
 
 
 def fetch(checkpoint: Checkpoint, *, progress: Callable[[int, int | None], None] | None = None) -> Path:
-    """The file with these weights: from the cache, or else downloaded into it.
+    """Download weights, unless the cache has them already.
 
-    `progress` is called with (bytes so far, bytes in all or None). Raises DownloadError.
+    Args:
+        checkpoint: what `get_checkpoint` or `list_checkpoints` gave.
+        progress: called with (bytes so far, bytes in all or None).
+
+    Returns:
+        The file in the cache: a safetensors file, or a torch file of tensors.
+
+    Raises:
+        DownloadError: offline, no answer, refused, broken off, no room, or other bytes than the checksum says.
+
+    Example:
+        >>> from edgeport.models import create_model, fetch, get_checkpoint, load_weights
+        >>> model = create_model("mobilevit_s")
+        >>> load_weights(model, fetch(get_checkpoint("mobilevit_s")))  # doctest: +SKIP
+        []
     """
     from . import download, hub
 
@@ -54,7 +96,14 @@ def fetch(checkpoint: Checkpoint, *, progress: Callable[[int, int | None], None]
 
 
 def find(checkpoint: Checkpoint) -> Path | None:
-    """The file with these weights where it is in the cache, ours or the hub's own; nothing is sent anywhere."""
+    """Find the file with these weights in the cache, ours or the hub's own; nothing is sent anywhere.
+
+    Args:
+        checkpoint: what `get_checkpoint` or `list_checkpoints` gave.
+
+    Returns:
+        The file, or None where it would have to be downloaded.
+    """
     from . import hub
 
     if (path := _path(checkpoint)).is_file():

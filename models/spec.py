@@ -10,10 +10,18 @@ HALF = (0.5, 0.5, 0.5)
 
 @dataclass(frozen=True, kw_only=True)
 class PreprocessSpec:
-    """How an image becomes a model's input.
+    """How an image becomes a model's input; `edgeport.models.preprocess.preprocess` follows it.
 
-    input_size is (channels, height, width); mean and std are per channel, of images scaled to 0..1; crop_pct is the
-    share of the resized image's side that the centre crop keeps.
+    Attributes:
+        input_size: (channels, height, width) in pixels; one channel is luminance, three are RGB.
+        mean: subtracted from each channel of an image scaled to 0..1.
+        std: what each channel is divided by after that.
+        interpolation: of the resizing, "nearest", "bilinear", "bicubic" or "lanczos".
+        crop_pct: the share of the resized image's side that the centre crop keeps, above 0 and at most 1.
+
+    Example:
+        >>> PreprocessSpec(crop_pct=0.95).input_size
+        (3, 224, 224)
     """
 
     input_size: tuple[int, int, int] = (3, 224, 224)
@@ -25,11 +33,20 @@ class PreprocessSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Variant(PreprocessSpec):
-    """A named model: a row of its family's table, with the preprocessing its published weights were trained for."""
+    """A named model: a row of its family's table, with the preprocessing its published weights were trained for.
+
+    Attributes:
+        name: what `create_model` knows it by.
+        family: the file in this package that builds it.
+        paper: "arXiv:NUMBER", "doi:..." or a URL.
+        num_classes: how many classes the published weights have.
+        params: learnable scalars with `num_classes` classes; counted when index.py is written.
+        macs: multiply-accumulates of one image of `input_size`; of the fused model, by the rule of macs.py.
+    """
 
     name: str
-    family: str  # the file in this package that builds it
+    family: str
     paper: str
     num_classes: int = 1000
-    params: int = 0  # learnable scalars with num_classes classes; counted when index.py is written
-    macs: int = 0  # multiply-accumulates of one image of input_size; of the fused model, by the rule of macs.py
+    params: int = 0
+    macs: int = 0

@@ -35,9 +35,19 @@ def samples(
     feeds: Iterable[Mapping[str, np.ndarray]],
     classes: Sequence[int] | None = None,
 ) -> Samples:
-    """Runs both on each of `feeds`, one sample each; `classes` are the true ones, in the order of the feeds.
+    """Run both on each of `feeds` and keep the figures of each sample.
 
-    Raises ValueError where the outputs are not the same in number, or there are labels and no classes to choose from.
+    Args:
+        reference: the session that is right, usually the PyTorch model.
+        candidate: the session that is measured.
+        feeds: {input name of the reference: float32 NCHW array}, one sample each; read once.
+        classes: the true ones, in the order of the feeds.
+
+    Returns:
+        Per-sample sums and, of one output (1, classes), also divergence and hits.
+
+    Raises:
+        ValueError: the outputs are not the same in number, or there are labels and no classes to choose from.
     """
     to_inputs, to_outputs = (paired(side, reference, candidate) for side in ("inputs", "outputs"))
     signal, noise, kl, first = [], [], [], []
