@@ -11,7 +11,15 @@ from PIL import Image, ImageOps
 from ..artifacts.errors import ImageError
 from .spec import PreprocessSpec
 
-__all__ = ["ImageError", "PreprocessSpec", "cover", "list_images", "load_image", "preprocess", "seen"]
+__all__ = [
+    "ImageError",
+    "PreprocessSpec",
+    "cover",
+    "list_images",
+    "load_image",
+    "preprocess",
+    "resize_and_crop",
+]
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
 _RESAMPLING = {
@@ -114,13 +122,13 @@ def preprocess(image: Image.Image, spec: PreprocessSpec) -> NDArray[np.float32]:
         >>> x.shape, x.dtype
         ((3, 256, 256), dtype('float32'))
     """
-    pixels = seen(image, spec).astype(np.float32) / np.float32(255)
+    pixels = resize_and_crop(image, spec).astype(np.float32) / np.float32(255)
     mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
     normalised = (pixels - mean) / std
     return np.ascontiguousarray(normalised.transpose(2, 0, 1), dtype=np.float32)  # hwc -> chw
 
 
-def seen(image: Image.Image, spec: PreprocessSpec) -> NDArray[np.uint8]:
+def resize_and_crop(image: Image.Image, spec: PreprocessSpec) -> NDArray[np.uint8]:
     """Resize and crop an image to what the model sees of it, before the normalisation.
 
     First the columns are resampled, then the rows, each to 8 bits.
@@ -136,7 +144,7 @@ def seen(image: Image.Image, spec: PreprocessSpec) -> NDArray[np.uint8]:
         ValueError: an unknown interpolation.
 
     Example:
-        >>> seen(Image.new("RGB", (640, 480)), PreprocessSpec()).shape
+        >>> resize_and_crop(Image.new("RGB", (640, 480)), PreprocessSpec()).shape
         (224, 224, 3)
     """
     channels, height, width = spec.input_size

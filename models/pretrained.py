@@ -108,7 +108,7 @@ def find(checkpoint: Checkpoint) -> Path | None:
 
     if (path := _path(checkpoint)).is_file():
         return path
-    return hub.cached(checkpoint.source, checkpoint.file) if checkpoint.on_hub else None
+    return hub.find_cached(checkpoint.source, checkpoint.file) if checkpoint.on_hub else None
 
 
 def _path(checkpoint: Checkpoint) -> Path:

@@ -149,7 +149,7 @@ def create_model(name: str, *, num_classes: int | None = None) -> "nn.Module":
     return model
 
 
-def renames(model: "nn.Module") -> tuple[Rename, ...]:
+def find_renames(model: "nn.Module") -> tuple[Rename, ...]:
     """The renaming functions for checkpoints of other sources that the family file of a zoo model lists as FOREIGN."""
     recipe = _built.get(model)
     return recipe.file.get("FOREIGN", ()) if recipe else ()

@@ -22,10 +22,10 @@ CONSTANTS = ("HALF", "IMAGENET_MEAN", "IMAGENET_STD")
 
 def render() -> str:
     """The text of index.py: one line for each registered variant of this package, sorted by family and name."""
-    return "\n".join([*_HEAD, "VARIANTS = (", *(f"    {_row(counted(v))}," for v in registered()), ")", ""])
+    return "\n".join([*_HEAD, "VARIANTS = (", *(f"    {_row(count_variant(v))}," for v in list_registered()), ")", ""])
 
 
-def registered() -> list[Variant]:
+def list_registered() -> list[Variant]:
     """The variants of all family files, as they register them: nothing is counted."""
     here = pathlib.Path(__file__).parent
     for file in sorted({m.name for m in pkgutil.iter_modules([str(here)])} - _GENERATED):
@@ -35,7 +35,7 @@ def registered() -> list[Variant]:
     return sorted(own, key=lambda variant: (variant.family, variant.name))
 
 
-def counted(variant: Variant) -> Variant:
+def count_variant(variant: Variant) -> Variant:
     """The variant with the parameters of its checkpoint, and the multiply-accumulates of what is exported: fused."""
     recipe = registry._recipes[variant.name]  # create_model would read the index
     with torch.device("meta"):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..artifacts.errors import WeightsError
-from .registry import Rename, create_model, renames
+from .registry import Rename, create_model, find_renames
 
 _WRAPPERS = ("state_dict", "model")  # keys under which training scripts keep the weights
 _PREFIXES = ("module.", "_orig_mod.")  # DataParallel's and torch.compile's
@@ -44,7 +44,7 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str], *, remade: Coll
     """
     path = Path(path)
     wanted = _without_counters(model.state_dict())
-    given = _renamed(_without_counters(_unwrap(_read(path), path)), wanted, renames(model))
+    given = _renamed(_without_counters(_unwrap(_read(path), path)), wanted, find_renames(model))
     kept = [k for k in wanted if k in remade and (k not in given or given[k].shape != wanted[k].shape)]
     given = {k: v for k, v in given.items() if k not in kept}
     wanted = {k: v for k, v in wanted.items() if k not in kept}

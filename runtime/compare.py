@@ -109,8 +109,8 @@ def compare(reference: Session, candidate: Session, feeds: Iterable[Mapping[str,
             agreement = compare(reference, open_session("mobilevit_s_fp32.tflite"), feeds)
             print(f"{agreement.snr_db:.1f} dB, {judge(agreement, 'fp32')}")
     """
-    to_inputs = paired("inputs", reference, candidate)
-    to_outputs = paired("outputs", reference, candidate)
+    to_inputs = pair_names("inputs", reference, candidate)
+    to_outputs = pair_names("outputs", reference, candidate)
     tallies = {name: _Tally() for name in to_outputs}
     samples = 0
     for feed in feeds:
@@ -317,7 +317,7 @@ def log_probabilities(scores: np.ndarray) -> np.ndarray:
     return log_softmax(scores)
 
 
-def paired(side: str, reference: Session, candidate: Session) -> dict[str, str]:
+def pair_names(side: str, reference: Session, candidate: Session) -> dict[str, str]:
     """Match the names of two sessions: by name where they have the same, or else by order.
 
     Args:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .compare import log_probabilities, paired
+from .compare import log_probabilities, pair_names
 from .session import Session
 
 
@@ -29,7 +29,7 @@ class Samples:
     lost: np.ndarray | None = None
 
 
-def samples(
+def compare_samples(
     reference: Session,
     candidate: Session,
     feeds: Iterable[Mapping[str, np.ndarray]],
@@ -49,7 +49,7 @@ def samples(
     Raises:
         ValueError: the outputs are not the same in number, or there are labels and no classes to choose from.
     """
-    to_inputs, to_outputs = (paired(side, reference, candidate) for side in ("inputs", "outputs"))
+    to_inputs, to_outputs = (pair_names(side, reference, candidate) for side in ("inputs", "outputs"))
     signal, noise, kl, first = [], [], [], []
     for feed in feeds:
         wanted = reference.run(feed)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from edgeport.runtime.compare import MAX_SNR_DB, TOLERANCE, Agreement, compare, judge, verdict
-from edgeport.runtime.compare_samples import samples
+from edgeport.runtime.compare_samples import compare_samples
 from edgeport.runtime.session import TensorSpec
 from edgeport.runtime.sessions.torch import TorchSession
 
@@ -81,7 +81,7 @@ def test_kl_per_sample_is_of_the_same_distributions(given):
     p, q = np.array([softmax(row) for row in ref]), np.array([softmax(row) for row in cand])
     feeds = [{"x": np.zeros((1, 1), np.float32)}] * 5
     ref, cand = [given(row) for row in ref], [given(row) for row in cand]
-    kl = samples(Recorded(ref), Recorded(cand), feeds).kl
+    kl = compare_samples(Recorded(ref), Recorded(cand), feeds).kl
     np.testing.assert_allclose(kl, (p * np.log(p / q)).sum((1, 2)), rtol=1e-4)
     assert kl.mean() == pytest.approx(agreement(ref, cand).kl)
 
