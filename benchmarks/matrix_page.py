@@ -1,4 +1,4 @@
-"""This file renders the matrix's results: docs/matrix.md for people, models/export_status.py for `edgeport info`."""
+"""Render the matrix's results: docs/matrix.md for people, models/export_status.py for `edgeport info`."""
 
 import json
 from collections import Counter
@@ -11,7 +11,8 @@ from edgeport.pipeline.options import TARGETS
 from benchmarks.results import Cell, read
 
 ROOT = Path(__file__).parents[1]
-RESULTS, PAGE, PASSED = ROOT / "docs" / "matrix.jsonl", ROOT / "docs" / "matrix.md", ROOT / "cli" / "passed.py"
+RESULTS, PAGE = ROOT / "docs" / "matrix.jsonl", ROOT / "docs" / "matrix.md"
+EXPORT_STATUS = ROOT / "models" / "export_status.py"
 PRECISIONS = ("fp32", "int8")
 REASONS = ROOT / "docs" / "matrix_reasons.jsonl"  # written by matrix_reasons.py
 ENOUGH_DB = 25.0
@@ -36,7 +37,7 @@ def write() -> None:
     """Replaces both files."""
     cells = read(RESULTS)
     PAGE.write_text(page(cells), encoding="utf-8")
-    PASSED.write_text(module(cells), encoding="utf-8")
+    EXPORT_STATUS.write_text(module(cells), encoding="utf-8")
 
 
 def page(cells: list[Cell]) -> str:
@@ -240,11 +241,11 @@ def module(cells: list[Cell]) -> str:
             passed[cell["model"]][cell["target"]] = (*of, cell["precision"])
     return "\n".join(
         [
-            '"""This file says which exports passed when last run; written by `python -m benchmarks.matrix`."""',
+            '"""Exports that passed, by model, target and precision; written by `python -m benchmarks.matrix`."""',
             "",
             "# ruff: noqa: E501, RUF100",
             "# fmt: off",
-            "PASSED: dict[str, dict[str, tuple[str, ...]]] = {",
+            "EXPORT_STATUS: dict[str, dict[str, tuple[str, ...]]] = {",
             *(f"    {json.dumps(name)}: {of!r}," for name, of in passed.items()),
             "}",
             "",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from ..models.preprocess import list_images, load_image, preprocess, seen
+from ..models.preprocess import list_images, load_image, preprocess, resize_and_crop
 from ..runtime.session import Session, to_nhwc
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def make_golden(facts: "Facts", session: Session, images: list[Image.Image], man
     0.output (the scores, float32), both in little-endian order without a header."""
     contents = {}
     for i, image in enumerate(images):
-        pixels = seen(image, facts.spec)
+        pixels = resize_and_crop(image, facts.spec)
         tensor = pixels.transpose(2, 0, 1)[None] if facts.takes_pixels else preprocess(image, facts.spec)[None]
         output = session.run({session.inputs[0].name: np.ascontiguousarray(tensor)})[facts.scores]
         stored = to_nhwc(tensor) if facts.nhwc else np.ascontiguousarray(tensor)

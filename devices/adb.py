@@ -1,4 +1,4 @@
-"""This file reaches a device by adb, the Android Debug Bridge."""
+"""Reach a device by adb, the Android Debug Bridge."""
 
 import shlex
 import shutil

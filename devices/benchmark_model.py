@@ -1,4 +1,4 @@
-"""This file times .tflite files by benchmark_model, the program of the LiteRT project, where a device has no Python.
+"""Time .tflite files by benchmark_model, the program of the LiteRT project, where a device has no Python.
 
 https://ai.google.dev/edge/litert/models/measurement has it ready-made for Android and Linux; whoever uses it names it.
 """

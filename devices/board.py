@@ -1,4 +1,4 @@
-"""This file does a job on a device: brings what it needs there, runs it, fetches the answer, and cleans up.
+"""Do a job on a device: bring what it needs there, run it, fetch the answer, and clean up.
 
 On the device, below the transport's folder:
 

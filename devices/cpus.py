@@ -1,4 +1,4 @@
-"""This file lists the Arm CPUs that can be emulated, and names those that devices report."""
+"""The Arm CPUs that can be emulated, and the names of those that devices report."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""This file fetches Debian packages with all that they need into a folder: nothing is installed, nobody has to be root.
+"""Fetch Debian packages with all that they need into a folder: nothing is installed, nobody has to be root.
 
 Where from is what the machine's own apt says: its mirror, its proxies and its credentials.
 """

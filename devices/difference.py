@@ -1,4 +1,4 @@
-"""This file tells how far the same artifact's outputs on two machines are apart, value by value."""
+"""Measure how far apart the same artifact's outputs on two machines are, value by value."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""This file is a device that QEMU emulates: an Arm CPU's instructions on this machine, without its speed."""
+"""A device that QEMU emulates: an Arm CPU's instructions on this machine, without its speed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

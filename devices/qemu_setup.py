@@ -1,4 +1,4 @@
-"""This file builds the emulated aarch64 environment: QEMU with a plugin, a small Debian with Python, the runtimes.
+"""Build the emulated aarch64 environment: QEMU with a plugin, a small Debian with Python, the runtimes.
 
     FOLDER/qemu    qemu-aarch64 with its own libraries, so that the machine's do not matter
     FOLDER/root    Debian's Python and what it needs, for aarch64

@@ -1,4 +1,4 @@
-"""This file reaches a device by the machine's own ssh: its keys, its known hosts, its ~/.ssh/config."""
+"""Reach a device by the machine's own ssh: its keys, its known hosts, its ~/.ssh/config."""
 
 import contextlib
 import re

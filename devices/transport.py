@@ -1,4 +1,4 @@
-"""This file runs shell commands on a device and moves files there and back.
+"""Run shell commands on a device, and move files there and back.
 
 What differs between kinds of devices is a subclass. No exit status is believed that the device itself did not print:
 `adb shell` returns 0 when the device goes away in the middle of a command.

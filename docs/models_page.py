@@ -1,4 +1,4 @@
-"""This file writes docs/models.md, the page of the zoo: `make tables`, or `python docs/models_page.py`."""
+"""Write docs/models.md, the page of the zoo: `make tables`, or `python docs/models_page.py`."""
 
 import csv
 import sys
@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from edgeport.models import Variant, get_variant, list_checkpoints, list_models
-from edgeport.models.export_status import PASSED
+from edgeport.models.export_status import EXPORT_STATUS
 
 HERE = Path(__file__).parent
 PAGE, STATED = HERE / "models.md", HERE / "stated_counts.csv"
@@ -69,9 +69,9 @@ def link(paper: str) -> str:
 
 def passed(name: str) -> str:
     """The targets, each with the last precision that passed."""
-    if name not in PASSED:
+    if name not in EXPORT_STATUS:
         return "not run"
-    last = {target: precisions[-1] for target, precisions in PASSED[name].items() if precisions}
+    last = {target: precisions[-1] for target, precisions in EXPORT_STATUS[name].items() if precisions}
     return ", ".join(f"{target} {precision}" for target, precision in last.items()) or "none"
 
 

@@ -16,8 +16,10 @@ number of classes. Images are the matter of `edgeport.models.preprocess`.
 from typing import TYPE_CHECKING, Any
 
 from ..artifacts.errors import UnknownCheckpoint, UnknownModel
-from .pretrained import Checkpoint, fetch, get_checkpoint, list_checkpoints
-from .registry import PreprocessSpec, Variant, create_model, get_variant, list_models, register
+from .checkpoint import Checkpoint
+from .pretrained import fetch, get_checkpoint, list_checkpoints
+from .registry import create_model, get_variant, list_models, register
+from .spec import PreprocessSpec, Variant
 
 if TYPE_CHECKING:
     from ..artifacts.errors import WeightsError
@@ -45,6 +47,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    """Import what needs torch when it is first asked for."""
     if name in ("WeightsError", "load_weights", "redraw"):  # these files import torch
         from . import weights
 

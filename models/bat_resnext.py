@@ -1,4 +1,4 @@
-"""Non-Local Neural Networks with Grouped Bilinear Attentional Transforms (CVPR 2020), in timm's ResNeXt of 26 layers.
+"""BAT-ResNeXt: Non-Local Neural Networks with Grouped Bilinear Attentional Transforms (CVPR 2020), of 26 layers.
 
 Parameter names and shapes are timm's. The trunk is BoTNet's, with grouped convolutions and SiLU.
 """
@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from .botnet import Bottleneck, Stem
 from .layers import ConvNormAct, Head
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "https://openaccess.thecvf.com/content_CVPR_2020/html/Chi_Non-Local_Neural_Networks_With_Grouped_Bilinear_Attentional_Transforms_CVPR_2020_paper.html"
 GROUPS = 2  # of channels that are transformed alike

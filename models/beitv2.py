@@ -10,7 +10,8 @@ from torch import Tensor, cat, nn, ones, zeros
 from torch.nn import functional as F
 
 from .layers import Mlp, attend, split_heads
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 from .vit import PatchEmbed
 from .windows import relative_index
 
@@ -42,6 +43,8 @@ def index_with_class(side: int) -> Tensor:
 
 class Attention(nn.Module):
     """Attention with a learnt bias for each relative position, without a bias of the keys; (n, t, width) -> same."""
+
+    index: Tensor
 
     def __init__(self, width: int, heads: int, side: int) -> None:
         super().__init__()

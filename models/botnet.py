@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from .layers import ConvNormAct, Head, conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2101.11605"
 HEADS = 4

@@ -1,4 +1,4 @@
-"""This file makes one convolution of parallel ones: the arithmetic of re-parameterisation (arXiv:2101.03697 §3.3).
+"""Make one convolution of parallel ones: the arithmetic of re-parameterisation (arXiv:2101.03697 §3.3).
 
 A branch is a pair of weight (c_out, c_in/groups, k, k) and bias (c_out).
 """

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from torch import Tensor, cat, nn, ones, zeros
 
 from .layers import Mlp, PointwiseLinear, attend, split_heads
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 from .vit import PatchEmbed
 
 PAPER = "arXiv:2103.17239"

@@ -1,7 +1,7 @@
-"""This file is the table of the hub's weights, written by `python -m edgeport.models.recheckpoint`."""
+"""The table of the hub's weights, written by `python -m edgeport.models.recheckpoint`."""
 
-from .pretrained import Checkpoint
-from .registry import HALF, IMAGENET_MEAN, IMAGENET_STD
+from .checkpoint import Checkpoint
+from .spec import HALF, IMAGENET_MEAN, IMAGENET_STD
 
 # ruff: noqa: E501
 # fmt: off

@@ -9,7 +9,8 @@ from torch import Tensor, cat, nn, zeros
 from torch.nn import functional as F
 
 from .layers import Mlp, split_heads
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2104.06399"
 HEADS = 8

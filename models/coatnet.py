@@ -7,7 +7,8 @@ number follow the paper's tables 3 and 11, and nobody published weights for them
 from dataclasses import replace
 
 from .hybrid import Cfg, Hybrid
-from .registry import HALF, PreprocessSpec, register
+from .registry import register
+from .spec import HALF, PreprocessSpec
 
 PAPER = "arXiv:2106.04803"
 NARROW, WIDE, WIDEST = (96, 192, 384, 768), (128, 256, 512, 1024), (192, 384, 768, 1536)

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from .coatnet import NANO
 from .hybrid import Hybrid
-from .registry import HALF, PreprocessSpec, register
+from .registry import register
+from .spec import HALF, PreprocessSpec
 
 PAPER = "arXiv:2106.04803"
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, cat, nn, ones, stack, zeros
 
 from .layers import Attention, Mlp, split_heads
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 from .vit import PatchEmbed
 
 PAPER = "arXiv:2103.10697"

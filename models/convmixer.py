@@ -1,4 +1,4 @@
-"""Patches Are All You Need? (arXiv:2201.09792).
+"""ConvMixer: Patches Are All You Need? (arXiv:2201.09792).
 
 Parameter names and shapes are timm's. In the names, width is followed by depth.
 """
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from .layers import conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2201.09792"
 

@@ -1,4 +1,4 @@
-"""A ConvNet for the 2020s (arXiv:2201.03545).
+"""ConvNeXt: A ConvNet for the 2020s (arXiv:2201.03545).
 
 Parameter names and shapes are timm's, and so are the variants below tiny, which the paper does not have. Checkpoints of
 torchvision and of the authors are renamed.
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn, ones
 
 from .layers import ConvMlp, Head, LayerNorm2d
-from .registry import HALF, PreprocessSpec, register
+from .registry import register
+from .spec import HALF, PreprocessSpec
 
 PAPER = "arXiv:2201.03545"
 EXPAND = 4  # §2.4, the inverted bottleneck

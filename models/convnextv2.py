@@ -5,7 +5,8 @@ the authors' checkpoints are renamed.
 """
 
 from .convnext import Cfg, ConvNeXt, rename_authors
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2301.00808"
 FOREIGN = (rename_authors,)

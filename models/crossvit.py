@@ -11,7 +11,8 @@ from torch import Tensor, cat, nn, zeros
 from torch.nn import functional as F
 
 from .layers import TransformerBlock, attend, split_heads
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 from .vit import PatchEmbed
 
 PAPER = "arXiv:2103.14899"
@@ -53,6 +54,9 @@ class ConvPatches(nn.Module):
 
 class Resize(nn.Module):
     """Bicubic scaling of square images, as two products with a constant matrix; (n, c, h, h) -> (n, c, side, side)."""
+
+    matrix: Tensor
+    residue: Tensor
 
     def __init__(self, h: int, side: int) -> None:
         super().__init__()

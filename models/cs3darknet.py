@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from .layers import ConvNormAct, Head
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:1911.11929"
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from torch import Tensor, cat, nn, zeros
 
 from .layers import Mlp, conv, split_heads
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2103.15808"
 PATCHES = ((7, 4, 2), (3, 2, 1), (3, 2, 1))  # (kernel, stride, padding) in front of each stage, table 2

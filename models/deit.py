@@ -1,4 +1,4 @@
-"""Training data-efficient image transformers & distillation through attention (arXiv:2012.12877).
+"""DeiT: Training data-efficient image transformers & distillation through attention (arXiv:2012.12877).
 
 Parameter names and shapes are timm's, which are the authors'.
 """
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn, zeros
 
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 from .vit import Cfg as ViTCfg
 from .vit import ViT
 

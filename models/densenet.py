@@ -1,4 +1,4 @@
-"""Densely Connected Convolutional Networks (arXiv:1608.06993), the bottlenecked and compressed DenseNet-BC.
+"""DenseNet-BC: Densely Connected Convolutional Networks (arXiv:1608.06993), bottlenecked and compressed.
 
 Parameter names and shapes are timm's, which are torchvision's. No weights of DenseNet-264 are public.
 """
@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from .layers import conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:1608.06993"
 BOTTLENECK = 4  # §3: the 1x1 convolution gives four times the growth

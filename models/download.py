@@ -1,4 +1,4 @@
-"""This file downloads one file: resumed where it broke off, checked, and at its place whole or not at all."""
+"""Download one file: resumed where it broke off, checked, and at its place whole or not at all."""
 
 import contextlib
 import fcntl
@@ -49,7 +49,7 @@ def check_online(what: str) -> None:
 
 
 def socket_timeout_s() -> float:
-    """How long one operation of a socket may take: it says more than `watched` does, so it speaks first."""
+    """How long one operation of a socket may take: it says more than `watch` does, so it speaks first."""
     return 0.9 * PATIENCE_S
 
 
@@ -80,7 +80,7 @@ def download(
     check_online(f"{path.name} of {host}")
 
     def receive(part: BufferedRandom) -> None:
-        watched(lambda beat: _receive(url, part, headers or {}, host, beat, progress), host)
+        watch(lambda beat: _receive(url, part, headers or {}, host, beat, progress), host)
         _verify(part, sha256, size, url)
 
     with _writing(path), _partial(path) as part:
@@ -102,7 +102,7 @@ def download(
         os.replace(part.name, path)
 
 
-def watched(work: Callable[[Callable[[], None]], T], host: str) -> T:
+def watch(work: Callable[[Callable[[], None]], T], host: str) -> T:
     """The result of work(beat), which calls `beat` whenever `host` has shown life.
 
     It runs on a thread of its own, for a name server that does not answer cannot be interrupted; where PATIENCE_S pass

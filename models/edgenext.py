@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from .layers import Head, LayerNorm2d, Mlp, conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2206.10589"
 EPS = 1e-6

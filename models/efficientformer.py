@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn, zeros
 
 from .layers import LayerScale, LayerScale2d, Mlp, attend, conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 from .windows import distance_index
 
 PAPER = "arXiv:2206.01191"
@@ -74,6 +75,8 @@ class Attention(nn.Module):
 
     The channels of the first linear are a head's queries, keys and values after another's.
     """
+
+    attention_bias_idxs: Tensor
 
     def __init__(self, width: int, side: int) -> None:
         super().__init__()

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn, zeros
 
 from .layers import LayerScale2d, conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 from .windows import distance_index
 
 PAPER = "arXiv:2212.08059"
@@ -64,6 +65,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, *between: nn.Module) -
 class Attention(nn.Module):
     """Attention with talking heads and local values, at half the resolution where `halved` (§3.3); images -> same."""
 
+    distances: Tensor
+
     def __init__(self, width: int, side: int, *, halved: bool) -> None:
         super().__init__()
         side = -(-side // 2) if halved else side
@@ -102,6 +105,8 @@ class Query(nn.Module):
 
 class ShrinkAttention(nn.Module):
     """Attention of every second pixel to all, with local values (§3.4); (n, c_in, h, w) -> (n, c_out, h/2, w/2)."""
+
+    distances: Tensor
 
     def __init__(self, c_in: int, c_out: int, side: int) -> None:
         super().__init__()

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from .layers import conv
 from .mobile import Inverted, Separable, Style, Table, stages
-from .registry import HALF, PreprocessSpec, register
+from .registry import register
+from .spec import HALF, PreprocessSpec
 from .tensorflow import like_tensorflow
-from .torchvision_names import EPS, renamed
+from .torchvision_names import EPS, rename_blocks
 
 PAPER = "arXiv:1905.11946"
 # Table 1: channels, kernel, stride, expansion of the stages; their layers are the variants'.
@@ -88,7 +89,7 @@ def renamed_features(tensors: Mapping[str, Tensor], *, eps: float) -> dict[str, 
     blocks = {f"features.{s}.{i}": f"blocks.{int(s) - 1}.{i}" for _, s, i, *_ in paths if 0 < int(s) < last}
     layers = {"features.0.0": "conv_stem", "features.0.1": "bn1", "classifier.1": "classifier"}
     layers |= {f"features.{last}.0": "conv_head", f"features.{last}.1": "bn2"}
-    return renamed(tensors, blocks, layers, eps=eps)
+    return rename_blocks(tensors, blocks, layers, eps=eps)
 
 
 FOREIGN = (rename_torchvision,)

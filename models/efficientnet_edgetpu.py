@@ -7,7 +7,8 @@ from torch import nn
 
 from .efficientnet import Cfg, EfficientNet
 from .mobile import Fused, Inverted, Table
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2003.02838"
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 from torch import nn
 
 from .efficientnet import PAPER, Cfg, EfficientNet, table
-from .registry import HALF, PreprocessSpec, register
+from .registry import register
+from .spec import HALF, PreprocessSpec
 
 # https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite
 BASE = Cfg(table(excite=False), act=nn.ReLU6)

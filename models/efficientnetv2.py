@@ -10,7 +10,8 @@ from torch import Tensor
 
 from .efficientnet import Cfg, EfficientNet, renamed_features
 from .mobile import Fused, Inverted, Plain, Row
-from .registry import HALF, PreprocessSpec, register
+from .registry import register
+from .spec import HALF, PreprocessSpec
 
 PAPER = "arXiv:2104.00298"
 # Table 4 for S, the authors' code for the others: channels, layers, stride and expansion, a stage a row; the first

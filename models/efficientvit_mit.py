@@ -10,7 +10,8 @@ from functools import partial
 from torch import Tensor, cat, nn
 
 from .layers import conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2205.14756"
 SCALE = 5  # kernel of the convolution that aggregates tokens, §3.1

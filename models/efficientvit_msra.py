@@ -12,7 +12,8 @@ from torch import Tensor, cat, nn, zeros
 
 from .branches import branch, identity, plain, total
 from .layers import ConvNormAct, SigmoidExcite, make_divisible
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2305.07027"
 WINDOW = 7  # side of the attention's windows, in the first stage
@@ -52,8 +53,10 @@ class ResidualDepthwise(Residual):
 
     def fuse(self) -> nn.Module:
         """One depthwise convolution."""
-        of = branch(self.m.conv, self.m.bn)
-        return plain(total(of, identity(of)), self.m.conv)
+        layer = self.m
+        assert isinstance(layer, ConvNormAct)
+        of = branch(layer.conv, layer.bn)
+        return plain(total(of, identity(of)), layer.conv)
 
 
 class Ffn(nn.Module):

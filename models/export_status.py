@@ -1,8 +1,8 @@
-"""This file says which exports passed when last run; written by `python -m benchmarks.matrix`."""
+"""Exports that passed, by model, target and precision; written by `python -m benchmarks.matrix`."""
 
 # ruff: noqa: E501, RUF100
 # fmt: off
-PASSED: dict[str, dict[str, tuple[str, ...]]] = {
+EXPORT_STATUS: dict[str, dict[str, tuple[str, ...]]] = {
     "alexnet": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "bat_resnext26ts": {'coreml': ('fp32',), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},
     "beitv2_base_patch16_224": {'coreml': ('fp32', 'int8'), 'onnx': ('fp32', 'int8'), 'openvino': ('fp32', 'int8'), 'tflite': ('fp32', 'int8')},

@@ -1,4 +1,4 @@
-"""Run, Don't Walk: Chasing Higher FLOPS for Faster Neural Networks (arXiv:2303.03667).
+"""FasterNet: Run, Don't Walk: Chasing Higher FLOPS for Faster Neural Networks (arXiv:2303.03667).
 
 Parameter names and shapes are timm's.
 """
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor, cat, nn
 
 from .layers import conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2303.03667"
 PARTS = 4  # the first channels, one of so many parts, are convolved

@@ -10,7 +10,8 @@ from torch import Tensor, nn, ones
 
 from .branches import Branch, branch, identity, normed, plain, scaled, total
 from .layers import Attention, ConvMlp, ConvNormAct, Head, SigmoidExcite
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2303.14189"
 HEAD_DIM = 32  # channels of an attention head
@@ -60,9 +61,16 @@ class MobileOne(nn.Module):
             y = y + self.identity(x)
         return self.act(self.se(y))
 
+    @property
+    def first(self) -> ConvNormAct:
+        """The branch of the full kernel, whose stride and groups are the block's."""
+        layer = self.conv_kxk[0]
+        assert isinstance(layer, ConvNormAct)
+        return layer
+
     def linear(self) -> Branch:
         """The branches as one."""
-        first = self.conv_kxk[0]
+        first = self.first
         branches = [branch(first.conv, first.bn)]
         if self.conv_scale is not None:
             branches.append(branch(self.conv_scale.conv, self.conv_scale.bn))
@@ -72,7 +80,7 @@ class MobileOne(nn.Module):
 
     def fuse(self) -> nn.Module:
         """Convolution, squeeze-and-excite, activation."""
-        return nn.Sequential(plain(self.linear(), self.conv_kxk[0].conv), self.se, self.act)
+        return nn.Sequential(plain(self.linear(), self.first.conv), self.se, self.act)
 
 
 class InputNorm(nn.Module):
@@ -114,7 +122,7 @@ class RepMixer(nn.Module):
         mixed, scale = self.mixer.linear(), self.layer_scale.gamma.flatten()
         subtracted = normed(identity(mixed), self.norm.identity)
         sum_ = total(identity(mixed), scaled(mixed, scale), scaled(subtracted, -scale))
-        return plain(sum_, self.mixer.conv_kxk[0].conv)
+        return plain(sum_, self.mixer.first.conv)
 
 
 class PositionalEncoding(nn.Module):

@@ -7,7 +7,8 @@ from torch import nn
 
 from .efficientnet import Cfg, EfficientNet
 from .mobile import Inverted, Table
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:1812.03443"
 # Fig. 4, FBNet-C: channels, layers, kernel, stride, expansion.

@@ -8,7 +8,8 @@ from dataclasses import replace
 from .layers import make_divisible
 from .mobile import Inverted, Plain, Separable, Table
 from .mobilenetv3 import Cfg, MobileNetV3
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2006.02049"
 

@@ -9,7 +9,8 @@ from fractions import Fraction
 from torch import Tensor, nn
 
 from .layers import ConvNormAct, Head
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2006.14090"
 

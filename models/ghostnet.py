@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from .branches import added, branch, identity, normed, plain, total
 from .layers import SqueezeExcite, conv, make_divisible
 from .mobile import PlainBlock
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER, PAPER_V2, PAPER_V3 = "arXiv:1911.11907", "arXiv:2211.12905", "arXiv:2404.11202"
 # Table 1, a stage a line of bottlenecks: kernel, expansion size, channels, squeeze-and-excite, stride.

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from .layers import ConvNormAct
-from .registry import HALF, PreprocessSpec, register
+from .registry import register
+from .spec import HALF, PreprocessSpec
 
 PAPER = "arXiv:1409.4842"
 # Table 1: #1x1, #3x3 reduce, #3x3, #5x5 reduce, #5x5, pool proj.

@@ -9,7 +9,8 @@ from torch import nn
 
 from .mobile import Inverted, Plain, Separable, Table
 from .mobilenetv3 import Cfg, MobileNetV3
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2102.11646"
 # The search space: channels, stride of the first block and activation of the searched stages.

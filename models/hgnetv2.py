@@ -9,7 +9,8 @@ from torch import Tensor, cat, nn, ones, zeros
 from torch.nn.functional import pad
 
 from .layers import conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2304.08069"
 HEAD = 2048

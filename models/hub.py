@@ -1,4 +1,4 @@
-"""This file asks the Hugging Face hub about a file: where its bytes are, how many, and their checksum.
+"""Ask the Hugging Face hub about a file: where its bytes are, how many, and their checksum.
 
 The bytes themselves are downloaded by download.py: huggingface_hub throws away what it has of a download that breaks
 off, checks no checksum, and tries a dead server again for a minute.
@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..artifacts.errors import DownloadError
-from .download import check_online, socket_timeout_s, watched
+from .download import check_online, socket_timeout_s, watch
 
 _SHA256_DIGITS = 64  # of a large file the hub's ETag is the sha256; of a small one it is git's sha1
 
@@ -31,7 +31,7 @@ def locate(repository: str, file: str) -> Located:
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
     host = urlsplit(endpoint).netloc
     check_online(f"{repository} on {host}")
-    return watched(lambda beat: _locate(endpoint, host, repository, file), host)
+    return watch(lambda beat: _locate(endpoint, host, repository, file), host)
 
 
 def _locate(endpoint: str, host: str, repository: str, file: str) -> Located:
@@ -59,7 +59,7 @@ def _locate(endpoint: str, host: str, repository: str, file: str) -> Located:
     return Located(facts.location, headers, facts.size, etag if len(etag) == _SHA256_DIGITS else "")
 
 
-def cached(repository: str, file: str) -> Path | None:
+def find_cached(repository: str, file: str) -> Path | None:
     """The file in huggingface_hub's own cache, where other libraries may have put it."""
     from huggingface_hub import try_to_load_from_cache
 

@@ -1,4 +1,4 @@
-"""This file holds what CoAtNet, MaxViT and their kin are made of: convolutions and attention in one network.
+"""What CoAtNet, MaxViT and their kin are made of: convolutions and attention in one network.
 
 Papers: CoAtNet (arXiv:2106.04803), MaxViT (arXiv:2204.01697); parameter names and shapes are timm's. The images are of
 one size: every attention has a table, or a small network, of relative positions.
@@ -185,6 +185,8 @@ class ConvNeXt(nn.Module):
 class PositionTable(nn.Module):
     """A learnt bias for each head and offset of a (side, side) window; -> (heads, side * side, side * side)."""
 
+    index: Tensor
+
     def __init__(self, side: int, heads: int) -> None:
         super().__init__()
         self.relative_position_bias_table = nn.Parameter(zeros((2 * side - 1) ** 2, heads))
@@ -196,6 +198,8 @@ class PositionTable(nn.Module):
 
 class PositionGrid(nn.Module):
     """The same table as TensorFlow's checkpoints have it: by head, row and column, of the offset to the other pixel."""
+
+    index: Tensor
 
     def __init__(self, side: int, heads: int) -> None:
         super().__init__()
@@ -350,7 +354,9 @@ class Head(nn.Module):
         super().__init__()
         width = cfg.widths[-1]
         self.norm = nn.LayerNorm(width, eps=1e-5 if cfg.same else 1e-6) if cfg.head else nn.Identity()
-        layers = OrderedDict(fc=nn.Linear(width, cfg.head), act=nn.Tanh()) if cfg.head else OrderedDict()
+        layers: OrderedDict[str, nn.Module] = OrderedDict()
+        if cfg.head:
+            layers.update(fc=nn.Linear(width, cfg.head), act=nn.Tanh())
         self.pre_logits = nn.Sequential(layers)
         self.fc = nn.Linear(cfg.head or width, num_classes)
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from .googlenet import unit
 from .inception_v4 import Beside, chain, mean_then
 from .layers import conv
-from .registry import HALF, PreprocessSpec, register
+from .registry import register
+from .spec import HALF, PreprocessSpec
 
 PAPER = "arXiv:1602.07261"
 ROW_7, COLUMN_7, ROW_3, COLUMN_3 = (1, 7), (7, 1), (1, 3), (3, 1)  # kernels

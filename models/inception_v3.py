@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from .googlenet import unit
-from .registry import HALF, PreprocessSpec, register
+from .registry import register
+from .spec import HALF, PreprocessSpec
 
 PAPER = "arXiv:1512.00567"
 ROW, COLUMN = (1, 7), (7, 1)  # kernels, height and width

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from .googlenet import unit
-from .registry import HALF, PreprocessSpec, register
+from .registry import register
+from .spec import HALF, PreprocessSpec
 
 PAPER = "arXiv:1602.07261"
 

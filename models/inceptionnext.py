@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor, cat, nn, ones
 
 from .layers import ConvMlp
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2303.16900"
 SQUARE = 3  # k_s, side of the square kernels

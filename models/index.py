@@ -1,6 +1,6 @@
-"""This file is the table of all variants, written by `python -m edgeport.models.reindex`; do not edit."""
+"""The table of all variants, written by `python -m edgeport.models.reindex`; do not edit."""
 
-from .registry import HALF, IMAGENET_MEAN, IMAGENET_STD, Variant
+from .spec import HALF, IMAGENET_MEAN, IMAGENET_STD, Variant
 
 # ruff: noqa: E501
 # fmt: off

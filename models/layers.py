@@ -1,4 +1,4 @@
-"""This file holds the layers that several families are made of. Shapes: images (n, c, h, w), tokens (n, tokens, c)."""
+"""Layers that several families are made of. Shapes: images (n, c, h, w), tokens (n, tokens, c)."""
 
 from collections.abc import Callable
 

@@ -5,7 +5,8 @@ Parameter names and shapes are timm's.
 
 from .mobile import Separable
 from .mobilenetv3 import Cfg, MobileNetV3
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2109.15099"
 # Table 1: operator, channels, stride, squeeze-and-excite.

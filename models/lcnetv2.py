@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from .branches import added, branch, plain, total
 from .layers import ConvNormAct, SigmoidExcite, make_divisible
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "https://github.com/PaddlePaddle/PaddleClas/blob/release/2.5/docs/en/models/PP-LCNetV2_en.md"
 STEM, HEAD = 32, 1280

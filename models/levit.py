@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn, zeros
 
 from .layers import attend, conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 from .windows import distance_index
 
 PAPER = "arXiv:2104.01136"
@@ -73,6 +74,8 @@ def project(c_in: int, c_out: int) -> nn.Sequential:
 class Attention(nn.Module):
     """Attention with a bias for each head and pair of distances (§4.2.4); (n, side * side, c) -> same."""
 
+    distances: Tensor
+
     ratio = 2  # a head's values have 2 D channels
 
     def __init__(self, width: int, key: int, heads: int, side: int) -> None:
@@ -106,6 +109,8 @@ class Subsample(nn.Module):
 
 class ShrinkAttention(nn.Module):
     """Attention of every second pixel to all (§4.2.5, fig. 5); (n, side^2, c_in) -> (n, ceil(side/2)^2, c_out)."""
+
+    distances: Tensor
 
     ratio = 4  # a head's values have 4 D channels
 

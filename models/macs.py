@@ -1,4 +1,4 @@
-"""This file counts the multiply-accumulates of a model, on the meta device: no arithmetic is done."""
+"""Count the multiply-accumulates of a model, on the meta device: no arithmetic is done."""
 
 import torch
 from torch import nn

@@ -7,7 +7,8 @@ their epsilons and the tanh form of GELU.
 from dataclasses import replace
 
 from .hybrid import Cfg, Hybrid
-from .registry import HALF, IMAGENET_MEAN, IMAGENET_STD, PreprocessSpec, register
+from .registry import register
+from .spec import HALF, IMAGENET_MEAN, IMAGENET_STD, PreprocessSpec
 
 PAPER = "arXiv:2204.01697"
 TF = {"blocks": "MMMM", "same": True, "act": "tanh", "conv_act": "tanh"}

@@ -6,7 +6,8 @@ Parameter names and shapes are timm's.
 from dataclasses import replace
 
 from .hybrid import Cfg, Hybrid
-from .registry import HALF, PreprocessSpec, register
+from .registry import register
+from .spec import HALF, PreprocessSpec
 
 PAPER = "arXiv:2204.01697"
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from .efficientnet import Cfg, EfficientNet
 from .layers import conv, make_divisible
 from .mobile import Inverted, Row, Separable, Style, Table
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:1907.09595"
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from .layers import Mlp
-from .registry import HALF, PreprocessSpec, register
+from .registry import register
+from .spec import HALF, PreprocessSpec
 from .vit import PatchEmbed
 
 PAPER = "arXiv:2105.01601"

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from .efficientnet import Cfg, EfficientNet
 from .mobile import Inverted, Separable, Table
-from .registry import PreprocessSpec, register
-from .torchvision_names import renamed
+from .registry import register
+from .spec import PreprocessSpec
+from .torchvision_names import rename_blocks
 
 PAPER = "arXiv:1807.11626"
 # Figure 7: channels, layers, kernel, stride, squeeze-and-excite.
@@ -51,7 +52,7 @@ def rename_torchvision(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | Non
     layers = {"layers.0": "conv_stem", "layers.1": "bn1", "layers.14": "conv_head", "layers.15": "bn2"}
     layers |= {"layers.3": "blocks.0.0.conv_dw", "layers.4": "blocks.0.0.bn1"}
     layers |= {"layers.6": "blocks.0.0.conv_pw", "layers.7": "blocks.0.0.bn2", "classifier.1": "classifier"}
-    return renamed(tensors, blocks, layers)
+    return rename_blocks(tensors, blocks, layers)
 
 
 FOREIGN = (rename_torchvision,)

@@ -1,4 +1,4 @@
-"""This file turns rows of a paper's table into stages of mobile blocks: separable, inverted, fused, plain."""
+"""Turn rows of a paper's table into stages of mobile blocks: separable, inverted, fused, plain."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

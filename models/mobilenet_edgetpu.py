@@ -7,7 +7,8 @@ from torch import nn
 
 from .efficientnet import Cfg, EfficientNet
 from .mobile import Fused, Inverted, Plain, Table
-from .registry import HALF, PreprocessSpec, register
+from .registry import register
+from .spec import HALF, PreprocessSpec
 
 PAPER, PAPER_V2 = "arXiv:2003.02838", "arXiv:2204.14007"
 V1: Table = (

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from .layers import DepthwiseSeparable, InvertedResidual, conv, make_divisible
-from .registry import PreprocessSpec, register
-from .torchvision_names import renamed
+from .registry import register
+from .spec import PreprocessSpec
+from .torchvision_names import rename_blocks
 
 PAPER = "arXiv:1801.04381"
 # Table 2: t (expansion), c (channels), n (blocks), s (stride of the first block).
@@ -76,7 +77,7 @@ def rename_torchvision(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | Non
     last = len(places) + 1
     layers = {"features.0.0": "conv_stem", "features.0.1": "bn1", "classifier.1": "classifier"}
     layers |= {f"features.{last}.0": "conv_head", f"features.{last}.1": "bn2"}
-    return renamed(tensors, {f"features.{n}": ours for n, ours in enumerate(places, 1)}, layers)
+    return rename_blocks(tensors, {f"features.{n}": ours for n, ours in enumerate(places, 1)}, layers)
 
 
 FOREIGN = (rename_torchvision,)

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from .layers import conv, make_divisible
 from .mobile import Inverted, Plain, Row, Separable, Style, Table, stages
-from .registry import HALF, PreprocessSpec, register
+from .registry import register
+from .spec import HALF, PreprocessSpec
 from .tensorflow import EPS, like_tensorflow, set_eps
-from .torchvision_names import renamed
+from .torchvision_names import rename_blocks
 
 PAPER = "arXiv:1905.02244"
 RE, HS = nn.ReLU, nn.Hardswish
@@ -108,7 +109,7 @@ def rename_torchvision(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | Non
     layers |= {f"features.{last}.0": f"blocks.{len(paper)}.0.conv", f"features.{last}.1": f"blocks.{len(paper)}.0.bn1"}
     blocks = {f"features.{n}": ours for n, ours in enumerate(places, 1)}
     # Their linear is our 1x1 convolution.
-    return renamed({**tensors, "classifier.0.weight": head[:, :, None, None]}, blocks, layers, eps=EPS)
+    return rename_blocks({**tensors, "classifier.0.weight": head[:, :, None, None]}, blocks, layers, eps=EPS)
 
 
 FOREIGN = (rename_torchvision,)

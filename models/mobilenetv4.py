@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from .layers import ConvNormAct, FusedInvertedResidual, conv, make_divisible
 from .mobile import Fused, Plain, Row, Style, Table
 from .mobilenetv3 import Cfg, MobileNetV3
-from .registry import HALF, PreprocessSpec, register
+from .registry import register
+from .spec import HALF, PreprocessSpec
 
 PAPER = "arXiv:2404.10518"
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor, cat, nn
 
 from .layers import ConvNormAct, Head, TransformerBlock, conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2110.02178"
 HEADS = 4  # §4.1

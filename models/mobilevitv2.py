@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from .layers import ConvMlp, ConvNormAct, Head, conv
 from .mobilevit import PATCH, MobileNetV2Block
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2206.02680"
 # Table 5 of the appendix.

@@ -1,9 +1,9 @@
-"""This file lists the public weights that the hub's timm has not: torchvision's and the authors' own releases."""
+"""Public weights that timm does not have on the hub: torchvision's and the authors' own releases."""
 
 from typing import Any
 
-from .pretrained import Checkpoint
-from .registry import HALF
+from .checkpoint import Checkpoint
+from .spec import HALF
 
 
 def _torchvision(model: str, file: str, **differs: Any) -> Checkpoint:

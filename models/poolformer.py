@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn, ones
 
 from .layers import ConvMlp, LayerNorm2d, conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2111.11418"
 EXPAND = 4

@@ -1,4 +1,4 @@
-"""This file turns image files into model inputs, with the numbers of timm's evaluation transform."""
+"""Turn image files into model inputs, with the numbers of timm's evaluation transform."""
 
 import math
 import os
@@ -9,9 +9,17 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ..artifacts.errors import ImageError
-from .registry import PreprocessSpec
+from .spec import PreprocessSpec
 
-__all__ = ["ImageError", "PreprocessSpec", "cover", "list_images", "load_image", "preprocess", "seen"]
+__all__ = [
+    "ImageError",
+    "PreprocessSpec",
+    "cover",
+    "list_images",
+    "load_image",
+    "preprocess",
+    "resize_and_crop",
+]
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
 _RESAMPLING = {
@@ -23,9 +31,25 @@ _RESAMPLING = {
 
 
 def list_images(folder: str | os.PathLike[str]) -> list[Path]:
-    """The image files in `folder` and below it, by extension, sorted by path; hidden files and folders left out.
+    """List the image files in `folder` and below it, by extension; hidden files and folders are left out.
 
-    Raises ImageError where there are none, or `folder` is no readable folder.
+    Args:
+        folder: a folder of images, in folders of any depth.
+
+    Returns:
+        The files, sorted by path.
+
+    Raises:
+        ImageError: there are no images, or `folder` is no readable folder.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     for name in ("b.jpg", "a.png", "notes.txt", ".hidden.png"):
+        ...         Path(folder, name).touch()
+        ...     [path.name for path in list_images(folder)]
+        ['a.png', 'b.jpg']
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -40,9 +64,26 @@ def list_images(folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def load_image(path: str | os.PathLike[str]) -> Image.Image:
-    """The image as RGB, upright (its EXIF orientation applied). Of an animation, the first frame.
+    """Read an image as RGB, upright (its EXIF orientation applied); of an animation, the first frame.
 
-    Alpha is dropped, 16-bit grey is scaled to 8. Raises ImageError where the file is missing, no image, or damaged.
+    Alpha is dropped, 16-bit grey is scaled to 8 bits.
+
+    Args:
+        path: of the file, in any format that PIL reads.
+
+    Returns:
+        The image, 8 bits a channel.
+
+    Raises:
+        ImageError: the file is missing, no image, damaged, or has pixels of unknown range.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile(suffix=".png") as file:
+        ...     Image.new("L", (4, 3), 7).save(file.name)
+        ...     image = load_image(file.name)
+        >>> image.size, image.getpixel((0, 0))
+        ((4, 3), (7, 7, 7))
     """
     try:
         with Image.open(path) as image:
@@ -59,23 +100,52 @@ def load_image(path: str | os.PathLike[str]) -> Image.Image:
 
 
 def preprocess(image: Image.Image, spec: PreprocessSpec) -> NDArray[np.float32]:
-    """The model's input for an image: float32 (c, h, w), normalised.
+    """Turn an image into a model's input, with the numbers of timm's evaluation transform.
 
     The image is resized, keeping its ratio, so that it just covers floor(input_size / crop_pct), cropped in the centre
-    (padded with black where it is still smaller), scaled to 0..1, and normalised by `spec.mean` and `spec.std`. One
-    channel means luminance, three RGB. A Variant is such a spec. docs/preprocess.md says all of it to the bit. Raises
-    ValueError for an unknown interpolation.
+    (padded with black where it is still smaller), scaled to 0..1, and normalised by `spec.mean` and `spec.std`.
+    docs/preprocess.md says all of it to the bit.
+
+    Args:
+        image: of any size and mode, as `load_image` gives it.
+        spec: how; a `Variant` is such a spec. One channel means luminance, three RGB.
+
+    Returns:
+        float32 (channels, height, width), contiguous, normalised: about -3..3.
+
+    Raises:
+        ValueError: an unknown interpolation.
+
+    Example:
+        >>> from edgeport.models import get_variant
+        >>> x = preprocess(Image.new("RGB", (640, 480)), get_variant("mobilevit_s"))
+        >>> x.shape, x.dtype
+        ((3, 256, 256), dtype('float32'))
     """
-    pixels = seen(image, spec).astype(np.float32) / np.float32(255)
+    pixels = resize_and_crop(image, spec).astype(np.float32) / np.float32(255)
     mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
     normalised = (pixels - mean) / std
     return np.ascontiguousarray(normalised.transpose(2, 0, 1), dtype=np.float32)  # hwc -> chw
 
 
-def seen(image: Image.Image, spec: PreprocessSpec) -> NDArray[np.uint8]:
-    """What the model sees of an image, before the normalisation: uint8 (h, w, c), resized and cropped.
+def resize_and_crop(image: Image.Image, spec: PreprocessSpec) -> NDArray[np.uint8]:
+    """Resize and crop an image to what the model sees of it, before the normalisation.
 
-    First the columns are resampled, then the rows, each to 8 bits. Raises ValueError for an unknown interpolation.
+    First the columns are resampled, then the rows, each to 8 bits.
+
+    Args:
+        image: of any size and mode.
+        spec: of the model; its mean and std play no part.
+
+    Returns:
+        uint8 (height, width, channels), 0..255.
+
+    Raises:
+        ValueError: an unknown interpolation.
+
+    Example:
+        >>> resize_and_crop(Image.new("RGB", (640, 480)), PreprocessSpec()).shape
+        (224, 224, 3)
     """
     channels, height, width = spec.input_size
     if spec.interpolation not in _RESAMPLING:
@@ -90,13 +160,37 @@ def seen(image: Image.Image, spec: PreprocessSpec) -> NDArray[np.uint8]:
 
 
 def cover(spec: PreprocessSpec) -> tuple[int, int]:
-    """(height, width) that the resized image just covers, before the crop."""
+    """Compute the size that the resized image just covers, before the crop: floor(input_size / crop_pct).
+
+    Args:
+        spec: of the model.
+
+    Returns:
+        (height, width) in pixels.
+
+    Example:
+        >>> cover(PreprocessSpec(crop_pct=0.875))
+        (256, 256)
+    """
     _, height, width = spec.input_size
     return math.floor(height / spec.crop_pct), math.floor(width / spec.crop_pct)
 
 
 def covering(size: tuple[int, int], height: int, width: int) -> tuple[int, int]:
-    """(width, height) of an image of `size` (width, height), scaled with its ratio so that it covers the other size."""
+    """Compute the size of an image that is scaled, keeping its ratio, until it just covers another size.
+
+    Args:
+        size: (width, height) of the image, in pixels.
+        height: to cover, in pixels.
+        width: to cover, in pixels.
+
+    Returns:
+        (width, height) in pixels, the longer side rounded down.
+
+    Example:
+        >>> covering((640, 480), 256, 256)
+        (341, 256)
+    """
     w, h = size
     if width * h >= height * w:  # the width is what limits
         return width, width * h // w

@@ -1,56 +1,29 @@
-"""This file knows which public weights there are of each model, and fetches them. It imports nothing heavy."""
+"""List and fetch the public weights of each model. Importing it imports nothing heavy."""
 
-import dataclasses
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from ..artifacts.errors import UnknownCheckpoint, UnknownModel
-from .registry import Variant, get_variant
-
-
-@dataclass(frozen=True, kw_only=True)
-class Checkpoint:
-    """Public weights of one model.
-
-    Attributes:
-        tag: which training, in the words of whoever published it.
-        source: a repository of the Hugging Face hub ("timm/resnet18.a1_in1k"), or the URL of a file.
-        licence: SPDX identifier in lower case, or "not stated".
-        file: which file of the repository.
-        sha256: of the file, hexadecimal, or as many of its first digits as are known; "" where the hub says it.
-        differs: fields of the Variant that this training has otherwise: {"crop_pct": 0.875}.
-    """
-
-    model: str
-    tag: str
-    source: str
-    licence: str
-    file: str = "model.safetensors"
-    sha256: str = ""
-    differs: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """What `--weights` and `edgeport weights fetch` call it."""
-        return f"{self.model}.{self.tag}" if self.tag else self.model
-
-    @property
-    def on_hub(self) -> bool:
-        """Whether `source` is a repository of the hub."""
-        return "://" not in self.source
-
-    @property
-    def variant(self) -> Variant:
-        """The model as these weights want it: class count and preprocessing."""
-        return dataclasses.replace(get_variant(self.model), **self.differs)
+from ..artifacts.errors import UnknownCheckpoint
+from .checkpoint import Checkpoint
+from .registry import get_variant
 
 
 def list_checkpoints(model: str | None = None) -> list[Checkpoint]:
-    """All public weights, or one model's, the one that `--weights pretrained` takes first.
+    """List all public weights, or one model's. Nothing is sent anywhere.
 
-    Raises UnknownModel for a model that does not exist.
+    Args:
+        model: the name of a model; None: all of them.
+
+    Returns:
+        The checkpoints; of one model's, the first is the one that `get_checkpoint(model)` gives.
+
+    Raises:
+        UnknownModel: there is no such model; the message names the nearest.
+
+    Example:
+        >>> from edgeport.models import list_checkpoints
+        >>> [checkpoint.name for checkpoint in list_checkpoints("mobilevit_s")]
+        ['mobilevit_s.cvnets_in1k']
     """
     from .checkpoints import CHECKPOINTS
     from .official import OFFICIAL
@@ -61,7 +34,23 @@ def list_checkpoints(model: str | None = None) -> list[Checkpoint]:
 
 
 def get_checkpoint(name: str) -> Checkpoint:
-    """The public weights called `name`: "model.tag", or a model's first. Raises UnknownCheckpoint, UnknownModel."""
+    """Look up public weights by name. Nothing is sent anywhere.
+
+    Args:
+        name: "MODEL.TAG", or "MODEL" for the first of that model.
+
+    Returns:
+        Where the weights lie, their licence, and the preprocessing that they want.
+
+    Raises:
+        UnknownModel: there is no such model; the message names the nearest.
+        UnknownCheckpoint: the model has no such weights, or none that are public.
+
+    Example:
+        >>> from edgeport.models import get_checkpoint
+        >>> get_checkpoint("mobilevit_s").source
+        'timm/mobilevit_s.cvnets_in1k'
+    """
     model, _, tag = name.partition(".")
     found = list_checkpoints(model)
     if not found:
@@ -73,18 +62,24 @@ def get_checkpoint(name: str) -> Checkpoint:
     raise UnknownCheckpoint(f"there are no public weights {name!r}; there are: {tags}")
 
 
-def is_checkpoint(name: str) -> bool:
-    """Whether public weights have that name."""
-    try:
-        return bool(get_checkpoint(name))
-    except (UnknownCheckpoint, UnknownModel):
-        return False
-
-
 def fetch(checkpoint: Checkpoint, *, progress: Callable[[int, int | None], None] | None = None) -> Path:
-    """The file with these weights: from the cache, or else downloaded into it.
+    """Download weights, unless the cache has them already.
 
-    `progress` is called with (bytes so far, bytes in all or None). Raises DownloadError.
+    Args:
+        checkpoint: what `get_checkpoint` or `list_checkpoints` gave.
+        progress: called with (bytes so far, bytes in all or None).
+
+    Returns:
+        The file in the cache: a safetensors file, or a torch file of tensors.
+
+    Raises:
+        DownloadError: offline, no answer, refused, broken off, no room, or other bytes than the checksum says.
+
+    Example:
+        >>> from edgeport.models import create_model, fetch, get_checkpoint, load_weights
+        >>> model = create_model("mobilevit_s")
+        >>> load_weights(model, fetch(get_checkpoint("mobilevit_s")))  # doctest: +SKIP
+        []
     """
     from . import download, hub
 
@@ -101,12 +96,19 @@ def fetch(checkpoint: Checkpoint, *, progress: Callable[[int, int | None], None]
 
 
 def find(checkpoint: Checkpoint) -> Path | None:
-    """The file with these weights where it is in the cache, ours or the hub's own; nothing is sent anywhere."""
+    """Find the file with these weights in the cache, ours or the hub's own; nothing is sent anywhere.
+
+    Args:
+        checkpoint: what `get_checkpoint` or `list_checkpoints` gave.
+
+    Returns:
+        The file, or None where it would have to be downloaded.
+    """
     from . import hub
 
     if (path := _path(checkpoint)).is_file():
         return path
-    return hub.cached(checkpoint.source, checkpoint.file) if checkpoint.on_hub else None
+    return hub.find_cached(checkpoint.source, checkpoint.file) if checkpoint.on_hub else None
 
 
 def _path(checkpoint: Checkpoint) -> Path:

@@ -1,4 +1,4 @@
-"""Pyramid Vision Transformer: A Versatile Backbone for Dense Prediction without Convolutions (arXiv:2102.12122).
+"""PVT: Pyramid Vision Transformer: A Versatile Backbone for Dense Prediction without Convolutions (arXiv:2102.12122).
 
 Parameter names and shapes are the authors' (github.com/whai362/PVT). The images are of one size: the position tables
 have a row a patch.
@@ -10,7 +10,8 @@ from torch import Tensor, cat, nn, zeros
 
 from .layers import Mlp
 from .pvt_v2 import Attention
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2102.12122"
 EPS = 1e-6  # of the published weights; PyTorch's default is 1e-5

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from .layers import attend, split_heads
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2106.13797"
 EPS = 1e-6  # of the published weights; PyTorch's default is 1e-5

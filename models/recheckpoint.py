@@ -1,4 +1,4 @@
-"""This file writes checkpoints.py, the table of the hub's weights, from timm's registry.
+"""Write checkpoints.py, the table of the hub's weights, from timm's registry.
 
     make tables, or: python -m edgeport.models.recheckpoint
 
@@ -9,9 +9,10 @@ import dataclasses
 import pathlib
 from typing import Any
 
-from .pretrained import Checkpoint
-from .registry import PreprocessSpec, Variant, get_variant, list_models
+from .checkpoint import Checkpoint
+from .registry import get_variant, list_models
 from .reindex import CONSTANTS, literal
+from .spec import PreprocessSpec, Variant
 
 _PREPROCESSING = tuple(field.name for field in dataclasses.fields(PreprocessSpec))
 
@@ -20,11 +21,11 @@ def render() -> str:
     """The text of checkpoints.py: one line for each checkpoint, sorted by model; a model's default comes first."""
     rows = [f"    {_row(each)}," for model in list_models() for each in checkpoints(get_variant(model))]
     used = [name for name in CONSTANTS if any(name in row for row in rows)]
-    imports = ["from .pretrained import Checkpoint", *([f"from .registry import {', '.join(used)}"] if used else [])]
+    imports = ["from .checkpoint import Checkpoint", *([f"from .spec import {', '.join(used)}"] if used else [])]
     return "\n".join([_HEAD, "", *imports, "", "# ruff: noqa: E501", "# fmt: off", "CHECKPOINTS = (", *rows, ")", ""])
 
 
-_HEAD = '"""This file is the table of the hub\'s weights, written by `python -m edgeport.models.recheckpoint`."""'
+_HEAD = '"""The table of the hub\'s weights, written by `python -m edgeport.models.recheckpoint`."""'
 
 
 def checkpoints(variant: Variant) -> list[Checkpoint]:

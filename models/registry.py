@@ -1,4 +1,4 @@
-"""This file knows every model by name: what it takes in, which family file builds it, and who registered it."""
+"""Every model by name: what it takes in, which family file builds it, and where it was registered."""
 
 import importlib
 import sys
@@ -8,43 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..artifacts.errors import UnknownModel
+from .spec import PreprocessSpec, Variant
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 # Names of another source's checkpoint -> ours, or None where the tensors are not of that source.
 Rename = Callable[[Mapping[str, "Tensor"]], "dict[str, Tensor] | None"]
-
-# Channel means and standard deviations of images scaled to 0..1.
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-HALF = (0.5, 0.5, 0.5)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PreprocessSpec:
-    """How an image becomes a model's input.
-
-    input_size is (channels, height, width); mean and std are per channel, of images scaled to 0..1; crop_pct is the
-    share of the resized image's side that the centre crop keeps.
-    """
-
-    input_size: tuple[int, int, int] = (3, 224, 224)
-    mean: tuple[float, ...] = IMAGENET_MEAN
-    std: tuple[float, ...] = IMAGENET_STD
-    interpolation: str = "bicubic"
-    crop_pct: float = 0.875
-
-
-@dataclass(frozen=True, kw_only=True)
-class Variant(PreprocessSpec):
-    """A named model: a row of its family's table, with the preprocessing its published weights were trained for."""
-
-    name: str
-    family: str  # the file in this package that builds it
-    paper: str
-    num_classes: int = 1000
-    params: int = 0  # learnable scalars with num_classes classes; counted when index.py is written
-    macs: int = 0  # multiply-accumulates of one image of input_size; of the fused model, by the rule of macs.py
 
 
 @dataclass(frozen=True)
@@ -71,8 +41,22 @@ def register(
 ) -> None:
     """Make `name` known as `build(cfg, num_classes)`; the family is the file of the caller.
 
-    Names that end in `_test` are tiny variants for tests: every function knows them, list_models leaves them out.
-    Raises ValueError, naming both places, where the name is taken.
+    Args:
+        name: of the model. One that ends in `_test` is a tiny variant for tests: every function knows it,
+            `list_models` leaves it out.
+        build: makes the module, (cfg, num_classes) -> nn.Module; in most families the module's class.
+        cfg: what `build` gets first, of any type.
+        paper: "arXiv:NUMBER", "doi:..." or a URL.
+        spec: the preprocessing; the default is `PreprocessSpec()`.
+        num_classes: how many classes the published weights have.
+
+    Raises:
+        ValueError: the name is taken; the message names both places.
+
+    Example:
+        >>> from edgeport.models import register
+        >>> from edgeport.models.lenet import Cfg, LeNet
+        >>> register("lenet_wide", LeNet, Cfg(image=32, c1=8, c3=16), paper="none", num_classes=3)
     """
     caller = sys._getframe(1)
     place = f"{caller.f_code.co_filename}:{caller.f_lineno}"
@@ -85,9 +69,21 @@ def register(
 
 
 def list_models(family: str | None = None) -> list[str]:
-    """Names of all models, or of one family's, sorted. Does not import torch.
+    """List the names of all models, or of one family's. It does not import torch.
 
-    Raises UnknownModel for a family that does not exist.
+    Args:
+        family: a family's name, as `Variant.family` has it; None: all of them.
+
+    Returns:
+        The names in alphabetical order, without the tiny variants for tests.
+
+    Raises:
+        UnknownModel: there is no such family; the message names the nearest.
+
+    Example:
+        >>> from edgeport.models import list_models
+        >>> list_models("mobilevit")
+        ['mobilevit_s', 'mobilevit_xs', 'mobilevit_xxs']
     """
     listed = {v.name: v.family for v in _known().values() if not v.name.endswith("_test")}
     if family is not None and family not in listed.values():
@@ -96,7 +92,23 @@ def list_models(family: str | None = None) -> list[str]:
 
 
 def get_variant(name: str) -> Variant:
-    """The variant of that name. Does not import torch. Raises UnknownModel, which names the nearest."""
+    """Look up what is known of a model: its input, preprocessing, size and paper. It does not import torch.
+
+    Args:
+        name: of the model, as `list_models` gives it.
+
+    Returns:
+        Its row of the index.
+
+    Raises:
+        UnknownModel: there is no such model; the message names the nearest.
+
+    Example:
+        >>> from edgeport.models import get_variant
+        >>> variant = get_variant("mobilevit_s")
+        >>> variant.input_size, variant.crop_pct, variant.paper
+        ((3, 256, 256), 0.9, 'arXiv:2110.02178')
+    """
     known = _known()
     if name not in known:
         raise UnknownModel(_unknown("model", name, {n for n in known if not n.endswith("_test")}))
@@ -104,10 +116,26 @@ def get_variant(name: str) -> Variant:
 
 
 def create_model(name: str, *, num_classes: int | None = None) -> "nn.Module":
-    """The model of that name in eval mode, float32, with PyTorch's default random initialisation.
+    """Build the model of that name, with PyTorch's default random initialisation.
 
-    It takes (n, *input_size) and returns logits (n, num_classes); num_classes defaults to that of the published
-    weights. Raises UnknownModel, which names the nearest, and ValueError where num_classes is below 1.
+    Args:
+        name: of the model, as `list_models` gives it.
+        num_classes: how many classes it tells apart; the default is that of the published weights.
+
+    Returns:
+        The model in eval mode, float32, on the CPU. It takes images (n, *input_size), normalised as its variant
+        says, and returns logits (n, num_classes).
+
+    Raises:
+        UnknownModel: there is no such model; the message names the nearest.
+        ValueError: `num_classes` is below 1.
+
+    Example:
+        >>> import torch
+        >>> from edgeport.models import create_model
+        >>> model = create_model("lenet5", num_classes=7)
+        >>> model(torch.zeros(2, 1, 32, 32)).shape
+        torch.Size([2, 7])
     """
     variant = get_variant(name)
     classes = variant.num_classes if num_classes is None else num_classes
@@ -121,7 +149,7 @@ def create_model(name: str, *, num_classes: int | None = None) -> "nn.Module":
     return model
 
 
-def renames(model: "nn.Module") -> tuple[Rename, ...]:
+def find_renames(model: "nn.Module") -> tuple[Rename, ...]:
     """The renaming functions for checkpoints of other sources that the family file of a zoo model lists as FOREIGN."""
     recipe = _built.get(model)
     return recipe.file.get("FOREIGN", ()) if recipe else ()

@@ -1,4 +1,4 @@
-"""This file writes index.py, the table of all variants, from the family files: `python -m edgeport.models.reindex`.
+"""Write index.py, the table of all variants, from the family files: `python -m edgeport.models.reindex`.
 
 The index exists so that listing models need not import torch. A test fails while it is out of date.
 """
@@ -10,9 +10,10 @@ import pkgutil
 
 import torch
 
-from . import registry
+from . import registry, spec
 from .fusion import fuse
 from .macs import count_macs
+from .spec import Variant
 
 _GENERATED = {"index", "checkpoints"}  # tables of the families, perhaps of former ones
 _FIRST = ("name", "family", "params", "macs", "num_classes")  # of a row
@@ -21,10 +22,10 @@ CONSTANTS = ("HALF", "IMAGENET_MEAN", "IMAGENET_STD")
 
 def render() -> str:
     """The text of index.py: one line for each registered variant of this package, sorted by family and name."""
-    return "\n".join([*_HEAD, "VARIANTS = (", *(f"    {_row(counted(v))}," for v in registered()), ")", ""])
+    return "\n".join([*_HEAD, "VARIANTS = (", *(f"    {_row(count_variant(v))}," for v in list_registered()), ")", ""])
 
 
-def registered() -> list[registry.Variant]:
+def list_registered() -> list[Variant]:
     """The variants of all family files, as they register them: nothing is counted."""
     here = pathlib.Path(__file__).parent
     for file in sorted({m.name for m in pkgutil.iter_modules([str(here)])} - _GENERATED):
@@ -34,7 +35,7 @@ def registered() -> list[registry.Variant]:
     return sorted(own, key=lambda variant: (variant.family, variant.name))
 
 
-def counted(variant: registry.Variant) -> registry.Variant:
+def count_variant(variant: Variant) -> Variant:
     """The variant with the parameters of its checkpoint, and the multiply-accumulates of what is exported: fused."""
     recipe = registry._recipes[variant.name]  # create_model would read the index
     with torch.device("meta"):
@@ -45,24 +46,24 @@ def counted(variant: registry.Variant) -> registry.Variant:
 
 
 _HEAD = [
-    '"""This file is the table of all variants, written by `python -m edgeport.models.reindex`; do not edit."""',
+    '"""The table of all variants, written by `python -m edgeport.models.reindex`; do not edit."""',
     "",
-    f"from .registry import {', '.join(CONSTANTS)}, Variant",
+    f"from .spec import {', '.join(CONSTANTS)}, Variant",
     "",
     "# ruff: noqa: E501",
     "# fmt: off",
 ]
 
 
-def _row(variant: registry.Variant) -> str:
+def _row(variant: Variant) -> str:
     facts = {key: getattr(variant, key) for key in _FIRST} | vars(variant)
     return f"Variant({', '.join(f'{key}={literal(value)}' for key, value in facts.items())})"
 
 
 def literal(value: object) -> str:
-    """Python text of a value; the channel means and deviations that registry.py names by their name."""
+    """Python text of a value; the channel means and deviations that spec.py names by their name."""
     for name in CONSTANTS:
-        if value == getattr(registry, name):
+        if value == getattr(spec, name):
             return name
     return f'"{value}"' if isinstance(value, str) else repr(value)
 

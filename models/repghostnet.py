@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from .branches import branch, identity, normed, plain, total
 from .layers import SqueezeExcite, conv, make_divisible
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2211.06088"
 STEM, HEAD = 16, 1280
@@ -62,11 +63,12 @@ class RepGhost(nn.Module):
 
     def fuse(self) -> nn.Module:
         """The cheap operation and the batch norm as one depthwise convolution."""
-        depthwise, norm = self.cheap_operation
+        depthwise, norm, beside = *self.cheap_operation, *self.fusion_bn
+        assert isinstance(depthwise, nn.Conv2d)
+        assert isinstance(norm, nn.BatchNorm2d)
+        assert isinstance(beside, nn.BatchNorm2d)
         of = branch(depthwise, norm)
-        return nn.Sequential(
-            self.primary_conv, plain(total(of, normed(identity(of), self.fusion_bn[0])), depthwise), self.relu
-        )
+        return nn.Sequential(self.primary_conv, plain(total(of, normed(identity(of), beside)), depthwise), self.relu)
 
 
 class Block(nn.Module):

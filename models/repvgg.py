@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from .branches import branch, identity, normed, plain, total
 from .layers import ConvNormAct, Head
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2101.03697"
 

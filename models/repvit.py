@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from .branches import branch, identity, normed, plain, total
 from .layers import SigmoidExcite, conv, make_divisible
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2307.09283"
 EXPAND = 2  # of the channel mixers, §3.2

@@ -10,8 +10,9 @@ from functools import partial
 from torch import Tensor, nn
 
 from .layers import conv, make_divisible
-from .registry import PreprocessSpec, register
+from .registry import register
 from .resnet import Cfg, ResNet, averaging_shortcut
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2004.08955"
 

@@ -1,4 +1,4 @@
-"""Deep Residual Learning for Image Recognition (arXiv:1512.03385).
+"""ResNet: Deep Residual Learning for Image Recognition (arXiv:1512.03385).
 
 Parameter names and shapes are timm's, which are torchvision's. The stride of a bottleneck is in its 3x3 convolution
 ("v1.5"), as in both; the paper has it in the first 1x1.
@@ -11,7 +11,8 @@ from functools import partial
 from torch import Tensor, nn
 
 from .layers import conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:1512.03385"
 

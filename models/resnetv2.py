@@ -1,4 +1,4 @@
-"""Identity Mappings in Deep Residual Networks (arXiv:1603.05027): norms and activations come before convolutions.
+"""ResNetV2: Identity Mappings in Deep Residual Networks (arXiv:1603.05027), activations before the convolutions.
 
 Parameter names and shapes are pytorchcv's: preresnet200b, preresnet269b and, for CIFAR-10, preresnet1001_cifar10.
 """
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from .layers import conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:1603.05027"
 

@@ -1,12 +1,13 @@
-"""Aggregated Residual Transformations for Deep Neural Networks (arXiv:1611.05431).
+"""ResNeXt: Aggregated Residual Transformations for Deep Neural Networks (arXiv:1611.05431).
 
 Parameter names and shapes are timm's, which are torchvision's. The trunk is ResNet's.
 """
 
 from functools import partial
 
-from .registry import PreprocessSpec, register
+from .registry import register
 from .resnet import Bottleneck, Cfg, ResNet
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:1611.05431"
 NEW, OLD = PreprocessSpec(crop_pct=0.95), PreprocessSpec(interpolation="bilinear")  # timm's own training; others'

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor, cat, nn
 
 from .layers import ConvNormAct, Head, conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2007.00992"
 STEM, LAST = 32, 1280

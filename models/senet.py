@@ -1,4 +1,4 @@
-"""Squeeze-and-Excitation Networks (arXiv:1709.01507).
+"""SENet: Squeeze-and-Excitation Networks (arXiv:1709.01507).
 
 Parameter names and shapes are timm's. The trunk is ResNet's or ResNeXt's. The `legacy_` variants are of the authors'
 time: a first pooling without padding at the top and left, and other names.
@@ -10,8 +10,9 @@ from functools import partial
 from torch import Tensor, nn
 
 from .layers import conv
-from .registry import PreprocessSpec, register
+from .registry import register
 from .resnet import Basic, Bottleneck, Cfg, ResNet
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:1709.01507"
 REDUCTION = 16  # table 10

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from .layers import conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:1707.01083"
 BLOCKS = (4, 8, 4)  # table 1: units of stages 2 to 4

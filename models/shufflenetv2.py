@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from .layers import conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:1807.11164"
 STEM, BLOCKS = 24, (4, 8, 4)  # table 5: channels of Conv1; units of stages 2 to 4

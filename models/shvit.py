@@ -10,7 +10,8 @@ from torch import Tensor, cat, nn
 
 from .efficientvit_msra import Ffn, PatchMerging, Residual, ResidualDepthwise
 from .layers import ConvNormAct, conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2401.16456"
 KEY = 16  # channels of the queries and keys

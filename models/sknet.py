@@ -1,4 +1,4 @@
-"""Selective Kernel Networks (arXiv:1903.06586).
+"""SKNet: Selective Kernel Networks (arXiv:1903.06586).
 
 Parameter names and shapes are timm's. The trunk is ResNet's. The paper's SKNet-50 is skresnext50_32x4d; in the
 `skresnet` variants, timm's own, each path sees half of the channels instead of groups of them. The 5x5 kernel is a
@@ -11,8 +11,9 @@ from functools import partial
 from torch import Tensor, nn
 
 from .layers import ConvNormAct, conv, make_divisible
-from .registry import PreprocessSpec, register
+from .registry import register
 from .resnet import Cfg, ResNet, shortcut
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:1903.06586"
 DILATIONS = (1, 2)  # of the two paths

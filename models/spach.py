@@ -1,4 +1,4 @@
-"""A Battle of Network Structures: An Empirical Study of CNN, Transformer, and MLP (arXiv:2108.13002).
+"""SPACH: A Battle of Network Structures: An Empirical Study of CNN, Transformer, and MLP (arXiv:2108.13002).
 
 SPACH: one frame, in which pixels are mixed by a depthwise convolution alone, or by attention or an MLP beside it.
 Parameter names and shapes are those of the authors' release. The images of variants with a spatial MLP are of one size.
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn, ones
 
 from .layers import Attention, ConvMlp, LayerNorm2d, conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2108.13002"
 Stage = tuple[tuple[str, int], ...]  # ("conv", "attn" or "mlp", blocks), ...

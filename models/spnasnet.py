@@ -7,7 +7,8 @@ from torch import nn
 
 from .efficientnet import Cfg, EfficientNet
 from .mobile import Inverted, Separable, Table
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:1904.02877"
 # What was found for a Pixel 1: channels, layers, kernel, stride, expansion.

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from .layers import conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:1602.07360"
 # Table 1: squeeze and expand widths of fire2 to fire9; expand is that of each of the two halves.

@@ -1,4 +1,4 @@
-"""Rewrite the Stars (arXiv:2403.19967).
+"""StarNet: Rewrite the Stars (arXiv:2403.19967).
 
 Parameter names and shapes are timm's.
 """
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from .layers import conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2403.19967"
 STEM = 32

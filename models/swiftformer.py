@@ -9,7 +9,8 @@ from torch import Tensor, nn, zeros
 
 from .fastvit import LayerScale
 from .layers import ConvMlp, conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2303.15446"
 EXPAND = 4

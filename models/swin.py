@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from torch import Tensor, cat, nn, zeros
 
 from .layers import Attention, Mlp
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 from .windows import from_windows, relative_index, shift_mask, shifted, to_windows
 
 PAPER = "arXiv:2103.14030"
@@ -34,6 +35,8 @@ class WindowAttention(Attention):
 
     (windows, window * window, c) -> same; the mask is (windows of one image, window * window, window * window).
     """
+
+    relative_position_index: Tensor
 
     def __init__(self, width: int, heads: int, window: int) -> None:
         super().__init__(width, heads)
@@ -177,7 +180,7 @@ def rename_torchvision(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | Non
     """A checkpoint of torchvision's swin_t, swin_s, swin_b under our names; None where it is none."""
     if "features.0.0.weight" not in tensors or "features.1.0.attn.relative_position_index" not in tensors:
         return None
-    return renamed(tensors, TORCHVISION)
+    return rename_by_rules(tensors, TORCHVISION)
 
 
 def rename_microsoft(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
@@ -185,10 +188,10 @@ def rename_microsoft(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
     if "layers.0.downsample.reduction.weight" not in tensors:
         return None
     merged = [(rf"^layers\.{i}\.downsample\.", f"layers.{i + 1}.downsample.") for i in (2, 1, 0)]
-    return renamed(tensors, (*merged, (r"^head\.", "head.fc.")))
+    return rename_by_rules(tensors, (*merged, (r"^head\.", "head.fc.")))
 
 
-def renamed(tensors: Mapping[str, Tensor], rules: tuple[tuple[str, str], ...]) -> dict[str, Tensor]:
+def rename_by_rules(tensors: Mapping[str, Tensor], rules: tuple[tuple[str, str], ...]) -> dict[str, Tensor]:
     """The learnt tensors, each under its key with all rules (pattern, replacement) applied in order."""
     out = {}
     for key, tensor in tensors.items():

@@ -14,8 +14,9 @@ from torch.nn import functional as F
 
 from . import swin
 from .layers import split_heads
-from .registry import PreprocessSpec, register
-from .swin import HEAD_WIDTH, TORCHVISION, masked, neighbours, renamed
+from .registry import register
+from .spec import PreprocessSpec
+from .swin import HEAD_WIDTH, TORCHVISION, masked, neighbours, rename_by_rules
 from .windows import relative_index
 
 PAPER = "arXiv:2111.09883"
@@ -119,7 +120,7 @@ def rename_torchvision(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | Non
     if "features.0.0.weight" not in tensors or "features.1.0.attn.logit_scale" not in tensors:
         return None
     out = {}
-    for key, tensor in renamed(tensors, TORCHVISION).items():
+    for key, tensor in rename_by_rules(tensors, TORCHVISION).items():
         if key.endswith("attn.qkv.bias"):
             stem = key.removesuffix("qkv.bias")
             out[f"{stem}q_bias"], _, out[f"{stem}v_bias"] = tensor.chunk(3)

@@ -1,4 +1,4 @@
-"""This file gives a model what checkpoints trained in TensorFlow want: SAME padding and another epsilon."""
+"""Give a model what checkpoints trained in TensorFlow want: SAME padding and another epsilon."""
 
 from torch import Tensor, nn
 from torch.nn.functional import pad

@@ -9,7 +9,8 @@ from functools import partial
 from torch import Tensor, nn, zeros
 
 from .layers import Head, LayerNorm2d, attend, conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 from .windows import distance_index, from_windows, to_windows
 
 PAPER = "arXiv:2207.10666"
@@ -78,6 +79,8 @@ class Attention(nn.Module):
 
     The channels of the first linear are a head's queries, keys and values after another's.
     """
+
+    distances: Tensor
 
     def __init__(self, width: int, heads: int, side: int) -> None:
         super().__init__()

@@ -1,10 +1,11 @@
-"""Model Rubik's Cube: Twisting Resolution, Depth and Width for TinyNets (arXiv:2010.14819).
+"""TinyNet: Model Rubik's Cube: Twisting Resolution, Depth and Width for TinyNets (arXiv:2010.14819).
 
 EfficientNet made smaller. Parameter names and shapes are timm's.
 """
 
 from .efficientnet import Cfg, EfficientNet, table
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:2010.14819"
 # Table 6 (width, resolution); the layers are the depths of that table times EfficientNet-B0's, rounded.

@@ -1,4 +1,4 @@
-"""This file renames the tensors of torchvision's mobile networks, whose blocks are numbered parts, to ours."""
+"""Rename the tensors of torchvision's mobile networks, whose blocks are numbered parts, to ours."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ SEPARABLE, FUSED, PLAIN = ("conv_dw", "conv_pw"), ("conv_exp", "conv_pwl"), ("co
 EXCITE = {"fc1": "se.conv_reduce", "fc2": "se.conv_expand"}
 
 
-def renamed(
+def rename_blocks(
     tensors: Mapping[str, Tensor], blocks: Mapping[str, str], others: Mapping[str, str], *, eps: float = EPS
 ) -> dict[str, Tensor] | None:
     """The tensors under our names; None where one of `others` is missing.

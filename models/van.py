@@ -1,4 +1,4 @@
-"""Visual Attention Network (arXiv:2202.09741).
+"""VAN: Visual Attention Network (arXiv:2202.09741).
 
 Parameter names and shapes are those of the authors' release.
 """
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn, ones
 
 from .layers import ConvMlp, LayerNorm2d, conv
-from .registry import HALF, PreprocessSpec, register
+from .registry import register
+from .spec import HALF, PreprocessSpec
 
 PAPER = "arXiv:2202.09741"
 EXPAND = (8, 8, 4, 4)  # of the MLPs of the four stages, table 2

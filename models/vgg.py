@@ -1,4 +1,4 @@
-"""Very Deep Convolutional Networks for Large-Scale Image Recognition (arXiv:1409.1556); `_bn` with batch norms.
+"""VGG: Very Deep Convolutional Networks for Large-Scale Image Recognition (arXiv:1409.1556); `_bn` with batch norms.
 
 Parameter names and shapes are timm's: the first two fully connected layers are convolutions, as the paper evaluates
 (§3.2). torchvision's checkpoints hold the same numbers as linear layers of other names.
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from .layers import conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:1409.1556"
 WIDTHS = (64, 128, 256, 512, 512)  # table 1: of the five stages, each ended by a 2x2 pooling

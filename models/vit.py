@@ -1,4 +1,4 @@
-"""An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale (arXiv:2010.11929).
+"""ViT: An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale (arXiv:2010.11929).
 
 Parameter names and shapes are timm's. The images are of one size: the position table has a row a patch.
 """
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor, cat, nn, zeros
 
 from .layers import TransformerBlock
-from .registry import HALF, PreprocessSpec, register
+from .registry import register
+from .spec import HALF, PreprocessSpec
 
 PAPER = "arXiv:2010.11929"
 EPS = 1e-6  # of the published weights; PyTorch's default is 1e-5

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor, cat, nn
 
 from .layers import ConvNormAct, Head, conv
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:1911.06667"
 LAYERS = 3  # convolutions in a block

@@ -1,4 +1,4 @@
-"""This file fills models with weights: a checkpoint, strictly, or random ones for which every tensor matters."""
+"""Fill models with weights: a checkpoint, strictly, or random ones for which every tensor matters."""
 
 import os
 from collections.abc import Collection, Mapping, Sequence
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..artifacts.errors import WeightsError
-from .registry import Rename, create_model, renames
+from .registry import Rename, create_model, find_renames
 
 _WRAPPERS = ("state_dict", "model")  # keys under which training scripts keep the weights
 _PREFIXES = ("module.", "_orig_mod.")  # DataParallel's and torch.compile's
@@ -18,17 +18,33 @@ _NAMED = 3  # keys that an error names before it counts
 def load_weights(model: nn.Module, path: str | os.PathLike[str], *, remade: Collection[str] = ()) -> list[str]:
     """Load a checkpoint into `model`, strictly: the same keys, the same shapes, finite floats.
 
-    `path` is a safetensors file (by its suffix) or a torch file of tensors, bare or under "state_dict" or "model".
-    Where its names do not fit a zoo model, those of the sources that the family's file knows (FOREIGN) are tried.
-    float16, bfloat16 and float64 tensors are converted to the model's dtype. Counters (`num_batches_tracked`), which no
-    inference reads, may be missing. Code in a pickle is never run.
+    Where the file's names do not fit a zoo model, those of the sources that the family's file knows (FOREIGN) are
+    tried. float16, bfloat16 and float64 tensors are converted to the model's dtype. Counters (`num_batches_tracked`),
+    which no inference reads, may be missing. Code in a pickle is never run.
 
-    The keys of `remade` may be missing or of another shape, as a head for other classes is: they keep the model's
-    values. Returns those that did. Raises WeightsError; the model is then unchanged.
+    Args:
+        model: a zoo model, or any other module; changed in place.
+        path: a safetensors file (by its suffix) or a torch file of tensors, bare or under "state_dict" or "model".
+        remade: keys that may be missing or of another shape, as a head for other classes is; they keep the model's
+            values.
+
+    Returns:
+        The keys of `remade` that kept the model's values.
+
+    Raises:
+        WeightsError: the file cannot be read, or does not fit; the model is then unchanged.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from edgeport.models import create_model, load_weights
+        >>> with tempfile.NamedTemporaryFile(suffix=".pt") as file:
+        ...     torch.save(create_model("lenet5").state_dict(), file.name)
+        ...     load_weights(create_model("lenet5"), file.name)
+        []
     """
     path = Path(path)
     wanted = _without_counters(model.state_dict())
-    given = _renamed(_without_counters(_unwrap(_read(path), path)), wanted, renames(model))
+    given = _renamed(_without_counters(_unwrap(_read(path), path)), wanted, find_renames(model))
     kept = [k for k in wanted if k in remade and (k not in given or given[k].shape != wanted[k].shape)]
     given = {k: v for k, v in given.items() if k not in kept}
     wanted = {k: v for k, v in wanted.items() if k not in kept}
@@ -59,14 +75,30 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str], *, remade: Coll
 
 
 def head_keys(name: str) -> list[str]:
-    """The tensors of a zoo model whose shape depends on the number of classes: those of its heads."""
+    """List the tensors of a zoo model whose shape depends on the number of classes: those of its heads.
+
+    Args:
+        name: of the model.
+
+    Returns:
+        Their keys in the state dict.
+
+    Raises:
+        UnknownModel: there is no such model.
+    """
     with torch.device("meta"):
         few, more = (create_model(name, num_classes=n).state_dict() for n in (2, 3))
     return [key for key, tensor in few.items() if tensor.shape != more[key].shape]
 
 
 def draw(model: nn.Module, keys: Collection[str], *, seed: int) -> None:
-    """Seeded random values for some parameters, in place, distributed as `redraw` does it."""
+    """Draw some parameters anew, in place, distributed as `redraw` does it.
+
+    Args:
+        model: changed in place.
+        keys: of the parameters in the state dict.
+        seed: of the random numbers.
+    """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for key, parameter in model.named_parameters():
@@ -126,13 +158,26 @@ def _unwrap(content: object, path: Path) -> dict[str, Tensor]:
 
 
 def redraw(model: nn.Module, *, seed: int = 0, input_size: tuple[int, int, int]) -> None:
-    """Seeded random weights, in place, for which the output depends on every tensor and on the input.
+    """Draw random weights, in place, for which the output depends on every tensor and on the input.
 
     With a library's initialisation it hardly does: norms are ones, biases zeros, batch statistics are not the data's.
     Here norm weights and layer scales are uniform in 0.5..1.5, biases N(0, 0.1), weights N(0, 1/sqrt(fan_in)), tokens
-    and position tables N(0, 0.5). Batch norms are then calibrated on 16 image-like inputs of `input_size` (c, h, w),
-    and jittered; in a model without norms the weights and biases are (see _standardise). Other buffers, which are
-    constants, stay. The same seed, torch and machine give the same weights.
+    and position tables N(0, 0.5). Batch norms are then calibrated on 16 image-like inputs, and jittered; in a model
+    without norms the weights and biases are (layer-sequential unit variance, arXiv:1511.06422). Other buffers, which
+    are constants, stay. The same seed, torch and machine give the same weights.
+
+    Args:
+        model: a module of one image input, in eval mode; changed in place.
+        seed: of the random numbers.
+        input_size: (channels, height, width) of the input.
+
+    Example:
+        >>> import torch
+        >>> from edgeport.models import create_model, redraw
+        >>> model = create_model("lenet5")
+        >>> redraw(model, seed=1, input_size=(1, 32, 32))
+        >>> bool(torch.isfinite(model(torch.zeros(1, 1, 32, 32))).all())
+        True
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -145,9 +190,17 @@ def redraw(model: nn.Module, *, seed: int = 0, input_size: tuple[int, int, int])
 
 
 def image_like(count: int, size: tuple[int, int, int], generator: torch.Generator) -> Tensor:
-    """Noise with the statistics that matter of images: coarse structure, fine grain, brightness; (count, c, h, w).
+    """Draw noise with the statistics that matter of images: coarse structure, fine grain, brightness.
 
-    White noise would make all patches alike, which hides what attention does. float32, about N(0, 1.2).
+    White noise would make all patches alike, which hides what attention does.
+
+    Args:
+        count: how many images.
+        size: (channels, height, width).
+        generator: where the random numbers come from.
+
+    Returns:
+        float32 (count, channels, height, width), about N(0, 1.2).
     """
     c, h, w = size
     coarse = nn.functional.interpolate(torch.randn(count, c, 7, 7, generator=generator), size=(h, w), mode="bicubic")
@@ -182,6 +235,8 @@ def _calibrate(model: nn.Module, generator: torch.Generator, input_size: tuple[i
         norm.momentum = momentum
         norm.train(training)
         mean, var = norm.running_mean, norm.running_var
+        assert mean is not None
+        assert var is not None
         mean.add_(var.sqrt() * torch.randn(mean.shape, generator=generator).to(mean) * 0.1)
         var.mul_(torch.empty(var.shape).uniform_(0.7, 1.4, generator=generator).to(var))
 

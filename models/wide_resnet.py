@@ -1,4 +1,4 @@
-"""Wide Residual Networks (arXiv:1605.07146), of which §3.3's for ImageNet.
+"""Wide ResNet: Wide Residual Networks (arXiv:1605.07146), of which §3.3's for ImageNet.
 
 Parameter names and shapes are timm's, which are torchvision's. The trunk is ResNet's, the 3x3 convolutions are twice
 as wide.
@@ -6,8 +6,9 @@ as wide.
 
 from functools import partial
 
-from .registry import PreprocessSpec, register
+from .registry import register
 from .resnet import Bottleneck, Cfg, ResNet
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:1605.07146"
 WIDE = partial(Bottleneck, base_width=128)

@@ -1,4 +1,4 @@
-"""This file cuts feature maps into windows and numbers the relative positions inside one. Maps: (n, h, w, c)."""
+"""Cut feature maps into windows and number the relative positions inside one. Maps: (n, h, w, c)."""
 
 import torch
 from torch import Tensor, cat

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from .registry import PreprocessSpec, register
+from .registry import register
+from .spec import PreprocessSpec
 
 PAPER = "arXiv:1311.2901"
 

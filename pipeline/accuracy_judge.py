@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..artifacts.errors import UsageError
 from ..artifacts.manifest import Budget
-from ..runtime.compare_samples import Samples, samples
+from ..runtime.compare_samples import Samples, compare_samples
 from ..runtime.session import Session
 from .data.class_folders import class_of
 from .data.dataset import Dataset
@@ -62,7 +62,7 @@ class Judge:
     def samples(self, session: Session, images: Dataset) -> Samples:
         """The artifact and the reference on the images."""
         classes = [self.class_of(item) for item in images.items] if self.class_of else None
-        return samples(self.reference, session, images.feeds(), classes)
+        return compare_samples(self.reference, session, images.feeds(), classes)
 
     def measured(self, session: Session, median_ms: float | None, ratio: float | None) -> "Measured":
         """The artifact on what the search may see; met with one standard error to spare."""

@@ -35,13 +35,13 @@ def info(what: str | Path) -> dict[str, Any]:
 
 def _of_model(name: str) -> dict[str, Any]:
     from ..models import get_variant, list_checkpoints
-    from ..models.export_status import PASSED
+    from ..models.export_status import EXPORT_STATUS
 
     weights = [
         {"name": each.name, "licence": each.licence, "source": each.source, "differs": dict(each.differs)}
         for each in list_checkpoints(name)
     ]
-    return dataclasses.asdict(get_variant(name)) | {"weights": weights, "passed": PASSED.get(name)}
+    return dataclasses.asdict(get_variant(name)) | {"weights": weights, "passed": EXPORT_STATUS.get(name)}
 
 
 def _of_artifact(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""This file times sessions side by side in one process."""
+"""Time sessions side by side in one process."""
 
 import gc
 import resource
@@ -46,7 +46,7 @@ def benchmark(
     runs: int = 50,
     warmup: int = 5,
 ) -> dict[str, Latency]:
-    """Times every session `runs` times, interleaved: each round runs each session once, starting at another one.
+    """Time every session `runs` times, interleaved: each round runs each session once, starting at another one.
 
     So a machine that slows down or speeds up does so for all of them, and nobody always runs behind the same neighbour.
 
@@ -56,8 +56,19 @@ def benchmark(
         runs: timed rounds, at least 1.
         warmup: untimed rounds before them, at least 1 (the first is `first_ms`).
 
+    Returns:
+        {label: latency}, in milliseconds, in the order of `sessions`.
+
     Raises:
         ValueError: no sessions, no feeds, or fewer than one run or warm-up.
+        FeedError: feeds that do not fit a session.
+
+    Example:
+        An int8 artifact beside its float twin::
+
+            sessions = {name: open_session(f"mobilevit_s_{name}.tflite") for name in ("fp32", "int8")}
+            times = benchmark(sessions, [{"image": np.zeros((1, 3, 256, 256), np.float32)}])
+            print(times["fp32"].median_ms / times["int8"].median_ms)
     """
     own = feeds if isinstance(feeds, Mapping) else dict.fromkeys(sessions, feeds)
     if not sessions or not all(own.get(label) for label in sessions):
@@ -88,13 +99,24 @@ def benchmark(
 
 
 def peak_rss_mb() -> float:
-    """The largest resident memory this process ever had, MB (10^6 bytes)."""
+    """Read the largest resident memory that this process ever had, in MB (10^6 bytes)."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak * (1 if sys.platform == "darwin" else 1024) / 1e6  # macOS counts bytes, Linux kibibytes
 
 
 def latency(times_ms: Sequence[float], warmup: int, *, load_ms: float, threads: int, runtime: str) -> Latency:
-    """The figures of single runs, in their order, the warm-up first."""
+    """Sum up single runs.
+
+    Args:
+        times_ms: of each run, in their order, the warm-up first.
+        warmup: how many runs at the start are not counted, at least 1.
+        load_ms: from the file to ready to run.
+        threads: of the session.
+        runtime: name and version of what ran it.
+
+    Returns:
+        The figures of the timed runs.
+    """
     timed = np.array(times_ms[warmup:])
     return Latency(
         median_ms=float(np.median(timed)),

@@ -1,4 +1,4 @@
-"""This file measures how far a candidate's outputs are from the reference's, and judges it by one table."""
+"""Measure how far a candidate's outputs are from the reference's, and judge the distance by one table."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -43,7 +43,9 @@ class Agreement:
 class Widens(Protocol):
     """A session that also computes in float64."""
 
-    def double(self) -> Session: ...
+    def double(self) -> Session:
+        """Return the same session in float64; it takes and gives what this one does."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -83,17 +85,32 @@ _JUDGED = {
 
 
 def compare(reference: Session, candidate: Session, feeds: Iterable[Mapping[str, np.ndarray]]) -> Agreement:
-    """Runs both on each of `feeds` ({input name of the reference: float32 NCHW array}), keeping no outputs.
+    """Run both on each of `feeds` and measure how far apart their outputs are, keeping none of them.
 
     Where the candidate has other names, its inputs and outputs are taken in the reference's order. Outputs beyond the
     reference's own (a classifier's probabilities) are left aside.
 
+    Args:
+        reference: the session that is right, usually the PyTorch model.
+        candidate: the session that is measured.
+        feeds: {input name of the reference: float32 NCHW array}, any number of samples each; read once.
+
+    Returns:
+        The figures over all samples; `problem` says why, where they cannot be believed (a NaN, another shape).
+
     Raises:
         ValueError: no feeds, or another number of inputs or outputs.
         FeedError: feeds that do not fit a session.
+
+    Example:
+        A float artifact against the model that it was made of::
+
+            reference = TorchSession(model, [TensorSpec("image", (1, 3, 224, 224), "float32")], ["logits"])
+            agreement = compare(reference, open_session("mobilevit_s_fp32.tflite"), feeds)
+            print(f"{agreement.snr_db:.1f} dB, {judge(agreement, 'fp32')}")
     """
-    to_inputs = paired("inputs", reference, candidate)
-    to_outputs = paired("outputs", reference, candidate)
+    to_inputs = pair_names("inputs", reference, candidate)
+    to_outputs = pair_names("outputs", reference, candidate)
     tallies = {name: _Tally() for name in to_outputs}
     samples = 0
     for feed in feeds:
@@ -115,10 +132,19 @@ def compare(reference: Session, candidate: Session, feeds: Iterable[Mapping[str,
 
 
 def verdict(agreement: Agreement, precision: str, reference: Session, feeds: Iterable[Mapping[str, np.ndarray]]) -> str:
-    """What `judge` says; where fp32 fails, after a look at how much float32 itself loses in the reference.
+    """Judge a comparison; where fp32 fails, after a look at how much float32 itself loses in the reference.
 
-    `feeds` are those of the comparison, used in that case alone. Some networks (untrained ones without
-    normalised residuals, say) lose more in float32 than TOLERANCE allows, whoever computes them.
+    Some networks (untrained ones without normalised residuals, say) lose more in float32 than TOLERANCE allows,
+    whoever computes them.
+
+    Args:
+        agreement: what `compare` gave.
+        precision: of the artifact, a key of TOLERANCE.
+        reference: the session that the artifact was compared with.
+        feeds: those of the comparison; read only where fp32 fails and the reference can compute in float64.
+
+    Returns:
+        "ok", "warn: WHY" or "fail: WHY", as `judge` says it.
     """
     first = judge(agreement, precision)
     if precision != "fp32" or agreement.problem or not first.startswith("fail") or not isinstance(reference, Widens):
@@ -131,9 +157,19 @@ def verdict(agreement: Agreement, precision: str, reference: Session, feeds: Ite
 
 
 def judge(agreement: Agreement, precision: str, noise: Agreement | None = None) -> str:
-    """ "ok", "warn: " and what is less than EXPECTED[precision], "fail: " and what is out of TOLERANCE[precision].
+    """Judge the figures of a comparison by the table of tolerances.
 
-    `noise` is how the reference agrees with itself in float64. Within ROOM times that, an error is a warning.
+    Args:
+        agreement: what `compare` gave.
+        precision: of the artifact, a key of TOLERANCE.
+        noise: how the reference agrees with itself in float64; within ROOM times that, an error is a warning.
+
+    Returns:
+        "ok", "warn: " and what is less than EXPECTED[precision], or "fail: " and what is out of TOLERANCE[precision].
+
+    Example:
+        >>> judge(Agreement(9.0, 0.1, 0.01, 0.99, None, None, None, samples=8), "int8")
+        'fail: SNR in dB 9, must be at least 10 (int8)'
     """
     if agreement.problem:
         return f"fail: {agreement.problem}"
@@ -243,26 +279,58 @@ class _Tally:
 
 
 def decibel(signal: float, noise: float) -> float:
-    """10 log10(signal / noise) of two sums of squares, within +-MAX_SNR_DB."""
+    """Compute 10 log10(signal / noise) of two sums of squares, within +-MAX_SNR_DB.
+
+    Args:
+        signal: the sum of the squared reference.
+        noise: the sum of the squared difference.
+
+    Returns:
+        dB; MAX_SNR_DB where there is no noise.
+
+    Example:
+        >>> decibel(100.0, 1.0)
+        20.0
+    """
     if noise == 0:
         return MAX_SNR_DB
     return max(-MAX_SNR_DB, min(MAX_SNR_DB, 10 * math.log10(signal / noise))) if signal else -MAX_SNR_DB
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Compute the logarithm of the softmax of each row; (n, classes) -> same."""
     shifted = logits - logits.max(1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
 
 
 def log_probabilities(scores: np.ndarray) -> np.ndarray:
-    """Of (n, classes): of logits their log-softmax, of what is non-negative and sums to one the logarithm."""
+    """Compute the logarithms of probabilities: log-softmax of logits, the logarithm of what is a distribution already.
+
+    Args:
+        scores: (n, classes); rows that are non-negative and sum to one within 1e-2 are probabilities.
+
+    Returns:
+        (n, classes), at least the logarithm of the smallest normal float32 where `scores` were probabilities.
+    """
     if (scores >= 0).all() and np.allclose(scores.sum(1), 1, atol=1e-2):
         return np.log(np.maximum(scores, np.finfo(np.float32).tiny))
     return log_softmax(scores)
 
 
-def paired(side: str, reference: Session, candidate: Session) -> dict[str, str]:
-    """{name in the reference: name in the candidate}; of the candidate's outputs all those that the reference has."""
+def pair_names(side: str, reference: Session, candidate: Session) -> dict[str, str]:
+    """Match the names of two sessions: by name where they have the same, or else by order.
+
+    Args:
+        side: "inputs" or "outputs"; of the candidate's outputs, those that the reference has.
+        reference: whose order counts.
+        candidate: whose names may be other ones.
+
+    Returns:
+        {name in the reference: name in the candidate}.
+
+    Raises:
+        ValueError: another number of them.
+    """
     ref = [spec.name for spec in getattr(reference, side)]
     cand = [spec.name for spec in getattr(candidate, side)]
     if set(ref) == set(cand) or (side == "outputs" and set(ref) < set(cand)):

@@ -1,11 +1,11 @@
-"""This file keeps what a comparison says of each sample, so that a figure comes with its standard error."""
+"""Compare two sessions sample by sample, so that a figure comes with its standard error."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from .compare import log_softmax, paired
+from .compare import log_probabilities, pair_names
 from .session import Session
 
 
@@ -16,7 +16,8 @@ class Samples:
     Attributes:
         signal: (outputs, n), the sum of the squared reference.
         noise: (outputs, n), the sum of the squared difference; NaN where a candidate's value is no number.
-        kl: (n,) KL(softmax(ref) || softmax(cand)) in nats; None where the output is not (batch, classes).
+        kl: (n,) KL(ref || cand) in nats, of probabilities as they are, of logits after a softmax; None where the output
+            is not (batch, classes).
         agree: (n,) whether both have the same highest class, or None.
         lost: (n,) whether the reference is right, less whether the candidate is: -1, 0 or 1; None without labels.
     """
@@ -28,17 +29,27 @@ class Samples:
     lost: np.ndarray | None = None
 
 
-def samples(
+def compare_samples(
     reference: Session,
     candidate: Session,
     feeds: Iterable[Mapping[str, np.ndarray]],
     classes: Sequence[int] | None = None,
 ) -> Samples:
-    """Runs both on each of `feeds`, one sample each; `classes` are the true ones, in the order of the feeds.
+    """Run both on each of `feeds` and keep the figures of each sample.
 
-    Raises ValueError where the outputs are not the same in number, or there are labels and no classes to choose from.
+    Args:
+        reference: the session that is right, usually the PyTorch model.
+        candidate: the session that is measured.
+        feeds: {input name of the reference: float32 NCHW array}, one sample each; read once.
+        classes: the true ones, in the order of the feeds.
+
+    Returns:
+        Per-sample sums and, of one output (1, classes), also divergence and hits.
+
+    Raises:
+        ValueError: the outputs are not the same in number, or there are labels and no classes to choose from.
     """
-    to_inputs, to_outputs = (paired(side, reference, candidate) for side in ("inputs", "outputs"))
+    to_inputs, to_outputs = (pair_names(side, reference, candidate) for side in ("inputs", "outputs"))
     signal, noise, kl, first = [], [], [], []
     for feed in feeds:
         wanted = reference.run(feed)
@@ -48,7 +59,7 @@ def samples(
         noise.append([np.square(ref - cand).sum() for ref, cand in pairs])
         ref, cand = pairs[0]
         if len(pairs) == 1 and ref.ndim == 2 and ref.shape[1] > 1:
-            log_p, log_q = log_softmax(ref), log_softmax(cand.astype(np.float64))
+            log_p, log_q = log_probabilities(ref), log_probabilities(cand.astype(np.float64))
             kl.append(float((np.exp(log_p) * (log_p - log_q)).sum()))
             first.append((int(ref.argmax()), int(cand.argmax())))
     energies = np.array(signal).T, np.array(noise).T

@@ -30,7 +30,7 @@ FAILED = {"model": "lenet1", "target": "coreml", "precision": "int8", "passed": 
 @pytest.fixture
 def results(monkeypatch, tmp_path):
     """Where the files go instead."""
-    for name, file in (("RESULTS", "matrix.jsonl"), ("PAGE", "matrix.md"), ("PASSED", "passed.py")):
+    for name, file in (("RESULTS", "matrix.jsonl"), ("PAGE", "matrix.md"), ("EXPORT_STATUS", "export_status.py")):
         monkeypatch.setattr(matrix_page, name, tmp_path / file)
     monkeypatch.setattr(matrix, "RESULTS", tmp_path / "matrix.jsonl")
     monkeypatch.setattr(matrix_page, "REASONS", tmp_path / "matrix_reasons.jsonl")
@@ -56,9 +56,9 @@ def test_a_model_for_real(results, model):
     }
     assert all(cell["passed"] and cell["size_bytes"] > 0 and cell["snr_db"] > 20 for cell in cells)
     assert (results / "matrix.md").read_text().count(f"| {model} |") >= 2
-    passed: dict = {}
-    exec((results / "passed.py").read_text(), passed)
-    assert passed["PASSED"][model]["openvino"] == ("fp32", "int8")
+    status: dict = {}
+    exec((results / "export_status.py").read_text(), status)
+    assert status["EXPORT_STATUS"][model]["openvino"] == ("fp32", "int8")
 
 
 def test_it_goes_on_where_it_stopped(results, monkeypatch):
@@ -211,7 +211,9 @@ def test_page(results):
 
 def test_committed_files_are_of_the_committed_results():
     cells = read(matrix_page.RESULTS)
-    assert matrix_page.PASSED.read_text() == matrix_page.module(cells), "run `python -m benchmarks.matrix --render`"
+    assert matrix_page.EXPORT_STATUS.read_text() == matrix_page.module(cells), (
+        "run `python -m benchmarks.matrix --render`"
+    )
     assert matrix_page.PAGE.read_text() == matrix_page.page(cells), "run `python -m benchmarks.matrix --render`"
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgeport.models import convnext, create_model, levit, mobilenetv2, mobilenetv3, mobilevit, resnet, vit
-from edgeport.models.registry import HALF, PreprocessSpec, register
+from edgeport.models.registry import register
+from edgeport.models.spec import HALF, PreprocessSpec
 from torch import nn
 
 from benchmarks.trained.photographs import NAMES, SIZE

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from edgeport.quantize.mixed_precision.goals import snr_db
-from edgeport.runtime.compare_samples import samples
+from edgeport.runtime.compare_samples import compare_samples
 from edgeport.targets.registry import open_session
 
 from benchmarks.peers.check import Recorded
@@ -27,7 +27,7 @@ def facts(material: Material, artifact: Path) -> dict:
     with np.load(material.validation) as arrays:
         answers, labels = arrays[OUTPUT], arrays[LABELS]
     recorded, session = Recorded(material), open_session(artifact, threads=1)
-    made = samples(recorded, session, ({INPUT: image} for image in recorded.images), list(labels))
+    made = compare_samples(recorded, session, ({INPUT: image} for image in recorded.images), list(labels))
     assert made.lost is not None
     assert made.agree is not None
     return {

@@ -1,4 +1,4 @@
-"""Runs the program inside a Core ML .mlpackage with PyTorch, so that the file that ships is validated without a Mac.
+"""Run the program inside a Core ML .mlpackage with PyTorch, so that the file that ships is validated without a Mac.
 
     program = read_package(path)          package.py, wire.py, schema.py, program.py, blob.py: the file as plain data
     interpreter = Interpreter(program)    interpreter.py, table.py, ops/: the data run with torch functions

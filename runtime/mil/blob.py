@@ -1,4 +1,4 @@
-"""This file reads tensors out of a weight file (weights/weight.bin), Core ML's "MIL blob storage", version 2.
+"""Read tensors out of a weight file (weights/weight.bin), Core ML's "MIL blob storage", version 2.
 
     file      header (64 bytes: uint32 count, uint32 version), then entries
     entry     metadata (64 bytes: uint32 sentinel, uint32 type, uint64 size in bytes, uint64 offset of the data), data

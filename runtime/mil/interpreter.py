@@ -1,4 +1,4 @@
-"""This file runs a program: binds every operation to its function once, then computes one after the other.
+"""Run an ML program: bind every operation to its function once, then compute one after the other.
 
 Numbers. A float16 value is held as float32 and rounded to float16 after the operation that makes it: float32 inside an
 operator, float16 between operators. That is roughly what the Neural Engine and the GPU do, no promise of their bits.

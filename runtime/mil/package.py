@@ -1,4 +1,4 @@
-"""This file finds the parts of a .mlpackage folder and checks that they are there.
+"""Find the parts of a .mlpackage folder and check that they are there.
 
 Manifest.json                               {"itemInfoEntries": {id: {"path": ...}}, "rootModelIdentifier": id}
 Data/com.apple.CoreML/model.mlmodel         the protobuf message Model

@@ -1,4 +1,4 @@
-"""This file turns the protobuf message of an ML program into plain data."""
+"""Turn the protobuf message of an ML program into plain data."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping

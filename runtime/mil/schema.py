@@ -1,4 +1,4 @@
-"""This file lists the messages of Core ML's model format that an ML program uses: names and field numbers.
+"""The messages of Core ML's model format that an ML program uses: names and field numbers.
 
 Source: Model.proto, FeatureTypes.proto and MIL.proto of https://apple.github.io/coremltools/mlmodel/
 Fields that the runner does not look at are left out, or kept as bytes where only their presence counts.

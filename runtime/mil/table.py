@@ -1,4 +1,4 @@
-"""This file is the table of operators: a MIL operator's name -> the function that computes it with torch.
+"""The table of operators: a MIL operator's name -> the function that computes it with torch.
 
 The function's signature is the contract. Positional parameters are tensors (a list of them where MIL takes a tuple);
 keyword-only ones are what MIL calls const parameters, given as plain Python: int, float, bool, str or a list of them.

@@ -1,4 +1,4 @@
-"""This file decodes protobuf messages by a schema given as data.
+"""Decode protobuf messages by a schema given as data.
 
 The generated classes that ship in coremltools would need that package imported (seconds, warnings, TensorFlow where it
 is installed); the wire format is small, and every check of a damaged file is then ours.

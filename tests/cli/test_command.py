@@ -71,7 +71,7 @@ def test_list(edgeport):
 
 
 def test_info(edgeport, exported, monkeypatch):
-    monkeypatch.setattr(export_status, "PASSED", {"resnet18": {"tflite": ("fp32", "int8"), "coreml": ()}})
+    monkeypatch.setattr(export_status, "EXPORT_STATUS", {"resnet18": {"tflite": ("fp32", "int8"), "coreml": ()}})
     known = json.loads(edgeport("info", "resnet18", "--json").out)
     assert (known["input_size"], known["params"], known["macs"]) == ([3, 224, 224], 11689512, 1814073344)
     assert known["weights"][0]["licence"] == "apache-2.0"

@@ -5,7 +5,7 @@ import json
 import time
 
 import pytest
-from edgeport.models import checkpoints, create_model, pretrained, redraw
+from edgeport.models import Checkpoint, checkpoints, create_model, redraw
 from safetensors.torch import save
 
 FAST = ("--no-benchmark", "--num-validation-samples", "2", "--json")
@@ -19,8 +19,8 @@ def published(server, cache, monkeypatch):
     content = save(model.state_dict())
     server.files = {"timm/lenet5.one/model.safetensors": content, "w/lenet5.pth": content}
     rows = (
-        pretrained.Checkpoint(model="lenet5", tag="one", source="timm/lenet5.one", licence="mit"),
-        pretrained.Checkpoint(
+        Checkpoint(model="lenet5", tag="one", source="timm/lenet5.one", licence="mit"),
+        Checkpoint(
             model="lenet5", tag="two", source="timm/lenet5.one", licence="mit", differs={"mean": (0.5,), "std": (0.25,)}
         ),
     )
@@ -125,9 +125,7 @@ def test_checkpoints_of_other_class_counts(edgeport, published, server, monkeypa
     model = create_model("lenet5", num_classes=7)
     redraw(model, input_size=(1, 32, 32))
     server.files["timm/lenet5.seven/model.safetensors"] = save(model.state_dict())
-    row = pretrained.Checkpoint(
-        model="lenet5", tag="seven", source="timm/lenet5.seven", licence="mit", differs={"num_classes": 7}
-    )
+    row = Checkpoint(model="lenet5", tag="seven", source="timm/lenet5.seven", licence="mit", differs={"num_classes": 7})
     monkeypatch.setattr(checkpoints, "CHECKPOINTS", (row,))
     done = edgeport("export", "lenet5", "--weights", "pretrained", *FAST)
     assert done.code == 0

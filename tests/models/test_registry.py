@@ -38,12 +38,12 @@ STALE = "run `python -m edgeport.models.reindex`"
 
 
 def test_index_has_every_variant():
-    assert [replace(v, params=0, macs=0) for v in index.VARIANTS] == reindex.registered(), STALE
+    assert [replace(v, params=0, macs=0) for v in index.VARIANTS] == reindex.list_registered(), STALE
 
 
 @pytest.mark.parametrize("name", [its.sampled[0] for its in REFERENCES.values() if its.sampled])
 def test_index_counts(name):
-    assert get_variant(name) == reindex.counted(get_variant(name)), STALE
+    assert get_variant(name) == reindex.count_variant(get_variant(name)), STALE
 
 
 @pytest.mark.exhaustive

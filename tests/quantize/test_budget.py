@@ -9,7 +9,7 @@ from edgeport.quantize import QuantizeError, collect, plan, select
 from edgeport.quantize.mixed_precision.goals import GOALS
 from edgeport.quantize.mixed_precision.search import Candidate, Measured, candidates, search
 from edgeport.quantize.mixed_precision.sensitivity import OwnErrors, own_errors
-from edgeport.runtime.compare_samples import Samples, samples
+from edgeport.runtime.compare_samples import Samples, compare_samples
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 
 BASE_MS, FLOAT_MS = 10.0, 20.0
@@ -113,14 +113,14 @@ class Fixed:
 
 def test_samples():
     feeds = [{"y": np.array([row], np.float32)} for row in ([0, 2, 1], [3, 0, 0], [0, 0, 1])]
-    made = samples(Fixed(lambda y: y), Fixed(lambda y: y - [[0, 2, 0]]), feeds, classes=[1, 0, 1])
+    made = compare_samples(Fixed(lambda y: y), Fixed(lambda y: y - [[0, 2, 0]]), feeds, classes=[1, 0, 1])
     np.testing.assert_allclose(made.signal, [[5, 9, 1]])
     np.testing.assert_allclose(made.noise, [[4, 4, 4]])
     assert made.agree.tolist() == [False, True, True]
     assert made.lost.tolist() == [1, 0, 0]
     assert (made.kl > 0).all()
     with pytest.raises(ValueError, match="no row of classes"):
-        samples(Fixed(np.squeeze), Fixed(np.squeeze), feeds, classes=[1, 0, 1])
+        compare_samples(Fixed(np.squeeze), Fixed(np.squeeze), feeds, classes=[1, 0, 1])
 
 
 NETWORK = """(float[1,3,8,8] image) => (float[1,4,8,8] y)

@@ -1,4 +1,4 @@
-"""This file makes the tiny artifacts that the runtime's tests run."""
+"""Tiny artifacts that the runtime's tests run."""
 
 import sys
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Timing: interleaved rounds, the figures of known times, sessions for real, and what is refused."""
+
 import time
 
 import numpy as np

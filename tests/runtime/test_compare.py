@@ -1,3 +1,5 @@
+"""Figures against NumPy, the verdict by the table of tolerances, and what cannot be compared."""
+
 import math
 import re
 from dataclasses import replace
@@ -6,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from edgeport.runtime.compare import MAX_SNR_DB, TOLERANCE, Agreement, compare, judge, verdict
+from edgeport.runtime.compare_samples import compare_samples
 from edgeport.runtime.session import TensorSpec
 from edgeport.runtime.sessions.torch import TorchSession
 
@@ -65,6 +68,22 @@ def test_one_sample_after_the_other_or_in_one_batch():
     assert single == replace(
         batch, **{k: pytest.approx(getattr(batch, k)) for k in ("snr_db", "cosine", "kl", "max_abs_over_std")}
     )
+
+
+def softmax(scores):
+    exponentials = np.exp(scores - scores.max(1, keepdims=True))
+    return exponentials / exponentials.sum(1, keepdims=True)
+
+
+@pytest.mark.parametrize("given", [softmax, np.array], ids=["probabilities", "logits"])
+def test_kl_per_sample_is_of_the_same_distributions(given):
+    ref, cand = np.random.default_rng(3).standard_normal((2, 5, 1, 10)) * 3
+    p, q = np.array([softmax(row) for row in ref]), np.array([softmax(row) for row in cand])
+    feeds = [{"x": np.zeros((1, 1), np.float32)}] * 5
+    ref, cand = [given(row) for row in ref], [given(row) for row in cand]
+    kl = compare_samples(Recorded(ref), Recorded(cand), feeds).kl
+    np.testing.assert_allclose(kl, (p * np.log(p / q)).sum((1, 2)), rtol=1e-4)
+    assert kl.mean() == pytest.approx(agreement(ref, cand).kl)
 
 
 def test_a_large_mean_does_not_hide_the_spread():

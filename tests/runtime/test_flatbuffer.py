@@ -1,3 +1,5 @@
+"""Damaged .tflite files are refused before native code reads them; whole ones pass."""
+
 import subprocess
 import sys
 from pathlib import Path

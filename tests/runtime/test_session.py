@@ -1,3 +1,5 @@
+"""Sessions of every kind of artifact: names and layouts outside, feeds and files that are refused."""
+
 import hashlib
 import json
 import sys

@@ -1,4 +1,4 @@
-"""This file writes tiny .tflite models by hand, so that the runtime's tests need no converter."""
+"""Write tiny .tflite models by hand, so that the runtime's tests need no converter."""
 
 import json
 

@@ -10,7 +10,7 @@ import pytest
 from demo import photograph
 from edgeport.exporters import wrappers
 from edgeport.models import PreprocessSpec
-from edgeport.models.preprocess import cover, preprocess, seen
+from edgeport.models.preprocess import cover, preprocess, resize_and_crop
 from PIL import Image
 
 SOURCES = Path(wrappers.__file__).parent
@@ -86,7 +86,7 @@ def test_python_sees_and_normalises_like_the_reference(python, picture, name, si
         *(channels, height, width, *cover(spec), spec.interpolation, spec.mean, spec.std), True, "nchw"
     )
     pixels = how.pixels(np.asarray(image))
-    np.testing.assert_array_equal(pixels, seen(image, spec))
+    np.testing.assert_array_equal(pixels, resize_and_crop(image, spec))
     assert how.tensor(pixels).tobytes() == preprocess(image, spec)[None].tobytes()
 
 

@@ -1,4 +1,4 @@
-"""This file makes the runner's tests find their helper, and run on one thread."""
+"""Let the runner's tests import their helper and run on one thread."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""This file writes small .mlpackage folders with coremltools' MIL builder, for the runner's tests."""
+"""Write small .mlpackage folders with coremltools' MIL builder, for the runner's tests."""
 
 import gc
 import logging

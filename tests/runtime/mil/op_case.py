@@ -1,4 +1,4 @@
-"""This file says what an operator's case is, and holds the arrays that cases share."""
+"""The form of an operator's case, and the arrays that cases share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
