@@ -64,7 +64,7 @@ def from_torch(
         tidy(model, share_weights)
     rename(model.graph.inputs, input_names, "input")
     rename(model.graph.outputs, output_names, "output")
-    names.rewrite(model.graph)
+    names.rewrite(model)
     return model
 
 
