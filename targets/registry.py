@@ -151,11 +151,16 @@ def _coreml(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
 
 
 def _onnx(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
-    from ..exporters.onnx import dynamic_linear
     from ..exporters.onnx.convert import convert
 
-    graph = dynamic_linear.rewrite(graph) if recipe.precision == "dynamic" else graph
-    path.write_bytes(convert(graph, pixels=recipe.pixels, compress_to_fp16=recipe.halves, metadata=recipe.metadata))
+    content = convert(
+        graph,
+        pixels=recipe.pixels,
+        compress_to_fp16=recipe.halves,
+        dynamic=recipe.precision == "dynamic",
+        metadata=recipe.metadata,
+    )
+    path.write_bytes(content)
 
 
 _LITERT = {"ai_edge_litert": "ai-edge-litert", "flatbuffers": "flatbuffers"}

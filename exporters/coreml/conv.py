@@ -18,13 +18,13 @@ def conv(
     mb: Builder,
     x: Operand,
     weight: Constant,
-    bias: Constant | None = None,
+    bias: Constant,
     *,
-    kernel_shape: tuple[int, ...] = (),
-    strides: tuple[int, int] = (1, 1),
-    pads: tuple[int, int, int, int] = (0, 0, 0, 0),
-    dilations: tuple[int, int] = (1, 1),
-    group: int = 1,
+    kernel_shape: tuple[int, int],
+    strides: tuple[int, int],
+    pads: tuple[int, int, int, int],
+    dilations: tuple[int, int],
+    group: int,
 ) -> Var:
     """(n, c, h, w), OIHW -> (n, o, h', w')"""
     return mb.run(
@@ -45,12 +45,12 @@ def conv_transpose(
     mb: Builder,
     x: Operand,
     weight: Constant,
-    bias: Constant | None = None,
+    bias: Constant,
     *,
-    kernel_shape: tuple[int, ...] = (),
-    strides: tuple[int, int] = (1, 1),
-    pads: tuple[int, int, int, int] = (0, 0, 0, 0),
-    output_padding: tuple[int, int] = (0, 0),
+    kernel_shape: tuple[int, int],
+    strides: tuple[int, int],
+    pads: tuple[int, int, int, int],
+    output_padding: tuple[int, int],
 ) -> Var:
     """(n, c, h, w), (c, o, kh, kw) -> (n, o, h', w')"""
     n, _, *sizes = x.shape

@@ -11,9 +11,11 @@ import onnx
 import onnx_ir as ir
 
 from ...artifacts.errors import ArtifactTooLarge
+from ...graph.dialect import check
 from ...graph.edit import NAME_SCOPES
 from ...graph.half_precision import halved
 from ..openvino.model_api import SECTION, model_info
+from . import dynamic_linear
 from .proto import constants_of, makers_of
 from .uint8_input import LAYOUT, take_bytes
 
@@ -27,6 +29,7 @@ def convert(
     *,
     pixels: bool = False,
     compress_to_fp16: bool = False,
+    dynamic: bool = False,
     metadata: Mapping[str, Any] | None = None,
 ) -> bytes:
     """The file's bytes; the same graph and metadata give the same.
@@ -34,10 +37,12 @@ def convert(
     `pixels`: the one input, which the graph takes as pixels from 0 to 255, is uint8 NHWC.
 
     `compress_to_fp16` stores the float constants in half precision with a Cast behind each, which a runtime folds when
-    it loads the file: half the size, and computed in float32. Raises ArtifactTooLarge.
+    it loads the file: half the size, and computed in float32. `dynamic`: linears with int8 weights round what they read
+    by its range at run time. Raises NotCanonical (the graph is not in the dialect), ArtifactTooLarge.
     """
+    check(model, quantized=True)
     metadata = metadata or {}
-    proto = to_proto(model)
+    proto = to_proto(dynamic_linear.quantize_dynamically(model) if dynamic else model)
     keep_float_weights(proto.graph)
     if pixels:
         take_bytes(proto.graph)

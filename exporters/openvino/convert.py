@@ -13,6 +13,7 @@ from typing import Any
 import onnx_ir as ir
 
 from ...artifacts.errors import ExportError
+from ...graph.dialect import check
 from ..onnx.convert import halve, to_proto
 from ..onnx.uint8_input import take_bytes
 from .model_api import SECTION, model_info
@@ -37,6 +38,7 @@ def convert(
     NHWC. `compress_to_fp16` stores float constants in half precision; what is computed in is for the session to say.
     The same graph and metadata give the same bytes. Raises ExportError.
     """
+    check(model, quantized=True)
     metadata = metadata or {}
     proto = to_proto(model)
     take_zero_points_into_biases(proto.graph)

@@ -17,14 +17,13 @@ def conv(
     mb: Builder,
     x: Operand,
     weight: Constant,
-    bias: Constant | None = None,
+    bias: Constant,
     *,
-    auto_pad: str = "NOTSET",
-    kernel_shape: tuple[int, ...] = (),
-    strides: tuple[int, int] = (1, 1),
-    pads: tuple[int, int, int, int] = (0, 0, 0, 0),
-    dilations: tuple[int, int] = (1, 1),
-    group: int = 1,
+    kernel_shape: tuple[int, int],
+    strides: tuple[int, int],
+    pads: tuple[int, int, int, int],
+    dilations: tuple[int, int],
+    group: int,
 ) -> Value:
     """(n, c, h, w), OIHW -> (n, o, h', w')"""
     out_channels, _, kh, kw = weight.shape
@@ -64,12 +63,12 @@ def conv_transpose(
     mb: Builder,
     x: Operand,
     weight: Constant,
-    bias: Constant | None = None,
+    bias: Constant,
     *,
-    kernel_shape: tuple[int, ...] = (),
-    strides: tuple[int, int] = (1, 1),
-    pads: tuple[int, int, int, int] = (0, 0, 0, 0),
-    output_padding: tuple[int, int] = (0, 0),
+    kernel_shape: tuple[int, int],
+    strides: tuple[int, int],
+    pads: tuple[int, int, int, int],
+    output_padding: tuple[int, int],
 ) -> Value:
     """(n, c, h, w), weight (c, o, kh, kw) -> (n, o, h', w'); what is not SAME is computed whole and cut"""
     out_channels, kernel = weight.shape[1], weight.shape[2:]

@@ -10,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ...artifacts.errors import ExportError, UnsupportedOp
+from ...graph.dialect import check
 from ...graph.dtypes import held
 from ...graph.edit import given, name_of, shape, where
 from ..quantization import Constant, Quant, constant_operand, quant_of
@@ -49,6 +50,7 @@ def convert(
     with the graph's own names.
     Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape, ArtifactTooLarge).
     """
+    check(model, quantized=True)
     builder = Builder(half_weights=half_weights, int8_weights=int8_weights, plain=plain)
     lowering = _lowered(model, input_layout, PROFILES[profile], builder, pixels)
     outputs = {name_of(v): lowering.output(v) for v in model.graph.outputs}

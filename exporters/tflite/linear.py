@@ -8,7 +8,7 @@ import numpy as np
 
 from ..quantization import Constant, Quant
 from .builder import Builder, Operand, Value
-from .reduce import reduced
+from .reduce import reduce_dims
 from .registry import lower
 from .view import View, unify
 
@@ -43,7 +43,7 @@ def matmul(mb: Builder, a: Operand, b: Operand) -> Value:
     if long is None:
         return _batch_matmul(mb, a, b, mb.run)
     products = _batch_matmul(mb, *long, mb.emit)
-    return reduced(mb, "SUM", products, {len(a.shape) - 2}, keepdims=False)
+    return reduce_dims(mb, "SUM", products, {len(a.shape) - 2}, keepdims=False)
 
 
 def _fully_connected(mb: Builder, x: Value, weight: Constant) -> Value:
