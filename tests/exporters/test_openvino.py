@@ -260,7 +260,7 @@ def test_what_the_plugin_gets_wrong_is_written_otherwise(name, tmp_path):
 WATCHED = """
 import sys
 import numpy
-from graphs import graph
+from graphs import canonical
 
 def watch(event, args):
     if event.split(".")[0] in ("socket", "subprocess", "urllib") or event in ("os.fork", "os.posix_spawn", "os.system"):
