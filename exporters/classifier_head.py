@@ -1,4 +1,4 @@
-"""This file puts what an app does with the scores behind a classifier: probabilities, and the highest of them."""
+"""Put what an app does with the scores behind a classifier: probabilities, and the highest of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file lets a graph take pixels from 0 to 255 and normalise them itself, or in its first convolution."""
+"""Let a graph take pixels from 0 to 255 and normalise them itself, or in its first convolution."""
 
 from __future__ import annotations
 

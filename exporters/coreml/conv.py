@@ -1,4 +1,4 @@
-"""This file lowers Conv and ConvTranspose: MIL's have the same layouts, groups and dilations."""
+"""Lower Conv and ConvTranspose: MIL's have the same layouts, groups and dilations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file walks a canonical graph, float or with Q/DQ, and writes an .mlpackage folder."""
+"""Walk a canonical graph, float or with Q/DQ, and write an .mlpackage folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file lowers the element-wise operators."""
+"""Lower the element-wise operators."""
 
 from __future__ import annotations
 

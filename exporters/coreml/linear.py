@@ -1,4 +1,4 @@
-"""This file lowers MatMul: linear where one side is a constant matrix, else matmul."""
+"""Lower MatMul: linear where one side is a constant matrix, else matmul."""
 
 from __future__ import annotations
 

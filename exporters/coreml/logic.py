@@ -1,4 +1,4 @@
-"""This file lowers comparisons, the operators of truth values, and Cast."""
+"""Lower comparisons, the operators of truth values, and Cast."""
 
 from __future__ import annotations
 

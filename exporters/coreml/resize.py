@@ -1,4 +1,4 @@
-"""This file lowers Resize: resize_bilinear, and upsample_nearest_neighbor by whole factors."""
+"""Lower Resize: resize_bilinear, and upsample_nearest_neighbor by whole factors."""
 
 from __future__ import annotations
 

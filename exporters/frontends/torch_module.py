@@ -1,4 +1,4 @@
-"""This file takes a PyTorch module to an onnx_ir graph, with one pinned opset and without a word on the console."""
+"""Take a PyTorch module to an onnx_ir graph, with one pinned opset and without a word on the console."""
 
 from __future__ import annotations
 

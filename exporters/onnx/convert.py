@@ -1,4 +1,4 @@
-"""This file writes ONNX files: the canonical graph, float or with Q/DQ, and the facts about it in metadata_props."""
+"""Write ONNX files: the canonical graph, float or with Q/DQ, and the facts about it in metadata_props."""
 
 from __future__ import annotations
 

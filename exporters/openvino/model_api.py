@@ -1,4 +1,4 @@
-"""This file says what a model expects in the words of OpenVINO's Model API, which reads them from IR and from ONNX."""
+"""Say what a model expects in the words of OpenVINO's Model API, which reads them from IR and from ONNX."""
 
 from __future__ import annotations
 

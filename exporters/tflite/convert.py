@@ -1,4 +1,4 @@
-"""This file walks a canonical graph, float or with Q/DQ, and returns the bytes of a .tflite file."""
+"""Walk a canonical graph, float or with Q/DQ, and return the bytes of a .tflite file."""
 
 from __future__ import annotations
 
