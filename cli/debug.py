@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..artifacts.manifest import Manifest
-    from ..exporters.input_normalization import Folded
+    from ..exporters.input_normalization import FoldedNormalization
     from ..graph.fusion import Unit
     from ..graph.kernels import KernelSet
     from ..models import PreprocessSpec
@@ -133,15 +133,17 @@ def to_json(value: dict[str, Any]) -> bytes:
     return (json.dumps(finite(value), indent=2, allow_nan=False) + "\n").encode()
 
 
-def folded_as_exported(graph: "ir.Model", manifest: "Manifest", preprocess: "PreprocessSpec") -> "Folded | None":
+def folded_as_exported(
+    graph: "ir.Model", manifest: "Manifest", preprocess: "PreprocessSpec"
+) -> "FoldedNormalization | None":
     """The graph that reads pixels, where `export` made one for this target."""
-    from ..exporters.input_normalization import folded
+    from ..exporters.input_normalization import fold_normalization
     from ..runtime.pixels import normalisation
     from ..targets.registry import TARGETS
 
     if not TARGETS[manifest.target].folds:
         return None
-    return folded(graph, normalisation(preprocess), whole=manifest.scheme is not None)
+    return fold_normalization(graph, normalisation(preprocess), whole=manifest.scheme is not None)
 
 
 def scheme_of(manifest: "Manifest") -> "KernelSet":

@@ -27,7 +27,7 @@ class Int8:
     """
 
     def __init__(self, target: Target, prepared: Prepared, console: Console, seconds: dict[str, float]):
-        from ..exporters.input_normalization import folded
+        from ..exporters.input_normalization import fold_normalization
         from ..quantize.calibration.observers import OBSERVERS
 
         assert prepared.statistics is not None
@@ -39,7 +39,7 @@ class Int8:
         graph, self._known, self.reads_pixels = prepared.even, {}, False
         spec = prepared.subject.takes.preprocess
         if target.folds and prepared.job.takes_pixels(target.name) and spec:
-            found = folded(graph, normalisation(spec), whole=True)
+            found = fold_normalization(graph, normalisation(spec), whole=True)
             if found:
                 graph, self._known, self.reads_pixels = found.model, found.ranges, True
                 self.inputs = self.inputs.as_pixels(spec)

@@ -11,7 +11,7 @@ from .inspectors.inspector import Inside
 from .session import IMAGE, Session, open_session
 
 if TYPE_CHECKING:
-    from ..exporters.input_normalization import Normalisation
+    from ..exporters.input_normalization import Normalization
 
 
 def takes_image(session: Session | Inside) -> bool:
@@ -36,11 +36,11 @@ def from_pixels(pixels: np.ndarray, preprocess: PreprocessSpec) -> np.ndarray:
     return ((pixels / 255 - mean) / std).astype(np.float32)
 
 
-def normalisation(preprocess: PreprocessSpec) -> "Normalisation":
+def normalisation(preprocess: PreprocessSpec) -> "Normalization":
     """The same for a converter."""
-    from ..exporters.input_normalization import Normalisation
+    from ..exporters.input_normalization import Normalization
 
-    return Normalisation(preprocess.mean, preprocess.std)
+    return Normalization(preprocess.mean, preprocess.std)
 
 
 def _per_channel(preprocess: PreprocessSpec) -> tuple[np.ndarray, np.ndarray]:

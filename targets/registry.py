@@ -14,7 +14,7 @@ from ..runtime.session import SESSIONS
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-    from ..exporters.input_normalization import Normalisation
+    from ..exporters.input_normalization import Normalization
     from ..graph.kernels import KernelSet
 
 
@@ -40,7 +40,7 @@ class Recipe:
     coreml_target: str
     plain_operators: bool = False
     pixels: bool = False
-    normalisation: "Normalisation | None" = None
+    normalisation: "Normalization | None" = None
     softmax: bool = False
     top_k: int = 0
 
@@ -90,14 +90,14 @@ class Target:
 
     def write(self, graph: "ir.Model", path: Path, recipe: Recipe) -> None:
         """The artifact of a canonical graph. Raises ExportError."""
-        from ..exporters.classifier_head import headed
-        from ..exporters.input_normalization import folded, normalised
+        from ..exporters.classifier_head import add_classifier_head
+        from ..exporters.input_normalization import fold_normalization, prepend_normalization
 
         if recipe.normalisation:
-            found = folded(graph, recipe.normalisation, whole=False) if self.folds else None
-            graph = found.model if found else normalised(graph, recipe.normalisation)
+            found = fold_normalization(graph, recipe.normalisation, whole=False) if self.folds else None
+            graph = found.model if found else prepend_normalization(graph, recipe.normalisation)
         if recipe.softmax or recipe.top_k:
-            graph = headed(graph, softmax=recipe.softmax, top_k=recipe.top_k)
+            graph = add_classifier_head(graph, softmax=recipe.softmax, top_k=recipe.top_k)
         self.lower(graph, path, recipe)
 
     def missing(self) -> list[str]:

@@ -15,7 +15,7 @@ from edgeport.artifacts.errors import NotCanonical, UnsupportedAttribute, Unsupp
 from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.coreml import convert
 from edgeport.exporters.coreml.registry import table
-from edgeport.exporters.input_normalization import Normalisation, normalised
+from edgeport.exporters.input_normalization import Normalization, prepend_normalization
 from edgeport.graph.dialect import OPS
 from edgeport.quantize import apply, collect, plan
 from edgeport.runtime.mil.package import read_package
@@ -27,7 +27,7 @@ CLASSIFIER = """agraph (float[1,3,8,10] x) => (float[1,5] y) {
     c = Conv <pads=[1,1,1,1]> (x, w, b) r = Relu (c) p = ReduceMean (r, a) f = Reshape (p, s)
     m = MatMul (f, v) y = Add (m, d) }"""
 CONSTANTS = {"w": (4, 3, 3, 3), "b": (4,), "a": [2, 3], "s": [1, 4], "v": (4, 5), "d": (5,)}
-IMAGENET = Normalisation(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+IMAGENET = Normalization(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -127,7 +127,7 @@ def test_int8_for_ios_18_stores_weights_in_its_own_operation(package):
 def test_image_input_and_labels(precision, package):
     model = canonical(CLASSIFIER, CONSTANTS)
     path = package(
-        normalised(model, IMAGENET),
+        prepend_normalization(model, IMAGENET),
         precision=precision,
         image_input=True,
         labels=list("abcde"),
@@ -161,7 +161,7 @@ def test_image_input_and_labels(precision, package):
 
 def test_grey_image(package):
     model = canonical("agraph (float[1,1,8,10] x) => (float[1,1,8,10] y) { y = Relu (x) }")
-    path = package(normalised(model, Normalisation((0.5,), (0.25,))), image_input=True)
+    path = package(prepend_normalization(model, Normalization((0.5,), (0.25,))), image_input=True)
     assert read_package(path).inputs[0].colour == "grayscale"
     pixels = np.arange(80, dtype=np.float32).reshape(1, 1, 8, 10) * 3
     np.testing.assert_allclose(
