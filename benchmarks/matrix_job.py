@@ -206,7 +206,7 @@ def simulated(graph: "ir.Model", prepared: Prepared) -> float:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "simulated.onnx"
-        path.write_bytes(convert(graph, compress_to_fp16=False, metadata={}))
+        path.write_bytes(convert(graph, half_weights=False, metadata={}))
         session = open_session(path, threads=1)
         return compare(prepared.reference, session, prepared.validation.feeds()).snr_db
 

@@ -125,7 +125,7 @@ def _openvino(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     from ..exporters.openvino.convert import convert
 
     path.mkdir()
-    convert(graph, path, pixels=recipe.pixels, compress_to_fp16=recipe.halves, metadata=recipe.metadata)
+    convert(graph, path, pixels=recipe.pixels, half_weights=recipe.halves, metadata=recipe.metadata)
 
 
 def _coreml(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
@@ -156,7 +156,7 @@ def _onnx(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     content = convert(
         graph,
         pixels=recipe.pixels,
-        compress_to_fp16=recipe.halves,
+        half_weights=recipe.halves,
         dynamic=recipe.precision == "dynamic",
         metadata=recipe.metadata,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..quantization import Constant
 from .builder import Builder, Operand, Var
-from .registry import lower
+from .lowering_table import lower
 
 
 def window_pads(pads: tuple[int, int, int, int]) -> list[int]:

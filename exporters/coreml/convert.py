@@ -16,8 +16,8 @@ from ...graph.edit import producer, shape, sole_consumer, where
 from ..quantization import Constant, constant_operand, quant_of
 from . import conv, elementwise, index, linear, logic, movement, pool, reduce, resize  # noqa: F401  (each fills the table)
 from .builder import Builder, Operand, Target, Var
+from .lowering_table import table
 from .package import finish
-from .registry import table
 from .toolkit import coremltools, quiet
 
 PRECISIONS = {"fp32": "FLOAT32", "fp16": "FLOAT16"}

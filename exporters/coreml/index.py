@@ -9,7 +9,7 @@ import numpy as np
 from ..quantization import Constant
 from .builder import Builder, Operand, Var
 from .logic import is_bool, numbers
-from .registry import lower
+from .lowering_table import lower
 
 
 def _arg(op: str):

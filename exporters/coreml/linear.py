@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..quantization import Constant, Quant
 from .builder import Builder, Operand, Var
-from .registry import lower
+from .lowering_table import lower
 
 _MAX_LINEAR_RANK = 3  # the specification of MIL's linear
 

@@ -8,7 +8,7 @@ import onnx_ir as ir
 from ...graph.dtypes import held
 from ..quantization import Constant
 from .builder import Builder, Operand, Var
-from .registry import lower
+from .lowering_table import lower
 
 COMPARISONS = {
     "Equal": "equal",

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..quantization import Constant
 from .builder import Builder, Operand, Var
-from .registry import lower
+from .lowering_table import lower
 
 
 @lower("Reshape")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...artifacts.errors import UnsupportedAttribute
 from .builder import Builder, Operand, Var
 from .conv import window_pads
-from .registry import lower
+from .lowering_table import lower
 
 
 @lower("MaxPool")

@@ -14,9 +14,9 @@ import onnx_ir as ir
 from ...artifacts.errors import ExportError
 from ...graph.dialect import check
 from ...runtime.backends import openvino
+from ..model_api import SECTION, model_info
 from ..onnx.convert import halve, to_proto
 from ..onnx.uint8_input import take_bytes
-from .model_api import SECTION, model_info
 from .workarounds import WORKAROUNDS
 
 OURS = "edgeport"  # our facts, as JSON, in rt_info
@@ -27,14 +27,14 @@ def convert(
     directory: Path,
     *,
     pixels: bool = False,
-    compress_to_fp16: bool = False,
+    half_weights: bool = False,
     metadata: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write `<model>.xml` and `.bin` into `directory`, which has to be there; the path of the .xml.
 
     `<model>` is `metadata["model"]`. All of `metadata` goes into rt_info, and again, as far as the Model API has words
     for it, in that form. `pixels`: the one input, which the graph takes as pixels from 0 to 255, is uint8
-    NHWC. `compress_to_fp16` stores float constants in half precision; what is computed in is for the session to say.
+    NHWC. `half_weights` stores float constants in half precision; what is computed in is for the session to say.
     The same graph and metadata give the same bytes. Raises ExportError.
     """
     check(model, quantized=True)
@@ -44,7 +44,7 @@ def convert(
     proto = to_proto(written)
     if pixels:
         take_bytes(proto.graph)
-    if compress_to_fp16:
+    if half_weights:
         halve(proto.graph)
     ov = openvino()
     try:

@@ -8,7 +8,7 @@ from ..quantization import Constant, Quant
 from .builder import Builder, Operand, Value
 from .fast_conv import of_rows, of_tiles, rows_are_faster, tiles_are_faster
 from .linear import bias_tensor
-from .registry import lower
+from .lowering_table import lower
 from .windows import from_spatial, pad_spatial, same_pads, spatial
 
 

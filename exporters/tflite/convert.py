@@ -18,7 +18,7 @@ from . import conv, elementwise, index, linear, logic, movement, pool, reduce, r
 from . import metadata as metadata_file
 from .builder import Builder, Operand, Target, Value
 from .kernels import PROFILES, Kernels
-from .registry import table
+from .lowering_table import table
 from .units import Unit, sole_quant, unit_of
 from .view import View
 from .writer import serialize, used

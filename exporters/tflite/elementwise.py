@@ -11,7 +11,7 @@ import numpy as np
 from ...artifacts.errors import UnsupportedAttribute
 from ..quantization import Constant
 from .builder import Builder, Operand, Value
-from .registry import lower
+from .lowering_table import lower
 from .view import Shape, View, unify
 
 BINARY = {"Add": "ADD", "Sub": "SUB", "Mul": "MUL", "Div": "DIV", "Max": "MAXIMUM", "Min": "MINIMUM"}

@@ -11,7 +11,7 @@ from ...graph.dtypes import narrowed
 from ..quantization import Constant
 from .builder import Builder, Operand, Value
 from .logic import converted
-from .registry import lower
+from .lowering_table import lower
 from .view import View
 
 _INT32 = 2  # TensorType.INT32

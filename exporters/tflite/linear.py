@@ -8,8 +8,8 @@ import numpy as np
 
 from ..quantization import Constant, Quant
 from .builder import Builder, Operand, Value
+from .lowering_table import lower
 from .reduce import reduce_dims
-from .registry import lower
 from .view import View, unify
 
 Run = Callable[..., int]  # Builder.run for the unit's result, Builder.emit for what leads to it

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from ...graph.dtypes import held
 from .builder import Builder, Operand, Value
 from .elementwise import aligned, apply_broadcast, apply_unary
-from .registry import lower
+from .lowering_table import lower
 
 COMPARISONS = {
     "Equal": "EQUAL",

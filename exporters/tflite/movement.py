@@ -8,7 +8,7 @@ import numpy as np
 
 from ..quantization import Constant
 from .builder import Builder, Operand, Value
-from .registry import lower
+from .lowering_table import lower
 from .view import View, unify
 
 MAX_CONCAT = 5  # XNNPACK's concatenation has two to five inputs; more are chained

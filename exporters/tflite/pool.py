@@ -6,7 +6,7 @@ import numpy as np
 
 from ...artifacts.errors import UnsupportedAttribute
 from .builder import Builder, Operand, Value
-from .registry import lower
+from .lowering_table import lower
 from .windows import framed, from_spatial, pad_spatial, spatial
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..quantization import Constant
 from .builder import Builder, Operand, Value
-from .registry import lower
+from .lowering_table import lower
 from .view import View
 
 REDUCTIONS = {

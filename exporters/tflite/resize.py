@@ -6,8 +6,8 @@ import numpy as np
 
 from ..quantization import Constant
 from .builder import Builder, Operand, Value
+from .lowering_table import lower
 from .movement import MAX_CONCAT
-from .registry import lower
 from .windows import from_spatial, spatial
 
 

@@ -50,7 +50,7 @@ def artifacts(tmp_path_factory) -> dict[str, Path]:
     convert(
         canonicalize(onnx_ir.from_proto(onnx.shape_inference.infer_shapes(graph))),
         folder / "linear_openvino_model",
-        compress_to_fp16=False,
+        half_weights=False,
         metadata={},
     )
     return {path.name: path for path in folder.iterdir()}

@@ -14,7 +14,7 @@ from cases import CASES
 from edgeport.artifacts.errors import NotCanonical, UnsupportedAttribute, UnsupportedOp
 from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.coreml import convert
-from edgeport.exporters.coreml.registry import table
+from edgeport.exporters.coreml.lowering_table import table
 from edgeport.exporters.input_normalization import Normalization, prepend_normalization
 from edgeport.graph.dialect import OPS
 from edgeport.quantize import apply, collect, plan

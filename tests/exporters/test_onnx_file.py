@@ -55,7 +55,7 @@ def test_what_the_file_says():
 
 def test_half_precision_is_half_the_size_and_float_outside():
     model = classifier()
-    content = convert(model, compress_to_fp16=True)
+    content = convert(model, half_weights=True)
     proto = onnx.load_from_string(content)
     onnx.checker.check_model(proto, full_check=True)
     halves = [t.name for t in proto.graph.initializer if t.data_type == onnx.TensorProto.FLOAT16]
@@ -70,12 +70,12 @@ def test_what_half_precision_cannot_hold_stays():
     model = classifier()
     weight = model.graph.initializers["c.weight"]
     weight.const_value = ir.tensor(np.full((64, 3, 5, 5), 1e6, np.float32), name=weight.name)
-    proto = onnx.load_from_string(convert(model, compress_to_fp16=True))
+    proto = onnx.load_from_string(convert(model, half_weights=True))
     assert all(t.data_type != onnx.TensorProto.FLOAT16 for t in proto.graph.initializer)
 
 
 def test_a_file_beyond_protobufs_limit_is_refused(monkeypatch):
-    monkeypatch.setattr("edgeport.exporters.onnx.convert.LARGEST", 1000)
+    monkeypatch.setitem(convert.__globals__, "LARGEST", 1000)
     with pytest.raises(ArtifactTooLarge, match="a single file holds 1000"):
         convert(classifier())
 

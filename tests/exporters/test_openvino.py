@@ -94,7 +94,7 @@ def test_only_classifiers_get_a_section(tmp_path):
 
 def test_half_precision_is_where_the_bytes_are(tmp_path):
     model = classifier()
-    path = convert(model, tmp_path, compress_to_fp16=True)
+    path = convert(model, tmp_path, half_weights=True)
     constants = ElementTree.parse(path).getroot().iterfind("layers/layer[@type='Const']")
     kinds = {layer.attrib["name"]: layer.find("data").attrib["element_type"] for layer in constants}
     assert [name for name, kind in kinds.items() if kind == "f16"] == ["c.weight_fp16"]
@@ -110,7 +110,7 @@ def test_same_graph_gives_same_bytes(half, tmp_path):
     for turn in range(2):
         folder = tmp_path / str(turn)
         folder.mkdir()
-        convert(quantized(classifier()), folder, compress_to_fp16=half, metadata=METADATA)
+        convert(quantized(classifier()), folder, half_weights=half, metadata=METADATA)
         digests.add(tuple(hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())))
     assert len(digests) == 1
 

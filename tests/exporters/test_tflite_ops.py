@@ -5,10 +5,10 @@ import onnx_ir as ir
 import pytest
 from cases import CASES
 from edgeport.artifacts.errors import UnsupportedAttribute, UnsupportedOp
-from edgeport.exporters.coreml.registry import table as coreml_table
+from edgeport.exporters.coreml.lowering_table import table as coreml_table
 from edgeport.exporters.lowering import LoweringTable
 from edgeport.exporters.tflite import convert
-from edgeport.exporters.tflite.registry import table
+from edgeport.exporters.tflite.lowering_table import table
 from edgeport.graph.dialect import OPS
 from edgeport.quantize import apply, collect, plan
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK

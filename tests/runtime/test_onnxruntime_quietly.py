@@ -19,7 +19,7 @@ def written(body, folder):
     home.mkdir()
     path = folder / "model.onnx"
     model = canonical("agraph (float[1,4] x) => (float[1,4] y) { y = Relu (x) }")
-    path.write_bytes(convert(model, compress_to_fp16=False, metadata={}))
+    path.write_bytes(convert(model, half_weights=False, metadata={}))
     unset = ("CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME", "GITHUB_ACTIONS")
     environment = {key: value for key, value in os.environ.items() if key not in unset}
     environment |= {"HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path)}
