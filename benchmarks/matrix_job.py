@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from edgeport import quantize
 from edgeport.artifacts.exit_codes import BUG, exit_code
 from edgeport.artifacts.manifest import finite
 from edgeport.artifacts.staging import Staging
@@ -36,6 +35,7 @@ from edgeport.targets.registry import open_session
 
 from benchmarks.matrix_page import LOST, low
 from benchmarks.results import Cell
+from edgeport import quantize
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -207,7 +207,7 @@ def simulated(graph: "ir.Model", prepared: Prepared) -> float:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "simulated.onnx"
-        path.write_bytes(convert(graph, compress_to_fp16=False, metadata={}))
+        path.write_bytes(convert(graph, half_weights=False, metadata={}))
         session = open_session(path, threads=1)
         return compare(prepared.reference, session, prepared.validation.feeds()).snr_db
 

@@ -1,4 +1,4 @@
-"""This file puts what an app does with the scores behind a classifier: probabilities, and the highest of them."""
+"""Put what an app does with the scores behind a classifier: probabilities, and the highest of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..graph.edit import constant, name_of, shape
 PROBABILITIES, TOP_SCORES, TOP_CLASSES = "probabilities", "top_scores", "top_classes"
 
 
-def headed(model: ir.Model, *, softmax: bool = False, top_k: int = 0) -> ir.Model:
+def add_classifier_head(model: ir.Model, *, softmax: bool = False, top_k: int = 0) -> ir.Model:
     """logits (1, n) -> probabilities (1, n) instead of them; and top_scores (1, k), top_classes (1, k) beside them
 
     Works on a canonical graph, float or with Q/DQ, and leaves `model` as it was; `top_k` is at most the classes. Raises

@@ -1,4 +1,4 @@
-"""This file lets a graph take pixels from 0 to 255 and normalise them itself, or in its first convolution."""
+"""Let a graph take pixels from 0 to 255 and normalise them itself, or in its first convolution."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RANGE = (0.0, 255.0)
 
 
 @dataclass(frozen=True)
-class Normalisation:
+class Normalization:
     """x = (pixel / 255 - mean) / std, per channel."""
 
     mean: Sequence[float]
@@ -32,7 +32,7 @@ class Normalisation:
 
 
 @dataclass(frozen=True)
-class Folded:
+class FoldedNormalization:
     """A graph whose first convolution reads pixels.
 
     Attributes:
@@ -43,7 +43,7 @@ class Folded:
     ranges: Mapping[str, tuple[float, float]]
 
 
-def normalised(model: ir.Model, how: Normalisation) -> ir.Model:
+def prepend_normalization(model: ir.Model, how: Normalization) -> ir.Model:
     """x -> Add(Mul(pixels, scale), shift), float or with Q/DQ; `model` is left as it was.
 
     The one input holds pixels from then on, float32 (n, c, h, w), under its old name.
@@ -60,7 +60,7 @@ def normalised(model: ir.Model, how: Normalisation) -> ir.Model:
     return model
 
 
-def folded(model: ir.Model, how: Normalisation, *, whole: bool) -> Folded | None:
+def fold_normalization(model: ir.Model, how: Normalization, *, whole: bool) -> FoldedNormalization | None:
     """Conv(x, w, b) -> Conv(pixels in a frame of the mean, w * scale, b + sum(w * shift)), of a float graph
 
     So int8 reads uint8 pixels as they are, at scale 1, where a normalised image is rounded to 256 steps once more. What
@@ -86,7 +86,7 @@ def folded(model: ir.Model, how: Normalisation, *, whole: bool) -> Folded | None
         name = f"{name_of(conv.inputs[index])}_of_pixels"
         conv.replace_input_with(index, constant(graph, numbers.astype(np.float32), name))
     conv.attributes["pads"] = ir.AttrInt64s("pads", (0, 0, 0, 0))
-    return Folded(model, {name_of(value): RANGE for value in values})
+    return FoldedNormalization(model, {name_of(value): RANGE for value in values})
 
 
 def _frame(x: ir.Value, conv: ir.Node, fill: np.ndarray) -> list[ir.Node]:

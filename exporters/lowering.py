@@ -1,7 +1,8 @@
-"""This file is the lowering table: an ONNX operator's name -> the function that writes it in a target's terms.
+"""Find the lowering of an operator: its name -> the function that writes it in a target's terms.
 
-The function's signature is the contract. Positional parameters are the ONNX inputs, in ONNX's order; keyword-only
-parameters are the attributes, with ONNX's defaults. An attribute that is not named is unsupported and says so.
+The function's signature is the contract. Positional parameters are the inputs, in ONNX's order; keyword-only parameters
+are the attributes, as the dialect has them: all are given, so none has a default. An attribute that a target does not
+name is unsupported and says so.
 """
 
 from __future__ import annotations
@@ -43,6 +44,11 @@ class LoweringTable:
     def ops(self) -> frozenset[str]:
         """The operators that have a lowering."""
         return frozenset(self._rows)
+
+    def parameters(self, op: str) -> tuple[tuple[str, ...], frozenset[str]]:
+        """The names of the inputs that a lowering takes, "*" for any number, and those of its attributes."""
+        positional, named, variadic = _parameters(self._rows[op])
+        return (*positional[1:], *(("*",) if variadic else ())), frozenset(named)
 
     def __call__(self, builder: Any, node: ir.Node, operands: Sequence[Any]) -> Any:
         """Lower `node` with `operands` (one per ONNX input, None where it is left out)."""

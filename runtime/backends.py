@@ -1,14 +1,13 @@
-"""Settings of other libraries that hold for the whole process: ONNX Runtime's telemetry, PyTorch's threads.
-
-Since 1.29 its official builds for Linux and macOS keep a database in the home folder and send the names and hashes of
-models to Microsoft, unless this variable is set when the library is loaded.
-"""
+"""Imports ONNX Runtime and OpenVINO without their telemetry, and keeps PyTorch's threads the caller's."""
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 
+# Since 1.29 ONNX Runtime's official builds for Linux and macOS keep a database in the home folder and send the names
+# and hashes of models to Microsoft, unless this variable is set when the library is loaded.
 OFF = "ORT_DISABLE_TELEMETRY"
 
 
@@ -35,3 +34,21 @@ def torch_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def openvino() -> Any:
+    """The module. Raises ImportError where it is not installed.
+
+    The import alone would start its telemetry, which writes to the home folder and sends. The package makes do without
+    that module, as it does where it is not installed. (`openvino.convert_model` reports each call, too, where somebody
+    else has imported OpenVINO before: `Core.read_model` does not.)
+    """
+    if "openvino" not in sys.modules and "openvino_telemetry" not in sys.modules:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # "not there", for the import system
+        try:
+            import openvino
+        finally:
+            del sys.modules["openvino_telemetry"]
+    import openvino
+
+    return openvino

@@ -21,11 +21,15 @@ def _cpu() -> "KernelSet":
 
 
 def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
-    from ..exporters.onnx import dynamic_linear
     from ..exporters.onnx.convert import convert
 
-    graph = dynamic_linear.rewrite(graph) if recipe.precision == "dynamic" else graph
-    content = convert(graph, pixels=recipe.pixels, compress_to_fp16=recipe.half_weights, metadata=recipe.metadata)
+    content = convert(
+        graph,
+        pixels=recipe.pixels,
+        half_weights=recipe.half_weights,
+        dynamic=recipe.precision == "dynamic",
+        metadata=recipe.metadata,
+    )
     path.write_bytes(content)
 
 

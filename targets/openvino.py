@@ -24,7 +24,7 @@ def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     from ..exporters.openvino.convert import convert
 
     path.mkdir()
-    convert(graph, path, pixels=recipe.pixels, compress_to_fp16=recipe.half_weights, metadata=recipe.metadata)
+    convert(graph, path, pixels=recipe.pixels, half_weights=recipe.half_weights, metadata=recipe.metadata)
 
 
 def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":

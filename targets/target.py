@@ -188,10 +188,10 @@ class Target:
 
     def write(self, graph: "ir.Model", path: Path, recipe: Recipe) -> None:
         """Writes the artifact of a canonical graph. Raises ExportError."""
-        from ..exporters.classifier_head import headed
+        from ..exporters.classifier_head import add_classifier_head
 
         if recipe.softmax or recipe.top_k:
-            graph = headed(graph, softmax=recipe.softmax, top_k=recipe.top_k)
+            graph = add_classifier_head(graph, softmax=recipe.softmax, top_k=recipe.top_k)
         self.lower(graph, path, recipe)
 
     def missing(self) -> list[str]:

@@ -39,6 +39,13 @@ def graph(text: str, constants: dict[str, object] | None = None, seed: int = 0, 
     return model
 
 
+def canonical(text: str, constants: dict[str, object] | None = None) -> ir.Model:
+    """The graph in the dialect, as the converters take it."""
+    from edgeport.exporters.canonicalize import canonicalize
+
+    return canonicalize(graph(text, constants))
+
+
 def feeds(model: ir.Model, seed: int = 1) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     return {v.name: _drawn(rng, v) for v in model.graph.inputs}

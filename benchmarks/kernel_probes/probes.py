@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 from edgeport.artifacts.errors import ArtifactError, ExportError
+from edgeport.exporters.canonicalize import canonicalize
 from edgeport.graph.dialect import OPSET
 from edgeport.graph.edit import array, shape
 from edgeport.graph.kernels import KernelSet
@@ -204,7 +205,7 @@ def measure(profile: Profile, name: str) -> Measured:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"probe{profile.ending}"
         try:
-            profile.write(model, path)
+            profile.write(canonicalize(model), path)
             session = open_session(path)
             got = session.run(feeds)["y_dq"]
             session.close()

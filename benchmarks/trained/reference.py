@@ -31,7 +31,7 @@ def write(network: str, folder: Path) -> None:
     torch.set_num_threads(1)
     material = Material(registered(network), folder)
     subject = load_subject(material.model, Console(quiet=True), weights=str(material.weights))
-    material.onnx.write_bytes(convert(to_graph(subject, Console(quiet=True), {}), compress_to_fp16=False, metadata={}))
+    material.onnx.write_bytes(convert(to_graph(subject, Console(quiet=True), {}), half_weights=False, metadata={}))
     images, _ = inputs(network, "calibration")
     np.savez(material.calibration, image=images)
     images, labels = inputs(network, "test")

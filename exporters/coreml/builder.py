@@ -1,4 +1,4 @@
-"""This file is what the lowerings write into: one MIL operation at a time, its constants as arrays."""
+"""What the lowerings write into: one MIL operation at a time, its constants as arrays."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""This file lowers Conv and ConvTranspose: MIL's have the same layouts, groups and dilations."""
+"""Lower Conv and ConvTranspose: MIL's have the same layouts, groups and dilations."""
 
 from __future__ import annotations
 
 from ..quantization import Constant
 from .builder import Builder, Operand, Var
-from .registry import lower
+from .lowering_table import lower
 
 
 def window_pads(pads: tuple[int, int, int, int]) -> list[int]:
@@ -18,13 +18,13 @@ def conv(
     mb: Builder,
     x: Operand,
     weight: Constant,
-    bias: Constant | None = None,
+    bias: Constant,
     *,
-    kernel_shape: tuple[int, ...] = (),
-    strides: tuple[int, int] = (1, 1),
-    pads: tuple[int, int, int, int] = (0, 0, 0, 0),
-    dilations: tuple[int, int] = (1, 1),
-    group: int = 1,
+    kernel_shape: tuple[int, int],
+    strides: tuple[int, int],
+    pads: tuple[int, int, int, int],
+    dilations: tuple[int, int],
+    group: int,
 ) -> Var:
     """(n, c, h, w), OIHW -> (n, o, h', w')"""
     return mb.run(
@@ -45,12 +45,12 @@ def conv_transpose(
     mb: Builder,
     x: Operand,
     weight: Constant,
-    bias: Constant | None = None,
+    bias: Constant,
     *,
-    kernel_shape: tuple[int, ...] = (),
-    strides: tuple[int, int] = (1, 1),
-    pads: tuple[int, int, int, int] = (0, 0, 0, 0),
-    output_padding: tuple[int, int] = (0, 0),
+    kernel_shape: tuple[int, int],
+    strides: tuple[int, int],
+    pads: tuple[int, int, int, int],
+    output_padding: tuple[int, int],
 ) -> Var:
     """(n, c, h, w), (c, o, kh, kw) -> (n, o, h', w')"""
     n, _, *sizes = x.shape

@@ -1,4 +1,4 @@
-"""This file walks a canonical graph, float or with Q/DQ, and writes an .mlpackage folder."""
+"""Walk a canonical graph, float or with Q/DQ, and write an .mlpackage folder."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import numpy as np
 import onnx_ir as ir
 
 from ...artifacts.errors import ExportError, UnsupportedAttribute, UnsupportedOp
+from ...graph.dialect import check
 from ...graph.dtypes import held
 from ...graph.edit import producer, shape, sole_consumer, where
 from ..quantization import Constant, constant_operand, quant_of
-from . import conv, elementwise, index, linear, logic, movement, reduce, resize  # noqa: F401  (each fills the table)
+from . import conv, elementwise, index, linear, logic, movement, pool, reduce, resize  # noqa: F401  (each fills the table)
 from .builder import Builder, Operand, Target, Var
+from .lowering_table import table
 from .package import finish
-from .registry import table
 from .toolkit import coremltools, quiet
 
 PRECISIONS = {"fp32": "FLOAT32", "fp16": "FLOAT16"}
@@ -69,6 +70,7 @@ def convert(
         raise ValueError(f"precision is one of {', '.join(PRECISIONS)}, minimum_target one of {', '.join(TARGETS)}")
     if directory.suffix != ".mlpackage" or directory.exists():
         raise ValueError(f"{directory}: not the name of a new .mlpackage folder")
+    check(model, quantized=True)
     quantized = next((node for node in model.graph if node.op_type == "QuantizeLinear"), None)
     if quantized is not None and minimum_target == "iOS16":
         raise UnsupportedOp(f"coreml: {where(quantized)}: int8 needs iOS 17; choose iOS17 or iOS18")

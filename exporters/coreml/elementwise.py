@@ -1,4 +1,4 @@
-"""This file lowers the element-wise operators."""
+"""Lower the element-wise operators."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from ..quantization import Constant
 from .builder import Builder, Operand, Var
-from .registry import lower
+from .lowering_table import lower
 
 BINARY = {"Add": "add", "Sub": "sub", "Mul": "mul", "Max": "maximum", "Min": "minimum"}
 UNARY = {
@@ -74,7 +74,7 @@ def div(mb: Builder, a: Operand, b: Operand) -> Var:
 
 
 @lower("Mod")
-def mod(mb: Builder, a: Operand, b: Operand, *, fmod: int = 0) -> Var:
+def mod(mb: Builder, a: Operand, b: Operand, *, fmod: int) -> Var:
     """MIL's mod has the divisor's sign, as Mod of integers; C's fmod has the dividend's: sign(a) * (|a| mod |b|)."""
     if not fmod:
         return mb.run("mod", x=a, y=b)
@@ -83,17 +83,17 @@ def mod(mb: Builder, a: Operand, b: Operand, *, fmod: int = 0) -> Var:
 
 
 @lower("Gelu")
-def gelu(mb: Builder, x: Operand, *, approximate: str = "none") -> Var:
+def gelu(mb: Builder, x: Operand, *, approximate: str) -> Var:
     return mb.run("gelu", x=x, mode={"none": "EXACT", "tanh": "TANH_APPROXIMATION"}[approximate])
 
 
 @lower("LeakyRelu")
-def leaky_relu(mb: Builder, x: Operand, *, alpha: float = 0.01) -> Var:
+def leaky_relu(mb: Builder, x: Operand, *, alpha: float) -> Var:
     return mb.run("leaky_relu", x=x, alpha=np.float32(alpha))
 
 
 @lower("Elu")
-def elu(mb: Builder, x: Operand, *, alpha: float = 1.0) -> Var:
+def elu(mb: Builder, x: Operand, *, alpha: float) -> Var:
     return mb.run("elu", x=x, alpha=np.float32(alpha))
 
 
@@ -112,7 +112,7 @@ def mish(mb: Builder, x: Operand) -> Var:
 
 
 @lower("HardSigmoid")
-def hard_sigmoid(mb: Builder, x: Operand, *, alpha: float = 0.2, beta: float = 0.5) -> Var:
+def hard_sigmoid(mb: Builder, x: Operand, *, alpha: float, beta: float) -> Var:
     return mb.run("sigmoid_hard", x=x, alpha=np.float32(alpha), beta=np.float32(beta))
 
 
@@ -123,9 +123,9 @@ def hard_swish(mb: Builder, x: Operand) -> Var:
 
 
 @lower("Clip")
-def clip(mb: Builder, x: Operand, low: Constant | None = None, high: Constant | None = None) -> Var:
+def clip(mb: Builder, x: Operand, low: Constant, high: Constant) -> Var:
     """relu or relu6 where the bounds are theirs; an infinite bound costs nothing."""
-    lo, hi = (d if c is None else float(c.float().reshape(())) for c, d in ((low, -np.inf), (high, np.inf)))
+    lo, hi = float(low.float()), float(high.float())
     if lo == 0 and hi in (6, np.inf):
         return mb.run("relu6" if hi == 6 else "relu", x=x)
     if np.isfinite(lo) and np.isfinite(hi) and lo < hi:  # clip takes no others

@@ -1,4 +1,4 @@
-"""This file lowers what makes or takes indices: ArgMax, TopK, Gather, ScatterND, and CumSum, Tile and Identity."""
+"""Lower what makes or takes indices: ArgMax, TopK, Gather, ScatterND, and CumSum, Tile and Identity."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from ..quantization import Constant
 from .builder import Builder, Operand, Var
 from .logic import is_bool, numbers
-from .registry import lower
+from .lowering_table import lower
 
 
 def _arg(op: str):
-    def lowering(mb: Builder, x: Operand, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0) -> Var:
+    def lowering(mb: Builder, x: Operand, *, axis: int, keepdims: int, select_last_index: int) -> Var:
         return mb.run(op, x=x, axis=axis, keep_dims=bool(keepdims))
 
     return lowering
@@ -24,12 +24,12 @@ for _onnx, _mil in {"ArgMax": "reduce_argmax", "ArgMin": "reduce_argmin"}.items(
 
 
 @lower("TopK")
-def top_k(mb: Builder, x: Operand, k: Constant, *, axis: int = -1, largest: int = 1, sorted: int = 1):
+def top_k(mb: Builder, x: Operand, k: Constant, *, axis: int, largest: int, sorted: int):
     return tuple(mb.run("topk", x=x, k=int(k.array.reshape(())), axis=axis, ascending=not largest))
 
 
 @lower("Gather")
-def gather(mb: Builder, x: Operand, indices: Operand, *, axis: int = 0) -> Var:
+def gather(mb: Builder, x: Operand, indices: Operand, *, axis: int) -> Var:
     """From iOS 17 on indices are not negative: computed ones are taken modulo the size."""
     taken = mb.run("gather", x=numbers(mb, x), indices=_places(mb, indices, x.shape[axis]), axis=axis)
     return mb.run("cast", x=taken, dtype="bool") if is_bool(mb, x) else taken
@@ -43,7 +43,7 @@ def _places(mb: Builder, indices: Operand, size: int | Sequence[int]) -> Operand
 
 
 @lower("ScatterND")
-def scatter_nd(mb: Builder, x: Operand, indices: Operand, updates: Operand, *, reduction: str = "none") -> Var:
+def scatter_nd(mb: Builder, x: Operand, indices: Operand, updates: Operand, *, reduction: str) -> Var:
     mode = {"none": "update"}.get(reduction, reduction)
     return mb.run(
         "scatter_nd", data=x, indices=_places(mb, indices, x.shape[: indices.shape[-1]]), updates=updates, mode=mode
@@ -51,7 +51,7 @@ def scatter_nd(mb: Builder, x: Operand, indices: Operand, updates: Operand, *, r
 
 
 @lower("CumSum")
-def cum_sum(mb: Builder, x: Operand, axis: Constant, *, exclusive: int = 0, reverse: int = 0) -> Var:
+def cum_sum(mb: Builder, x: Operand, axis: Constant, *, exclusive: int, reverse: int) -> Var:
     return mb.run(
         "cumsum", x=x, axis=int(axis.array.reshape(())) % len(x.shape), exclusive=bool(exclusive), reverse=bool(reverse)
     )

@@ -1,10 +1,10 @@
-"""This file lowers MatMul: linear where one side is a constant matrix, else matmul."""
+"""Lower MatMul: linear where one side is a constant matrix, else matmul."""
 
 from __future__ import annotations
 
 from ..quantization import Constant, Quant
 from .builder import Builder, Operand, Var
-from .registry import lower
+from .lowering_table import lower
 
 _MAX_LINEAR_RANK = 3  # the specification of MIL's linear
 

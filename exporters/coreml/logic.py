@@ -1,4 +1,4 @@
-"""This file lowers comparisons, the operators of truth values, and Cast."""
+"""Lower comparisons, the operators of truth values, and Cast."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import onnx_ir as ir
 from ...graph.dtypes import held
 from ..quantization import Constant
 from .builder import Builder, Operand, Var
-from .registry import lower
+from .lowering_table import lower
 
 COMPARISONS = {
     "Equal": "equal",

@@ -1,17 +1,16 @@
-"""This file lowers what only moves data: Reshape, Transpose, Slice, Concat and Pad."""
+"""Lower what only moves data: Reshape, Transpose, Slice, Concat and Pad."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ...artifacts.errors import UnsupportedAttribute
 from ..quantization import Constant
 from .builder import Builder, Operand, Var
-from .registry import lower
+from .lowering_table import lower
 
 
 @lower("Reshape")
-def reshape(mb: Builder, x: Operand, shape: Constant, *, allowzero: int = 0) -> Var:
+def reshape(mb: Builder, x: Operand, shape: Constant) -> Var:
     return mb.run("reshape", x=x, shape=_ints(shape)) if shape.array.size else mb.run("squeeze", x=x)
 
 
@@ -21,14 +20,12 @@ def transpose(mb: Builder, x: Operand, *, perm: tuple[int, ...]) -> Var:
 
 
 @lower("Slice")
-def slice_(
-    mb: Builder, x: Operand, starts: Constant, ends: Constant, axes: Constant, steps: Constant | None = None
-) -> Var:
+def slice_(mb: Builder, x: Operand, starts: Constant, ends: Constant, axes: Constant, steps: Constant) -> Var:
     """Canonical: bounds normalised, axes given. MIL wants bounds for every axis."""
     begin, end, stride = [0] * len(x.shape), list(x.shape), [1] * len(x.shape)
     for i, axis in enumerate(_ints(axes)):
         begin[axis], end[axis] = _ints(starts)[i], _ints(ends)[i]
-        stride[axis] = _ints(steps)[i] if steps is not None else 1
+        stride[axis] = _ints(steps)[i]
     return mb.run("slice_by_index", x=x, begin=begin, end=end, stride=stride)
 
 
@@ -38,13 +35,10 @@ def concat(mb: Builder, *operands: Operand, axis: int) -> Var:
 
 
 @lower("Pad")
-def pad(mb: Builder, x: Operand, pads: Constant, value: Constant | None = None, *, mode: str = "constant") -> Var:
+def pad(mb: Builder, x: Operand, pads: Constant, value: Constant, *, mode: str) -> Var:
     """ONNX's (all befores, all afters) -> MIL's [before, after] of each axis"""
-    if mode != "constant":
-        raise UnsupportedAttribute(f"coreml: '{mb.target.name}' pads with mode '{mode}'; pad with a constant")
     amounts = np.array(_ints(pads)).reshape(2, -1).T.ravel().tolist()
-    fill = 0.0 if value is None else float(value.float().reshape(()))
-    return mb.run("pad", x=x, pad=amounts, mode="constant", constant_val=np.float32(fill))
+    return mb.run("pad", x=x, pad=amounts, mode=mode, constant_val=np.float32(value.float().reshape(())))
 
 
 def _ints(constant: Constant) -> list[int]:

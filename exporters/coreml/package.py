@@ -1,4 +1,4 @@
-"""This file makes an .mlpackage that coremltools has written the same, byte for byte, for the same program."""
+"""Make an .mlpackage that coremltools has written the same, byte for byte, for the same program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file lowers Resize: resize_bilinear, and upsample_nearest_neighbor by whole factors."""
+"""Lower Resize: resize_bilinear, and upsample_nearest_neighbor by whole factors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from ..quantization import Constant
 from .builder import Builder, Operand, Var
-from .registry import lower
+from .lowering_table import lower
 
 _SAMPLING = {  # ONNX's coordinate_transformation_mode -> MIL's sampling_mode
     "half_pixel": "UNALIGN_CORNERS",

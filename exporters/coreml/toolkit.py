@@ -1,4 +1,4 @@
-"""This file imports coremltools and keeps it quiet: no warnings, no progress bars, no other frameworks."""
+"""Import coremltools and keep it quiet: no warnings, no progress bars, no other frameworks."""
 
 from __future__ import annotations
 

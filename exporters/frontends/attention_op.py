@@ -1,4 +1,4 @@
-"""This file translates PyTorch's scaled_dot_product_attention for torch.onnx, whose own translation wants four axes.
+"""Translate PyTorch's scaled_dot_product_attention for torch.onnx, whose own translation wants four axes.
 
 Axes in front of the last three become one: no product looks across them.
 """

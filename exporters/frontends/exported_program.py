@@ -1,4 +1,4 @@
-"""This file reads a program that torch.export.save wrote (.pt2), without running what the file might bring along.
+"""Read a program that torch.export.save wrote (.pt2), without running what the file might bring along.
 
 `torch.export.load` itself is not safe on a stranger's file. It unpickles objects of any class, links compiled
 libraries, hands strings to sympy's `sympify` (which evaluates them), and looks up the program's functions by a dotted

@@ -1,4 +1,4 @@
-"""This file fixes the fake-quantise modules of a network that was trained with them: nothing is observed any more.
+"""Fix the fake-quantise modules of a network that was trained with them: nothing is observed any more.
 
 Such modules (torch.ao's, torchao's) decide by their buffers, when they run, whether to observe and whether to quantise.
 torch.export cannot follow that, and a model that still observes changes with every input. Fixed, each is one operator

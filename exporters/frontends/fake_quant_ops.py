@@ -1,4 +1,4 @@
-"""This file translates PyTorch's quantisation operators to QuantizeLinear and DequantizeLinear, for torch.onnx.
+"""Translate PyTorch's quantisation operators to QuantizeLinear and DequantizeLinear, for torch.onnx.
 
 They are `aten.fake_quantize_per_tensor_affine` and `..._per_channel_affine`, as fake-quantise modules call them, and
 `quantized_decomposed.(de)quantize_per_tensor` and `..._per_channel`, which PT2E writes. A range that is narrower than

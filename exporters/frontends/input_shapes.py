@@ -1,4 +1,4 @@
-"""This file decides the static shapes of a model's inputs: what the model fixes, what is given, and a batch of 1."""
+"""Decide the static shapes of a model's inputs: what the model fixes, what is given, and a batch of 1."""
 
 from __future__ import annotations
 

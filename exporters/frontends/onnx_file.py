@@ -1,4 +1,4 @@
-"""This file reads an ONNX file of any opset into a graph with static input shapes, ready to be made canonical."""
+"""Read an ONNX file of any opset into a graph with static input shapes, ready to be made canonical."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file takes a PyTorch module to an onnx_ir graph, with one pinned opset and without a word on the console."""
+"""Take a PyTorch module to an onnx_ir graph, with one pinned opset and without a word on the console."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def from_torch(
         tidy(model, share_weights)
     rename(model.graph.inputs, input_names, "input")
     rename(model.graph.outputs, output_names, "output")
-    names.rewrite(model.graph)
+    names.rewrite(model)
     return model
 
 

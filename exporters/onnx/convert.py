@@ -1,4 +1,4 @@
-"""This file writes ONNX files: the canonical graph, float or with Q/DQ, and the facts about it in metadata_props."""
+"""Write ONNX files: the canonical graph, float or with Q/DQ, and the facts about it in metadata_props."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import onnx
 import onnx_ir as ir
 
 from ...artifacts.errors import ArtifactTooLarge
+from ...graph.dialect import check
 from ...graph.edit import NAME_SCOPES
 from ...graph.half_precision import halved
-from ..openvino.model_api import SECTION, model_info
+from ..model_api import SECTION, model_info
+from . import dynamic_linear
 from .proto import constants_of, makers_of
 from .uint8_input import LAYOUT, take_bytes
 
@@ -26,22 +28,25 @@ def convert(
     model: ir.Model,
     *,
     pixels: bool = False,
-    compress_to_fp16: bool = False,
+    half_weights: bool = False,
+    dynamic: bool = False,
     metadata: Mapping[str, Any] | None = None,
 ) -> bytes:
     """The file's bytes; the same graph and metadata give the same.
 
     `pixels`: the one input, which the graph takes as pixels from 0 to 255, is uint8 NHWC.
 
-    `compress_to_fp16` stores the float constants in half precision with a Cast behind each, which a runtime folds when
-    it loads the file: half the size, and computed in float32. Raises ArtifactTooLarge.
+    `half_weights` stores the float constants in half precision with a Cast behind each, which a runtime folds when
+    it loads the file: half the size, and computed in float32. `dynamic`: linears with int8 weights round what they read
+    by its range at run time. Raises NotCanonical (the graph is not in the dialect), ArtifactTooLarge.
     """
+    check(model, quantized=True)
     metadata = metadata or {}
-    proto = to_proto(model)
+    proto = to_proto(dynamic_linear.quantize_dynamically(model) if dynamic else model)
     keep_float_weights(proto.graph)
     if pixels:
         take_bytes(proto.graph)
-    if compress_to_fp16:
+    if half_weights:
         halve(proto.graph)
     props = {f"{SECTION} {key}": value for key, value in model_info(model, metadata, pixels).items()}
     facts = {**metadata, "layout": LAYOUT} if pixels else metadata

@@ -12,7 +12,7 @@ import onnx_ir as ir
 from ...graph.edit import array, constant, emit, given, name_of, producer, remove_dead, shape
 
 
-def rewrite(model: ir.Model) -> ir.Model:
+def quantize_dynamically(model: ir.Model) -> ir.Model:
     """A copy of `model`; a value that several layers read is rounded once."""
     model = model.clone()
     graph = model.graph

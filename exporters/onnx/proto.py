@@ -1,4 +1,4 @@
-"""This file finds what a value of an ONNX file's graph is, for those who edit the file's own messages."""
+"""Find what a value of an ONNX file's graph is, for those who edit the file's own messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file lets an ONNX graph that takes pixels take them as bytes: image (1, h, w, c) uint8 -> Transpose -> Cast."""
+"""Let an ONNX graph that takes pixels take them as bytes: image (1, h, w, c) uint8 -> Transpose -> Cast."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""This file writes OpenVINO IR: the canonical graph, float or with Q/DQ, through OpenVINO's own ONNX frontend."""
+"""Write OpenVINO IR: the canonical graph, float or with Q/DQ, through OpenVINO's own ONNX frontend."""
 
 from __future__ import annotations
 
 import json
 import re
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,11 +12,12 @@ from typing import Any
 import onnx_ir as ir
 
 from ...artifacts.errors import ExportError
+from ...graph.dialect import check
+from ...runtime.backends import openvino
+from ..model_api import SECTION, model_info
 from ..onnx.convert import halve, to_proto
 from ..onnx.uint8_input import take_bytes
-from .model_api import SECTION, model_info
-from .workarounds import write_around
-from .zero_points import take_zero_points_into_biases
+from .workarounds import WORKAROUNDS
 
 OURS = "edgeport"  # our facts, as JSON, in rt_info
 
@@ -27,25 +27,26 @@ def convert(
     directory: Path,
     *,
     pixels: bool = False,
-    compress_to_fp16: bool = False,
+    half_weights: bool = False,
     metadata: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write `<model>.xml` and `.bin` into `directory`, which has to be there; the path of the .xml.
 
     `<model>` is `metadata["model"]`. All of `metadata` goes into rt_info, and again, as far as the Model API has words
     for it, in that form. `pixels`: the one input, which the graph takes as pixels from 0 to 255, is uint8
-    NHWC. `compress_to_fp16` stores float constants in half precision; what is computed in is for the session to say.
+    NHWC. `half_weights` stores float constants in half precision; what is computed in is for the session to say.
     The same graph and metadata give the same bytes. Raises ExportError.
     """
+    check(model, quantized=True)
     metadata = metadata or {}
-    proto = to_proto(model)
-    take_zero_points_into_biases(proto.graph)
-    write_around(proto.graph)
+    written = model.clone()
+    WORKAROUNDS.rewrite(written)
+    proto = to_proto(written)
     if pixels:
         take_bytes(proto.graph)
-    if compress_to_fp16:
+    if half_weights:
         halve(proto.graph)
-    ov = _openvino()
+    ov = openvino()
     try:
         network = ov.Core().read_model(proto.SerializeToString())
     except RuntimeError as e:
@@ -64,23 +65,6 @@ def convert(
     path = directory / f"{name}.xml"
     ov.save_model(network, path, compress_to_fp16=False)  # done, and with more care
     return path
-
-
-def _openvino():
-    """OpenVINO without its telemetry, which the import alone would start: it writes to the home folder and sends.
-
-    The package makes do without the module, as it does where that is not installed. (`openvino.convert_model` reports
-    each call, too, where somebody else has imported OpenVINO before: `Core.read_model` does not.)
-    """
-    if "openvino" not in sys.modules and "openvino_telemetry" not in sys.modules:
-        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # "not there", for the import system
-        try:
-            import openvino
-        finally:
-            del sys.modules["openvino_telemetry"]
-    import openvino
-
-    return openvino
 
 
 def _rename(network, name: str) -> None:

@@ -1,4 +1,4 @@
-"""This file is what the lowerings write into: tensors and operators, and the one place where a layout is made.
+"""What the lowerings write into: tensors and operators, and the one place where a layout is made.
 
 A lowering sees operands (`Value`: a tensor in a buffer under a lazy view; `Constant`: an array) and asks for a tensor
 in the order its kernel needs. Only if the buffer has another order does that cost a RESHAPE-TRANSPOSE-RESHAPE, once.

@@ -1,4 +1,4 @@
-"""This file lowers Conv and ConvTranspose, NHWC in and out: padded by SAME, VALID or a PAD; cut by a SLICE."""
+"""Lower Conv and ConvTranspose, NHWC in and out: padded by SAME, VALID or a PAD; cut by a SLICE."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..quantization import Constant, Quant
 from .builder import Builder, Operand, Value
 from .fast_conv import of_rows, of_tiles, rows_are_faster, tiles_are_faster
 from .linear import bias_tensor
-from .registry import lower
+from .lowering_table import lower
 from .windows import from_spatial, pad_spatial, same_pads, spatial
 
 
@@ -17,14 +17,13 @@ def conv(
     mb: Builder,
     x: Operand,
     weight: Constant,
-    bias: Constant | None = None,
+    bias: Constant,
     *,
-    auto_pad: str = "NOTSET",
-    kernel_shape: tuple[int, ...] = (),
-    strides: tuple[int, int] = (1, 1),
-    pads: tuple[int, int, int, int] = (0, 0, 0, 0),
-    dilations: tuple[int, int] = (1, 1),
-    group: int = 1,
+    kernel_shape: tuple[int, int],
+    strides: tuple[int, int],
+    pads: tuple[int, int, int, int],
+    dilations: tuple[int, int],
+    group: int,
 ) -> Value:
     """(n, c, h, w), OIHW -> (n, o, h', w')"""
     out_channels, _, kh, kw = weight.shape
@@ -64,12 +63,12 @@ def conv_transpose(
     mb: Builder,
     x: Operand,
     weight: Constant,
-    bias: Constant | None = None,
+    bias: Constant,
     *,
-    kernel_shape: tuple[int, ...] = (),
-    strides: tuple[int, int] = (1, 1),
-    pads: tuple[int, int, int, int] = (0, 0, 0, 0),
-    output_padding: tuple[int, int] = (0, 0),
+    kernel_shape: tuple[int, int],
+    strides: tuple[int, int],
+    pads: tuple[int, int, int, int],
+    output_padding: tuple[int, int],
 ) -> Value:
     """(n, c, h, w), weight (c, o, kh, kw) -> (n, o, h', w'); what is not SAME is computed whole and cut"""
     out_channels, kernel = weight.shape[1], weight.shape[2:]

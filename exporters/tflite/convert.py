@@ -1,4 +1,4 @@
-"""This file walks a canonical graph, float or with Q/DQ, and returns the bytes of a .tflite file."""
+"""Walk a canonical graph, float or with Q/DQ, and return the bytes of a .tflite file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ...artifacts.errors import ExportError, UnsupportedOp
+from ...graph.dialect import check
 from ...graph.dtypes import held
 from ...graph.edit import given, name_of, shape, where
 from ..quantization import Constant, Quant, constant_operand, quant_of
@@ -17,7 +18,7 @@ from . import conv, elementwise, index, linear, logic, movement, pool, reduce, r
 from . import metadata as metadata_file
 from .builder import Builder, Operand, Target, Value
 from .kernels import PROFILES, Kernels
-from .registry import table
+from .lowering_table import table
 from .units import Unit, sole_quant, unit_of
 from .view import View
 from .writer import serialize, used
@@ -49,6 +50,7 @@ def convert(
     with the graph's own names.
     Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape, ArtifactTooLarge).
     """
+    check(model, quantized=True)
     builder = Builder(half_weights=half_weights, int8_weights=int8_weights, plain=plain)
     lowering = _lowered(model, input_layout, PROFILES[profile], builder, pixels)
     outputs = {name_of(v): lowering.output(v) for v in model.graph.outputs}

@@ -1,4 +1,4 @@
-"""This file lowers the element-wise operators: they run in whatever order their operands share in memory."""
+"""Lower the element-wise operators: they run in whatever order their operands share in memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from ...artifacts.errors import UnsupportedAttribute
 from ..quantization import Constant
 from .builder import Builder, Operand, Value
-from .registry import lower
+from .lowering_table import lower
 from .view import Shape, View, unify
 
 BINARY = {"Add": "ADD", "Sub": "SUB", "Mul": "MUL", "Div": "DIV", "Max": "MAXIMUM", "Min": "MINIMUM"}
@@ -162,17 +162,17 @@ for _onnx, _tflite in UNARY.items():
 
 
 @lower("Gelu")
-def gelu(mb: Builder, x: Operand, *, approximate: str = "none") -> Value:
+def gelu(mb: Builder, x: Operand, *, approximate: str) -> Value:
     return apply_unary(mb, "GELU", mb.value(x), approximate=approximate == "tanh")
 
 
 @lower("LeakyRelu")
-def leaky_relu(mb: Builder, x: Operand, *, alpha: float = 0.01) -> Value:
+def leaky_relu(mb: Builder, x: Operand, *, alpha: float) -> Value:
     return apply_unary(mb, "LEAKY_RELU", mb.value(x), alpha=alpha)
 
 
 @lower("Elu")
-def elu(mb: Builder, x: Operand, *, alpha: float = 1.0) -> Value:
+def elu(mb: Builder, x: Operand, *, alpha: float) -> Value:
     """ELU, whose alpha is 1; for another max(x, 0) + alpha * ELU(min(x, 0))"""
     x = mb.value(x)
     if alpha == 1:
@@ -223,19 +223,15 @@ _CLIPS = {(0.0, 6.0): "RELU6", (0.0, np.inf): "RELU"}
 
 
 @lower("Clip")
-def clip(mb: Builder, x: Operand, low: Constant | None = None, high: Constant | None = None) -> Value:
+def clip(mb: Builder, x: Operand, low: Constant, high: Constant) -> Value:
     """RELU or RELU6 where the bounds are theirs, else MAXIMUM and MINIMUM (the delegate has no RELU_0_TO_1)."""
-    bounds = (_bound(low, -np.inf), _bound(high, np.inf))
+    bounds = (float(low.float()), float(high.float()))
     x = mb.value(x)
     if bounds in _CLIPS:
         return apply_unary(mb, _CLIPS[bounds], x)
     if mb.target.quant is not None:
         raise UnsupportedAttribute(f"tflite: '{mb.target.name}' clips to {bounds}; int8 has clips to (0, 6) alone")
     return Value(clamped(mb, mb.memory(x), *bounds), x.view)
-
-
-def _bound(c: Constant | None, absent: float) -> float:
-    return absent if c is None else float(c.float().reshape(()))
 
 
 def clamped(mb: Builder, tensor: int, low: float, high: float) -> int:
@@ -247,7 +243,7 @@ def clamped(mb: Builder, tensor: int, low: float, high: float) -> int:
 
 
 @lower("HardSigmoid")
-def hard_sigmoid(mb: Builder, x: Operand, *, alpha: float = 0.2, beta: float = 0.5) -> Value:
+def hard_sigmoid(mb: Builder, x: Operand, *, alpha: float, beta: float) -> Value:
     """clip(alpha * x + beta, 0, 1) in float"""
     x = mb.value(x)
     tensor = mb.memory(x)
@@ -276,7 +272,7 @@ def power(mb: Builder, x: Operand, exponent: Operand) -> Value:
 
 
 @lower("Mod")
-def mod(mb: Builder, a: Operand, b: Operand, *, fmod: int = 0) -> Value:
+def mod(mb: Builder, a: Operand, b: Operand, *, fmod: int) -> Value:
     """FLOOR_MOD has the divisor's sign, as Mod of integers; C's fmod has the dividend's: sign(a) * (|a| mod |b|)."""
     tensors, shape, view = aligned(mb, (a, b))
     if not fmod:

@@ -1,4 +1,4 @@
-"""This file lowers what makes or takes indices: ArgMax, TopK, Gather, ScatterND, and CumSum, Tile and Identity."""
+"""Lower what makes or takes indices: ArgMax, TopK, Gather, ScatterND, and CumSum, Tile and Identity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...graph.dtypes import narrowed
 from ..quantization import Constant
 from .builder import Builder, Operand, Value
 from .logic import converted
-from .registry import lower
+from .lowering_table import lower
 from .view import View
 
 _INT32 = 2  # TensorType.INT32
@@ -28,7 +28,7 @@ def _value(tensor: int, shape: Sequence[int]) -> Value:
 
 
 def _arg(op: str):
-    def lowering(mb: Builder, x: Operand, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0) -> Value:
+    def lowering(mb: Builder, x: Operand, *, axis: int, keepdims: int, select_last_index: int) -> Value:
         """The kernels drop the axis, and take the first of equals."""
         shape = (*x.shape[:axis], *x.shape[axis + 1 :])
         inputs = [_rows(mb, x), mb.const(np.array(axis, np.int32))]
@@ -44,7 +44,7 @@ for _onnx, _tflite in {"ArgMax": "ARG_MAX", "ArgMin": "ARG_MIN"}.items():
 
 
 @lower("TopK")
-def top_k(mb: Builder, x: Operand, k: Constant, *, axis: int = -1, largest: int = 1, sorted: int = 1):
+def top_k(mb: Builder, x: Operand, k: Constant, *, axis: int, largest: int, sorted: int):
     """TOPK_V2 works on the last dimension, which is the canonical one, and gives the largest, in order."""
     count = int(k.array.reshape(()))
     shape = (*x.shape[:-1], count)
@@ -55,7 +55,7 @@ def top_k(mb: Builder, x: Operand, k: Constant, *, axis: int = -1, largest: int 
 
 
 @lower("Gather")
-def gather(mb: Builder, x: Operand, indices: Operand, *, axis: int = 0) -> Value:
+def gather(mb: Builder, x: Operand, indices: Operand, *, axis: int) -> Value:
     """Computed indices may be negative, which GATHER does not know: they are taken modulo the size."""
     shape = (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
     places = _places(mb, indices, x.shape[axis])
@@ -71,7 +71,7 @@ def _places(mb: Builder, indices: Operand, size: int | Sequence[int]) -> int:
 
 
 @lower("ScatterND")
-def scatter_nd(mb: Builder, x: Operand, indices: Operand, updates: Operand, *, reduction: str = "none") -> Value:
+def scatter_nd(mb: Builder, x: Operand, indices: Operand, updates: Operand, *, reduction: str) -> Value:
     """SCATTER_ND adds up in zeros. Where none of equal indices counts twice, its updates replace what stands there."""
     if reduction not in ("none", "add"):
         raise UnsupportedAttribute(
@@ -93,7 +93,7 @@ def scatter_nd(mb: Builder, x: Operand, indices: Operand, updates: Operand, *, r
 
 
 @lower("CumSum")
-def cum_sum(mb: Builder, x: Operand, axis: Constant, *, exclusive: int = 0, reverse: int = 0) -> Value:
+def cum_sum(mb: Builder, x: Operand, axis: Constant, *, exclusive: int, reverse: int) -> Value:
     inputs = [_rows(mb, x), mb.const(np.array(int(axis.array.reshape(())), np.int32))]
     options = {"exclusive": bool(exclusive), "reverse": bool(reverse)}
     return _value(mb.run("CUMSUM", inputs, x.shape, **options), x.shape)

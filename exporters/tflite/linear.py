@@ -1,4 +1,4 @@
-"""This file lowers MatMul: FULLY_CONNECTED where one side is a constant matrix, else BATCH_MATMUL."""
+"""Lower MatMul: FULLY_CONNECTED where one side is a constant matrix, else BATCH_MATMUL."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from ..quantization import Constant, Quant
 from .builder import Builder, Operand, Value
-from .reduce import reduced
-from .registry import lower
+from .lowering_table import lower
+from .reduce import reduce_dims
 from .view import View, unify
 
 Run = Callable[..., int]  # Builder.run for the unit's result, Builder.emit for what leads to it
@@ -43,7 +43,7 @@ def matmul(mb: Builder, a: Operand, b: Operand) -> Value:
     if long is None:
         return _batch_matmul(mb, a, b, mb.run)
     products = _batch_matmul(mb, *long, mb.emit)
-    return reduced(mb, "SUM", products, {len(a.shape) - 2}, keepdims=False)
+    return reduce_dims(mb, "SUM", products, {len(a.shape) - 2}, keepdims=False)
 
 
 def _fully_connected(mb: Builder, x: Value, weight: Constant) -> Value:

@@ -1,4 +1,4 @@
-"""This file lowers comparisons, the operators of truth values, and Cast; they run in the order their operands share."""
+"""Lower comparisons, the operators of truth values, and Cast; they run in the order their operands share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import onnx_ir as ir
 from ...graph.dtypes import held
 from .builder import Builder, Operand, Value
 from .elementwise import aligned, apply_broadcast, apply_unary
-from .registry import lower
+from .lowering_table import lower
 
 COMPARISONS = {
     "Equal": "EQUAL",

@@ -1,4 +1,4 @@
-"""This file lowers what only moves data: Reshape and Transpose as views, Slice, Concat and Pad."""
+"""Lower what only moves data: Reshape and Transpose as views, Slice, Concat and Pad."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ...artifacts.errors import UnsupportedAttribute
 from ..quantization import Constant
 from .builder import Builder, Operand, Value
-from .registry import lower
+from .lowering_table import lower
 from .view import View, unify
 
 MAX_CONCAT = 5  # XNNPACK's concatenation has two to five inputs; more are chained
 
 
 @lower("Reshape")
-def reshape(mb: Builder, x: Operand, shape: Constant, *, allowzero: int = 0) -> Operand:
+def reshape(mb: Builder, x: Operand, shape: Constant) -> Operand:
     """A new view; only a boundary that no split of the memory order can express costs a copy."""
     new = tuple(int(s) for s in shape.array)
     if isinstance(x, Constant):
@@ -67,15 +66,11 @@ def _alone(groups: list[tuple[int, ...]], factor: int) -> list[tuple[int, ...]]:
 
 
 @lower("Slice")
-def slice_(
-    mb: Builder, x: Operand, starts: Constant, ends: Constant, axes: Constant, steps: Constant | None = None
-) -> Operand:
+def slice_(mb: Builder, x: Operand, starts: Constant, ends: Constant, axes: Constant, steps: Constant) -> Operand:
     """Canonical: bounds normalised, axes given."""
     where = {
         int(a): (int(s), int(e), int(t))
-        for s, e, a, t in zip(
-            starts.array, ends.array, axes.array, steps.array if steps else [1] * len(axes.array), strict=True
-        )
+        for s, e, a, t in zip(starts.array, ends.array, axes.array, steps.array, strict=True)
     }
     if isinstance(x, Constant):
         index = tuple(slice(*where.get(d, (None,))) for d in range(len(x.shape)))
@@ -153,7 +148,6 @@ def with_size(view: View, dim: int, size: int, position: int | None = None) -> V
 def concat(mb: Builder, *operands: Operand, axis: int) -> Operand:
     """All operands in the memory order of the largest; more than five are chained."""
     values = [mb.value(x) for x in operands]
-    axis %= len(values[0].shape)
     values = [_single_factors(mb, x, [axis]) for x in values]
     # every other dimension needs the same factors in all operands
     rest = unify([View((*v.view.dims[:axis], (), *v.view.dims[axis + 1 :]), ()) for v in values])
@@ -195,19 +189,9 @@ def concat(mb: Builder, *operands: Operand, axis: int) -> Operand:
 
 
 @lower("Pad")
-def pad(
-    mb: Builder,
-    x: Operand,
-    pads: Constant,
-    value: Constant | None = None,
-    axes: Constant | None = None,
-    *,
-    mode: str = "constant",
-) -> Operand:
+def pad(mb: Builder, x: Operand, pads: Constant, value: Constant, *, mode: str) -> Operand:
     """PAD with zeros; PADV2, which the delegate does not run, with another value."""
-    if mode != "constant":
-        raise UnsupportedAttribute(f"tflite: '{mb.target.name}' pads with mode '{mode}'; supported is 'constant'")
-    fill = 0.0 if value is None else float(value.float().reshape(()))
+    fill = float(value.float().reshape(()))
     rank = len(x.shape)
     amounts = [(int(pads.array[d]), int(pads.array[d + rank])) for d in range(rank)]
     x = mb.value(x)

@@ -1,4 +1,4 @@
-"""This file lowers MaxPool and AveragePool: NHWC in and out; how to pad is where they differ from TFLite."""
+"""Lower MaxPool and AveragePool: NHWC in and out; how to pad is where they differ from TFLite."""
 
 from __future__ import annotations
 
@@ -6,35 +6,38 @@ import numpy as np
 
 from ...artifacts.errors import UnsupportedAttribute
 from .builder import Builder, Operand, Value
-from .registry import lower
+from .lowering_table import lower
 from .windows import framed, from_spatial, pad_spatial, spatial
 
 
-def _pooling(op: str):
-    def lowering(
-        mb: Builder,
-        x: Operand,
-        *,
-        kernel_shape: tuple[int, int],
-        strides: tuple[int, int] = (1, 1),
-        pads: tuple[int, int, int, int] = (0, 0, 0, 0),
-        dilations: tuple[int, int] = (1, 1),
-        auto_pad: str = "NOTSET",
-        ceil_mode: int = 0,
-        storage_order: int = 0,
-        count_include_pad: int = 0,
-    ) -> Value:
-        if tuple(dilations) != (1, 1) or ceil_mode:
-            raise UnsupportedAttribute(f"tflite: '{mb.target.name}' pools with dilation or ceil_mode")
-        # Padding with zeros is right for a maximum over what is never negative, and for an average that counts them.
-        zeros = mb.non_negative(x) if op == "MAX_POOL_2D" else bool(count_include_pad)
-        return _pool(mb, op, spatial(mb, x), kernel_shape, strides, pads, zeros)
-
-    return lowering
+@lower("MaxPool")
+def max_pool(
+    mb: Builder,
+    x: Operand,
+    *,
+    kernel_shape: tuple[int, int],
+    strides: tuple[int, int],
+    pads: tuple[int, int, int, int],
+    dilations: tuple[int, int],
+) -> Value:
+    """Padding with zeros is right for a maximum over what is never negative."""
+    if tuple(dilations) != (1, 1):
+        raise UnsupportedAttribute(f"tflite: '{mb.target.name}' pools with dilations {tuple(dilations)}; only 1 works")
+    return _pool(mb, "MAX_POOL_2D", spatial(mb, x), kernel_shape, strides, pads, mb.non_negative(x))
 
 
-for _onnx, _tflite in {"MaxPool": "MAX_POOL_2D", "AveragePool": "AVERAGE_POOL_2D"}.items():
-    lower(_onnx)(_pooling(_tflite))
+@lower("AveragePool")
+def average_pool(
+    mb: Builder,
+    x: Operand,
+    *,
+    kernel_shape: tuple[int, int],
+    strides: tuple[int, int],
+    pads: tuple[int, int, int, int],
+    count_include_pad: int,
+) -> Value:
+    """Padding with zeros is right for an average that counts them."""
+    return _pool(mb, "AVERAGE_POOL_2D", spatial(mb, x), kernel_shape, strides, pads, bool(count_include_pad))
 
 
 def _pool(

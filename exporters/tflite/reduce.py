@@ -1,4 +1,4 @@
-"""This file lowers what works along dimensions: reductions, softmaxes and LayerNormalization."""
+"""Lower what works along dimensions: reductions, softmaxes and LayerNormalization."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from math import prod
 
 import numpy as np
 
-from ...artifacts.errors import UnsupportedAttribute
 from ..quantization import Constant
 from .builder import Builder, Operand, Value
-from .registry import lower
+from .lowering_table import lower
 from .view import View
 
 REDUCTIONS = {
@@ -28,14 +27,9 @@ _LONG = 1024  # elements
 
 
 def _reduction(op: str):
-    def lowering(
-        mb: Builder, x: Operand, axes: Constant | None = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
-    ) -> Value:
+    def lowering(mb: Builder, x: Operand, axes: Constant, *, keepdims: int) -> Value:
         """Over the factors of the reduced dimensions, wherever they lie in memory."""
-        x = mb.value(x)
-        rank = len(x.shape)
-        dims = {int(a) % rank for a in axes.array} if axes is not None else set(range(rank))
-        return reduced(mb, op, x, dims, keepdims=bool(keepdims))
+        return reduce_dims(mb, op, mb.value(x), {int(a) for a in axes.array}, keepdims=bool(keepdims))
 
     return lowering
 
@@ -44,7 +38,7 @@ for _onnx, _tflite in REDUCTIONS.items():
     lower(_onnx)(_reduction(_tflite))
 
 
-def reduced(mb: Builder, op: str, x: Value, dims: set[int], *, keepdims: bool) -> Value:
+def reduce_dims(mb: Builder, op: str, x: Value, dims: set[int], *, keepdims: bool) -> Value:
     """`op` over the logical dimensions `dims`, which stay as dimensions of size 1 with `keepdims`."""
     factors = {k for d in dims for k in x.view.of_dim(d)}
     y = _over_factors(mb, op, x, dims, factors) if factors else x  # dimensions of size 1: nothing to do
@@ -87,37 +81,27 @@ def innermost(mb: Builder, x: Value, axis: int) -> tuple[int, View]:
 
 
 @lower("Softmax")
-def softmax(mb: Builder, x: Operand, *, axis: int = -1) -> Value:
+def softmax(mb: Builder, x: Operand, *, axis: int) -> Value:
     """SOFTMAX works on the last dimension only."""
     x = mb.value(x)
-    tensor, view = innermost(mb, x, axis % len(x.shape))
+    tensor, view = innermost(mb, x, axis)
     return Value(mb.run("SOFTMAX", [tensor], mb.shape(tensor), beta=1.0), view)
 
 
 @lower("LogSoftmax")
-def log_softmax(mb: Builder, x: Operand, *, axis: int = -1) -> Value:
+def log_softmax(mb: Builder, x: Operand, *, axis: int) -> Value:
     """LOG_SOFTMAX works on the last dimension only, and the delegate does not run it."""
     x = mb.value(x)
-    tensor, view = innermost(mb, x, axis % len(x.shape))
+    tensor, view = innermost(mb, x, axis)
     return Value(mb.run("LOG_SOFTMAX", [tensor], mb.shape(tensor)), view)
 
 
 @lower("LayerNormalization")
 def layer_normalization(
-    mb: Builder,
-    x: Operand,
-    scale: Constant,
-    bias: Constant | None = None,
-    *,
-    axis: int = -1,
-    epsilon: float = 1e-5,
-    stash_type: int = 1,
+    mb: Builder, x: Operand, scale: Constant, bias: Constant, *, axis: int, epsilon: float
 ) -> Value:
     """(x - mean) / sqrt(var + eps) over the last dimension, which the delegate runs as seven operators"""
-    x = mb.value(x)
-    if axis % len(x.shape) != len(x.shape) - 1:
-        raise UnsupportedAttribute(f"tflite: '{mb.target.name}' normalises over more than its last dimension")
-    tensor, view = innermost(mb, x, len(x.shape) - 1)
+    tensor, view = innermost(mb, mb.value(x), axis)
     shape, last = mb.shape(tensor), mb.const(np.array([len(mb.shape(tensor)) - 1], np.int32))
     row = (*shape[:-1], 1)
     mean = mb.emit("MEAN", [tensor, last], row, keepDims=True)
@@ -129,7 +113,7 @@ def layer_normalization(
     steps = [("MUL", factor)]
     if np.any(scale.float() != 1):
         steps.append(("MUL", mb.const(scale.float().reshape(-1))))
-    if bias is not None and np.any(bias.float() != 0):
+    if np.any(bias.float() != 0):
         steps.append(("ADD", mb.const(bias.float().reshape(-1))))
     y = centred
     for i, (op, operand) in enumerate(steps):

@@ -1,4 +1,4 @@
-"""This file lowers Resize: RESIZE_BILINEAR, and copies side by side for nearest."""
+"""Lower Resize: RESIZE_BILINEAR, and copies side by side for nearest."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from ..quantization import Constant
 from .builder import Builder, Operand, Value
+from .lowering_table import lower
 from .movement import MAX_CONCAT
-from .registry import lower
 from .windows import from_spatial, spatial
 
 

@@ -1,4 +1,4 @@
-"""This file turns the builder's tensors and operators into the bytes of a .tflite flatbuffer (schema version 3)."""
+"""Turn the builder's tensors and operators into the bytes of a .tflite flatbuffer (schema version 3)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,6 @@ _OPTIONS = {
     "SQRT": None,
     "PRELU": None,
     "ELU": None,
-    "LOG": None,
     "RSQRT": None,
     **dict.fromkeys(("FLOOR", "CEIL", "ROUND", "SIN", "LOG", "ATAN2")),
     "SUM": "ReducerOptions",

@@ -60,7 +60,7 @@ def _make_source(
     graph = onnx_file.from_onnx(path, shapes)
     if widened := onnx_file.computed_in_half(graph):
         progress.note(f"{model}: is not in float32; it is exported, and compared, as it computes in float32")
-        float32.rewrite(graph.graph)
+        float32.rewrite(graph)
     inputs = tuple(TensorSpec(v.name or "", dims(v), _dtype(v)) for v in graph.graph.inputs)
     own = embedded_preprocess(onnx_file.own_metadata(path))
     spec = InputSpec.of_inputs(inputs, own)

@@ -1,6 +1,5 @@
 """This file runs an OpenVINO IR with OpenVINO's CPU plugin."""
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from ...artifacts.errors import ArtifactError, RuntimeUnavailable
+from ..backends import openvino
 from ..session import TensorSpec, check_feeds, from_nhwc, outward, to_nhwc
 
 # What would otherwise lie: by default the plugin takes all cores, computes float32 in bf16 or f16 where the CPU has it,
@@ -51,7 +51,10 @@ class OpenVINOSession:
     ):
         self._path = _xml(Path(path))
         _check(self._path)
-        ov = _openvino()
+        try:
+            ov = openvino()
+        except ImportError as e:
+            raise RuntimeUnavailable("OpenVINO models need OpenVINO: pip install 'edgeport[openvino]'") from e
         config = _HONEST | {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": precision}
         start = time.perf_counter()
         try:
@@ -106,24 +109,6 @@ class OpenVINOSession:
 
     def close(self) -> None:
         del self._request, self._compiled
-
-
-def _openvino():
-    """OpenVINO without its telemetry, which the import alone would start: it writes to the home folder and sends.
-
-    The package makes do without the module, as it does where that is not installed.
-    """
-    try:
-        if "openvino" not in sys.modules and "openvino_telemetry" not in sys.modules:
-            sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # "not there", for the import system
-            try:
-                import openvino
-            finally:
-                del sys.modules["openvino_telemetry"]
-        import openvino
-    except ImportError as e:
-        raise RuntimeUnavailable("OpenVINO models need OpenVINO: pip install 'edgeport[openvino]'") from e
-    return openvino
 
 
 def _xml(path: Path) -> Path:

@@ -10,6 +10,7 @@ import onnx
 import onnx_ir
 import pytest
 from command import run
+from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.openvino.convert import convert
 from graphs import LINEAR
 
@@ -46,5 +47,10 @@ def artifacts(tmp_path_factory) -> dict[str, Path]:
     for name, array in weights.items():
         graph.graph.initializer.append(onnx.numpy_helper.from_array(array.astype(np.float32), name))
     onnx.save(graph, folder / "linear.onnx")
-    convert(onnx_ir.from_proto(graph), folder / "linear_openvino_model", compress_to_fp16=False, metadata={})
+    convert(
+        canonicalize(onnx_ir.from_proto(onnx.shape_inference.infer_shapes(graph))),
+        folder / "linear_openvino_model",
+        half_weights=False,
+        metadata={},
+    )
     return {path.name: path for path in folder.iterdir()}

@@ -62,8 +62,8 @@ def quantized(name, target):
 def artifact(name, target, precision):
     graph = quantized(name, target) if precision == "int8" else built(name)[1]
     if target == "openvino":
-        return to_openvino(graph, Path(mkdtemp()), compress_to_fp16=precision == "fp16", metadata={"model": name})
-    return to_onnx(graph, compress_to_fp16=precision == "fp16")
+        return to_openvino(graph, Path(mkdtemp()), half_weights=precision == "fp16", metadata={"model": name})
+    return to_onnx(graph, half_weights=precision == "fp16")
 
 
 def outputs(session, name):

@@ -6,7 +6,7 @@ from cases import CASES
 from edgeport.exporters.tflite import convert
 from edgeport.graph.edit import const_value
 from edgeport.runtime.sessions.tflite import TFLiteSession
-from graphs import feeds, graph, operators, run_onnx, run_tflite
+from graphs import canonical, feeds, operators, run_onnx, run_tflite
 
 TILED = sorted(name for name in CASES if name.startswith("conv_of_tiles"))
 ROWS = ["conv_depthwise_7x7", "conv_depthwise_7x7_stride2", "conv_depthwise_9x9", "conv_depthwise_11x11"]
@@ -14,12 +14,12 @@ ROWS = ["conv_depthwise_7x7", "conv_depthwise_7x7_stride2", "conv_depthwise_9x9"
 
 def case(name):
     text, _, constants = CASES[name]
-    return graph(text, constants)
+    return canonical(text, constants)
 
 
 def convolution(channels, outputs, size, attributes="pads=[1,1,1,1]"):
     text = f"float[1,{channels},{size},{size}] x) => (float[1,{outputs},{size},{size}] y)"
-    return graph(f"agraph ({text} {{ y = Conv <{attributes}> (x, w) }}", {"w": (outputs, channels, 3, 3)})
+    return canonical(f"agraph ({text} {{ y = Conv <{attributes}> (x, w) }}", {"w": (outputs, channels, 3, 3)})
 
 
 def made(content):

@@ -10,13 +10,13 @@ import pytest
 from edgeport.artifacts.errors import ArtifactTooLarge
 from edgeport.exporters.onnx.convert import convert
 from edgeport.graph.edit import NAME_SCOPES
-from graphs import feeds, graph, run_onnx
+from graphs import canonical, feeds, run_onnx
 
 METADATA = {"model": "tiny", "preprocess": {"mean": [0.5], "std": [0.25]}, "labels": ["a b", "c"]}
 
 
 def classifier():
-    model = graph(
+    model = canonical(
         "agraph (float[1,3,8,10] image) => (float[1,2] logits) "
         "{ c = Conv (image, w, b) p = ReduceMean (c, axes) f = Reshape (p, to) logits = MatMul (f, v) }",
         {"w": (64, 3, 5, 5), "b": (64,), "axes": [2, 3], "to": [1, 64], "v": (64, 2)},
@@ -55,11 +55,11 @@ def test_what_the_file_says():
 
 def test_half_precision_is_half_the_size_and_float_outside():
     model = classifier()
-    content = convert(model, compress_to_fp16=True)
+    content = convert(model, half_weights=True)
     proto = onnx.load_from_string(content)
     onnx.checker.check_model(proto, full_check=True)
     halves = [t.name for t in proto.graph.initializer if t.data_type == onnx.TensorProto.FLOAT16]
-    assert halves == ["w_fp16"]
+    assert halves == ["c.weight_fp16"]
     assert len(content) < len(convert(model)) - 64 * 3 * 5 * 5 * 2 + 500
     inputs = feeds(model)
     error = np.abs(run(content, inputs) - run_onnx(model, inputs)["logits"]).max()
@@ -68,13 +68,14 @@ def test_half_precision_is_half_the_size_and_float_outside():
 
 def test_what_half_precision_cannot_hold_stays():
     model = classifier()
-    model.graph.initializers["w"].const_value = ir.tensor(np.full((64, 3, 5, 5), 1e6, np.float32), name="w")
-    proto = onnx.load_from_string(convert(model, compress_to_fp16=True))
+    weight = model.graph.initializers["c.weight"]
+    weight.const_value = ir.tensor(np.full((64, 3, 5, 5), 1e6, np.float32), name=weight.name)
+    proto = onnx.load_from_string(convert(model, half_weights=True))
     assert all(t.data_type != onnx.TensorProto.FLOAT16 for t in proto.graph.initializer)
 
 
 def test_a_file_beyond_protobufs_limit_is_refused(monkeypatch):
-    monkeypatch.setattr("edgeport.exporters.onnx.convert.LARGEST", 1000)
+    monkeypatch.setitem(convert.__globals__, "LARGEST", 1000)
     with pytest.raises(ArtifactTooLarge, match="a single file holds 1000"):
         convert(classifier())
 
@@ -84,7 +85,7 @@ def test_a_float_conv_between_pairs_stays_float(group):
     """Weights of which int8 per tensor would leave nothing: one channel's are huge."""
     weight = np.random.default_rng(0).standard_normal((8, 4 // group, 3, 3)).astype(np.float32)
     weight[-1] = 1e4
-    model = graph(
+    model = canonical(
         "agraph (float[1,4,8,8] image) => (float[1,8,6,6] y) { "
         "q = QuantizeLinear (image, s, z) d = DequantizeLinear (q, s, z) "
         f"c = Conv <group = {group}> (d, w, b) p = QuantizeLinear (c, t, z) y = DequantizeLinear (p, t, z) }}",

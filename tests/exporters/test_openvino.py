@@ -13,12 +13,11 @@ import openvino
 import pytest
 from cases import CASES
 from edgeport.artifacts.errors import ExportError
-from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.openvino.convert import convert
 from edgeport.quantize import apply, collect, plan
 from edgeport.runtime.sessions.openvino import OpenVINOSession
 from edgeport.targets.kernel_sets.openvino import OPENVINO_CPU
-from graphs import feeds, graph, run_onnx, snr_db
+from graphs import canonical, feeds, run_onnx, snr_db
 
 METADATA = {
     "model": "tiny",
@@ -29,7 +28,7 @@ METADATA = {
 
 
 def classifier():
-    return graph(
+    return canonical(
         "agraph (float[1,3,8,10] image) => (float[1,2] logits) "
         "{ c = Conv (image, w, b) r = Relu (c) p = ReduceMean (r, axes) f = Reshape (p, to) m = MatMul (f, v)"
         "  logits = Add (m, u) }",
@@ -45,7 +44,7 @@ def quantized(model):
 @pytest.mark.parametrize("name", CASES)
 def test_float_operator(name, tmp_path):
     text, _, constants = CASES[name]
-    model = graph(text, constants)
+    model = canonical(text, constants)
     inputs = feeds(model)
     expected = run_onnx(model, inputs)["y"]
     got = OpenVINOSession(convert(model, tmp_path)).run(inputs)["y"]
@@ -56,7 +55,7 @@ def test_float_operator(name, tmp_path):
 @pytest.mark.parametrize("name", CASES)
 def test_int8_operator_is_what_its_pairs_say(name, tmp_path):
     text, _, constants = CASES[name]
-    model = quantized(canonicalize(graph(text, constants)))
+    model = quantized(canonical(text, constants))
     inputs = feeds(model, 9)
     expected = run_onnx(model, inputs)["y"]
     path = convert(model, tmp_path)
@@ -89,16 +88,16 @@ def test_the_model_api_finds_its_section(tmp_path):
 
 def test_only_classifiers_get_a_section(tmp_path):
     text, _, constants = CASES["conv_1x1"]
-    path = convert(graph(text, constants), tmp_path, metadata=METADATA)
+    path = convert(canonical(text, constants), tmp_path, metadata=METADATA)
     assert ElementTree.parse(path).getroot().find("rt_info/model_info") is None
 
 
 def test_half_precision_is_where_the_bytes_are(tmp_path):
     model = classifier()
-    path = convert(model, tmp_path, compress_to_fp16=True)
+    path = convert(model, tmp_path, half_weights=True)
     constants = ElementTree.parse(path).getroot().iterfind("layers/layer[@type='Const']")
     kinds = {layer.attrib["name"]: layer.find("data").attrib["element_type"] for layer in constants}
-    assert [name for name, kind in kinds.items() if kind == "f16"] == ["w_fp16"]
+    assert [name for name, kind in kinds.items() if kind == "f16"] == ["c.weight_fp16"]
     inputs = feeds(model)
     expected, got = run_onnx(model, inputs)["logits"], OpenVINOSession(path).run(inputs)["logits"]
     assert 0 < np.abs(got - expected).max() < 1e-3
@@ -111,7 +110,7 @@ def test_same_graph_gives_same_bytes(half, tmp_path):
     for turn in range(2):
         folder = tmp_path / str(turn)
         folder.mkdir()
-        convert(quantized(classifier()), folder, compress_to_fp16=half, metadata=METADATA)
+        convert(quantized(classifier()), folder, half_weights=half, metadata=METADATA)
         digests.add(tuple(hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())))
     assert len(digests) == 1
 
@@ -250,7 +249,7 @@ def test_what_the_plugin_gets_wrong_is_written_otherwise(name, tmp_path):
         "s = OpenVINOSession(sys.argv[1]); x = pickle.loads(bytes.fromhex(sys.argv[2])); "
         "print(pickle.dumps(s.run(x)['y']).hex())"
     )  # in a process of its own, which the fault may end
-    path = convert(canonicalize(graph(text, constants)), tmp_path)
+    path = convert(canonical(text, constants), tmp_path)
     inputs = pickle.dumps(x if isinstance(x, dict) else {"x": x}).hex()
     command = [sys.executable, "-c", code, str(path), inputs]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -261,7 +260,7 @@ def test_what_the_plugin_gets_wrong_is_written_otherwise(name, tmp_path):
 WATCHED = """
 import sys
 import numpy
-from graphs import graph
+from graphs import canonical
 
 def watch(event, args):
     if event.split(".")[0] in ("socket", "subprocess", "urllib") or event in ("os.fork", "os.posix_spawn", "os.system"):
@@ -269,7 +268,7 @@ def watch(event, args):
 
 seen = []
 from pathlib import Path
-model = graph("agraph (float[1,2,4,4] x) => (float[1,2,4,4] y) { y = Relu (x) }")
+model = canonical("agraph (float[1,2,4,4] x) => (float[1,2,4,4] y) { y = Relu (x) }")
 sys.addaudithook(watch)
 BODY
 assert "openvino" in sys.modules
@@ -288,7 +287,7 @@ def test_nothing_is_sent_and_nothing_is_written_at_home(body, tmp_path):
     home, out = tmp_path / "home", tmp_path / "out"
     home.mkdir()
     out.mkdir()
-    convert(graph("agraph (float[1,2,4,4] x) => (float[1,2,4,4] y) { y = Relu (x) }"), out)
+    convert(canonical("agraph (float[1,2,4,4] x) => (float[1,2,4,4] y) { y = Relu (x) }"), out)
     environment = {key: value for key, value in os.environ.items() if key != "CI"}
     environment |= {"HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", WATCHED.replace("BODY", body), str(out)]
@@ -322,7 +321,7 @@ def test_a_linear_has_its_zero_point_in_its_bias(name, tmp_path):
     shapes = {"image": [1, 2, 4, 32], "rows": [1, 8, 32]}
     text = f"agraph (float[1,8,32] x) => (float[1,{4 if name == 'moved' else 8},64] y) {{ {LINEARS[name]} }}"
     model = quantized(
-        graph(text, {"w": (32, 64), "v": (32, 64), "u": (64,), "k": [0.5], "square": (32, 32), **indices, **shapes})
+        canonical(text, {"w": (32, 64), "v": (32, 64), "u": (64,), "k": [0.5], "square": (32, 32), **indices, **shapes})
     )
     inputs = feeds(model, 9)
     path = convert(model, tmp_path)
@@ -338,7 +337,7 @@ def test_a_linear_has_its_zero_point_in_its_bias(name, tmp_path):
 
 def test_a_zero_point_stays_where_another_reads_the_value(tmp_path):
     text = "agraph (float[1,8,32] x) => (float[1,8,32] y) { h = Gelu (x) m = MatMul (h, w) y = Add (m, h) }"
-    model = quantized(graph(text, {"w": (32, 32)}))
+    model = quantized(canonical(text, {"w": (32, 32)}))
     inputs = feeds(model, 9)
     expected = run_onnx(model, inputs)["y"]
     assert snr_db(expected, OpenVINOSession(convert(model, tmp_path)).run(inputs)["y"]) > 50

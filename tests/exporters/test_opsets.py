@@ -130,7 +130,8 @@ def run(proto: onnx.ModelProto) -> np.ndarray:
 @pytest.mark.parametrize(("what", "version"), CASES)
 def test_the_same_in_the_dialect_s_opset(what, version):
     proto = model(what, version)
-    converted = opset.convert(ir.from_proto(proto))
+    converted = ir.from_proto(proto)
+    opset.rewrite(converted)
     assert converted.opset_imports[""] == OPSET
     want, got = run(proto), run(ir.to_proto(converted))
     assert got.shape == want.shape
@@ -153,7 +154,7 @@ def test_refused(what):
     version, inputs, body, said = REFUSED[what]
     proto = parsed(version, inputs, body)
     with pytest.raises(ExportError, match=said):
-        opset.convert(ir.from_proto(proto))
+        opset.rewrite(ir.from_proto(proto))
 
 
 def test_large_weights_and_module_paths_survive():
@@ -163,7 +164,8 @@ def test_large_weights_and_module_paths_survive():
     weight = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32)
     proto.graph.initializer.append(onnx.numpy_helper.from_array(weight, "w"))
     proto.graph.node[0].metadata_props.add(key=opset.NAME_SCOPES, value="['', 'head', 'matmul']")
-    converted = opset.convert(ir.from_proto(proto))
+    converted = ir.from_proto(proto)
+    opset.rewrite(converted)
     np.testing.assert_array_equal(converted.graph.initializers["w"].const_value.numpy(), weight)
     assert [value.name for value in converted.graph.inputs] == ["x"]
     assert converted.graph[0].metadata_props[opset.NAME_SCOPES] == "['', 'head', 'matmul']"

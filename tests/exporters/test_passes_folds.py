@@ -33,19 +33,19 @@ CASES = [
     ("split_linear", linear(CUT + "y = Slice(l, i0, i2, ax, st) z = Slice(l, i1, i3, ax, st)", out="float[1,6,8] y, float[1,6,8] z"), None),
     ("split_linear", linear(CUT + "y = Slice(l, i0, i1, ax, st)", out="float[1,6,4] y, float[1,6,12] l"), None),
     # a number per channel
-    ("channel_affine", linear("y = Mul(l, c2)", ", float[12] c2"), "MatMul Add"),
-    ("channel_affine", linear("y = Add(l, c2)", ", float[12] c2"), "MatMul Add"),
-    ("channel_affine", linear("y = Mul(l, c2)", ", float c2"), "MatMul Add"),
-    ("channel_affine", "float[1,6,8] x, float[8,12] c, float[12] c2 => float[1,6,12] y | m = MatMul(x, c) y = Mul(m, c2)", "MatMul"),
-    ("channel_affine", "float[6,8] x, float[8,12] c, float[12] c2, float[1,12,1,1] c3 => float[1,12,2,3] y | m = MatMul(x, c) a = Add(m, c2) to = Constant <value_ints = [1,2,3,12]> () r = Reshape(a, to) t = Transpose <perm=[0,3,1,2]> (r) y = Mul(t, c3)", "MatMul Add Reshape Transpose"),
-    ("channel_affine", conv("y = Mul(v, c2)", ", float[3,1,1] c2"), "Conv"),
-    ("channel_affine", conv("y = Add(v, c2)", ", float[1,3,1,1] c2"), "Conv"),
-    ("channel_affine", conv("y = Mul(v, c2)", ", float[3,4,4] c2"), None),
-    ("channel_affine", conv("y = Mul(v, c2)", ", float[4] c2"), None),
-    ("channel_affine", conv("y = Mul(v, c2)", ", float[3,1,1] c2", ", float[1,3,4,4] v"), None),
-    ("channel_affine", conv("z = Relu(v) w = Mul(v, c2) y = Add(z, w)", ", float[3,1,1] c2"), None),
-    ("channel_affine", linear("y = Mul(l, c2)", ", float[6,1] c2"), None),
-    ("channel_affine", linear("y = Add(l, c2)", ", float[2,6,12] c2", "float[2,6,12] y"), None),
+    ("affine_into_layer", linear("y = Mul(l, c2)", ", float[12] c2"), "MatMul Add"),
+    ("affine_into_layer", linear("y = Add(l, c2)", ", float[12] c2"), "MatMul Add"),
+    ("affine_into_layer", linear("y = Mul(l, c2)", ", float c2"), "MatMul Add"),
+    ("affine_into_layer", "float[1,6,8] x, float[8,12] c, float[12] c2 => float[1,6,12] y | m = MatMul(x, c) y = Mul(m, c2)", "MatMul"),
+    ("affine_into_layer", "float[6,8] x, float[8,12] c, float[12] c2, float[1,12,1,1] c3 => float[1,12,2,3] y | m = MatMul(x, c) a = Add(m, c2) to = Constant <value_ints = [1,2,3,12]> () r = Reshape(a, to) t = Transpose <perm=[0,3,1,2]> (r) y = Mul(t, c3)", "MatMul Add Reshape Transpose"),
+    ("affine_into_layer", conv("y = Mul(v, c2)", ", float[3,1,1] c2"), "Conv"),
+    ("affine_into_layer", conv("y = Add(v, c2)", ", float[1,3,1,1] c2"), "Conv"),
+    ("affine_into_layer", conv("y = Mul(v, c2)", ", float[3,4,4] c2"), None),
+    ("affine_into_layer", conv("y = Mul(v, c2)", ", float[4] c2"), None),
+    ("affine_into_layer", conv("y = Mul(v, c2)", ", float[3,1,1] c2", ", float[1,3,4,4] v"), None),
+    ("affine_into_layer", conv("z = Relu(v) w = Mul(v, c2) y = Add(z, w)", ", float[3,1,1] c2"), None),
+    ("affine_into_layer", linear("y = Mul(l, c2)", ", float[6,1] c2"), None),
+    ("affine_into_layer", linear("y = Add(l, c2)", ", float[2,6,12] c2", "float[2,6,12] y"), None),
     # a number for the scores
     ("attention_scale", linear(SCALE + "k = Transpose <perm=[0,2,1]> (z) a = MatMul(l, k) y = Mul(a, s)", ", float[1,6,12] z", "float[1,6,6] y"), "MatMul Add Transpose MatMul"),
     ("attention_scale", linear(SCALE + "k = Transpose <perm=[0,2,1]> (l) a = MatMul(z, k) y = Mul(a, s)", ", float[1,6,12] z", "float[1,6,6] y"), "MatMul Add Transpose MatMul"),
@@ -68,12 +68,16 @@ CASES = [
     ("hard_sigmoid_to_clip", linear("y = HardSigmoid <alpha=0.2, beta=0.5> (l)"), "MatMul Add Clip"),
     ("hard_sigmoid_to_clip", conv("h = HardSigmoid <alpha=0.2, beta=0.5> (v) y = Mul(h, v)"), None),
     ("hard_sigmoid_to_clip", "float[2] x => float[2] y | z = Relu(x) y = HardSigmoid(z)", None),
+    ("layer_norm_scale", "float[2,3] x, float[3] c, float[3] cb, float[3] c2 => float[2,3] y | n = LayerNormalization(x, c, cb) y = Mul(n, c2)", "LayerNormalization"),
+    ("layer_norm_scale", "float[2,3] x, float[3] c, float[3] cb, float[3] c2 => float[2,3] y | n = LayerNormalization(x, c, cb) y = Add(n, c2)", "LayerNormalization"),
+    ("layer_norm_scale", "float[2,3] x, float[3] c, float[3] cb, float[2,1] c2 => float[2,3] y | n = LayerNormalization(x, c, cb) y = Add(n, c2)", None),
+    ("layer_norm_scale", "float[2,3] x, float[3] c, float[3] cb, float[3] c2 => float[2,3] y, float[2,3] n | n = LayerNormalization(x, c, cb) y = Add(n, c2)", None),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("step", "text", "ops"), CASES, ids=[f"{row[0]}-{i}" for i, row in enumerate(CASES)])
 def test_fold(step, text, ops, parse, check_rewrite):
-    check_rewrite(importlib.import_module(f"edgeport.exporters.passes.{step}"), parse(text), ops)
+    check_rewrite(importlib.import_module(f"edgeport.exporters.passes.folds.{step}"), parse(text), ops)
 
 
 def test_shared_weights_are_not_changed(parse, run, feeds):
@@ -84,5 +88,5 @@ def test_shared_weights_are_not_changed(parse, run, feeds):
         "float[2,4] x, float[4,4] c, float[4] c2 => float[2,4] y | m = MatMul(x, c) z = Mul(m, c2) y = MatMul(z, c)"
     )
     expected = run(model, feeds(model))[0]
-    assert affine_into_layer.rewrite(model.graph) == 1
+    assert affine_into_layer.rewrite(model) == 1
     assert abs(run(model, feeds(model))[0] - expected).max() < 1e-5

@@ -111,7 +111,7 @@ def test_merge_views_keeps_what_a_chain_computes(chain, run):
         return nodes, [out(nodes[-1], now.shape, "y")], constants
 
     model = model_of(dims, build)
-    merge_views.rewrite(model.graph)
+    merge_views.rewrite(model)
     remove_dead(model.graph)
     assert len(list(model.graph)) <= len(steps) + 2
     np.testing.assert_array_equal(run(model, {"x": numbers(dims)})[0], apply(steps, numbers(dims)))
@@ -147,7 +147,7 @@ def test_slice_is_written_out(data, run):
 
     model = model_of(dims, build)
     for step in (no_ops, explicit_slice):
-        step.rewrite(model.graph)
+        step.rewrite(model)
     remove_dead(model.graph)
     np.testing.assert_array_equal(run(model, {"x": numbers(dims)})[0], expected)
     left = [node for node in model.graph if node.op_type == "Slice"]
@@ -156,7 +156,7 @@ def test_slice_is_written_out(data, run):
         starts, ends, axes, steps = (const_value(value).tolist() for value in node.inputs[1:])
         assert axes == sorted(set(axes))
         assert all(0 <= s < e <= dims[a] for s, e, a in zip(starts, ends, axes, strict=True))
-        assert explicit_slice.rewrite(model.graph) == 0
+        assert explicit_slice.rewrite(model) == 0
 
 
 @settings(deadline=None, max_examples=60)
@@ -173,7 +173,7 @@ def test_split_becomes_slices(data, run):
         return [node], [out(node, part.shape, f"y{i}", i) for i, part in enumerate(expected)], [lengths]
 
     model = model_of(dims, build)
-    assert split_to_slices.rewrite(model.graph) == 1
+    assert split_to_slices.rewrite(model) == 1
     assert all(node.op_type == "Slice" for node in model.graph)
     for got, want in zip(run(model, {"x": numbers(dims)}), expected, strict=True):
         np.testing.assert_array_equal(got, want)
@@ -205,7 +205,7 @@ def test_pad_is_written_out(data, run):
 
     model = model_of(dims, build)
     for step in (pad, no_ops, explicit_slice):
-        step.rewrite(model.graph)
+        step.rewrite(model)
     remove_dead(model.graph)
     np.testing.assert_array_equal(run(model, {"x": -numbers(dims)})[0], expected)
     ops = [node.op_type for node in model.graph]
@@ -213,7 +213,7 @@ def test_pad_is_written_out(data, run):
     for node in model.graph:
         if node.op_type == "Pad":
             assert (const_value(node.inputs[1]) >= 0).all()
-            assert pad.rewrite(model.graph) == 0
+            assert pad.rewrite(model) == 0
 
 
 @settings(deadline=None, max_examples=60)
@@ -234,5 +234,5 @@ def test_gather_of_a_range_becomes_a_slice(data, run):
     model = model_of(dims, build)
     wrapped = np.array(indices) % dims[axis]
     is_range = len(wrapped) == 1 or (len(set(np.diff(wrapped))) == 1 and wrapped[1] > wrapped[0])
-    assert gather_to_slice.rewrite(model.graph) == is_range
+    assert gather_to_slice.rewrite(model) == is_range
     np.testing.assert_array_equal(run(model, {"x": numbers(dims)})[0], expected)

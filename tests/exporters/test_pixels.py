@@ -5,12 +5,12 @@ import onnx
 import onnx_ir as ir
 import pytest
 from edgeport.artifacts.errors import ExportError
-from edgeport.exporters.classifier_head import headed
-from edgeport.exporters.input_normalization import Normalisation, folded, normalised
+from edgeport.exporters.classifier_head import add_classifier_head
+from edgeport.exporters.input_normalization import Normalization, fold_normalization, prepend_normalization
 from edgeport.exporters.onnx.uint8_input import take_bytes
 from graphs import graph, run_onnx
 
-HOW = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+HOW = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (1, 3, 11, 14)).astype(np.float32)
 
@@ -38,9 +38,11 @@ def wanted(model: ir.Model) -> np.ndarray:
 def test_pixels_go_in(name):
     model = network(name)
     expected, scale = wanted(model), np.abs(wanted(model)).max()
-    np.testing.assert_allclose(run_onnx(normalised(model, HOW), {"x": PIXELS})["y"], expected, atol=2e-6 * scale)
+    np.testing.assert_allclose(
+        run_onnx(prepend_normalization(model, HOW), {"x": PIXELS})["y"], expected, atol=2e-6 * scale
+    )
     for whole, limit in ((False, 2e-6), (True, 0.02)):  # whole: the frame is a pixel of 8 bits
-        found = folded(model, HOW, whole=whole)
+        found = fold_normalization(model, HOW, whole=whole)
         assert found
         got = run_onnx(found.model, {"x": PIXELS})["y"]
         np.testing.assert_allclose(got, expected, atol=limit * scale)
@@ -61,7 +63,7 @@ def test_pixels_go_in(name):
     ],
 )
 def test_what_is_not_one_plain_convolution_is_left_alone(text):
-    assert folded(graph(text, {"w": (3, 1, 3, 3), "b": (3,)}), HOW, whole=True) is None
+    assert fold_normalization(graph(text, {"w": (3, 1, 3, 3), "b": (3,)}), HOW, whole=True) is None
 
 
 @pytest.mark.parametrize("zero_point", [0, 3])
@@ -86,19 +88,19 @@ def test_head():
     model = graph("agraph (float[1,9] x) => (float[1,9] y) { y = Relu (x) }", {})
     x = RNG.standard_normal((1, 9)).astype(np.float32)
     logits = np.maximum(x, 0)
-    results = run_onnx(headed(model, softmax=True, top_k=4), {"x": x})
+    results = run_onnx(add_classifier_head(model, softmax=True, top_k=4), {"x": x})
     probabilities = np.exp(logits) / np.exp(logits).sum()
     assert list(results) == ["probabilities", "top_scores", "top_classes"]
     np.testing.assert_allclose(results["probabilities"], probabilities, rtol=1e-5)
     np.testing.assert_allclose(results["top_scores"][0], np.sort(probabilities[0])[::-1][:4], rtol=1e-5)
     np.testing.assert_array_equal(probabilities[0][results["top_classes"][0]], np.sort(probabilities[0])[::-1][:4])
-    assert list(run_onnx(headed(model, top_k=2), {"x": x})) == ["y", "top_scores", "top_classes"]
+    assert list(run_onnx(add_classifier_head(model, top_k=2), {"x": x})) == ["y", "top_scores", "top_classes"]
 
 
 def test_head_is_for_classifiers():
     image = graph("agraph (float[1,3,8,8] x) => (float[1,3,8,8] y) { y = Relu (x) }", {})
     with pytest.raises(ExportError, match="one output of shape"):
-        headed(image, softmax=True)
+        add_classifier_head(image, softmax=True)
     taken = graph("agraph (float[1,9] x) => (float[1,9] y) { probabilities = Relu (x) y = Relu (probabilities) }", {})
     with pytest.raises(ExportError, match="'probabilities'"):
-        headed(taken, softmax=True)
+        add_classifier_head(taken, softmax=True)

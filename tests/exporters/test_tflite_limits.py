@@ -10,7 +10,7 @@ from edgeport.artifacts.errors import ArtifactError
 from edgeport.exporters.tflite import convert, kernels
 from edgeport.exporters.tflite.kernels import ADD_LIMITS, GEMM_LIMITS, MUL_LIMITS
 from edgeport.runtime.sessions.tflite import TFLiteSession
-from graphs import graph, random_integers, run_onnx, run_tflite
+from graphs import canonical, random_integers, run_onnx, run_tflite
 
 LSB = 1.01  # one step of the output, with room for float32
 ZERO_POINTS = {"a": 3, "b": -5, "y": 7}
@@ -30,7 +30,7 @@ def _two(op: str, factor: float) -> ir.Model:
     """`a` has the factor; `b` too where it counts by itself."""
     b = 1.0 if op == "Mul" else factor
     text = f"{_pair('a')} {_pair('b')} y = {op}(a_dq, b_dq) {_pair('y')}"
-    return graph(
+    return canonical(
         f"g (float[4,64] a, float[4,64] b) => (float[4,64] y_dq) {{ {text} }}", _parameters(a=factor, b=b, y=1)
     )
 
@@ -38,13 +38,13 @@ def _two(op: str, factor: float) -> ir.Model:
 def _matmul(factor: float) -> ir.Model:
     text = f"{_pair('a')} {_pair('b')} y = MatMul(a_dq, b_dq) {_pair('y')}"
     constants = _parameters(a=1, b=factor, y=1) | {"b_zero": np.zeros((), np.int8)}  # the only zero point it takes
-    return graph(f"g (float[2,5,8] a, float[2,8,6] b) => (float[2,5,6] y_dq) {{ {text} }}", constants)
+    return canonical(f"g (float[2,5,8] a, float[2,8,6] b) => (float[2,5,6] y_dq) {{ {text} }}", constants)
 
 
 def _mean(factor: float) -> ir.Model:
     text = f"{_pair('a')} y = ReduceMean(a_dq, axes) {_pair('y')}"
     constants = _parameters(a=factor, y=1) | {"axes": np.array([2, 3])}
-    return graph(f"g (float[1,8,6,6] a) => (float[1,8,1,1] y_dq) {{ {text} }}", constants)
+    return canonical(f"g (float[1,8,6,6] a) => (float[1,8,1,1] y_dq) {{ {text} }}", constants)
 
 
 # kind -> (shape of a, of the weight, of y; the output channel's axis; what computes m from a_dq, w_dq and bias)
@@ -69,7 +69,7 @@ def _weighted(kind: str, factor: float) -> ir.Model:
     text = f"""
         {_pair("a")} w_dq = DequantizeLinear<axis={axis}>(w, w_scale, w_zero)
         bias = DequantizeLinear<axis=0>(b, w_scale, b_zero) {text} {_pair("y")}"""
-    return graph(f"g (float[{a}] a) => (float[{y}] y_dq) {{ {text} }}", constants)
+    return canonical(f"g (float[{a}] a) => (float[{y}] y_dq) {{ {text} }}", constants)
 
 
 UNLIMITED = (2.0**-60, 2.0**60)  # that is, beyond any use
@@ -100,9 +100,9 @@ def _stored(content: bytes, folder):
 
 def _steps(model: ir.Model, content: bytes) -> float:
     """The largest difference from ONNX Runtime's arithmetic, in steps of the output (its scale is 1)."""
-    constants = {name: value.const_value.numpy() for name, value in model.graph.initializers.items()}
+    readers = {v.name: next(use.node for use in v.uses()) for v in model.graph.inputs}
     inputs = random_integers(
-        model, {v.name: (constants[f"{v.name}_scale"], constants[f"{v.name}_zero"]) for v in model.graph.inputs}
+        model, {name: [v.const_value.numpy() for v in node.inputs[1:]] for name, node in readers.items()}
     )
     return float(np.abs(run_tflite(content, inputs)["y_dq"] - run_onnx(model, inputs)["y_dq"]).max())
 
@@ -161,7 +161,7 @@ def test_requantisation_stays_in_the_partition(factor, tmp_path):
     text = """agraph (float[1,2,4,4] x) => (float[1,2,4,4] y) {
         a = QuantizeLinear (x, s, z) b = DequantizeLinear (a, s, z) t = Transpose <perm=[0,1,3,2]> (b)
         c = QuantizeLinear (t, r, z) y = DequantizeLinear (c, r, z) }"""
-    model = graph(text, {"s": np.float32(scale), "r": np.float32(scale / factor), "z": np.int8(0)})
+    model = canonical(text, {"s": np.float32(scale), "r": np.float32(scale / factor), "z": np.int8(0)})
     path = tmp_path / "requantise.tflite"
     path.write_bytes(convert(model))
     assert TFLiteSession(path).undelegated() == []

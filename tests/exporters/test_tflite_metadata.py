@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
-from edgeport.exporters.classifier_head import headed
+from edgeport.exporters.classifier_head import add_classifier_head
 from edgeport.exporters.tflite import convert
 from edgeport.runtime.sessions.tflite_verifier import verify
 from flatbuffers import number_types as types
-from graphs import graph
+from graphs import canonical
 
 TEXT = """agraph (float[1,3,6,8] image) => (float[1,5] logits) {
     p = ReduceMean (image, a) f = Reshape (p, s) logits = MatMul (f, v) }"""
@@ -63,7 +63,7 @@ def read(content: bytes) -> Table:
 
 
 def made(**options) -> bytes:
-    return convert(graph(TEXT, CONSTANTS), **{"metadata": FACTS, **options})
+    return convert(canonical(TEXT, CONSTANTS), **{"metadata": FACTS, **options})
 
 
 @pytest.mark.parametrize("pixels", [False, True])
@@ -106,7 +106,7 @@ def test_the_labels():
 
 
 def test_top_classes_are_values_of_the_labels():
-    model = headed(graph(TEXT, CONSTANTS), softmax=True, top_k=2)
+    model = add_classifier_head(canonical(TEXT, CONSTANTS), softmax=True, top_k=2)
     (subgraph,) = read(convert(model, metadata=FACTS)).children(3)
     kinds = {each.text(0): [file.number(2) for file in each.children(6)] for each in subgraph.children(3)}
     assert kinds == {"probabilities": [2], "top_scores": [], "top_classes": [3]}

@@ -1,24 +1,25 @@
 """Every operator case through the TFLite converter and LiteRT, with and without the delegate, in both input layouts."""
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 from cases import CASES
 from edgeport.artifacts.errors import UnsupportedAttribute, UnsupportedOp
-from edgeport.exporters.canonicalize import canonicalize
+from edgeport.exporters.coreml.lowering_table import table as coreml_table
 from edgeport.exporters.lowering import LoweringTable
 from edgeport.exporters.tflite import convert
-from edgeport.exporters.tflite.registry import table
+from edgeport.exporters.tflite.lowering_table import table
 from edgeport.graph.dialect import OPS
 from edgeport.quantize import apply, collect, plan
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
-from graphs import feeds, graph, operators, random_integers, run_onnx, run_tflite, units
+from graphs import canonical, feeds, graph, operators, random_integers, run_onnx, run_tflite, units
 
 
 @pytest.mark.parametrize("layout", ["nhwc", "nchw"])
 @pytest.mark.parametrize("name", CASES)
 def test_float_operator(name, layout):
     text, _, constants = CASES[name]
-    model = graph(text, constants)
+    model = canonical(text, constants)
     inputs = feeds(model)
     expected = run_onnx(model, inputs)["y"]
     content = convert(model, input_layout=layout)
@@ -41,7 +42,7 @@ def test_every_operator_has_a_case():
 def test_int8_operator(name):
     """The case canonicalised, calibrated and quantised: every unit within one step of ONNX Runtime's arithmetic."""
     text, _, constants = CASES[name]
-    model = canonicalize(graph(text, constants))
+    model = canonical(text, constants)
     stats = collect(model, (feeds(model, seed) for seed in range(4)))
     quantized = apply(model, plan(model, stats, TFLITE_XNNPACK))
     whole = run_tflite(convert(quantized), feeds(model))["y"]
@@ -57,15 +58,30 @@ def test_int8_operator(name):
 
 def test_unknown_operator_is_named_with_its_place():
     model = graph("agraph (float[2,3] x) => (float[2,3] y) { y = Sinh (x) }")
-    with pytest.raises(UnsupportedOp, match=r"tflite: no lowering for Sinh 'n0'.*known ops: .*Conv"):
+    with pytest.raises(UnsupportedOp, match=r"Sinh 'n0' is outside the dialect; known ops: .*Conv"):
         convert(model)
+    with pytest.raises(UnsupportedOp, match=r"tflite: no lowering for Sinh 'n0'.*known ops: .*Conv"):
+        table(None, model.graph[0], [None])
 
 
 def test_unknown_attribute_is_named():
-    model = graph(
-        "agraph (float[1,2,6,6] x) => (float[1,2,2,2] y) { y = MaxPool <kernel_shape=[3,3], dilations=[2,2]> (x) }"
-    )
-    with pytest.raises(UnsupportedAttribute, match="dilation"):
+    text = "agraph (float[1,2,6,6] x) => (float[1,2,4,4] y) { y = MaxPool <kernel_shape=[3,3], ceil_mode=1> (x) }"
+    with pytest.raises(UnsupportedAttribute, match=r"tflite: MaxPool 'n0': attribute ceil_mode = 1 is not supported"):
+        table(None, graph(text).graph[0], [None])
+
+
+@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("lowerings", [table, coreml_table], ids=["tflite", "coreml"])
+def test_a_lowering_takes_what_the_dialect_has(lowerings, op):
+    inputs, attributes = lowerings.parameters(op)
+    assert attributes == OPS[op].attributes
+    assert inputs[-1] == "*" or len(inputs) == OPS[op].inputs[0] == OPS[op].inputs[1]
+
+
+def test_what_it_has_not_is_named():
+    model = canonical("agraph (float[1,2,6,6] x) => (float[1,2,4,4] y) { y = MaxPool <kernel_shape=[3,3]> (x) }")
+    model.graph[0].attributes["dilations"] = ir.AttrInt64s("dilations", (2, 2))
+    with pytest.raises(UnsupportedAttribute, match="pools with dilations"):
         convert(model)
 
 
@@ -94,7 +110,7 @@ TRANSPOSES = {
 @pytest.mark.parametrize(("name", "count"), TRANSPOSES.items())
 def test_views_move_nothing(name, count):
     text, _, constants = CASES[name]
-    assert operators(convert(graph(text, constants))).count("TRANSPOSE") == count
+    assert operators(convert(canonical(text, constants))).count("TRANSPOSE") == count
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name.startswith("conv_depthwise_")])
@@ -103,7 +119,7 @@ def test_a_large_depthwise_window_is_made_of_fast_ones(name):
     from ai_edge_litert.interpreter import Interpreter
 
     text, _, constants = CASES[name]
-    content = convert(graph(text, constants))
+    content = convert(canonical(text, constants))
     interpreter = Interpreter(model_content=content)
     shapes = {details["index"]: details["shape"] for details in interpreter.get_tensor_details()}
     windows = [
@@ -119,7 +135,9 @@ def test_a_large_depthwise_window_is_made_of_fast_ones(name):
 
 def test_means_of_large_maps_are_exact():
     """Added up one by one, the float32 sum of so many positive numbers is wrong in its fifth digit."""
-    model = graph("agraph (float[1,2,190,190] x) => (float[1,2,1,1] y) { y = ReduceMean (x, axes) }", {"axes": [2, 3]})
+    model = canonical(
+        "agraph (float[1,2,190,190] x) => (float[1,2,1,1] y) { y = ReduceMean (x, axes) }", {"axes": [2, 3]}
+    )
     inputs = {"x": np.random.default_rng(0).uniform(1, 2, (1, 2, 190, 190)).astype(np.float32)}
     exact = inputs["x"].astype(np.float64).mean(axis=(2, 3), keepdims=True)
     for delegate in (True, False):
@@ -129,7 +147,7 @@ def test_means_of_large_maps_are_exact():
 
 def test_long_products_are_exact():
     """As means: two matrices of positive numbers, 3136 products for each result."""
-    model = graph("agraph (float[2,6,3136] a, float[2,3136,5] b) => (float[2,6,5] y) { y = MatMul (a, b) }", {})
+    model = canonical("agraph (float[2,6,3136] a, float[2,3136,5] b) => (float[2,6,5] y) { y = MatMul (a, b) }", {})
     rng = np.random.default_rng(0)
     inputs = {
         "a": rng.uniform(1, 2, (2, 6, 3136)).astype(np.float32),
@@ -148,6 +166,6 @@ def test_what_reads_itself_twice_is_seen_once():
         steps.append(f"c{i} = Concat <axis=1> ({last}, {last}) s{i} = Slice (c{i}, start, end, axis)")
         last = f"s{i}"
     text = f"agraph (float[1,2,3,3] x) => (float[1,2,3,3] y) {{ {' '.join(steps)} y = Relu ({last}) }}"
-    model = graph(text, {"start": [0], "end": [2], "axis": [1]})
+    model = canonical(text, {"start": [0], "end": [2], "axis": [1]})
     inputs = feeds(model)
     np.testing.assert_array_equal(run_tflite(convert(model), inputs)["y"], np.maximum(inputs["x"], 0))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.tflite import convert
 from edgeport.quantize import apply, collect, plan
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
@@ -54,7 +55,7 @@ def test_rewrite(build, feeds, nodes, left):
 
 
 def test_int8_kernels_run_it(build, feeds):
-    model = build(f"{HEAD} {{ {CASES['squeeze_and_excite'][0]} }}", axes=[2, 3])
+    model = canonicalize(build(f"{HEAD} {{ {CASES['squeeze_and_excite'][0]} }}", axes=[2, 3]))
     given = list(feeds(model))
     rewritten, stats = TFLITE_XNNPACK.rewrite(model, collect(model, given))
     written = apply(rewritten, plan(rewritten, stats, TFLITE_XNNPACK))

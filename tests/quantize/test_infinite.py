@@ -10,15 +10,18 @@ from edgeport.targets.kernel_sets.openvino import OPENVINO_CPU
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from graphs import run_tflite, snr_db
 
+FRAME = 'p = Pad<mode="constant">(c, pads, fill)'
 LOWEST = float(np.finfo(np.float32).min)
-CONV = "c = Conv<kernel_shape=[1,1]>(x, w, b)"
-POOL = "kernel_shape=[2,2], strides=[1,1], pads=[0,0,0,0], dilations=[1,1]"
+STEPS = "strides=[1,1], pads=[0,0,0,0], dilations=[1,1]"
+POINTS = f"kernel_shape=[1,1], group=1, {STEPS}"
+CONV = f"c = Conv<{POINTS}>(x, w, b)"
+POOL = f"kernel_shape=[2,2], {STEPS}"
 CONSTANTS = "float[4,4,1,1] w, float[4] b, int64[8] pads, float fill, int64[4] flat, int64[4] back"
 PADDED = {
-    "pool": f"{CONV} p = Pad(c, pads, fill) m = MaxPool<{POOL}>(p) z = Conv<kernel_shape=[1,1]>(m, w, b)",
-    "pool_behind_views": f"{CONV} p = Pad(c, pads, fill) v = Reshape(p, flat) m = MaxPool<{POOL}>(v) "
-    "n = Reshape(m, back) z = Conv<kernel_shape=[1,1]>(n, w, b)",
-    "mask": f"{CONV} p = Pad(c, pads, fill) s = Softmax<axis=3>(p) z = Conv<kernel_shape=[1,1]>(s, w, b)",
+    "pool": f"{CONV} {FRAME} m = MaxPool<{POOL}>(p) z = Conv<{POINTS}>(m, w, b)",
+    "pool_behind_views": f"{CONV} {FRAME} v = Reshape(p, flat) m = MaxPool<{POOL}>(v) "
+    f"n = Reshape(m, back) z = Conv<{POINTS}>(n, w, b)",
+    "mask": f"{CONV} {FRAME} s = Softmax<axis=3>(p) z = Conv<{POINTS}>(s, w, b)",
 }
 
 

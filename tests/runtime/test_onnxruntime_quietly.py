@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from edgeport.exporters.onnx.convert import convert
-from graphs import graph
+from graphs import canonical
 
 SESSION = "from edgeport.runtime.session import open_session; open_session(sys.argv[1])"
 GRAPH = "import onnx; from edgeport.quantize.ort_session import open_graph; open_graph(onnx.load(sys.argv[1]))"
@@ -18,8 +18,8 @@ def written(body, folder):
     home = folder / "home"
     home.mkdir()
     path = folder / "model.onnx"
-    model = graph("agraph (float[1,4] x) => (float[1,4] y) { y = Relu (x) }")
-    path.write_bytes(convert(model, compress_to_fp16=False, metadata={}))
+    model = canonical("agraph (float[1,4] x) => (float[1,4] y) { y = Relu (x) }")
+    path.write_bytes(convert(model, half_weights=False, metadata={}))
     unset = ("CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME", "GITHUB_ACTIONS")
     environment = {key: value for key, value in os.environ.items() if key not in unset}
     environment |= {"HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path)}

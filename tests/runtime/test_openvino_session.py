@@ -13,7 +13,7 @@ from edgeport.exporters.openvino.convert import convert
 from edgeport.runtime.session import Session, TensorSpec
 from edgeport.runtime.sessions.openvino import OpenVINOSession
 from edgeport.targets.registry import open_session
-from graphs import feeds, graph, run_onnx
+from graphs import canonical, feeds, run_onnx
 
 TEXT = (
     "agraph (float[1,3,8,10] image) => (float[1,4,8,10] y, float[1,3,8,10] z) "
@@ -26,7 +26,7 @@ CONSTANTS = {"w": (4, 3, 1, 1), "b": (4,)}
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("ir") / "tiny_fp32_openvino_model"
     path.mkdir()
-    convert(graph(TEXT, CONSTANTS), path, metadata={"model": "tiny"})
+    convert(canonical(TEXT, CONSTANTS), path, metadata={"model": "tiny"})
     return path
 
 
@@ -44,8 +44,8 @@ def test_protocol(folder, name):
     assert session.threads == 2
     assert session.load_ms > 0
     assert session.runtime.startswith("openvino 20")
-    inputs = feeds(graph(TEXT, CONSTANTS))
-    got, expected = session.run(inputs), run_onnx(graph(TEXT, CONSTANTS), inputs)
+    inputs = feeds(canonical(TEXT, CONSTANTS))
+    got, expected = session.run(inputs), run_onnx(canonical(TEXT, CONSTANTS), inputs)
     assert list(got) == ["y", "z"]
     for key, array in expected.items():
         np.testing.assert_allclose(got[key], array, atol=1e-5)

@@ -14,8 +14,8 @@ from ..forms.constant_folding import number
 MOST_TURNS = 256
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in list(graph):
         inline = INLINE.get(node.op_type)
         results = inline(node) if inline is not None and node.graph is graph else None

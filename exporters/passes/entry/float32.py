@@ -20,7 +20,8 @@ _LARGEST = float(np.finfo(np.float32).max)
 _TYPE_ATTRIBUTES = ("to", "dtype", "output_dtype")
 
 
-def rewrite(graph: ir.Graph) -> int:
+def rewrite(model: ir.Model) -> int:
+    graph = model.graph
     return sum(widen(value) for value in values(graph)) + sum(widen_node(node) for node in graph) + real_inputs(graph)
 
 

@@ -1,4 +1,7 @@
-"""This file expands an operator that no pass knows into ONNX's own definition of it, where ONNX has one."""
+"""op(x) outside the dialect -> ONNX's own definition of it
+
+Leaves a node alone where ONNX has none. Shapes behind what is new are left to be inferred.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +12,26 @@ import onnx
 import onnx.inliner
 import onnx_ir as ir
 
+from ....graph.dialect import OPS
+
 DOMAIN = "edgeport.definitions"
 
 
-def expand(model: ir.Model, unknown: Callable[[str], bool]) -> ir.Model:
-    """The model with each node whose operator is `unknown` and is a function of others replaced by those.
+def rewrite(model: ir.Model) -> int:
+    """Expand the nodes; 1 where there was one."""
+    if all(node.op_type in OPS for node in model.graph):
+        return 0
+    proto = expand(ir.to_proto(model), lambda node: node.op_type not in OPS)
+    if proto is None:
+        return 0
+    expanded = ir.from_proto(proto)
+    model.graph, model.ir_version = expanded.graph, expanded.ir_version
+    return 1
 
-    The model itself where there is none. Shapes behind what is new are left to be inferred.
-    """
-    if not any(unknown(node.op_type) for node in model.graph):
-        return model
-    proto = written_out(ir.to_proto(model), lambda node: unknown(node.op_type))
-    return model if proto is None else ir.from_proto(proto)
 
-
-def written_out(proto: onnx.ModelProto, unknown: Callable[[onnx.NodeProto], bool]) -> onnx.ModelProto | None:
-    """The same with protobuf messages, a copy; None where there is nothing to replace. The argument is used up."""
+def expand(proto: onnx.ModelProto, unknown: Callable[[onnx.NodeProto], bool]) -> onnx.ModelProto | None:
+    """A copy in which the `unknown` nodes that are functions of others are replaced by those, or None; `proto` is used
+    up."""
     versions = {entry.domain: entry.version for entry in proto.opset_import}
     types = {value.name: value.type for value in (*proto.graph.input, *proto.graph.value_info, *proto.graph.output)}
     for tensor in proto.graph.initializer:

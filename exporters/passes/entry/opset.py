@@ -1,8 +1,8 @@
-"""This file brings a model of another opset to the dialect's.
+"""model of another opset -> model of the dialect's opset
 
 An older one is raised by the converter that ships with onnx. A newer one is lowered here: since opset 20 operators have
 gained types and attributes, which are refused where they are used, and new operators that are functions of old ones,
-which are replaced by the definition that onnx has of them.
+which are replaced by the definition that onnx has of them. Leaves a model of the dialect's opset alone.
 """
 
 from __future__ import annotations
@@ -21,33 +21,45 @@ from . import function_bodies
 
 LARGE = 1024  # elements: no smaller constant weighs, and no larger one is a shape, an axis or a scale per side
 SCAN = 9  # before it Scan meant something else, which the converter does not know
+RESIZE = 11  # the first in which Resize says where its results take their places
 NEUTRAL = {"block_size": (0,), "output_dtype": (0,), "precision": (0, 1), "stash_type": (1,), "round_mode": ("up",)}
 REWRITTEN = {"SpaceToDepth": ("mode",)}  # attributes of newer opsets that a pass knows
 
 
-def convert(model: ir.Model) -> ir.Model:
-    """The model in the dialect's opset, itself if it is.
+def rewrite(model: ir.Model) -> int:
+    """Convert the model; 1 where that was to be done.
 
     Raises NotCanonical where onnx has no way up, UnsupportedOp and UnsupportedAttribute where there is none down.
     """
     version = model.graph.opset_imports.get("")
     if version == OPSET or version is None:
-        return model
+        return 0
     if version < SCAN and any(node.op_type == "Scan" for node in model.graph):
         raise NotCanonical(f"the graph has a Scan of ONNX opset {version}; export it in {SCAN} or newer.")
     scopes = {out.name: dict(node.metadata_props) for node in model.graph for out in node.outputs}
     with light(model) as weights:
         proto = ir.to_proto(model)
-        proto = lowered(proto, version) if version > OPSET else raised(proto, version)
+        proto = lower_opset(proto, version) if version > OPSET else raise_opset(proto, version)
     converted = ir.from_proto(proto)
     restore(converted.graph, weights)
     for node in converted.graph:
         kept = next((scopes[out.name] for out in node.outputs if out.name in scopes), {})
         node.metadata_props.update({key: value for key, value in kept.items() if key == NAME_SCOPES})
-    return converted
+    if version < RESIZE:
+        place_resizes(converted.graph)
+    model.graph, model.ir_version = converted.graph, converted.ir_version
+    return 1
 
 
-def raised(proto: onnx.ModelProto, version: int) -> onnx.ModelProto:
+def place_resizes(graph: ir.Graph) -> None:
+    """Resize(x) of opset 10, Upsample(x) -> Resize(x, "asymmetric", "floor"), which onnx's converter leaves out"""
+    for node in graph:
+        if node.op_type == "Resize":
+            for name, value in (("coordinate_transformation_mode", "asymmetric"), ("nearest_mode", "floor")):
+                node.attributes[name] = ir.AttrString(name, value)
+
+
+def raise_opset(proto: onnx.ModelProto, version: int) -> onnx.ModelProto:
     proto.ir_version = max(proto.ir_version, 4)  # before it every initializer had to be an input, too
     try:
         return onnx.version_converter.convert_version(proto, OPSET)
@@ -57,11 +69,11 @@ def raised(proto: onnx.ModelProto, version: int) -> onnx.ModelProto:
         ) from e
 
 
-def lowered(proto: onnx.ModelProto, version: int) -> onnx.ModelProto:
+def lower_opset(proto: onnx.ModelProto, version: int) -> onnx.ModelProto:
     """Functions written out, attributes that mean nothing dropped, and the version number changed."""
     while True:  # a definition may be in operators that are as new
         proto = onnx.shape_inference.infer_shapes(proto)  # the types decide what some definitions are
-        expanded = function_bodies.written_out(proto, lambda node: _is_new_function(node, version))
+        expanded = function_bodies.expand(proto, lambda node: _is_new_function(node, version))
         if expanded is None:
             break
         proto = expanded

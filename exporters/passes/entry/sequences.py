@@ -11,8 +11,8 @@ from ....graph.edit import attribute, constant, producer, remove_dead, replace
 from ..forms.constant_folding import number
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         split = producer(node.inputs[0], "SplitToSequence") if node.op_type == "SequenceAt" else None
         place = number(node.inputs[1]) if split is not None else None

@@ -1,4 +1,8 @@
-"""This file gives every value of a graph its static shape, where the model comes without."""
+"""values without a shape -> the same with the static shape that follows from the inputs
+
+If, Loop and Scan that can be written out are, and constants are folded, as shapes may come from them. Leaves a model
+alone in which all shapes are known.
+"""
 
 import onnx_ir as ir
 from onnx_ir.passes import common
@@ -9,11 +13,11 @@ from ..forms import constant_folding
 from . import control_flow
 
 
-def infer(model: ir.Model) -> None:
-    """Set the first dimension of the inputs to 1 where it is symbolic, and infer what follows from the inputs.
+def rewrite(model: ir.Model) -> int:
+    """Set the first dimension of the inputs to 1 where it is symbolic, and infer the rest; how many values got a shape.
 
-    Does nothing where all shapes are known. Raises DynamicShape for an input that is symbolic in another dimension or
-    has no size that an artifact holds; a value that stays unknown is left to whoever needs its shape.
+    Raises DynamicShape for an input that is symbolic in another dimension or has no size that an artifact holds; a
+    value that stays unknown is left to whoever needs its shape.
     """
     graph = model.graph
     for value in graph.inputs:
@@ -21,15 +25,15 @@ def infer(model: ir.Model) -> None:
     if not any(node.op_type in control_flow.INLINE for node in graph) and all(
         known(value) for value in (*graph.inputs, *(out for node in graph for out in node.outputs))
     ):
-        return
-    for node in graph:
-        for out in node.outputs:
-            if not known(out):
-                out.shape = None
+        return 0
+    unknown = [out for node in graph for out in node.outputs if not known(out)]
+    for out in unknown:
+        out.shape = None
     folded = 1
     while folded:  # a Reshape's target may be computed from a shape, and a turn's number lead to one
         common.ShapeInferencePass()(model)
-        folded = constant_folding.rewrite(graph) + control_flow.rewrite(graph)
+        folded = constant_folding.rewrite(model) + control_flow.rewrite(model)
+    return len(unknown)
 
 
 def known(value: ir.Value) -> bool:

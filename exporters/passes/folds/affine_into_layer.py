@@ -12,8 +12,8 @@ from ....graph.edit import Operand, attribute, can_replace, const_value, produce
 from ....graph.layers import Weighted, rescale, weighted
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         if node.op_type not in ("Mul", "Add") or is_bias(node):
             continue

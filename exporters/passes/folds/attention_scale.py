@@ -12,8 +12,8 @@ from ....graph.layers import rescale
 from .affine_into_layer import layer_behind
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         if node.op_type != "Mul" or (factor := scalar(node.inputs[1])) is None:
             continue

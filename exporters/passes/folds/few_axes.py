@@ -31,8 +31,8 @@ REDUCTIONS = ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd")
 Groups = list[list[int]]
 
 
-def rewrite(graph: ir.Graph) -> int:
-    return replace_each(graph, {op_type: _if_many(step) for op_type, step in REWRITES.items()})
+def rewrite(model: ir.Model) -> int:
+    return replace_each(model.graph, {op_type: _if_many(step) for op_type, step in REWRITES.items()})
 
 
 def _if_many(step: Callable[[ir.Node], ir.Value | None]) -> Callable[[ir.Node], ir.Value | None]:

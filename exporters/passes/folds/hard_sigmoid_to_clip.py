@@ -10,8 +10,8 @@ from ....graph.edit import attribute, constant, emit, replace, shape, sole_consu
 from ....graph.layers import rescale, weighted
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         if node.op_type != "HardSigmoid" or sole_consumer(node.inputs[0]) is None:
             continue

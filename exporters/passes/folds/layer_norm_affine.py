@@ -11,8 +11,8 @@ from ....graph.edit import array, attribute, const_value, constant, consumers, g
 from ....graph.layers import Weighted, is_matmul, set_weights, weighted
 
 
-def rewrite(graph: ir.Graph) -> int:
-    return sum(fold(node) for node in graph if node.op_type == "LayerNormalization")
+def rewrite(model: ir.Model) -> int:
+    return sum(fold(node) for node in model.graph if node.op_type == "LayerNormalization")
 
 
 def fold(node: ir.Node) -> int:

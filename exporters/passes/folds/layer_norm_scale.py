@@ -10,8 +10,8 @@ import onnx_ir as ir
 from ....graph.edit import array, can_replace, const_value, constant, given, producer, replace, shape, sole_consumer
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         if node.op_type not in ("Mul", "Add"):
             continue

@@ -12,8 +12,8 @@ from ....graph.edit import can_replace, owner, producer, replace, reshape, shape
 from ....graph.view_axes import VIEWS, ViewAxes, cost
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in list(graph):
         if node.graph is not graph or node.op_type not in VIEWS:
             continue

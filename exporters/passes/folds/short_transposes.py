@@ -16,8 +16,8 @@ from ....graph.replacing import replace_each
 MOST = 6
 
 
-def rewrite(graph: ir.Graph) -> int:
-    return replace_each(graph, {"Transpose": _in_swaps})
+def rewrite(model: ir.Model) -> int:
+    return replace_each(model.graph, {"Transpose": _in_swaps})
 
 
 def _in_swaps(node: ir.Node) -> ir.Value | None:

@@ -27,8 +27,8 @@ class Part:
     steps: list[tuple[str, tuple[int, ...]]]
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for layer in linears(graph):
         parts = parts_of(layer)
         if not parts or sum(len(part.columns) for part in parts) > layer.channels:

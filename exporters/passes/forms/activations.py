@@ -17,8 +17,8 @@ from ....graph.replacing import replace_each
 from .clip import LOWEST
 
 
-def rewrite(graph: ir.Graph) -> int:
-    return replace_each(graph, REWRITES, dtype=ir.DataType.FLOAT)
+def rewrite(model: ir.Model) -> int:
+    return replace_each(model.graph, REWRITES, dtype=ir.DataType.FLOAT)
 
 
 def _number(node: ir.Node, value: float, name: str) -> ir.Value:

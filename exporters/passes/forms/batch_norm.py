@@ -10,8 +10,8 @@ import onnx_ir as ir
 from ....graph.edit import array, attribute, const_value, constant, emit, given, replace, shape
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         if node.op_type != "BatchNormalization" or attribute(node, "training_mode", 0):
             continue

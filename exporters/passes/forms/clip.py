@@ -12,8 +12,8 @@ from ....graph.edit import const_value, constant, emit, given, owner, producer, 
 LOWEST, HIGHEST = float(np.finfo(np.float32).min), float(np.finfo(np.float32).max)
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         if node.op_type not in ("Clip", "Min", "Max") or node.outputs[0].dtype != ir.DataType.FLOAT:
             continue

@@ -9,8 +9,8 @@ import onnx_ir as ir
 from ....graph.edit import attribute, const_value, constant, emit, replace, reshape, shape
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         if node.op_type != "Col2Im":
             continue

@@ -39,8 +39,8 @@ OF_SHAPE = {  # op -> what it is of the sizes of its input, whatever that holds
 }
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         results = evaluate(node)
         if results is None:

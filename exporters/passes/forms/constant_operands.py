@@ -39,8 +39,8 @@ REWRITES: dict[str, Callable[[ir.Node], ir.Value | None]] = {
 }
 
 
-def rewrite(graph: ir.Graph) -> int:
-    return replace_each(graph, REWRITES, dtype=ir.DataType.FLOAT)
+def rewrite(model: ir.Model) -> int:
+    return replace_each(model.graph, REWRITES, dtype=ir.DataType.FLOAT)
 
 
 def _with(node: ir.Node, op_type: str, array: np.ndarray) -> ir.Value:

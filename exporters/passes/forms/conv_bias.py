@@ -9,8 +9,8 @@ import onnx_ir as ir
 from ....graph.edit import constant, given, shape
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         if node.op_type != "Conv" or (len(node.inputs) > 2 and node.inputs[2] is not None):
             continue

@@ -16,8 +16,8 @@ from .explicit_slice import emit_slice
 ATTRIBUTES = {"kernel_shape", "strides", "pads", "output_padding"}
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         if node.op_type != "ConvTranspose" or len(shape(node.inputs[0])) != 4:
             continue

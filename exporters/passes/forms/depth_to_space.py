@@ -8,8 +8,8 @@ import onnx_ir as ir
 from ....graph.edit import attribute, replace, reshape, shape, transpose
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         if node.op_type not in ("DepthToSpace", "SpaceToDepth"):
             continue

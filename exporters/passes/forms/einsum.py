@@ -17,8 +17,8 @@ from .index_forms import gathered
 ELLIPSIS = "..."
 
 
-def rewrite(graph: ir.Graph) -> int:
-    return replace_each(graph, {"Einsum": contracted})
+def rewrite(model: ir.Model) -> int:
+    return replace_each(model.graph, {"Einsum": contracted})
 
 
 def contracted(node: ir.Node) -> ir.Value | None:

@@ -86,5 +86,5 @@ REWRITES = {
 }
 
 
-def rewrite(graph: ir.Graph) -> int:
-    return replace_each(graph, REWRITES)
+def rewrite(model: ir.Model) -> int:
+    return replace_each(model.graph, REWRITES)

@@ -15,8 +15,8 @@ FEW = 5  # copies that are joined; so many inputs the fastest kernels of Concat 
 BROADCAST = {"Add", "Sub", "Mul", "Div"}
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         if node.op_type != "Expand":
             continue

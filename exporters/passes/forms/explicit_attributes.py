@@ -18,8 +18,8 @@ WITHOUT_EFFECT = {  # op -> attribute -> the value that changes nothing
 }
 
 
-def rewrite(graph: ir.Graph) -> int:
-    return sum(explicit(node) for node in graph)
+def rewrite(model: ir.Model) -> int:
+    return sum(explicit(node) for node in model.graph)
 
 
 def explicit(node: ir.Node) -> int:

@@ -11,8 +11,8 @@ from ....graph.edit import attribute, shape
 PADDED = {"Conv", "MaxPool", "AveragePool", "LpPool"}
 
 
-def rewrite(graph: ir.Graph) -> int:
-    return sum(explicit(node) for node in graph if node.op_type in PADDED)
+def rewrite(model: ir.Model) -> int:
+    return sum(explicit(node) for node in model.graph if node.op_type in PADDED)
 
 
 def explicit(node: ir.Node) -> int:

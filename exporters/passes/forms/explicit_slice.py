@@ -12,8 +12,8 @@ from ....graph.edit import Operand, const_value, constant, emit, given, replace,
 Ranges = dict[int, tuple[int, int, int]]  # axis -> start, end, step
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         if node.op_type != "Slice":
             continue

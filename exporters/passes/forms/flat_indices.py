@@ -23,8 +23,8 @@ INT64 = ir.DataType.INT64
 COMBINE = {"add": "Add", "mul": "Mul", "max": "Max", "min": "Min"}
 
 
-def rewrite(graph: ir.Graph) -> int:
-    return replace_each(graph, REWRITES)
+def rewrite(model: ir.Model) -> int:
+    return replace_each(model.graph, REWRITES)
 
 
 def _gather_elements(node: ir.Node) -> ir.Value:

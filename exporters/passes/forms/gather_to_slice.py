@@ -10,8 +10,8 @@ from ....graph.edit import attribute, const_value, replace, reshape, shape
 from .explicit_slice import emit_slice
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         if node.op_type != "Gather":
             continue

@@ -12,8 +12,8 @@ from ....graph.edit import attribute, const_value, constant, emit, given, replac
 from ....graph.layers import emit_linear
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         if node.op_type != "Gemm":
             continue

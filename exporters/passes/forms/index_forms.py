@@ -16,7 +16,8 @@ from .number_forms import cast
 INT64, BOOL = ir.DataType.INT64, ir.DataType.BOOL
 
 
-def rewrite(graph: ir.Graph) -> int:
+def rewrite(model: ir.Model) -> int:
+    graph = model.graph
     return replace_each(graph, REWRITES) + sum(top_k(node) for node in graph if node.op_type == "TopK")
 
 

@@ -45,8 +45,8 @@ MOVES = {
 LIMITS = {ir.DataType.INT8: (-128, 127), ir.DataType.UINT8: (0, 255)}
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         if node.op_type == "QuantizeLinear" and node.outputs[0].dtype in LIMITS:
             count += quantized(node)

@@ -1,4 +1,4 @@
-"""This file gives resizing along one axis as the matrix that it is: every mode of ONNX's Resize, from its definition.
+"""Give resizing along one axis as the matrix that it is: every mode of ONNX's Resize, from its definition.
 
 https://onnx.ai/onnx/operators/onnx__Resize.html; numbers are float32, as in the runtimes, so that ties fall alike.
 """

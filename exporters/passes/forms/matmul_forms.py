@@ -10,8 +10,8 @@ from ....graph.edit import const_value, emit, given, replace, reshape, shape, tr
 from ....graph.layers import emit_linear
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         if node.op_type != "MatMul":
             continue

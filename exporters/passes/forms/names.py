@@ -29,7 +29,8 @@ OPERANDS = {  # op -> what its constant operands are called, by position
 }
 
 
-def rewrite(graph: ir.Graph) -> int:
+def rewrite(model: ir.Model) -> int:
+    graph = model.graph
     taken = {value.name or "" for value in (*graph.inputs, *graph.outputs)}
     last = {path_of(node): node for node in graph}
     names: dict[ir.Value, str] = {}

@@ -36,7 +36,8 @@ WRAPS = {
 }
 
 
-def rewrite(graph: ir.Graph) -> int:
+def rewrite(model: ir.Model) -> int:
+    graph = model.graph
     to = dict.fromkeys(REAL, FLOAT)
     if not any(node.op_type.endswith(("QuantizeLinear", "DequantizeLinear")) for node in graph):
         to |= dict.fromkeys(NARROW, INT32)

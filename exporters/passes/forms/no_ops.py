@@ -58,8 +58,8 @@ NO_OP: dict[str, Callable[[ir.Node], bool]] = {
 }
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         is_no_op = NO_OP.get(node.op_type)
         if is_no_op is None or not is_no_op(node):

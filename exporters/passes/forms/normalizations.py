@@ -36,8 +36,8 @@ from .clip import HIGHEST
 TINY = 1e-12  # below every norm but zero's, as in PyTorch's normalize
 
 
-def rewrite(graph: ir.Graph) -> int:
-    return replace_each(graph, REWRITES)
+def rewrite(model: ir.Model) -> int:
+    return replace_each(model.graph, REWRITES)
 
 
 def mean(x: Operand, axes: Sequence[int], before: ir.Node) -> ir.Value:

@@ -13,8 +13,8 @@ from ....graph.edit import attribute, constant, emit, given, scalar, shape
 from ....graph.replacing import replace_each
 
 
-def rewrite(graph: ir.Graph) -> int:
-    return replace_each(graph, REWRITES)
+def rewrite(model: ir.Model) -> int:
+    return replace_each(model.graph, REWRITES)
 
 
 def cast(value: ir.Value, dtype: ir.DataType | None, before: ir.Node) -> ir.Value:

@@ -17,8 +17,8 @@ PER_AXIS = {  # attribute -> what it is for the new axis
 OPS = {"Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool"}
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         if node.op_type not in OPS or len(shape(node.inputs[0])) != 3 or any(out.uses() for out in node.outputs[1:]):
             continue

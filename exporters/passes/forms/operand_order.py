@@ -13,8 +13,8 @@ COMMUTE = {"Add", "Mul"}
 BROADCAST = COMMUTE | {"Sub", "Div", "Pow"}
 
 
-def rewrite(graph: ir.Graph) -> int:
-    return sum(swap(node) + strip(node) for node in graph if node.op_type in BROADCAST)
+def rewrite(model: ir.Model) -> int:
+    return sum(swap(node) + strip(node) for node in model.graph if node.op_type in BROADCAST)
 
 
 def swap(node: ir.Node) -> int:

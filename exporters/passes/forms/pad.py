@@ -11,8 +11,8 @@ from ....graph.edit import array, attribute, const_value, constant, emit, replac
 from .explicit_slice import emit_slice
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         if node.op_type != "Pad":
             continue

@@ -14,8 +14,8 @@ from ....graph.edit import array, attribute, const_value, producer, scalar, shap
 LOW = -1e30  # no network computes less
 
 
-def rewrite(graph: ir.Graph) -> int:
-    return sum(taken_in(node) for node in graph if node.op_type in ("Conv", "AveragePool", "MaxPool"))
+def rewrite(model: ir.Model) -> int:
+    return sum(taken_in(node) for node in model.graph if node.op_type in ("Conv", "AveragePool", "MaxPool"))
 
 
 def taken_in(node: ir.Node) -> bool:

@@ -15,8 +15,8 @@ from .pad import full_pads
 MODES = {"reflect", "edge", "wrap"}
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         mode = attribute(node, "mode", "constant")
         if node.op_type != "Pad" or mode not in MODES or (pads := full_pads(node)) is None:

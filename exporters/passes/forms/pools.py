@@ -20,8 +20,8 @@ from .explicit_slice import emit_slice
 LOWEST = float(np.finfo(np.float32).min)
 
 
-def rewrite(graph: ir.Graph) -> int:
-    return replace_each(graph, REWRITES)
+def rewrite(model: ir.Model) -> int:
+    return replace_each(model.graph, REWRITES)
 
 
 def _dilations(node: ir.Node) -> tuple[int, ...]:

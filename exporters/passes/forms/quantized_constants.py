@@ -22,9 +22,9 @@ EIGHT_BITS = {ir.DataType.INT8, ir.DataType.UINT8}
 WIDER = {ir.DataType.INT4: np.int8, ir.DataType.UINT4: np.uint8}
 
 
-def rewrite(graph: ir.Graph) -> int:
+def rewrite(model: ir.Model) -> int:
     count = 0
-    for node in graph:
+    for node in model.graph:
         if node.op_type in PAIR and node.domain in ("", "ai.onnx", "com.microsoft"):
             count += normalize(node) or (node.op_type == "QuantizeLinear" and fold(node))
         elif node.op_type in SHAPES or node.op_type == "Transpose":
@@ -156,12 +156,6 @@ def dequantized(node: ir.Node) -> np.ndarray:
     return (integers.astype(np.int64) - zero.astype(np.int64)).astype(np.float32) * scale.astype(np.float32)
 
 
-def dequantize_constants(graph: ir.Graph) -> int:
-    """DequantizeLinear(c) -> the float constant: of a graph in which only weights are quantised."""
-    count = 0
-    for node in graph:
-        if node.op_type == "DequantizeLinear" and all(const_value(value) is not None for value in node.inputs):
-            replace(node.outputs[0], constant(graph, dequantized(node), given(node.inputs[0]).name))
-            graph.remove(node, safe=True)
-            count += 1
-    return count
+def is_quantized(model: ir.Model) -> bool:
+    """Whether values that are computed are quantised, so that layers run in int8."""
+    return any(node.op_type == "QuantizeLinear" for node in model.graph)

@@ -27,8 +27,8 @@ COMPOSED = {  # op -> what happens to the elements before they are added up, and
 }
 
 
-def rewrite(graph: ir.Graph) -> int:
-    return replace_each(graph, dict.fromkeys((*PLAIN, *COMPOSED, "GlobalAveragePool"), canonical))
+def rewrite(model: ir.Model) -> int:
+    return replace_each(model.graph, dict.fromkeys((*PLAIN, *COMPOSED, "GlobalAveragePool"), canonical))
 
 
 def canonical(node: ir.Node) -> ir.Value | None:

@@ -23,8 +23,8 @@ BY_SIZE = ("align_corners", "pytorch_half_pixel")  # whose places depend on the 
 LINEAR = ("half_pixel", "align_corners", "asymmetric")  # the places that the kernels have
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         if node.op_type != "Resize" or is_canonical(node):
             continue

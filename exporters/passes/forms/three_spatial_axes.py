@@ -8,8 +8,8 @@ import onnx_ir as ir
 from ....graph.edit import array, attribute, const_value, constant, emit, name_of, replace, reshape, shape, transpose
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         if node.op_type != "Conv" or len(shape(node.inputs[0])) != 5 or const_value(node.inputs[1]) is None:
             continue

@@ -15,8 +15,8 @@ from ....graph.replacing import replace_each
 PAIRS = {"Max": "Max", "Min": "Min", "Sum": "Add", "Mean": "Add"}
 
 
-def rewrite(graph: ir.Graph) -> int:
-    return replace_each(graph, {**dict.fromkeys(PAIRS, in_pairs), "Concat": without_empty})
+def rewrite(model: ir.Model) -> int:
+    return replace_each(model.graph, {**dict.fromkeys(PAIRS, in_pairs), "Concat": without_empty})
 
 
 def without_empty(node: ir.Node) -> ir.Value | None:

@@ -9,9 +9,9 @@ from ....graph.edit import Operand, attribute, emit, producer, replace, scalar, 
 from .hard_sigmoid import SIXTH, is_sixth, relu6_of_plus_3
 
 
-def rewrite(graph: ir.Graph) -> int:
+def rewrite(model: ir.Model) -> int:
     count = 0
-    for node in graph:
+    for node in model.graph:
         x = argument(node) if node.op_type == "Mul" else None
         if x is not None:
             replace(node.outputs[0], emit(node, "HardSwish", [x], shape(x)))

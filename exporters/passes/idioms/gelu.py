@@ -12,8 +12,8 @@ from ....graph.edit import Operand, emit, producer, replace, scalar, shape
 from ....graph.products import Product, product
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for curve, argument, approximate in (("Erf", erf_argument, "none"), ("Tanh", tanh_argument, "tanh")):
         if not any(node.op_type == curve for node in graph):
             continue

@@ -10,9 +10,9 @@ from ....graph.edit import Operand, emit, producer, replace, scalar, shape, sole
 SIXTH = 1 / 6
 
 
-def rewrite(graph: ir.Graph) -> int:
+def rewrite(model: ir.Model) -> int:
     count = 0
-    for node in graph:
+    for node in model.graph:
         if node.op_type != "Mul" or not is_sixth(scalar(node.inputs[1])):
             continue
         x = relu6_of_plus_3(node.inputs[0])

@@ -11,8 +11,8 @@ from ....graph.edit import Operand, array, constant, emit, producer, replace, sc
 from ....graph.products import product
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         if node.op_type not in ("Div", "Mul"):
             continue

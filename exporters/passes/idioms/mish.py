@@ -8,9 +8,9 @@ import onnx_ir as ir
 from ....graph.edit import emit, producer, replace, shape
 
 
-def rewrite(graph: ir.Graph) -> int:
+def rewrite(model: ir.Model) -> int:
     count = 0
-    for node in graph:
+    for node in model.graph:
         if node.op_type != "Mul":
             continue
         for x, gate in (tuple(node.inputs), tuple(reversed(node.inputs))):

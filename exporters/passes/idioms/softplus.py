@@ -10,8 +10,8 @@ from ....graph.edit import producer, replace, scalar
 SAME_FROM = 17  # exp(-17) is half a unit in the last place of 17
 
 
-def rewrite(graph: ir.Graph) -> int:
-    count = 0
+def rewrite(model: ir.Model) -> int:
+    graph, count = model.graph, 0
     for node in graph:
         if node.op_type != "Where":
             continue

@@ -1,4 +1,4 @@
-"""This file is the table of Core ML lowerings; the files of op families fill it."""
+"""The table of Core ML lowerings; the files of op families fill it."""
 
 from ..lowering import LoweringTable
 

@@ -1,4 +1,4 @@
-"""This file says what a model expects in the words of OpenVINO's Model API, which reads them from IR and from ONNX."""
+"""Say what a model expects in the words of OpenVINO's Model API, which reads them from IR and from ONNX."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from ...graph.edit import shape
+from ..graph.edit import shape
 
 SECTION = "model_info"  # where the Model API looks: rt_info of an IR, "model_info <key>" in ONNX's metadata_props
 
