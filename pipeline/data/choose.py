@@ -73,5 +73,6 @@ def separate(
 
 
 def _same_source(one: Dataset, other: Dataset) -> bool:
-    paths = Path(one.source), Path(other.source)
-    return one.items is other.items or (paths[0].exists() and paths[0].resolve() == paths[1].resolve())
+    if one.in_memory or other.in_memory:
+        return one.items is other.items
+    return Path(one.source).resolve() == Path(other.source).resolve()

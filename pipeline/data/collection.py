@@ -95,6 +95,7 @@ def open_data(data: DataLike, spec: InputSpec, count: int) -> Dataset:
         range(len(feeds)),
         lambda item: feeds[item],
         lambda item: bytes_of(feeds[item]),
+        in_memory=True,
         label=labels.__getitem__ if len(labels) == len(feeds) else None,
     )
 

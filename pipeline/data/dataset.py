@@ -41,6 +41,7 @@ class Dataset:
         items: one of something for each input: a path, a row, a seed.
         load: item -> a feed. Raises UsageError or ImageError, naming the item.
         content: item -> bytes that are the same for the same input.
+        in_memory: `source` is no path.
         label: item -> the index of its class, None where the data do not say it.
     """
 
@@ -48,6 +49,7 @@ class Dataset:
     items: Sequence[Any]
     load: Callable[[Any], Feed]
     content: Callable[[Any], bytes]
+    in_memory: bool = False
     label: Callable[[Any], int] | None = None
     _digests: dict[Any, str] = field(default_factory=dict, repr=False, compare=False)  # shared by all its parts
 

@@ -70,7 +70,7 @@ def test_nan_is_null():
         b"[]",
         b"{}",
         MANIFEST.to_bytes()[:-30],
-        MANIFEST.to_bytes().replace(b'"schema": 1', b'"schema": 99'),
+        MANIFEST.to_bytes().replace(b'"schema": 2', b'"schema": 99'),
         MANIFEST.to_bytes().replace(b'"verdict"', b'"judgement"'),
         MANIFEST.to_bytes().replace(b'"seed"', b'"seeds"'),
     ],
