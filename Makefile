@@ -34,10 +34,10 @@ lint: $(VENV)/test
 types: $(VENV)/test
 	$(RUN) -m pyright --pythonpath $(RUN)
 
-tables: $(VENV)/test  ## what is generated: models/index.py, models/checkpoints.py, docs/models.md
+tables: $(VENV)/test  ## what is generated: models/index.py, models/checkpoints.py, docs/generated/models.md
 	$(RUN) -m edgeport.models.reindex
 	PYTHONPATH=tests $(RUN) -c "import torchvision_on_cpu, edgeport.models.recheckpoint as r; r.write()"
-	$(RUN) docs/models_page.py
+	$(RUN) -m benchmarks.models_page
 
 clean:
 	rm -rf $(VENV) demo-output build *.egg-info

@@ -63,8 +63,8 @@ def preprocess(image: Image.Image, spec: PreprocessSpec) -> NDArray[np.float32]:
 
     The image is resized, keeping its ratio, so that it just covers floor(input_size / crop_pct), cropped in the centre
     (padded with black where it is still smaller), scaled to 0..1, and normalised by `spec.mean` and `spec.std`. One
-    channel means luminance, three RGB. A Variant is such a spec. docs/preprocess.md says all of it to the bit. Raises
-    ValueError for an unknown interpolation.
+    channel means luminance, three RGB. A Variant is such a spec. docs/guides/preprocess.md says all of it to the bit.
+    Raises ValueError for an unknown interpolation.
     """
     pixels = seen(image, spec).astype(np.float32) / np.float32(255)
     mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
