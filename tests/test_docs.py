@@ -1,0 +1,93 @@
+"""The pages: links lead somewhere, command lines parse, generated ones are current, and the index names every guide."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from edgeport.cli.main import parser
+
+from tools import reference_pages
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+CODE = re.compile(r"^```.*?^```|^(?: {4}|\t)[^\n]*$", flags=re.DOTALL | re.MULTILINE)  # a block, or an indented line
+
+
+def name_page(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def without_code(text: str) -> str:
+    """The text without its blocks of code, whose brackets are no links."""
+    return CODE.sub("", text)
+
+
+def list_anchors(page: Path) -> set[str]:
+    """The anchors of a page's titles, as GitHub and Python-Markdown both make them of plain words."""
+    titles = re.findall(r"^#+ (.+)$", without_code(page.read_text(encoding="utf-8")), flags=re.MULTILINE)
+    return {re.sub(r"[\s]+", "-", re.sub(r"[^\w\s-]", "", title.replace("`", "")).strip().lower()) for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_page)
+def test_links_lead_somewhere(page):
+    for link in LINK.findall(without_code(page.read_text(encoding="utf-8"))):
+        if re.match(r"\w+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{link}: nothing there"
+        assert target.is_relative_to(ROOT), f"{link}: outside of the repository"
+        if page.is_relative_to(ROOT / "docs"):
+            assert target.is_relative_to(ROOT / "docs"), f"{link}: not on the site"
+        if anchor:
+            assert anchor in list_anchors(target), f"{link}: no such title"
+
+
+def command_lines() -> Iterator[tuple[str, str]]:
+    """(page, command line) of every line of code that begins with `edgeport `."""
+    for page in PAGES:
+        code = "\n".join(CODE.findall(re.sub(r"\\\n\s*", "", page.read_text(encoding="utf-8"))))
+        for line in re.findall(r"^\s*(?:\$ )?(edgeport .+)$", code, flags=re.MULTILINE):
+            if "[options]" not in line and "..." not in line:
+                yield name_page(page), re.split(r"\s{2,}|\s#|\s>+ ", line)[0]
+
+
+@pytest.mark.parametrize(("page", "command"), sorted(set(command_lines())))
+def test_command_lines_parse(page, command):
+    try:
+        code = parser().parse_args(shlex.split(command)[1:]) and 0
+    except SystemExit as stop:
+        code = stop.code
+    assert code == 0, f"{page}: {command}"
+
+
+def test_reference_pages_are_current():
+    assert reference_pages.main(["--check"]) == 0, "run `make tables`"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.is_relative_to(ROOT / "docs")], ids=name_page)
+def test_the_site_and_the_index_name_every_page(page):
+    name = page.relative_to(ROOT / "docs").as_posix()
+    assert name in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert name == "index.md" or name in (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+
+
+def test_a_docstring_is_read():
+    text = """Facts.
+
+More of them.
+
+Attributes:
+    shape: logical,
+        (n, c, h, w).
+    mean, std (float): of pixels.
+
+Example:
+    not an attribute: this
+"""
+    summary, meanings = reference_pages.read_docstring(text.strip())
+    assert summary == "Facts.\n\nMore of them."
+    assert meanings == {"shape": "logical, (n, c, h, w).", "mean": "of pixels.", "std": "of pixels."}
