@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TESTS := $(RUN) -m pytest -n 2 --dist loadfile
 
-.PHONY: demo test test-all lint types tables docs wheel-check clean
+.PHONY: demo test test-all lint types tables docs notebook wheel-check clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -42,6 +42,9 @@ tables: $(VENV)/test  ## what is generated: models/index.py, models/checkpoints.
 
 docs: $(VENV)/test  ## the site, in site/; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --quiet --strict
+
+notebook: $(VENV)/test  ## examples/train_to_int8.ipynb with the outputs of a new run
+	$(RUN) tools/run_notebook.py
 
 wheel-check: $(VENV)/test  ## build the wheel, install it with each extra alone, use it from another folder
 	$(RUN) .ci/wheel_check.py

@@ -117,6 +117,7 @@ def install(python: Path, requirement: str, wheel: Path) -> None:
     """Install edgeport, with an extra perhaps, from the wheel."""
     started = time.perf_counter()
     options = ("--quiet", "--disable-pip-version-check", "--no-compile", "--constraint", ROOT / "constraints.txt")
+    run(python, "-m", "pip", "install", *options, "--no-deps", "--ignore-installed", wheel)  # with its own command
     run(python, "-m", "pip", "install", *options, f"{requirement} @ {wheel.as_uri()}")
     report("installed", requirement, started)
 
