@@ -73,14 +73,9 @@ def build(folder: Path) -> Path:
 
 def check_content(wheel: Path) -> None:
     """Raise Failed unless the wheel holds exactly the files of the packages, whatever their kind, and the licence."""
-    expected = set()
-    for package, source in PROJECT["tool"]["setuptools"]["package-dir"].items():
-        inside = package.replace(".", "/")
-        expected |= {f"{inside}/{file.name}" for file in (ROOT / source).iterdir() if is_content(file)}
-        for data in (each for each in (ROOT / source).iterdir() if each.is_dir() and not is_package(each)):
-            expected |= {f"{inside}/{file.relative_to(ROOT / source)}" for file in data.rglob("*") if is_content(file)}
     names = zipfile.ZipFile(wheel).namelist()
     found = {name for name in names if name.startswith("edgeport/")}
+    expected = list_content()
     if missing := sorted(expected - found):
         raise Failed(f"not in the wheel: {', '.join(missing)}")
     if extra := sorted(found - expected):
@@ -91,16 +86,13 @@ def check_content(wheel: Path) -> None:
         raise Failed("the wheel has no py.typed")
 
 
-def is_content(path: Path) -> bool:
-    """Whether a file belongs to a package."""
-    return path.is_file() and path.suffix not in (".pyc", ".so") and not path.name.startswith(".")
-
-
-def is_package(folder: Path) -> bool:
-    """Whether a folder is a package of its own, or holds one, or nothing of ours."""
-    mapped = PROJECT["tool"]["setuptools"]["package-dir"].values()
-    name = folder.relative_to(ROOT).as_posix()
-    return folder.name == "__pycache__" or any(each == name or each.startswith(f"{name}/") for each in mapped)
+def list_content() -> set[str]:
+    """What the wheel has to hold: every file that git does not ignore, in the folder of a top-level package."""
+    listing = run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT)
+    mapped = PROJECT["tool"]["setuptools"]["package-dir"].items()
+    tops = {source: package.replace(".", "/") for package, source in mapped if "/" not in source}
+    files = (Path(name) for name in listing.splitlines() if (ROOT / name).is_file())
+    return {f"{tops[file.parts[0]]}/{'/'.join(file.parts[1:])}" for file in files if file.parts[0] in tops}
 
 
 def make_environment(folder: Path, core: Path | None = None) -> Path:

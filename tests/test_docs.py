@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,3 +93,13 @@ Example:
     summary, meanings = reference_pages.read_docstring(text.strip())
     assert summary == "Facts.\n\nMore of them."
     assert meanings == {"shape": "logical, (n, c, h, w).", "mean": "of pixels.", "std": "of pixels."}
+
+
+def test_the_python_lines_of_the_readme_run(tmp_path):
+    from demo import CALIBRATION, write_crops
+
+    (lines,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), flags=re.DOTALL | re.MULTILINE)
+    write_crops(CALIBRATION, 16, tmp_path / "photos")
+    (tmp_path / "lines.py").write_text(lines)
+    done = subprocess.run([sys.executable, "lines.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
