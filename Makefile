@@ -41,7 +41,7 @@ tables: $(VENV)/test  ## what is generated: models/index.py, models/checkpoints.
 	$(RUN) tools/reference_pages.py
 
 docs: $(VENV)/test  ## the site, in site/; a warning is an error
-	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
 
 notebook: $(VENV)/test  ## examples/train_to_int8.ipynb with the outputs of a new run
 	$(RUN) tools/run_notebook.py

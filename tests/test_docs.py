@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from edgeport.cli.main import parser
 
-from tools import reference_pages
+import edgeport
+from tools import docstring_style, reference_pages
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
@@ -77,6 +78,13 @@ def test_the_site_and_the_index_name_every_page(page):
     assert name == "index.md" or name in (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
 
 
+def test_the_page_of_python_has_every_public_name():
+    page = (ROOT / "docs" / "reference" / "api.md").read_text()
+    listed = re.findall(r"^::: edgeport\.(\w+)$", page, flags=re.MULTILINE)
+    assert sorted([*listed, "EXIT_CODES", "__version__"]) == sorted(edgeport.__all__)
+    assert len(set(listed)) == len(listed)
+
+
 def test_a_docstring_is_read():
     text = """Facts.
 
@@ -93,6 +101,14 @@ Example:
     summary, meanings = reference_pages.read_docstring(text.strip())
     assert summary == "Facts.\n\nMore of them."
     assert meanings == {"shape": "logical, (n, c, h, w).", "mean": "of pixels.", "std": "of pixels."}
+
+
+def test_names_that_share_a_line_are_written_apart():
+    text = "Args:\n    a, *b: one\n        and all.\n    c: other, not: this\n\nExample:\n    >>> f(a)"
+    assert docstring_style.expand(text) == (
+        "Args:\n    a: one\n        and all.\n    *b: one\n        and all.\n    c: other, not: this\n\n"
+        "Examples:\n    >>> f(a)"
+    )
 
 
 def test_the_python_lines_of_the_readme_run(tmp_path):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from edgeport.artifacts import manifest
-from edgeport.artifacts.exit_codes import MEANING
+from edgeport.artifacts.exit_codes import EXIT_CODES
 from edgeport.cli.main import parser
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
@@ -40,7 +40,7 @@ def describe_command_line() -> str:
     lines = [COMMAND_LINE, "| command | |", "|---|---|"]
     lines += [f"| [{name}](#{name}) | {sub.description} |" for name, sub in commands.items()]
     lines += ["", "## Exit codes", "", "| code | meaning |", "|---|---|"]
-    lines += [f"| {code} | {meaning} |" for code, meaning in MEANING.items()]
+    lines += [f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()]
     for name, sub in commands.items():
         lines += ["", f"## {name}", "", sub.description or "", "", *describe_options(sub)]
     return "\n".join(lines) + "\n"
