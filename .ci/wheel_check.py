@@ -150,7 +150,7 @@ def check_extra(extra: str, wheel: Path, core: Path, folder: Path) -> None:
 
 
 def check_python(python: Path, target: str, folder: Path) -> None:
-    """Load every public name, and run the README's Python lines where they are for this target."""
+    """Load every public name; run the README's Python lines and check their types where they are for this target."""
     run(python, "-c", "import edgeport; [getattr(edgeport, name) for name in edgeport.__all__]", cwd=folder)
     for number, lines in enumerate(readme_lines()):
         if f'"{target}"' in lines:
@@ -158,6 +158,7 @@ def check_python(python: Path, target: str, folder: Path) -> None:
             script.write_text(lines, encoding="utf-8")
             make_photographs(python, folder / "photos")
             run(python, script, cwd=folder)
+            run(sys.executable, "-m", "pyright", "--pythonpath", python, script, cwd=folder)
 
 
 def readme_lines() -> list[str]:
