@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from edgeport import quantize
 from edgeport.artifacts.exit_codes import BUG, exit_code
 from edgeport.artifacts.manifest import finite
 from edgeport.artifacts.staging import Staging
@@ -36,6 +35,7 @@ from edgeport.targets.registry import open_session
 
 from benchmarks.cells import Cell
 from benchmarks.matrix_page import LOST, low
+from edgeport import quantize
 
 if TYPE_CHECKING:
     import onnx_ir as ir

@@ -27,7 +27,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from edgeport import quantize
 from edgeport.artifacts.staging import Staging
 from edgeport.cli.console import Console
 from edgeport.exporters.onnx.convert import to_proto
@@ -50,6 +49,7 @@ from benchmarks.cells import Cell, read
 from benchmarks.matrix import write_photographs
 from benchmarks.matrix_job import calibrated, job_of, simulated, subject_of
 from benchmarks.matrix_page import REASONS, RESULTS, is_like, read_reasons, reason
+from edgeport import quantize
 
 NOISE_DB = 40.0
 PARTS = ("clean", "square", "mean", "level", "unit", "noise")

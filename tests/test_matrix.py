@@ -112,10 +112,10 @@ def test_what_fails_or_hangs(monkeypatch, tmp_path, program, verdict, made):
 
 def test_what_cannot_be_exported(results, monkeypatch, tmp_path, capsys):
     """The sentence, for every cell that it concerns; fp32 is made where int8 alone fails."""
-    from edgeport import quantize
     from edgeport.artifacts.errors import ExportError
 
     from benchmarks import matrix_job
+    from edgeport import quantize
 
     def no(*_, **__):
         raise quantize.QuantizeError("no statistics")
