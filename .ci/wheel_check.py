@@ -31,6 +31,12 @@ EXTRAS = {  # extra -> (target, its bundle's platform); "" is the wheel alone
     "coreml": ("coreml", "ios"),
 }
 
+TYPED = """import edgeport
+
+result: edgeport.ExportResult = edgeport.export("lenet5", "tflite")
+ratio: float | None = result.ratio
+"""  # what a type checker has to make sense of, by py.typed and the lazy names
+
 
 class Failed(Exception):
     """Something is not as it should be; the message says what."""
@@ -150,7 +156,7 @@ def check_extra(extra: str, wheel: Path, core: Path, folder: Path) -> None:
 
 
 def check_python(python: Path, target: str, folder: Path) -> None:
-    """Load every public name; run the README's Python lines and check their types where they are for this target."""
+    """Load every public name; run the README's Python lines, and have types checked, where they are for this target."""
     run(python, "-c", "import edgeport; [getattr(edgeport, name) for name in edgeport.__all__]", cwd=folder)
     for number, lines in enumerate(readme_lines()):
         if f'"{target}"' in lines:
@@ -158,7 +164,8 @@ def check_python(python: Path, target: str, folder: Path) -> None:
             script.write_text(lines, encoding="utf-8")
             make_photographs(python, folder / "photos")
             run(python, script, cwd=folder)
-            run(sys.executable, "-m", "pyright", "--pythonpath", python, script, cwd=folder)
+            (folder / "typed.py").write_text(TYPED, encoding="utf-8")
+            run(sys.executable, "-m", "pyright", "--pythonpath", python, "typed.py", cwd=folder)
 
 
 def readme_lines() -> list[str]:
