@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TESTS := $(RUN) -m pytest -n 2 --dist loadfile
 
-.PHONY: demo test test-all lint types tables clean
+.PHONY: demo test test-all lint types tables docs notebook wheel-check clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -15,7 +15,7 @@ $(VENV)/demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/test: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable '.[tflite,openvino,coreml,demo,test,dev]'
+	$(PIP) --editable '.[tflite,openvino,coreml,demo,test,docs,dev]'
 	touch $@
 
 demo: $(VENV)/demo  ## export MobileViT-S, calibrated and checked on photographs, and print the verdict
@@ -34,10 +34,20 @@ lint: $(VENV)/test
 types: $(VENV)/test
 	$(RUN) -m pyright --pythonpath $(RUN)
 
-tables: $(VENV)/test  ## what is generated: models/index.py, models/checkpoints.py, docs/models.md
+tables: $(VENV)/test  ## what is generated: models/index.py, models/checkpoints.py, docs/generated/models.md, docs/reference
 	$(RUN) -m edgeport.models.reindex
 	PYTHONPATH=tests $(RUN) -c "import torchvision_on_cpu, edgeport.models.recheckpoint as r; r.write()"
-	$(RUN) docs/models_page.py
+	$(RUN) -m benchmarks.models_page
+	$(RUN) tools/reference_pages.py
+
+docs: $(VENV)/test  ## the site, in site/; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
+
+notebook: $(VENV)/test  ## examples/train_to_int8.ipynb with the outputs of a new run
+	$(RUN) tools/run_notebook.py
+
+wheel-check: $(VENV)/test  ## build the wheel, install it with each extra alone, use it from another folder
+	$(RUN) .ci/wheel_check.py
 
 clean:
-	rm -rf $(VENV) demo-output build *.egg-info
+	rm -rf $(VENV) demo-output build site .wheel-check *.egg-info

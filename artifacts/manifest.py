@@ -1,10 +1,5 @@
 """The manifest: the facts about one artifact, in a .json file beside it."""
 
-from .digest import sha256_of_file
-
-from .digest import sha256_of_artifact, size_of_artifact
-from .errors import ManifestError
-
 import dataclasses
 import json
 import math
@@ -12,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .digest import sha256_of_artifact, size_of_artifact
+from .errors import ManifestError
+
 SCHEMA = 2  # raised when a reader of the former schema would misread a manifest; the former one is read, too
 RANDOM = "RANDOM"
-
-
 
 
 @dataclass(frozen=True, kw_only=True)

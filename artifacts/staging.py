@@ -4,8 +4,6 @@ Files are written into a hidden folder beside their destination, synced, and ren
 as its process lives, so that the next writer can tell what a dead one left behind.
 """
 
-from .errors import WriteError
-
 import contextlib
 import ctypes
 import errno
@@ -17,12 +15,12 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from .errors import WriteError
+
 PREFIX = ".edgeport-"
 _REPLACED = ".replaced"  # in a staging folder: where a folder that is being replaced waits
 _ROOM = 1 << 28  # bytes; with fewer left, what fails while it writes fails for that
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
-
-
 
 
 class Staging:

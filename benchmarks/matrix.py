@@ -1,11 +1,12 @@
 """The export matrix: which models export to which target and precision, how exactly, how large, how fast.
 
-    python -m benchmarks.matrix                     all that is not yet in docs/matrix.jsonl, then docs/matrix.md
+    python -m benchmarks.matrix                     the models without a result, then the page
     python -m benchmarks.matrix --limit 3           three models more
     python -m benchmarks.matrix --large             the larger models: float, to TFLite and OpenVINO
     python -m benchmarks.matrix resnet18 --again    these, also if they are there
-    python -m benchmarks.matrix --render            docs/matrix.md again from what is there
+    python -m benchmarks.matrix --render            the page again from what is there
 
+Results are kept in benchmarks/results/matrix.jsonl, the page is docs/generated/matrix.md.
 Interrupted, it goes on with the next model: a model's line is written when all its cells are known.
 """
 
@@ -23,8 +24,8 @@ from edgeport.pipeline.options import TARGETS
 from edgeport.pipeline.sweep.process import Processes
 
 from benchmarks import matrix_page
+from benchmarks.cells import Cell, due, store
 from benchmarks.matrix_page import PRECISIONS, RESULTS
-from benchmarks.results import Cell, due, store
 
 ROOT = Path(__file__).parents[1]
 LARGEST = 30e6  # parameters; of a family whose smallest variant is larger, that one

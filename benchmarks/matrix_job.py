@@ -33,8 +33,8 @@ from edgeport.runtime.session import Session
 from edgeport.targets.registry import TARGETS as RECIPES
 from edgeport.targets.registry import open_session
 
+from benchmarks.cells import Cell
 from benchmarks.matrix_page import LOST, low
-from benchmarks.results import Cell
 from edgeport import quantize
 
 if TYPE_CHECKING:

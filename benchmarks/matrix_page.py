@@ -1,4 +1,4 @@
-"""Render the matrix's results: docs/matrix.md for people, models/export_status.py for `edgeport info`."""
+"""Render the matrix's results: docs/generated/matrix.md for people, models/export_status.py for `edgeport info`."""
 
 import json
 from collections import Counter
@@ -8,13 +8,13 @@ from pathlib import Path
 from edgeport.models import get_variant, list_models
 from edgeport.pipeline.options import TARGETS
 
-from benchmarks.results import Cell, read
+from benchmarks.cells import Cell, read
 
 ROOT = Path(__file__).parents[1]
-RESULTS, PAGE = ROOT / "docs" / "matrix.jsonl", ROOT / "docs" / "matrix.md"
-EXPORT_STATUS = ROOT / "models" / "export_status.py"
+RESULTS = ROOT / "benchmarks" / "results" / "matrix.jsonl"
+REASONS = RESULTS.with_name("matrix_reasons.jsonl")  # written by matrix_reasons.py
+PAGE, EXPORT_STATUS = ROOT / "docs" / "generated" / "matrix.md", ROOT / "models" / "export_status.py"
 PRECISIONS = ("fp32", "int8")
-REASONS = ROOT / "docs" / "matrix_reasons.jsonl"  # written by matrix_reasons.py
 ENOUGH_DB = 25.0
 LOST = 1e-3  # of the standard deviation of the outputs, by float32 alone
 LIKE = 3.0  # dB; less apart counts as the same
@@ -41,7 +41,7 @@ def write() -> None:
 
 
 def page(cells: list[Cell]) -> str:
-    """docs/matrix.md."""
+    """docs/generated/matrix.md."""
     known = by_key(cells)
     models = sorted({cell["model"] for cell in cells}, key=lambda name: (get_variant(name).family, name))
     with_int8 = [name for name in models if any((name, target, "int8") in known for target in TARGETS)]

@@ -45,10 +45,10 @@ from edgeport.targets.registry import TARGETS as RECIPES
 from onnx import helper, numpy_helper
 
 from benchmarks import matrix_page
+from benchmarks.cells import Cell, read
 from benchmarks.matrix import write_photographs
 from benchmarks.matrix_job import calibrated, job_of, simulated, subject_of
 from benchmarks.matrix_page import REASONS, RESULTS, is_like, read_reasons, reason
-from benchmarks.results import Cell, read
 from edgeport import quantize
 
 NOISE_DB = 40.0

@@ -1,8 +1,10 @@
 """120 models of timm, at least one of each of its files that holds a classifier below 100 M parameters, in float.
 
-python -m benchmarks.timm_models                  all that is not yet in docs/timm.jsonl, then docs/timm.md
+python -m benchmarks.timm_models                  those without a result, then the page
 python -m benchmarks.timm_models swin_tiny_patch4_window7_224 --again
 python -m benchmarks.timm_models --failed         those that did not pass everywhere once more
+
+Results are kept in benchmarks/results/timm.jsonl, the page is docs/generated/timm.md.
 """
 
 import argparse
@@ -10,11 +12,11 @@ import sys
 from collections.abc import Sequence
 
 from benchmarks import matrix
+from benchmarks.cells import Cell, due, read
 from benchmarks.matrix_page import ROOT, by_key, seeds, table
-from benchmarks.results import Cell, due, read
 
 NAMES = (ROOT / "benchmarks" / "timm_models.txt").read_text(encoding="utf-8").split()
-RESULTS, PAGE = ROOT / "docs" / "timm.jsonl", ROOT / "docs" / "timm.md"
+RESULTS, PAGE = ROOT / "benchmarks" / "results" / "timm.jsonl", ROOT / "docs" / "generated" / "timm.md"
 TARGETS = ("tflite", "coreml", "openvino")
 
 
@@ -41,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def page(cells: list[Cell]) -> str:
-    """docs/timm.md."""
+    """docs/generated/timm.md."""
     known = by_key(cells)
     models = sorted({cell["model"] for cell in cells})
     passed = [name for name in models if all(known[name, target, "fp32"]["passed"] for target in TARGETS)]

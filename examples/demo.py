@@ -5,12 +5,13 @@ ones. The weights are random unless a checkpoint is given: speed, size and agree
 """
 
 import argparse
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+import edgeport
 
 CALIBRATION = ("china", "flower", "coffee", "motorcycle_left", "retina", "hubble_deep_field", "brick", "grass")
 VALIDATION = ("astronaut", "chelsea", "rocket", "gravel")
@@ -40,6 +41,14 @@ def write_crops(names: tuple[str, ...], count: int, folder: Path) -> None:
         crop.save(folder / f"{names[i % len(names)]}_{i:03}.jpg", quality=95)
 
 
+def report_event(event: edgeport.Event) -> None:
+    """Print what is going on."""
+    if event.kind == "end":
+        print(f"{event.text}: {event.seconds:.1f} s", flush=True)
+    elif event.kind in ("note", "warning"):
+        print(f"{event.kind}: {event.text}", flush=True)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path, help="photographs and artifacts go here")
@@ -48,15 +57,19 @@ def main() -> int:
     args = parser.parse_args()
     write_crops(CALIBRATION, 96, args.folder / "calibration")
     write_crops(VALIDATION, 32, args.folder / "validation")
-    command = [
-        *(str(Path(sys.executable).with_name("edgeport")), "export", args.model, "--target", "tflite", "--int8"),
-        *("--weights", args.weights),
-        *("--calibration-data", str(args.folder / "calibration")),
-        *("--validation-data", str(args.folder / "validation")),
-        *("--output-dir", str(args.folder / "artifacts")),
-    ]
-    print("$ edgeport " + " ".join(command[1:]), flush=True)
-    return subprocess.run(command).returncode
+    result = edgeport.export(
+        args.model,
+        "tflite",
+        precision="int8",
+        weights=args.weights,
+        calibration=args.folder / "calibration",
+        validation=args.folder / "validation",
+        output_dir=args.folder / "artifacts",
+        progress=report_event,
+    )
+    for each in (result.float_twin, result):
+        print(f"\n{each}")
+    return result.exit_code
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def preprocess(image: Image.Image, spec: PreprocessSpec) -> NDArray[np.float32]:
 
     The image is resized, keeping its ratio, so that it just covers floor(input_size / crop_pct), cropped in the centre
     (padded with black where it is still smaller), scaled to 0..1, and normalised by `spec.mean` and `spec.std`.
-    docs/preprocess.md says all of it to the bit.
+    docs/guides/preprocess.md says all of it to the bit.
 
     Args:
         image: of any size and mode, as `load_image` gives it.

@@ -1,7 +1,7 @@
 """This file runs ONNX's own node tests through every target, and says of each how it ended.
 
 `python tests/conformance.py` runs all of them, each in a process that may die, and writes the table
-tests/conformance.json and docs/conformance.md; test_conformance.py runs them again and compares.
+tests/conformance.json and docs/generated/conformance.md; test_conformance.py runs them again and compares.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from conformance_page import TARGETS, page
 from node_tests import cases, prepared
 
 TABLE = Path(__file__).with_name("conformance.json")
-PAGE = Path(__file__).parents[1] / "docs" / "conformance.md"
+PAGE = Path(__file__).parents[1] / "docs" / "generated" / "conformance.md"
 SAVED_EVERY = 50  # cases
 WARM_UP = "relu"
 START_S = 600

@@ -1,4 +1,4 @@
-"""This file renders docs/conformance.md from the table of conformance.py."""
+"""Render docs/generated/conformance.md from the table of conformance.py."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def listed(table: Mapping[str, Any], name: str, target: str) -> str:
 
 
 def page(table: Mapping[str, Any]) -> str:
-    """docs/conformance.md"""
+    """docs/generated/conformance.md"""
     outside, reasons = outside_operators(table), left_out(table)
     counted = counted_names(table)
     return "\n".join(

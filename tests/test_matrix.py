@@ -9,7 +9,7 @@ from edgeport.pipeline.options import TARGETS
 from edgeport.pipeline.sweep.process import Processes
 
 from benchmarks import matrix, matrix_page
-from benchmarks.results import read, store
+from benchmarks.cells import read, store
 
 CELL = {
     "model": "lenet5",

@@ -1,4 +1,4 @@
-"""edgeport beside its peers: the same models, weights, inputs and one thread; docs/benchmarks.md tells the outcome.
+"""edgeport beside its peers: the same models, weights, inputs and one thread. The page is docs/generated/benchmarks.md.
 
     python -m benchmarks.peers                              all that is not known yet, then the page
     python -m benchmarks.peers --setup-only                 only the environments
@@ -6,8 +6,8 @@
     python -m benchmarks.peers --convert-only               while the machine is busy: no timings
     python -m benchmarks.peers --render                     the page again from what is known
 
-Environments and artifacts lie in benchmarks/.peers, or where EDGEPORT_PEERS says, results in docs/benchmarks.jsonl. One
-process runs at a time. Interrupted, it goes on with the next step.
+Environments and artifacts lie in benchmarks/.peers, or where EDGEPORT_PEERS says, results in
+benchmarks/results/benchmarks.jsonl. One process runs at a time. Interrupted, it goes on with the next step.
 """
 
 import argparse

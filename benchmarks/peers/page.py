@@ -1,4 +1,4 @@
-"""This file renders the results: docs/benchmarks.md."""
+"""Render docs/generated/benchmarks.md from the results."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from benchmarks.peers.int8_page import TITLES
 from benchmarks.peers.peers import FORMATS, FP32, INT8, MODELS, OURS, PEERS, Peer
 from benchmarks.peers.results import Facts, Results
 
-PAGE = ROOT / "docs" / "benchmarks.md"
+PAGE = ROOT / "docs" / "generated" / "benchmarks.md"
 SLOWER = 1.05  # our time over a peer's: from here on it is said
 
 INTRODUCTION = """\
@@ -38,12 +38,12 @@ converter imports only while it converts counts as conversion.\
 
 
 def write() -> None:
-    """Replaces docs/benchmarks.md."""
+    """Replaces docs/generated/benchmarks.md."""
     PAGE.write_text(page(results.read()), encoding="utf-8")
 
 
 def page(known: Results) -> str:
-    """docs/benchmarks.md."""
+    """docs/generated/benchmarks.md."""
     kinds = [(f, p) for f in FORMATS for p in (FP32, INT8) if any(key[1:3] == (f, p) for key in known.cells)]
     parts = [
         INTRODUCTION,

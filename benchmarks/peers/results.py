@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.peers.environments import ROOT
 
-RESULTS = ROOT / "docs" / "benchmarks.jsonl"
+RESULTS = ROOT / "benchmarks" / "results" / "benchmarks.jsonl"
 
 Facts = dict[str, Any]
 Key = tuple[str, str, str, str]  # model, format, precision, peer

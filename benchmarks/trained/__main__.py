@@ -1,6 +1,6 @@
-"""What int8 costs networks that are trained: top-1 on photographs they never saw; docs/accuracy.md tells the outcome.
+"""What int8 costs trained networks: top-1 on photographs they never saw. The outcome is docs/generated/accuracy.md.
 
-    python -m benchmarks.trained                        all that is not yet in docs/accuracy.jsonl, then the page
+    python -m benchmarks.trained                        all that has no result yet, then the page
     python -m benchmarks.trained vit levit --again      these, also what is known
     python -m benchmarks.trained --peers ours --no-budget
     python -m benchmarks.trained --render               the page again from what is known

@@ -1,4 +1,4 @@
-"""This file renders the results: docs/accuracy.md."""
+"""Render docs/generated/accuracy.md from the results."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,7 +8,7 @@ from benchmarks.trained import photographs, results
 from benchmarks.trained.networks import NETWORKS
 from benchmarks.trained.results import Facts, Results
 
-PAGE = results.RESULTS.with_suffix(".md")
+PAGE = results.RESULTS.parents[2] / "docs" / "generated" / "accuracy.md"
 MEAN, WORST = 0.003, 0.01  # what top-1 may fall by: on the average, and anywhere
 TITLES = {"tflite": "TFLite", "openvino": "OpenVINO", "onnx": "ONNX", "coreml": "Core ML"}
 
@@ -33,12 +33,12 @@ chance. **Bold**: above {100 * WORST:.1f}."""
 
 
 def write() -> None:
-    """Replaces docs/accuracy.md."""
+    """Replaces docs/generated/accuracy.md."""
     PAGE.write_text(page(results.read()), encoding="utf-8")
 
 
 def page(known: Results) -> str:
-    """docs/accuracy.md."""
+    """docs/generated/accuracy.md."""
     parts = [introduction(), *ours(known), *beside_peers(known), *agreement(known), *budgets(known), *failures(known)]
     return "\n\n".join(parts) + "\n"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parents[2] / "docs" / "accuracy.jsonl"
+RESULTS = Path(__file__).parents[1] / "results" / "accuracy.jsonl"
 DROP, BUDGET = ("network", "format", "peer"), ("network", "target")  # what names a line of each kind
 
 Facts = dict[str, Any]

@@ -2,9 +2,10 @@
 
 import csv
 
-import models_page
 import pytest
 from edgeport.models import get_variant, list_models
+
+from benchmarks import models_page
 
 with models_page.STATED.open(encoding="utf-8") as file:
     STATED = list(csv.DictReader(file))

@@ -1,4 +1,4 @@
-"""Write docs/models.md, the page of the zoo: `make tables`, or `python docs/models_page.py`."""
+"""Write docs/generated/models.md, the page of the zoo: `make tables`, or `python -m benchmarks.models_page`."""
 
 import csv
 import sys
@@ -9,9 +9,10 @@ from pathlib import Path
 from edgeport.models import Variant, get_variant, list_checkpoints, list_models
 from edgeport.models.export_status import EXPORT_STATUS
 
-HERE = Path(__file__).parent
-PAGE, STATED = HERE / "models.md", HERE / "stated_counts.csv"
-sys.path.insert(0, str(HERE.parent / "tests"))
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "generated" / "models.md"
+STATED = ROOT / "benchmarks" / "results" / "stated_counts.csv"
+sys.path.insert(0, str(ROOT / "tests"))
 
 from references import REFERENCES  # noqa: E402  what the tests compare with what
 

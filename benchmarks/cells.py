@@ -1,4 +1,4 @@
-"""This file keeps what the matrix measures: a line of JSON for each model, of two for the same model the later one."""
+"""Keep what the matrix measures: a line of JSON for each model, of two for the same model the later one."""
 
 import json
 from collections.abc import Iterable

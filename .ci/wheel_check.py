@@ -1,0 +1,214 @@
+"""Build the wheel, check its content, and use it from another folder in fresh environments with one extra each.
+
+    python .ci/wheel_check.py                     all of EXTRAS, below .wheel-check/ in the checkout
+    python .ci/wheel_check.py --extras tflite --keep
+
+The core dependencies are installed once. An environment sees those and, beyond them, only the packages of its extra.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+import zipfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+MODEL = "resnet_test"
+ALWAYS = "onnx"  # the target that needs no extra
+EXTRAS = {  # extra -> (target, its bundle's platform); "" is the wheel alone
+    "": (ALWAYS, "linux"),
+    "tflite": ("tflite", "android"),
+    "openvino": ("openvino", "linux"),
+    "coreml": ("coreml", "ios"),
+}
+
+TYPED = """import edgeport
+
+result: edgeport.ExportResult = edgeport.export("lenet5", "tflite")
+ratio: float | None = result.ratio
+"""  # what a type checker has to make sense of, by py.typed and the lazy names
+
+
+class Failed(Exception):
+    """Something is not as it should be; the message says what."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--extras", nargs="*", choices=list(EXTRAS), default=list(EXTRAS), help="only these")
+    parser.add_argument("--folder", type=Path, default=ROOT / ".wheel-check", help="where environments are made")
+    parser.add_argument("--keep", action="store_true", help="do not remove that folder at the end")
+    args = parser.parse_args(argv)
+    folder = args.folder.resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        wheel = build(folder / "wheel")
+        check_content(wheel)
+        core = make_environment(folder / "core")
+        install(core, "edgeport", wheel)
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda extra: check_extra(extra, wheel, core, folder), args.extras))
+    except Failed as problem:
+        print(f"wheel-check: {problem}", file=sys.stderr)
+        return 1
+    if not args.keep:
+        shutil.rmtree(folder)
+    return 0
+
+
+def build(folder: Path) -> Path:
+    """The wheel of the checkout."""
+    started = time.perf_counter()
+    for stale in ("lib", "bdist*"):  # setuptools would take files along that are no longer in the checkout
+        for path in (ROOT / "build").glob(stale):
+            shutil.rmtree(path)
+    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT)
+    (wheel,) = folder.glob("edgeport-*.whl")
+    return report("built", wheel, started)
+
+
+def check_content(wheel: Path) -> None:
+    """Raise Failed unless the wheel holds exactly the files of the packages, whatever their kind, and the licence."""
+    names = zipfile.ZipFile(wheel).namelist()
+    found = {name for name in names if name.startswith("edgeport/")}
+    expected = list_content()
+    if missing := sorted(expected - found):
+        raise Failed(f"not in the wheel: {', '.join(missing)}")
+    if extra := sorted(found - expected):
+        raise Failed(f"in the wheel, but not in the checkout: {', '.join(extra)}")
+    if not any(name.endswith("/licenses/LICENSE") for name in names):
+        raise Failed("the wheel has no licence")
+    if "edgeport/py.typed" not in found:
+        raise Failed("the wheel has no py.typed")
+
+
+def list_content() -> set[str]:
+    """What the wheel has to hold: every file that git does not ignore, in the folder of a top-level package."""
+    listing = run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT)
+    mapped = PROJECT["tool"]["setuptools"]["package-dir"].items()
+    tops = {source: package.replace(".", "/") for package, source in mapped if "/" not in source}
+    files = (Path(name) for name in listing.splitlines() if (ROOT / name).is_file())
+    return {f"{tops[file.parts[0]]}/{'/'.join(file.parts[1:])}" for file in files if file.parts[0] in tops}
+
+
+def make_environment(folder: Path, core: Path | None = None) -> Path:
+    """A virtual environment, which sees the packages of `core`, too; returns its Python."""
+    run(sys.executable, "-m", "venv", folder)
+    python = folder / "bin" / "python"
+    if core:
+        (site,) = core.parents[1].glob("lib/python*/site-packages")
+        (own,) = folder.glob("lib/python*/site-packages")
+        (own / "core.pth").write_text(f"{site}\n", encoding="utf-8")
+    return python
+
+
+def install(python: Path, requirement: str, wheel: Path) -> None:
+    """Install edgeport, with an extra perhaps, from the wheel."""
+    started = time.perf_counter()
+    options = ("--quiet", "--disable-pip-version-check", "--no-compile", "--constraint", ROOT / "constraints.txt")
+    run(python, "-m", "pip", "install", *options, "--no-deps", "--ignore-installed", wheel)  # with its own command
+    run(python, "-m", "pip", "install", *options, f"{requirement} @ {wheel.as_uri()}")
+    report("installed", requirement, started)
+
+
+def check_extra(extra: str, wheel: Path, core: Path, folder: Path) -> None:
+    """Use edgeport with one extra, from a folder outside of the checkout's packages."""
+    target, platform = EXTRAS[extra]
+    python, elsewhere = core, folder / f"{extra or 'none'}-used"
+    elsewhere.mkdir()
+    if extra:
+        python = make_environment(folder / extra, core)
+        install(python, f"edgeport[{extra}]", wheel)
+    started = time.perf_counter()
+    command = python.with_name("edgeport")
+    version = run(command, "--version", cwd=elsewhere).strip()
+    if version != f"edgeport {wheel.name.split('-')[1]}":
+        raise Failed(f"`edgeport --version` prints {version!r}")
+    targets = json.loads(run(command, "doctor", "--json", cwd=elsewhere))["targets"]
+    ready = {name for name, facts in targets.items() if facts["ready"]}
+    if ready != {ALWAYS, target}:
+        raise Failed(f"edgeport[{extra}]: doctor says ready: {', '.join(sorted(ready)) or 'nothing'}")
+    options = ("--weights", "random", "--int8", "--json", "--quiet", "--no-benchmark")
+    result = json.loads(run(command, "export", MODEL, "--target", target, *options, cwd=elsewhere))
+    run(command, "bundle", result["artifact"], "--platform", platform, "--quiet", cwd=elsewhere)
+    other = next(name for name in sorted(targets) if name not in ready)
+    refused = subprocess.run(
+        [command, "export", MODEL, "--target", other, "--weights", "random"],
+        cwd=elsewhere,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    if refused.returncode != 2 or targets[other]["extra"] not in refused.stderr:
+        raise Failed(f"edgeport[{extra}]: export --target {other} does not name its extra: {refused.stderr}")
+    check_python(python, target, elsewhere)
+    report("used", f"edgeport[{extra}]" if extra else "edgeport", started)
+
+
+def check_python(python: Path, target: str, folder: Path) -> None:
+    """Load every public name; run the README's Python lines, and have types checked, where they are for this target."""
+    run(python, "-c", "import edgeport; [getattr(edgeport, name) for name in edgeport.__all__]", cwd=folder)
+    for number, lines in enumerate(readme_lines()):
+        if f'"{target}"' in lines:
+            script = folder / f"readme_{number}.py"
+            script.write_text(lines, encoding="utf-8")
+            make_photographs(python, folder / "photos")
+            run(python, script, cwd=folder)
+            (folder / "typed.py").write_text(TYPED, encoding="utf-8")
+            run(sys.executable, "-m", "pyright", "--pythonpath", python, "typed.py", cwd=folder)
+
+
+def readme_lines() -> list[str]:
+    """The blocks of Python in the README."""
+    return re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+def make_photographs(python: Path, folder: Path) -> None:
+    """Smooth pictures in the place of photographs, which no core dependency brings along."""
+    folder.mkdir(exist_ok=True)
+    code = """
+import sys
+import numpy as np
+from PIL import Image
+rng = np.random.default_rng(0)
+for i in range(16):
+    small = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    small.resize((320, 256), Image.Resampling.BICUBIC).save(f"{sys.argv[1]}/{i:02}.jpg")
+"""
+    run(python, "-c", code, folder)
+
+
+def environment() -> dict[str, str]:
+    """Of what is run: no path into the checkout, no look at the network for weights, one thread."""
+    outside = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    return outside | {"EDGEPORT_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+
+
+def run(*command: str | Path, cwd: Path = ROOT) -> str:
+    """What a command prints. Raises Failed with its last lines where it fails."""
+    done = subprocess.run([*map(str, command)], cwd=cwd, env=environment(), capture_output=True, text=True)
+    if done.returncode:
+        last = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
+        raise Failed(f"{' '.join(map(str, command))[:200]} ended with code {done.returncode}:\n{last}")
+    return done.stdout
+
+
+def report(what: str, thing: Path | str, started: float) -> Path:
+    """Print a line of progress; returns the thing."""
+    path = Path(thing)
+    print(f"wheel-check: {what} {path.name} ({time.perf_counter() - started:.0f} s)", flush=True)
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())
