@@ -102,8 +102,8 @@ def diagnosed(path: Path, args: argparse.Namespace, console: Console) -> tuple[d
             steps = {value: map(int, text.split()) for value, text in manifest.calibration.equalization.items()}
             graph = quantize.equalized(graph, steps)
         if manifest.scheme:  # rewrites and reasons need to know what the values are like, and a few inputs tell
-            graph = scheme.formed(graph)
-            graph, statistics = scheme.rewrite(graph, quantize.collect(graph, inputs.take(FEW).feeds()))
+            graph = scheme.apply_forms(graph)
+            graph, statistics = scheme.apply_rewrites(graph, quantize.collect(graph, inputs.take(FEW).feeds()))
             units = quantize.plan(graph, statistics, scheme).units
         units = as_built(units, inside, scheme)
     with console.stage(f"compare on {len(inputs)} inputs", seconds, "compare", len(inputs)) as advance:
@@ -146,12 +146,12 @@ def folded_as_exported(graph: "ir.Model", manifest: "Manifest", preprocess: "Pre
 
 def scheme_of(manifest: "Manifest") -> "KernelSet":
     """The scheme that the artifact was quantised by; of a float one its target's, whose kernels tell what is fused."""
-    from .. import quantize
+    from ..targets.kernel_sets import KERNEL_SETS
     from ..targets.registry import TARGETS
 
     if not manifest.scheme:
         return TARGETS[manifest.target].scheme(None)
-    scheme = getattr(quantize, manifest.scheme.upper(), None)
+    scheme = KERNEL_SETS.get(manifest.scheme.upper())
     if scheme is None:
         raise UsageError(f"{manifest.artifact.file}: was quantised by {manifest.scheme}, which this version has not")
     return scheme
@@ -169,7 +169,7 @@ def arrangement(
 
     written = quantize.apply(graph, twin(graph, units, inside, scheme)) if manifest.scheme else graph
     layout = next((each.layout for each in manifest.inputs if each.layout), "nchw")
-    views = layouts(written, layout, "xnnpack" if scheme.has_float else "npu")
+    views = layouts(written, kernels=scheme, input_layout=layout)
     outputs = {spec.name for spec in manifest.outputs}
 
     def arranged(name: str, tensor: "np.ndarray") -> "np.ndarray | None":

@@ -44,7 +44,9 @@ class Int8:
                 graph, self._known, self.reads_pixels = found.model, found.ranges, True
                 self.inputs = self.inputs.as_pixels(spec)
         with console.stage(f"{target.name}: plan int8", seconds, "calibrate"):
-            self.model, self._statistics = self.scheme.rewrite(self.scheme.formed(graph), prepared.statistics)
+            self.model, self._statistics = self.scheme.apply_rewrites(
+                self.scheme.apply_forms(graph), prepared.statistics
+            )
             self.plan()
 
     def plan(self, kept: "Kept" = frozenset()) -> "Plan":

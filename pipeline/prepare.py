@@ -207,7 +207,7 @@ def formed(graph: "ir.Model", job: Job) -> "ir.Model":
     from ..targets.registry import TARGETS
 
     for name in job.targets:
-        graph = TARGETS[name].scheme(job.profile).formed(graph)
+        graph = TARGETS[name].scheme(job.profile).apply_forms(graph)
     return graph
 
 

@@ -3,10 +3,6 @@
 from ..artifacts.errors import QuantizeError
 from ..graph.kernels import KernelSet
 from ..graph.qparams import QParams
-from ..targets.kernel_sets.coreml import COREML_ANE
-from ..targets.kernel_sets.onnx import ONNXRUNTIME_CPU
-from ..targets.kernel_sets.openvino import OPENVINO_CPU
-from ..targets.kernel_sets.tflite import TFLITE_NPU, TFLITE_XNNPACK
 from .apply import apply
 from .calibration.collect import collect
 from .calibration.statistics import Statistics
@@ -24,11 +20,6 @@ from .tuning.transfer import retuned
 from .weights_only import weights_only
 
 __all__ = [
-    "COREML_ANE",
-    "ONNXRUNTIME_CPU",
-    "OPENVINO_CPU",
-    "TFLITE_NPU",
-    "TFLITE_XNNPACK",
     "Kept",
     "KernelSet",
     "Measured",

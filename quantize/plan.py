@@ -316,13 +316,10 @@ def _outside_limits(
     for unit, kernel in _int8(units, scheme):
         if kernel.multiplier is None:
             continue
-        scales = [activations[name].scale for name in unit.operands]
-        if kernel.multiplier == "product":
-            others = weights[unit.weight].scales if unit.weight is not None else scales[1:]
-            scales = [scales[0] * other for other in others]
-        factors = [scale / activations[unit.output].scale for scale in scales]
+        inputs = [activations[name] for name in unit.operands]
+        inputs += [weights[unit.weight]] if unit.weight is not None else []
         low, high = kernel.limits
-        beyond = [f for f in factors if not low <= f < high]
+        beyond = [f for f in kernel.factors(inputs, activations[unit.output]) if not low <= f < high]
         if beyond:
             conflicts[unit.output] = f"requantisation factor {beyond[0]:.3g} is outside [{low:.3g}, {high:.3g})"
     return conflicts

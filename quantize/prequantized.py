@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from ..exporters.passes.forms.quantized_constants import dequantized
-from ..exporters.tflite.units import stored_quant
 from ..graph.dialect import stored
-from ..graph.edit import array, const_value, constant, given, name_of, producer, sole_consumer
+from ..graph.edit import array, const_value, constant, given, name_of, producer
 from ..graph.kernels import KernelSet
+from ..graph.layers import bias_add
+from ..graph.qdq import dequantized, stored_qparams
 from ..graph.qparams import INT8
 
 _OTHER = {ir.DataType.UINT8: (np.int8, INT8[0]), ir.DataType.INT8: (np.uint8, -INT8[0])}
@@ -96,14 +96,14 @@ def integer_biases(graph: ir.Graph) -> None:
     for node in list(graph):
         if node.op_type not in _LAYERS or stored(node.inputs[1]) is None:
             continue
-        weight, x = producer(node.inputs[1], "DequantizeLinear"), stored_quant(node.inputs[0])
-        holder, index = (sole_consumer(node.outputs[0], "Add"), 1) if node.op_type == "MatMul" else (node, 2)
+        weight, x = producer(node.inputs[1], "DequantizeLinear"), stored_qparams(node.inputs[0])
+        holder, index = (bias_add(node), 1) if node.op_type == "MatMul" else (node, 2)
         if weight is None or x is None or holder is None or len(holder.inputs) <= index:
             continue
         bias, channels = const_value(holder.inputs[index]), array(weight.inputs[1])
         if bias is None or bias.ndim != 1:
             continue  # integers already, or no bias at all
-        scale = np.float32(x.scale[0]) * channels.astype(np.float32).reshape(-1)
+        scale = np.float32(x.scale) * channels.astype(np.float32).reshape(-1)
         steps = np.rint(bias.astype(np.float64) / scale)
         if np.abs(steps).max() > np.iinfo(np.int32).max:
             node.replace_input_with(1, constant(graph, dequantized(weight), name_of(weight.inputs[0])))

@@ -79,9 +79,9 @@ class Target:
 
     def scheme(self, asked: str | None) -> "KernelSet":
         """The int8 scheme of a profile."""
-        from .. import quantize
+        from .kernel_sets import KERNEL_SETS
 
-        return getattr(quantize, self.profiles[self.profile(asked)])
+        return KERNEL_SETS[self.profiles[self.profile(asked)]]
 
     @property
     def install(self) -> str:
@@ -108,6 +108,7 @@ class Target:
 def _tflite(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     from ..exporters.tflite.convert import convert
 
+    int8 = recipe.precision == "int8"
     content = convert(
         graph,
         input_layout=recipe.input_layout,
@@ -115,7 +116,7 @@ def _tflite(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
         half_weights=recipe.halves,
         int8_weights={"w8a32": "stored", "dynamic": "hybrid"}.get(recipe.precision, "widened"),
         plain=recipe.plain_operators,
-        profile=recipe.profile if recipe.precision == "int8" else "xnnpack",
+        kernels=TARGETS["tflite"].scheme(recipe.profile if int8 else None),
         metadata=recipe.metadata,
     )
     path.write_bytes(content)

@@ -246,7 +246,7 @@ def _tflite(model: ir.Model, path: Path) -> None:
     """All that has an int8 form in int8."""
     from edgeport.exporters.tflite.convert import convert
 
-    path.write_bytes(convert(model, profile="npu"))
+    path.write_bytes(convert(model, kernels=TFLITE_NPU))
 
 
 def _tflite_integer(path: Path) -> bool:

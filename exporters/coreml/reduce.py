@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...artifacts.errors import UnsupportedAttribute
-from ..quantization import Constant
+from ...graph.qdq import Constant
 from .builder import Builder, Operand, Var
 from .conv import window_pads
 from .registry import lower

@@ -6,12 +6,12 @@ from cases import CASES
 from edgeport.artifacts.errors import UnsupportedAttribute, UnsupportedOp
 from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.lowering import LoweringTable
-from edgeport.exporters.tflite import convert
 from edgeport.exporters.tflite.registry import table
 from edgeport.graph.dialect import OPS
 from edgeport.quantize import apply, collect, plan
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from graphs import feeds, graph, operators, random_integers, run_onnx, run_tflite, units
+from tflite_convert import convert
 
 
 @pytest.mark.parametrize("layout", ["nhwc", "nchw"])

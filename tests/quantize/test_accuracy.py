@@ -10,13 +10,13 @@ from digits_network import fit
 from edgeport import quantize
 from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.frontends.torch_module import from_torch
-from edgeport.exporters.tflite import convert
 from edgeport.models import create_model
 from edgeport.quantize import apply, collect, plan
 from edgeport.runtime.session import open_session
 from edgeport.runtime.sessions.tflite import TFLiteSession
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from edgeport.targets.registry import TARGETS, Recipe
+from tflite_convert import convert
 from torch.nn import functional as F
 
 TRAIN, CALIBRATE = 1200, 100  # of 1797; the other 597 are only looked at by the artifact

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 from edgeport.graph.edit import array
-from edgeport.quantize import QuantizeError, apply, collect, correct_biases, equalized, plan
-from edgeport.quantize.tuning import equalization
+from edgeport.quantize import QuantizeError, apply, collect, correct_biases, equalization, equalized, plan
 from edgeport.quantize.tuning.equalization import STEPS, find_sites
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from graphs import snr_db

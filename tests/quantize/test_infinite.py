@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from edgeport.exporters.tflite import convert
 from edgeport.quantize import apply, collect, plan
 from edgeport.targets.kernel_sets.coreml import COREML_ANE
 from edgeport.targets.kernel_sets.onnx import ONNXRUNTIME_CPU
 from edgeport.targets.kernel_sets.openvino import OPENVINO_CPU
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from graphs import run_tflite, snr_db
+from tflite_convert import convert
 
 LOWEST = float(np.finfo(np.float32).min)
 CONV = "c = Conv<kernel_shape=[1,1]>(x, w, b)"

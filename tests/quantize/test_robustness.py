@@ -14,15 +14,14 @@ import torch
 from digits_network import fit
 from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.frontends.torch_module import from_torch
-from edgeport.exporters.tflite import convert
 from edgeport.graph.edit import array
-from edgeport.quantize import apply, collect, correct_biases, equalized, plan
+from edgeport.quantize import apply, collect, correct_biases, equalization, equalized, plan
 from edgeport.quantize.calibration import collect as calibrate
-from edgeport.quantize.tuning import equalization
 from edgeport.quantize.tuning.equalization import STEPS, find_sites
 from edgeport.runtime.sessions.tflite import TFLiteSession
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from graphs import snr_db
+from tflite_convert import convert
 from torch import nn
 from torch.nn import functional as F
 
