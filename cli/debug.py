@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..graph.kernels import KernelSet
     from ..models import PreprocessSpec
     from ..quantize.diagnosis.compare_units import Layer
-    from ..runtime.inspectors.inspector import Inside
+    from ..runtime.inspectors.inspector import Inspector
 
 NAME, HELP = "debug", "compare an artifact with the float model layer by layer"
 SHOWN = 20  # layers on the terminal
@@ -46,14 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     from ..artifacts.staging import Staging
-    from ..quantize.diagnosis.compare_units import ranked
+    from ..quantize.diagnosis.compare_units import rank_worst_first
     from ..reporting.layer_chart import to_png
     from ..reporting.layer_page import page
     from ..targets import registry
 
     path = registry.artifact(args.artifact)
     value, layers = diagnosed(path, args, console)
-    order = [layer.name for layer in ranked(layers)]
+    order = [layer.name for layer in rank_worst_first(layers)]
     folder = Path(args.output_dir) if args.output_dir else path.with_name(f"{path.name}.debug")
     value |= {"worst_first": order, "layers": [dataclasses.asdict(layer) for layer in layers]}
     with Staging(folder) as staging:
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
             staging.write(name, content)
         staging.publish(FILES)
     value["files"] = [str(folder / name) for name in FILES]
-    console.result(value, shown(ranked(layers), value, args.all))
+    console.result(value, shown(rank_worst_first(layers), value, args.all))
     return DONE
 
 
@@ -75,13 +75,13 @@ def diagnosed(path: Path, args: argparse.Namespace, console: Console) -> tuple[d
     from ..graph.fusion import find_units
     from ..pipeline.prepare import to_graph
     from ..quantize.diagnosis import compare_units
-    from ..quantize.diagnosis.isolated_units import as_built
-    from ..runtime.inspectors.inspector import open_inside
+    from ..quantize.diagnosis.isolated_units import match_artifact
+    from ..runtime.inspectors.inspector import open_inspector
     from ..runtime.pixels import all_to_pixels, takes_image
     from ..runtime.session import manifest_path
     from .validate import inputs_of, the_subject
 
-    inside = open_inside(path)
+    inspector = open_inspector(path)
     if not manifest_path(path).exists():
         raise UsageError(f"{path}: has no manifest beside it, which says from what its float graph can be made again")
     manifest = Manifest.read(manifest_path(path))
@@ -90,7 +90,7 @@ def diagnosed(path: Path, args: argparse.Namespace, console: Console) -> tuple[d
     if is_quantized(graph):
         raise UsageError(f"{subject.model}: brings its own quantisation, so there is no float graph to compare with")
     inputs = inputs_of(args, manifest, subject.takes, console)
-    spec = subject.takes.preprocess if takes_image(inside) else None
+    spec = subject.takes.preprocess if takes_image(inspector) else None
     inputs = inputs.in_pixels(spec) if spec else inputs
     found = folded_as_exported(graph, manifest, spec) if spec else None
     if found and spec:
@@ -100,20 +100,20 @@ def diagnosed(path: Path, args: argparse.Namespace, console: Console) -> tuple[d
         units = find_units(graph.graph, scheme)
         if manifest.calibration:
             steps = {value: map(int, text.split()) for value, text in manifest.calibration.equalization.items()}
-            graph = quantize.equalized(graph, steps)
+            graph = quantize.apply_equalization(graph, steps)
         if manifest.scheme:  # rewrites and reasons need to know what the values are like, and a few inputs tell
             graph = scheme.apply_forms(graph)
             graph, statistics = scheme.apply_rewrites(graph, quantize.collect(graph, inputs.take(FEW).feeds()))
             units = quantize.plan(graph, statistics, scheme).units
-        units = as_built(units, inside, scheme)
+        units = match_artifact(units, inspector, scheme)
     with console.stage(f"compare on {len(inputs)} inputs", seconds, "compare", len(inputs)) as advance:
         layers = compare_units.diagnose(
-            *(graph, units, inside, scheme, inputs.feeds()),
-            arrange=arrangement(manifest, graph, units, inside, scheme),
+            *(graph, units, inspector, scheme, inputs.feeds()),
+            arrange=arrangement(manifest, graph, units, inspector, scheme),
             to_artifact=lambda feed: all_to_pixels(feed, spec) if spec else feed,
             progress=advance,
         )
-    inside.close()
+    inspector.close()
     facts = {
         "artifact": str(path),
         "model": subject.model,
@@ -158,16 +158,16 @@ def scheme_of(manifest: "Manifest") -> "KernelSet":
 
 
 def arrangement(
-    manifest: "Manifest", graph: "ir.Model", units: "Sequence[Unit]", inside: "Inside", scheme: "KernelSet"
+    manifest: "Manifest", graph: "ir.Model", units: "Sequence[Unit]", inspector: "Inspector", scheme: "KernelSet"
 ) -> "Callable[[str, np.ndarray], np.ndarray | None]":
     """What puts a tensor's dimensions into the graph's order. Only TFLite's have another: they are lowered again."""
     if manifest.target != "tflite":
         return lambda name, tensor: tensor
     from .. import quantize
     from ..exporters.tflite.convert import layouts
-    from ..quantize.diagnosis.isolated_units import twin
+    from ..quantize.diagnosis.isolated_units import rebuild_plan
 
-    written = quantize.apply(graph, twin(graph, units, inside, scheme)) if manifest.scheme else graph
+    written = quantize.apply(graph, rebuild_plan(graph, units, inspector, scheme)) if manifest.scheme else graph
     layout = next((each.layout for each in manifest.inputs if each.layout), "nchw")
     views = layouts(written, kernels=scheme, input_layout=layout)
     outputs = {spec.name for spec in manifest.outputs}

@@ -1,4 +1,4 @@
-"""This file is the closed set of ops that a canonical graph consists of, and the check that a graph is one."""
+"""The closed set of ops that a canonical graph consists of, and the check that a graph is one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file reads and edits an onnx_ir graph in small steps, for the passes, the quantiser and the converters."""
+"""Read and edit an onnx_ir graph in small steps, for the passes, the quantiser and the converters."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Bench:
         plan = self.int8.plan(kept)
         tunings = [self.int8.tuned(plan, self.quiet)]
         if self.base is not None:
-            tunings.append(quantize.retuned(self.int8.model, self.base[0], plan))
+            tunings.append(quantize.transfer_weights(self.int8.model, self.base[0], plan))
         tuned = min(tunings, key=lambda each: self.loss(each, plan)) if len(tunings) > 1 else tunings[0]
         self.close()
         self.graphs[kept] = quantize.apply(tuned, plan)
@@ -61,7 +61,9 @@ class Bench:
         assert self.base is not None
         tuned, against, _ = self.base
         plan = self.int8.plan(kept)
-        session, path = self.made(quantize.apply(quantize.retuned(self.int8.model, tuned, plan), plan), "trial")
+        session, path = self.made(
+            quantize.apply(quantize.transfer_weights(self.int8.model, tuned, plan), plan), "trial"
+        )
         times = self.timed({"trial": session, "base": against})
         measured = self.judge.measured(session, times.get("trial"), None)
         closed(session, path)
@@ -116,7 +118,7 @@ def spend(
     bench = Bench(job, int8, recipe, judge, staging, twin)
     with console.stage(f"{what}: search within the budget", int8.seconds, "budget"):
         plan = int8.plan(start)
-        errors = quantize.own_errors(int8.model, plan, int8.inputs.take(NUM_RANKING).feeds())
+        errors = quantize.measure_sensitivity(int8.model, plan, int8.inputs.take(NUM_RANKING).feeds())
         pool = quantize.candidates(int8.model.graph, plan, errors)
         search = quantize.search(bench, pool, start=start, steps=job.budget_steps, tell=tell)
         bench.close()

@@ -130,7 +130,7 @@ def carried(target: Target, prepared: Prepared, console: Console, seconds: dict[
     from .. import quantize
 
     with console.stage(f"{target.name}: carry int8 through", seconds, "calibrate"):
-        graph, said = quantize.carry(prepared.graph, target.scheme(prepared.job.profile))
+        graph, said = quantize.fit_prequantized(prepared.graph, target.scheme(prepared.job.profile))
     for sentence in said:
         console.warn(sentence)
     return graph

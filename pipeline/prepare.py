@@ -65,7 +65,7 @@ class Prepared:
         """The graph with its weights in 8 bits."""
         from .. import quantize
 
-        return quantize.weights_only(self.graph)
+        return quantize.quantize_weights(self.graph)
 
     @cached_property
     def described_calibration(self) -> Calibration | None:
@@ -106,7 +106,7 @@ def prepare(job: Job, subject: Subject, console: Console) -> Prepared:
     even, statistics = graph, None
     if calibration:
         if job.effort != "fast":
-            even, steps = equalized(graph, calibration, console, seconds)
+            even, steps = apply_equalization(graph, calibration, console, seconds)
         statistics = calibrated(formed(even, job), calibration, console, seconds)
     made = (labels, calibration, job.effort, steps, even, statistics, validation, judge, seconds)
     return Prepared(job, subject, graph, carries, original, *made)
@@ -190,7 +190,7 @@ def to_graph(subject: Subject, console: Console, seconds: dict[str, float]) -> "
         return canonicalize(graph)
 
 
-def equalized(
+def apply_equalization(
     graph: "ir.Model", calibration: Inputs, console: Console, seconds: dict[str, float]
 ) -> "tuple[ir.Model, Steps]":
     """The graph with even channels, and the factors that made them so."""
@@ -198,8 +198,8 @@ def equalized(
 
     inputs = calibration.take(NUM_CORRECTING)
     with console.stage("even out the channels", seconds, "calibrate", len(inputs)) as advance:
-        steps = quantize.equalization(graph, inputs.feeds(), progress=advance)
-        return (quantize.equalized(graph, steps) if steps else graph), steps
+        steps = quantize.find_equalization(graph, inputs.feeds(), progress=advance)
+        return (quantize.apply_equalization(graph, steps) if steps else graph), steps
 
 
 def formed(graph: "ir.Model", job: Job) -> "ir.Model":

@@ -8,16 +8,15 @@ from .calibration.collect import collect
 from .calibration.statistics import Statistics
 from .mixed_precision.patterns import select
 from .mixed_precision.search import Kept, Measured, Search, Step, candidates, search
-from .mixed_precision.sensitivity import own_errors
+from .mixed_precision.sensitivity import measure_sensitivity
 from .plan import Plan, plan
-from .prequantized import carry
+from .prequantized import fit_prequantized
 from .tuning.bias_correction import correct_biases
 from .tuning.bias_correction_analytic import correct_for_weights
-from .tuning.equalization import decide as equalization
-from .tuning.equalization import equalized
+from .tuning.equalization import apply_equalization, find_equalization
 from .tuning.gptq import round_weights
-from .tuning.transfer import retuned
-from .weights_only import weights_only
+from .tuning.transfer import transfer_weights
+from .weights_only import quantize_weights
 
 __all__ = [
     "Kept",
@@ -30,18 +29,18 @@ __all__ = [
     "Statistics",
     "Step",
     "apply",
+    "apply_equalization",
     "candidates",
-    "carry",
     "collect",
     "correct_biases",
     "correct_for_weights",
-    "equalization",
-    "equalized",
-    "own_errors",
+    "find_equalization",
+    "fit_prequantized",
+    "measure_sensitivity",
     "plan",
-    "retuned",
+    "quantize_weights",
     "round_weights",
     "search",
     "select",
-    "weights_only",
+    "transfer_weights",
 ]

@@ -1,6 +1,6 @@
-"""This file fits the quantisation that a model brings along to a target, without changing a value of it.
+"""Fit the quantisation that a model brings along to a target, without changing a value of it.
 
-What is allowed: uint8 for int8 and back, both 128 apart, for a scheme that wants the other one; a float bias as the
+What is allowed: uint8 for int8 and back, both 128 apart, for kernels that want the other one; a float bias as the
 int32 numbers that the target's kernel adds (a rounding far below the layer's own); and a layer that the target's kernel
 cannot compute in integers left in float, on the very weights that its integers stand for, which is said.
 """
@@ -21,20 +21,20 @@ _OTHER = {ir.DataType.UINT8: (np.int8, INT8[0]), ir.DataType.INT8: (np.uint8, -I
 _LAYERS = frozenset({"Conv", "MatMul", "ConvTranspose"})
 
 
-def carry(model: ir.Model, scheme: KernelSet) -> tuple[ir.Model, tuple[str, ...]]:
-    """(a copy of the canonical quantised graph as the scheme's target takes it, what has to be said about it)."""
+def fit_prequantized(model: ir.Model, kernels: KernelSet) -> tuple[ir.Model, tuple[str, ...]]:
+    """(a copy of the canonical quantised graph as the kernels' target takes it, what has to be said about it)."""
     model = model.clone()
     graph = model.graph
-    said = asymmetric_weights(graph, scheme) if scheme.symmetric_weights else ()
+    said = asymmetric_weights(graph, kernels) if kernels.symmetric_weights else ()
     per_channel_zero_points(graph)
-    if scheme.integer_biases:
+    if kernels.integer_biases:
         integer_biases(graph)
     for node in list(graph):
         if node.op_type == "QuantizeLinear":
-            retype(node, scheme.activations)
+            retype(node, kernels.activations)
         elif node.op_type == "DequantizeLinear":
             is_constant = const_value(node.inputs[0]) is not None
-            retype(node, "int8" if is_constant else scheme.activations)
+            retype(node, "int8" if is_constant else kernels.activations)
     for name, value in list(graph.initializers.items()):
         if not value.uses() and not value.is_graph_output():
             del graph.initializers[name]
@@ -57,7 +57,7 @@ def retype(node: ir.Node, wanted: str) -> None:
         node.outputs[0].type = ir.TensorType(ir.DataType.from_numpy(np.dtype(to)))  # a clone shares the old object
 
 
-def asymmetric_weights(graph: ir.Graph, scheme: KernelSet) -> tuple[str, ...]:
+def asymmetric_weights(graph: ir.Graph, kernels: KernelSet) -> tuple[str, ...]:
     """Layers whose weights have other zero points than 0 (int8) or 128 (uint8) get them as float numbers.
 
     The kernels multiply by weights around 0 only (TFLite's int8 specification). Another zero point would need other
@@ -75,7 +75,7 @@ def asymmetric_weights(graph: ir.Graph, scheme: KernelSet) -> tuple[str, ...]:
     if not layers:
         return ()
     return (
-        f"{scheme.name}: {len(layers)} layers run in float, among them {layers[0]!r}: their weights are asymmetric, "
+        f"{kernels.name}: {len(layers)} layers run in float, among them {layers[0]!r}: their weights are asymmetric, "
         "which its int8 kernels cannot multiply by; quantise the weights symmetrically",
     )
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..models import PreprocessSpec
-from .inspectors.inspector import Inside
+from .inspectors.inspector import Inspector
 from .session import IMAGE, Session, open_session
 
 if TYPE_CHECKING:
     from ..exporters.input_normalization import Normalisation
 
 
-def takes_image(session: Session | Inside) -> bool:
+def takes_image(session: Session | Inspector) -> bool:
     """Whether the one input is an image."""
     return [spec.dtype for spec in session.inputs] == [IMAGE]
 

@@ -22,7 +22,7 @@ from edgeport.graph.kernels import KernelSet
 from edgeport.graph.qparams import INT8
 from edgeport.quantize.ort_session import open_graph, run
 from edgeport.runtime.backends import onnxruntime
-from edgeport.runtime.inspectors.inspector import open_inside
+from edgeport.runtime.inspectors.inspector import open_inspector
 from edgeport.runtime.session import open_session
 from edgeport.targets.kernel_sets.coreml import COREML_ANE
 from edgeport.targets.kernel_sets.onnx import ONNXRUNTIME_CPU
@@ -250,9 +250,9 @@ def _tflite(model: ir.Model, path: Path) -> None:
 
 
 def _tflite_integer(path: Path) -> bool:
-    inside = open_inside(path)
-    found = bool({"y", "m", "y_dq"} & set(inside.integer))
-    inside.close()
+    inspector = open_inspector(path)
+    found = bool({"y", "m", "y_dq"} & set(inspector.integer))
+    inspector.close()
     return found
 
 

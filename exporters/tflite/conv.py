@@ -1,4 +1,4 @@
-"""This file lowers Conv and ConvTranspose, NHWC in and out: padded by SAME, VALID or a PAD; cut by a SLICE."""
+"""Lower Conv and ConvTranspose, NHWC in and out: padded by SAME, VALID or a PAD; cut by a SLICE."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file lowers the element-wise operators: they run in whatever order their operands share in memory."""
+"""Lower the element-wise operators: they run in whatever order their operands share in memory."""
 
 from __future__ import annotations
 

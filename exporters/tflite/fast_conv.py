@@ -1,4 +1,4 @@
-"""This file writes float convolutions as several operators where XNNPACK computes those faster."""
+"""Write float convolutions as several operators where XNNPACK computes those faster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file lowers what makes or takes indices: ArgMax, TopK, Gather, ScatterND, and CumSum, Tile and Identity."""
+"""Lower what makes or takes indices: ArgMax, TopK, Gather, ScatterND, and CumSum, Tile and Identity."""
 
 from __future__ import annotations
 

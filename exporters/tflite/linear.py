@@ -1,4 +1,4 @@
-"""This file lowers MatMul: FULLY_CONNECTED where one side is a constant matrix, else BATCH_MATMUL."""
+"""Lower MatMul: FULLY_CONNECTED where one side is a constant matrix, else BATCH_MATMUL."""
 
 from __future__ import annotations
 

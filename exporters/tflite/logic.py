@@ -1,4 +1,4 @@
-"""This file lowers comparisons, the operators of truth values, and Cast; they run in the order their operands share."""
+"""Lower comparisons, the operators of truth values, and Cast; they run in the order their operands share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file writes TFLite's own metadata: what goes in and out, for readers that know nothing of edgeport.
+"""Write TFLite's own metadata: what goes in and out, for readers that know nothing of edgeport.
 
 The schema is metadata_schema.fbs 1.1.0 of TFLite Support (file identifier M001); the numbers below are its field ids.
 Files that belong to a tensor, its labels, lie in a zip archive behind the flatbuffer, stored as they are.

@@ -1,4 +1,4 @@
-"""This file lowers what only moves data: Reshape and Transpose as views, Slice, Concat and Pad."""
+"""Lower what only moves data: Reshape and Transpose as views, Slice, Concat and Pad."""
 
 from __future__ import annotations
 

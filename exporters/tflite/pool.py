@@ -1,4 +1,4 @@
-"""This file lowers MaxPool and AveragePool: NHWC in and out; how to pad is where they differ from TFLite."""
+"""Lower MaxPool and AveragePool: NHWC in and out; how to pad is where they differ from TFLite."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file lowers what works along dimensions: reductions, softmaxes and LayerNormalization."""
+"""Lower what works along dimensions: reductions, softmaxes and LayerNormalization."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file is the table of TFLite lowerings; the files of op families fill it."""
+"""The table of TFLite lowerings; the files of op families fill it."""
 
 from ..lowering import LoweringTable
 

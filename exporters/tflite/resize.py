@@ -1,4 +1,4 @@
-"""This file lowers Resize: RESIZE_BILINEAR, and copies side by side for nearest."""
+"""Lower Resize: RESIZE_BILINEAR, and copies side by side for nearest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file holds the rule that gives each operator its version, with the first runtime that has it.
+"""Hold the rule that gives each operator its version, with the first runtime that has it.
 
 An older runtime refuses a version it does not know, so the number is the lowest whose kernel does what the operator
 asks. Source: the versioning comments of the TFLite schema and its published table of operator versions and runtimes.

@@ -1,4 +1,4 @@
-"""This file is the algebra of lazy views: what a logical tensor looks like inside a physical, row-major buffer.
+"""The algebra of lazy views: what a logical tensor looks like inside a physical, row-major buffer.
 
 A view factorises every logical dimension into factors (outer to inner) and says in which order the factors lie in
 memory, as einops does with named axes. Transpose and Reshape then only rewrite the view. Everything here is pure

@@ -1,4 +1,4 @@
-"""This file pads and lays out what a kernel slides its window over: NHWC, padded by SAME, VALID or a PAD."""
+"""Pad and lays out what a kernel slides its window over: NHWC, padded by SAME, VALID or a PAD."""
 
 from __future__ import annotations
 

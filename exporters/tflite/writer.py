@@ -1,4 +1,4 @@
-"""This file turns the builder's tensors and operators into the bytes of a .tflite flatbuffer (schema version 3)."""
+"""Turn the builder's tensors and operators into the bytes of a .tflite flatbuffer (schema version 3)."""
 
 from __future__ import annotations
 

@@ -1,44 +1,30 @@
-"""This file defines what can be seen inside an artifact, and opens it: its integers, their scales, any of its values.
+"""Look inside an artifact of any format: its integers, their scales, any of its values.
 
 Values are named as in the graph that was lowered; each format's file knows what became of a name.
 """
 
 import importlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from ...artifacts.errors import ArtifactError
+from ...graph.qparams import QParams
 from ..session import FOLDERS, TensorSpec, check_file, check_folder
 
 # how the name ends -> (module of this package, class)
-INSIDES = {
-    ".onnx": ("onnx", "OnnxInside"),
-    ".tflite": ("tflite", "TFLiteInside"),
-    ".mlpackage": ("coreml", "CoreMLInside"),
-    "_openvino_model": ("openvino", "OpenVINOInside"),
+INSPECTORS = {
+    ".onnx": ("onnx", "OnnxInspector"),
+    ".tflite": ("tflite", "TFLiteInspector"),
+    ".mlpackage": ("coreml", "CoreMLInspector"),
+    "_openvino_model": ("openvino", "OpenVINOInspector"),
 }
-STEPS = 256  # of 8 bits
 
 
-@dataclass(frozen=True)
-class Encoding:
-    """How a value is stored in 8 bits: real = scale * (integer - zero_point).
-
-    Attributes:
-        lowest: the smallest integer, -128 or 0.
-    """
-
-    scale: float
-    zero_point: int
-    lowest: int
-
-
-class Inside(Protocol):
-    """An artifact that is looked into.
+class Inspector(Protocol):
+    """What is inside an artifact.
 
     Attributes:
         encodings: of every value that is stored in 8 bits.
@@ -49,7 +35,7 @@ class Inside(Protocol):
     """
 
     inputs: tuple[TensorSpec, ...]
-    encodings: Mapping[str, Encoding]
+    encodings: Mapping[str, QParams]
     integer: Collection[str]
     weights: Mapping[str, np.ndarray]
     biases: Mapping[str, np.ndarray]
@@ -66,14 +52,14 @@ class Inside(Protocol):
         ...
 
 
-def open_inside(path: str | Path) -> Inside:
-    """What is inside the artifact at `path`. Raises ArtifactError and RuntimeUnavailable, as `open_session`."""
+def open_inspector(path: str | Path) -> Inspector:
+    """The inspector of the artifact at `path`. Raises ArtifactError and RuntimeUnavailable, as `open_session`."""
     path = Path(path)
-    ending = next((ending for ending in INSIDES if path.name.endswith(ending)), None)
+    ending = next((ending for ending in INSPECTORS if path.name.endswith(ending)), None)
     if ending is None:
-        raise ArtifactError(f"{path}: cannot be looked into; formats that can: {', '.join(INSIDES)}")
+        raise ArtifactError(f"{path}: cannot be looked into; formats that can: {', '.join(INSPECTORS)}")
     (check_folder if ending in FOLDERS else check_file)(path)
-    module, name = INSIDES[ending]
+    module, name = INSPECTORS[ending]
     return getattr(importlib.import_module(f".{module}", __package__), name)(path)
 
 

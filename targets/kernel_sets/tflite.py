@@ -10,7 +10,7 @@ import onnx_ir as ir
 from ...graph.edit import attribute, scalar, shape
 from ...graph.kernels import Kernel, KernelSet
 from ...graph.qparams import QParams
-from ...quantize.calibration.sentinels import INFINITE, only_pooled
+from ...quantize.calibration.sentinels import SENTINEL, is_only_pooled
 from ...quantize.rewrites import affine_to_depthwise, expand_hard_swish, expand_layer_norm
 
 _ACTIVATIONS = ("Relu", "Relu6", "Relu0To1")
@@ -44,7 +44,7 @@ def _large_depthwise(node: ir.Node) -> str | None:
 
 def _nonzero_pad(node: ir.Node) -> str | None:
     fill = scalar(node.inputs[2]) if len(node.inputs) > 2 else 0.0
-    if not fill or (fill <= -INFINITE and only_pooled(node.outputs[0])):
+    if not fill or (fill <= -SENTINEL and is_only_pooled(node.outputs[0])):
         return None
     return "PAD fills with zero only"
 

@@ -7,7 +7,7 @@ from edgeport.artifacts.errors import UnsupportedOp
 from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.frontends.torch_module import from_torch
 from edgeport.models import create_model, get_variant, redraw
-from edgeport.quantize import apply, collect, correct_biases, equalization, equalized, plan
+from edgeport.quantize import apply, apply_equalization, collect, correct_biases, find_equalization, plan
 from edgeport.runtime.sessions.tflite import TFLiteSession
 from edgeport.targets.kernel_sets.tflite import TFLITE_NPU, TFLITE_XNNPACK
 from graphs import run_onnx, snr_db
@@ -60,7 +60,7 @@ REFUSED = {
 
 def quantized(model, scheme, feeds):
     """The default effort."""
-    model = equalized(model, equalization(model, feeds))
+    model = apply_equalization(model, find_equalization(model, feeds))
     formed = scheme.apply_forms(model)
     formed, statistics = scheme.apply_rewrites(formed, collect(formed, feeds))
     made = plan(formed, statistics, scheme, observer="mse")
