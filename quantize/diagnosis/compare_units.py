@@ -77,8 +77,8 @@ class Layer:
     def badness_db(self) -> float:
         """What ranks: the lower, the worse. Alone, the whole or the typical channel, whichever is less; a unit that
         adds nothing of its own ranks behind all that do."""
-        if self.isolated is not None:
-            return min(self.isolated.snr_db, self.isolated.typical_channel_db)
+        if self.alone is not None:
+            return min(self.alone.snr_db, self.alone.typical_channel_db)
         return 2 * MAX_SNR_DB + (self.accumulated.snr_db if self.accumulated is not None else 2 * MAX_SNR_DB)
 
 
