@@ -106,7 +106,7 @@ def prepare(job: Job, subject: Subject, console: Console) -> Prepared:
     even, statistics = graph, None
     if calibration:
         if job.effort != "fast":
-            even, steps = apply_equalization(graph, calibration, console, seconds)
+            even, steps = equalized(graph, calibration, console, seconds)
         statistics = calibrated(formed(even, job), calibration, console, seconds)
     made = (labels, calibration, job.effort, steps, even, statistics, validation, judge, seconds)
     return Prepared(job, subject, graph, carries, original, *made)
@@ -190,7 +190,7 @@ def to_graph(subject: Subject, console: Console, seconds: dict[str, float]) -> "
         return canonicalize(graph)
 
 
-def apply_equalization(
+def equalized(
     graph: "ir.Model", calibration: Inputs, console: Console, seconds: dict[str, float]
 ) -> "tuple[ir.Model, Steps]":
     """The graph with even channels, and the factors that made them so."""

@@ -2,7 +2,7 @@
 
 What is allowed: uint8 for int8 and back, both 128 apart, for kernels that want the other one; a float bias as the
 int32 numbers that the target's kernel adds (a rounding far below the layer's own); and a layer that the target's kernel
-cannot compute in integers left in float, on the very weights that its integers stand for, which is said.
+cannot compute in integers left in float, on the very weights that its integers stand for, which is notes.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _LAYERS = frozenset({"Conv", "MatMul", "ConvTranspose"})
 
 
 def fit_prequantized(model: ir.Model, kernels: KernelSet) -> tuple[ir.Model, tuple[str, ...]]:
-    """(a copy of the canonical quantised graph as the kernels' target takes it, what has to be said about it)."""
+    """(a copy of the canonical quantised graph as the kernels' target takes it, what has to be notes about it)."""
     model = model.clone()
     graph = model.graph
-    said = asymmetric_weights(graph, kernels) if kernels.symmetric_weights else ()
+    notes = asymmetric_weights(graph, kernels) if kernels.symmetric_weights else ()
     per_channel_zero_points(graph)
     if kernels.integer_biases:
         integer_biases(graph)
@@ -38,7 +38,7 @@ def fit_prequantized(model: ir.Model, kernels: KernelSet) -> tuple[ir.Model, tup
     for name, value in list(graph.initializers.items()):
         if not value.uses() and not value.is_graph_output():
             del graph.initializers[name]
-    return model, said
+    return model, notes
 
 
 def retype(node: ir.Node, wanted: str) -> None:
