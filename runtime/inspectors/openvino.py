@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...graph.qparams import QParams, float32
+from ...graph.qparams import QParams
 from ..sessions.openvino import OpenVINOSession
 
 _LAYERS = {  # operation -> its weight's dimensions with the output channel first

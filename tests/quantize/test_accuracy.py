@@ -65,7 +65,7 @@ def calibration():
 def int8(name, target):
     """The Q/DQ graph for a target with default effort."""
     scheme = TARGETS[target].scheme(None)
-    graph, measured = scheme.rewrite(trained(name), statistics(name))
+    graph, measured = scheme.apply_rewrites(trained(name), statistics(name))
     made = plan(graph, measured, scheme, observer="mse")
     return apply(quantize.correct_biases(graph, made, calibration()), made)
 
