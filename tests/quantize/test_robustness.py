@@ -107,7 +107,7 @@ def naive(model: ir.Model, inputs: list[dict], *, guarded: bool) -> ir.Model:
     """Min-max and one scale for each weight; `guarded`: at least what stands for infinity is left out."""
     with pytest.MonkeyPatch.context() as patch:
         if not guarded:
-            patch.setattr(calibrate, "holders", lambda graph: set())
+            patch.setattr(calibrate, "find_sentinels", lambda graph: set())
         made = plan(model, collect(model, inputs), TFLITE_XNNPACK)
     flat = {k: replace(q, scales=(max(q.scales),) * len(q.scales)) for k, q in made.weights.items()}
     layers = {u.accumulates: u for u in made.units if u.accumulates in made.biases}
