@@ -190,7 +190,7 @@ def calibrated(target: str, prepared: Prepared) -> "tuple[quantize.Scheme, ir.Mo
     """The target's scheme, and the float graph and its statistics as the scheme has them."""
     assert prepared.statistics is not None
     scheme = RECIPES[target].scheme(None)
-    return scheme, *scheme.rewrite(scheme.formed(prepared.even), prepared.statistics)
+    return scheme, *scheme.apply_rewrites(scheme.apply_forms(prepared.even), prepared.statistics)
 
 
 def kind_of(unit: Unit, graph: "ir.Model") -> str:

@@ -96,7 +96,7 @@ def reason_of(name: str, cells: dict[str, Cell], photographs: Path) -> Cell:
 def noise_db(subject: Subject, target: str, photographs: Path) -> float:
     """The SNR of the float graph with noise on whatever the target's int8 kernels would round."""
     scheme = RECIPES[target].scheme(None)
-    graph = scheme.formed(to_graph(subject, Console(quiet=True), {}))
+    graph = scheme.apply_forms(to_graph(subject, Console(quiet=True), {}))
     units = find_units(graph.graph, scheme)
     # a root is taken of squares, which noise would make negative
     squares = {unit.output for unit in units if unit.kind == "Mul" and len(set(unit.operands)) == 1}

@@ -6,6 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ..artifacts.errors import ExportError
+from ..graph.classifier import is_classifier
 from ..graph.edit import constant, name_of, shape
 
 PROBABILITIES, TOP_SCORES, TOP_CLASSES = "probabilities", "top_scores", "top_classes"
@@ -20,7 +21,7 @@ def add_classifier_head(model: ir.Model, *, softmax: bool = False, top_k: int = 
     model = model.clone()
     graph = model.graph
     shapes = [shape(value) for value in graph.outputs]
-    if len(shapes) != 1 or len(shapes[0]) != 2 or shapes[0][0] != 1 or shapes[0][1] < 2:
+    if not is_classifier(graph):
         raise ExportError(f"softmax and top-k are for one output of shape (1, classes); the model has {shapes}")
     if softmax:
         _append(graph, "Softmax", [graph.outputs[0]], {"axis": 1}, {PROBABILITIES: (shapes[0], ir.DataType.FLOAT)})

@@ -1,4 +1,4 @@
-"""This file cuts a permutation into runs of axes that move together, and a long one into swaps of such runs."""
+"""Cut a permutation into runs of axes that move together, and a long one into swaps of such runs."""
 
 from __future__ import annotations
 

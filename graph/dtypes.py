@@ -1,4 +1,4 @@
-"""This file says in which type a target without 64-bit integers holds each type of a canonical graph."""
+"""Say in which type a target without 64-bit integers holds each type of a canonical graph."""
 
 from __future__ import annotations
 

@@ -1,19 +1,17 @@
-"""This file groups a canonical graph's nodes into units: what one kernel computes, with fused bias and activation."""
+"""Group a canonical graph's nodes into what one kernel computes: a layer, the Add of its bias, its activation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
-from .edit import given, name_of, scalar
+from .dialect import stored
+from .edit import given, name_of, scalar, sole_consumer
+from .kernels import Kernel, KernelSet
+from .layers import CONVOLUTIONS, bias_add
 
-if TYPE_CHECKING:
-    from .kernels import KernelSet
-
-CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})  # their channels are axis 1 of the result
 VIEWS = frozenset({"Reshape", "Transpose"})  # the same numbers in another order or shape: never quantised themselves
 
 
@@ -26,6 +24,46 @@ EPILOGUES: Mapping[str, Callable[[ir.Node], bool]] = {
     "Relu6": _clips_to(6.0),
     "Relu0To1": _clips_to(1.0),
 }
+
+
+@dataclass(frozen=True)
+class Fused:
+    """Nodes that one kernel computes, in order. `kind`: that of the first one."""
+
+    kind: str
+    nodes: tuple[ir.Node, ...]
+    bias: ir.Value | None = None  # what a linear's Add adds
+    epilogue: str | None = None  # the last node's name in EPILOGUES, if it is one
+
+    @property
+    def output(self) -> ir.Value:
+        return self.nodes[-1].outputs[0]
+
+    def without_epilogue(self) -> Fused:
+        return self if self.epilogue is None else replace(self, nodes=self.nodes[:-1], epilogue=None)
+
+
+def kind_of(node: ir.Node) -> str:
+    """The kind of kernel that computes the node: its op type, or "Linear" for MatMul with a constant matrix."""
+    weight = stored(node.inputs[1]) if node.op_type == "MatMul" else None
+    return "Linear" if weight is not None and weight.ndim == 2 else node.op_type
+
+
+def fuse(node: ir.Node, epilogues: Collection[str] = ()) -> Fused:
+    """The node with the Add of its bias, if it is a linear, and the activation behind that, if it is in `epilogues`.
+
+    The same on a float graph and behind QuantizeLinear and DequantizeLinear: a constant may be stored in integers, and
+    a value that is rounded before its activation is read by QuantizeLinear, so it is not fused.
+    """
+    fused = Fused(kind_of(node), (node,))
+    add = bias_add(node) if fused.kind == "Linear" else None
+    if add is not None:
+        fused = replace(fused, nodes=(node, add), bias=add.inputs[1])
+    after = sole_consumer(fused.output)
+    epilogue = next((name for name in epilogues if after is not None and EPILOGUES[name](after)), None)
+    if after is not None and epilogue is not None:
+        fused = replace(fused, nodes=(*fused.nodes, after), epilogue=epilogue)
+    return fused
 
 
 @dataclass(frozen=True)
@@ -62,35 +100,28 @@ def source(value: ir.Value) -> ir.Value:
     return value
 
 
-def find_units(graph: ir.Graph, scheme: KernelSet) -> list[Unit]:
-    """Every node but views belongs to exactly one unit; units come in the graph's order. Nodes the scheme's kernels
-    refuse, or that it has no kernel for, are float with the reason."""
+def find_units(graph: ir.Graph, kernels: KernelSet) -> list[Unit]:
+    """Every node but views belongs to exactly one unit; units come in the graph's order. Nodes that the kernels refuse,
+    or for which there is none, are float with the reason."""
     units, taken = [], set()
     for node in graph:
         if node.op_type in VIEWS or node in taken:
             continue
-        unit, nodes = _unit(node, scheme)
-        taken.update(nodes)
-        units.append(unit)
+        kernel = kernels.kernels.get(kind_of(node))
+        fused = fuse(node, kernel.epilogues if kernel else ())
+        taken.update(fused.nodes)
+        units.append(_unit(fused, kernel, kernels))
     return units
 
 
-def _unit(node: ir.Node, scheme: KernelSet) -> tuple[Unit, list[ir.Node]]:
-    kind = "Linear" if node.op_type == "MatMul" and _is_weight(node.inputs[1], rank=2) else node.op_type
-    kernel = scheme.kernels.get(kind)
-    nodes, weight, bias = [node], None, None
-    if kind in CONVOLUTIONS:
+def _unit(fused: Fused, kernel: Kernel | None, kernels: KernelSet) -> Unit:
+    node, weight, bias = fused.nodes[0], None, fused.bias
+    if fused.kind in CONVOLUTIONS:
         weight, bias = node.inputs[1], node.inputs[2] if len(node.inputs) > 2 else None
-    elif kind == "Linear":
-        weight, after = node.inputs[1], _sole_reader(node.outputs[0])
-        if after is not None and after.op_type == "Add" and _is_weight(after.inputs[1], rank=1):
-            bias = after.inputs[1]
-            nodes.append(after)
-    after = _sole_reader(nodes[-1].outputs[0])
-    if kernel and after is not None and any(EPILOGUES[name](after) for name in kernel.epilogues):
-        nodes.append(after)
+    elif fused.kind == "Linear":
+        weight = node.inputs[1]
     if kernel is None:
-        why = scheme.islands.get(kind, "no int8 kernel")
+        why = kernels.islands.get(fused.kind, "no int8 kernel")
     elif weight is not None and weight.const_value is None:
         why = "its weight is not constant"
     elif node.outputs[0].dtype != ir.DataType.FLOAT:
@@ -98,27 +129,14 @@ def _unit(node: ir.Node, scheme: KernelSet) -> tuple[Unit, list[ir.Node]]:
     else:
         why = kernel.refuses(node)
     inputs = node.inputs[: kernel.operands if kernel else None]
-    unit = Unit(
-        kind=kind,
-        nodes=tuple(name_of(n.outputs[0]) for n in nodes),
+    return Unit(
+        kind=fused.kind,
+        nodes=tuple(name_of(n.outputs[0]) for n in fused.nodes),
         operands=tuple(name_of(source(v)) for v in inputs if v is not None and v.dtype == ir.DataType.FLOAT),
-        output=name_of(nodes[-1].outputs[0]),
+        output=name_of(fused.output),
         weight=weight.name if weight is not None else None,
         bias=bias.name if bias is not None else None,
         precision="float" if why else "int8",
         why=why or "",
         result=kernel.result if kernel else "float",
     )
-    return unit, nodes
-
-
-def _sole_reader(value: ir.Value) -> ir.Node | None:
-    """The node that reads `value` as its first input, if nothing else does and the value does not leave the graph."""
-    uses = list(value.uses())
-    if len(uses) != 1 or value.is_graph_output() or uses[0].idx != 0:
-        return None
-    return uses[0].node
-
-
-def _is_weight(value: ir.Value | None, rank: int) -> bool:
-    return value is not None and value.const_value is not None and len(value.const_value.shape) == rank

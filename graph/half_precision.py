@@ -1,4 +1,4 @@
-"""This file decides which constants of an fp16 artifact are stored as float16; what is computed in stays float32."""
+"""Decide which constants of an fp16 artifact are stored as float16; what is computed in stays float32."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file reads and edits the layers with weights: Conv | ConvTranspose(x, W, B), MatMul(x, W) and its bias's Add."""
+"""Read and edit the layers with weights: Conv | ConvTranspose(x, W, B), MatMul(x, W) and its bias's Add."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from .dialect import stored
 from .edit import (
     Operand,
     array,
@@ -22,7 +23,7 @@ from .edit import (
     sole_consumer,
 )
 
-CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
+CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})  # their channels are axis 1 of the result
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,19 @@ def weighted(value: Operand) -> Weighted | None:
     if is_matmul(node):
         return Weighted(node)
     if node.op_type == "Add":
-        matmul, bias = producer(node.inputs[0], "MatMul"), const_value(node.inputs[1])
-        if matmul is not None and is_matmul(matmul) and sole_consumer(matmul.outputs[0]) is node and bias is not None:
-            return Weighted(matmul, node) if bias.shape == shape(matmul.inputs[1])[1:] else None
+        matmul = producer(node.inputs[0], "MatMul")
+        if matmul is not None and is_matmul(matmul) and bias_add(matmul) is node and not is_computed(node.inputs[1]):
+            return Weighted(matmul, node)
     return None
+
+
+def bias_add(matmul: ir.Node) -> ir.Node | None:
+    """The Add of its bias (out,) behind a MatMul with a constant matrix (in, out), float or stored in integers."""
+    add = sole_consumer(matmul.outputs[0], "Add")
+    weight, bias = stored(matmul.inputs[1]), stored(add.inputs[1]) if add is not None else None
+    if weight is None or weight.ndim != 2 or bias is None:
+        return None
+    return add if bias.shape == weight.shape[1:] else None
 
 
 def is_computed(operand: Operand) -> bool:
@@ -102,9 +112,8 @@ def linears(graph: ir.Graph) -> list[Weighted]:
     found = []
     for node in graph:
         if is_matmul(node):
-            add = sole_consumer(node.outputs[0], "Add")
-            with_bias = weighted(add.outputs[0]) if add is not None else None
-            found.append(with_bias if with_bias is not None and with_bias.node is node else Weighted(node))
+            add = bias_add(node)
+            found.append(Weighted(node, None if add is None or is_computed(add.inputs[1]) else add))
     return found
 
 

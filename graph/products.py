@@ -1,4 +1,4 @@
-"""This file takes a value apart into a number times other values, so that an idiom is found however it is spelled."""
+"""Take a value apart into a number times other values, so that an idiom is found however it is spelled."""
 
 from __future__ import annotations
 

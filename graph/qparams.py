@@ -1,4 +1,4 @@
-"""This file maps real numbers to 8-bit (and, for biases, 32-bit) integers: `real = scale * (integer - zero_point)`."""
+"""Map real numbers to 8-bit (and, for biases, 32-bit) integers: `real = scale * (integer - zero_point)`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ MIN_SCALE = 2.0**-60  # far below any real scale; the product of two is still a 
 
 @dataclass(frozen=True)
 class QParams:
-    """How one tensor is quantised. `scales` are exact float32 values: one, or one per channel along `axis`."""
+    """How one tensor is quantised. `scales` are float32 values: one, or one per slice along `axis`, which share the
+    zero point (TFLite's int8 specification)."""
 
     scales: tuple[float, ...]
     zero_point: int = 0
     axis: int | None = None  # None: per tensor
-    dtype: str = "int8"  # "int8" or "uint8", "int32" for biases
+    dtype: str = "int8"  # or "uint8"; "int32" for biases
 
     @property
     def scale(self) -> float:
@@ -30,28 +31,43 @@ class QParams:
         return self.scales[0]
 
     @property
+    def limits(self) -> tuple[int, int]:
+        """The smallest and largest integer."""
+        return LIMITS[self.dtype]
+
+    @property
     def range(self) -> tuple[float, float]:
         """The smallest and largest real number that a per-tensor quantisation represents."""
-        return tuple(self.scale * (q - self.zero_point) for q in LIMITS[self.dtype])
+        lowest, highest = self.limits
+        return self.scale * (lowest - self.zero_point), self.scale * (highest - self.zero_point)
 
     def unsigned(self) -> QParams:
         """The same real numbers as uint8: integers and zero point are 128 higher than as int8."""
         return replace(self, zero_point=self.zero_point - INT8[0], dtype="uint8")
 
-    def quantize(self, real: np.ndarray) -> np.ndarray:
-        """float array -> integer array of `dtype`: round half to even, saturate (ONNX QuantizeLinear)."""
-        lo, hi = LIMITS[self.dtype]
-        steps = np.rint(np.asarray(real, np.float64) / self._scales_for(real.ndim))
-        return np.clip(steps + self.zero_point, lo, hi).astype(self.dtype)
+    def along(self, axis: int) -> QParams:
+        """The same quantisation of a tensor whose slices lie along another axis."""
+        return replace(self, axis=axis)
+
+    def quantize(self, real: np.ndarray, precision: type[np.floating] = np.float64) -> np.ndarray:
+        """float array -> integer array of `dtype`: round half to even, saturate (ONNX QuantizeLinear).
+
+        `precision` is that of the division. Constants of a plan are rounded as exactly as can be, in float64; integers
+        that a graph already stands for, behind its own QuantizeLinear, are those of that operator, which divides in
+        float32 and so decides near-ties otherwise.
+        """
+        with np.errstate(over="ignore"):  # what stands for infinity saturates
+            steps = np.rint(np.asarray(real, precision) / self._scales_for(real.ndim).astype(precision))
+        return np.clip(steps + self.zero_point, *self.limits).astype(self.dtype)
 
     def dequantize(self, integers: np.ndarray) -> np.ndarray:
-        """Integer array -> float32 array."""
-        steps = integers.astype(np.int64) - self.zero_point
-        return (steps * self._scales_for(integers.ndim)).astype(np.float32)
+        """Integer array -> float32 array, in the arithmetic of DequantizeLinear; exact but for 32 bits."""
+        steps = integers.astype(np.float32) - np.float32(self.zero_point)
+        return steps * self._scales_for(integers.ndim)
 
     def _scales_for(self, rank: int) -> np.ndarray:
-        scales = np.asarray(self.scales, np.float64)
-        if self.axis is None:
+        scales = np.asarray(self.scales, np.float32)
+        if self.axis is None or scales.size == 1:
             return scales.reshape(())
         return scales.reshape([-1 if axis == self.axis else 1 for axis in range(rank)])
 

@@ -1,4 +1,4 @@
-"""This file is the walk that most rewrites share: each node of some operators becomes another value, or stays."""
+"""The walk that most rewrites share: each node of some operators becomes another value, or stays."""
 
 from collections.abc import Callable, Mapping
 

@@ -1,4 +1,4 @@
-"""This file follows a tensor's axes through Reshapes and Transposes, as products of atoms that only change order."""
+"""Follow a tensor's axes through Reshapes and Transposes, as products of atoms that only change order."""
 
 from __future__ import annotations
 

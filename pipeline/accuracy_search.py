@@ -50,7 +50,7 @@ class Bench:
         plan = self.int8.plan(kept)
         tunings = [self.int8.tune(plan, self.quiet)]
         if self.base is not None:
-            tunings.append(quantize.retuned(self.int8.model, self.base[0], plan))
+            tunings.append(quantize.transfer_weights(self.int8.model, self.base[0], plan))
         tuned = min(tunings, key=lambda each: self.loss(each, plan)) if len(tunings) > 1 else tunings[0]
         self.close()
         self.graphs[kept] = self.int8.apply(tuned, plan)
@@ -65,7 +65,9 @@ class Bench:
         assert self.base is not None
         tuned, against, _ = self.base
         plan = self.int8.plan(kept)
-        session, path = self.open(self.int8.apply(quantize.retuned(self.int8.model, tuned, plan), plan), "trial")
+        session, path = self.open(
+            self.int8.apply(quantize.transfer_weights(self.int8.model, tuned, plan), plan), "trial"
+        )
         times = self.time({"trial": session, "base": against})
         measured = self.judge.measured(session, times.get("trial"), None)
         discard(session, path)
@@ -122,7 +124,7 @@ def run_search(
     bench = Bench(job, int8, recipe, judge, staging, twin)
     with progress.stage(f"{what}: search within the budget", int8.seconds, "budget"):
         plan = int8.plan(start)
-        errors = quantize.own_errors(int8.model, plan, int8.inputs.take(NUM_RANKING).feeds())
+        errors = quantize.measure_sensitivity(int8.model, plan, int8.inputs.take(NUM_RANKING).feeds())
         pool = quantize.candidates(int8.model.graph, plan, errors)
         search = quantize.search(bench, pool, start=start, steps=job.quantization.budget_steps, tell=tell)
         bench.close()

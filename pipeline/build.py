@@ -134,7 +134,7 @@ def convert_prequantized(
     from .. import quantize
 
     with progress.stage(f"{target.name}: carry int8 through", seconds, "calibrate"):
-        graph, sentences = quantize.carry(prepared.graph, target.kernels(prepared.job.quantization.profile))
+        graph, sentences = quantize.fit_prequantized(prepared.graph, target.kernels(prepared.job.quantization.profile))
     for sentence in sentences:
         progress.warn(sentence)
     return graph

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ..graph.fusion import Unit
     from ..graph.kernels import KernelSet
     from ..quantize.diagnosis.compare_units import Layer
-    from ..runtime.inspectors.inspector import Inside
+    from ..runtime.inspectors.inspector import Inspector
 
 FEW = 4  # inputs that tell what values are like
 FILES = ("layers.json", "layers.png", "layers.html")
@@ -148,8 +148,8 @@ def diagnose(path: Path, comparison: Comparison, progress: Progress) -> DebugRes
     from ..exporters.canonicalize import is_quantized
     from ..graph.fusion import find_units
     from ..quantize.diagnosis.compare_units import diagnose as compare_units
-    from ..quantize.diagnosis.compare_units import ranked
-    from ..quantize.diagnosis.isolated_units import as_built
+    from ..quantize.diagnosis.compare_units import rank_worst_first
+    from ..quantize.diagnosis.isolated_units import match_artifact
 
     inspector = open_inspector(path)
     if not manifest_path(path).exists():
@@ -171,12 +171,12 @@ def diagnose(path: Path, comparison: Comparison, progress: Progress) -> DebugRes
         units = find_units(graph.graph, kernels)
         if manifest.calibration:
             steps = {value: map(int, text.split()) for value, text in manifest.calibration.equalization.items()}
-            graph = quantize.equalized(graph, steps)
+            graph = quantize.apply_equalization(graph, steps)
         if manifest.profile:  # rewrites and reasons need to know what the values are like, and a few inputs tell
-            graph = kernels.formed(graph)
-            graph, statistics = kernels.rewrite(graph, quantize.collect(graph, inputs.take(FEW).feeds()))
+            graph = kernels.apply_forms(graph)
+            graph, statistics = kernels.apply_rewrites(graph, quantize.collect(graph, inputs.take(FEW).feeds()))
             units = quantize.plan(graph, statistics, kernels).units
-        units = as_built(units, inspector, kernels)
+        units = match_artifact(units, inspector, kernels)
     with progress.stage(f"compare on {len(inputs)} inputs", seconds, "compare", len(inputs)) as advance:
         layers = compare_units(
             *(graph, units, inspector, kernels, inputs.feeds()),
@@ -194,7 +194,7 @@ def diagnose(path: Path, comparison: Comparison, progress: Progress) -> DebugRes
         samples=len(inputs),
         data=inputs.source,
         layers=layers,
-        worst_first=tuple(layer.name for layer in ranked(layers)),
+        worst_first=tuple(layer.name for layer in rank_worst_first(layers)),
         seconds=seconds,
         warnings=tuple(progress.warnings),
     )
@@ -219,16 +219,16 @@ def kernels_of(manifest: Manifest) -> "KernelSet":
 
 
 def graph_order(
-    manifest: Manifest, graph: "ir.Model", units: "Sequence[Unit]", inspector: "Inside", kernels: "KernelSet"
+    manifest: Manifest, graph: "ir.Model", units: "Sequence[Unit]", inspector: "Inspector", kernels: "KernelSet"
 ) -> "Callable[[str, np.ndarray], np.ndarray | None]":
     """What puts a tensor's dimensions into the graph's order; a target that has another lowers the graph again."""
     read_in_graph_order = get_target(manifest.target).read_in_graph_order
     if read_in_graph_order is None:
         return lambda name, tensor: tensor
     from .. import quantize
-    from ..quantize.diagnosis.isolated_units import twin
+    from ..quantize.diagnosis.isolated_units import rebuild_plan
 
-    written = quantize.apply(graph, twin(graph, units, inspector, kernels)) if manifest.profile else graph
+    written = quantize.apply(graph, rebuild_plan(graph, units, inspector, kernels)) if manifest.profile else graph
     layout = next((each.layout for each in manifest.inputs if each.layout), "nchw")
     readers = read_in_graph_order(written, layout, kernels)
     outputs = {spec.name for spec in manifest.outputs}

@@ -43,7 +43,9 @@ class Int8Builder:
             else:
                 self._prepend = spec
         with progress.stage(f"{target.name}: plan int8", seconds, "calibrate"):
-            self.model, self._statistics = self.kernels.rewrite(self.kernels.formed(graph), prepared.statistics)
+            self.model, self._statistics = self.kernels.apply_rewrites(
+                self.kernels.apply_forms(graph), prepared.statistics
+            )
             self.plan()
 
     def plan(self, kept: "Kept" = frozenset()) -> "Plan":

@@ -69,7 +69,7 @@ class Prepared:
         """The graph with its weights in 8 bits."""
         from .. import quantize
 
-        return quantize.weights_only(self.graph)
+        return quantize.quantize_weights(self.graph)
 
     @cached_property
     def calibration_record(self) -> Calibration | None:
@@ -236,14 +236,14 @@ def equalize(
 
     inputs = calibration.take(NUM_CORRECTING)
     with progress.stage("equalise the channels", seconds, "calibrate", len(inputs)) as advance:
-        steps = quantize.equalization(graph, inputs.feeds(), progress=advance)
-        return (quantize.equalized(graph, steps) if steps else graph), steps
+        steps = quantize.find_equalization(graph, inputs.feeds(), progress=advance)
+        return (quantize.apply_equalization(graph, steps) if steps else graph), steps
 
 
 def apply_all_forms(graph: "ir.Model", job: Job) -> "ir.Model":
     """The graph with the values of every target's form of it; where one splits an op, the op's result is there too."""
     for name in job.targets:
-        graph = get_target(name).kernels(job.quantization.profile).formed(graph)
+        graph = get_target(name).kernels(job.quantization.profile).apply_forms(graph)
     return graph
 
 

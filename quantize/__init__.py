@@ -3,32 +3,22 @@
 from ..artifacts.errors import QuantizeError
 from ..graph.kernels import KernelSet
 from ..graph.qparams import QParams
-from ..targets.kernel_sets.coreml import COREML_ANE
-from ..targets.kernel_sets.onnx import ONNXRUNTIME_CPU
-from ..targets.kernel_sets.openvino import OPENVINO_CPU
-from ..targets.kernel_sets.tflite import TFLITE_NPU, TFLITE_XNNPACK
 from .apply import apply
 from .calibration.collect import collect
 from .calibration.statistics import Statistics
 from .mixed_precision.patterns import select
 from .mixed_precision.search import Kept, Measured, Search, Step, candidates, search
-from .mixed_precision.sensitivity import own_errors
+from .mixed_precision.sensitivity import measure_sensitivity
 from .plan import Plan, plan
-from .prequantized import carry
+from .prequantized import fit_prequantized
 from .tuning.bias_correction import correct_biases
 from .tuning.bias_correction_analytic import correct_for_weights
-from .tuning.equalization import decide as equalization
-from .tuning.equalization import equalized
+from .tuning.equalization import apply_equalization, find_equalization
 from .tuning.gptq import round_weights
-from .tuning.transfer import retuned
-from .weights_only import weights_only
+from .tuning.transfer import transfer_weights
+from .weights_only import quantize_weights
 
 __all__ = [
-    "COREML_ANE",
-    "ONNXRUNTIME_CPU",
-    "OPENVINO_CPU",
-    "TFLITE_NPU",
-    "TFLITE_XNNPACK",
     "Kept",
     "KernelSet",
     "Measured",
@@ -39,18 +29,18 @@ __all__ = [
     "Statistics",
     "Step",
     "apply",
+    "apply_equalization",
     "candidates",
-    "carry",
     "collect",
     "correct_biases",
     "correct_for_weights",
-    "equalization",
-    "equalized",
-    "own_errors",
+    "find_equalization",
+    "fit_prequantized",
+    "measure_sensitivity",
     "plan",
-    "retuned",
+    "quantize_weights",
     "round_weights",
     "search",
     "select",
-    "weights_only",
+    "transfer_weights",
 ]

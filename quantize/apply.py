@@ -1,4 +1,4 @@
-"""This file writes a plan into a copy of the graph as QuantizeLinear and DequantizeLinear nodes."""
+"""Write a plan into a copy of the graph as QuantizeLinear and DequantizeLinear nodes."""
 
 from __future__ import annotations
 

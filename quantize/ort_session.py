@@ -1,4 +1,4 @@
-"""This file opens ONNX Runtime on a graph in memory, with any of its values as outputs."""
+"""Open ONNX Runtime on a graph in memory, with any of its values as outputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file decides, from statistics and a scheme, what runs in int8 and with which parameters; it edits nothing."""
+"""Decide, from statistics and a kernel set, what runs in int8 and with which parameters; it edits nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MAX_COARSENING = 2.0
 class Plan:
     """Every decision of a quantisation, by name; `apply` carries it out and `str` prints it."""
 
-    scheme: str
+    kernels: str
     units: tuple[Unit, ...]
     activations: dict[str, QParams]  # per value of integers; constant operands of int8 units too
     weights: dict[str, QParams]  # per initializer, per output channel
@@ -60,7 +60,7 @@ def _extras(unit: Unit) -> list[str]:
 def plan(
     model: ir.Model,
     stats: Statistics,
-    scheme: KernelSet,
+    kernels: KernelSet,
     *,
     observer: str | Observer = "minmax",
     keep_float: Collection[str] = (),
@@ -69,48 +69,48 @@ def plan(
     """Decide the quantisation of a canonical float graph.
 
     A value gets parameters if an int8 unit writes it or, through views, reads it. `keep_float` names units (by their
-    output) that stay float whatever the scheme says. `known`: {value: (lowest, highest)} of those that need no
-    statistics. Raises QuantizeError if another value has none, UnsupportedOp if a node cannot be int8 where the scheme
+    output) that stay float whatever the kernels can do. `known`: {value: (lowest, highest)} of those that need no
+    statistics. Raises QuantizeError if another value has none, UnsupportedOp if a node cannot be int8 where the device
     has no float.
     """
     observe = OBSERVERS[observer] if isinstance(observer, str) else observer
     graph = model.graph
     units = [
         replace(u, precision="float", why="asked for") if u.output in keep_float and u.precision == "int8" else u
-        for u in find_units(graph, scheme)
+        for u in find_units(graph, kernels)
     ]
     functions = {name: FUNCTIONS[function] for name, function in seen_through(units, graph).items()}
     ranges = _Ranges(graph, stats, observe, functions, known or {})
     while True:  # each round turns units to float, so it ends
-        units = _settle(units, graph, scheme)
-        groups, conflicts = _groups(units, scheme, ranges)
+        units = _settle(units, graph, kernels)
+        groups, conflicts = _groups(units, kernels, ranges)
         if not conflicts:
             activations = _activations(units, groups, ranges)
-            weights, conflicts = _weights(units, scheme, activations, graph)
+            weights, conflicts = _weights(units, kernels, activations, graph)
         if not conflicts:
-            conflicts = _outside_limits(units, scheme, activations, weights)
+            conflicts = _outside_limits(units, kernels, activations, weights)
         if not conflicts:
             break
         units = [replace(u, precision="float", why=conflicts[u.output]) if u.output in conflicts else u for u in units]
-    if not scheme.has_float:
-        _refuse_float(units, graph, scheme)
+    if not kernels.has_float:
+        _refuse_float(units, graph, kernels)
     biases = _biases(units, activations, weights)
-    if scheme.activations == "uint8":
+    if kernels.activations == "uint8":
         activations = {name: params.unsigned() for name, params in activations.items()}
-    return Plan(scheme.name, tuple(units), activations, weights, biases)
+    return Plan(kernels.name, tuple(units), activations, weights, biases)
 
 
-def _refuse_float(units: list[Unit], graph: ir.Graph, scheme: KernelSet) -> None:
+def _refuse_float(units: list[Unit], graph: ir.Graph, kernels: KernelSet) -> None:
     nodes = {name_of(output): node for node in graph for output in node.outputs}
     for unit in units:
         node = nodes[unit.nodes[0]]
         if unit.precision == "float" and any(out.dtype == ir.DataType.FLOAT for out in node.outputs):
             raise UnsupportedOp(
-                f"{scheme.name}: {where(node)} cannot be int8: {unit.why}; another profile keeps it float"
+                f"{kernels.name}: {where(node)} cannot be int8: {unit.why}; another profile keeps it float"
             )
 
 
-def _settle(units: list[Unit], graph: ir.Graph, scheme: KernelSet) -> list[Unit]:
+def _settle(units: list[Unit], graph: ir.Graph, kernels: KernelSet) -> list[Unit]:
     """Light units take the precision of their surroundings: a residual stream that only float units read stays float
     (and is never rounded), and data is moved before it is quantised, not after."""
     units = list(units)
@@ -123,7 +123,7 @@ def _settle(units: list[Unit], graph: ir.Graph, scheme: KernelSet) -> list[Unit]
             unit = units[i]
             if unit.precision == "float":
                 continue
-            kernel = scheme.kernels[unit.kind]
+            kernel = kernels.kernels[unit.kind]
             made = [units[position[name]].precision for name in unit.operands if name in position]
             given = any(v.name in unit.operands for v in graph.inputs)
             if kernel.light and all(units[r].precision == "float" for r in readers[unit.output]):
@@ -201,20 +201,20 @@ class _Group:
     symmetric: bool = False
 
 
-def _groups(units: list[Unit], scheme: KernelSet, ranges: _Ranges) -> tuple[list[_Group], dict[str, str]]:
+def _groups(units: list[Unit], kernels: KernelSet, ranges: _Ranges) -> tuple[list[_Group], dict[str, str]]:
     """The quantised values, grouped by shared parameters; and the units that cannot have the parameters they need."""
     group_of: dict[str, _Group] = {}
-    for unit, kernel in _int8(units, scheme):
+    for unit, kernel in _int8(units, kernels):
         for name in (*unit.operands, *([unit.output] if kernel.result != "float" else [])):
             group_of.setdefault(name, _Group([name]))
         if kernel.same_parameters:
             for name in unit.operands:
                 _merge(group_of, unit.output, name)
-    for unit, kernel in _int8(units, scheme):
+    for unit, kernel in _int8(units, kernels):
         for index in kernel.symmetric:
             group_of[unit.operands[index]].symmetric = True
     conflicts = {}
-    for unit, kernel in _int8(units, scheme):
+    for unit, kernel in _int8(units, kernels):
         if kernel.fixed_output is None:
             continue
         group, fixed = group_of[unit.output], kernel.fixed_output
@@ -224,15 +224,15 @@ def _groups(units: list[Unit], scheme: KernelSet, ranges: _Ranges) -> tuple[list
             conflicts[unit.output] = "its fixed parameters do not suit the values that share them"
         else:
             group.fixed = fixed
-    conflicts |= _spoilers(units, scheme, group_of, ranges)
+    conflicts |= _spoilers(units, kernels, group_of, ranges)
     unique = {id(group): group for group in group_of.values()}
     return list(unique.values()), conflicts
 
 
-def _spoilers(units: list[Unit], scheme: KernelSet, group_of: dict[str, _Group], ranges: _Ranges) -> dict[str, str]:
+def _spoilers(units: list[Unit], kernels: KernelSet, group_of: dict[str, _Group], ranges: _Ranges) -> dict[str, str]:
     """Units that share one scale among values of very different size, where something else reads the smaller one."""
     readers, conflicts = _readers(units), {}
-    for unit, kernel in _int8(units, scheme):
+    for unit, kernel in _int8(units, kernels):
         if not kernel.same_parameters:
             continue
         shared = _span(ranges.union(group_of[unit.output].values))
@@ -248,8 +248,8 @@ def _span(range_: tuple[float, float]) -> float:
     return range_[1] - range_[0]
 
 
-def _int8(units: list[Unit], scheme: KernelSet) -> list[tuple[Unit, Kernel]]:
-    return [(u, scheme.kernels[u.kind]) for u in units if u.precision == "int8"]
+def _int8(units: list[Unit], kernels: KernelSet) -> list[tuple[Unit, Kernel]]:
+    return [(u, kernels.kernels[u.kind]) for u in units if u.precision == "int8"]
 
 
 def _merge(group_of: dict[str, _Group], a: str, b: str) -> None:
@@ -280,7 +280,7 @@ def _activations(units: list[Unit], groups: list[_Group], ranges: _Ranges) -> di
 
 
 def _weights(
-    units: list[Unit], scheme: KernelSet, activations: dict[str, QParams], graph: ir.Graph
+    units: list[Unit], kernels: KernelSet, activations: dict[str, QParams], graph: ir.Graph
 ) -> tuple[dict[str, QParams], dict[str, str]]:
     """Per-channel weight parameters, and the units whose weight another unit has quantised along another axis.
 
@@ -290,7 +290,7 @@ def _weights(
     floors: dict[str, np.ndarray] = {}
     axes: dict[str, int] = {}
     conflicts = {}
-    for unit, kernel in _int8(units, scheme):
+    for unit, kernel in _int8(units, kernels):
         if kernel.weight_axis is None or unit.weight is None:
             continue
         if axes.setdefault(unit.weight, kernel.weight_axis) != kernel.weight_axis or unit.weight in activations:
@@ -310,19 +310,16 @@ def _weights(
 
 
 def _outside_limits(
-    units: list[Unit], scheme: KernelSet, activations: dict[str, QParams], weights: dict[str, QParams]
+    units: list[Unit], kernels: KernelSet, activations: dict[str, QParams], weights: dict[str, QParams]
 ) -> dict[str, str]:
     conflicts = {}
-    for unit, kernel in _int8(units, scheme):
+    for unit, kernel in _int8(units, kernels):
         if kernel.multiplier is None:
             continue
-        scales = [activations[name].scale for name in unit.operands]
-        if kernel.multiplier == "product":
-            others = weights[unit.weight].scales if unit.weight is not None else scales[1:]
-            scales = [scales[0] * other for other in others]
-        factors = [scale / activations[unit.output].scale for scale in scales]
+        inputs = [activations[name] for name in unit.operands]
+        inputs += [weights[unit.weight]] if unit.weight is not None else []
         low, high = kernel.limits
-        beyond = [f for f in factors if not low <= f < high]
+        beyond = [f for f in kernel.factors(inputs, activations[unit.output]) if not low <= f < high]
         if beyond:
             conflicts[unit.output] = f"requantisation factor {beyond[0]:.3g} is outside [{low:.3g}, {high:.3g})"
     return conflicts

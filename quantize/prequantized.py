@@ -1,8 +1,8 @@
-"""This file fits the quantisation that a model brings along to a target, without changing a value of it.
+"""Fit the quantisation that a model brings along to a target, without changing a value of it.
 
-What is allowed: uint8 for int8 and back, both 128 apart, for a scheme that wants the other one; a float bias as the
+What is allowed: uint8 for int8 and back, both 128 apart, for kernels that want the other one; a float bias as the
 int32 numbers that the target's kernel adds (a rounding far below the layer's own); and a layer that the target's kernel
-cannot compute in integers left in float, on the very weights that its integers stand for, which is said.
+cannot compute in integers left in float, on the very weights that its integers stand for, which is notes.
 """
 
 from __future__ import annotations
@@ -10,35 +10,35 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from ..exporters.passes.forms.quantized_constants import dequantized
-from ..exporters.tflite.units import stored_quant
 from ..graph.dialect import stored
-from ..graph.edit import array, const_value, constant, given, name_of, producer, sole_consumer
+from ..graph.edit import array, const_value, constant, given, name_of, producer
 from ..graph.kernels import KernelSet
+from ..graph.layers import bias_add
+from ..graph.qdq import dequantized, stored_qparams
 from ..graph.qparams import INT8
 
 _OTHER = {ir.DataType.UINT8: (np.int8, INT8[0]), ir.DataType.INT8: (np.uint8, -INT8[0])}
 _LAYERS = frozenset({"Conv", "MatMul", "ConvTranspose"})
 
 
-def carry(model: ir.Model, scheme: KernelSet) -> tuple[ir.Model, tuple[str, ...]]:
-    """(a copy of the canonical quantised graph as the scheme's target takes it, what has to be said about it)."""
+def fit_prequantized(model: ir.Model, kernels: KernelSet) -> tuple[ir.Model, tuple[str, ...]]:
+    """(a copy of the canonical quantised graph as the kernels' target takes it, what has to be notes about it)."""
     model = model.clone()
     graph = model.graph
-    said = asymmetric_weights(graph, scheme) if scheme.symmetric_weights else ()
+    notes = asymmetric_weights(graph, kernels) if kernels.symmetric_weights else ()
     per_channel_zero_points(graph)
-    if scheme.integer_biases:
+    if kernels.integer_biases:
         integer_biases(graph)
     for node in list(graph):
         if node.op_type == "QuantizeLinear":
-            retype(node, scheme.activations)
+            retype(node, kernels.activations)
         elif node.op_type == "DequantizeLinear":
             is_constant = const_value(node.inputs[0]) is not None
-            retype(node, "int8" if is_constant else scheme.activations)
+            retype(node, "int8" if is_constant else kernels.activations)
     for name, value in list(graph.initializers.items()):
         if not value.uses() and not value.is_graph_output():
             del graph.initializers[name]
-    return model, said
+    return model, notes
 
 
 def retype(node: ir.Node, wanted: str) -> None:
@@ -57,7 +57,7 @@ def retype(node: ir.Node, wanted: str) -> None:
         node.outputs[0].type = ir.TensorType(ir.DataType.from_numpy(np.dtype(to)))  # a clone shares the old object
 
 
-def asymmetric_weights(graph: ir.Graph, scheme: KernelSet) -> tuple[str, ...]:
+def asymmetric_weights(graph: ir.Graph, kernels: KernelSet) -> tuple[str, ...]:
     """Layers whose weights have other zero points than 0 (int8) or 128 (uint8) get them as float numbers.
 
     The kernels multiply by weights around 0 only (TFLite's int8 specification). Another zero point would need other
@@ -75,7 +75,7 @@ def asymmetric_weights(graph: ir.Graph, scheme: KernelSet) -> tuple[str, ...]:
     if not layers:
         return ()
     return (
-        f"{scheme.name}: {len(layers)} layers run in float, among them {layers[0]!r}: their weights are asymmetric, "
+        f"{kernels.name}: {len(layers)} layers run in float, among them {layers[0]!r}: their weights are asymmetric, "
         "which its int8 kernels cannot multiply by; quantise the weights symmetrically",
     )
 
@@ -96,14 +96,14 @@ def integer_biases(graph: ir.Graph) -> None:
     for node in list(graph):
         if node.op_type not in _LAYERS or stored(node.inputs[1]) is None:
             continue
-        weight, x = producer(node.inputs[1], "DequantizeLinear"), stored_quant(node.inputs[0])
-        holder, index = (sole_consumer(node.outputs[0], "Add"), 1) if node.op_type == "MatMul" else (node, 2)
+        weight, x = producer(node.inputs[1], "DequantizeLinear"), stored_qparams(node.inputs[0])
+        holder, index = (bias_add(node), 1) if node.op_type == "MatMul" else (node, 2)
         if weight is None or x is None or holder is None or len(holder.inputs) <= index:
             continue
         bias, channels = const_value(holder.inputs[index]), array(weight.inputs[1])
         if bias is None or bias.ndim != 1:
             continue  # integers already, or no bias at all
-        scale = np.float32(x.scale[0]) * channels.astype(np.float32).reshape(-1)
+        scale = np.float32(x.scale) * channels.astype(np.float32).reshape(-1)
         steps = np.rint(bias.astype(np.float64) / scale)
         if np.abs(steps).max() > np.iinfo(np.int32).max:
             node.replace_input_with(1, constant(graph, dequantized(weight), name_of(weight.inputs[0])))

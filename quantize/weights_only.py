@@ -1,4 +1,4 @@
-"""This file stores the weights of layers in 8 bits and leaves everything else in float: w8a32, w8a16 and dynamic."""
+"""Store the weights of layers in 8 bits and leave everything else in float: w8a32, w8a16 and dynamic."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..graph.qparams import per_channel
 LEAST = 1024  # elements; smaller weights are no part of the size worth an error
 
 
-def weights_only(model: ir.Model) -> ir.Model:
+def quantize_weights(model: ir.Model) -> ir.Model:
     """A copy in which large weights are int8 initializers, symmetric per output channel, behind DequantizeLinear.
 
     No input is looked at, and nothing that is computed is rounded. A weight that two layers read is stored once.

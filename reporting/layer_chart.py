@@ -66,9 +66,9 @@ Shape = Rect | Line | Text
 
 def worst_of(layers: Sequence["Layer"]) -> list["Layer"]:
     """Those that the chart numbers, the worst alone first."""
-    from ..quantize.diagnosis.compare_units import ranked
+    from ..quantize.diagnosis.compare_units import rank_worst_first
 
-    alone = [layer for layer in ranked(layers) if layer.alone]
+    alone = [layer for layer in rank_worst_first(layers) if layer.alone]
     return alone[: min(NAMED, math.ceil(len(alone) / 3))]
 
 

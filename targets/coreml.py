@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..graph.kernels import KernelSet
-    from ..runtime.inspectors.inspector import Inside
+    from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
 
 OLDEST_SYSTEM = "iOS17"  # the first with int8 activations
@@ -51,10 +51,10 @@ def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
     return CoreMLSession(path, threads=threads, **options)
 
 
-def _inspect(path: Path) -> "Inside":
-    from ..runtime.inspectors.coreml import CoreMLInside
+def _inspect(path: Path) -> "Inspector":
+    from ..runtime.inspectors.coreml import CoreMLInspector
 
-    return CoreMLInside(path)
+    return CoreMLInspector(path)
 
 
 TARGET = Target(

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..graph.kernels import KernelSet
-    from ..runtime.inspectors.inspector import Inside
+    from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
 
 
@@ -39,10 +39,10 @@ def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
     return OnnxSession(path, threads=threads, **options)
 
 
-def _inspect(path: Path) -> "Inside":
-    from ..runtime.inspectors.onnx import OnnxInside
+def _inspect(path: Path) -> "Inspector":
+    from ..runtime.inspectors.onnx import OnnxInspector
 
-    return OnnxInside(path)
+    return OnnxInspector(path)
 
 
 TARGET = Target(

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..graph.kernels import KernelSet
-    from ..runtime.inspectors.inspector import Inside
+    from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
 
 
@@ -33,10 +33,10 @@ def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
     return OpenVINOSession(path, threads=threads, **options)
 
 
-def _inspect(path: Path) -> "Inside":
-    from ..runtime.inspectors.openvino import OpenVINOInside
+def _inspect(path: Path) -> "Inspector":
+    from ..runtime.inspectors.openvino import OpenVINOInspector
 
-    return OpenVINOInside(path)
+    return OpenVINOInspector(path)
 
 
 def _device_files(path: Path) -> tuple[Path, ...]:

@@ -15,7 +15,7 @@ from ..artifacts.errors import ArtifactError, RuntimeUnavailable, UsageError
 from .target import Target
 
 if TYPE_CHECKING:
-    from ..runtime.inspectors.inspector import Inside
+    from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
 
 # what decides about the bytes of an artifact or the figures of its validation, whatever the target
@@ -120,7 +120,7 @@ def open_session(path: str | Path, *, threads: int = 1, **options: Any) -> "Sess
     return target.open(path, threads, options)
 
 
-def open_inspector(path: str | Path) -> "Inside":
+def open_inspector(path: str | Path) -> "Inspector":
     """What is inside an artifact. Raises ArtifactError and RuntimeUnavailable, as `open_session`."""
     path = Path(path)
     target = target_of(path)

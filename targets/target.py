@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..graph.kernels import KernelSet
-    from ..runtime.inspectors.inspector import Inside
+    from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
 
 Layouts = Callable[["ir.Model", str, "KernelSet"], "Mapping[str, Callable[[np.ndarray], np.ndarray | None]]"]
@@ -145,7 +145,7 @@ class Target:
     options: tuple[Option, ...] = ()
     lower: Callable[["ir.Model", Path, Recipe], None]
     open: Callable[[Path, int, Mapping[str, Any]], "Session"]
-    inspect: "Callable[[Path], Inside] | None" = None
+    inspect: "Callable[[Path], Inspector] | None" = None
     layout: Callable[[Recipe], str] = lambda recipe: "nhwc" if recipe.pixels else "nchw"
     folds: bool = False
     wants_image: Callable[[Mapping[str, Any]], bool] = lambda options: False

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..graph.kernels import KernelSet
-    from ..runtime.inspectors.inspector import Inside
+    from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
 
 
@@ -41,7 +41,7 @@ def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
         half_weights=recipe.half_weights,
         int8_weights={"w8a32": "stored", "dynamic": "hybrid"}.get(recipe.precision, "widened"),
         plain=recipe.options["plain_operators"],
-        profile=(recipe.profile if recipe.precision == "int8" else _XNNPACK).name,
+        kernels=(recipe.profile if recipe.precision == "int8" else _XNNPACK).load_kernels(),
         metadata=recipe.metadata,
     )
     path.write_bytes(content)
@@ -53,10 +53,10 @@ def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
     return TFLiteSession(path, threads=threads, **options)
 
 
-def _inspect(path: Path) -> "Inside":
-    from ..runtime.inspectors.tflite import TFLiteInside
+def _inspect(path: Path) -> "Inspector":
+    from ..runtime.inspectors.tflite import TFLiteInspector
 
-    return TFLiteInside(path)
+    return TFLiteInspector(path)
 
 
 def _read_in_graph_order(
@@ -66,7 +66,7 @@ def _read_in_graph_order(
 
     from ..exporters.tflite.convert import layouts
 
-    views = layouts(graph, layout, "xnnpack" if kernels.has_float else "npu")
+    views = layouts(graph, kernels=kernels, input_layout=layout)
     return {
         name: lambda tensor, view=view: view.read(tensor) if tensor.size == math.prod(view.shape) else None
         for name, view in views.items()

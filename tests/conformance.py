@@ -61,7 +61,7 @@ def outputs_of(model: ir.Model, feeds: Mapping[str, np.ndarray], target: str, fo
     from edgeport.targets.registry import open_session
 
     if target == "tflite":
-        from edgeport.exporters.tflite import convert
+        from tflite_convert import convert
 
         path = folder / "case.tflite"
         path.write_bytes(convert(model))

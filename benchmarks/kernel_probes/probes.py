@@ -246,13 +246,13 @@ def _tflite(model: ir.Model, path: Path) -> None:
     """All that has an int8 form in int8."""
     from edgeport.exporters.tflite.convert import convert
 
-    path.write_bytes(convert(model, profile="npu"))
+    path.write_bytes(convert(model, kernels=TFLITE_NPU))
 
 
 def _tflite_integer(path: Path) -> bool:
-    inside = open_inspector(path)
-    found = bool({"y", "m", "y_dq"} & set(inside.integer))
-    inside.close()
+    inspector = open_inspector(path)
+    found = bool({"y", "m", "y_dq"} & set(inspector.integer))
+    inspector.close()
     return found
 
 

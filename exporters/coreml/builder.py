@@ -9,7 +9,7 @@ import numpy as np
 
 from ...artifacts.errors import ExportError
 from ...graph.dtypes import narrowed
-from ..quantization import Constant
+from ...graph.qdq import Constant
 
 Var = Any  # coremltools.converters.mil.mil.Var: a computed value, with .shape
 Operand = Var | Constant
@@ -48,10 +48,10 @@ class Builder:
         quant = constant.quant
         if quant is None or constant.array.dtype != np.int8:
             return constant.float()
-        scale = np.asarray(quant.scale, np.float32)
+        scale = np.asarray(quant.scales, np.float32)
         if self._blockwise:  # (o,) -> (o, 1, 1, 1)
             along = [1] * constant.array.ndim
-            along[quant.axis] = scale.size
+            along[quant.axis or 0] = scale.size
             scale = scale.reshape(along)
             offset = np.full(scale.shape, quant.zero_point, np.int8) if quant.zero_point else None
             return self.run("constexpr_blockwise_shift_scale", data=constant.array, scale=scale, offset=offset)
@@ -62,7 +62,7 @@ class Builder:
             quantized_data=constant.array,
             zero_point=np.full(scale.shape, quant.zero_point, np.int8)[()],
             scale=scale[()],
-            axis=np.int32(quant.axis),
+            axis=np.int32(quant.axis or 0),
         )
 
     def type_of(self, var: Var) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..quantization import Constant
+from ...graph.qdq import Constant
 from .builder import Builder, Operand, Var
 from .lowering_table import lower
 

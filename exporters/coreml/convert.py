@@ -13,7 +13,8 @@ from ...artifacts.errors import ExportError, UnsupportedAttribute, UnsupportedOp
 from ...graph.dialect import check
 from ...graph.dtypes import held
 from ...graph.edit import producer, shape, sole_consumer, where
-from ..quantization import Constant, constant_operand, quant_of
+from ...graph.fusion import fuse
+from ...graph.qdq import Constant, constant_operand, qparams_of
 from . import conv, elementwise, index, linear, logic, movement, pool, reduce, resize  # noqa: F401  (each fills the table)
 from .builder import Builder, Operand, Target, Var
 from .lowering_table import table
@@ -204,13 +205,11 @@ class _Lowering:
             self.operands[node.outputs[0]] = self._pair(node)
             return
         _check_rank(node)
-        add, bias = _bias(node)
-        output = node.outputs[0] if add is None else add.outputs[0]
-        self.builder.target = Target(output.name or "", bias)
+        fused = fuse(node)
+        self.builder.target = Target(fused.output.name or "", constant_operand(fused.bias))
         results = table(self.builder, node, [None if v is None else self.operand(v) for v in node.inputs])
-        if add is not None:
-            self.done.add(add)
-        outputs = [output, *node.outputs[1:]]
+        self.done.update(fused.nodes)
+        outputs = [fused.output, *node.outputs[1:]]
         for value, result in zip(outputs, results if isinstance(results, tuple) else (results,), strict=False):
             if tuple(result.shape) != shape(value):
                 raise ExportError(f"coreml: {where(node)} gave shape {result.shape}, the graph says {shape(value)}")
@@ -220,7 +219,7 @@ class _Lowering:
         assert value is not None, "only trailing inputs are left out"
         found = constant_operand(value)
         if found is not None:
-            return Constant(*found)
+            return found
         if value not in self.operands:
             raise ExportError(f"coreml: value '{value.name}' is read before it is computed")
         return self.operands[value]
@@ -243,29 +242,18 @@ class _Lowering:
 
     def _pair(self, node: ir.Node) -> Var:
         """quantize or dequantize, per tensor; a zero point of 0 is MIL's default."""
-        quant = quant_of(node)
-        if np.size(quant.scale) > 1:
+        quant = qparams_of(node)
+        if quant.axis is not None:
             raise UnsupportedAttribute(f"coreml: {where(node)} quantises an activation per channel; do it per tensor")
         self.builder.target = Target(node.outputs[0].name or "")
         parameters: dict[str, Any] = {
             "input": self.operand(node.inputs[0]),
-            "scale": np.float32(np.ravel(quant.scale)[0]),
+            "scale": np.float32(quant.scale),
             "zero_point": np.int8(quant.zero_point) if quant.zero_point else None,
         }
         if node.op_type == "DequantizeLinear":
             return self.builder.run("dequantize", **parameters)
         return self.builder.run("quantize", **parameters, output_dtype="int8")
-
-
-def _bias(node: ir.Node) -> tuple[ir.Node | None, Constant | None]:
-    """The Add behind a linear and the bias that it adds, or nothing."""
-    add = sole_consumer(node.outputs[0], "Add") if node.op_type == "MatMul" else None
-    if add is None or constant_operand(node.inputs[1]) is None:
-        return None, None
-    found = constant_operand(add.inputs[1] if add.inputs[0] is node.outputs[0] else add.inputs[0])
-    if found is None or found[0].shape != shape(node.outputs[0])[-1:]:
-        return None, None
-    return add, Constant(*found)
 
 
 def _check_rank(node: ir.Node) -> None:

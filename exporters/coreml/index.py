@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..quantization import Constant
+from ...graph.qdq import Constant
 from .builder import Builder, Operand, Var
 from .logic import is_bool, numbers
 from .lowering_table import lower

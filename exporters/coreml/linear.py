@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..quantization import Constant, Quant
+from ...graph.qdq import Constant
 from .builder import Builder, Operand, Var
 from .lowering_table import lower
 
@@ -20,7 +20,7 @@ def matmul(mb: Builder, a: Operand, b: Operand) -> Var:
 def _linear(mb: Builder, x: Operand, weight: Constant) -> Var:
     """(..., k) @ (k, n) + (n,)"""
     if len(x.shape) <= _MAX_LINEAR_RANK:
-        quant = weight.quant and Quant(weight.quant.scale, weight.quant.zero_point, 1 - weight.quant.axis)
+        quant = weight.quant and weight.quant.along(1 - (weight.quant.axis or 0))
         return mb.run("linear", x=x, weight=mb.weight(Constant(weight.array.T, quant)), bias=mb.target.bias)
     y = mb.run("matmul", x=x, y=mb.weight(weight))
     return y if mb.target.bias is None else mb.run("add", x=y, y=mb.target.bias)

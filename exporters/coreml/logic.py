@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ...graph.dtypes import held
-from ..quantization import Constant
+from ...graph.qdq import Constant
 from .builder import Builder, Operand, Var
 from .lowering_table import lower
 

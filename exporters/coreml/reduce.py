@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..quantization import Constant
+from ...graph.qdq import Constant
 from .builder import Builder, Operand, Var
 from .lowering_table import lower
 

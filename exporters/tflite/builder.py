@@ -18,8 +18,9 @@ import numpy as np
 from ...graph.axis_permutations import orders, runs
 from ...graph.dtypes import narrowed
 from ...graph.half_precision import halved
-from ..quantization import Constant, Quant
-from .kernels import requantizes
+from ...graph.kernels import KernelSet
+from ...graph.qdq import Constant
+from ...graph.qparams import QParams
 from .view import Shape, View
 from .writer import Operator, Tensor
 
@@ -52,7 +53,7 @@ class Target:
     """What is being computed: the name its result gets, its quantisation (None: as its type says), what is fused."""
 
     name: str
-    quant: Quant | None = None
+    quant: QParams | None = None
     activation: str = "NONE"
     bias: Constant | None = None
     order_hint: View | None = None
@@ -61,12 +62,21 @@ class Target:
 class Builder:
     """Tensors and operators of one subgraph.
 
-    `half_weights`: store float weights as float16; kernels read float32. `int8_weights` of float layers: "widened" to
-    float32 here; "stored", and widened when the file is loaded; "hybrid", read by kernels that round the other operand.
+    `kernels`: the device's int8 ones. `half_weights`: store float weights as float16; kernels read float32.
+    `int8_weights` of float layers: "widened" to float32 here; "stored", and widened when the file is loaded; "hybrid",
+    read by kernels that round the other operand.
     `plain`: no float convolution or mean becomes several operators because the CPU delegate computes those better.
     """
 
-    def __init__(self, *, half_weights: bool = False, int8_weights: str = "widened", plain: bool = False) -> None:
+    def __init__(
+        self,
+        kernels: KernelSet,
+        *,
+        half_weights: bool = False,
+        int8_weights: str = "widened",
+        plain: bool = False,
+    ) -> None:
+        self.kernels = kernels
         self.half_weights, self.int8_weights, self.plain = half_weights, int8_weights, plain
         self.tensors: list[Tensor] = []
         self.operators: list[Operator] = []
@@ -78,18 +88,18 @@ class Builder:
     def shape(self, tensor: int) -> Shape:
         return self.tensors[tensor].shape
 
-    def quant(self, operand: Operand | int) -> Quant | None:
+    def quant(self, operand: Operand | int) -> QParams | None:
         """The quantisation that an operand is stored with."""
         if isinstance(operand, Constant):
             return operand.quant
         return self.tensors[operand if isinstance(operand, int) else operand.tensor].quant
 
-    def add(self, shape: Sequence[int], dtype: Any, name: str = "", quant: Quant | None = None) -> int:
+    def add(self, shape: Sequence[int], dtype: Any, name: str = "", quant: QParams | None = None) -> int:
         """A new computed tensor."""
         self.tensors.append(Tensor(name or f"{self.target.name}:{len(self.tensors)}", tuple(shape), dtype, quant))
         return len(self.tensors) - 1
 
-    def const(self, array: np.ndarray, quant: Quant | None = None) -> int:
+    def const(self, array: np.ndarray, quant: QParams | None = None) -> int:
         """A constant tensor; equal constants are one. A view of the graph's array stays one until it is written."""
         digest = hashlib.blake2b(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, digest_size=16).digest()
         key = ("const", array.dtype.str, array.shape, quant, digest)
@@ -128,7 +138,7 @@ class Builder:
         inputs: Sequence[int],
         shape: Sequence[int],
         *,
-        quant: Quant | None = None,
+        quant: QParams | None = None,
         dtype: Any = None,
         name: str = "",
         **options: Any,
@@ -141,7 +151,7 @@ class Builder:
         self.operators.append(Operator(op, tuple(inputs), (out,), options))
         return out
 
-    def _dtype(self, first: int, quant: Quant | None, dtype: Any) -> Any:
+    def _dtype(self, first: int, quant: QParams | None, dtype: Any) -> Any:
         if quant is not None:
             return np.int8
         stored = self.tensors[first].dtype
@@ -172,7 +182,9 @@ class Builder:
         taken = self._cache.setdefault(("name", self.target.name), len(self.tensors))
         return self.target.name if taken == len(self.tensors) else ""
 
-    def cached(self, op: str, inputs: Sequence[int], shape: Sequence[int], quant: Quant | None, **options: Any) -> int:
+    def cached(
+        self, op: str, inputs: Sequence[int], shape: Sequence[int], quant: QParams | None, **options: Any
+    ) -> int:
         """As `emit`, but an operator that was emitted before with the same arguments is used again."""
         key = (op, tuple(inputs), tuple(shape), quant, tuple(sorted(options.items())))
         if key not in self._cache:
@@ -191,13 +203,13 @@ class Builder:
             return self.cached("DEQUANTIZE", [tensor], t.shape, None)
         return tensor
 
-    def quantized(self, value: Value, quant: Quant, name: str = "") -> Value:
+    def quantized(self, value: Value, quant: QParams, name: str = "") -> Value:
         """The value as int8 under `quant`: as it is, requantised, or quantised."""
         tensor = value.tensor
         stored, shape = self.tensors[tensor].quant, self.shape(tensor)
         if stored == quant:
             return value
-        if stored is not None and not requantizes(stored, quant):
+        if stored is not None and not self.kernels.requantizes(stored, quant):
             tensor = self.cached("DEQUANTIZE", [tensor], shape, None)
         return Value(self.emit("QUANTIZE", [tensor], shape, quant=quant, name=name), value.view)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..quantization import Constant, Quant
+from ...graph.qdq import Constant
 from .builder import Builder, Operand, Value
 from .fast_conv import of_rows, of_tiles, rows_are_faster, tiles_are_faster
 from .linear import bias_tensor
@@ -48,10 +48,10 @@ def conv(
         fusedActivationFunction=mb.activation(),
     )
     if depthwise:
-        w = Constant(weight.array.transpose(1, 2, 3, 0), _on_axis(weight.quant, 3))  # O1HW -> 1HWO
+        w = Constant(weight.array.transpose(1, 2, 3, 0), weight.quant and weight.quant.along(3))  # O1HW -> 1HWO
         op, options["depthMultiplier"] = "DEPTHWISE_CONV_2D", out_channels // channels
     else:
-        w = Constant(weight.array.transpose(0, 2, 3, 1), _on_axis(weight.quant, 0))  # OIHW -> OHWI
+        w = Constant(weight.array.transpose(0, 2, 3, 1), weight.quant and weight.quant.along(0))  # OIHW -> OHWI
         op = "CONV_2D"
     inputs = [x_tensor, mb.weight(w, hybrid=op == "CONV_2D"), bias_tensor(mb, bias, x, weight, out_channels)]
     shape = (mb.shape(x_tensor)[0], *size, out_channels)
@@ -83,7 +83,7 @@ def conv_transpose(
     )
     if same:
         full = size
-    w = Constant(weight.array.transpose(1, 2, 3, 0), _on_axis(weight.quant, 0))  # IOHW -> OHWI
+    w = Constant(weight.array.transpose(1, 2, 3, 0), weight.quant and weight.quant.along(0))  # IOHW -> OHWI
     shape = (n, *full, out_channels)
     inputs = [mb.const(np.array(shape, np.int32)), mb.weight(w), x_tensor]
     y = mb.run(
@@ -100,7 +100,3 @@ def conv_transpose(
         begin, extent = np.array([0, pads[0], pads[1], 0], np.int32), np.array((n, *size, out_channels), np.int32)
         y = mb.move("SLICE", [y, mb.const(begin), mb.const(extent)], tuple(extent.tolist()), named=False)
     return from_spatial(y, (n, *size, out_channels))
-
-
-def _on_axis(quant: Quant | None, axis: int) -> Quant | None:
-    return quant and Quant(quant.scale, quant.zero_point, axis)

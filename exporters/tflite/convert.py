@@ -13,46 +13,47 @@ from ...artifacts.errors import ExportError, UnsupportedOp
 from ...graph.dialect import check
 from ...graph.dtypes import held
 from ...graph.edit import given, name_of, shape, where
-from ..quantization import Constant, Quant, constant_operand, quant_of
+from ...graph.kernels import KernelSet
+from ...graph.qdq import Constant, constant_operand, qparams_of, read_qparams
+from ...graph.qparams import QParams
 from . import conv, elementwise, index, linear, logic, movement, pool, reduce, resize  # noqa: F401  (each fills the table)
 from . import metadata as metadata_file
 from .builder import Builder, Operand, Target, Value
-from .kernels import PROFILES, Kernels
 from .lowering_table import table
-from .units import Unit, sole_quant, unit_of
+from .units import Unit, unit_of
 from .view import View
 from .writer import serialize, used
 
 OURS = "edgeport"  # our facts, as JSON
 _PAIR = ("QuantizeLinear", "DequantizeLinear")
-PIXELS, INT8_PIXELS = Quant((1.0,), 0), Quant((1.0,), -128)  # as uint8 and as int8: the bytes differ in one bit
+INT8_PIXELS = QParams((1.0,), -128)
+PIXELS = INT8_PIXELS.unsigned()  # the bytes differ in one bit
 
 
 def convert(
     model: ir.Model,
     *,
+    kernels: KernelSet,
     input_layout: str = "nhwc",
     pixels: bool = False,
     half_weights: bool = False,
     int8_weights: str = "widened",
     plain: bool = False,
-    profile: str = "xnnpack",
     metadata: Mapping[str, Any] | None = None,
 ) -> bytes:
     """A canonical model as a .tflite file.
 
-    `input_layout`: "nhwc" (images lie in memory as cameras give them) or "nchw" (the model's own), for inputs of rank
-    4. `pixels`: the input, which the graph takes as pixels from 0 to 255, is uint8. `half_weights`: store float weights
-    as float16 (inputs, outputs and arithmetic stay float32). `int8_weights`: what becomes of those of layers that
-    compute in float, and `plain`: whether float convolutions and means stay one operator, as Builder has them.
-    `profile`: of the device's int8 kernels, "xnnpack", or "npu" for one that has no float at all: inputs and outputs
-    are int8, too. `metadata`: facts written into the file beside the inputs and outputs. Signature: "serving_default",
-    with the graph's own names.
+    `kernels`: the device's int8 ones; where they are all that it has, inputs and outputs are int8, too. `input_layout`:
+    "nhwc" (images lie in memory as cameras give them) or "nchw" (the model's own), for inputs of rank 4. `pixels`: the
+    input, which the graph takes as pixels from 0 to 255, is uint8. `half_weights`: store float weights as float16
+    (inputs, outputs and arithmetic stay float32). `int8_weights`: what becomes of those of layers that compute in
+    float, and `plain`: whether float convolutions and means stay one operator, as Builder has them. `metadata`: facts
+    written into the file beside the inputs and outputs. Signature: "serving_default", with the graph's own names.
     Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape, ArtifactTooLarge).
     """
     check(model, quantized=True)
-    builder = Builder(half_weights=half_weights, int8_weights=int8_weights, plain=plain)
-    lowering = _lowered(model, input_layout, PROFILES[profile], builder, pixels)
+    builder = Builder(kernels, half_weights=half_weights, int8_weights=int8_weights, plain=plain)
+    lowering = _lower(model, input_layout, builder, pixels)
     outputs = {name_of(v): lowering.output(v) for v in model.graph.outputs}
     layouts = {name_of(v): input_layout if len(shape(v)) == 4 else None for v in model.graph.inputs}
     facts = {
@@ -62,7 +63,7 @@ def convert(
         ],
         "outputs": [{"name": name_of(v), "shape": list(shape(v))} for v in model.graph.outputs],
     }
-    if not lowering.kernels.has_float:
+    if not kernels.has_float:
         check_integers(builder, list(outputs.values()))
     entries = {
         OURS: json.dumps(facts, sort_keys=True, separators=(",", ":")).encode(),
@@ -78,22 +79,22 @@ def check_integers(builder: Builder, outputs: list[int]) -> None:
         for tensor in (builder.tensors[i] for i in (*operator.inputs, *operator.outputs) if i >= 0):
             if tensor.dtype in (np.float32, np.float16):
                 raise UnsupportedOp(
-                    f"tflite: {operator.op} works on float tensor '{tensor.name}'; profile npu has none"
+                    f"tflite: {operator.op} works on float tensor '{tensor.name}'; {builder.kernels.name} has none"
                 )
 
 
-def layouts(model: ir.Model, input_layout: str = "nhwc", profile: str = "xnnpack") -> dict[str, View]:
+def layouts(model: ir.Model, *, kernels: KernelSet, input_layout: str = "nhwc") -> dict[str, View]:
     """{value: how it lies in its tensor} in the file that `convert` makes of the same model, but for graph outputs,
     which are row-major. Raises ExportError."""
-    operands = _lowered(model, input_layout, PROFILES[profile], Builder()).operands
+    operands = _lower(model, input_layout, Builder(kernels)).operands
     return {name_of(value): operand.view for value, operand in operands.items() if isinstance(operand, Value)}
 
 
-def _lowered(model: ir.Model, input_layout: str, kernels: Kernels, builder: Builder, pixels: bool = False) -> _Lowering:
+def _lower(model: ir.Model, input_layout: str, builder: Builder, pixels: bool = False) -> _Lowering:
     """The walk over all nodes."""
     if input_layout not in ("nhwc", "nchw"):
         raise ValueError(f"input_layout is 'nhwc' or 'nchw', not {input_layout!r}")
-    lowering = _Lowering(builder, kernels)
+    lowering = _Lowering(builder)
     for value in model.graph.inputs:
         lowering.input(value, input_layout, pixels)
     for node in model.graph:
@@ -104,8 +105,8 @@ def _lowered(model: ir.Model, input_layout: str, kernels: Kernels, builder: Buil
 class _Lowering:
     """The state of one walk: what each ONNX value is in the builder's terms."""
 
-    def __init__(self, builder: Builder, kernels: Kernels) -> None:
-        self.builder, self.kernels = builder, kernels
+    def __init__(self, builder: Builder) -> None:
+        self.builder, self.kernels = builder, builder.kernels
         self.operands: dict[ir.Value, Operand] = {}
         self.inputs: dict[str, int] = {}
         self.done: set[ir.Node] = set()
@@ -114,7 +115,7 @@ class _Lowering:
     def input(self, value: ir.Value, layout: str, pixels: bool) -> None:
         logical = shape(value)
         perm = (0, 2, 3, 1) if layout == "nhwc" and len(logical) == 4 else tuple(range(len(logical)))
-        quant = None if self.kernels.has_float else sole_quant(value)
+        quant = None if self.kernels.has_float else read_qparams(value)
         dtype = held(value.dtype) if quant is None else np.int8
         if pixels:
             dtype, quant = np.uint8, PIXELS
@@ -134,20 +135,19 @@ class _Lowering:
         if node.op_type in _PAIR:
             self.operands[node.outputs[0]] = self._pair(node)
             return
-        unit = unit_of(node, self.kernels.rules)
-        self.builder.target = Target(
-            name_of(unit.output), unit.quant, unit.activation, self._constant(unit.bias), self._hint(unit)
-        )
+        unit = unit_of(node, self.kernels)
+        bias = constant_operand(unit.fused.bias)
+        self.builder.target = Target(name_of(unit.output), unit.quant, unit.activation, bias, self._hint(unit))
         operands = [None if v is None else self.operand(v) for v in node.inputs]
         results = table(self.builder, node, operands)
-        self.done.update(unit.fused)
+        self.done.update(unit.fused.nodes)
         outputs = [unit.output, *node.outputs[1:]]
         for value, result in zip(outputs, results if isinstance(results, tuple) else (results,), strict=False):
             if tuple(result.shape) != shape(value):
                 raise ExportError(f"tflite: {where(node)} gave shape {result.shape}, the graph says {shape(value)}")
             if not self.kernels.has_float and self._is_float(result):
-                known = ", ".join(sorted(self.kernels.rules))
-                raise UnsupportedOp(f"tflite: {where(node)} has no int8 form; those of profile npu: {known}")
+                known = ", ".join(sorted(self.kernels.kernels))
+                raise UnsupportedOp(f"tflite: {where(node)} has no int8 form; those of {self.kernels.name}: {known}")
             self.operands[value] = result
 
     def _is_float(self, operand: Operand) -> bool:
@@ -155,7 +155,7 @@ class _Lowering:
 
     def operand(self, value: ir.Value) -> Operand:
         if value not in self.operands:
-            constant = self._constant(value)
+            constant = constant_operand(value)
             if constant is None:
                 raise ExportError(f"tflite: value '{value.name}' is read before it is computed")
             self.operands[value] = constant
@@ -176,10 +176,6 @@ class _Lowering:
         self.outputs.add(tensor)
         return tensor
 
-    def _constant(self, value: ir.Value | None) -> Constant | None:
-        found = constant_operand(value)
-        return None if found is None else Constant(*found)
-
     def _dequantizes_later(self, node: ir.Node) -> bool:
         """QuantizeLinear of a constant: its DequantizeLinear is the constant."""
         return node.op_type == "QuantizeLinear" and constant_operand(node.inputs[0]) is not None
@@ -191,7 +187,7 @@ class _Lowering:
             return x
         if isinstance(x, Constant):
             raise ExportError(f"tflite: {where(node)} quantises a computed constant")
-        return self.builder.quantized(x, quant_of(node), name_of(node.outputs[0]))
+        return self.builder.quantized(x, qparams_of(node), name_of(node.outputs[0]))
 
     def _hint(self, unit: Unit) -> View | None:
         """The view of the residual that the result is added to, if it is: a linear then takes its outer order."""

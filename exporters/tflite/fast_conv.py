@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..quantization import Constant
+from ...graph.qdq import Constant
 from .builder import Builder, Value
 from .windows import from_spatial, pad_spatial, same_pads
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...artifacts.errors import UnsupportedAttribute
 from ...graph.dtypes import narrowed
-from ..quantization import Constant
+from ...graph.qdq import Constant
 from .builder import Builder, Operand, Value
 from .logic import converted
 from .lowering_table import lower

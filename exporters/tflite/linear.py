@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..quantization import Constant, Quant
+from ...graph.qdq import Constant
+from ...graph.qparams import QParams
 from .builder import Builder, Operand, Value
 from .lowering_table import lower
 from .reduce import reduce_dims
@@ -24,13 +25,13 @@ def bias_tensor(mb: Builder, bias: Constant | None, x: Operand, weight: Constant
     s_x, s_w = mb.quant(x), weight.quant
     assert s_x is not None, "an int8 unit has int8 inputs"
     assert s_w is not None, "an int8 unit has int8 weights"
-    scale = np.float32(s_x.scale[0]) * np.asarray(s_w.scale, np.float32)
-    quant = Quant(tuple(float(s) for s in scale))
+    scale = np.float32(s_x.scale) * np.asarray(s_w.scales, np.float32)
+    quant = QParams(tuple(float(s) for s in scale), axis=0, dtype="int32")
     if bias is not None and bias.quant is not None and bias.array.dtype == np.int32:
-        planned = np.broadcast_to(bias.quant.scale, scale.shape)
+        planned = np.broadcast_to(bias.quant.scales, scale.shape)
         if np.allclose(planned, scale, rtol=1e-6):
             return mb.const(np.broadcast_to(bias.array.reshape(-1), (size,)), quant)
-    return mb.const(quant.quantize(array.astype(np.float64), np.int32), quant)
+    return mb.const(quant.quantize(array), quant)
 
 
 @lower("MatMul")
@@ -66,9 +67,7 @@ def _fully_connected(mb: Builder, x: Value, weight: Constant) -> Value:
         tensor = mb.laid_out(x, [outer, inner])
         view = x.view
     n = weight.shape[1]
-    w = mb.weight(
-        Constant(array.T, weight.quant and Quant(weight.quant.scale, weight.quant.zero_point, 0)), hybrid=True
-    )
+    w = mb.weight(Constant(array.T, weight.quant and weight.quant.along(0)), hybrid=True)
     shape = (*mb.shape(tensor)[:-1], n) if len(mb.shape(tensor)) > 1 else (1, n)  # as the kernel makes it
     bias = bias_tensor(mb, mb.target.bias, x, weight, n)
     y = mb.run(

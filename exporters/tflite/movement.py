@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..quantization import Constant
+from ...graph.qdq import Constant
 from .builder import Builder, Operand, Value
 from .lowering_table import lower
 from .view import View, unify
@@ -218,5 +218,5 @@ def pad(mb: Builder, x: Operand, pads: Constant, value: Constant, *, mode: str) 
         return Value(mb.move("PAD", inputs, shape), view)
     quant = mb.quant(tensor)
     filler = np.array([fill], np.float32)
-    inputs.append(mb.const(filler) if quant is None else mb.const(quant.quantize(filler), quant))
+    inputs.append(mb.const(filler) if quant is None else mb.const(quant.quantize(filler, np.float32), quant))
     return Value(mb.move("PADV2", inputs, shape), view)

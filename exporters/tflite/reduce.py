@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from ..quantization import Constant
+from ...graph.qdq import Constant
 from .builder import Builder, Operand, Value
 from .lowering_table import lower
 from .view import View

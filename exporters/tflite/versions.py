@@ -30,7 +30,7 @@ def operator_version(op: str, inputs: Sequence[Any], output: Any, options: Mappi
     if op in _HYBRID and not int8 and inputs[1].dtype == np.int8:
         return _HYBRID[op]
     stored = inputs[0].quant
-    if op == "DEQUANTIZE" and stored is not None and len(stored.scale) > 1:
+    if op == "DEQUANTIZE" and stored is not None and len(stored.scales) > 1:
         return 5
     rank = len(inputs[0].shape)
     if op == "CONV_2D":
@@ -44,7 +44,7 @@ def operator_version(op: str, inputs: Sequence[Any], output: Any, options: Mappi
     if op == "FULLY_CONNECTED":
         return 6 if len(inputs) == 2 else 5 if options.get("keepNumDims") else 4 if int8 else 1
     if op == "MUL" and int8:
-        return 3 if inputs[0].quant.scale[0] * inputs[1].quant.scale[0] / output.quant.scale[0] >= 1 else 2
+        return 3 if inputs[0].quant.scale * inputs[1].quant.scale / output.quant.scale >= 1 else 2
     if op == "TRANSPOSE" and rank > 4:
         return 6 if rank > 5 else 4
     if op == "SLICE" and rank > 4:

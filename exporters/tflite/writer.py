@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...artifacts.errors import ArtifactTooLarge
-from ..quantization import Quant
+from ...graph.qparams import QParams
 from .versions import minimum_runtime, operator_version
 
 _ALIGNMENT = 16  # the schema's force_align of Buffer.data: memory-mapped and micro runtimes read it in place
@@ -23,7 +23,7 @@ class Tensor:
     name: str
     shape: tuple[int, ...]
     dtype: Any
-    quant: Quant | None = None
+    quant: QParams | None = None
     data: np.ndarray | None = None
 
 
@@ -180,9 +180,9 @@ def _tensor(schema: Any, t: Tensor, buffer: Any) -> Any:
     quantization = None
     if t.quant is not None:
         quantization = schema.QuantizationParametersT(
-            scale=np.asarray(t.quant.scale, np.float32),
-            zeroPoint=np.full(len(t.quant.scale), t.quant.zero_point, np.int64),
-            quantizedDimension=t.quant.axis,
+            scale=np.asarray(t.quant.scales, np.float32),
+            zeroPoint=np.full(len(t.quant.scales), t.quant.zero_point, np.int64),
+            quantizedDimension=t.quant.axis or 0,
         )
     return schema.TensorT(
         name=t.name,

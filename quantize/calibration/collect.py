@@ -1,4 +1,4 @@
-"""This file runs calibration inputs through the float graph and keeps statistics of every value, not the values."""
+"""Run calibration inputs through the float graph and keep statistics of every value, not the values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...graph.edit import name_of, shape, where
 from ...graph.fusion import VIEWS
 from ..ort_session import open_graph
 from .histogram import Histogram
-from .sentinels import finite, holders
+from .sentinels import find_sentinels, without_sentinels
 from .statistics import Statistics, ValueStatistics
 
 if TYPE_CHECKING:
@@ -93,11 +93,11 @@ def collect(
     if known is not None and known.values.keys() != observed.keys():
         raise QuantizeError("calibrate: the known statistics are of another graph")
     running = {name: _Running.of(known, name) if known else _Running() for name in observed}
-    infinite = holders(model.graph)
+    sentinels = find_sentinels(model.graph)
 
     def take(arrays: Mapping[str, np.ndarray], turn: int) -> None:
         for name in observed:
-            array = finite(arrays[name]) if name in infinite else arrays[name]
+            array = without_sentinels(arrays[name]) if name in sentinels else arrays[name]
             if not running[name].add(array, turn):
                 raise QuantizeError(
                     f"calibrate: value {name!r}{_place(observed[name])} holds NaN or infinity for input {turn}; "

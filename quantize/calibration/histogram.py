@@ -1,4 +1,4 @@
-"""This file counts a stream of numbers in a bounded number of bins whose width doubles as the range grows."""
+"""Count a stream of numbers in a bounded number of bins whose width doubles as the range grows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file turns the statistics of a value into the range (lo, hi) that its 256 steps should cover.
+"""Turn the statistics of a value into the range (lo, hi) that its 256 steps should cover.
 
 Every observer returns lo <= 0 <= hi with hi > lo: 0 must be exact (padding, ReLU, the zero point). `seen` is the
 function through which the value's only reader sees it; only observers that weigh errors ask for it.

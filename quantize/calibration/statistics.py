@@ -1,4 +1,4 @@
-"""This file holds what calibration learned about each value, with its file format (.npz)."""
+"""Hold what calibration learned about each value, with its file format (.npz)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file compares an artifact with its float graph, unit by unit: accumulated, alone, ranges and weights."""
+"""Compare an artifact with its float graph, unit by unit: accumulated, alone, ranges and weights."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from ...artifacts.errors import QuantizeError
 from ...graph.edit import array, maker, module_path, name_of
 from ...graph.fusion import Unit
 from ...graph.kernels import KernelSet
+from ...graph.qparams import QParams
 from ...runtime.compare import MAX_SNR_DB, decibel
-from ...runtime.inspectors.inspector import STEPS, Encoding, Inside
+from ...runtime.inspectors.inspector import Inspector
 from ..calibration.observers import FUNCTIONS, Function
 from ..ort_session import open_graph, run
 from ..plan import seen_through
-from .isolated_units import beside, like_onnx, weight_of
+from .isolated_units import add_isolated_units, to_onnx_layout, weight_of
 
 Arrange = Callable[[str, np.ndarray], np.ndarray | None]  # (value, its tensor) -> as the graph has it, None if unknown
 Feeds = Iterable[Mapping[str, np.ndarray]]
@@ -81,7 +82,7 @@ class Layer:
         return 2 * MAX_SNR_DB + (self.accumulated.snr_db if self.accumulated is not None else 2 * MAX_SNR_DB)
 
 
-def ranked(layers: Iterable[Layer]) -> list[Layer]:
+def rank_worst_first(layers: Iterable[Layer]) -> list[Layer]:
     """Worst first."""
     return sorted(layers, key=lambda layer: (layer.badness_db, layer.position))
 
@@ -89,8 +90,8 @@ def ranked(layers: Iterable[Layer]) -> list[Layer]:
 def diagnose(
     model: ir.Model,
     units: Sequence[Unit],
-    inside: Inside,
-    scheme: KernelSet,
+    inspector: Inspector,
+    kernels: KernelSet,
     feeds: Feeds,
     *,
     arrange: Arrange = lambda name, tensor: tensor,
@@ -99,31 +100,31 @@ def diagnose(
 ) -> list[Layer]:
     """Every unit in order of execution.
 
-    `model`: the float graph that was planned; `units`: as `as_built` gives them; `arrange` undoes the file's own order
-    of dimensions; `to_artifact` makes of a feed what the artifact takes. Each input runs once through both, and no
-    values are kept. Raises QuantizeError where there is no input, FeedError and ArtifactError as the artifact does.
+    `model`: the float graph that was planned; `units`: as `match_artifact` gives them; `arrange` undoes the file's own
+    order of dimensions; `to_artifact` makes of a feed what the artifact takes. Each input runs once through both, and
+    no values are kept. Raises QuantizeError where there is no input, FeedError and ArtifactError as the artifact does.
     """
-    graph, alone = beside(model, units, inside, scheme)
+    graph, isolated = add_isolated_units(model, units, inspector, kernels)
     values = {name_of(o): o for node in model.graph for o in node.outputs}
     names = [u.output for u in units if values[u.output].dtype == ir.DataType.FLOAT]
-    wanted = [*names, *alone.values()]
+    wanted = [*names, *isolated.values()]
     session = open_graph(ir.to_proto(graph), wanted)
     seen = seen_through(units, model.graph)
     tallies: dict[str, _Tally] = {}
     for name in names:
         function = FUNCTIONS.get(seen.get(name, ""), lambda x: x)
-        tallies |= {each: _Tally(function) for each in (name, alone.get(name, name))}
-    ranges = {name: _Range(inside.encodings[name]) for name in names if name in inside.encodings}
+        tallies |= {each: _Tally(function) for each in (name, isolated.get(name, name))}
+    ranges = {name: _Range(inspector.encodings[name]) for name in names if name in inspector.encodings}
     samples = 0
     for samples, feed in enumerate(feeds, start=1):
         real = dict(zip(wanted, run(session, wanted, feed), strict=True))
-        held = inside.run(to_artifact(feed), names)
+        held = inspector.run(to_artifact(feed), names)
         for name in names:
             tensor = arrange(name, held[name]) if name in held else None
             if tensor is not None and tensor.size == real[name].size:
                 tallies[name].add(real[name], tensor.reshape(real[name].shape))
-            if name in alone:
-                tallies[alone[name]].add(real[name], real[alone[name]])
+            if name in isolated:
+                tallies[isolated[name]].add(real[name], real[isolated[name]])
             if name in ranges:
                 ranges[name].add(real[name])
         progress(samples)
@@ -142,24 +143,24 @@ def diagnose(
                 why=unit.why,
                 seen_through=seen.get(unit.output, ""),
                 accumulated=tallies[unit.output].likeness() if unit.output in tallies else None,
-                alone=tallies[alone[unit.output]].likeness() if unit.output in alone else None,
+                alone=tallies[isolated[unit.output]].likeness() if unit.output in isolated else None,
                 range_use=used.use if used else None,
                 clipped=used.clipped if used else None,
-                **_worst_channel(model.graph, unit, inside, scheme),
+                **_worst_channel(model.graph, unit, inspector, kernels),
             )
         )
     return layers
 
 
-def _worst_channel(graph: ir.Graph, unit: Unit, inside: Inside, scheme: KernelSet) -> dict:
+def _worst_channel(graph: ir.Graph, unit: Unit, inspector: Inspector, kernels: KernelSet) -> dict:
     """The figures of the weight's worst channel; a channel of zeros has no SNR."""
-    rounded = weight_of(unit, inside) if unit.precision == "int8" else None
+    rounded = weight_of(unit, inspector) if unit.precision == "int8" else None
     if rounded is None or unit.weight is None:
         return {"weight_snr_db": None, "weight_channel": None}
     weight = array(graph.initializers[unit.weight]).astype(np.float64)
-    axis = scheme.kernels[unit.kind].weight_axis or 0
+    axis = kernels.kernels[unit.kind].weight_axis or 0
     others = tuple(a for a in range(weight.ndim) if a != axis)
-    error = like_onnx(rounded, unit, weight.shape) - weight
+    error = to_onnx_layout(rounded, unit, weight.shape) - weight
     signals, noises = (np.square(numbers).sum(axis=others) for numbers in (weight, error))
     figures = {int(c): decibel(signals[c], noises[c]) for c in np.flatnonzero(signals)}
     worst = min(figures, key=lambda channel: figures[channel], default=None)
@@ -199,13 +200,13 @@ class _Tally:
 class _Range:
     """How the values of one encoding use it."""
 
-    def __init__(self, encoding: Encoding) -> None:
+    def __init__(self, encoding: QParams) -> None:
         self.encoding = encoding
         self.low, self.high = math.inf, -math.inf
         self.beyond = self.count = 0
 
     def add(self, real: np.ndarray) -> None:
-        lowest, highest = self.encoding.lowest, self.encoding.lowest + STEPS - 1
+        lowest, highest = self.encoding.limits
         steps = real / np.float32(self.encoding.scale) + self.encoding.zero_point
         self.low, self.high = min(self.low, float(steps.min())), max(self.high, float(steps.max()))
         self.beyond += int(np.count_nonzero((steps < lowest - 0.5) | (steps > highest + 0.5)))
@@ -213,9 +214,9 @@ class _Range:
 
     @property
     def use(self) -> float:
-        lowest, highest = self.encoding.lowest, self.encoding.lowest + STEPS - 1
+        lowest, highest = self.encoding.limits
         low, high = (min(max(round(step), lowest), highest) for step in (self.low, self.high))
-        return (high - low + 1) / STEPS
+        return (high - low + 1) / (highest - lowest + 1)
 
     @property
     def clipped(self) -> float:

@@ -1,4 +1,4 @@
-"""This file computes every int8 unit of an artifact alone: on the float graph's values, beside that graph.
+"""Compute every int8 unit of an artifact in isolation: on the float graph's values, beside that graph.
 
 What the unit reads comes from the float graph, what it multiplies by are the numbers that the artifact's integers stand
 for, and what it rounds it rounds as the artifact does. Each rounding is counted once, where it happens: a unit's result
@@ -17,39 +17,39 @@ from ...graph.edit import array, constant, given, maker, name_of, shape
 from ...graph.fusion import Unit, source
 from ...graph.kernels import KernelSet
 from ...graph.qparams import QParams, asymmetric, float32, per_channel
-from ...runtime.inspectors.inspector import Encoding, Inside
+from ...runtime.inspectors.inspector import Inspector
 from ..calibration.observers import with_zero
 from ..plan import Plan
 
-ALONE = "{}_alone"  # the name of what a unit gives alone, by its output's
+ISOLATED = "{}_isolated"  # the name of what a unit gives in isolation, by its output's
 
 
-def as_built(units: Sequence[Unit], inside: Inside, scheme: KernelSet) -> list[Unit]:
+def match_artifact(units: Sequence[Unit], inspector: Inspector, kernels: KernelSet) -> list[Unit]:
     """`units` with the precision that each has in the artifact, and why it is float among others in int8."""
     built = []
     for unit in units:
-        if _runs_in_int8(unit, inside, scheme):
+        if _runs_in_int8(unit, inspector, kernels):
             built.append(replace(unit, precision="int8", why=""))
         else:
-            why = (unit.why or "float in the artifact") if inside.encodings else ""
+            why = (unit.why or "float in the artifact") if inspector.encodings else ""
             built.append(replace(unit, precision="float", why=why))
     return built
 
 
-def _runs_in_int8(unit: Unit, inside: Inside, scheme: KernelSet) -> bool:
-    if unit.kind not in scheme.kernels or not any(name in inside.integer for name in unit.nodes):
+def _runs_in_int8(unit: Unit, inspector: Inspector, kernels: KernelSet) -> bool:
+    if unit.kind not in kernels.kernels or not any(name in inspector.integer for name in unit.nodes):
         return False
-    if unit.weight is not None and weight_of(unit, inside) is None:
+    if unit.weight is not None and weight_of(unit, inspector) is None:
         return False
-    return scheme.kernels[unit.kind].result != "rounded" or unit.output in inside.encodings
+    return kernels.kernels[unit.kind].result != "rounded" or unit.output in inspector.encodings
 
 
-def weight_of(unit: Unit, inside: Inside) -> np.ndarray | None:
+def weight_of(unit: Unit, inspector: Inspector) -> np.ndarray | None:
     """What the layer's integer weight stands for, the output channel first; None where it has none."""
-    return next((inside.weights[name] for name in unit.nodes if name in inside.weights), None)
+    return next((inspector.weights[name] for name in unit.nodes if name in inspector.weights), None)
 
 
-def like_onnx(weight: np.ndarray, unit: Unit, wanted: tuple[int, ...]) -> np.ndarray:
+def to_onnx_layout(weight: np.ndarray, unit: Unit, wanted: tuple[int, ...]) -> np.ndarray:
     """A weight whose output channel comes first -> its shape in the graph: OIHW, IOHW or (in, out)."""
     if unit.kind == "Linear":
         return np.ascontiguousarray(weight.reshape(len(weight), -1).T).reshape(wanted)
@@ -58,69 +58,65 @@ def like_onnx(weight: np.ndarray, unit: Unit, wanted: tuple[int, ...]) -> np.nda
     return weight.reshape(wanted)
 
 
-def beside(
-    model: ir.Model, units: Sequence[Unit], inside: Inside, scheme: KernelSet
+def add_isolated_units(
+    model: ir.Model, units: Sequence[Unit], inspector: Inspector, kernels: KernelSet
 ) -> tuple[ir.Model, dict[str, str]]:
-    """(a copy of the float graph in which each int8 unit stands a second time, {a unit's output: what it gives alone}).
+    """(a copy of the float graph in which each int8 unit stands a second time, {a unit's output: what that gives}).
 
-    `units` as `as_built` gives them.
+    `units` as `match_artifact` gives them.
     """
     model = model.clone()
-    writer = _Beside(model.graph, inside, _parameters(model.graph, units, inside, scheme))
+    writer = _IsolatedUnits(model.graph, inspector, _parameters(model.graph, units, inspector, kernels))
     moved_or_rounded = {u.output for u in units if u.precision == "int8" and u.result != "float"}
     for unit in units:
         if unit.precision == "int8":
-            writer.write(unit, scheme.kernels[unit.kind].operands, moved_or_rounded)
-    return model, writer.alone
+            writer.write(unit, kernels.kernels[unit.kind].operands, moved_or_rounded)
+    return model, writer.isolated
 
 
-def twin(model: ir.Model, units: Sequence[Unit], inside: Inside, scheme: KernelSet) -> Plan:
+def rebuild_plan(model: ir.Model, units: Sequence[Unit], inspector: Inspector, kernels: KernelSet) -> Plan:
     """A plan that writes the artifact's Q/DQ into the float graph again, for who needs to lower it as it was lowered.
 
     Weights keep the float graph's numbers.
     """
-    activations = _parameters(model.graph, units, inside, scheme)
+    activations = _parameters(model.graph, units, inspector, kernels)
     weights, biases = {}, {}
     for unit in units:
         if unit.precision != "int8" or unit.weight is None:
             continue
         weights[unit.weight] = per_channel(
-            array(model.graph.initializers[unit.weight]), scheme.kernels[unit.kind].weight_axis or 0
+            array(model.graph.initializers[unit.weight]), kernels.kernels[unit.kind].weight_axis or 0
         )
         if unit.accumulates is not None:
             step = activations[unit.operands[0]].scale
             scales = tuple(float32(step * scale) for scale in weights[unit.weight].scales)
             biases[unit.accumulates] = QParams(scales, axis=0, dtype="int32")
-    return Plan(scheme.name, tuple(units), activations, weights, biases)
+    return Plan(kernels.name, tuple(units), activations, weights, biases)
 
 
-def _parameters(graph: ir.Graph, units: Sequence[Unit], inside: Inside, scheme: KernelSet) -> dict[str, QParams]:
+def _parameters(graph: ir.Graph, units: Sequence[Unit], inspector: Inspector, kernels: KernelSet) -> dict[str, QParams]:
     """The parameters of all values that int8 units read and make: the artifact's; of a constant as `plan` has them."""
     parameters = {}
     for unit in units:
         if unit.precision != "int8":
             continue
         for name in (*unit.operands, *([unit.output] if unit.result != "float" else [])):
-            if name in inside.encodings:
-                parameters[name] = _qparams(inside.encodings[name])
+            if name in inspector.encodings:
+                parameters[name] = inspector.encodings[name]
             elif name in graph.initializers:
                 numbers = array(graph.initializers[name])
                 found = asymmetric(*with_zero(float(numbers.min()), float(numbers.max())))
-                parameters[name] = found.unsigned() if scheme.activations == "uint8" else found
+                parameters[name] = found.unsigned() if kernels.activations == "uint8" else found
     return parameters
 
 
-def _qparams(encoding: Encoding) -> QParams:
-    return QParams((encoding.scale,), encoding.zero_point, dtype="int8" if encoding.lowest else "uint8")
-
-
-class _Beside:
-    def __init__(self, graph: ir.Graph, inside: Inside, parameters: Mapping[str, QParams]) -> None:
-        self.graph, self.inside, self.parameters = graph, inside, parameters
+class _IsolatedUnits:
+    def __init__(self, graph: ir.Graph, inspector: Inspector, parameters: Mapping[str, QParams]) -> None:
+        self.graph, self.inspector, self.parameters = graph, inspector, parameters
         self.values = {name_of(v): v for v in (*graph.inputs, *graph.initializers.values())}
         self.values |= {name_of(o): o for n in graph for o in n.outputs}
         self.rounded: dict[ir.Value, ir.Value] = {}
-        self.alone: dict[str, str] = {}
+        self.isolated: dict[str, str] = {}
 
     def write(self, unit: Unit, operands: int | None, as_they_are: set[str]) -> None:
         """Appends the unit's second copy; `as_they_are` are the values that another unit has rounded."""
@@ -133,18 +129,18 @@ class _Beside:
                 for i, value in enumerate(inputs[:count]):
                     if value is not None and value.dtype == ir.DataType.FLOAT:
                         inputs[i] = self.operand(value, as_they_are)
-                weight = weight_of(unit, self.inside)
+                weight = weight_of(unit, self.inspector)
                 if weight is not None:
-                    inputs[1] = self.constant(like_onnx(weight, unit, shape(inputs[1])))
+                    inputs[1] = self.constant(to_onnx_layout(weight, unit, shape(inputs[1])))
             if name == unit.accumulates:
-                bias = next((self.inside.biases[n] for n in unit.nodes if n in self.inside.biases), None)
+                bias = next((self.inspector.biases[n] for n in unit.nodes if n in self.inspector.biases), None)
                 if bias is not None:
                     inputs[unit.bias_input] = self.constant(bias.reshape(shape(inputs[unit.bias_input])))
             made[node.outputs[0]] = self.append(node.op_type, inputs, node.attributes.values(), node.outputs[0])
         result = made[self.values[unit.output]]
         if unit.result == "rounded":
             result = self.round(result, self.parameters[unit.output])
-        result.name = self.alone[unit.output] = ALONE.format(unit.output)
+        result.name = self.isolated[unit.output] = ISOLATED.format(unit.output)
 
     def operand(self, value: ir.Value, as_they_are: set[str]) -> ir.Value:
         name = name_of(source(value))
@@ -169,4 +165,4 @@ class _Beside:
         return given(node.outputs[0])
 
     def constant(self, numbers: np.ndarray) -> ir.Value:
-        return constant(self.graph, numbers, "alone")
+        return constant(self.graph, numbers, "isolated")

@@ -1,4 +1,4 @@
-"""This file lists the accuracy budgets: what each judges, on which samples, and what the search follows on its way."""
+"""List the accuracy budgets: what each judges, on which samples, and what the search follows on its way."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ class Goal:
     form: str
     figure: Callable[[Samples], tuple[float, float]]
     loss: Callable[[Samples], float]
-    needs: str = "the model's output is no row of classes"
 
     def met(self, figure: float, limit: float) -> bool:
         """Whether the figure is as good as the limit; a NaN never is."""
@@ -49,9 +48,10 @@ def snr_db(samples: Samples) -> tuple[float, float]:
     return worst
 
 
-def _rate(field: str) -> Callable[[Samples], tuple[float, float]]:
+def _rate(count: Callable[[Samples], np.ndarray | None]) -> Callable[[Samples], tuple[float, float]]:
     def figure(samples: Samples) -> tuple[float, float]:
-        counted = getattr(samples, field)
+        counted = count(samples)
+        assert counted is not None, "only of a classifier"
         return float(np.mean(counted)), float(np.std(counted)) / math.sqrt(len(counted))
 
     return figure
@@ -67,7 +67,7 @@ def _kl(samples: Samples) -> float:
 
 
 GOALS = {
-    "max_drop": Goal("drop of top-1", -1, ".4f", _rate("lost"), _kl),
-    "min_agreement": Goal("top-1 agreement with float", +1, ".4f", _rate("agree"), _kl),
+    "max_drop": Goal("drop of top-1", -1, ".4f", _rate(lambda samples: samples.lost), _kl),
+    "min_agreement": Goal("top-1 agreement with float", +1, ".4f", _rate(lambda samples: samples.agree), _kl),
     "min_snr": Goal("SNR in dB", +1, ".2f", snr_db, _noise),
 }

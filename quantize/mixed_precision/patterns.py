@@ -1,4 +1,4 @@
-"""This file finds the units that a pattern names."""
+"""Find the units that a pattern names."""
 
 from __future__ import annotations
 

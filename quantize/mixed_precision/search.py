@@ -1,4 +1,4 @@
-"""This file returns to float the fewest units, by what they cost in latency, until the artifact meets a budget.
+"""Return to float the fewest units, by what they cost in latency, until the artifact meets a budget.
 
 Greedy by ratio: of the units that a cheap measure ranks first, each is tried on the artifact itself, and the one that
 wins most accuracy per time goes back to float for good; at the end those that turn out not to be needed return to int8.
@@ -19,9 +19,9 @@ import onnx_ir as ir
 from ...graph.edit import maker, module_path, name_of
 from ...graph.fusion import Unit
 from ..plan import Plan
-from .sensitivity import OwnErrors
+from .sensitivity import Sensitivity
 
-TRIED = 8  # candidates that are measured in a step: the best by their own error that have not failed before
+TRIED = 8  # candidates that are measured in a step: the most sensitive that have not failed before
 LARGEST = 1 / 8  # of all int8 units: modules of modules with more are no candidates, one step would take too much
 LEAST_COST = 0.02  # of the base's latency: differences below it cannot be told from noise
 SLOWER = 1.03  # of the float twin's latency: from here on an artifact counts as slower
@@ -94,10 +94,10 @@ class Bench(Protocol):
         ...
 
 
-def candidates(graph: ir.Graph, plan: Plan, errors: OwnErrors) -> list[Candidate]:
+def candidates(graph: ir.Graph, plan: Plan, sensitivity: Sensitivity) -> list[Candidate]:
     """The int8 units of each module, with those of all within it, and the neighbours of each rounded value.
 
-    In the order of the units' own errors, on average: what wins most per unit comes first.
+    In the order of the units' sensitivity, on average: what wins most per unit comes first.
     """
     modules: dict[str, list[str]] = defaultdict(list)
     values: dict[str, list[str]] = defaultdict(list)
@@ -109,13 +109,15 @@ def candidates(graph: ir.Graph, plan: Plan, errors: OwnErrors) -> list[Candidate
                 modules[name].append(unit.output)
             for value in {*unit.operands, unit.output}:
                 values[value].append(unit.output)
-    own = {names[unit] or unit for unit in errors.units}
-    modules = {n: units for n, units in modules.items() if n in own or len(units) <= LARGEST * len(errors.units)}
-    ranked = [(sum(errors.units[name] for name in units) / len(units), name, units) for name, units in modules.items()]
+    own = {names[unit] or unit for unit in sensitivity.units}
+    modules = {n: units for n, units in modules.items() if n in own or len(units) <= LARGEST * len(sensitivity.units)}
+    ranked = [
+        (sum(sensitivity.units[name] for name in units) / len(units), name, units) for name, units in modules.items()
+    ]
     ranked += [
-        (errors.values[name] / len(units), f"around {name}", units)
+        (sensitivity.values[name] / len(units), f"around {name}", units)
         for name, units in values.items()
-        if name in errors.values
+        if name in sensitivity.values
     ]
     first: dict[Kept, str] = {}
     for _, name, units in sorted(ranked, key=lambda each: (-each[0], len(each[2]), -len(each[1]))):

@@ -1,4 +1,4 @@
-"""This file measures what each unit of a plan adds to the error by itself: it computes in int8, but on float inputs."""
+"""Measure what each unit of a plan adds to the error by itself: it computes in int8, but on float inputs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _INT8 = "int8/"  # before every name of the Q/DQ graph, where it stands beside t
 
 
 @dataclass(frozen=True)
-class OwnErrors:
+class Sensitivity:
     """Noise by signal (the sum of squared errors by the sum of squares; 0.01 is 20 dB) over all inputs.
 
     Attributes:
@@ -33,7 +33,7 @@ class OwnErrors:
     values: dict[str, float]
 
 
-def own_errors(model: ir.Model, plan: Plan, feeds: Iterable[Mapping[str, np.ndarray]]) -> OwnErrors:
+def measure_sensitivity(model: ir.Model, plan: Plan, feeds: Iterable[Mapping[str, np.ndarray]]) -> Sensitivity:
     """One pass of the float `model` and of `apply(model, plan)` side by side, with every pair fed from the former.
 
     Memory holds every value of one input, three times. Raises QuantizeError without inputs.
@@ -51,9 +51,9 @@ def own_errors(model: ir.Model, plan: Plan, feeds: Iterable[Mapping[str, np.ndar
         signal += [np.square(arrays[exact], dtype=np.float64).sum() for exact, _ in pairs]
         noise += [np.square(arrays[exact] - arrays[int8], dtype=np.float64).sum() for exact, int8 in pairs]
     if not feeds:
-        raise QuantizeError("own_errors: no inputs; give at least one")
+        raise QuantizeError("measure_sensitivity: no inputs; give at least one")
     ratio = (noise / np.maximum(signal, np.finfo(np.float64).tiny)).tolist()
-    return OwnErrors(
+    return Sensitivity(
         dict(zip(units, ratio[: len(units)], strict=True)), dict(zip(rounded, ratio[len(units) :], strict=True))
     )
 

@@ -14,8 +14,6 @@ import onnx_ir as ir
 from ...graph.edit import array, const_value, constant, emit, remove_dead, replace, shape, sole_consumer
 from ..calibration.statistics import Statistics
 
-_POINTWISE = {"dilations": (1, 1), "kernel_shape": (1, 1), "pads": (0, 0, 0, 0), "strides": (1, 1)}
-
 
 def rewrite(model: ir.Model, stats: Statistics) -> tuple[ir.Model, Statistics]:
     """A copy of `model`; its values keep their names, so the statistics stay."""

@@ -1,4 +1,4 @@
-"""This file moves biases so that every layer of the quantised graph has the mean output of the float graph's layer.
+"""Move biases so that every layer of the quantised graph has the mean output of the float graph's layer.
 
 Sequential empirical bias correction (Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias
 Correction", ICCV 2019, section 4.2, with measured means): rounding shifts the mean of every channel, and the shifts add

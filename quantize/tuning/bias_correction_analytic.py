@@ -1,4 +1,4 @@
-"""This file moves biases by what the rounding of the weights alone does to every channel's mean.
+"""Move biases by what the rounding of the weights alone does to every channel's mean.
 
 Analytic bias correction (Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV
 2019, section 4.2.1): a layer of weights W + e has the mean output of W where e * E[x] is taken from its bias. Theirs

@@ -1,4 +1,4 @@
-"""This file moves scale from a value's channels into the weights that read them: v -> W becomes v / s -> W * s.
+"""Move scale from a value's channels into the weights that read them: v -> W becomes v / s -> W * s.
 
 A value has one scale for all its channels, a weight one for each of its outputs, so channels of very different size
 lose by sharing and the weights behind them can take it. Where v comes from a layer, 1 / s goes into that layer's
@@ -69,7 +69,7 @@ class _Channels:
     square: np.ndarray
 
 
-def decide(
+def find_equalization(
     model: ir.Model, feeds: Iterable[Mapping[str, np.ndarray]], *, progress: Callable[[int], None] | None = None
 ) -> Steps:
     """{value: log2(s) * STEPS per channel}, for the values where the expected error of their readers falls by enough.
@@ -88,10 +88,10 @@ def decide(
     return found
 
 
-def equalized(model: ir.Model, steps: Mapping[str, Iterable[int]]) -> ir.Model:
-    """A copy of the canonical float `model` with the factors of `decide` in its weights; `model` stays as it was.
+def apply_equalization(model: ir.Model, steps: Mapping[str, Iterable[int]]) -> ir.Model:
+    """A copy of the canonical float `model` with the factors of `find_equalization` in its weights.
 
-    Raises QuantizeError where it has no such value.
+    `model` stays as it was. Raises QuantizeError where it has no such value.
     """
     model = model.clone()
     sites = {site.value: site for site in find_sites(model.graph)}

@@ -1,4 +1,4 @@
-"""This file rounds weights so that what a layer computes is kept, not each weight by itself.
+"""Round weights so that what a layer computes is kept, not each weight by itself.
 
 Second-order weight rounding (Frantar et al., "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained
 Transformers", ICLR 2023, algorithm 1, columns in the order of falling curvature): of the layer's inputs x it needs

@@ -1,4 +1,4 @@
-"""This file carries tuned weights and biases over to another plan of the same graph."""
+"""Carry tuned weights and biases over to another plan of the same graph."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ...graph.edit import array, constant, maker, name_of, remove_dead
 from ..plan import Plan
 
 
-def retuned(model: ir.Model, tuned: ir.Model, plan: Plan) -> ir.Model:
+def transfer_weights(model: ir.Model, tuned: ir.Model, plan: Plan) -> ir.Model:
     """A copy of the float `model` with the weights and biases that `tuned`, a copy of it, has in the plan's int8 units.
 
     So a plan with a few units more in float is tried in the time of a copy; its own tuning would differ a little.

@@ -1,4 +1,4 @@
-"""This file looks into a .mlpackage: our runner of ML programs returns any of its values.
+"""Look into a .mlpackage: our runner of ML programs returns any of its values.
 
 The file knows identifiers only, and an operation is called after the value and itself: `stem_conv_conv`.
 """
@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from ...graph.qparams import QParams
 from ..mil.package import read_package
 from ..mil.program import Operation
 from ..mil.table import OPS
 from ..sessions.coreml import CoreMLSession
-from .inspector import Encoding, real
+from .inspector import real
 
 _LAYERS = {  # operation -> its weight's dimensions with the output channel first
     "conv": (0, 1, 2, 3),
@@ -41,7 +42,7 @@ def identifier(name: str) -> str:
     return f"var_{name}" if name[0].isdigit() else name  # as coremltools has it
 
 
-class CoreMLInside:
+class CoreMLInspector:
     """A .mlpackage of ours, on any machine. Raises ArtifactError."""
 
     def __init__(self, path: Path):
@@ -73,7 +74,7 @@ class CoreMLInside:
             value = value.removesuffix("_q")
             zero_point = self._constant(operation, "zero_point")
             scale = float(np.squeeze(self._constant(operation, "scale")))
-            self.encodings[value] = Encoding(scale, int(zero_point) if zero_point is not None else 0, -128)
+            self.encodings[value] = QParams((scale,), int(zero_point) if zero_point is not None else 0)
             return
         self._holding[value.removesuffix("_dq")] = operation.outputs[0][0]  # of several, the last
         weight = self._layer_weight(operation)

@@ -1,34 +1,19 @@
-"""This file defines what can be seen inside an artifact, and opens it: its integers, their scales, any of its values.
+"""Look inside an artifact of any format: its integers, their scales, any of its values.
 
 Values are named as in the graph that was lowered; each format's file knows what became of a name.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from ...graph.qparams import QParams
 from ..session import TensorSpec
 
-STEPS = 256  # of 8 bits
 
-
-@dataclass(frozen=True)
-class Encoding:
-    """How a value is stored in 8 bits: real = scale * (integer - zero_point).
-
-    Attributes:
-        lowest: the smallest integer, -128 or 0.
-    """
-
-    scale: float
-    zero_point: int
-    lowest: int
-
-
-class Inside(Protocol):
-    """An artifact that is looked into.
+class Inspector(Protocol):
+    """What is inside an artifact.
 
     Attributes:
         encodings: of every value that is stored in 8 bits.
@@ -41,7 +26,7 @@ class Inside(Protocol):
     inputs: tuple[TensorSpec, ...]
 
     @property
-    def encodings(self) -> Mapping[str, Encoding]: ...
+    def encodings(self) -> Mapping[str, QParams]: ...
 
     @property
     def integer(self) -> Collection[str]: ...

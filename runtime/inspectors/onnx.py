@@ -1,4 +1,4 @@
-"""This file looks into an ONNX file: a copy of it gives more of its values."""
+"""Look into an ONNX file: a copy of it gives more of its values."""
 
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from ...artifacts.errors import ArtifactError
+from ...graph.qparams import QParams
 from ..sessions.onnx import OnnxSession
-from .inspector import Encoding, real
+from .inspector import real
 
 _FLOAT = 1  # onnx.TensorProto.FLOAT
 _VIEWS = {"Reshape", "Transpose"}
@@ -17,7 +18,7 @@ _BIASED = {"Conv": 2, "ConvTranspose": 2, "Add": 1}  # which input a bias is
 _LAYERS = {"Conv": (0, 1, 2, 3), "ConvTranspose": (1, 0, 2, 3), "MatMul": (1, 0)}
 
 
-class OnnxInside:
+class OnnxInspector:
     """An ONNX file of ours, int8 as QuantizeLinear and DequantizeLinear. Raises ArtifactError and RuntimeUnavailable.
 
     Where a value is rounded, the rounded one is handed out: the pair stays whole, and with it the kernel that fuses it.
@@ -37,7 +38,7 @@ class OnnxInside:
         self._holding = {name: name for name in self._made_by}  # value -> what is handed out for it
         self._session: OnnxSession | None = None
         self._asked: tuple[str, ...] = ()
-        self.encodings: dict[str, Encoding] = {}
+        self.encodings: dict[str, QParams] = {}
         renamed = self._read_pairs()
         self.integer = {renamed.get(n.output[0], n.output[0]) for n in graph.node if self._reads_integers(n)}
         self.weights: dict[str, np.ndarray] = {}
@@ -58,7 +59,7 @@ class OnnxInside:
             if dequantized in self._outputs:
                 renamed[name] = name = dequantized
             scale, zero_point = (self._array(constant) for constant in node.input[1:3])
-            self.encodings[name] = Encoding(float(scale), int(zero_point), int(np.iinfo(zero_point.dtype).min))
+            self.encodings[name] = QParams((float(scale),), int(zero_point), dtype=zero_point.dtype.name)
             self._holding[name] = dequantized
         return renamed
 

@@ -1,4 +1,4 @@
-"""This file looks into an OpenVINO IR: operations are called as in the graph, and any of them can be made a result."""
+"""Look into an OpenVINO IR: operations are called as in the graph, and any of them can be made a result."""
 
 import importlib
 from collections.abc import Collection, Mapping
@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ...graph.qparams import QParams
 from ..sessions.openvino import OpenVINOSession
-from .inspector import Encoding
 
 _LAYERS = {  # operation -> its weight's dimensions with the output channel first
     "Convolution": (0, 1, 2, 3),
@@ -22,7 +22,7 @@ _VIEWS = {"Reshape", "Transpose"}
 _BARE = "/WithoutBiases"  # how the ONNX frontend calls a convolution whose bias is added after it
 
 
-class OpenVINOInside:
+class OpenVINOInspector:
     """An OpenVINO IR of ours. Raises ArtifactError and RuntimeUnavailable, as OpenVINOSession."""
 
     def __init__(self, path: Path):
@@ -32,7 +32,7 @@ class OpenVINOInside:
         self._asked: tuple[str, ...] = ()
         operations = session.model.get_ordered_ops()
         self._names = {operation.get_friendly_name() for operation in operations if operation.get_output_size() == 1}
-        self.encodings: dict[str, Encoding] = {}
+        self.encodings: dict[str, QParams] = {}
         self.integer: set[str] = set()
         constants: dict[tuple[str, str, tuple[int, ...]], Any] = {}  # ("weight" or "bias", value, order): operation
         for operation in operations:
@@ -59,7 +59,9 @@ class OpenVINOInside:
         low, high, lowest, _ = (float(_constant(operation, i).item()) for i in (1, 2, 3, 4))
         scale = (high - low) / 255
         name = operation.input_value(0).get_node().get_friendly_name()
-        self.encodings[name] = Encoding(scale, round(lowest - low / scale), round(lowest))
+        self.encodings[name] = QParams(
+            (scale,), round(lowest - low / scale), dtype="int8" if round(lowest) else "uint8"
+        )
 
     def run(self, feeds: Mapping[str, np.ndarray], names: Collection[str]) -> dict[str, np.ndarray]:
         wanted = tuple(name for name in names if name in self._names)

@@ -1,4 +1,4 @@
-"""This file looks into a .tflite: LiteRT keeps all tensors, whose names are the graph's."""
+"""Look into a .tflite: LiteRT keeps all tensors, whose names are the graph's."""
 
 import warnings
 from collections.abc import Collection, Mapping
@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from ...artifacts.errors import ArtifactError
+from ...graph.qparams import QParams
 from ..sessions.tflite import TFLiteSession
-from .inspector import Encoding, real
+from .inspector import real
 
 # operator -> (its weight's dimensions with the output channel first, which input the bias is)
 _LAYERS = {
@@ -19,7 +20,7 @@ _LAYERS = {
 }
 
 
-class TFLiteInside:
+class TFLiteInspector:
     """A .tflite of ours. XNNPACK computes it, one operator at a time, so that nothing is fused away.
 
     Raises ArtifactError and RuntimeUnavailable, as TFLiteSession.
@@ -35,14 +36,14 @@ class TFLiteInside:
         self._interpreter = self._session.interpreter
         self._tensors = {tensor["index"]: tensor for tensor in self._interpreter.get_tensor_details()}
         self._holding: dict[str, int] = {}  # value -> its tensor
-        self.encodings: dict[str, Encoding] = {}
+        self.encodings: dict[str, QParams] = {}
         self.integer: set[str] = set()
         self.weights: dict[str, np.ndarray] = {}
         self.biases: dict[str, np.ndarray] = {}
         for tensor in self._interpreter.get_input_details():
             if tensor["dtype"] is np.int8:
                 scale, zero_point = tensor["quantization"]
-                self.encodings[tensor["name"]] = Encoding(float(scale), int(zero_point), -128)
+                self.encodings[tensor["name"]] = QParams((float(scale),), int(zero_point))
         for operator in self._interpreter._get_ops_details():  # there is no public way to see operators
             if operator["op_name"] != "DELEGATE":  # a second view of the ones before
                 self._read(operator["op_name"], operator["inputs"].tolist(), int(operator["outputs"][0]))
@@ -57,7 +58,7 @@ class TFLiteInside:
             return
         value = name.removesuffix("_q") if kind == "QUANTIZE" else self._unrenamed(name)
         scale, zero_point = tensor["quantization"]
-        self.encodings[value] = Encoding(float(scale), int(zero_point), -128)
+        self.encodings[value] = QParams((float(scale),), int(zero_point))
         if kind == "QUANTIZE":
             return
         self._holding[name] = output

@@ -6,10 +6,9 @@ import math
 
 import onnx_ir as ir
 
-from ...exporters.tflite.kernels import SIGMOID
 from ...graph.edit import shape
 from ...graph.kernels import Kernel, KernelSet
-from ...graph.qparams import QParams
+from .tflite import SIGMOID
 
 _ACTIVATIONS = ("Relu", "Relu6", "Relu0To1")
 
@@ -38,9 +37,7 @@ ONNXRUNTIME_CPU = KernelSet(
         ),  # (in, out); QGemm, MatMulIntegerToFloat
         "Add": Kernel(operands=2, epilogues=("Relu",), light=True),  # QLinearAdd
         "Mul": Kernel(operands=2),  # QLinearMul
-        "Sigmoid": Kernel(
-            fixed_output=QParams(SIGMOID.scale, SIGMOID.zero_point)
-        ),  # QLinearSigmoid; the parameters are as for TFLite
+        "Sigmoid": Kernel(fixed_output=SIGMOID),  # QLinearSigmoid; the parameters are as for TFLite
         "Concat": Kernel(operands=None, same_parameters=True, light=True, moves_data=True),
         "Slice": Kernel(same_parameters=True, light=True, moves_data=True),
         "MaxPool": Kernel(same_parameters=True),

@@ -7,14 +7,30 @@ from functools import partial
 
 import onnx_ir as ir
 
-from ...exporters.tflite.kernels import ADD_LIMITS, GEMM_LIMITS, LEAKY_LIMITS, LEAST_ALPHA, MUL_LIMITS, SIGMOID, TANH
 from ...graph.edit import attribute, scalar, shape
 from ...graph.kernels import Kernel, KernelSet
 from ...graph.qparams import QParams
-from ...quantize.calibration.sentinels import INFINITE, only_pooled
+from ...quantize.calibration.sentinels import SENTINEL, is_only_pooled
 from ...quantize.rewrites import affine_to_depthwise, expand_hard_swish, expand_layer_norm
 
 _ACTIVATIONS = ("Relu", "Relu6", "Relu0To1")
+SIGMOID = QParams((1 / 256,), -128)  # fixed by the int8 LOGISTIC and SOFTMAX kernels
+TANH = QParams((1 / 128,), 0)  # fixed by the int8 TANH kernel
+
+# [low, high) of requantisation factors, as tests/exporters/test_tflite_limits.py measures them (ai-edge-litert 2.3.0,
+# x86). BATCH_MATMUL and MEAN have none.
+ADD_LIMITS = (2.0**-10, 2.0**8)  # each s_input / s_output; beyond: not delegated; from 2**8 on the builtin is wrong
+MUL_LIMITS = (2.0**-16, 2.0**8)  # s_a * s_b / s_output; beyond: the same
+# s_input * s_weight / s_output of a convolution or fully connected layer, per channel. From 2**8 on the file does not
+# load. Below 2**-32 every int32 sum rounds to zero: computed here, but a fixed-point multiplier has no bits for it.
+GEMM_LIMITS = (2.0**-32, 2.0**8)
+QUANTIZE_LIMITS = (2.0**-8, 2.0**7)  # s_input / s_output of int8 to int8, both ends included; beyond: not delegated
+
+# s_input / s_output of LEAKY_RELU, whose alpha is LEAST_ALPHA or more; beyond, or where the two make less than 2**-8:
+# not delegated
+LEAKY_LIMITS = (0.99, 2.0**7)
+LEAST_ALPHA = 2.0**-8 / LEAKY_LIMITS[0]
+
 LARGEST_DEPTHWISE = 5  # larger windows have no fast int8 kernel: 7x7 is 14-20 times slower per weight than 5x5
 
 
@@ -28,7 +44,7 @@ def _large_depthwise(node: ir.Node) -> str | None:
 
 def _nonzero_pad(node: ir.Node) -> str | None:
     fill = scalar(node.inputs[2]) if len(node.inputs) > 2 else 0.0
-    if not fill or (fill <= -INFINITE and only_pooled(node.outputs[0])):
+    if not fill or (fill <= -SENTINEL and is_only_pooled(node.outputs[0])):
         return None
     return "PAD fills with zero only"
 
@@ -43,10 +59,13 @@ _ADD = Kernel(operands=2, multiplier="each", limits=ADD_LIMITS, epilogues=("Relu
 _LOOKUP = "no int8 kernel; dequantise, float, quantise is faster than the builtin"
 
 
+# What is not among the kernels, or beyond their limits, is computed in float between DEQUANTIZE and QUANTIZE: the
+# delegate keeps such an island in its partition, where a builtin kernel would split it.
 TFLITE_XNNPACK = KernelSet(
     "tflite-xnnpack",
     symmetric_weights=True,
     integer_biases=True,
+    requantization=QUANTIZE_LIMITS,
     kernels={
         "Conv": _GEMM(weight_axis=0, refuses=_large_depthwise),  # OIHW
         "ConvTranspose": _GEMM(weight_axis=1),  # IOHW
@@ -56,8 +75,8 @@ TFLITE_XNNPACK = KernelSet(
         "Add": _ADD,
         "Sub": _ADD,
         "Mul": Kernel(operands=2, multiplier="product", limits=MUL_LIMITS),
-        "Sigmoid": Kernel(fixed_output=QParams(SIGMOID.scale, SIGMOID.zero_point)),  # fixed by the int8 LOGISTIC kernel
-        "Tanh": Kernel(fixed_output=QParams(TANH.scale, TANH.zero_point)),  # fixed by the int8 TANH kernel
+        "Sigmoid": Kernel(fixed_output=SIGMOID),
+        "Tanh": Kernel(fixed_output=TANH),
         "LeakyRelu": Kernel(multiplier="each", limits=LEAKY_LIMITS, refuses=_flat),
         "ReduceMean": Kernel(),
         "Concat": Kernel(operands=None, same_parameters=True, light=True, moves_data=True),
@@ -89,15 +108,21 @@ def _other_clip(node: ir.Node) -> str | None:
     return None if [scalar(v) for v in node.inputs[1:]] == [0, 6] else "int8 clips to (0, 6) alone"
 
 
+def _never(node: ir.Node) -> str | None:
+    return "its slopes are not planned"
+
+
 _SAME = Kernel(same_parameters=True)
 
 
-# Every operator of the TFLite 8-bit quantisation specification, so that nothing is float, the ends included. What is
-# slow on a CPU is what an NPU has.
+# Every operator of the TFLite 8-bit quantisation specification, by the builtin kernels' own rules, so that nothing is
+# float, the ends included. What is slow on a CPU is what an NPU has.
+# https://ai.google.dev/edge/litert/models/quantization_spec
 TFLITE_NPU = KernelSet(
     "tflite-npu",
     symmetric_weights=True,
     integer_biases=True,
+    requantization=QUANTIZE_LIMITS,
     has_float=False,
     kernels={
         "Conv": _GEMM(weight_axis=0),  # OIHW
@@ -106,11 +131,12 @@ TFLITE_NPU = KernelSet(
         "MatMul": Kernel(operands=2),
         **dict.fromkeys(("Add", "Sub"), replace(_ADD, light=False)),
         "Mul": Kernel(operands=2, multiplier="product", limits=MUL_LIMITS),
-        **dict.fromkeys(("Sigmoid", "Softmax"), Kernel(fixed_output=QParams(SIGMOID.scale, SIGMOID.zero_point))),
-        "Tanh": Kernel(fixed_output=QParams(TANH.scale, TANH.zero_point)),
+        **dict.fromkeys(("Sigmoid", "Softmax"), Kernel(fixed_output=SIGMOID)),
+        "Tanh": Kernel(fixed_output=TANH),
         **dict.fromkeys(("Gelu", "HardSwish", "LeakyRelu", "Elu", "Relu", "Exp", "Abs", "ReduceMean"), Kernel()),
         "Clip": Kernel(refuses=_other_clip),
         "Pow": Kernel(refuses=_not_a_root),
+        "PRelu": Kernel(operands=2, refuses=_never),  # of models that come quantised
         "Concat": Kernel(operands=None, same_parameters=True),
         **dict.fromkeys(("Slice", "MaxPool", "AveragePool", "Resize", "ReduceMax", "ReduceMin"), _SAME),
         **dict.fromkeys(("Max", "Min"), replace(_SAME, operands=2)),

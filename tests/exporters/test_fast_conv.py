@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from cases import CASES
-from edgeport.exporters.tflite import convert
 from edgeport.graph.edit import const_value
 from edgeport.runtime.sessions.tflite import TFLiteSession
 from graphs import canonical, feeds, operators, run_onnx, run_tflite
+from tflite_convert import convert
 
 TILED = sorted(name for name in CASES if name.startswith("conv_of_tiles"))
 ROWS = ["conv_depthwise_7x7", "conv_depthwise_7x7_stride2", "conv_depthwise_9x9", "conv_depthwise_11x11"]

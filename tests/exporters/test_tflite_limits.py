@@ -1,16 +1,18 @@
-"""Which requantisation factors the delegate's int8 kernels take: the numbers in `kernels`, measured at their edges.
+"""Which requantisation factors the delegate's int8 kernels take: TFLITE_XNNPACK's limits, measured at their edges.
 
 A factor is s_input / s_output for ADD, SUB and MEAN, and s_a * s_b / s_output for the others.
 """
+
+from dataclasses import replace
 
 import numpy as np
 import onnx_ir as ir
 import pytest
 from edgeport.artifacts.errors import ArtifactError
-from edgeport.exporters.tflite import convert, kernels
-from edgeport.exporters.tflite.kernels import ADD_LIMITS, GEMM_LIMITS, MUL_LIMITS
 from edgeport.runtime.sessions.tflite import TFLiteSession
+from edgeport.targets.kernel_sets.tflite import ADD_LIMITS, GEMM_LIMITS, MUL_LIMITS, TFLITE_XNNPACK
 from graphs import canonical, random_integers, run_onnx, run_tflite
+from tflite_convert import convert
 
 LSB = 1.01  # one step of the output, with room for float32
 ZERO_POINTS = {"a": 3, "b": -5, "y": 7}
@@ -74,18 +76,24 @@ def _weighted(kind: str, factor: float) -> ir.Model:
 
 UNLIMITED = (2.0**-60, 2.0**60)  # that is, beyond any use
 
-# kind -> (the rule in kernels.INT8, graph of a factor, the limits, what the delegate does at and beyond the upper one)
+# kind -> (the kernel's, graph of a factor, the limits, what the delegate does at and beyond the upper one)
 KINDS = {
     "Add": ("Add", lambda factor: _two("Add", factor), ADD_LIMITS, "left"),
     "Sub": ("Sub", lambda factor: _two("Sub", factor), ADD_LIMITS, "left"),
     "Mul": ("Mul", lambda factor: _two("Mul", factor), MUL_LIMITS, "left"),
     "Conv": ("Conv", lambda factor: _weighted("Conv", factor), GEMM_LIMITS, "refused"),
     "Depthwise": ("Conv", lambda factor: _weighted("Depthwise", factor), GEMM_LIMITS, "refused"),
-    "Linear": ("MatMul", lambda factor: _weighted("Linear", factor), GEMM_LIMITS, "refused"),
-    "BatchMatMul": ("BatchMatMul", _matmul, UNLIMITED, "taken"),
+    "Linear": ("Linear", lambda factor: _weighted("Linear", factor), GEMM_LIMITS, "refused"),
+    "BatchMatMul": ("MatMul", _matmul, UNLIMITED, "taken"),
     "ReduceMean": ("ReduceMean", _mean, UNLIMITED, "taken"),
 }
 LIMITED = [kind for kind, (_, _, limits, _) in KINDS.items() if limits != UNLIMITED]
+
+
+def _without_limits(kind: str):
+    """The delegate's kernels, of which one kind has no limits."""
+    kernels = TFLITE_XNNPACK.kernels
+    return replace(TFLITE_XNNPACK, kernels={**kernels, kind: replace(kernels[kind], limits=(0.0, np.inf))})
 
 
 def _below(factor: float) -> float:
@@ -120,10 +128,9 @@ def test_factors_within_the_limits_are_taken(kind, where, tmp_path):
 
 
 @pytest.mark.parametrize("kind", LIMITED)
-def test_the_upper_limit_is_the_delegates(kind, tmp_path, monkeypatch):
-    rule, make, (_, high), beyond = KINDS[kind]
-    monkeypatch.setitem(kernels.INT8, rule, lambda inputs, out: True)
-    path = _stored(convert(make(high)), tmp_path)
+def test_the_upper_limit_is_the_delegates(kind, tmp_path):
+    kernel, make, (_, high), beyond = KINDS[kind]
+    path = _stored(convert(make(high), kernels=_without_limits(kernel)), tmp_path)
     if beyond == "refused":  # not the operator alone: the file does not load
         with pytest.raises(ArtifactError, match="XNNPACK"):
             TFLiteSession(path).undelegated()
@@ -132,12 +139,11 @@ def test_the_upper_limit_is_the_delegates(kind, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", LIMITED)
-def test_the_lower_limit(kind, tmp_path, monkeypatch):
+def test_the_lower_limit(kind, tmp_path):
     """That of ADD, SUB and MUL is the delegate's. Convolutions and linears have none: all their sums round to zero."""
-    rule, make, (low, _), beyond = KINDS[kind]
-    monkeypatch.setitem(kernels.INT8, rule, lambda inputs, out: True)
+    kernel, make, (low, _), beyond = KINDS[kind]
     model = make(_below(low))
-    content = convert(model)
+    content = convert(model, kernels=_without_limits(kernel))
     assert TFLiteSession(_stored(content, tmp_path)).undelegated() == ([] if beyond == "refused" else [kind.upper()])
     assert _steps(model, content) <= LSB
 

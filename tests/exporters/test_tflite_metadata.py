@@ -10,10 +10,10 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from edgeport.exporters.classifier_head import add_classifier_head
-from edgeport.exporters.tflite import convert
 from edgeport.runtime.sessions.tflite_verifier import verify
 from flatbuffers import number_types as types
 from graphs import canonical
+from tflite_convert import convert
 
 TEXT = """agraph (float[1,3,6,8] image) => (float[1,5] logits) {
     p = ReduceMean (image, a) f = Reshape (p, s) logits = MatMul (f, v) }"""

@@ -9,13 +9,13 @@ import pytest
 import torch
 from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.frontends.torch_module import from_torch
-from edgeport.exporters.tflite import convert
 from edgeport.models import create_model, get_variant, list_models, redraw
 from edgeport.quantize import apply, collect, plan
 from edgeport.runtime.sessions.tflite import TFLiteSession
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from graphs import feeds, random_integers, run_onnx, run_tflite, snr_db, units
 from photographs import CALIBRATION, VALIDATION, crops
+from tflite_convert import convert
 
 MODELS = ["mobilevit_s", "mobilenetv2_100", "mobilenetv3_large_100", "resnet18", "vit_tiny_patch16_224"]
 EXPORT_SECONDS = 1.0  # canonical graph -> bytes

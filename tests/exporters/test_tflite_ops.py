@@ -7,12 +7,12 @@ from cases import CASES
 from edgeport.artifacts.errors import UnsupportedAttribute, UnsupportedOp
 from edgeport.exporters.coreml.lowering_table import table as coreml_table
 from edgeport.exporters.lowering import LoweringTable
-from edgeport.exporters.tflite import convert
 from edgeport.exporters.tflite.lowering_table import table
 from edgeport.graph.dialect import OPS
 from edgeport.quantize import apply, collect, plan
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from graphs import canonical, feeds, graph, operators, random_integers, run_onnx, run_tflite, units
+from tflite_convert import convert
 
 
 @pytest.mark.parametrize("layout", ["nhwc", "nchw"])

@@ -9,13 +9,13 @@ import torch
 from digits_network import fit
 from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.frontends.torch_module import from_torch
-from edgeport.exporters.tflite import convert
 from edgeport.models import create_model
 from edgeport.quantize import apply, collect, plan
 from edgeport.runtime.sessions.tflite import TFLiteSession
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from edgeport.targets.registry import TARGETS, open_session
 from edgeport.targets.target import Recipe
+from tflite_convert import convert
 from torch.nn import functional as F
 
 from edgeport import quantize
@@ -66,7 +66,7 @@ def calibration():
 def int8(name, target):
     """The Q/DQ graph for a target with default effort."""
     scheme = TARGETS[target].scheme(None)
-    graph, measured = scheme.rewrite(trained(name), statistics(name))
+    graph, measured = scheme.apply_rewrites(trained(name), statistics(name))
     made = plan(graph, measured, scheme, observer="mse")
     return apply(quantize.correct_biases(graph, made, calibration()), made)
 

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 from edgeport.graph.edit import array
-from edgeport.quantize import QuantizeError, apply, collect, correct_biases, equalized, plan
-from edgeport.quantize.tuning import equalization
+from edgeport.quantize import QuantizeError, apply, apply_equalization, collect, correct_biases, find_equalization, plan
 from edgeport.quantize.tuning.equalization import STEPS, find_sites
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from graphs import snr_db
@@ -106,7 +105,7 @@ def test_the_float_output_stays(name, build, feeds, run):
     for feed in feeds(model, 4):
         feed = {"x": feed["x"] * (0.2 if name == "relu6" else 1)}
         expected = run(model, feed)["y"]
-        assert np.abs(run(equalized(model, found), feed)["y"] - expected).max() <= 1e-5 * expected.std()
+        assert np.abs(run(apply_equalization(model, found), feed)["y"] - expected).max() <= 1e-5 * expected.std()
 
 
 @pytest.mark.parametrize("name", ["relu", "depthwise", "mlp", "layer_norm", "leaky"])
@@ -114,7 +113,7 @@ def test_channels_that_differ_a_thousandfold(name, build, feeds, run):
     """Spoilt by the very function, so that the float output is known: int8 gets back what it loses."""
     model, sites = built(name, build)
     rng = np.random.default_rng(1)
-    spoilt = equalized(
+    spoilt = apply_equalization(
         model, {s.value: rng.integers(-5 * STEPS, 5 * STEPS, s.channels) for s in find_sites(model.graph)}
     )
     inputs, (unseen,) = list(feeds(model, 24)), feeds(model, 1, seed=9)
@@ -124,16 +123,16 @@ def test_channels_that_differ_a_thousandfold(name, build, feeds, run):
         made = plan(graph, collect(graph, inputs), TFLITE_XNNPACK, observer="mse")
         return snr_db(expected, run(apply(correct_biases(graph, made, inputs), made), unseen)["y"])
 
-    found = equalization(spoilt, inputs)
+    found = find_equalization(spoilt, inputs)
     assert set(found) == set(sites)
-    assert snr(equalized(spoilt, found)) > max(30, snr(spoilt) + 6)
+    assert snr(apply_equalization(spoilt, found)) > max(30, snr(spoilt) + 6)
 
 
 def test_good_scales_are_left_alone(build, feeds):
     """All channels alike: nothing is gained by telling them apart."""
     w, v = (np.sign(np.random.default_rng(i).normal(size=s)) / 5 for i, s in ((0, (16, 3, 3, 3)), (1, (5, 16, 1, 1))))
     model, _ = built("relu", build, w=w, v=v, b=np.zeros(16))
-    assert equalization(model, feeds(model, 8)) == {}
+    assert find_equalization(model, feeds(model, 8)) == {}
 
 
 def test_relu6_keeps_its_corner(build, feeds, run):
@@ -143,13 +142,13 @@ def test_relu6_keeps_its_corner(build, feeds, run):
     v = np.random.default_rng(4).normal(size=(5, 16, 1, 1)) / sizes[:, None, None]
     model, _ = built("relu6", build, w=w, v=v, b=np.zeros(16))
     inputs = list(feeds(model, 16))
-    found = equalization(model, inputs)
+    found = find_equalization(model, inputs)
     assert found["c"][-1] == 0, "clipped"
     assert min(found["c"]) < -2 * STEPS
     assert max(found["c"]) == 0
     for feed in inputs:
         expected = run(model, feed)["y"]
-        assert np.abs(run(equalized(model, found), feed)["y"] - expected).max() <= 1e-5 * expected.std()
+        assert np.abs(run(apply_equalization(model, found), feed)["y"] - expected).max() <= 1e-5 * expected.std()
 
 
 def test_a_dead_channel_does_not_set_the_scale(build, feeds):
@@ -157,7 +156,7 @@ def test_a_dead_channel_does_not_set_the_scale(build, feeds):
     w, v = (np.random.default_rng(i).normal(size=s) for i, s in ((0, (16, 3, 3, 3)), (1, (5, 16, 1, 1))))
     w[0], v[:, 0] = 0, 1000
     model, _ = built("relu", build, w=w, v=v, b=np.zeros(16))
-    model = equalized(model, equalization(model, feeds(model, 4)))
+    model = apply_equalization(model, find_equalization(model, feeds(model, 4)))
     weight = array(next(n for n in model.graph if n.outputs[0].name == "y").inputs[1])
     assert np.abs(weight[:, 0]).max() < 3 * np.abs(weight[:, 1:]).max()
 
@@ -165,7 +164,7 @@ def test_a_dead_channel_does_not_set_the_scale(build, feeds):
 def test_bad_arguments(build):
     model, _ = built("relu", build)
     with pytest.raises(QuantizeError, match="no calibration inputs"):
-        equalization(model, [])
+        find_equalization(model, [])
     for steps in ({"nothing": [1, 2]}, {"c": [1, 2]}):
         with pytest.raises(QuantizeError, match="has no 2 channels"):
-            equalized(model, steps)
+            apply_equalization(model, steps)

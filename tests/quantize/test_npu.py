@@ -6,14 +6,13 @@ import torch
 from edgeport.artifacts.errors import UnsupportedOp
 from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.frontends.torch_module import from_torch
-from edgeport.exporters.tflite import convert
 from edgeport.models import create_model, get_variant, redraw
-from edgeport.quantize import apply, collect, correct_biases, equalized, plan
-from edgeport.quantize.tuning import equalization
+from edgeport.quantize import apply, apply_equalization, collect, correct_biases, find_equalization, plan
 from edgeport.runtime.sessions.tflite import TFLiteSession
 from edgeport.targets.kernel_sets.tflite import TFLITE_NPU, TFLITE_XNNPACK
 from graphs import run_onnx, snr_db
 from photographs import CALIBRATION, VALIDATION, crops
+from tflite_convert import convert
 
 MODELS = {  # name: dB that profile npu may lose against xnnpack, which keeps softmax and LayerNorm in float
     "mobilenetv2_100": 1,
@@ -61,9 +60,9 @@ REFUSED = {
 
 def quantized(model, scheme, feeds):
     """The default effort."""
-    model = equalized(model, equalization(model, feeds))
-    formed = scheme.formed(model)
-    formed, statistics = scheme.rewrite(formed, collect(formed, feeds))
+    model = apply_equalization(model, find_equalization(model, feeds))
+    formed = scheme.apply_forms(model)
+    formed, statistics = scheme.apply_rewrites(formed, collect(formed, feeds))
     made = plan(formed, statistics, scheme, observer="mse")
     return apply(correct_biases(formed, made, feeds), made)
 
@@ -86,7 +85,7 @@ def test_nothing_is_float(name, build, feeds, run, tmp_path):
     text, constants, least = CASES[name]
     model = build(text, **constants)
     written = quantized(model, TFLITE_NPU, list(feeds(model, 16)))
-    content = convert(written, profile="npu", input_layout="nchw")
+    content = convert(written, kernels=TFLITE_NPU, input_layout="nchw")
     assert types(content) <= {"int8", "int32"}
     session = opened(content, tmp_path)
     assert session.inputs[0].dtype == session.outputs[0].dtype == "int8"
@@ -106,7 +105,7 @@ def test_what_has_no_int8_form_is_named(name, build, feeds):
 def test_a_layer_norm_that_is_split_computes_the_same(build, feeds, run):
     text = f"{ROWS} <float[16] g, float[16] b, float[16,12] v> "
     model = build(text + "{ n = LayerNormalization<axis=2, epsilon=1e-5>(x, g, b) y = MatMul(n, v) }")
-    split = TFLITE_NPU.formed(model)
+    split = TFLITE_NPU.apply_forms(model)
     assert not any(node.op_type == "LayerNormalization" for node in split.graph)
     assert {"n", "y"} <= {v.name for node in split.graph for v in node.outputs}
     for feed in feeds(model, 4):
@@ -117,8 +116,8 @@ def test_a_layer_norm_that_is_split_computes_the_same(build, feeds, run):
 def test_float_between_the_pairs_is_refused_by_the_converter(build, feeds):
     """Also where the graph was not planned for the profile."""
     model = canonicalize(build(ATTENTION))
-    with pytest.raises(UnsupportedOp, match="LayerNormalization 'n' has no int8 form; those of profile npu: Abs, "):
-        convert(quantized(model, TFLITE_XNNPACK, list(feeds(model, 4))), profile="npu")
+    with pytest.raises(UnsupportedOp, match="LayerNormalization 'node_n' has no int8 form; those of tflite-npu: Abs, "):
+        convert(quantized(model, TFLITE_XNNPACK, list(feeds(model, 4))), kernels=TFLITE_NPU)
 
 
 @pytest.mark.exhaustive
@@ -133,7 +132,7 @@ def test_whole_models(name, tmp_path):
     expected = [run_onnx(model, x)["logits"] for x in validation]
     found = {}
     for profile, scheme in (("npu", TFLITE_NPU), ("xnnpack", TFLITE_XNNPACK)):
-        content = convert(quantized(model, scheme, calibration), profile=profile)
+        content = convert(quantized(model, scheme, calibration), kernels=scheme)
         if profile == "npu":
             assert types(content) <= {"int8", "int32"}
         session = opened(content, tmp_path)

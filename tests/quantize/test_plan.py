@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from edgeport.exporters.tflite.kernels import GEMM_LIMITS
 from edgeport.graph.qparams import QParams
 from edgeport.quantize import QuantizeError, collect, plan
 from edgeport.quantize.calibration.observers import FUNCTIONS, min_max
-from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
+from edgeport.targets.kernel_sets.tflite import GEMM_LIMITS, TFLITE_XNNPACK
 
 CONV = "c = Conv<kernel_shape=[1,1]>(x, w, b)"
 IMAGE = "(float[1,4,6,6] x)"

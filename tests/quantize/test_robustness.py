@@ -14,15 +14,14 @@ import torch
 from digits_network import fit
 from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.frontends.torch_module import from_torch
-from edgeport.exporters.tflite import convert
 from edgeport.graph.edit import array
-from edgeport.quantize import apply, collect, correct_biases, equalized, plan
+from edgeport.quantize import apply, apply_equalization, collect, correct_biases, find_equalization, plan
 from edgeport.quantize.calibration import collect as calibrate
-from edgeport.quantize.tuning import equalization
 from edgeport.quantize.tuning.equalization import STEPS, find_sites
 from edgeport.runtime.sessions.tflite import TFLiteSession
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from graphs import snr_db
+from tflite_convert import convert
 from torch import nn
 from torch.nn import functional as F
 
@@ -69,7 +68,7 @@ def trained() -> ir.Model:
 
 def few_enormous(model: ir.Model) -> ir.Model:
     """Two channels of every value are 256 times as large."""
-    return equalized(
+    return apply_equalization(
         model, {s.value: [-8 * STEPS] * 2 + [0] * (s.channels - 2) for s in find_sites(model.graph) if s.channels > 2}
     )
 
@@ -78,7 +77,7 @@ def thousandfold(model: ir.Model) -> ir.Model:
     """The channels before and behind the depthwise layer differ by up to a thousand."""
     rng = np.random.default_rng(0)
     sites = [site for site in find_sites(model.graph) if site.kind == "layer"][:2]
-    return equalized(model, {s.value: rng.integers(-5 * STEPS, 5 * STEPS + 1, s.channels) for s in sites})
+    return apply_equalization(model, {s.value: rng.integers(-5 * STEPS, 5 * STEPS + 1, s.channels) for s in sites})
 
 
 def dead(model: ir.Model) -> ir.Model:
@@ -108,7 +107,7 @@ def naive(model: ir.Model, inputs: list[dict], *, guarded: bool) -> ir.Model:
     """Min-max and one scale for each weight; `guarded`: at least what stands for infinity is left out."""
     with pytest.MonkeyPatch.context() as patch:
         if not guarded:
-            patch.setattr(calibrate, "holders", lambda graph: set())
+            patch.setattr(calibrate, "find_sentinels", lambda graph: set())
         made = plan(model, collect(model, inputs), TFLITE_XNNPACK)
     flat = {k: replace(q, scales=(max(q.scales),) * len(q.scales)) for k, q in made.weights.items()}
     layers = {u.accumulates: u for u in made.units if u.accumulates in made.biases}
@@ -126,7 +125,7 @@ def naive(model: ir.Model, inputs: list[dict], *, guarded: bool) -> ir.Model:
 
 
 def default(model: ir.Model, inputs: list[dict]) -> ir.Model:
-    model = equalized(model, equalization(model, inputs))
+    model = apply_equalization(model, find_equalization(model, inputs))
     made = plan(model, collect(model, inputs), TFLITE_XNNPACK, observer="mse")
     return apply(correct_biases(model, made, inputs), made)
 

@@ -5,7 +5,7 @@ import onnx
 import pytest
 from edgeport.artifacts.errors import UnsupportedOp
 from edgeport.pipeline.options import WEIGHTS_ONLY
-from edgeport.quantize import weights_only
+from edgeport.quantize import quantize_weights
 from edgeport.runtime.sessions.tflite import TFLiteSession
 from edgeport.targets.registry import REFUSED, TARGETS, open_session, refuse
 from edgeport.targets.target import Recipe
@@ -63,7 +63,7 @@ def size(path):
 @pytest.mark.parametrize(("precision", "target"), MADE)
 def test_the_weights_shrink_and_the_answers_stay(precision, target, model, feeds, run, tmp_path):
     whole = written(model, target, "fp32", tmp_path)
-    small = written(weights_only(model), target, precision, tmp_path)
+    small = written(quantize_weights(model), target, precision, tmp_path)
     weights = 4 * sum(v.const_value.size for v in model.graph.initializers.values())
     assert size(whole) - size(small) > 0.55 * weights, "what took four bytes takes one"
     (feed,) = feeds(model, 1)
@@ -83,13 +83,13 @@ def test_what_a_target_cannot_do_is_refused(precision, target):
 
 def test_dynamic_is_computed_in_integers(model, tmp_path):
     """On ONNX in MatMulInteger, in TFLite by kernels that read float and int8."""
-    path = written(weights_only(model), "onnx", "dynamic", tmp_path)
+    path = written(quantize_weights(model), "onnx", "dynamic", tmp_path)
     kinds = [node.op_type for node in onnx.load(path).graph.node]
     assert kinds.count("DynamicQuantizeLinear") == kinds.count("MatMulInteger") == 2
 
 
 def test_weights_are_within_half_a_step(model):
-    stored = weights_only(model).graph.initializers
+    stored = quantize_weights(model).graph.initializers
     for name in "wdmlts":
         real, axis = model.graph.initializers[name].const_value.numpy(), 1 if name in "mlt" else 0
         along = [-1 if i == axis else 1 for i in range(real.ndim)]

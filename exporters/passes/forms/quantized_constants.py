@@ -15,6 +15,7 @@ import onnx_ir as ir
 
 from ....artifacts.errors import NotCanonical
 from ....graph.edit import array, attribute, const_value, constant, given, owner, producer, replace, shape, where
+from ....graph.qdq import dequantized
 
 PAIR = ("QuantizeLinear", "DequantizeLinear")
 SHAPES = {"Reshape", "Squeeze", "Unsqueeze", "Flatten"}
@@ -144,16 +145,6 @@ def same_axis(old: tuple[int, ...], axis: int, new: tuple[int, ...]) -> int | No
     before = math.prod(old[:axis])
     fits = (k for k, size in enumerate(new) if size == old[axis] and math.prod(new[:k]) == before)
     return next(fits, None)
-
-
-def dequantized(node: ir.Node) -> np.ndarray:
-    """The real numbers of a DequantizeLinear of a constant, float32."""
-    integers, scale, zero = (array(value) for value in node.inputs)
-    along = [1] * integers.ndim
-    if scale.size > 1:
-        along[attribute(node, "axis")] = scale.size
-        scale, zero = scale.reshape(along), zero.reshape(along)
-    return (integers.astype(np.int64) - zero.astype(np.int64)).astype(np.float32) * scale.astype(np.float32)
 
 
 def is_quantized(model: ir.Model) -> bool:

@@ -8,7 +8,7 @@ from edgeport.graph.edit import NAME_SCOPES
 from edgeport.quantize import QuantizeError, collect, plan, select
 from edgeport.quantize.mixed_precision.goals import GOALS
 from edgeport.quantize.mixed_precision.search import Candidate, Measured, candidates, search
-from edgeport.quantize.mixed_precision.sensitivity import OwnErrors, own_errors
+from edgeport.quantize.mixed_precision.sensitivity import Sensitivity, measure_sensitivity
 from edgeport.runtime.compare_samples import Samples, compare_samples
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 
@@ -142,7 +142,7 @@ def bad_middle(build, feeds):
 
 def test_the_bad_unit_errs_most_by_itself(bad_middle):
     graph, planned, inputs = bad_middle
-    errors = own_errors(graph, planned, inputs)
+    errors = measure_sensitivity(graph, planned, inputs)
     assert list(errors.units) == ["r1", "c2", "y"]
     assert errors.units["c2"] > 0.3  # what it reads is as exact as for the others
     assert max(errors.units["r1"], errors.units["y"]) < 1e-3
@@ -150,7 +150,7 @@ def test_the_bad_unit_errs_most_by_itself(bad_middle):
     assert max(errors.values.values()) < 1e-3
     assert candidates(graph.graph, planned, errors)[0] == Candidate("c2", frozenset({"c2"}))
     with pytest.raises(QuantizeError, match="no inputs"):
-        own_errors(graph, planned, [])
+        measure_sensitivity(graph, planned, [])
 
 
 def test_modules_within_modules_are_candidates(build):
@@ -163,7 +163,7 @@ def test_modules_within_modules_are_candidates(build):
     statistics = collect(graph, [{"v0": np.ones((1, 2, 4, 4), np.float32)}])
     planned = plan(graph, statistics, TFLITE_XNNPACK)
     outputs = [unit.output for unit in planned.units]
-    found = candidates(graph.graph, planned, OwnErrors(dict.fromkeys(outputs, 0.1), {}))
+    found = candidates(graph.graph, planned, Sensitivity(dict.fromkeys(outputs, 0.1), {}))
     sizes = {each.name: len(each.units) for each in found}
     assert sizes["a.0.0.0"] == 2
     assert sizes["a.0.0"] == 4

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from edgeport.exporters.canonicalize import canonicalize
-from edgeport.exporters.tflite import convert
 from edgeport.quantize import apply, collect, plan
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from graphs import operators, run_onnx, snr_db
+from tflite_convert import convert
 
 HEAD = (
     "(float[1,4,6,6] x) => (float[1,4,6,6] y) "
@@ -42,7 +42,7 @@ def test_rewrite(build, feeds, nodes, left):
     model = build(f"{HEAD} {{ {nodes} }}", axes=[2, 3])
     given = list(feeds(model))
     stats = collect(model, given)
-    rewritten, mapped = TFLITE_XNNPACK.rewrite(model, stats)
+    rewritten, mapped = TFLITE_XNNPACK.apply_rewrites(model, stats)
     assert [n.op_type for n in rewritten.graph].count("HardSwish") == left
     assert snr_db(run_onnx(model, given[0])["y"], run_onnx(rewritten, given[0])["y"]) > 110
     for name, measured in collect(rewritten, given).values.items():
@@ -57,7 +57,7 @@ def test_rewrite(build, feeds, nodes, left):
 def test_int8_kernels_run_it(build, feeds):
     model = canonicalize(build(f"{HEAD} {{ {CASES['squeeze_and_excite'][0]} }}", axes=[2, 3]))
     given = list(feeds(model))
-    rewritten, stats = TFLITE_XNNPACK.rewrite(model, collect(model, given))
+    rewritten, stats = TFLITE_XNNPACK.apply_rewrites(model, collect(model, given))
     written = apply(rewritten, plan(rewritten, stats, TFLITE_XNNPACK))
     found = operators(convert(written))
     assert "HARD_SWISH" not in found

@@ -1,4 +1,4 @@
-"""Where OPENVINO_CPU and ONNXRUNTIME_CPU put pairs: graph -> the values with a pair, per scheme, and who reads them."""
+"""Where OPENVINO_CPU and ONNXRUNTIME_CPU put pairs: graph -> who has a pair, per kernel set, and who reads it."""
 
 import numpy as np
 import pytest
@@ -91,12 +91,12 @@ def pairs(model):
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("scheme", [OPENVINO_CPU, ONNXRUNTIME_CPU], ids=lambda scheme: scheme.name)
-def test_where_pairs_stand(case, scheme, build, feeds, run):
+@pytest.mark.parametrize("kernels", [OPENVINO_CPU, ONNXRUNTIME_CPU], ids=lambda kernels: kernels.name)
+def test_where_pairs_stand(case, kernels, build, feeds, run):
     text, constants, *wanted = CASES[case]
     model = build(text, **constants)
-    written = apply(model, plan(model, collect(model, feeds(model)), scheme))
-    expected = set(wanted[scheme is ONNXRUNTIME_CPU].split())
+    written = apply(model, plan(model, collect(model, feeds(model)), kernels))
+    expected = set(wanted[kernels is ONNXRUNTIME_CPU].split())
     assert {name.removesuffix("_float") for name in pairs(written)} == expected
     zero_points = [
         v for v in written.graph.initializers.values() if v.name.endswith("_zero_point") and v.shape.rank() == 0
@@ -135,21 +135,21 @@ def test_schemes_agree(case, build, feeds):
     model = build(text, **constants)
     stats = collect(model, feeds(model))
     one = plan(model, stats, TFLITE_XNNPACK)
-    for scheme in (OPENVINO_CPU, ONNXRUNTIME_CPU):
-        other = plan(model, stats, scheme)
+    for kernels in (OPENVINO_CPU, ONNXRUNTIME_CPU):
+        other = plan(model, stats, kernels)
         for name in one.activations.keys() & other.activations.keys():
-            assert one.activations[name].unsigned() == other.activations[name], (name, scheme.name)
+            assert one.activations[name].unsigned() == other.activations[name], (name, kernels.name)
         for name in one.weights.keys() & other.weights.keys():
-            assert one.weights[name] == other.weights[name], (name, scheme.name)
+            assert one.weights[name] == other.weights[name], (name, kernels.name)
 
 
 @pytest.mark.parametrize("case", ["concat", "residual", "max_pool", "silu"])
-@pytest.mark.parametrize("scheme", [OPENVINO_CPU, ONNXRUNTIME_CPU], ids=lambda scheme: scheme.name)
-def test_biases_can_be_corrected(case, scheme, build, feeds, run):
+@pytest.mark.parametrize("kernels", [OPENVINO_CPU, ONNXRUNTIME_CPU], ids=lambda kernels: kernels.name)
+def test_biases_can_be_corrected(case, kernels, build, feeds, run):
     """Also behind what a kernel only moves: the mean error of the result's channels shrinks."""
     text, constants, *_ = CASES[case]
     model = build(text, **constants)
-    made = plan(model, collect(model, feeds(model, 16)), scheme)
+    made = plan(model, collect(model, feeds(model, 16)), kernels)
     corrected = correct_biases(model, made, feeds(model, 16))
 
     def shift(graph):

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from edgeport.exporters.tflite import convert
 from edgeport.quantize import apply, collect, plan
 from edgeport.targets.kernel_sets.coreml import COREML_ANE
 from edgeport.targets.kernel_sets.onnx import ONNXRUNTIME_CPU
 from edgeport.targets.kernel_sets.openvino import OPENVINO_CPU
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from graphs import run_tflite, snr_db
+from tflite_convert import convert
 
 FRAME = 'p = Pad<mode="constant">(c, pads, fill)'
 LOWEST = float(np.finfo(np.float32).min)
@@ -28,20 +28,20 @@ PADDED = {
 @pytest.mark.parametrize("fill", [LOWEST, -np.inf])
 @pytest.mark.parametrize("name", PADDED)
 @pytest.mark.parametrize(
-    "scheme", [TFLITE_XNNPACK, OPENVINO_CPU, ONNXRUNTIME_CPU, COREML_ANE], ids=lambda scheme: scheme.name
+    "kernels", [TFLITE_XNNPACK, OPENVINO_CPU, ONNXRUNTIME_CPU, COREML_ANE], ids=lambda kernels: kernels.name
 )
-def test_infinite_numbers_are_no_part_of_a_range(name, scheme, fill, build, feeds, run):
+def test_infinite_numbers_are_no_part_of_a_range(name, kernels, fill, build, feeds, run):
     below, size = (0, "6,7") if name == "mask" else (1, "6,6")
     text = f"(float[1,4,6,6] x) => (float[1,4,{size}] z) <{CONSTANTS}> {{ {PADDED[name]} }}"
     pads = [0, 0, 0, 0, 0, 0, below, 1]
     model = build(text, pads=pads, fill=fill, flat=[4, 1, 7, 7], back=[1, 4, 6, 6])
     stats = collect(model, feeds(model, 8))
     assert all(abs(value) < 100 for s in stats.values.values() for value in (s.min, s.max, s.mean_min, s.mean_max))
-    written = apply(model, plan(model, stats, scheme))
+    written = apply(model, plan(model, stats, kernels))
     (feed,) = feeds(model, 1)
     expected = run(model, feed)["z"]
     assert snr_db(expected, run(written, feed)["z"]) > 30
-    if scheme is TFLITE_XNNPACK:
+    if kernels is TFLITE_XNNPACK:
         for delegate in (True, False):
             assert snr_db(expected, run_tflite(convert(written), feed, delegate=delegate)["z"]) > 30
 
