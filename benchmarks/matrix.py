@@ -19,13 +19,12 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from edgeport.models import get_variant, list_models
-from edgeport.pipeline.options import TARGETS
+from edgeport import get_variant, list_models
 from edgeport.pipeline.sweep.process import Processes
 
 from benchmarks import matrix_page
 from benchmarks.cells import Cell, due, store
-from benchmarks.matrix_page import PRECISIONS, RESULTS
+from benchmarks.matrix_page import PRECISIONS, RESULTS, TARGETS
 
 ROOT = Path(__file__).parents[1]
 LARGEST = 30e6  # parameters; of a family whose smallest variant is larger, that one

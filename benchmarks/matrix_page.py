@@ -5,8 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from edgeport.models import get_variant, list_models
-from edgeport.pipeline.options import TARGETS
+from edgeport import get_variant, list_models, list_targets
 
 from benchmarks.cells import Cell, read
 
@@ -15,6 +14,7 @@ RESULTS = ROOT / "benchmarks" / "results" / "matrix.jsonl"
 REASONS = RESULTS.with_name("matrix_reasons.jsonl")  # written by matrix_reasons.py
 PAGE, EXPORT_STATUS = ROOT / "docs" / "generated" / "matrix.md", ROOT / "models" / "export_status.py"
 PRECISIONS = ("fp32", "int8")
+TARGETS = tuple(list_targets())
 ENOUGH_DB = 25.0
 LOST = 1e-3  # of the standard deviation of the outputs, by float32 alone
 LIKE = 3.0  # dB; less apart counts as the same

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 from edgeport.models import get_variant, list_models
-from edgeport.pipeline.options import TARGETS
 from edgeport.pipeline.sweep.process import Processes
 
 from benchmarks import matrix, matrix_page
 from benchmarks.cells import read, store
+from benchmarks.matrix_page import TARGETS
 
 CELL = {
     "model": "lenet5",
@@ -112,10 +112,10 @@ def test_what_fails_or_hangs(monkeypatch, tmp_path, program, verdict, made):
 
 def test_what_cannot_be_exported(results, monkeypatch, tmp_path, capsys):
     """The sentence, for every cell that it concerns; fp32 is made where int8 alone fails."""
+    from edgeport import quantize
     from edgeport.artifacts.errors import ExportError
 
     from benchmarks import matrix_job
-    from edgeport import quantize
 
     def no(*_, **__):
         raise quantize.QuantizeError("no statistics")
@@ -140,7 +140,7 @@ def test_weights_for_which_the_reference_is_exact(monkeypatch, tmp_path):
     from benchmarks import matrix_job
 
     matrix.write_photographs(tmp_path)
-    opened, asked = matrix_job.reference, []
+    open_reference, asked = matrix_job.open_reference, []
 
     class Overflowing:
         def run(self, feeds):
@@ -154,11 +154,12 @@ def test_weights_for_which_the_reference_is_exact(monkeypatch, tmp_path):
         def run(self, feeds):
             return {name: output * np.float32(1.01) for name, output in self.session.run(feeds).items()}
 
-    def reference(subject):
-        asked.append(subject.weights.seed)
-        return {0: Overflowing, 1: lambda: Lossy(opened(subject))}.get(asked[-1], lambda: opened(subject))()
+    def reference(source):
+        asked.append(source.weights.seed)
+        opened = open_reference(source)
+        return {0: Overflowing(), 1: Lossy(opened)}.get(asked[-1], opened)
 
-    monkeypatch.setattr(matrix_job, "reference", reference)
+    monkeypatch.setattr(matrix_job, "open_reference", reference)
     assert matrix_job.drawn("lenet1", tmp_path)[1] == 2
     assert asked == [0, 1, 2]
     monkeypatch.setattr(matrix_job, "SEEDS", range(2))

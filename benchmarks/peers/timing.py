@@ -15,9 +15,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from edgeport import Session, open_session
 from edgeport.runtime.benchmark import benchmark
-from edgeport.runtime.session import Session
-from edgeport.targets.registry import open_session
 
 from benchmarks.peers.check import Recorded
 from benchmarks.peers.material import Material

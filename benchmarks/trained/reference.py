@@ -9,14 +9,14 @@ import os
 import sys
 from pathlib import Path
 
+import edgeport
 import numpy as np
 import torch
-from edgeport.cli.console import Console
 from edgeport.exporters.onnx.convert import convert
 from edgeport.models import get_variant, load_weights
 from edgeport.models.preprocess import preprocess
 from edgeport.pipeline.prepare import to_graph
-from edgeport.pipeline.sources.source import load_subject
+from edgeport.pipeline.progress import Progress
 from PIL import Image
 
 from benchmarks.peers.material import Material
@@ -30,8 +30,8 @@ def write(network: str, folder: Path) -> None:
     """Makes what is said above of the weights in `folder`."""
     torch.set_num_threads(1)
     material = Material(registered(network), folder)
-    subject = load_subject(material.model, Console(quiet=True), weights=str(material.weights))
-    material.onnx.write_bytes(convert(to_graph(subject, Console(quiet=True), {}), half_weights=False, metadata={}))
+    source = edgeport.load(material.model, weights=str(material.weights))
+    material.onnx.write_bytes(convert(to_graph(source, Progress(), {})))
     images, _ = inputs(network, "calibration")
     np.savez(material.calibration, image=images)
     images, labels = inputs(network, "test")

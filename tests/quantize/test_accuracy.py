@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from digits_network import fit
+from edgeport import quantize
 from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.frontends.torch_module import from_torch
 from edgeport.exporters.tflite import convert
@@ -17,8 +18,6 @@ from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from edgeport.targets.registry import TARGETS, open_session
 from edgeport.targets.target import Recipe
 from torch.nn import functional as F
-
-from edgeport import quantize
 
 TRAIN, CALIBRATE = 1200, 100  # of 1797; the other 597 are only looked at by the artifact
 SIZE = 32
