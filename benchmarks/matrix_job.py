@@ -44,7 +44,7 @@ IN_DOUBLE = 4  # photographs
 MEMORY = 20 * 2**30  # bytes that a model may take
 
 
-def job_of(name: str, photographs: Path, precision: str, **options: object) -> Job:
+def model_job(name: str, photographs: Path, precision: str, **options: object) -> Job:
     """The job of a model, for all targets; `options` as those of `edgeport.export`."""
     arguments = {
         "precision": precision,
@@ -57,7 +57,7 @@ def job_of(name: str, photographs: Path, precision: str, **options: object) -> J
     return make_job(TARGETS, arguments | options)
 
 
-def source_of(name: str, seed: int) -> ModelSource:
+def load_model(name: str, seed: int) -> ModelSource:
     return edgeport.load(name, weights="random", seed=seed)
 
 
@@ -69,34 +69,34 @@ def cells(
     left, blamed = set(targets), False
     precisions = ("int8", "fp32") if wanted == "int8" else ("fp32",)
     try:
-        source, seed = drawn(name, photographs, calibrates=wanted == "int8")
+        source, seed = draw_model(name, photographs, calibrates=wanted == "int8")
     except Exception as e:  # the same for all
-        yield from (failed(target, precision, e) for target in sorted(left) for precision in precisions)
+        yield from (failed_cell(target, precision, e) for target in sorted(left) for precision in precisions)
         return
     for precision in precisions:
         try:
-            job = job_of(name, photographs, precision)
+            job = model_job(name, photographs, precision)
             with Staging(folder) as staging:
                 prepared = prepare(job, source, progress)
                 for target in sorted(left):
                     try:
                         result = build_target(prepared.job, target, prepared, staging, progress)
                     except Exception as e:  # the others go on
-                        yield failed(target, precision, e)
+                        yield failed_cell(target, precision, e)
                     else:
                         for facts in map(cell, filter(None, (result.float_twin, result))):
                             if low(facts) and not blamed:
                                 blamed = True
-                                facts["costs_db"] = costs(target, prepared)
+                                facts["costs_db"] = measure_costs(target, prepared)
                             yield facts | ({"seed": seed} if seed else {})
                         left.discard(target)
         except Exception as e:  # before any target: the same for all of them
-            yield from (failed(target, precision, e) for target in sorted(left))
+            yield from (failed_cell(target, precision, e) for target in sorted(left))
         if not left:
             break
 
 
-def drawn(name: str, photographs: Path, *, calibrates: bool = True) -> tuple[ModelSource, int]:
+def draw_model(name: str, photographs: Path, *, calibrates: bool = True) -> tuple[ModelSource, int]:
     """The model with random weights of the first of SEEDS with which it can be compared, or of that which loses least.
 
     Weights that no training has seen can be such that PyTorch's own outputs for photographs are no numbers, or float32
@@ -105,17 +105,17 @@ def drawn(name: str, photographs: Path, *, calibrates: bool = True) -> tuple[Mod
     """
     losses: dict[int, float] = {}
     for seed in SEEDS:
-        source = source_of(name, seed)
+        source = load_model(name, seed)
         folders = ("validation", "calibration") if calibrates else ("validation",)
         feeds = [feed for folder in folders for feed in open_folder(str(photographs / folder), source.input_spec)]
-        losses[seed] = lost(open_reference(source), feeds)
+        losses[seed] = measure_loss(open_reference(source), feeds)
         if losses[seed] < LOST:
             return source, seed
     best = min(losses, key=lambda seed: losses[seed])
-    return source_of(name, best), best
+    return load_model(name, best), best
 
 
-def lost(session: Session, feeds: list[dict[str, np.ndarray]]) -> float:
+def measure_loss(session: Session, feeds: list[dict[str, np.ndarray]]) -> float:
     """What PyTorch's float32 loses, of the outputs' standard deviation; infinite where they are no numbers."""
     if not all(np.isfinite(output).all() for feed in feeds for output in session.run(feed).values()):
         return np.inf
@@ -146,14 +146,14 @@ def cell(result: ExportResult) -> Cell:
     }
 
 
-def failed(target: str, precision: str, error: Exception) -> Cell:
+def failed_cell(target: str, precision: str, error: Exception) -> Cell:
     """What is known of an artifact that could not be made."""
     first = (str(error).strip().splitlines() or ["no message"])[0]
     reason = f"a bug: {type(error).__name__}: {first}" if exit_code(error) == BUG else first
     return {"target": target, "precision": precision, "passed": False, "verdict": f"error: {reason}"}
 
 
-def costs(target: str, prepared: Prepared) -> Cell:
+def measure_costs(target: str, prepared: Prepared) -> Cell:
     """Where the noise comes from, in dB, measured on the Q/DQ graph without corrected biases.
 
     all: the SNR; weights, activations: the SNR with these alone rounded; float: {kind of unit: what the SNR gains where
@@ -162,7 +162,7 @@ def costs(target: str, prepared: Prepared) -> Cell:
     int8 = Int8Builder(get_target(target), prepared, Progress(), {})
 
     def snr_db(plan: "Plan") -> float:
-        return simulated(int8.apply(int8.model, plan), prepared)
+        return simulate(int8.apply(int8.model, plan), prepared)
 
     whole = int8.plan()
     kinds: dict[str, list[str]] = {}
@@ -188,7 +188,7 @@ def kind_of(unit: Unit, graph: "ir.Model") -> str:
     return "depthwise Conv" if per_group == 1 else f"{'x'.join(map(str, kernel))} Conv"
 
 
-def simulated(graph: "ir.Model", prepared: Prepared) -> float:
+def simulate(graph: "ir.Model", prepared: Prepared) -> float:
     """The SNR of a graph under ONNX Runtime."""
     from edgeport.exporters.onnx.convert import convert
 

@@ -101,10 +101,10 @@ def summary(cells: list[Cell]) -> list[str]:
 
 def row(name: str, precision: str, known: Cells) -> list[str]:
     params = get_variant(name).params
-    return [name, f"{params / 1e6:.2f} M", *(shown(known.get((name, target, precision))) for target in TARGETS)]
+    return [name, f"{params / 1e6:.2f} M", *(show_cell(known.get((name, target, precision))) for target in TARGETS)]
 
 
-def shown(cell: Cell | None) -> str:
+def show_cell(cell: Cell | None) -> str:
     """A cell in a few characters."""
     if cell is None:
         return "not run"
@@ -146,7 +146,7 @@ def lows(cells: list[Cell]) -> list[str]:
         figures = [f"{by_target[target]['snr_db']:.1f}" if target in by_target else "" for target in TARGETS]
         kind, why = reason(reasons.get(name), by_target)
         counts[kind] += 1
-        rows.append([name, *figures, why, measured.get("target", ""), blamed(measured.get("costs_db"))])
+        rows.append([name, *figures, why, measured.get("target", ""), show_costs(measured.get("costs_db"))])
     return [
         f"## int8 below {ENOUGH_DB:g} dB",
         "",
@@ -203,7 +203,7 @@ def of_snr(cell: Cell) -> float:
     return cell["snr_db"]
 
 
-def blamed(costs: Cell | None) -> str:
+def show_costs(costs: Cell | None) -> str:
     """The SNR of weights and of activations alone, and the three kinds of operators that gain most."""
     if not costs or costs["all"] is None:
         return "not measured"

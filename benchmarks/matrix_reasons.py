@@ -44,7 +44,7 @@ from onnx import helper, numpy_helper
 from benchmarks import matrix_page
 from benchmarks.cells import Cell, read
 from benchmarks.matrix import write_photographs
-from benchmarks.matrix_job import job_of, simulated, source_of
+from benchmarks.matrix_job import load_model, model_job, simulate
 from benchmarks.matrix_page import REASONS, RESULTS, is_like, read_reasons, reason
 
 NOISE_DB = 40.0
@@ -77,7 +77,7 @@ def reason_of(name: str, cells: dict[str, Cell], photographs: Path) -> Cell:
     """The figures for a model, of whose cells these are low; on the noisiest target, as many as it takes."""
     target = min(cells, key=lambda target: cells[target]["snr_db"])
     snr_db, seed = cells[target]["snr_db"], cells[target].get("seed", 0)
-    source = source_of(name, seed)
+    source = load_model(name, seed)
     facts: Cell = {"target": target, "noise_db": round(noise_db(source, target, photographs), 2)}
     if is_like(snr_db, facts["noise_db"]):
         return facts
@@ -138,10 +138,10 @@ def float16_db(source: ModelSource, photographs: Path) -> float | None:
 
 def covered_db(source: ModelSource, target: str, photographs: Path) -> float:
     """The SNR of the quantised graph, calibrated on what it is judged by."""
-    job = job_of(source.model, photographs, "int8", calibration=photographs / "validation", ranges="minmax")
+    job = model_job(source.model, photographs, "int8", calibration=photographs / "validation", ranges="minmax")
     prepared = prepare(job, source, Progress())
     int8 = Int8Builder(get_target(target), prepared, Progress(), {})
-    return simulated(int8.apply(int8.model, int8.plan()), prepared)
+    return simulate(int8.apply(int8.model, int8.plan()), prepared)
 
 
 if __name__ == "__main__":

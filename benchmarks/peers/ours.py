@@ -1,4 +1,4 @@
-"""This file converts with edgeport."""
+"""Convert with edgeport."""
 
 from pathlib import Path
 

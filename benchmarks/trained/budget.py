@@ -12,21 +12,21 @@ from pathlib import Path
 import edgeport
 from edgeport.artifacts.manifest import finite
 
-from benchmarks.trained.networks import registered
+from benchmarks.trained.networks import model_name
 from benchmarks.trained.photographs import SPLITS
 
 MAX_DROP = 0.0
 STEPS = 8
 
 
-def spent(network: str, weights: Path, target: str, folder: Path) -> dict:
+def search_budget(network: str, weights: Path, target: str, folder: Path) -> dict:
     """What came of it.
 
     artifact; budget: the manifest's; frontier: a dict for each step; kept_float: how many units; ratio: of its median
     to the float one's, None where it is emulated.
     """
     result = edgeport.export(
-        registered(network),
+        model_name(network),
         target,
         precision="int8",
         weights=str(weights),
@@ -52,4 +52,4 @@ def spent(network: str, weights: Path, target: str, folder: Path) -> dict:
 
 if __name__ == "__main__":
     name, state, format_, photographs = sys.argv[1:]
-    print(json.dumps(spent(name, Path(state), format_, Path(photographs))), flush=True)
+    print(json.dumps(search_budget(name, Path(state), format_, Path(photographs))), flush=True)

@@ -14,7 +14,7 @@ from edgeport.runtime.compare_samples import compare_samples
 
 from benchmarks.peers.check import Recorded
 from benchmarks.peers.material import INPUT, OUTPUT, Material
-from benchmarks.trained.networks import registered
+from benchmarks.trained.networks import model_name
 from benchmarks.trained.reference import LABELS
 
 
@@ -42,4 +42,4 @@ def facts(material: Material, artifact: Path) -> dict:
 
 if __name__ == "__main__":
     network, folder, path = sys.argv[1:]
-    print(json.dumps(facts(Material(registered(network), Path(folder)), Path(path))), flush=True)
+    print(json.dumps(facts(Material(model_name(network), Path(folder)), Path(path))), flush=True)
