@@ -17,7 +17,7 @@ def store(cells: Iterable[Cell], results: Path) -> None:
     """Adds the cells of one model to the file."""
     line: dict[str, Any] = {"targets": {}}
     for cell in cells:
-        facts = {key: rounded(value) for key, value in cell.items() if key not in ("target", "precision")}
+        facts = {key: round_floats(value) for key, value in cell.items() if key not in ("target", "precision")}
         line = {key: facts.pop(key) for key in OF_MODEL if key in facts} | line
         line["targets"].setdefault(cell["target"], {})[cell["precision"]] = facts
     append([line], results)
@@ -45,8 +45,8 @@ def due(names: Iterable[str], results: Path, *, again: bool, failed: bool) -> li
     return [name for name in names if again or name not in passed or (failed and not passed[name])]
 
 
-def rounded(value: Any) -> Any:
+def round_floats(value: Any) -> Any:
     """Floats, also those inside, to DIGITS."""
     if isinstance(value, dict):
-        return {key: rounded(inner) for key, inner in value.items()}
+        return {key: round_floats(inner) for key, inner in value.items()}
     return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value

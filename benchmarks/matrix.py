@@ -19,13 +19,12 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from edgeport.models import get_variant, list_models
-from edgeport.pipeline.options import TARGETS
+from edgeport import get_variant, list_models
 from edgeport.pipeline.sweep.process import Processes
 
 from benchmarks import matrix_page
 from benchmarks.cells import Cell, due, store
-from benchmarks.matrix_page import PRECISIONS, RESULTS
+from benchmarks.matrix_page import PRECISIONS, RESULTS, TARGETS
 
 ROOT = Path(__file__).parents[1]
 LARGEST = 30e6  # parameters; of a family whose smallest variant is larger, that one
@@ -34,18 +33,18 @@ NUM_CALIBRATION, NUM_VALIDATION = 48, 12  # crops of photographs
 Plan = dict[str, tuple[str, ...]]  # {target: precisions}
 
 
-def wanted(*, large: bool = False) -> list[str]:
+def select_models(*, large: bool = False) -> list[str]:
     """Every family's smallest variant and every name below LARGEST parameters, or all others; the smallest first."""
     variants = sorted((get_variant(name) for name in list_models()), key=lambda v: v.params)
     smallest = {variant.family: variant.name for variant in reversed(variants)}
     return [v.name for v in variants if large != (v.params < LARGEST or v.name == smallest[v.family])]
 
 
-def planned(name: str) -> Plan:
+def plan_cells(name: str) -> Plan:
     """What is run for a model."""
     return (
         {"tflite": ("fp32",), "openvino": ("fp32",)}
-        if name in wanted(large=True)
+        if name in select_models(large=True)
         else dict.fromkeys(TARGETS, PRECISIONS)
     )
 
@@ -64,9 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--render", action="store_true", help="run nothing, write the page")
     args = parser.parse_args(argv)
     if not args.render:
-        names = [get_variant(name).name for name in args.models] or wanted(large=args.large)
+        names = [get_variant(name).name for name in args.models] or select_models(large=args.large)
         names = due(names, RESULTS, again=args.again, failed=args.failed)[: args.limit]
-        run({name: planned(name) for name in names}, RESULTS, args.jobs, args.timeout)
+        run({name: plan_cells(name) for name in names}, RESULTS, args.jobs, args.timeout)
     matrix_page.write()
     return 0
 
@@ -115,14 +114,16 @@ def model_cells(name: str, cells: Plan, photographs: Path, timeout_s: float, pro
     why = f"the process ended with code {ended.code}: {ended.last_words}"
     if ended.code is None:
         why = f"not done after {timeout_s:g} s"
-    found = {(target, precision): unmade(target, precision, why) for target in cells for precision in cells[target]}
+    found = {
+        (target, precision): failed_cell(target, precision, why) for target in cells for precision in cells[target]
+    }
     for line in ended.out.splitlines():
         cell = json.loads(line)
         found[cell["target"], cell["precision"]] = cell
     return [{"model": name, **cell, "model_seconds": round(ended.seconds, 1)} for cell in found.values()]
 
 
-def unmade(target: str, precision: str, why: str) -> Cell:
+def failed_cell(target: str, precision: str, why: str) -> Cell:
     return {"target": target, "precision": precision, "passed": False, "verdict": f"error: {why}"}
 
 

@@ -10,96 +10,93 @@ import json
 import resource
 import sys
 import tempfile
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import edgeport
 import numpy as np
+from edgeport import ExportResult, ModelSource, Session
 from edgeport.artifacts.exit_codes import BUG, exit_code
 from edgeport.artifacts.manifest import finite
 from edgeport.artifacts.staging import Staging
-from edgeport.cli.console import Console
 from edgeport.graph.edit import array
 from edgeport.graph.fusion import Unit
-from edgeport.pipeline import export
-from edgeport.pipeline.data.dataset import open_inputs
-from edgeport.pipeline.options import RANGE, TARGETS, Job, Result
-from edgeport.pipeline.prepare import Prepared, prepare
-from edgeport.pipeline.reference import reference
-from edgeport.pipeline.sources.source import Subject, load_subject
+from edgeport.pipeline.data.dataset import open_folder
+from edgeport.pipeline.export import build_target, make_job
+from edgeport.pipeline.int8 import Int8Builder
+from edgeport.pipeline.options import Job
+from edgeport.pipeline.prepare import Prepared, open_reference, prepare
+from edgeport.pipeline.progress import Progress
 from edgeport.runtime.compare import Widens, compare
-from edgeport.runtime.session import Session
-from edgeport.targets.registry import TARGETS as RECIPES
-from edgeport.targets.registry import open_session
+from edgeport.targets.registry import get_target
 
 from benchmarks.cells import Cell
-from benchmarks.matrix_page import LOST, low
-from edgeport import quantize
+from benchmarks.matrix_page import LOST, TARGETS, low
 
 if TYPE_CHECKING:
     import onnx_ir as ir
+    from edgeport.quantize import Plan
 
 SEEDS = range(8)
 IN_DOUBLE = 4  # photographs
 MEMORY = 20 * 2**30  # bytes that a model may take
 
 
-def job_of(name: str, photographs: Path, precision: str, seed: int) -> Job:
-    return Job(
-        model=name,
-        target="all",
-        precision=precision,
-        weights="random",
-        seed=seed,
-        calibration_data=str(photographs / "calibration"),
-        validation_data=str(photographs / "validation"),
-        benchmark=not name.startswith("timm:"),
-        num_runs=15,
-        warmup_runs=3,
-    )
+def model_job(name: str, photographs: Path, precision: str, **options: object) -> Job:
+    """The job of a model, for all targets; `options` as those of `edgeport.export`."""
+    arguments = {
+        "precision": precision,
+        "calibration": photographs / "calibration",
+        "validation": photographs / "validation",
+        "benchmark": not name.startswith("timm:"),
+        "num_runs": 15,
+        "warmup_runs": 3,
+    }
+    return make_job(TARGETS, arguments | options)
 
 
-def subject_of(name: str, seed: int) -> Subject:
-    return load_subject(name, Console(quiet=True), weights="random", seed=seed)
+def load_model(name: str, seed: int) -> ModelSource:
+    return edgeport.load(name, weights="random", seed=seed)
 
 
 def cells(
     name: str, photographs: Path, folder: Path, wanted: str = "int8", targets: Iterable[str] = TARGETS
 ) -> Iterator[Cell]:
     """The cells of a model, the first that is low in int8 with its costs. What fails in int8 is tried in fp32 alone."""
-    console = Console(quiet=True)
+    progress = Progress()
     left, blamed = set(targets), False
     precisions = ("int8", "fp32") if wanted == "int8" else ("fp32",)
     try:
-        subject, seed = drawn(name, photographs, calibrates=wanted == "int8")
+        source, seed = draw_model(name, photographs, calibrates=wanted == "int8")
     except Exception as e:  # the same for all
-        yield from (failed(target, precision, e) for target in sorted(left) for precision in precisions)
+        yield from (failed_cell(target, precision, e) for target in sorted(left) for precision in precisions)
         return
     for precision in precisions:
         try:
-            job = job_of(name, photographs, precision, seed)
+            job = model_job(name, photographs, precision)
             with Staging(folder) as staging:
-                prepared = prepare(job, subject, console)
+                prepared = prepare(job, source, progress)
                 for target in sorted(left):
                     try:
-                        outcome = export.made(job, target, prepared, staging, console)
+                        result = build_target(prepared.job, target, prepared, staging, progress)
                     except Exception as e:  # the others go on
-                        yield failed(target, precision, e)
+                        yield failed_cell(target, precision, e)
                     else:
-                        for facts in map(cell, outcome.results):
+                        for facts in map(cell, filter(None, (result.float_twin, result))):
                             if low(facts) and not blamed:
                                 blamed = True
-                                facts["costs_db"] = costs(target, prepared)
+                                facts["costs_db"] = measure_costs(target, prepared)
                             yield facts | ({"seed": seed} if seed else {})
                         left.discard(target)
         except Exception as e:  # before any target: the same for all of them
-            yield from (failed(target, precision, e) for target in sorted(left))
+            yield from (failed_cell(target, precision, e) for target in sorted(left))
         if not left:
             break
 
 
-def drawn(name: str, photographs: Path, *, calibrates: bool = True) -> tuple[Subject, int]:
+def draw_model(name: str, photographs: Path, *, calibrates: bool = True) -> tuple[ModelSource, int]:
     """The model with random weights of the first of SEEDS with which it can be compared, or of that which loses least.
 
     Weights that no training has seen can be such that PyTorch's own outputs for photographs are no numbers, or float32
@@ -108,17 +105,17 @@ def drawn(name: str, photographs: Path, *, calibrates: bool = True) -> tuple[Sub
     """
     losses: dict[int, float] = {}
     for seed in SEEDS:
-        subject = subject_of(name, seed)
+        source = load_model(name, seed)
         folders = ("validation", "calibration") if calibrates else ("validation",)
-        feeds = [feed for folder in folders for feed in open_inputs(str(photographs / folder), subject.takes).feeds()]
-        losses[seed] = lost(reference(subject), feeds)
+        feeds = [feed for folder in folders for feed in open_folder(str(photographs / folder), source.input_spec)]
+        losses[seed] = measure_loss(open_reference(source), feeds)
         if losses[seed] < LOST:
-            return subject, seed
+            return source, seed
     best = min(losses, key=lambda seed: losses[seed])
-    return subject_of(name, best), best
+    return load_model(name, best), best
 
 
-def lost(session: Session, feeds: list[dict[str, np.ndarray]]) -> float:
+def measure_loss(session: Session, feeds: list[dict[str, np.ndarray]]) -> float:
     """What PyTorch's float32 loses, of the outputs' standard deviation; infinite where they are no numbers."""
     if not all(np.isfinite(output).all() for feed in feeds for output in session.run(feed).values()):
         return np.inf
@@ -131,66 +128,56 @@ def lost(session: Session, feeds: list[dict[str, np.ndarray]]) -> float:
     return np.inf if loss.problem else loss.max_abs_over_std
 
 
-def cell(result: Result) -> Cell:
+def cell(result: ExportResult) -> Cell:
     """What is known of an artifact."""
-    agreement, latency = result.agreement or {}, result.latency or {}
+    agreement, latency = result.agreement, result.latency
     return {
         "target": result.target,
         "precision": result.precision,
         "passed": not result.verdict.startswith("fail"),
         "verdict": result.verdict,
-        "snr_db": agreement.get("snr_db"),
-        "max_abs_over_std": agreement.get("max_abs_over_std"),
-        "top1": agreement.get("top1"),
+        "snr_db": agreement and agreement.snr_db,
+        "max_abs_over_std": agreement and agreement.max_abs_over_std,
+        "top1": agreement and agreement.top1,
         "size_bytes": result.size_bytes,
-        "median_ms": latency.get("median_ms"),
+        "median_ms": latency and latency.median_ms,
         "delegate_partitions": result.delegate_partitions,
         "peak_rss_mb": result.peak_rss_mb,
     }
 
 
-def failed(target: str, precision: str, error: Exception) -> Cell:
+def failed_cell(target: str, precision: str, error: Exception) -> Cell:
     """What is known of an artifact that could not be made."""
     first = (str(error).strip().splitlines() or ["no message"])[0]
     reason = f"a bug: {type(error).__name__}: {first}" if exit_code(error) == BUG else first
     return {"target": target, "precision": precision, "passed": False, "verdict": f"error: {reason}"}
 
 
-def costs(target: str, prepared: Prepared) -> Cell:
+def measure_costs(target: str, prepared: Prepared) -> Cell:
     """Where the noise comes from, in dB, measured on the Q/DQ graph without corrected biases.
 
     all: the SNR; weights, activations: the SNR with these alone rounded; float: {kind of unit: what the SNR gains where
     all units of that kind stay float}, the largest first.
     """
-    scheme, graph, statistics = calibrated(target, prepared)
+    int8 = Int8Builder(get_target(target), prepared, Progress(), {})
 
-    def planned(keep_float: Collection[str] = ()) -> quantize.Plan:
-        return quantize.plan(graph, statistics, scheme, observer=RANGE, keep_float=keep_float)
+    def snr_db(plan: "Plan") -> float:
+        return simulate(int8.apply(int8.model, plan), prepared)
 
-    def snr_db(plan: quantize.Plan) -> float:
-        return simulated(quantize.apply(graph, plan), prepared)
-
-    whole = planned()
+    whole = int8.plan()
     kinds: dict[str, list[str]] = {}
     for unit in whole.units:
         if unit.precision == "int8":
-            kinds.setdefault(kind_of(unit, graph), []).append(unit.output)
+            kinds.setdefault(kind_of(unit, int8.model), []).append(unit.output)
     without = tuple(replace(unit, weight=None, bias=None) for unit in whole.units)
     base = snr_db(whole)
-    gains = {kind: snr_db(planned(outputs)) - base for kind, outputs in kinds.items()}
+    gains = {kind: snr_db(int8.plan(frozenset(outputs))) - base for kind, outputs in kinds.items()}
     return {
         "all": base,
         "weights": snr_db(replace(whole, activations={})),
         "activations": snr_db(replace(whole, units=without)),
         "float": dict(sorted(gains.items(), key=lambda item: -item[1])),
     }
-
-
-def calibrated(target: str, prepared: Prepared) -> "tuple[quantize.Scheme, ir.Model, quantize.Statistics]":
-    """The target's scheme, and the float graph and its statistics as the scheme has them."""
-    assert prepared.statistics is not None
-    scheme = RECIPES[target].scheme(None)
-    return scheme, *scheme.apply_rewrites(scheme.apply_forms(prepared.even), prepared.statistics)
 
 
 def kind_of(unit: Unit, graph: "ir.Model") -> str:
@@ -201,14 +188,14 @@ def kind_of(unit: Unit, graph: "ir.Model") -> str:
     return "depthwise Conv" if per_group == 1 else f"{'x'.join(map(str, kernel))} Conv"
 
 
-def simulated(graph: "ir.Model", prepared: Prepared) -> float:
+def simulate(graph: "ir.Model", prepared: Prepared) -> float:
     """The SNR of a graph under ONNX Runtime."""
     from edgeport.exporters.onnx.convert import convert
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "simulated.onnx"
         path.write_bytes(convert(graph, half_weights=False, metadata={}))
-        session = open_session(path, threads=1)
+        session = edgeport.open_session(path)
         return compare(prepared.reference, session, prepared.validation.feeds()).snr_db
 
 

@@ -5,8 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from edgeport.models import get_variant, list_models
-from edgeport.pipeline.options import TARGETS
+from edgeport import get_variant, list_models, list_targets
 
 from benchmarks.cells import Cell, read
 
@@ -15,6 +14,7 @@ RESULTS = ROOT / "benchmarks" / "results" / "matrix.jsonl"
 REASONS = RESULTS.with_name("matrix_reasons.jsonl")  # written by matrix_reasons.py
 PAGE, EXPORT_STATUS = ROOT / "docs" / "generated" / "matrix.md", ROOT / "models" / "export_status.py"
 PRECISIONS = ("fp32", "int8")
+TARGETS = tuple(list_targets())
 ENOUGH_DB = 25.0
 LOST = 1e-3  # of the standard deviation of the outputs, by float32 alone
 LIKE = 3.0  # dB; less apart counts as the same
@@ -101,10 +101,10 @@ def summary(cells: list[Cell]) -> list[str]:
 
 def row(name: str, precision: str, known: Cells) -> list[str]:
     params = get_variant(name).params
-    return [name, f"{params / 1e6:.2f} M", *(shown(known.get((name, target, precision))) for target in TARGETS)]
+    return [name, f"{params / 1e6:.2f} M", *(show_cell(known.get((name, target, precision))) for target in TARGETS)]
 
 
-def shown(cell: Cell | None) -> str:
+def show_cell(cell: Cell | None) -> str:
     """A cell in a few characters."""
     if cell is None:
         return "not run"
@@ -146,7 +146,7 @@ def lows(cells: list[Cell]) -> list[str]:
         figures = [f"{by_target[target]['snr_db']:.1f}" if target in by_target else "" for target in TARGETS]
         kind, why = reason(reasons.get(name), by_target)
         counts[kind] += 1
-        rows.append([name, *figures, why, measured.get("target", ""), blamed(measured.get("costs_db"))])
+        rows.append([name, *figures, why, measured.get("target", ""), show_costs(measured.get("costs_db"))])
     return [
         f"## int8 below {ENOUGH_DB:g} dB",
         "",
@@ -203,7 +203,7 @@ def of_snr(cell: Cell) -> float:
     return cell["snr_db"]
 
 
-def blamed(costs: Cell | None) -> str:
+def show_costs(costs: Cell | None) -> str:
     """The SNR of weights and of activations alone, and the three kinds of operators that gain most."""
     if not costs or costs["all"] is None:
         return "not measured"

@@ -21,35 +21,31 @@ import math
 import sys
 import tempfile
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
+import edgeport
 import numpy as np
 import onnx
-from edgeport.artifacts.staging import Staging
-from edgeport.cli.console import Console
+from edgeport import ModelSource
 from edgeport.exporters.onnx.convert import to_proto
 from edgeport.exporters.onnx.proto import makers_of
 from edgeport.graph.fusion import find_units
-from edgeport.pipeline import export
-from edgeport.pipeline.data.dataset import open_inputs
-from edgeport.pipeline.options import Job
-from edgeport.pipeline.prepare import prepare, to_graph
-from edgeport.pipeline.reference import reference
-from edgeport.pipeline.sources.source import Subject
+from edgeport.pipeline.data.dataset import open_folder
+from edgeport.pipeline.int8 import Int8Builder
+from edgeport.pipeline.prepare import open_reference, prepare, to_graph
+from edgeport.pipeline.progress import Progress
 from edgeport.pipeline.sweep.journal import append
 from edgeport.runtime.compare import compare
 from edgeport.runtime.sessions.onnx import OnnxSession
-from edgeport.targets.registry import TARGETS as RECIPES
+from edgeport.targets.registry import get_target
 from onnx import helper, numpy_helper
 
 from benchmarks import matrix_page
 from benchmarks.cells import Cell, read
 from benchmarks.matrix import write_photographs
-from benchmarks.matrix_job import calibrated, job_of, simulated, subject_of
+from benchmarks.matrix_job import load_model, model_job, simulate
 from benchmarks.matrix_page import REASONS, RESULTS, is_like, read_reasons, reason
-from edgeport import quantize
 
 NOISE_DB = 40.0
 PARTS = ("clean", "square", "mean", "level", "unit", "noise")
@@ -81,31 +77,31 @@ def reason_of(name: str, cells: dict[str, Cell], photographs: Path) -> Cell:
     """The figures for a model, of whose cells these are low; on the noisiest target, as many as it takes."""
     target = min(cells, key=lambda target: cells[target]["snr_db"])
     snr_db, seed = cells[target]["snr_db"], cells[target].get("seed", 0)
-    subject = subject_of(name, seed)
-    facts: Cell = {"target": target, "noise_db": round(noise_db(subject, target, photographs), 2)}
+    source = load_model(name, seed)
+    facts: Cell = {"target": target, "noise_db": round(noise_db(source, target, photographs), 2)}
     if is_like(snr_db, facts["noise_db"]):
         return facts
     if target == "coreml":
-        facts["float16_db"] = float16_db(job_of(name, photographs, "fp16", seed), subject)
+        facts["float16_db"] = float16_db(source, photographs)
         if is_like(snr_db, facts["float16_db"]):
             return facts
-    facts["covered_db"] = round(covered_db(job_of(name, photographs, "int8", seed), subject, target), 2)
+    facts["covered_db"] = round(covered_db(source, target, photographs), 2)
     return facts
 
 
-def noise_db(subject: Subject, target: str, photographs: Path) -> float:
+def noise_db(source: ModelSource, target: str, photographs: Path) -> float:
     """The SNR of the float graph with noise on whatever the target's int8 kernels would round."""
-    scheme = RECIPES[target].scheme(None)
-    graph = scheme.apply_forms(to_graph(subject, Console(quiet=True), {}))
-    units = find_units(graph.graph, scheme)
+    kernels = get_target(target).kernels()
+    graph = kernels.apply_forms(to_graph(source, Progress(), {}))
+    units = find_units(graph.graph, kernels)
     # a root is taken of squares, which noise would make negative
     squares = {unit.output for unit in units if unit.kind == "Mul" and len(set(unit.operands)) == 1}
     rooted = {operand for unit in units if unit.kind in ("Sqrt", "Pow") for operand in unit.operands}
     rounded = {unit.output for unit in units if unit.precision == "int8"} - squares - rooted
     proto = to_proto(graph)
     disturb(proto.graph, rounded)
-    validation = open_inputs(str(photographs / "validation"), subject.takes)
-    return compare(reference(subject), OnnxSession(proto.SerializeToString()), validation.feeds()).snr_db
+    validation = open_folder(str(photographs / "validation"), source.input_spec)
+    return compare(open_reference(source), OnnxSession(proto.SerializeToString()), validation).snr_db
 
 
 def disturb(graph: onnx.GraphProto, values: Collection[str]) -> None:
@@ -131,21 +127,21 @@ def disturb(graph: onnx.GraphProto, values: Collection[str]) -> None:
     graph.node.extend(nodes)
 
 
-def float16_db(job: Job, subject: Subject) -> float | None:
+def float16_db(source: ModelSource, photographs: Path) -> float | None:
     """The SNR of the float package in fp16; None where it has none."""
-    console = Console(quiet=True)
-    with tempfile.TemporaryDirectory() as folder, Staging(Path(folder)) as staging:
-        prepared = prepare(job, subject, console)
-        (result,) = export.made(replace(job, benchmark=False), "coreml", prepared, staging, console).results
-    snr_db = (result.agreement or {}).get("snr_db")
-    return round(snr_db, 2) if snr_db is not None and math.isfinite(snr_db) else None
+    validation = photographs / "validation"
+    with tempfile.TemporaryDirectory() as folder:
+        options = {"validation": validation, "benchmark": False, "output_dir": folder}
+        agreement = edgeport.export(source, "coreml", precision="fp16", **options).agreement
+    return round(agreement.snr_db, 2) if agreement and math.isfinite(agreement.snr_db) else None
 
 
-def covered_db(job: Job, subject: Subject, target: str) -> float:
+def covered_db(source: ModelSource, target: str, photographs: Path) -> float:
     """The SNR of the quantised graph, calibrated on what it is judged by."""
-    prepared = prepare(replace(job, calibration_data=job.validation_data), subject, Console(quiet=True))
-    scheme, graph, statistics = calibrated(target, prepared)
-    return simulated(quantize.apply(graph, quantize.plan(graph, statistics, scheme, observer="minmax")), prepared)
+    job = model_job(source.model, photographs, "int8", calibration=photographs / "validation", ranges="minmax")
+    prepared = prepare(job, source, Progress())
+    int8 = Int8Builder(get_target(target), prepared, Progress(), {})
+    return simulate(int8.apply(int8.model, int8.plan()), prepared)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,9 @@ def page(cells: list[Cell]) -> str:
             "largest error, on crops of photographs, over the standard deviation of the outputs.",
             *seeds(cells),
             "",
-            *table(["model", *TARGETS], ([name, *(shown(known[name, t, "fp32"]) for t in TARGETS)] for name in models)),
+            *table(
+                ["model", *TARGETS], ([name, *(show_cell(known[name, t, "fp32"]) for t in TARGETS)] for name in models)
+            ),
             "",
             *(["## What did not pass", ""] if failures else []),
             *(f"- {cell['model']}, {cell['target']}: {cell['verdict']}" for cell in failures),
@@ -66,7 +68,7 @@ def page(cells: list[Cell]) -> str:
     )
 
 
-def shown(cell: Cell) -> str:
+def show_cell(cell: Cell) -> str:
     error = cell.get("max_abs_over_std")
     return ("" if cell["passed"] else "**fails** ") + (f"{error:.0e}" if error is not None else "")
 

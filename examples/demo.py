@@ -8,10 +8,9 @@ import argparse
 import sys
 from pathlib import Path
 
+import edgeport
 import numpy as np
 from PIL import Image
-
-import edgeport
 
 CALIBRATION = ("china", "flower", "coffee", "motorcycle_left", "retina", "hubble_deep_field", "brick", "grass")
 VALIDATION = ("astronaut", "chelsea", "rocket", "gravel")

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import edgeport
 import pytest
 from edgeport.cli.main import parser
 
-import edgeport
 from tools import docstring_style, reference_pages
 
 ROOT = Path(__file__).parents[1]

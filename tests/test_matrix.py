@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 from edgeport.models import get_variant, list_models
-from edgeport.pipeline.options import TARGETS
 from edgeport.pipeline.sweep.process import Processes
 
 from benchmarks import matrix, matrix_page
 from benchmarks.cells import read, store
+from benchmarks.matrix_page import TARGETS
 
 CELL = {
     "model": "lenet5",
@@ -38,13 +38,13 @@ def results(monkeypatch, tmp_path):
 
 
 def test_which_models():
-    names = matrix.wanted()
+    names = matrix.select_models()
     assert {get_variant(name).family for name in names} == {get_variant(name).family for name in list_models()}
     assert [get_variant(name).params for name in names] == sorted(get_variant(name).params for name in names)
     assert {name for name in list_models() if get_variant(name).params < 30e6} <= set(names)
-    assert sorted(names + matrix.wanted(large=True)) == list_models()
-    assert matrix.planned("resnet152") == {"tflite": ("fp32",), "openvino": ("fp32",)}
-    assert matrix.planned("resnet18") == dict.fromkeys(TARGETS, ("fp32", "int8"))
+    assert sorted(names + matrix.select_models(large=True)) == list_models()
+    assert matrix.plan_cells("resnet152") == {"tflite": ("fp32",), "openvino": ("fp32",)}
+    assert matrix.plan_cells("resnet18") == dict.fromkeys(TARGETS, ("fp32", "int8"))
 
 
 @pytest.mark.parametrize("model", ["lenet1"])
@@ -62,7 +62,7 @@ def test_a_model_for_real(results, model):
 
 
 def test_it_goes_on_where_it_stopped(results, monkeypatch):
-    wanted = matrix.wanted()
+    wanted = matrix.select_models()
     monkeypatch.setattr(matrix, "write_photographs", lambda folder: None)
     monkeypatch.setattr(matrix, "model_cells", lambda name, *_: [CELL | {"model": name, "passed": name != wanted[0]}])
     store = matrix.store
@@ -103,7 +103,7 @@ def test_what_fails_or_hangs(monkeypatch, tmp_path, program, verdict, made):
     (tmp_path / "benchmarks").mkdir()
     (tmp_path / "benchmarks" / "matrix_job.py").write_text(program)
     monkeypatch.setattr(matrix, "ROOT", tmp_path)
-    cells = matrix.model_cells("lenet5", matrix.planned("lenet5"), tmp_path, 1.0, Processes())
+    cells = matrix.model_cells("lenet5", matrix.plan_cells("lenet5"), tmp_path, 1.0, Processes())
     assert len(cells) == len(TARGETS) * 2
     assert sum(cell["passed"] for cell in cells) == made
     assert {cell["verdict"] for cell in cells if not cell["passed"]} == {verdict}
@@ -112,10 +112,10 @@ def test_what_fails_or_hangs(monkeypatch, tmp_path, program, verdict, made):
 
 def test_what_cannot_be_exported(results, monkeypatch, tmp_path, capsys):
     """The sentence, for every cell that it concerns; fp32 is made where int8 alone fails."""
+    from edgeport import quantize
     from edgeport.artifacts.errors import ExportError
 
     from benchmarks import matrix_job
-    from edgeport import quantize
 
     def no(*_, **__):
         raise quantize.QuantizeError("no statistics")
@@ -140,7 +140,7 @@ def test_weights_for_which_the_reference_is_exact(monkeypatch, tmp_path):
     from benchmarks import matrix_job
 
     matrix.write_photographs(tmp_path)
-    opened, asked = matrix_job.reference, []
+    open_reference, asked = matrix_job.open_reference, []
 
     class Overflowing:
         def run(self, feeds):
@@ -154,15 +154,16 @@ def test_weights_for_which_the_reference_is_exact(monkeypatch, tmp_path):
         def run(self, feeds):
             return {name: output * np.float32(1.01) for name, output in self.session.run(feeds).items()}
 
-    def reference(subject):
-        asked.append(subject.weights.seed)
-        return {0: Overflowing, 1: lambda: Lossy(opened(subject))}.get(asked[-1], lambda: opened(subject))()
+    def reference(source):
+        asked.append(source.weights.seed)
+        opened = open_reference(source)
+        return {0: Overflowing(), 1: Lossy(opened)}.get(asked[-1], opened)
 
-    monkeypatch.setattr(matrix_job, "reference", reference)
-    assert matrix_job.drawn("lenet1", tmp_path)[1] == 2
+    monkeypatch.setattr(matrix_job, "open_reference", reference)
+    assert matrix_job.draw_model("lenet1", tmp_path)[1] == 2
     assert asked == [0, 1, 2]
     monkeypatch.setattr(matrix_job, "SEEDS", range(2))
-    assert matrix_job.drawn("lenet1", tmp_path)[1] == 1  # the better of two bad ones
+    assert matrix_job.draw_model("lenet1", tmp_path)[1] == 1  # the better of two bad ones
     monkeypatch.setattr(matrix_job, "SEEDS", range(3))
     cells = list(matrix_job.cells("lenet1", tmp_path, tmp_path / "made", "fp32", ["onnx"]))
     assert [(cell["seed"], cell["passed"]) for cell in cells] == [(2, True)]

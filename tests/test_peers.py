@@ -98,7 +98,7 @@ def test_an_environment_that_cannot_be_made(monkeypatch, tmp_path):
     """pip's sentence, at the stage "install"; the others go on."""
     (tmp_path / "onnxsim.txt").write_text("./no-such-package\n")
     monkeypatch.setattr(environments, "REQUIREMENTS", tmp_path)
-    facts = command.outcome(command.Material("lenet1", tmp_path), "onnxsim", "tflite", "fp32", 1.0)
+    facts = command.try_conversion(command.Material("lenet1", tmp_path), "onnxsim", "tflite", "fp32", 1.0)
     assert facts["stage"] == "install"
     assert facts["error"].startswith("ERROR: ")
 
@@ -112,8 +112,8 @@ def test_it_goes_on_where_it_stopped(monkeypatch):
             raise KeyboardInterrupt
         return dict(MADE)
 
-    monkeypatch.setattr(command, "prepared", lambda model: command.Material(model, Path(model)))
-    monkeypatch.setattr(command, "outcome", outcome)
+    monkeypatch.setattr(command, "prepare_material", lambda model: command.Material(model, Path(model)))
+    monkeypatch.setattr(command, "try_conversion", outcome)
     asked = ["--models", "lenet1", "lenet5", "--peers", "ours", "onnxruntime", "--formats", "onnx", "--convert-only"]
     with pytest.raises(KeyboardInterrupt):
         command.main(asked)

@@ -43,7 +43,7 @@ def folder(monkeypatch, tmp_path):
 
 def test_the_networks_are_in_no_list():
     assert len(networks.NETWORKS) >= 6
-    assert not {networks.registered(name) for name in networks.NETWORKS} & set(list_models())
+    assert not {networks.model_name(name) for name in networks.NETWORKS} & set(list_models())
 
 
 def test_the_classes_are_in_the_order_of_folders():
@@ -73,9 +73,9 @@ def test_a_network_for_real(monkeypatch, tmp_path):
 
     for split, count in (("train", 128), ("calibration", 19), ("test", 38)):
         monkeypatch.setitem(photographs.SPLITS, split, (photographs.SPLITS[split][0], count))
-    first, again = (training.trained("resnet", epochs=1) for _ in range(2))
+    first, again = (training.train("resnet", epochs=1) for _ in range(2))
     assert all((a == b).all() for a, b in zip(first.parameters(), again.parameters(), strict=True))
-    material = Material(networks.registered("resnet"), tmp_path)
+    material = Material(networks.model_name("resnet"), tmp_path)
     training.save(first, material.weights)
     reference.write("resnet", tmp_path)
     artifact = ours.convert(ours.load(material), Request(material, "tflite", "int8", tmp_path))
@@ -95,9 +95,9 @@ def test_it_goes_on_where_it_stopped(monkeypatch):
         return dict(DROP)
 
     monkeypatch.setattr(command.photographs, "write", lambda folder: None)
-    monkeypatch.setattr(command, "prepared", lambda network, material: iter(()))
-    monkeypatch.setattr(command, "outcome", outcome)
-    monkeypatch.setattr(command, "spent", lambda *_: dict(BUDGET))
+    monkeypatch.setattr(command, "prepare_material", lambda network, material: iter(()))
+    monkeypatch.setattr(command, "try_peer", outcome)
+    monkeypatch.setattr(command, "try_budget", lambda *_: dict(BUDGET))
     asked = ["vit", "levit", "--formats", "tflite", "onnx"]
     with pytest.raises(KeyboardInterrupt):
         command.main(asked)
@@ -116,8 +116,8 @@ def test_what_cannot_be_made(monkeypatch, tmp_path):
 
     monkeypatch.setattr(command, "answer", no)
     material = command.Material("vit", tmp_path)
-    assert command.outcome("vit", material, "tflite", "ours") == {"error": "not done after 1800 s"}
-    assert command.spent("vit", material, "tflite", tmp_path) == {"error": "not done after 1800 s"}
+    assert command.try_peer("vit", material, "tflite", "ours") == {"error": "not done after 1800 s"}
+    assert command.try_budget("vit", material, "tflite", tmp_path) == {"error": "not done after 1800 s"}
 
 
 def test_a_network_that_does_not_exist(capsys):

@@ -1,10 +1,10 @@
-"""This file writes measured.py: `python -m benchmarks.kernel_probes`."""
+"""Write targets/measured.py: `python -m benchmarks.kernel_probes`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.kernel_probes.probes import PROBES, PROFILES, measure
+from benchmarks.kernel_probes.probes import DEVICES, PROBES, measure
 
 HEAD = '''"""What the installed runtimes make of every probe. Generated: python -m benchmarks.kernel_probes"""
 
@@ -17,13 +17,11 @@ MEASURED: dict[str, tuple[str, dict[str, Measured]]] = {
 
 def main() -> None:
     lines = [HEAD]
-    for profile in PROFILES.values():
-        if not profile.distribution:
-            continue
-        lines.append(f'    "{profile.name}": (\n        "{profile.runtime}",\n        {{\n')
+    for profile, device in DEVICES.items():
+        lines.append(f'    "{profile}": (\n        "{device.version}",\n        {{\n')
         for name in PROBES:
-            made = measure(profile, name)
-            lines.append(f'            "{name}": Measured({made.integer}, {made.delegated}, {made.steps}),\n')
+            found = measure(device, name)
+            lines.append(f'            "{name}": Measured({found.integer}, {found.delegated}, {found.steps}),\n')
         lines.append("        },\n    ),\n")
     (Path(__file__).parents[2] / "targets" / "measured.py").write_text("".join([*lines, "}\n"]))
 

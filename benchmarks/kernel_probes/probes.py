@@ -1,7 +1,7 @@
-"""This file measures what a runtime makes of one operator between pairs of QuantizeLinear and DequantizeLinear.
+"""Measure what a runtime makes of one operator between pairs of QuantizeLinear and DequantizeLinear.
 
-`python -m benchmarks.kernel_probes` writes the results to measured.py, which says of each profile what its schemes
-rest on; a test repeats them.
+`python -m benchmarks.kernel_probes` writes the results to targets/measured.py, which says what the kernel set of each
+profile rests on; a test repeats them.
 """
 
 from __future__ import annotations
@@ -19,16 +19,12 @@ from edgeport.artifacts.errors import ArtifactError, ExportError
 from edgeport.exporters.canonicalize import canonicalize
 from edgeport.graph.dialect import OPSET
 from edgeport.graph.edit import array, shape
-from edgeport.graph.kernels import KernelSet
 from edgeport.graph.qparams import INT8
 from edgeport.quantize.ort_session import open_graph, run
 from edgeport.runtime.backends import onnxruntime
-from edgeport.targets.kernel_sets.coreml import COREML_ANE
-from edgeport.targets.kernel_sets.onnx import ONNXRUNTIME_CPU
-from edgeport.targets.kernel_sets.openvino import OPENVINO_CPU
-from edgeport.targets.kernel_sets.tflite import TFLITE_NPU, TFLITE_XNNPACK
 from edgeport.targets.probe_result import Measured
-from edgeport.targets.registry import open_inspector, open_session
+from edgeport.targets.registry import open_inspector, open_session, targets
+from edgeport.targets.target import Profile, Recipe, Target
 
 SCALES = {"a": 0.05, "b": 0.04, "y": 0.06}
 ZEROS = {"a": 3, "b": -5, "y": 7}
@@ -42,7 +38,7 @@ WINDOW = "strides=[1,1], dilations=[1,1]"
 class Probe:
     """One operator: `body` computes y from a (and b); w and bias are its weights, of which w has the given shape."""
 
-    kind: str  # as a scheme calls the kernel
+    kind: str  # as a kernel set calls the kernel
     body: str
     a: str = IMAGE
     b: str | None = None
@@ -196,57 +192,65 @@ def _feeds(model: ir.Model) -> dict[str, np.ndarray]:
     return feeds
 
 
-def measure(profile: Profile, name: str) -> Measured:
-    """One probe in the profile's own runtime."""
-    probe = PROBES[name]
-    model = graph(probe, profile.scheme.activations)
+@dataclass(frozen=True)
+class Runtime:
+    """What runs a target's artifacts here, and how one of them shows what became of its operator.
+
+    Attributes:
+        distribution: its Python package.
+        is_integer: whether an integer kernel computes the operator of the artifact at a path.
+        is_delegated: whether a delegate runs it, for profiles that have one; None where there is none.
+    """
+
+    distribution: str
+    is_integer: Callable[[Path], bool]
+    is_delegated: Callable[[Path], bool] | None = None
+
+
+@dataclass(frozen=True)
+class Device:
+    """A profile of a target, and the runtime that it is measured in."""
+
+    target: Target
+    profile: Profile
+    runtime: Runtime
+
+    @property
+    def version(self) -> str:
+        """The installed runtime: distribution and version, and the kind of machine."""
+        return f"{self.runtime.distribution} {version(self.runtime.distribution)}, {platform.machine()}"
+
+    def write(self, model: ir.Model, path: Path) -> None:
+        """The probe's artifact, with all that has an int8 form in int8; what a delegate takes of it is measured."""
+        whole = next((each for each in self.target.profiles if each.integer_only), self.profile)
+        metadata = {"preprocess": None, "labels": None}
+        self.target.write(
+            model,
+            path,
+            Recipe(precision="int8", metadata=metadata, profile=whole, options=self.target.own_options({})),
+        )
+
+
+def measure(device: Device, name: str) -> Measured:
+    """One probe in the device's own runtime."""
+    probe, runtime = PROBES[name], device.runtime
+    model = graph(probe, device.profile.load_kernels().activations)
     feeds = _feeds(model)
     (expected,) = run(open_graph(ir.to_proto(model)), ["y_dq"], feeds)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"probe{profile.ending}"
+        path = Path(folder) / f"probe{device.target.ending}"
         try:
-            profile.write(canonicalize(model), path)
+            device.write(canonicalize(model), path)
             session = open_session(path)
             got = session.run(feeds)["y_dq"]
             session.close()
         except (ExportError, ArtifactError):
             return Measured(integer=False)
-        integer = profile.integer(path)
-        delegated = profile.delegated(path) if profile.delegated else None
+        integer = runtime.is_integer(path)
+        asked = runtime.is_delegated if not device.profile.integer_only else None
+        delegated = asked(path) if asked else None
     step = float(array(model.graph.initializers["y_scale"]))
     return Measured(integer, delegated, round(float(np.abs(got - expected).max()) / step, 2))
-
-
-@dataclass(frozen=True)
-class Profile:
-    """A device's kernels.
-
-    Attributes:
-        words: what it is, for people.
-        distribution: of the runtime that is measured; "" where none can be here.
-    """
-
-    name: str
-    target: str
-    scheme: KernelSet
-    words: str
-    distribution: str
-    ending: str
-    write: Callable[[ir.Model, Path], object]
-    integer: Callable[[Path], bool]
-    delegated: Callable[[Path], bool] | None = None
-
-    @property
-    def runtime(self) -> str:
-        """The installed runtime: distribution and version, and the kind of machine."""
-        return f"{self.distribution} {version(self.distribution)}, {platform.machine()}"
-
-
-def _tflite(model: ir.Model, path: Path) -> None:
-    """All that has an int8 form in int8."""
-    from edgeport.exporters.tflite.convert import convert
-
-    path.write_bytes(convert(model, kernels=TFLITE_NPU))
 
 
 def _tflite_integer(path: Path) -> bool:
@@ -260,13 +264,6 @@ def _delegated(path: Path) -> bool:
     from edgeport.runtime.sessions.tflite import TFLiteSession
 
     return not TFLiteSession(path).undelegated()
-
-
-def _openvino(model: ir.Model, path: Path) -> None:
-    from edgeport.exporters.openvino.convert import convert
-
-    path.mkdir()
-    convert(model, path)
 
 
 def _openvino_integer(path: Path) -> bool:
@@ -295,12 +292,6 @@ def _openvino_integer(path: Path) -> bool:
     )
 
 
-def _onnx(model: ir.Model, path: Path) -> None:
-    from edgeport.exporters.onnx.convert import convert
-
-    path.write_bytes(convert(model))
-
-
 def _onnx_integer(path: Path) -> bool:
     """Whether, after ONNX Runtime's optimisations, nothing widens what the operator reads."""
     import onnx
@@ -316,24 +307,15 @@ def _onnx_integer(path: Path) -> bool:
     return not any(node.op_type == "DequantizeLinear" and node.input[0] in quantized for node in nodes)
 
 
-def _coreml(model: ir.Model, path: Path) -> None:
-    from edgeport.exporters.coreml import convert
-
-    convert(model, path, precision="fp16")
-
-
-_LITERT = "ai-edge-litert"
-_TFLITE = (_LITERT, ".tflite", _tflite, _tflite_integer)
-_OPENVINO = ("openvino", "_openvino_model", _openvino, _openvino_integer)
-_ONNX = ("onnxruntime", ".onnx", _onnx, _onnx_integer)
-_COREML = ("", ".mlpackage", _coreml, lambda path: False)
-PROFILES = {
-    profile.name: profile
-    for profile in (
-        Profile("xnnpack", "tflite", TFLITE_XNNPACK, "CPU of a phone or board", *_TFLITE, _delegated),
-        Profile("npu", "tflite", TFLITE_NPU, "a device without float: int8 in and out", *_TFLITE),
-        Profile("openvino-cpu", "openvino", OPENVINO_CPU, "CPU", *_OPENVINO),
-        Profile("onnxruntime-cpu", "onnx", ONNXRUNTIME_CPU, "CPU", *_ONNX),
-        Profile("coreml-ane", "coreml", COREML_ANE, "Neural Engine, by its documentation", *_COREML),
-    )
+# by target; one that nothing here runs on its own kernels has none
+RUNTIMES = {
+    "tflite": Runtime("ai-edge-litert", _tflite_integer, _delegated),
+    "openvino": Runtime("openvino", _openvino_integer),
+    "onnx": Runtime("onnxruntime", _onnx_integer),
+}
+DEVICES = {
+    profile.name: Device(target, profile, RUNTIMES[target.name])
+    for target in targets().values()
+    for profile in target.profiles
+    if target.name in RUNTIMES
 }

@@ -66,15 +66,15 @@ def setup(peers: Sequence[str]) -> Iterator[str]:
 def steps(args: argparse.Namespace) -> Iterator[str]:
     """Converts, checks and times what is not known; a line for each."""
     for model in args.models:
-        material = prepared(model)
+        material = prepare_material(model)
         for peer in (PEERS[name] for name in args.peers):
-            yield from converted(material, peer, args)
+            yield from convert_all(material, peer, args)
         if not args.convert_only:
             for format_, precision in product(args.formats, args.precisions):
-                yield from timed(material, format_, precision, args.runs, args.again)
+                yield from time_artifacts(material, format_, precision, args.runs, args.again)
 
 
-def prepared(model: str) -> Material:
+def prepare_material(model: str) -> Material:
     """The model's material, made where it is missing."""
     material, photographs = Material(model, FOLDER / "material" / model), FOLDER / "photographs"
     if not photographs.exists():
@@ -85,7 +85,7 @@ def prepared(model: str) -> Material:
     return material
 
 
-def converted(material: Material, peer: Peer, args: argparse.Namespace) -> Iterator[str]:
+def convert_all(material: Material, peer: Peer, args: argparse.Namespace) -> Iterator[str]:
     """All that this peer makes of a model and that is asked for, each checked as soon as it is there."""
     known = results.read().cells
     makes = [(format_, precision) for format_, precisions in peer.makes.items() for precision in precisions]
@@ -94,12 +94,12 @@ def converted(material: Material, peer: Peer, args: argparse.Namespace) -> Itera
             continue
         cell = {"model": material.model, "format": format_, "precision": precision, "peer": peer.name}
         if args.again or results.key(cell) not in known:
-            cell |= outcome(material, peer.name, format_, precision, args.timeout)
+            cell |= try_conversion(material, peer.name, format_, precision, args.timeout)
             results.append(cell)
             yield f"{' '.join(results.key(cell))}: {cell.get('error', 'ok')}"
 
 
-def outcome(material: Material, peer: str, format_: str, precision: str, timeout_s: float) -> results.Facts:
+def try_conversion(material: Material, peer: str, format_: str, precision: str, timeout_s: float) -> results.Facts:
     """What one conversion took and what its artifact is; "error" says at which stage it ended, and why."""
     folder = FOLDER / "artifacts" / material.model / peer
     folder.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ def path_of(artifact: str) -> Path:
     return next(path.glob("*.xml")) if path.is_dir() else path
 
 
-def timed(material: Material, format_: str, precision: str, runs: int, again: bool) -> Iterator[str]:
+def time_artifacts(material: Material, format_: str, precision: str, runs: int, again: bool) -> Iterator[str]:
     """Times all artifacts of a model in one format and precision, int8 beside our float, unless these are timed."""
     known = results.read()
     artifacts = {

@@ -14,12 +14,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 import onnx
+from edgeport import TensorSpec, open_session
 from edgeport.artifacts.manifest import finite
 from edgeport.runtime.compare import compare
-from edgeport.runtime.session import TensorSpec
 from edgeport.runtime.sessions import tflite_verifier
 from edgeport.runtime.sessions.tflite import TFLiteSession
-from edgeport.targets.registry import open_session
 
 from benchmarks.peers.material import INPUT, OUTPUT, Material
 

@@ -1,4 +1,4 @@
-"""This file makes a virtual environment for each peer, from the list in requirements/ that bears its name."""
+"""Make a virtual environment for each peer, from the list in requirements/ that bears its name."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""This file renders how fast and how exact int8 is: beside our own float, and beside the peers' int8."""
+"""Render how fast and how exact int8 is: beside our own float, and beside the peers' int8."""
 
 from collections.abc import Iterable
 
@@ -26,7 +26,7 @@ EXACT_DB = 0.5  # and so are SNRs
 
 def sections(known: Results) -> Iterable[str]:
     """Both tables, as far as there is anything in them."""
-    rows = [row for model in models(known) if any((row := own(model, known))[1:])]
+    rows = [row for model in models(known) if any((row := own_row(model, known))[1:])]
     if rows:
         yield "## int8 over our own float"
         yield (
@@ -35,7 +35,7 @@ def sections(known: Results) -> Iterable[str]:
             "Partitions are those of the delegate in the int8 file, after the + how many operators are in none."
         )
         yield "\n".join(table(["model", *(TITLES[of] for of in FORMATS), "partitions"], rows))
-    rows = [row for model in models(known) for of in FORMATS for row in beside(model, of, known)]
+    rows = [row for model in models(known) for of in FORMATS for row in peer_rows(model, of, known)]
     if rows:
         yield "## int8 beside the peers"
         yield (
@@ -64,20 +64,20 @@ def over_float(model: str, format_: str, peer: str, known: Results) -> float | N
     return int8 / float_ if int8 and float_ else None
 
 
-def own(model: str, known: Results) -> list[str]:
+def own_row(model: str, known: Results) -> list[str]:
     """A line of the first table."""
     cells = []
     for format_ in FORMATS:
         ratio = over_float(model, format_, OURS, known)
         limit = LIMITS.get(model, MOST) if format_ == "tflite" else MOST
         said = f" ({limit:.2f})" if limit < MOST else ""
-        cells.append("" if ratio is None else marked(f"{ratio:.2f}", ratio > limit) + said)
+        cells.append("" if ratio is None else mark(f"{ratio:.2f}", ratio > limit) + said)
     facts = known.cells.get((model, "tflite", INT8, OURS), {})
     partitions = f"{facts['partitions']} + {facts['undelegated']}" if "partitions" in facts else ""
     return [model, *cells, partitions]
 
 
-def beside(model: str, format_: str, known: Results) -> Iterable[list[str]]:
+def peer_rows(model: str, format_: str, known: Results) -> Iterable[list[str]]:
     """Lines of the second table."""
     ours, facts = cpu_ms(model, format_, f"{INT8} {OURS}", known), known.cells.get((model, format_, INT8, OURS), {})
     for peer in PEERS:
@@ -91,12 +91,12 @@ def beside(model: str, format_: str, known: Results) -> Iterable[list[str]]:
             model,
             TITLES[format_],
             peer,
-            marked(f"{its / ours:.2f}", its * SAME < ours),
-            marked(f"{theirs['snr_db']:.1f}", exact > EXACT_DB),
+            mark(f"{its / ours:.2f}", its * SAME < ours),
+            mark(f"{theirs['snr_db']:.1f}", exact > EXACT_DB),
             f"{facts['snr_db']:.1f}",
             "" if over is None else f"{over:.2f}",
         ]
 
 
-def marked(text: str, wrong: bool) -> str:
+def mark(text: str, wrong: bool) -> str:
     return f"**{text}**" if wrong else text

@@ -1,4 +1,4 @@
-"""This file converts with litert-torch, and quantises with ai-edge-quantizer."""
+"""Convert with litert-torch, and quantise with ai-edge-quantizer."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""This file says where a model's material lies: what a conversion starts from and is held against.
+"""Say where a model's material lies: what a conversion starts from and is held against.
 
 It is imported in the environments of the peers, so it needs numpy alone, and that late.
 """

@@ -48,7 +48,7 @@ def page(known: Results) -> str:
     parts = [
         INTRODUCTION,
         "## Peers",
-        "\n".join(table(["peer", "versions", "asked for"], map(described, PEERS.values()))),
+        "\n".join(table(["peer", "versions", "asked for"], map(describe, PEERS.values()))),
         *machines(known),
         "onnx2tf 2 has a direct writer, and needs Python 3.12 or newer.",
         "## Summary",
@@ -62,7 +62,7 @@ def page(known: Results) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def described(peer: Peer) -> list[str]:
+def describe(peer: Peer) -> list[str]:
     """A peer's name, versions and what it is asked for."""
     installed = {name: version(name) for name in peer.packages} if peer.name == OURS else pins(peer.name)
     return [peer.name, ", ".join(f"{name} {installed[name]}" for name in peer.packages), peer.how]
@@ -175,7 +175,7 @@ def detail(facts: Facts, known: Results) -> list[str]:
     """One line of such a table."""
     model, format_, precision, peer = results.key(facts)
     names = [model, peer]
-    cost = [spent(facts, "cpu_seconds", "all_cpu_seconds"), grown(facts)]
+    cost = [show_seconds(facts, "cpu_seconds", "all_cpu_seconds"), show_memory(facts)]
     if facts.get("error"):
         return [*names, f"**cannot {facts['stage']}**", *[""] * 6, *cost]
     time = known.timings.get((model, format_, precision), {}).get("latencies", {}).get(f"{precision} {peer}")
@@ -195,11 +195,11 @@ def detail(facts: Facts, known: Results) -> list[str]:
     ]
 
 
-def spent(facts: Facts, part: str, whole: str) -> str:
+def show_seconds(facts: Facts, part: str, whole: str) -> str:
     return f"{facts[part]:.1f} ({facts[whole]:.1f})" if part in facts else ""
 
 
-def grown(facts: Facts) -> str:
+def show_memory(facts: Facts) -> str:
     return f"{facts['peak_mb']:.0f} ({facts['peak_mb'] - facts['before_mb']:+.0f})" if "peak_mb" in facts else ""
 
 

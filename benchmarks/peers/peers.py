@@ -1,4 +1,4 @@
-"""This file lists the peers: what each is called, what it is asked for, which of its packages decide."""
+"""List the peers: what each is called, what it is asked for, which of its packages decide."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""This file runs the benchmark's steps as processes that answer with one line of JSON."""
+"""Run the benchmark's steps as processes that answer with one line of JSON."""
 
 import json
 import os

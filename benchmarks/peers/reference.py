@@ -6,15 +6,15 @@ python -m benchmarks.peers.reference MODEL FOLDER PHOTOGRAPHS
 import sys
 from pathlib import Path
 
+import edgeport
 import numpy as np
 import torch
-from edgeport.cli.console import Console
+from edgeport import TensorSpec, create_model, get_variant
 from edgeport.exporters.onnx.convert import convert
-from edgeport.models import create_model, get_variant, redraw
+from edgeport.models import redraw
 from edgeport.models.preprocess import list_images, load_image, preprocess
 from edgeport.pipeline.prepare import to_graph
-from edgeport.pipeline.sources.source import load_subject
-from edgeport.runtime.session import TensorSpec
+from edgeport.pipeline.progress import Progress
 from edgeport.runtime.sessions.torch import TorchSession
 
 from benchmarks.peers.material import INPUT, OUTPUT, Material
@@ -28,9 +28,8 @@ def write(material: Material, photographs: Path) -> None:
     variant, module = get_variant(material.model), create_model(material.model)
     redraw(module, seed=SEED, input_size=variant.input_size)
     torch.save(module.state_dict(), material.weights)
-    console = Console(quiet=True)
-    subject = load_subject(material.model, console, weights=str(material.weights))
-    material.onnx.write_bytes(convert(to_graph(subject, console, {})))
+    source = edgeport.load(material.model, weights=str(material.weights))
+    material.onnx.write_bytes(convert(to_graph(source, Progress(), {})))
 
     def pictures(of: str) -> list[np.ndarray]:  # float32 (1, 3, h, w) each
         return [preprocess(load_image(path), variant)[None] for path in list_images(photographs / of)]

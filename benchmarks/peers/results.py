@@ -1,4 +1,4 @@
-"""This file keeps the results as lines of JSON, so that an interrupted run goes on where it stopped."""
+"""Keep the results as lines of JSON, so that an interrupted run goes on where it stopped."""
 
 import json
 import os

@@ -15,9 +15,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from edgeport import Session, open_session
 from edgeport.runtime.benchmark import benchmark
-from edgeport.runtime.session import Session
-from edgeport.targets.registry import open_session
 
 from benchmarks.peers.check import Recorded
 from benchmarks.peers.material import Material
@@ -74,7 +73,7 @@ class Metered:
         self._session.close()
 
 
-def timed(material: Material, artifacts: Mapping[str, Path], runs: int) -> dict[str, dict]:
+def time_artifacts(material: Material, artifacts: Mapping[str, Path], runs: int) -> dict[str, dict]:
     """{label: the figures of its latency, and "cpu_ms", the median}."""
     image = Recorded(material).images[0]
     sessions = {
@@ -92,4 +91,4 @@ def timed(material: Material, artifacts: Mapping[str, Path], runs: int) -> dict[
 if __name__ == "__main__":
     model, folder, count, *pairs = sys.argv[1:]
     paths = {label: Path(path) for label, _, path in (pair.partition("=") for pair in pairs)}
-    print(json.dumps(timed(Material(model, Path(folder)), paths, int(count))), flush=True)
+    print(json.dumps(time_artifacts(Material(model, Path(folder)), paths, int(count))), flush=True)

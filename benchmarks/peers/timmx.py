@@ -1,4 +1,4 @@
-"""This file converts with timmx, whose models are timm's: the weights fit under their names."""
+"""Convert with timmx, whose models are timm's: the weights fit under their names."""
 
 from pathlib import Path
 

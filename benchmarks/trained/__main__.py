@@ -20,7 +20,7 @@ from benchmarks.peers.material import Material
 from benchmarks.peers.peers import INT8, OURS
 from benchmarks.peers.process import Failed, answer
 from benchmarks.trained import page, photographs, results
-from benchmarks.trained.networks import NETWORKS, registered
+from benchmarks.trained.networks import NETWORKS, model_name
 
 TIMEOUT_S = 1800  # of one step
 PEERS = {  # whose int8 is measured, in which formats
@@ -59,9 +59,9 @@ def steps(args: argparse.Namespace) -> Iterator[str]:
     if not (pictures / "test").exists():
         photographs.write(pictures)
     for network in args.networks or NETWORKS:
-        material = Material(registered(network), FOLDER / "trained" / network)
+        material = Material(model_name(network), FOLDER / "trained" / network)
         try:
-            yield from prepared(network, material)
+            yield from prepare_material(network, material)
         except Failed as e:
             yield f"{network}: {e}"
             continue
@@ -70,17 +70,17 @@ def steps(args: argparse.Namespace) -> Iterator[str]:
             for format_ in formats if peer in args.peers else ():
                 key = (network, format_, peer)
                 if format_ in args.formats and (args.again or key not in known.drops):
-                    facts = outcome(network, material, format_, peer)
+                    facts = try_peer(network, material, format_, peer)
                     results.append({**dict(zip(results.DROP, key, strict=True)), **facts})
                     yield f"{' '.join(key)}: {facts.get('error') or page.points(facts)}"
         for format_ in BUDGETED if args.budget and OURS in args.peers else ():
             if format_ in args.formats and (args.again or (network, format_) not in known.budgets):
-                facts = spent(network, material, format_, pictures)
+                facts = try_budget(network, material, format_, pictures)
                 results.append({"network": network, "target": format_, **facts})
                 yield f"{network} {format_} --max-drop 0: {facts.get('error') or page.outcome(facts)}"
 
 
-def prepared(network: str, material: Material) -> Iterator[str]:
+def prepare_material(network: str, material: Material) -> Iterator[str]:
     """Trains the network and makes its material, where they are missing. Raises Failed."""
     material.folder.mkdir(parents=True, exist_ok=True)
     if not material.weights.exists():
@@ -91,31 +91,31 @@ def prepared(network: str, material: Material) -> Iterator[str]:
         yield f"{network}: reference made"
 
 
-def outcome(network: str, material: Material, format_: str, peer: str) -> results.Facts:
+def try_peer(network: str, material: Material, format_: str, peer: str) -> results.Facts:
     """What the int8 artifact of a peer loses; "error" says why there is none."""
     folder = material.folder / peer
     folder.mkdir(exist_ok=True)
     try:
         arguments = (peer, material.model, format_, INT8, material.folder, folder)
         made = answer(python(peer), "peers.conversion", arguments, timeout_s=TIMEOUT_S)
-        return scored(network, material, made["artifact"])
+        return score(network, material, made["artifact"])
     except (NotInstalled, Failed) as e:
         return {"error": str(e)}
 
 
-def scored(network: str, material: Material, artifact: str) -> results.Facts:
+def score(network: str, material: Material, artifact: str) -> results.Facts:
     """The artifact on the test crops. Raises Failed."""
     arguments = (network, material.folder, path_of(artifact) if artifact.endswith("_model") else artifact)
     return answer(python(OURS), "trained.score", arguments, timeout_s=TIMEOUT_S)
 
 
-def spent(network: str, material: Material, format_: str, pictures: Path) -> results.Facts:
+def try_budget(network: str, material: Material, format_: str, pictures: Path) -> results.Facts:
     """What comes of `--max-drop 0`, and what that artifact loses on the test crops; "error" says why it failed."""
     try:
         arguments = (network, material.weights, format_, pictures)
         made = answer(python(OURS), "trained.budget", arguments, timeout_s=TIMEOUT_S)
         artifact = made.pop("artifact")
-        return {**made, "test": scored(network, material, artifact)}
+        return {**made, "test": score(network, material, artifact)}
     except Failed as e:
         return {"error": str(e)}
 

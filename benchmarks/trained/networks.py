@@ -1,4 +1,4 @@
-"""This file names the networks that are trained: small ones of different kinds, made of the zoo's code.
+"""Name the networks that are trained: small ones of different kinds, made of the zoo's code.
 
 Importing it makes them known to `edgeport.models`; with names that end in `_test`, so that no list has them.
 """
@@ -67,16 +67,16 @@ NETWORKS = {
 }
 
 
-def registered(name: str) -> str:
+def model_name(name: str) -> str:
     """What `edgeport.models` calls a network."""
     return f"{name}{ENDING}"
 
 
-def made(name: str) -> nn.Module:
+def create_network(name: str) -> nn.Module:
     """The network with PyTorch's random weights, in eval mode."""
-    return create_model(registered(name))
+    return create_model(model_name(name))
 
 
 for _name, _of in NETWORKS.items():
     _spec = PreprocessSpec(input_size=(3, _of.side, _of.side), mean=HALF, std=HALF, crop_pct=1.0)
-    register(registered(_name), _of.build, _of.cfg, paper="", spec=_spec, num_classes=len(NAMES))
+    register(model_name(_name), _of.build, _of.cfg, paper="", spec=_spec, num_classes=len(NAMES))

@@ -45,14 +45,14 @@ def page(known: Results) -> str:
 
 def points(facts: Facts) -> str:
     """What top-1 loses, in points."""
-    return f"{signed(facts['drop'])} ± {100 * facts['drop_error']:.2f}"
+    return f"{show_points(facts['drop'])} ± {100 * facts['drop_error']:.2f}"
 
 
-def signed(share: float) -> str:
+def show_points(share: float) -> str:
     return f"{100 * share:.2f}".replace("-0.00", "0.00")
 
 
-def judged(facts: Facts | None) -> str:
+def show_drop(facts: Facts | None) -> str:
     """A cell."""
     if facts is None:
         return ""
@@ -70,8 +70,8 @@ def ours(known: Results) -> Iterable[str]:
         return
     yield "## edgeport on every target"
     yield (
-        f"The mean of {len(drops)} is {signed(sum(drops) / len(drops))} points, at most {100 * MEAN:.1f} are allowed; "
-        f"the worst is {signed(max(drops))}, at most {100 * WORST:.1f} are allowed."
+        f"The mean of {len(drops)} is {show_points(sum(drops) / len(drops))} points, at most {100 * MEAN:.1f} are "
+        f"allowed; the worst is {show_points(max(drops))}, at most {100 * WORST:.1f} are allowed."
     )
     yield lines(["network", "kind", "float top-1", *(TITLES[f] for f in formats)], columns, known)
 
@@ -83,10 +83,10 @@ def lines(header: Sequence[str], columns: Sequence[tuple[str, str]], known: Resu
         cells = [known.drops.get((network, *column)) for column in columns]
         exact = next((facts["float_top1"] for facts in cells if facts and "drop" in facts), None)
         if any(cells):
-            rows.append([network, of.kind, "" if exact is None else f"{100 * exact:.2f}", *map(judged, cells)])
+            rows.append([network, of.kind, "" if exact is None else f"{100 * exact:.2f}", *map(show_drop, cells)])
     for word, figure in (("mean", lambda drops: sum(drops) / len(drops)), ("worst", max)):
         of = [[f["drop"] for key, f in known.drops.items() if key[1:] == column and "drop" in f] for column in columns]
-        rows.append([word, "", "", *(signed(figure(drops)) if drops else "" for drops in of)])
+        rows.append([word, "", "", *(show_points(figure(drops)) if drops else "" for drops in of)])
     return "\n".join(table(list(header), rows))
 
 
@@ -130,7 +130,7 @@ def order(item: tuple[tuple[str, ...], Facts]) -> tuple[int, ...]:
 def outcome(facts: Facts) -> str:
     """The verdict on a budget."""
     budget = facts["budget"]
-    return f"{'met' if budget['met'] else 'refused'}: {budget['problem'] or signed(budget['reached']) + ' points'}"
+    return f"{'met' if budget['met'] else 'refused'}: {budget['problem'] or show_points(budget['reached']) + ' points'}"
 
 
 def budgets(known: Results) -> Iterable[str]:
@@ -159,7 +159,7 @@ def spent(network: str, target: str, facts: Facts) -> list[str]:
         network,
         TITLES[target],
         "met" if budget["met"] else "refused",
-        signed(budget["reached"]),
+        show_points(budget["reached"]),
         str(facts["kept_float"]),
         str(budget["steps"]),
         ratio(facts["ratio"]),
@@ -176,7 +176,7 @@ def frontier(network: str, target: str, facts: Facts) -> Iterable[list[str]]:
             TITLES[target],
             f"**{change}**" if step["chosen"] else change,
             str(len(step["kept_float"])),
-            signed(step["figure"]),
+            show_points(step["figure"]),
             f"{step['snr_db']:.1f}",
             "" if step["median_ms"] is None else f"{step['median_ms']:.3f}",
             ratio(step["ratio"]),

@@ -1,4 +1,4 @@
-"""This file cuts the task out of real photographs: of which of nineteen pictures is a small crop?
+"""Cut the task out of real photographs: of which of nineteen pictures is a small crop?
 
 The photographs are those that scikit-learn and scikit-image bring along. Each is divided into square tiles; a tile
 gives crops to one split alone, so nothing that is measured was seen in training, not even in part. Crops differ in

@@ -9,19 +9,19 @@ import os
 import sys
 from pathlib import Path
 
+import edgeport
 import numpy as np
 import torch
-from edgeport.cli.console import Console
 from edgeport.exporters.onnx.convert import convert
 from edgeport.models import get_variant, load_weights
 from edgeport.models.preprocess import preprocess
 from edgeport.pipeline.prepare import to_graph
-from edgeport.pipeline.sources.source import load_subject
+from edgeport.pipeline.progress import Progress
 from PIL import Image
 
 from benchmarks.peers.material import Material
 from benchmarks.trained import photographs
-from benchmarks.trained.networks import made, registered
+from benchmarks.trained.networks import create_network, model_name
 
 LABELS = "labels"  # int64 (n,), beside material.INPUT and OUTPUT
 
@@ -29,13 +29,13 @@ LABELS = "labels"  # int64 (n,), beside material.INPUT and OUTPUT
 def write(network: str, folder: Path) -> None:
     """Makes what is said above of the weights in `folder`."""
     torch.set_num_threads(1)
-    material = Material(registered(network), folder)
-    subject = load_subject(material.model, Console(quiet=True), weights=str(material.weights))
-    material.onnx.write_bytes(convert(to_graph(subject, Console(quiet=True), {}), half_weights=False, metadata={}))
+    material = Material(model_name(network), folder)
+    source = edgeport.load(material.model, weights=str(material.weights))
+    material.onnx.write_bytes(convert(to_graph(source, Progress(), {})))
     images, _ = inputs(network, "calibration")
     np.savez(material.calibration, image=images)
     images, labels = inputs(network, "test")
-    module = made(network)
+    module = create_network(network)
     load_weights(module, material.weights)
     with torch.inference_mode():
         answers = torch.cat([module(part) for part in torch.from_numpy(images).split(100)]).numpy()
@@ -46,7 +46,7 @@ def write(network: str, folder: Path) -> None:
 
 def inputs(network: str, split: str) -> tuple[np.ndarray, np.ndarray]:
     """(float32 (n, 3, h, w), int64 (n,)): what the network gets for the crops of a split, and their classes."""
-    variant = get_variant(registered(network))
+    variant = get_variant(model_name(network))
     pairs = list(photographs.crops(split))
     images = np.stack([preprocess(Image.fromarray(pixels), variant) for pixels, _ in pairs])
     return images, np.array([label for _, label in pairs])

@@ -1,4 +1,4 @@
-"""This file keeps what is measured as lines of JSON, so that an interrupted run goes on where it stopped."""
+"""Keep what is measured as lines of JSON, so that an interrupted run goes on where it stopped."""
 
 import json
 import os
@@ -18,7 +18,7 @@ class Results:
 
     Attributes:
         drops: {(network, format, peer): what score.facts says, or "error"}.
-        budgets: {(network, target): what budget.spent says, with "test", or "error"}.
+        budgets: {(network, target): what budget.search_budget says, with "test", or "error"}.
     """
 
     drops: dict[tuple[str, ...], Facts]

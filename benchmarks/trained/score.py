@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from edgeport import open_session
 from edgeport.quantize.mixed_precision.goals import snr_db
 from edgeport.runtime.compare_samples import compare_samples
-from edgeport.targets.registry import open_session
 
 from benchmarks.peers.check import Recorded
 from benchmarks.peers.material import INPUT, OUTPUT, Material
-from benchmarks.trained.networks import registered
+from benchmarks.trained.networks import model_name
 from benchmarks.trained.reference import LABELS
 
 
@@ -26,7 +26,7 @@ def facts(material: Material, artifact: Path) -> dict:
     """
     with np.load(material.validation) as arrays:
         answers, labels = arrays[OUTPUT], arrays[LABELS]
-    recorded, session = Recorded(material), open_session(artifact, threads=1)
+    recorded, session = Recorded(material), open_session(artifact)
     made = compare_samples(recorded, session, ({INPUT: image} for image in recorded.images), list(labels))
     assert made.lost is not None
     assert made.agree is not None
@@ -42,4 +42,4 @@ def facts(material: Material, artifact: Path) -> dict:
 
 if __name__ == "__main__":
     network, folder, path = sys.argv[1:]
-    print(json.dumps(facts(Material(registered(network), Path(folder)), Path(path))), flush=True)
+    print(json.dumps(facts(Material(model_name(network), Path(folder)), Path(path))), flush=True)

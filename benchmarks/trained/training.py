@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.trained import photographs
-from benchmarks.trained.networks import NETWORKS, made
+from benchmarks.trained.networks import NETWORKS, create_network
 
 EPOCHS, BATCH = 10, 64
 RATE, DECAY = 3e-3, 0.05
@@ -23,20 +23,20 @@ SMOOTHING = 0.1
 SEED = 0
 
 
-def trained(name: str, epochs: int = EPOCHS) -> nn.Module:
+def train(name: str, epochs: int = EPOCHS) -> nn.Module:
     """The network in eval mode; on one thread the same one each time."""
     torch.manual_seed(SEED)
     torch.set_num_threads(1)
     pixels, labels = crops("train")
     side = NETWORKS[name].side
-    model = made(name).train()
-    drawn(model)
+    model = create_network(name).train()
+    draw_tokens(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=DECAY)
     total = epochs * -(-len(labels) // BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=total)
     for _ in range(epochs):
         for some in torch.randperm(len(labels)).split(BATCH):
-            loss = F.cross_entropy(model(inputs(flipped(pixels[some]), side)), labels[some], label_smoothing=SMOOTHING)
+            loss = F.cross_entropy(model(inputs(flip(pixels[some]), side)), labels[some], label_smoothing=SMOOTHING)
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -45,7 +45,7 @@ def trained(name: str, epochs: int = EPOCHS) -> nn.Module:
     return model.eval()
 
 
-def drawn(model: nn.Module) -> None:
+def draw_tokens(model: nn.Module) -> None:
     """Position tables and class tokens start as small noise, not as zeros."""
     for name, parameter in model.named_parameters():
         if name in ("pos_embed", "cls_token"):
@@ -59,7 +59,7 @@ def crops(split: str) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(np.ascontiguousarray(pixels)), torch.tensor([label for _, label in pairs])
 
 
-def flipped(pixels: Tensor) -> Tensor:
+def flip(pixels: Tensor) -> Tensor:
     """Each image mirrored or not, its diagonal, too: (n, c, h, w), h equal to w -> same."""
     choose = torch.rand(2, len(pixels), 1, 1, 1) < 0.5
     pixels = torch.where(choose[0], pixels.flip(3), pixels)
@@ -82,5 +82,5 @@ def save(model: nn.Module, checkpoint: Path) -> None:
 if __name__ == "__main__":
     network, where, *epochs = sys.argv[1:]
     began = time.process_time()
-    save(trained(network, *map(int, epochs)), Path(where))
+    save(train(network, *map(int, epochs)), Path(where))
     print(json.dumps({"cpu_seconds": time.process_time() - began}), flush=True)

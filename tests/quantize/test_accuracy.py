@@ -7,22 +7,20 @@ import numpy as np
 import pytest
 import torch
 from digits_network import fit
+from edgeport import quantize
 from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.frontends.torch_module import from_torch
 from edgeport.models import create_model
 from edgeport.quantize import apply, collect, plan
 from edgeport.runtime.sessions.tflite import TFLiteSession
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
-from edgeport.targets.registry import TARGETS, open_session
+from edgeport.targets.registry import get_target, list_targets, open_session
 from edgeport.targets.target import Recipe
 from tflite_convert import convert
 from torch.nn import functional as F
 
-from edgeport import quantize
-
 TRAIN, CALIBRATE = 1200, 100  # of 1797; the other 597 are only looked at by the artifact
 SIZE = 32
-PLAIN = {"input_layout": "nhwc", "coreml_target": "iOS17"}
 MAX_DROP = 0.005  # top-1, between the float and the int8 file
 
 
@@ -65,17 +63,18 @@ def calibration():
 
 def int8(name, target):
     """The Q/DQ graph for a target with default effort."""
-    scheme = TARGETS[target].scheme(None)
-    graph, measured = scheme.apply_rewrites(trained(name), statistics(name))
-    made = plan(graph, measured, scheme, observer="mse")
+    kernels = get_target(target).kernels()
+    graph, measured = kernels.apply_rewrites(trained(name), statistics(name))
+    made = plan(graph, measured, kernels, observer="mse")
     return apply(quantize.correct_biases(graph, made, calibration()), made)
 
 
 def top1(graph, folder, target="tflite", precision="fp32"):
     """Share of the unseen digits that the artifact of `graph` names right."""
-    made, path = TARGETS[target], folder / f"{precision}{TARGETS[target].ending}"
-    metadata = {"preprocess": None, "labels": None}
-    made.write(graph, path, Recipe(precision=precision, metadata=metadata, profile=made.profile(None), **PLAIN))
+    to = get_target(target)
+    path, metadata = folder / f"{precision}{to.ending}", {"preprocess": None, "labels": None}
+    recipe = Recipe(precision=precision, metadata=metadata, profile=to.profile(None), options=to.own_options({}))
+    to.write(graph, path, recipe)
     session = open_session(path)
     images, labels = digits()
     answers = [next(iter(session.run({"image": x[None].numpy()}).values())).argmax() for x in images[TRAIN:]]
@@ -83,7 +82,7 @@ def top1(graph, folder, target="tflite", precision="fp32"):
 
 
 @pytest.mark.parametrize(
-    ("name", "target"), [*(("resnet_test", target) for target in TARGETS), ("mobilenetv3_test", "tflite")]
+    ("name", "target"), [*(("resnet_test", target) for target in list_targets()), ("mobilenetv3_test", "tflite")]
 )
 def test_int8_keeps_the_accuracy(name, target, tmp_path):
     exact = top1(trained(name), tmp_path)

@@ -7,7 +7,7 @@ from edgeport.artifacts.errors import UnsupportedOp
 from edgeport.pipeline.options import WEIGHTS_ONLY
 from edgeport.quantize import quantize_weights
 from edgeport.runtime.sessions.tflite import TFLiteSession
-from edgeport.targets.registry import REFUSED, TARGETS, open_session, refuse
+from edgeport.targets.registry import get_target, open_session, targets
 from edgeport.targets.target import Recipe
 from graphs import snr_db
 
@@ -23,7 +23,8 @@ TEXT = (
     " a = Add(h, k) v = Reshape(a, to) u = Transpose<perm=[0,2,1]>(v) p = MatMul(u, m) q = Add(p, n) o = Gelu(q)"
     " y = MatMul(o, l) }"
 )
-MADE = [(p, t) for t in TARGETS for p in WEIGHTS_ONLY if (p, t) not in REFUSED]
+MADE = [(p, t) for t, target in targets().items() for p in WEIGHTS_ONLY if p not in target.refused]
+REFUSED = [(p, t) for t, target in targets().items() for p in target.refused]
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +43,15 @@ def onnx_attribute(name, value):
 
 
 def written(model, target, precision, folder):
+    to = get_target(target)
     recipe = Recipe(
         precision=precision,
         metadata={"preprocess": None, "labels": None},
-        input_layout="nchw",
-        profile="",
-        coreml_target="iOS17",
+        profile=to.profile(None),
+        options=to.own_options({"input_layout": "nchw"}),
     )
-    path = folder / f"{precision}{TARGETS[target].ending}"
-    TARGETS[target].write(model, path, recipe)
+    path = folder / f"{precision}{to.ending}"
+    to.write(model, path, recipe)
     return path
 
 
@@ -78,7 +79,7 @@ def test_the_weights_shrink_and_the_answers_stay(precision, target, model, feeds
 @pytest.mark.parametrize(("precision", "target"), REFUSED)
 def test_what_a_target_cannot_do_is_refused(precision, target):
     with pytest.raises(UnsupportedOp, match=f"{target}: no precision {precision}: .* take "):
-        refuse(target, precision)
+        get_target(target).check_precision(precision)
 
 
 def test_dynamic_is_computed_in_integers(model, tmp_path):

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from demo import photograph
-from edgeport.exporters import wrappers
+from edgeport.bundles import templates
 from edgeport.models import PreprocessSpec
 from edgeport.models.preprocess import cover, preprocess, resize_and_crop
 from PIL import Image
 
-SOURCES = Path(wrappers.__file__).parent
+SOURCES = Path(templates.__file__).parent
 FILTERS = {name: getattr(Image.Resampling, name.upper()) for name in ("nearest", "bilinear", "bicubic", "lanczos")}
 SIZES = ((301, 227), (97, 501), (33, 17), (1, 5))  # of the photograph, (width, height)
 RESULTS = ((224, 224), (17, 400), (640, 17), (301, 61), (97, 227))  # down, up, one of each; one axis kept
