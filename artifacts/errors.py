@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import ClassVar
 
-from .exit_codes import BAD_INPUT, DEVICE, NOT_EXPORTABLE
+from .exit_codes import BAD_INPUT, BUG, DEVICE, NOT_EXPORTABLE
 
 
 class EdgeportError(Exception):
@@ -111,3 +111,8 @@ class DeviceError(EdgeportError):
     """A device cannot be reached, went away, or failed at its job; the message names it."""
 
     exit_code = DEVICE
+
+
+def exit_code(error: BaseException) -> int:
+    """The code that an exception ends the command with; BUG for one that edgeport did not raise on purpose."""
+    return error.exit_code if isinstance(error, EdgeportError) else BUG

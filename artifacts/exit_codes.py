@@ -12,10 +12,3 @@ EXIT_CODES = {
     DEVICE: "the device failed",
     REGRESSED: "a report is worse than its baseline by more than the limits",
 }
-
-
-def exit_code(error: BaseException) -> int:
-    """The code that an exception ends the command with; BUG for one that edgeport did not raise on purpose."""
-    from .errors import EdgeportError
-
-    return error.exit_code if isinstance(error, EdgeportError) else BUG

@@ -1,4 +1,4 @@
-"""This file makes artifacts appear whole or not at all, whatever happens while they are written.
+"""Makes artifacts appear whole or not at all, whatever happens while they are written.
 
 Files are written into a hidden folder beside their destination, synced, and renamed. The folder is locked for as long
 as its process lives, so that the next writer can tell what a dead one left behind.

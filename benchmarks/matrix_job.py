@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import edgeport
 import numpy as np
 from edgeport import ExportResult, ModelSource, Session
-from edgeport.artifacts.exit_codes import BUG, exit_code
+from edgeport.artifacts.errors import exit_code
+from edgeport.artifacts.exit_codes import BUG
 from edgeport.artifacts.manifest import finite
 from edgeport.artifacts.staging import Staging
 from edgeport.graph.edit import array

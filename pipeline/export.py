@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..artifacts.errors import UsageError
-from ..artifacts.exit_codes import BUG, exit_code
+from ..artifacts.errors import UsageError, exit_code
+from ..artifacts.exit_codes import BUG
 from ..artifacts.staging import Staging
 from ..targets.registry import get_target, require_target
 from ..targets.registry import targets as known_targets
@@ -33,7 +33,8 @@ from .options import (
 from .prepare import Prepared, prepare
 from .progress import Progress, ProgressCallback
 from .results import ExportResult
-from .sources.source import ModelLike, load_source
+from .sources.loading import load_source
+from .sources.source import ModelLike
 
 LOG = logging.getLogger("edgeport")
 R = TypeVar("R", ModelOptions, QuantizationOptions, ValidationOptions, TimingOptions)
@@ -42,7 +43,7 @@ R = TypeVar("R", ModelOptions, QuantizationOptions, ValidationOptions, TimingOpt
 @isolated
 def export(
     model: ModelLike,
-    target: str = "tflite",
+    target: str | None = None,
     *,
     precision: str = "fp32",
     profile: str | None = None,
@@ -82,7 +83,7 @@ def export(
 
     Args:
         model: what `edgeport.load` takes or returns.
-        target: the format: "tflite", "openvino", "coreml" or "onnx".
+        target: the format, a name of `edgeport.list_targets()`; None for the first, tflite.
         precision: "fp32"; "fp16": weights in half precision; "int8": static, W8A8; "w8a32", "w8a16": weights in 8 bits,
             computed in float (in half precision); "dynamic": linear layers also round what they read, at run time.
         profile: of the device's int8 kernels; None for the target's default.
@@ -137,7 +138,8 @@ def export(
     arguments = dict(locals())
     for each in ("model", "target", "progress", "target_options"):
         del arguments[each]
-    (result,) = run_job(make_job((target,), arguments | target_options), model, Progress(progress))
+    names = (target or next(iter(known_targets())),)
+    (result,) = run_job(make_job(names, arguments | target_options), model, Progress(progress))
     return result
 
 

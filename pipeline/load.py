@@ -5,7 +5,8 @@ from typing import Any
 from .input_spec import read_shapes
 from .isolation import isolated
 from .progress import Progress, ProgressCallback
-from .sources.source import ModelLike, ModelSource, load_source
+from .sources.loading import load_source
+from .sources.source import ModelLike, ModelSource
 
 
 @isolated

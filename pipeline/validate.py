@@ -26,7 +26,8 @@ from .options import NUM_VALIDATION, PRECISIONS
 from .prepare import open_reference
 from .progress import Progress, ProgressCallback
 from .results import ValidationResult
-from .sources.source import OWN_CODE, ModelLike, ModelSource, load_source
+from .sources.loading import load_source
+from .sources.source import OWN_CODE, ModelLike, ModelSource
 from .sources.user_code import is_factory
 
 if TYPE_CHECKING:

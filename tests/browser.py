@@ -1,4 +1,4 @@
-"""This file drives a real browser without a window, as far as the tests of our pages need it.
+"""Drives a real browser without a window, as far as the tests of our pages need it.
 
 It speaks the DevTools protocol (https://chromedevtools.github.io/devtools-protocol/) through a pipe: JSON messages that
 end with a zero byte, read from file descriptor 3 and written to 4. No package and no port are needed.

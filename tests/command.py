@@ -1,4 +1,4 @@
-"""This file runs the command in the tests' own process, and says how it ended."""
+"""Runs the command in the tests' own process, and says how it ended."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""This file runs ONNX's own node tests through every target, and says of each how it ended.
+"""Runs ONNX's own node tests through every target, and says of each how it ended.
 
 `python tests/conformance.py` runs all of them, each in a process that may die, and writes the table
 tests/conformance.json and docs/generated/conformance.md; test_conformance.py runs them again and compares.

@@ -1,4 +1,4 @@
-"""This file tries the exporters on what nobody wrote: random small graphs of the dialect, and damaged ONNX files.
+"""Tries the exporters on what nobody wrote: random small graphs of the dialect, and damaged ONNX files.
 
 `python tests/fuzz.py --seconds N [--seed S]` goes on for N seconds and prints what it finds, each with the
 seed that makes it again; test_fuzz.py runs a short fixed sample. A graph is right where every target gives what ONNX's

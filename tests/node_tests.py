@@ -1,4 +1,4 @@
-"""This file holds ONNX's own node tests as models that edgeport is to export, and says which of them count.
+"""ONNX's own node tests as models that edgeport is to export, and says which of them count.
 
 An input that a vision model knows when it is exported (weights, axes, sizes, scales) becomes a constant with the
 test's values. Of a case whose operator is written as ONNX defines it (`_expanded`) the same inputs do.

@@ -1,4 +1,4 @@
-"""This file measures, on graphs of a few nodes, how OpenVINO's CPU plugin computes Q/DQ: {probe: dB to the oracle}.
+"""Measures, on graphs of a few nodes, how OpenVINO's CPU plugin computes Q/DQ: {probe: dB to the oracle}.
 
 Run as a program it prints that as JSON. What a kernel gets wrong depends on the instruction set, which oneDNN takes
 from the environment (ONEDNN_MAX_CPU_ISA) when it is first used: so a test runs this file in a process of its own.

@@ -1,4 +1,4 @@
-"""This file holds what second implementations are written with: functions of tensors found by name in a state dict."""
+"""What second implementations are written with: functions of tensors found by name in a state dict."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""This file reads int8 back out of the artifacts of every target: integer weights, and the range of each activation.
+"""Reads int8 back out of the artifacts of every target: integer weights, and the range of each activation.
 
 `read(path)` gives an Int8 with {name: (lo, hi)} of the quantised activations, where a name is the graph's, as an
 identifier, and the set of (shape, bytes) of the integer weights, as ONNX has them: OIHW, or (in, out).

@@ -1,4 +1,4 @@
-"""This file says, for each family, what its models are compared with and which of them every test run compares."""
+"""Says, for each family, what its models are compared with and which of them every test run compares."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

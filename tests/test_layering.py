@@ -1,59 +1,160 @@
-"""Who may import whom, and what stays light."""
+"""Who may import whom, who may name a target, and what stays light."""
 
 import ast
+import importlib
+import pkgutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from edgeport.targets.registry import targets
+from import_graph import FLOORS, ROOT, find_circle, floor_of, imports, modules
 
-ROOT = Path(__file__).parents[1]
-MAY_IMPORT = {
-    "models": set(),
-    "runtime": set(),
-    "exporters": set(),
-    "quantize": {"exporters", "runtime"},
-    "devices": {"runtime"},
-    "cli": {"models", "runtime", "exporters", "quantize", "devices"},
-}
 HEAVY = {"torch", "openvino", "ai_edge_litert", "coremltools", "onnxruntime", "tensorflow", "timm", "torchvision"}
+MOST_LINES_OF_CLI = 2600
 
 
-def imported(path: Path) -> set[str]:
-    """Our own packages that a file imports, wherever in the file it does."""
-    inside = path.relative_to(ROOT).parts
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom):
-            if node.level:
-                base = ["edgeport", *inside[: len(inside) - node.level]]
-                module = [*base, *(node.module or "").split(".")]
-                names = [[*module, a.name] if module[-1] == "" else module for a in node.names]
-                found |= {[part for part in name if part][1] for name in names if len([p for p in name if p]) > 1}
-            elif (node.module or "").startswith("edgeport."):
-                found.add(node.module.split(".")[1])
-        elif isinstance(node, ast.Import):
-            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("edgeport.")}
-    return found & set(MAY_IMPORT)
+@pytest.mark.parametrize("floor", FLOORS)
+def test_a_floor_imports_only_those_below_it(floor):
+    below = FLOORS[FLOORS.index(floor) :]
+    wrong = [
+        f"{each.source}:{each.line} imports {each.target}"
+        for each in imports()
+        if floor_of(each.source) == floor and floor_of(each.target) not in below
+        if not (floor == "cli" and each.target == "edgeport")  # the public API, which imports nothing by itself
+    ]
+    assert not wrong
 
 
-@pytest.mark.parametrize("package", MAY_IMPORT)
-def test_imports_go_one_way(package):
-    for path in (ROOT / package).rglob("*.py"):
-        assert imported(path) <= MAY_IMPORT[package] | {package}, path
+def test_no_circle_of_imports():
+    assert find_circle() is None
 
 
-@pytest.mark.parametrize("package", MAY_IMPORT)
-def test_importing_a_package_is_light(package):
-    code = f"import sys, edgeport.{package}; print(' '.join(m for m in sys.modules))"
+def test_the_command_line_is_a_reader_of_the_library():
+    wrong = [
+        f"{each.source}:{each.line} imports {each.target}"
+        for each in imports()
+        if floor_of(each.source) == "cli" and floor_of(each.target) not in ("cli", "pipeline", "edgeport")
+    ]
+    assert not wrong
+    lines = sum(len(path.read_text().splitlines()) for path in (ROOT / "cli").glob("*.py"))
+    assert lines <= MOST_LINES_OF_CLI
+
+
+def test_benchmarks_do_without_the_command_line():
+    for path in (ROOT / "benchmarks").rglob("*.py"):
+        assert "edgeport.cli" not in path.read_text(), path
+
+
+def own_files(name: str) -> set[Path]:
+    """The files that may name a target: its own, by their folder or file name."""
+    folders = [ROOT / "exporters" / name]
+    files = [
+        *(ROOT / place / f"{name}.py" for place in ("targets", "targets/kernel_sets")),
+        *(ROOT / place / f"{name}.py" for place in ("runtime/sessions", "runtime/inspectors", "devices/backends")),
+        *ROOT.glob(f"runtime/sessions/{name}_*.py"),
+    ]
+    return {*files, *(path for folder in folders for path in folder.rglob("*.py"))}
+
+
+# Where a target's name, or the ending of its files, stands for something else.
+OTHERWISE = {
+    ("onnx", "pipeline/sources/loading.py"),  # the ending of a file that holds a model to export
+    ("onnx", "pipeline/sources/onnx_file.py"),  # the same
+    ("onnx", "pipeline/doctor.py"),  # the distribution of that name, which every target needs
+    ("openvino", "runtime/backends.py"),  # the library of that name, which is kept from sending anything
+}
+# What is of ONNX the hub, not of ONNX the target: models come as ONNX files, and OpenVINO reads ONNX itself.
+HUB = {
+    *(f"edgeport.exporters.onnx.{module}" for module in ("convert", "proto", "uint8_input")),
+    "edgeport.runtime.sessions.onnx",
+}
+GENERATED = {ROOT / "models" / "export_status.py", ROOT / "targets" / "measured.py"}
+
+
+@pytest.mark.parametrize("name", targets())
+def test_only_its_own_files_name_a_target(name):
+    """In code, not in prose: no text that is its name or an ending of its files, no import of what is its own."""
+    target, own = targets()[name], own_files(name)
+    words = {name, target.ending, *target.also_opens}
+    wrong = []
+    for path in modules().values():
+        place = path.relative_to(ROOT).as_posix()
+        if path in own | GENERATED or (name, place) in OTHERWISE:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in words:
+                wrong.append(f"{place}:{node.lineno} names {node.value!r}")
+    theirs = {module for module, path in modules().items() if path in own} - HUB
+    wrong += [
+        f"{each.source}:{each.line} imports {each.target}"
+        for each in imports()
+        if each.target in theirs and modules()[each.source] not in own
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("floor", [floor for floor in FLOORS if floor != "edgeport"])
+def test_importing_a_package_is_light(floor):
+    code = f"import sys, edgeport.{floor}; print(' '.join(m for m in sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not HEAVY & set(loaded)
 
 
+def test_importing_edgeport_imports_nothing():
+    code = "import sys; before = set(sys.modules); import edgeport; print(' '.join(set(sys.modules) - before))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert {name for name in loaded if name.startswith("edgeport")} == {"edgeport"}
+    assert not {"numpy", "onnx", "onnx_ir"} & set(loaded)
+
+
 def test_every_package_is_in_the_wheel():
     """pyproject maps each folder with code to a package; one that is missing would be left out of a wheel."""
-    import tomllib
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    folders = {str(p.parent.relative_to(ROOT)) for floor in FLOORS for p in (ROOT / floor).rglob("*.py")}
+    assert folders == set(settings["package-dir"].values())
+    assert set(settings["packages"]) == set(settings["package-dir"])
 
-    mapped = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-dir"].values()
-    folders = {str(p.parent.relative_to(ROOT)) for name in MAY_IMPORT for p in (ROOT / name).rglob("*.py")}
-    assert folders == set(mapped)
+
+def test_public_functions_survive_every_import():
+    """A subpackage of the name of a public function would take its place when somebody imports it."""
+    code = """
+import importlib, sys
+import edgeport
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+for name in edgeport.__all__:
+    assert type(getattr(edgeport, name)).__name__ != "module", name
+"""
+    skipped = ("__main__", "runner", "ray_cluster", "reindex", "recheckpoint", "work")
+    names = [name for name in modules() if name.rpartition(".")[2] not in skipped]
+    done = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_target_is_added_by_its_file_alone(monkeypatch, tmp_path):
+    """A module in targets/ that defines TARGET is all that the registry wants."""
+    from edgeport.targets import registry
+
+    (tmp_path / "paper.py").write_text(
+        "from edgeport.targets.target import Profile, Target\n"
+        "def lower(graph, path, recipe): path.write_text('paper')\n"
+        "TARGET = Target(name='paper', position=9, ending='.paper', extra='', needs={}, purposes={},\n"
+        "    profiles=(Profile(name='pen', device='paper', load_kernels=lambda: None),), lower=lower,\n"
+        "    open=lambda path, threads, options: path.read_text())\n"
+    )
+    package = importlib.import_module("edgeport.targets")
+    monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "edgeport.targets.paper", raising=False)
+    registry.targets.cache_clear()
+    try:
+        assert [*registry.targets()][-1] == "paper"
+        (tmp_path / "a.paper").write_text("paper")
+        assert registry.open_session(tmp_path / "a.paper") == "paper"
+        assert registry.target_of(tmp_path / "a.paper").name == "paper"
+    finally:
+        sys.modules.pop("edgeport.targets.paper", None)
+        registry.targets.cache_clear()
+    assert "paper" not in {each.name for each in pkgutil.iter_modules(package.__path__)} - {"paper"}

@@ -1,4 +1,4 @@
-"""This file converts with OpenVINO, and quantises with NNCF."""
+"""Converts with OpenVINO, and quantises with NNCF."""
 
 from pathlib import Path
 

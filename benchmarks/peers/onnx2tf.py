@@ -1,4 +1,4 @@
-"""This file converts with onnx2tf."""
+"""Converts with onnx2tf."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""This file quantises with ONNX Runtime."""
+"""Quantises with ONNX Runtime."""
 
 from pathlib import Path
 

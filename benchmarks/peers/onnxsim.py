@@ -1,4 +1,4 @@
-"""This file converts with onnxsim's TFLite emitter."""
+"""Converts with onnxsim's TFLite emitter."""
 
 from collections.abc import Iterator
 from pathlib import Path

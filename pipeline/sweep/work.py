@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...artifacts.exit_codes import BUG, exit_code
+from ...artifacts.errors import exit_code
+from ...artifacts.exit_codes import BUG
 from ...artifacts.manifest import finite
 from .cores import divide, turn
 from .options import BENCHMARK, EXPORT

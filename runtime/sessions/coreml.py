@@ -1,4 +1,4 @@
-"""This file runs a Core ML .mlpackage: by Core ML itself on a Mac, elsewhere by our runner of ML programs (mil/).
+"""Runs a Core ML .mlpackage: by Core ML itself on a Mac, elsewhere by our runner of ML programs (mil/).
 
 The path through Core ML is written from Apple's documentation of coremltools' MLModel and has never been run.
 """

@@ -1,4 +1,4 @@
-"""This file runs an ONNX model with ONNX Runtime on the CPU."""
+"""Runs an ONNX model with ONNX Runtime on the CPU."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""This file runs an OpenVINO IR with OpenVINO's CPU plugin."""
+"""Runs an OpenVINO IR with OpenVINO's CPU plugin."""
 
 import time
 from collections.abc import Mapping, Sequence

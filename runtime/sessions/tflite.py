@@ -1,4 +1,4 @@
-"""This file runs a .tflite model with LiteRT's interpreter (XNNPACK delegate, CPU)."""
+"""Runs a .tflite model with LiteRT's interpreter (XNNPACK delegate, CPU)."""
 
 import contextlib
 import json

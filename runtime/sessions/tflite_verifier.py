@@ -1,4 +1,4 @@
-"""This file checks that a .tflite file is whole, before native code follows its offsets.
+"""Checks that a .tflite file is whole, before native code follows its offsets.
 
 The interpreter trusts every offset in the file: one that points past the end ends the process. So each table, vector
 and string of the model is walked here and must lie inside the file, and each index must name something that exists.

@@ -1,4 +1,4 @@
-"""This file runs a PyTorch module as a session: the reference."""
+"""Runs a PyTorch module as a session: the reference."""
 
 import copy
 import time

@@ -8,7 +8,7 @@ import onnx_ir as ir
 
 from ...graph.edit import shape
 from ...graph.kernels import Kernel, KernelSet
-from .tflite import SIGMOID
+from ...graph.qparams import QParams
 
 _ACTIVATIONS = ("Relu", "Relu6", "Relu0To1")
 
@@ -37,7 +37,7 @@ ONNXRUNTIME_CPU = KernelSet(
         ),  # (in, out); QGemm, MatMulIntegerToFloat
         "Add": Kernel(operands=2, epilogues=("Relu",), light=True),  # QLinearAdd
         "Mul": Kernel(operands=2),  # QLinearMul
-        "Sigmoid": Kernel(fixed_output=SIGMOID),  # QLinearSigmoid; the parameters are as for TFLite
+        "Sigmoid": Kernel(fixed_output=QParams((1 / 256,), -128)),  # QLinearSigmoid; the same as TFLite's
         "Concat": Kernel(operands=None, same_parameters=True, light=True, moves_data=True),
         "Slice": Kernel(same_parameters=True, light=True, moves_data=True),
         "MaxPool": Kernel(same_parameters=True),

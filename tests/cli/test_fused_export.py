@@ -2,7 +2,7 @@
 
 from edgeport.exporters.canonicalize import canonicalize
 from edgeport.pipeline.progress import Progress
-from edgeport.pipeline.sources.source import load_source
+from edgeport.pipeline.sources.loading import load_source
 from torch import nn
 
 

@@ -1,4 +1,4 @@
-"""This file runs a real adbd, the daemon of Android devices, and an adb server, as a device for the tests.
+"""Runs a real adbd, the daemon of Android devices, and an adb server, as a device for the tests.
 
 adbd listens on all addresses, asks nobody for a key and gives a shell of its own user. So both live in a network
 namespace of their own, where there is nothing but a loopback; the command under test is run in it, too.

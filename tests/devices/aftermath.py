@@ -1,4 +1,4 @@
-"""This file looks at processes and folders while a device works, and at what is left afterwards."""
+"""Looks at processes and folders while a device works, and at what is left afterwards."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""This file makes what the tests of devices need: the command, and a few artifacts."""
+"""Makes what the tests of devices need: the command, and a few artifacts."""
 
 import sys
 import tempfile

@@ -1,4 +1,4 @@
-"""This file finds the daemons that the tests of ssh and adb talk to, or fetches them: nothing is installed.
+"""Finds the daemons that the tests of ssh and adb talk to, or fetches them: nothing is installed.
 
 They are looked for in EDGEPORT_DEVICES/peers, or in the default cache of devices. Fetch them, once, by
 

@@ -1,4 +1,4 @@
-"""This file runs a real sshd on this machine's loopback, with keys of its own, as a device for the tests.
+"""Runs a real sshd on this machine's loopback, with keys of its own, as a device for the tests.
 
 As root it lives in a mount namespace of its own, where the user that it wants and a disk that is full are made; as
 anybody else it runs as it is, and there is no full disk.

@@ -1,0 +1,160 @@
+"""Loads a model source: of a name, the user's code, a file, or an object in memory."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from ...artifacts.errors import UsageError
+from ..input_spec import Shapes
+from ..progress import Progress
+from .source import TIMM, ModelLike, ModelSource
+from .user_code import is_factory
+
+# how a file's name ends -> what is in it
+FILES = {
+    ".onnx": "ONNX",
+    ".pt2": "torch.export",
+    **dict.fromkeys((".pt", ".pth", ".ts", ".torchscript", ".safetensors"), "PyTorch"),
+}
+
+
+def load_source(
+    model: ModelLike,
+    progress: Progress,
+    *,
+    weights: str = "auto",
+    seed: int = 0,
+    num_classes: int | None = None,
+    shapes: Shapes | None = None,
+    example_inputs: Any = None,
+    name: str | None = None,
+) -> ModelSource:
+    """The model of a zoo name, of the user's code, of timm, of a file that holds one, or of an object in memory.
+
+    Args:
+        model: see ModelLike.
+        progress: hears what is random or assumed.
+        weights: a file, "random" (seeded), or "auto": the model's own, random ones for a timm name. Of a zoo name also
+            public ones: see zoo.choose_weights.
+        seed: of random weights.
+        num_classes: of a zoo or timm model; a new head if the weights have others.
+        shapes: of inputs, by name.
+        example_inputs: a tensor, a tuple of tensors or a dict of them, in place of shapes; for a module in memory.
+        name: for files, of a module in memory.
+
+    Raises:
+        UsageError: no such model, the user's code fails, or an option that does not fit.
+        UnknownModel, UnknownCheckpoint, DownloadError, WeightsError, ModelFileError, InputShapeError: see artifacts.
+    """
+    shapes = shapes or {}
+    if isinstance(model, ModelSource):
+        given = {"weights": weights != "auto", "num_classes": num_classes, "input_shape": shapes}
+        wrong = next((option for option, value in (given | {"example_inputs": example_inputs}).items() if value), None)
+        if wrong:
+            raise UsageError(f"{model.model}: is loaded already; give {wrong} to edgeport.load")
+        source = model
+    else:
+        if example_inputs is not None and isinstance(model, str | Path):
+            raise UsageError(f"{model}: example_inputs are for a module in memory; give input_shape")
+        if isinstance(model, str | Path):
+            source = _from_text(str(model), shapes, progress, weights=weights, seed=seed, num_classes=num_classes)
+        else:
+            source = _from_object(model, shapes, progress, weights, num_classes, example_inputs, name)
+    for sentence in source.warnings:
+        progress.warn(sentence)
+    return source
+
+
+def _from_text(
+    model: str, shapes: Shapes, progress: Progress, *, weights: str, seed: int, num_classes: int | None
+) -> ModelSource:
+    if Path(model).suffix in FILES and not is_factory(model):
+        _refuse_for_files(model, num_classes, weights)
+        return _from_file(model, shapes, progress)
+    from ...runtime.backends import torch_threads
+
+    with torch_threads(1):  # sums, such as those of redrawn batch statistics, come out the same on any core count
+        return _from_code(model, shapes, progress, weights=weights, seed=seed, num_classes=num_classes)
+
+
+def _from_code(
+    model: str, shapes: Shapes, progress: Progress, *, weights: str, seed: int, num_classes: int | None
+) -> ModelSource:
+    from . import torch_module
+
+    options: dict[str, Any] = {"weights": weights, "seed": seed, "shapes": shapes}
+    if is_factory(model):
+        if num_classes is not None:
+            raise UsageError(f"--num-classes is for zoo models; {model} decides its own")
+        return torch_module.from_factory(model, progress, **options)
+    if num_classes is not None and num_classes < 1:
+        raise UsageError(f"--num-classes must be at least 1, not {num_classes}")
+    load = torch_module.from_timm if model.startswith(TIMM) else torch_module.from_zoo
+    return load(model, progress, num_classes=num_classes, **options)
+
+
+def _refuse_for_files(model: str, num_classes: int | None, weights: str) -> None:
+    for option, given in (("--num-classes", num_classes), ("--weights", None if weights == "auto" else weights)):
+        if given is not None:
+            raise UsageError(f"{option} is for zoo models; {model} holds its own")
+
+
+def _from_file(model: str, shapes: Shapes, progress: Progress) -> ModelSource:
+    if not Path(model).is_file():
+        raise UsageError(f"{model}: no such file")
+    if model.endswith(".onnx"):
+        from .onnx_file import from_onnx_file
+
+        return from_onnx_file(Path(model), shapes, progress)
+    from .torch_module import from_program_file
+
+    if not model.endswith(".pt2"):
+        raise UsageError(f"{model}: {_what_it_holds(Path(model))}")
+    return from_program_file(model, shapes)
+
+
+def _from_object(
+    model: Any,
+    shapes: Shapes,
+    progress: Progress,
+    weights: str,
+    num_classes: int | None,
+    example_inputs: Any,
+    name: str | None,
+) -> ModelSource:
+    """Of an object in memory; its library is imported by whoever made it, so none is imported to ask what it is."""
+    kind = type(model).__name__
+    _refuse_for_files(f"the {kind} given", num_classes, weights)
+    torch, onnx, onnx_ir = (sys.modules.get(module) for module in ("torch", "onnx", "onnx_ir"))
+    if torch and isinstance(model, torch.nn.Module):
+        from .torch_module import from_module
+
+        return from_module(model, shapes, example_inputs, name or kind)
+    if example_inputs is not None:
+        raise UsageError(f"example_inputs are for an nn.Module; the {kind} given knows its inputs")
+    if torch and isinstance(model, torch.export.ExportedProgram):
+        from .torch_module import from_program
+
+        return from_program(model, shapes, name or "program")
+    if (onnx and isinstance(model, onnx.ModelProto)) or (onnx_ir and isinstance(model, onnx_ir.Model)):
+        from .onnx_file import from_onnx_model
+
+        return from_onnx_model(model, shapes, progress, name)
+    raise UsageError(
+        f"a {kind} is no model that edgeport takes: give a name, a file, an nn.Module, an ExportedProgram or an "
+        "ONNX model"
+    )
+
+
+def _what_it_holds(path: Path) -> str:
+    """What a file of PyTorch's holds that is no program, and what would work."""
+    import zipfile
+
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(name.rpartition("/")[2] == "constants.pkl" for name in archive.namelist()):
+                return (
+                    "is a TorchScript file, whose program PyTorch can no longer export; give the nn.Module as "
+                    "file.py:factory, or save it by torch.export.save as .pt2"
+                )
+    return "holds weights at most, no model; name the model (file.py:factory) and give the file with --weights"
