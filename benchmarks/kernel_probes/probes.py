@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 from edgeport.artifacts.errors import ArtifactError, ExportError
-from edgeport.exporters.canonicalize import canonicalize
 from edgeport.graph.dialect import OPSET
 from edgeport.graph.edit import array, shape
 from edgeport.graph.qparams import INT8
@@ -240,7 +239,7 @@ def measure(device: Device, name: str) -> Measured:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"probe{device.target.ending}"
         try:
-            device.write(canonicalize(model), path)
+            device.write(model, path)
             session = open_session(path)
             got = session.run(feeds)["y_dq"]
             session.close()

@@ -27,7 +27,7 @@ from photographs import CALIBRATION, VALIDATION, crops
 FAST = ["mobilenetv3_large_100", "mobilevit_s", "concat"]
 SLOW = ["mobilenetv2_100", "resnet50", "vit_tiny_patch16_224", "deit_small_patch16_224"]
 MODELS = [*FAST, *(pytest.param(name, marks=pytest.mark.exhaustive) for name in SLOW)]
-SCHEMES = {"openvino": OPENVINO_CPU, "onnx": ONNXRUNTIME_CPU, "tflite": TFLITE_XNNPACK}
+KERNEL_SETS = {"openvino": OPENVINO_CPU, "onnx": ONNXRUNTIME_CPU, "tflite": TFLITE_XNNPACK}
 
 
 def variant(name):
@@ -55,7 +55,7 @@ def inputs(name):
 @cache
 def quantized(name, target):
     _, graph, stats = built(name)
-    return apply(graph, plan(graph, stats, SCHEMES[target]))
+    return apply(graph, plan(graph, stats, KERNEL_SETS[target]))
 
 
 @cache
@@ -102,7 +102,7 @@ def test_targets_agree_on_weights_and_ranges(name):
     But where one target's kernels join Concat's operands in integers and the other's do not, their range is wider.
     """
     joined = {value.name for node in built(name)[1].graph if node.op_type == "Concat" for value in node.inputs}
-    mobile = of_tflite(tflite.convert(quantized(name, "tflite")))
+    mobile = of_tflite(tflite.convert(quantized(name, "tflite"), kernels=TFLITE_XNNPACK))
     others = [of_openvino(artifact(name, "openvino", "int8")), of_onnx(artifact(name, "onnx", "int8"))]
     for (ranges, weights), (others_ranges, others_weights) in ((mobile, others[0]), (mobile, others[1]), others):
         common = ranges.keys() & others_ranges.keys()

@@ -7,13 +7,14 @@ from edgeport.exporters import coreml, tflite
 from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.openvino.convert import convert
 from edgeport.runtime.sessions.openvino import OpenVINOSession
+from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from edgeport.targets.registry import open_session
 from graphs import feeds, graph, run_onnx, run_tflite
 
 
 def _tflite(model, inputs, folder):
     for layout in ("nhwc", "nchw"):
-        content = tflite.convert(model, input_layout=layout)
+        content = tflite.convert(model, kernels=TFLITE_XNNPACK, input_layout=layout)
         for delegate in (True, False):
             yield run_tflite(content, inputs, delegate=delegate)["y"]
 
