@@ -172,8 +172,10 @@ def __getattr__(name: str) -> Any:
     if name not in _PLACE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
+    import warnings
 
-    value = getattr(importlib.import_module(f"{__name__}.{_PLACE_OF[name]}"), name)
+    with warnings.catch_warnings():  # some libraries add filters when they are imported
+        value = getattr(importlib.import_module(f"{__name__}.{_PLACE_OF[name]}"), name)
     globals()[name] = value
     return value
 

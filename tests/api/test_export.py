@@ -94,10 +94,6 @@ def test_twice_and_from_a_thread(net, arrays):
     assert len(set(found)) == 1
 
 
-def both(x, ids):
-    return x.mean() + ids.sum()
-
-
 class Two(nn.Module):
     def forward(self, x, ids):
         return x.mean((1, 2, 3))[:, None] + ids.float()
@@ -135,7 +131,8 @@ def test_an_exported_program_and_an_onnx_model(net, arrays):
     made = edgeport.export(net, "onnx", input_shape=(3, 16, 16), benchmark=False)
     second = edgeport.export(onnx.load(made.path), "tflite", name="again", benchmark=False)
     assert (second.verdict, second.path.name) == ("ok", "again_fp32.tflite")
-    (a,), (b,) = (edgeport.open_session(each.path).run({"image": arrays[:1]}).values() for each in (first, second))
+    sessions = [edgeport.open_session(each.path) for each in (first, second)]
+    (a,), (b,) = (session.run({session.inputs[0].name: arrays[:1]}).values() for session in sessions)
     np.testing.assert_allclose(a, b, atol=1e-5)
 
 
@@ -169,9 +166,10 @@ def test_calibration_data_of_every_kind(net, arrays, what):
 def test_labels_of_a_loader_judge_a_budget(net, arrays):
     """True classes come from the data; no folders are needed."""
     net.eval()
+    others = torch.from_numpy(arrays * 0.9)
     with torch.inference_mode():
-        classes = net(torch.from_numpy(arrays)).argmax(1)
-    data = DataLoader(TensorDataset(torch.from_numpy(arrays), classes), batch_size=4)
+        classes = net(others).argmax(1)
+    data = DataLoader(TensorDataset(others, classes), batch_size=4)
     result = edgeport.export(
         net,
         "tflite",
@@ -240,7 +238,7 @@ def test_results_show_themselves(net):
     result = edgeport.export(net, "onnx", input_shape=(3, 16, 16), name="<b>&", **QUICK)
     html = result._repr_html_()
     assert html.startswith("<table>")
-    assert str(result.path).replace("<", "&lt;").replace(">", "&gt;").replace("&&", "&amp;") in html or "_b_" in html
+    assert str(result.path) in html  # a name becomes one that a file can have
     assert "<b>" not in html.replace("<table>", "")
     assert "verdict" in str(result)
     assert "seconds" not in repr(result)
@@ -335,14 +333,12 @@ def test_what_other_libraries_wrap_is_taken_out(net):
     assert result.verdict == "ok"
 
 
-def test_a_device_resident_module_is_copied(net):
-    """A module elsewhere than on the CPU stays there; here the meta device stands for one, whose tensors have no data."""
-    net.to(torch.float32)
+def test_what_is_loaded_is_a_copy(net):
+    """Training goes on without it."""
     moved = copy.deepcopy(net)
-    moved.conv.weight = nn.Parameter(moved.conv.weight.detach().clone())
     source = edgeport.load(moved, input_shape=(3, 16, 16))
     with torch.no_grad():
-        moved.conv.weight.zero_()  # training goes on
+        moved.conv.weight.zero_()
     session = source.session()
     x = np.ones((1, 3, 16, 16), np.float32)
     (got,) = session.run({"image": x}).values()
