@@ -107,7 +107,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     from ..pipeline.export import export, export_all
-    from ..pipeline.results import total_exit_code
+    from ..pipeline.results import ExportFailure, ExportResult, total_exit_code
     from ..pipeline.text_table import format_table
 
     both = options.one_of(args, "calibration_data", "validation_data")
@@ -119,12 +119,18 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if args.target == ALL:
         results = export_all(args.model, progress=console.progress, **arguments)
         for result in results:
-            if result.verdict.startswith("error: "):
-                print(f"edgeport: {result.verdict.removeprefix('error: ')}", file=sys.stderr)
+            if isinstance(result, ExportFailure):
+                print(f"edgeport: {result.error}", file=sys.stderr)
     else:
         results = [export(args.model, args.target, progress=console.progress, **arguments)]
-    rows = [cells(each) for result in results for each in (result.float_twin, result) if each]
-    tables = [format_table(HEADER, rows), *(result.search.table for result in results if result.search)]
+    rows, searches = [], []
+    for result in results:
+        if isinstance(result, ExportResult):
+            rows += [cells(each) for each in (result.float_twin, result) if each]
+            searches += [result.search.table] if result.search else []
+        else:
+            rows.append((result.target, "-", result.precision, "-", "-", "-", "-", result.verdict))
+    tables = [format_table(HEADER, rows), *searches]
     values = [result.to_json() for result in results]
     console.result(values if args.target == ALL else values[0], "\n\n".join(tables))
     return total_exit_code(results)
@@ -139,8 +145,8 @@ def cells(result: "ExportResult") -> tuple[str, ...]:
 
     agreement, latency = result.agreement, result.latency
     return (
-        str(result.path or result.target),
-        "-" if result.size_bytes is None else f"{result.size_bytes / 1e6:.2f} MB",
+        str(result.path),
+        f"{result.size_bytes / 1e6:.2f} MB",
         result.precision,
         "emulated" if result.emulated else format_number(latency and latency.median_ms, ".2f"),
         format_number(result.ratio, ".2f"),

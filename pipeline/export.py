@@ -32,7 +32,7 @@ from .options import (
 )
 from .prepare import Prepared, prepare
 from .progress import Progress, ProgressCallback
-from .results import ExportResult
+from .results import ExportFailure, ExportResult
 from .sources.loading import load_source
 from .sources.source import ModelLike
 
@@ -140,6 +140,7 @@ def export(
         del arguments[each]
     names = (target or next(iter(known_targets())),)
     (result,) = run_job(make_job(names, arguments | target_options), model, Progress(progress))
+    assert isinstance(result, ExportResult)  # an error would have come through
     return result
 
 
@@ -150,7 +151,7 @@ def export_all(
     *,
     progress: ProgressCallback | None = None,
     **options: Any,
-) -> list[ExportResult]:
+) -> list[ExportResult | ExportFailure]:
     """Exports a model to several targets, from one graph and one calibration.
 
     Args:
@@ -160,8 +161,8 @@ def export_all(
         **options: the other arguments of `export`.
 
     Returns:
-        A result for each target, in their order. One that could not be made has the error in its `verdict` and no
-        `path`; the others are made all the same.
+        A result for each target, in their order; an ExportFailure for one that could not be made, the others are made
+        all the same.
 
     Raises:
         UsageError: as `export`, for what is wrong for all targets.
@@ -209,7 +210,9 @@ def make_job(targets: tuple[str, ...], arguments: Mapping[str, Any]) -> Job:
     )
 
 
-def run_job(job: Job, model: ModelLike, progress: Progress, *, stop_at_error: bool = True) -> list[ExportResult]:
+def run_job(
+    job: Job, model: ModelLike, progress: Progress, *, stop_at_error: bool = True
+) -> list[ExportResult | ExportFailure]:
     """Builds, checks and publishes the artifacts of a job, one target after the other.
 
     Nothing is at its destination before all of one target's artifacts are whole, and nothing else is left behind.
@@ -238,8 +241,12 @@ def run_job(job: Job, model: ModelLike, progress: Progress, *, stop_at_error: bo
     return [with_warnings(result, shared, progress) for result in results]
 
 
-def with_warnings(result: ExportResult, shared: tuple[str, ...], progress: Progress) -> ExportResult:
+def with_warnings(
+    result: ExportResult | ExportFailure, shared: tuple[str, ...], progress: Progress
+) -> ExportResult | ExportFailure:
     """The result with the warnings of its job, and one where int8 is slower than float."""
+    if isinstance(result, ExportFailure):
+        return dataclasses.replace(result, warnings=shared)
     if result.precision == "int8" and result.ratio is not None and result.ratio > 1:
         slow = f"{result.target}: int8 is SLOWER than fp32 on this machine: {result.ratio:.2f} of its time"
         progress.warn(slow)
@@ -326,7 +333,9 @@ def build_target(job: Job, name: str, prepared: Prepared, staging: Staging, prog
     return build(job, require_target(name), prepared, staging, progress)
 
 
-def try_to_build(job: Job, name: str, prepared: Prepared, staging: Staging, progress: Progress) -> ExportResult:
+def try_to_build(
+    job: Job, name: str, prepared: Prepared, staging: Staging, progress: Progress
+) -> ExportResult | ExportFailure:
     """One of several targets; its error is a result, so that the others go on."""
     try:
         return build_target(job, name, prepared, staging, progress)
@@ -335,11 +344,11 @@ def try_to_build(job: Job, name: str, prepared: Prepared, staging: Staging, prog
         if code == BUG:
             LOG.exception("target %s", name)
             sentence = f"a bug: {type(e).__name__}: {e}"
-        return ExportResult(
+        return ExportFailure(
             model=prepared.source.model,
             weights=str(prepared.source.weights),
             target=name,
             precision=job.precision,
-            verdict=f"error: {sentence if name in sentence else f'{name}: {sentence}'}",
+            error=sentence if name in sentence else f"{name}: {sentence}",
             exit_code=code,
         )

@@ -67,13 +67,13 @@ class BudgetSearch:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportResult(_Shown):
-    """One artifact. None stands for what was not asked for, or could not be made.
+    """One artifact. None stands for what was not asked for.
 
     Attributes:
         model: as it was named.
         weights: where they came from.
         target, precision: of the artifact.
-        path: of the artifact; None where an error left none.
+        path: of the artifact.
         manifest_path: of the facts beside it.
         size_bytes: of all its files.
         agreement: with the reference.
@@ -83,7 +83,7 @@ class ExportResult(_Shown):
         seconds: what each stage took.
         peak_rss_mb: the most memory that this process had, in MB (10^6 bytes).
         delegate_partitions: of a .tflite, how many the CPU delegate made.
-        verdict: "ok", "warn: ...", "fail: ...", "over budget: ...", "not validated" or "error: ...".
+        verdict: "ok", "warn: ...", "fail: ...", "over budget: ..." or "not validated".
         float_twin: the float artifact that an int8 one was timed beside.
         search: what came of the accuracy budget.
         warnings: what makes the result less than it seems.
@@ -94,9 +94,9 @@ class ExportResult(_Shown):
     weights: str
     target: str
     precision: str
-    path: Path | None = None
-    manifest_path: Path | None = None
-    size_bytes: int | None = None
+    path: Path
+    manifest_path: Path
+    size_bytes: int
     agreement: Agreement | None = None
     latency: Latency | None = None
     ratio: float | None = None
@@ -132,8 +132,8 @@ class ExportResult(_Shown):
             "weights": self.weights,
             "target": self.target,
             "precision": self.precision,
-            "artifact": None if self.path is None else str(self.path),
-            "manifest": None if self.manifest_path is None else str(self.manifest_path),
+            "artifact": str(self.path),
+            "manifest": str(self.manifest_path),
             "size_bytes": self.size_bytes,
             "agreement": agreement_figures(self.agreement),
             "latency": dataclasses.asdict(self.latency) if self.latency else None,
@@ -148,13 +148,12 @@ class ExportResult(_Shown):
     def shown(self) -> list[tuple[str, str]]:
         """(name, value) of what matters most, for people."""
         agreement = self.agreement
-        size = "-" if self.size_bytes is None else f"{self.size_bytes / 1e6:.2f} MB"
         ratio = f" ({self.ratio:.2f} of float)" if self.ratio is not None else ""
         median = format_number(self.latency and self.latency.median_ms, ".2f")
         return [
-            ("artifact", str(self.path or self.target)),
+            ("artifact", str(self.path)),
             ("precision", self.precision),
-            ("size", size),
+            ("size", f"{self.size_bytes / 1e6:.2f} MB"),
             ("latency", "emulated" if self.emulated else f"{median} ms{ratio}"),
             ("SNR", f"{format_number(agreement and agreement.snr_db, '.1f')} dB"),
             ("top-1", format_number(agreement and agreement.top1, ".1%")),
@@ -162,7 +161,49 @@ class ExportResult(_Shown):
         ]
 
 
-def total_exit_code(results: Sequence[ExportResult]) -> int:
+@dataclass(frozen=True, kw_only=True)
+class ExportFailure(_Shown):
+    """What there is in place of an artifact that `export_all` could not make.
+
+    Attributes:
+        model, weights, target, precision: as asked for.
+        error: a sentence.
+        exit_code: what the command line ends with.
+        warnings: of the whole job.
+    """
+
+    model: str
+    weights: str
+    target: str
+    precision: str
+    error: str
+    exit_code: int
+    warnings: tuple[str, ...] = field(default=(), repr=False)
+
+    ok = False
+
+    @property
+    def verdict(self) -> str:
+        """Where an artifact's verdict would be."""
+        return f"error: {self.error}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `edgeport export --json` prints: an artifact's, with null for what there is not."""
+        names = [each.name for each in dataclasses.fields(ExportResult) if each.name not in _NOT_IN_JSON]
+        value: dict[str, Any] = {_IN_JSON.get(name, name): None for name in names}
+        own = {name: getattr(self, name) for name in ("model", "weights", "target", "precision", "verdict")}
+        return value | own | {"warnings": list(self.warnings)}
+
+    def shown(self) -> list[tuple[str, str]]:
+        """(name, value), for people."""
+        return [("artifact", self.target), ("precision", self.precision), ("verdict", self.verdict)]
+
+
+_IN_JSON = {"path": "artifact", "manifest_path": "manifest"}
+_NOT_IN_JSON = {"float_twin", "search", "exit_code"}
+
+
+def total_exit_code(results: Sequence[ExportResult | ExportFailure]) -> int:
     """The exit code of several results: a bug before all, else the gravest."""
     codes = {result.exit_code for result in results}
     return BUG if BUG in codes else max(codes, default=DONE)

@@ -23,5 +23,4 @@ def convert(source: edgeport.ModelSource, request: Request) -> Path:
         benchmark=False,
         output_dir=request.folder,
     )
-    assert result.path is not None
     return result.path
