@@ -5,6 +5,11 @@ from functools import lru_cache
 from pathlib import Path
 
 
+def sha256_of(content: bytes) -> str:
+    """The digest of bytes, hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def sha256_of_file(path: Path) -> str:
     """The digest of a file's content, hexadecimal; read again only where size or time of the file have changed."""
     state = path.stat()
@@ -27,7 +32,7 @@ def sha256_of_artifact(path: Path) -> str:
     if path.is_file():
         return sha256_of_file(path)
     listing = "".join(f"{sha256_of_file(file)} {file.relative_to(path).as_posix()}\n" for file in files_of(path))
-    return hashlib.sha256(listing.encode()).hexdigest()
+    return sha256_of(listing.encode())
 
 
 def size_of_artifact(path: Path) -> int:

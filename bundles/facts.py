@@ -7,6 +7,7 @@ from typing import Any
 
 from ..artifacts.errors import UsageError
 from ..artifacts.manifest import Manifest
+from ..graph.classifier import count_scores
 from ..models import PreprocessSpec
 from ..models.preprocess import cover
 from ..runtime.session import IMAGE, Session
@@ -77,7 +78,7 @@ def collect_facts(
     taken = manifest.inputs[0]
     if len(manifest.inputs) != 1 or not (taken.mean and taken.std and taken.interpolation and taken.crop_pct):
         raise UsageError(f"{path}: takes no image that its manifest describes; a bundle is for models of one image")
-    scored = [i for i, out in enumerate(session.outputs) if len(out.shape) == 2 and out.shape[0] == 1 != out.shape[1]]
+    scored = [i for i, out in enumerate(session.outputs) if count_scores(out.shape)]
     if not scored or session.outputs[scored[0]].dtype != "float32":
         shapes = [spec.shape for spec in session.outputs]
         raise UsageError(f"{path}: gives {shapes}; a bundle is for classifiers, with an output of shape (1, classes)")

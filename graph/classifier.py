@@ -9,12 +9,17 @@ import onnx_ir as ir
 from .edit import shape
 
 
-def count_classes(output_shapes: Sequence[Sequence[int]]) -> int | None:
-    """How many classes a model with outputs of these shapes tells apart: n of one (1, n), n > 1; else None."""
-    if len(output_shapes) != 1 or len(output_shapes[0]) != 2:
-        return None
-    rows, classes = output_shapes[0]
-    return classes if rows == 1 < classes else None
+def count_scores(shape: Sequence[int | None]) -> int | None:
+    """How many classes an output of this shape has a score for: n of (1, n), n > 1; else None."""
+    match tuple(shape):
+        case (1, int(classes)) if classes > 1:
+            return classes
+    return None
+
+
+def count_classes(output_shapes: Sequence[Sequence[int | None]]) -> int | None:
+    """How many classes a model with outputs of these shapes tells apart: those of its one output; else None."""
+    return count_scores(output_shapes[0]) if len(output_shapes) == 1 else None
 
 
 def num_classes(graph: ir.Graph) -> int | None:

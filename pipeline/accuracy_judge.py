@@ -34,7 +34,7 @@ class Judge:
         images: Dataset,
         progress: Progress,
     ):
-        from ..graph.edit import shape
+        from ..graph.classifier import num_classes
         from ..quantize.mixed_precision.goals import GOALS
 
         self.name, self.limit = budget
@@ -42,15 +42,14 @@ class Judge:
         if len(images) < 2:
             raise UsageError(f"{images.source}: a budget needs at least 2 inputs, one to search on and one to judge")
         self.seen, self.unseen = (dataclasses.replace(images, items=images.items[i::2]) for i in (0, 1))
-        outputs = [shape(value) for value in graph.graph.outputs]
-        classifies = len(outputs) == 1 and len(outputs[0]) == 2 and outputs[0][1] > 1
+        classes = num_classes(graph.graph)
         self.class_of = None
         if self.name == "min_snr":
             return
-        if not classifies:
+        if classes is None:
             raise UsageError(f"{model}: gives no row of classes to compare; its budget can be --min-snr")
         if self.name == "max_drop":
-            self.class_of, how = class_of(images, labels, outputs[0][1])
+            self.class_of, how = class_of(images, labels, classes)
             progress.note(f"{images.source}: its folders are the classes, by {how}")
         lost, allowed = 1 / len(self.unseen), self.limit if self.name == "max_drop" else 1 - self.limit
         if 0 < allowed < lost:

@@ -1,10 +1,10 @@
 """Keeps the statistics of a calibration while it runs, so that one that was interrupted goes on."""
 
-import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..artifacts.digest import sha256_of
 from ..targets.registry import installed_version
 from .data.dataset import Dataset
 
@@ -24,8 +24,8 @@ class CalibrationCache:
 
         versions = f"{installed_version('edgeport')} {installed_version('onnxruntime')}"
         parts = (versions.encode(), ir.to_proto(graph).SerializeToString(deterministic=True))
-        digest = hashlib.sha256(b"".join((*parts, *(each.encode() for each in inputs.digests()))))
-        self.path = cache_folder_of_calibrations() / f"{digest.hexdigest()[:32]}.npz"
+        digest = sha256_of(b"".join((*parts, *(each.encode() for each in inputs.digests()))))
+        self.path = cache_folder_of_calibrations() / f"{digest[:32]}.npz"
 
     def load(self) -> "Statistics | None":
         """Those of the first inputs, None where there are none that can be read."""

@@ -175,16 +175,17 @@ def check_data(job: Job, source: ModelSource, data: OpenedData) -> None:
 
 def check_classifier_options(job: Job, source: ModelSource, graph: "ir.Model") -> None:
     """Raises UsageError for a model that is no classifier, and one that has a softmax already."""
+    from ..graph.classifier import count_classes
     from ..graph.edit import producer, shape
 
     shapes = [shape(value) for value in graph.graph.outputs]
-    classifies = len(shapes) == 1 and len(shapes[0]) == 2 and shapes[0][0] == 1 < shapes[0][1]
+    classes = count_classes(shapes)
     softmax, top_k = job.model.softmax, job.model.top_k
     for option, given in (("--softmax", softmax), ("--top-k", top_k)):
-        if given and not classifies:
+        if given and classes is None:
             raise UsageError(f"{option} is for one output of shape (1, classes); {source.model} has {shapes}")
-    if top_k and top_k > shapes[0][1]:
-        raise UsageError(f"--top-k {top_k}: {source.model} has {shapes[0][1]} classes")
+    if classes is not None and top_k > classes:
+        raise UsageError(f"--top-k {top_k}: {source.model} has {classes} classes")
     if softmax and producer(graph.graph.outputs[0], "Softmax"):
         raise UsageError(f"--softmax: {source.model} gives probabilities already")
 

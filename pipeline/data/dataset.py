@@ -1,6 +1,5 @@
 """The inputs that calibrate a model and the other ones that validate it, whatever they come as."""
 
-import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...artifacts.digest import sha256_of
 from ...artifacts.errors import UsageError
 from ...models import PreprocessSpec
 from ...runtime.pixels import all_to_pixels, from_pixels, to_pixels
@@ -100,7 +100,7 @@ class Dataset:
         """What tells each input from others: the beginning of its content's sha256; of each, read once."""
         for item in self.items:
             if item not in self._digests:
-                self._digests[item] = hashlib.sha256(self.content(item)).hexdigest()[:16]
+                self._digests[item] = sha256_of(self.content(item))[:16]
         return [self._digests[item] for item in self.items]
 
     def without(self, known: Collection[str]) -> "Dataset":

@@ -32,11 +32,13 @@ def read_labels(labels: str | Path | Sequence[str]) -> tuple[str, ...]:
 
 def check_labels(labels: tuple[str, ...], given: str | Path | Sequence[str], graph: "ir.Model") -> None:
     """Raises UsageError unless the model is a classifier of so many classes."""
+    from ...graph.classifier import count_classes
     from ...graph.edit import shape
 
     file = given if isinstance(given, str | Path) else "labels"
     shapes = [shape(value) for value in graph.graph.outputs]
-    if len(shapes) != 1 or len(shapes[0]) != 2:
+    classes = count_classes(shapes)
+    if classes is None:
         raise UsageError(f"{file}: labels are for one output of shape (1, classes); the model has {shapes}")
-    if shapes[0][1] != len(labels):
-        raise UsageError(f"{file}: has {len(labels)} labels, the model has {shapes[0][1]} classes")
+    if classes != len(labels):
+        raise UsageError(f"{file}: has {len(labels)} labels, the model has {classes} classes")

@@ -1,12 +1,12 @@
 """A job of a sweep: what it does, what it waits for, and by what it is known again."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...artifacts.digest import sha256_of
 from ...artifacts.exit_codes import BUG, DEVICE
 from .options import BENCHMARK, EXPORT
 from .process import Ended
@@ -70,7 +70,7 @@ class Job:
             "reads": [fingerprint(Path(path)) for path in self.reads],
             "machine": dict(machine) if self.kind == BENCHMARK else None,
         }
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        return sha256_of(json.dumps(facts, sort_keys=True).encode())
 
     def describe(self, artifacts: Sequence[str]) -> dict[str, Any]:
         """For its line in the journal."""
@@ -85,7 +85,7 @@ def fingerprint(path: Path) -> list:
         facts = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
     except OSError as e:
         facts = [str(e)]
-    return [str(path), hashlib.sha256(json.dumps(facts).encode()).hexdigest()]
+    return [str(path), sha256_of(json.dumps(facts).encode())]
 
 
 def outcome(ended: Ended, timeout_s: float) -> dict[str, Any]:
