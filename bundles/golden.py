@@ -20,7 +20,7 @@ LARGEST = 641  # pixels of a photograph's longer side: enough to be scaled down,
 _SIZES = ((0.43, 0.61), (1.37, 1.91), (2.3, 1.13))
 # What an output may be off elsewhere, in standard deviations of its values: other kernels add in another order, or
 # compute in half precision; int8 kernels of another delegate round elsewhere.
-_TOLERANCE = {"fp32": 1e-3, "fp16": 5e-2, "int8": 0.25}
+_TOLERANCE = {"fp32": 1e-3, "w8a32": 1e-3, "fp16": 5e-2, "w8a16": 5e-2, "int8": 0.25, "dynamic": 0.25}
 
 
 def choose_pictures(folder: str | Path | None, facts: "Facts") -> list[Image.Image]:

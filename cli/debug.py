@@ -16,8 +16,8 @@ SHOWN = 20  # layers on the terminal
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("artifact", metavar="ARTIFACT", help="what `edgeport export` made, with its manifest beside it")
     parser.add_argument("--reference", metavar="MODEL", help="the model of the manifest, where that is your own code")
-    options.add(parser, options.MODEL_OPTIONS)
-    parser.set_defaults(weights=None)
+    options.add(parser, ("weights",), default=None)
+    options.add(parser, options.MODEL_OPTIONS[1:])
     options.add(parser, options.VALIDATION_OPTIONS)
     parser.add_argument(
         "--output-dir",

@@ -33,7 +33,9 @@ SAME = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     known = target_names()
     parser.add_argument("model", metavar="MODEL", help=options.MODEL)
-    parser.add_argument("--target", choices=[*known, ALL], default=known[0], help="the format to write")
+    parser.add_argument(
+        "--target", choices=[*known, ALL], default=known[0], help="the format to write (default: %(default)s)"
+    )
     precision = parser.add_mutually_exclusive_group()
     precision.add_argument(
         "--precision",
@@ -41,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="fp32",
         help="fp16: weights in half precision (for coreml also what is computed in); int8: static, W8A8; w8a32, w8a16: "
         "weights in 8 bits, computed in float (w8a16: in half precision); dynamic: linears also round what they read, "
-        "by its range at run time",
+        f"by its range at run time{options.DEFAULT}",
     )
     precision.add_argument(
         "--int8",
@@ -62,7 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--input",
         choices=INPUTS,
         default="float32",
-        help="uint8: take RGB pixels as a camera gives them (NHWC; coreml: an image), and normalise them inside",
+        help="uint8: take RGB pixels as a camera gives them (NHWC; coreml: an image), and normalise them inside"
+        f"{options.DEFAULT}",
     )
     parser.add_argument("--softmax", action="store_true", help="classifiers: give probabilities instead of logits")
     parser.add_argument(
@@ -70,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=options.positive,
         default=0,
         metavar="N",
-        help="classifiers: also give the N highest scores and their classes",
+        help=f"classifiers: also give the N highest scores and their classes{options.DEFAULT}",
     )
     for option in target_options():
         kind: dict[str, Any] = {"choices": option.choices} if option.choices else {"action": "store_true"}
@@ -86,7 +89,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--effort",
         choices=EFFORTS,
         default="default",
-        help="of int8: ranges only; biases corrected too; weights rounded layer by layer too (a minute or more)",
+        help="of int8: ranges only; biases corrected too; weights rounded layer by layer too (a minute or more)"
+        f"{options.DEFAULT}",
     )
     parser.add_argument(
         "--ranges",
@@ -99,7 +103,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add(parser, ("validation_data",))
     options.add(parser, ("num_validation_samples",), default=None, help=most)
     options.add(parser, ("feeds",))
-    parser.add_argument("--output-dir", default="artifacts", metavar="DIR", help="artifacts go to DIR/MODEL/")
+    parser.add_argument(
+        "--output-dir", default="artifacts", metavar="DIR", help="artifacts go to DIR/MODEL/ (default: %(default)s)"
+    )
     options.add(parser, options.TIMING_OPTIONS)
     parser.add_argument("--no-validate", dest="validate", action="store_false", help="do not compare with PyTorch")
     parser.add_argument("--no-benchmark", dest="benchmark", action="store_false", help="do not time it")

@@ -35,14 +35,14 @@ def parser() -> argparse.ArgumentParser:
         prog="edgeport",
         description="Takes a PyTorch vision model to a phone or an edge board, and proves that it still works there.",
         epilog=f"{codes}\n\nexample:\n  edgeport export mobilevit_s --target tflite --int8 --calibration-data photos/",
-        formatter_class=_Help,
+        formatter_class=_help,
     )
     top.add_argument("--version", action="store_true", help="print the version and exit")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     for command in COMMANDS:
         description = f"{command.HELP[0].upper()}{command.HELP[1:]}."
         sub = commands.add_parser(
-            command.NAME, help=command.HELP, description=description, epilog=codes, formatter_class=_Help
+            command.NAME, help=command.HELP, description=description, epilog=codes, formatter_class=_help
         )
         command.add_arguments(sub)
         sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else on stdout")
@@ -50,15 +50,9 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-class _Help(argparse.RawDescriptionHelpFormatter):
-    """Keeps our line breaks, and adds the defaults that say something."""
-
-    def __init__(self, prog: str):
-        super().__init__(prog, max_help_position=32)
-
-    def _get_help_string(self, action: argparse.Action) -> str | None:
-        says = type(action.default) in (int, str) and action.default != argparse.SUPPRESS
-        return f"{action.help} (default: %(default)s)" if says and "(default" not in str(action.help) else action.help
+def _help(prog: str) -> argparse.HelpFormatter:
+    """Keeps our line breaks."""
+    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=32)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

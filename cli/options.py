@@ -148,6 +148,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
 }
 
+DEFAULT = " (default: %(default)s)"  # at the end of a help text
+
 MODEL_OPTIONS = ("weights", "seed", "num_classes", "input_shape")
 VALIDATION_OPTIONS = ("validation_data", "num_validation_samples", "feeds")
 TIMING_OPTIONS = ("num_runs", "warmup_runs", "threads")
@@ -157,7 +159,10 @@ ACCESS_OPTIONS = ("device_python", "device_dir", "device_timeout", "ssh_config")
 def add(parser: Any, names: Iterable[str], **changes: Any) -> None:
     """Adds options by their names; `changes` go before what the table says of each."""
     for name in names:
-        parser.add_argument(f"--{name.replace('_', '-')}", **(OPTIONS[name] | changes))
+        words = OPTIONS[name] | changes
+        if type(words.get("default")) in (int, str) and "(default" not in words["help"]:
+            words["help"] += DEFAULT
+        parser.add_argument(f"--{name.replace('_', '-')}", **words)
 
 
 def add_budget(parser: argparse.ArgumentParser) -> None:

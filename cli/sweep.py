@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         known |= {name: words for name, words in recorded(command).items() if name not in known}
     group = parser.add_argument_group("passed on to export, validate and benchmark")
     for name, option in sweep_options().items():
-        shown: dict[str, Any] = {"dest": PREFIX + name, "default": argparse.SUPPRESS, "help": known[name].get("help")}
+        words = known[name].get("help", "").replace(options.DEFAULT, "")  # a sweep's own default is to say nothing
+        shown: dict[str, Any] = {"dest": PREFIX + name, "default": argparse.SUPPRESS, "help": words}
         if option.kind == "switch":
             shown["action"] = "store_true"
         else:
@@ -54,9 +55,6 @@ class Recorder:
 
     def add_mutually_exclusive_group(self) -> "Recorder":
         return self
-
-    def set_defaults(self, **_: Any) -> None:
-        """Defaults are the jobs' own."""
 
 
 def recorded(command: Any) -> dict[str, dict[str, Any]]:

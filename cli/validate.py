@@ -20,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL|FILE",
         help="instead of the model in the manifest: a MODEL as for export, or a file",
     )
-    options.add(parser, options.MODEL_OPTIONS)
-    parser.set_defaults(weights=None)
+    options.add(parser, ("weights",), default=None)
+    options.add(parser, options.MODEL_OPTIONS[1:])
     options.add(parser, options.VALIDATION_OPTIONS)
     parser.add_argument("--precision", choices=PRECISIONS, help="whose limits judge (default: the manifest's)")
     options.add(parser, ("threads", "device", *options.ACCESS_OPTIONS))

@@ -43,6 +43,13 @@ def test_the_command_line_is_a_reader_of_the_library():
     assert lines <= MOST_LINES_OF_CLI
 
 
+def test_quantize_knows_no_exporter():
+    """int8 travels in the graph, so quantize and the converters stay strangers."""
+    assert not [
+        each for each in imports() if {floor_of(each.source), floor_of(each.target)} == {"quantize", "exporters"}
+    ]
+
+
 def test_benchmarks_do_without_the_command_line():
     for path in (ROOT / "benchmarks").rglob("*.py"):
         assert "edgeport.cli" not in path.read_text(), path
