@@ -257,7 +257,7 @@ def with_warnings(
 def check_job(job: Job) -> None:
     """Raises UsageError for what no model could make right: unknown names, options that do not go together."""
     asked, options = job.quantization, job.model.target_options
-    given = f"--target {job.targets[0]}" if len(job.targets) == 1 else "these targets"
+    given = ", ".join(job.targets)
     if not job.targets:
         raise UsageError("target: there is none; give one or several")
     for name in job.targets:

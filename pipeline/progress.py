@@ -21,7 +21,7 @@ class Event:
         text: a sentence, or the name of the stage.
         done: how much of the stage is done, of `total`.
         total: None where it is not known.
-        seconds: what the stage took, at its end.
+        seconds: what the stage took, at its end; 0 where an error ended it.
     """
 
     kind: Literal["note", "warning", "begin", "advance", "end"]
@@ -65,22 +65,16 @@ class Progress:
         """Adds the time of a stage to `seconds[key]`; yields a function that takes how much of `total` is done."""
         start = time.perf_counter()
         self._tell(Event("begin", text, total=total))
-        took = 0.0
         try:
             yield lambda done: self._tell(Event("advance", text, done, total))
-        finally:
-            took = time.perf_counter() - start
-            seconds[key] = seconds.get(key, 0.0) + took
-            LOG.debug("%s: %.2f s", text, took)
-            self._tell(Event("end", text, total or 0, total, took))
+        except BaseException:
+            self._tell(Event("end", text, total=total))
+            raise
+        took = time.perf_counter() - start
+        seconds[key] = seconds.get(key, 0.0) + took
+        LOG.debug("%s: %.2f s", text, took)
+        self._tell(Event("end", text, total or 0, total, took))
 
     def _tell(self, event: Event) -> None:
         if self.callback is not None:
             self.callback(event)
-
-
-class Silent(Progress):
-    """Reports to nobody; for what is done many times within a stage."""
-
-    def note(self, text: str) -> None:
-        """Says nothing."""

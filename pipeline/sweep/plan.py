@@ -25,6 +25,7 @@ from .options import (
 )
 
 LOCAL = "local"
+INT8_ALONE = ("profile", "keep_float", "max_drop", "min_agreement", "min_snr")  # a sweep's float exports go without
 
 Options = Mapping[str, Any]  # {name of an option: its value}
 
@@ -121,11 +122,12 @@ def make_jobs(sweep: Sweep) -> list[Job]:
         reads += (file,) if file else ()
         arguments = export_arguments(options)
         for target in sweep.targets:
+            made = []
             for precision in sweep.precisions:
-                check_job(make_job((target,), {**arguments, "precision": precision, "benchmark": False}))
-            made = [
-                Job(EXPORT, model, target, precision, "", arguments, {}, reads=reads) for precision in sweep.precisions
-            ]
+                left_out = () if precision == "int8" else INT8_ALONE
+                own = {name: value for name, value in arguments.items() if name not in left_out}
+                check_job(make_job((target,), {**own, "precision": precision, "benchmark": False}))
+                made.append(Job(EXPORT, model, target, precision, "", own, {}, reads=reads))
             exports += made
             for device in sweep.devices:
                 others += _on_device(made, device, options, reads, own_code=bool(file))

@@ -48,7 +48,8 @@ def test_options_go_where_they_belong(tmp_path):
     own = {"model": "own.py:net", "effort": "fast", "input_shape": "3,8,8"}
     options = {"calibration-data": "photos", "num_runs": 7, "threads": 2, "keep-float": ["a", "b"]}
     said = {"models": ["lenet1", own], **{name.replace("-", "_"): value for name, value in options.items()}}
-    export, _, *_ = planned(**said)
+    plain, export, *_ = planned(**said)
+    assert plain.arguments == {"calibration": str(tmp_path / "photos")}  # fp32
     assert export.arguments == {"calibration": str(tmp_path / "photos"), "keep_float": ["a", "b"]}
     assert export.reads == (str(tmp_path / "photos"),)
     other = next(job for job in planned(**said) if job.model != "lenet1")

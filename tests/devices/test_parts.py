@@ -61,7 +61,10 @@ def test_what_runs_on_no_device(edgeport, tmp_path, artifact):
     for verb in ("validate", "benchmark"):
         done = edgeport(verb, artifact, "--device", "local")
         assert done.code == 6
-        assert f"{artifact}: runs on no device of this kind; those take .tflite, .onnx" in done.error
+        assert (
+            f"{artifact}: runs on no device of this kind; those take .tflite, _openvino_model, .xml, .onnx"
+            in done.error
+        )
 
 
 STEPS = np.arange(-128, 128) * 0.0375

@@ -15,7 +15,7 @@ from edgeport.artifacts.staging import PREFIX, Staging
 WRITER = """
 import hashlib, itertools, sys
 from pathlib import Path
-from edgeport.exporters import atomic
+from edgeport.artifacts import staging as atomic
 if sys.argv[2] == "renames":
     atomic._exchanged = lambda a, b: False
 for version in itertools.count():
@@ -113,7 +113,8 @@ def limit_file_size():
 WRITE = """
 import sys
 from pathlib import Path
-from edgeport.artifacts.staging import Staging, WriteError
+from edgeport.artifacts.errors import WriteError
+from edgeport.artifacts.staging import Staging
 try:
     with Staging(Path(sys.argv[1])) as staging:
         staging.write("a.bin", bytes(1_000_000))

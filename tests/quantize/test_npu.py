@@ -116,7 +116,7 @@ def test_a_layer_norm_that_is_split_computes_the_same(build, feeds, run):
 def test_float_between_the_pairs_is_refused_by_the_converter(build, feeds):
     """Also where the graph was not planned for the profile."""
     model = canonicalize(build(ATTENTION))
-    with pytest.raises(UnsupportedOp, match="LayerNormalization 'node_n' has no int8 form; those of tflite-npu: Abs, "):
+    with pytest.raises(UnsupportedOp, match="LayerNormalization 'n' has no int8 form; those of tflite-npu: Abs, "):
         convert(quantized(model, TFLITE_XNNPACK, list(feeds(model, 4))), kernels=TFLITE_NPU)
 
 

@@ -12,7 +12,8 @@ PROGRAM = """
 import random, resource, sys
 from pathlib import Path
 import numpy as np
-from edgeport.runtime.session import ArtifactError, open_session
+from edgeport.artifacts.errors import ArtifactError
+from edgeport.targets.registry import open_session
 
 resource.setrlimit(resource.RLIMIT_AS, (12_000_000_000,) * 2)
 data, path, mode = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2]), sys.argv[3]
