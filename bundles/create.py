@@ -13,8 +13,8 @@ from ..artifacts.manifest import Manifest
 from ..artifacts.staging import Staging
 from ..targets.registry import artifact_path, open_session, target_of, targets
 from ..targets.target import AppRuntime
-from .facts import Facts, add_golden, collect_facts
-from .golden import choose_pictures, make_golden
+from .facts import Facts, collect_facts
+from .golden import add_golden, choose_pictures, make_golden
 from .layouts import LAYOUTS, write_sources
 
 PLATFORMS = tuple(LAYOUTS)

@@ -1,6 +1,5 @@
 """What the wrapper of a bundle has to know."""
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from ..models import PreprocessSpec
 from ..models.preprocess import cover
 from ..runtime.session import IMAGE, Session
 from ..targets.target import AppRuntime
-from .golden import find_tolerance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,9 +103,3 @@ def collect_facts(
         verdict=manifest.verdict,
         runtime=runtime,
     )
-
-
-def add_golden(known: Facts, made: dict[str, bytes]) -> Facts:
-    """The facts and what the golden files say."""
-    names = tuple(sorted({name.partition(".")[0] for name in made}))
-    return dataclasses.replace(known, golden=names, tolerance=find_tolerance(made, known.precision))

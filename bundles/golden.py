@@ -1,5 +1,6 @@
 """Makes the golden files of a bundle: images, what the model sees of them, and what it answers."""
 
+import dataclasses
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,10 +10,10 @@ from PIL import Image
 
 from ..models.preprocess import list_images, load_image, preprocess, resize_and_crop
 from ..runtime.session import Session, to_nhwc
+from .facts import Facts
 
 if TYPE_CHECKING:
     from ..artifacts.manifest import Manifest
-    from .facts import Facts
 
 COUNT = 3
 LARGEST = 641  # pixels of a photograph's longer side: enough to be scaled down, small enough to ship
@@ -23,7 +24,7 @@ _SIZES = ((0.43, 0.61), (1.37, 1.91), (2.3, 1.13))
 _TOLERANCE = {"fp32": 1e-3, "w8a32": 1e-3, "fp16": 5e-2, "w8a16": 5e-2, "int8": 0.25, "dynamic": 0.25}
 
 
-def choose_pictures(folder: str | Path | None, facts: "Facts") -> list[Image.Image]:
+def choose_pictures(folder: str | Path | None, facts: Facts) -> list[Image.Image]:
     """COUNT photographs of the folder, made smaller, or generated pictures. Raises ImageError."""
     if folder is None:
         return [_generated(i, facts.spec.input_size[1:]) for i in range(COUNT)]
@@ -44,7 +45,7 @@ def _generated(number: int, size: tuple[int, ...]) -> Image.Image:
     return Image.fromarray(np.clip(mixed, 0, 255).astype(np.uint8))
 
 
-def make_golden(facts: "Facts", session: Session, images: list[Image.Image], manifest: "Manifest") -> dict[str, bytes]:
+def make_golden(facts: Facts, session: Session, images: list[Image.Image], manifest: "Manifest") -> dict[str, bytes]:
     """{file: content}. Of image 0: 0.png and 0.ppm, 0.pixels (uint8 h, w, c), 0.input (as the artifact takes it) and
     0.output (the scores, float32), both in little-endian order without a header."""
     contents = {}
@@ -70,3 +71,9 @@ def encode(image: Image.Image, kind: str) -> bytes:
     file = io.BytesIO()
     image.save(file, kind)
     return file.getvalue()
+
+
+def add_golden(known: Facts, made: dict[str, bytes]) -> Facts:
+    """The facts and what the golden files say."""
+    names = tuple(sorted({name.partition(".")[0] for name in made}))
+    return dataclasses.replace(known, golden=names, tolerance=find_tolerance(made, known.precision))

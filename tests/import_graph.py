@@ -1,7 +1,4 @@
-"""Who imports whom in the package, read from the source: every import counts, also those inside functions.
-
-Imports for type checkers alone (under TYPE_CHECKING) do not run, so they make no circle; they count for the floors.
-"""
+"""Who imports whom in the package, read from the source: every import counts, also inside functions and for types."""
 
 import ast
 from collections.abc import Iterator
@@ -19,16 +16,11 @@ FLOORS = (
 
 @dataclass(frozen=True)
 class Import:
-    """One import: which module names which, and where.
-
-    Attributes:
-        runs: False under TYPE_CHECKING.
-    """
+    """One import: which module names which, and where."""
 
     source: str
     target: str
     line: int
-    runs: bool
 
 
 @cache
@@ -53,17 +45,11 @@ def imports() -> tuple[Import, ...]:
 
 def _of_module(name: str, path: Path) -> Iterator[Import]:
     tree = ast.parse(path.read_text())
-    typed = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for inner in ast.walk(node)
-    }
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     for node in ast.walk(tree):
         for target in _targets(node, package):
             if target != name:
-                yield Import(name, target, getattr(node, "lineno", 0), id(node) not in typed)
+                yield Import(name, target, getattr(node, "lineno", 0))
 
 
 def _targets(node: ast.AST, package: str) -> Iterator[str]:
@@ -90,14 +76,10 @@ def floor_of(module: str) -> str:
 
 
 def find_circle() -> list[str] | None:
-    """The modules of one circle of imports that run, in order; None where there is none.
-
-    A package's own name stands for its __init__, which an import of anything in it runs.
-    """
+    """The modules of one circle of imports, in order; None where there is none."""
     edges: dict[str, set[str]] = {name: set() for name in modules()}
     for each in imports():
-        if each.runs:
-            edges[each.source].add(each.target)
+        edges[each.source].add(each.target)
     state: dict[str, int] = {}
     for start in edges:
         if circle := _search(start, edges, state, []):
