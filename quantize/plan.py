@@ -81,6 +81,8 @@ def plan(
     ]
     functions = {name: FUNCTIONS[function] for name, function in seen_through(units, graph).items()}
     ranges = _Ranges(graph, stats, observe, functions, known or {})
+    activations: dict[str, QParams] = {}
+    weights: dict[str, QParams] = {}
     while True:  # each round turns units to float, so it ends
         units = _settle(units, graph, kernels)
         groups, conflicts = _groups(units, kernels, ranges)

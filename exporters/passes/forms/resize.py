@@ -95,6 +95,7 @@ def resized(node: ir.Node, resamplings: dict[int, Resampling]) -> ir.Value:
         x = emit_slice(x, {axis: (0, shape(x)[axis], stride) for axis, stride in strides.items()}, node)
         matrices = {axis: w for axis, w in matrices.items() if axis not in strides}
     by_kernel: list[int] = []
+    chosen = ""
     for kernel in ("nearest", *LINEAR):
         axes = [axis for axis, w in matrices.items() if is_kernel(w, kernel)]
         if len(axes) > len(by_kernel):
