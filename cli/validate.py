@@ -40,7 +40,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         console.result(values[0] if len(values) == 1 else values, describe(results))
         return max(result.exit_code for result in results)
     result = validate(args.artifact, progress=console.progress, **arguments)
-    console.result(result.to_json(), "\n".join(f"{key:20} {value}" for key, value in result.shown()))
+    console.result(result.to_json(), "\n".join(f"{key:20} {value}" for key, value in result.to_rows()))
     return result.exit_code
 
 

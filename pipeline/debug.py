@@ -17,7 +17,7 @@ from ..runtime.pixels import all_to_pixels
 from ..runtime.session_wrappers import takes_image
 from ..targets.registry import artifact_path, get_target, open_inspector
 from .data.collection import DataLike
-from .input_spec import read_shapes
+from .input_spec import ShapesLike, read_shapes
 from .isolation import isolated
 from .options import NUM_VALIDATION
 from .pixel_input import fold_normalization
@@ -93,7 +93,7 @@ def debug(
     weights: str | None = None,
     seed: int = 0,
     num_classes: int | None = None,
-    input_shape: Any = None,
+    input_shape: ShapesLike | None = None,
     output_dir: str | Path | None = None,
     progress: ProgressCallback | None = None,
 ) -> DebugResult:

@@ -1,12 +1,10 @@
 """`edgeport.load`: a model, whatever it comes as, ready to be exported."""
 
-from typing import Any
-
-from .input_spec import read_shapes
+from .input_spec import ShapesLike, read_shapes
 from .isolation import isolated
 from .progress import Progress, ProgressCallback
 from .sources.loading import load_source
-from .sources.source import ModelLike, ModelSource
+from .sources.source import ExampleInputs, ModelLike, ModelSource
 
 
 @isolated
@@ -16,8 +14,8 @@ def load(
     weights: str = "auto",
     seed: int = 0,
     num_classes: int | None = None,
-    input_shape: Any = None,
-    example_inputs: Any = None,
+    input_shape: ShapesLike | None = None,
+    example_inputs: ExampleInputs | None = None,
     name: str | None = None,
     progress: ProgressCallback | None = None,
 ) -> ModelSource:

@@ -1,6 +1,6 @@
 """What a model is to edgeport, whatever it came as: its graph, its inputs, and the session that is its reference."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
@@ -10,6 +10,7 @@ from ...runtime.session import Session
 from ..input_spec import InputSpec
 
 if TYPE_CHECKING:
+    import numpy as np
     import onnx
     import onnx_ir as ir
     import torch
@@ -52,4 +53,12 @@ class ModelSource:
 # what a model may be given as
 ModelLike: TypeAlias = Union[
     str, Path, ModelSource, "torch.nn.Module", "torch.export.ExportedProgram", "onnx.ModelProto", "ir.Model"
+]
+
+# what a module in memory may be shown in place of shapes: a tensor, one for each parameter of `forward`, or by name
+ExampleInputs: TypeAlias = Union[
+    "torch.Tensor",
+    "np.ndarray",
+    Sequence[Union["torch.Tensor", "np.ndarray"]],
+    Mapping[str, Union["torch.Tensor", "np.ndarray"]],
 ]
