@@ -30,12 +30,8 @@ EXTRAS = {  # extra -> (target, its bundle's platform); "" is the wheel alone
     "openvino": ("openvino", "linux"),
     "coreml": ("coreml", "ios"),
 }
-
-TYPED = """import edgeport
-
-result: edgeport.ExportResult = edgeport.export("lenet5", "tflite")
-ratio: float | None = result.ratio
-"""  # what a type checker has to make sense of, by py.typed and the lazy names
+SCRIPT = ROOT / "tests" / "user_script.py"  # it needs TYPED's environment
+TYPED = "tflite"  # the extra with which Python's side is used, and its types are checked
 
 
 class Failed(Exception):
@@ -51,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = args.folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    started = time.perf_counter()
     try:
         wheel = build(folder / "wheel")
         check_content(wheel)
@@ -61,8 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Failed as problem:
         print(f"wheel-check: {problem}", file=sys.stderr)
         return 1
-    if not args.keep:
-        shutil.rmtree(folder)
+    finally:
+        if not args.keep:
+            shutil.rmtree(folder)
+    report("passed", wheel, started)
     return 0
 
 
@@ -151,26 +150,61 @@ def check_extra(extra: str, wheel: Path, core: Path, folder: Path) -> None:
     )
     if refused.returncode != 2 or targets[other]["extra"] not in refused.stderr:
         raise Failed(f"edgeport[{extra}]: export --target {other} does not name its extra: {refused.stderr}")
-    check_python(python, target, elsewhere)
+    check_python(python, extra, elsewhere)
     report("used", f"edgeport[{extra}]" if extra else "edgeport", started)
 
 
-def check_python(python: Path, target: str, folder: Path) -> None:
-    """Load every public name; run the README's Python lines, and have types checked, where they are for this target."""
+def check_python(python: Path, extra: str, folder: Path) -> None:
+    """Load every public name; with one extra run the README's Python lines and a user's script, and check the types."""
     run(python, "-c", "import edgeport; [getattr(edgeport, name) for name in edgeport.__all__]", cwd=folder)
-    for number, lines in enumerate(readme_lines()):
-        if f'"{target}"' in lines:
-            script = folder / f"readme_{number}.py"
-            script.write_text(lines, encoding="utf-8")
-            make_photographs(python, folder / "photos")
-            run(python, script, cwd=folder)
-            (folder / "typed.py").write_text(TYPED, encoding="utf-8")
-            run(sys.executable, "-m", "pyright", "--pythonpath", python, "typed.py", cwd=folder)
+    if extra != TYPED:
+        return
+    scripts = [folder / "readme.py", folder / SCRIPT.name]
+    scripts[0].write_text(readme_lines(), encoding="utf-8")
+    shutil.copy(SCRIPT, folder)
+    check_types(python, scripts, folder)
+    make_photographs(python, folder / "photos")
+    for script in scripts:
+        run(python, script, cwd=folder)
 
 
-def readme_lines() -> list[str]:
-    """The blocks of Python in the README."""
-    return re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+def check_types(python: Path, scripts: Sequence[Path], folder: Path) -> None:
+    """Raise Failed unless users' scripts pass a type checker, and everything public has a type that it knows."""
+    (package,) = python.parents[1].glob("lib/python*/site-packages/edgeport")
+    (folder / "pyrightconfig.json").write_text('{"typeCheckingMode": "standard"}', encoding="utf-8")
+    pyright = (sys.executable, "-m", "pyright")
+    run(*pyright, "--pythonpath", python, *scripts, package / "__init__.py", cwd=folder)
+    (folder / "pyrightconfig.json").unlink()
+    found = subprocess.run(  # its code is 1 where any symbol of any module is without a type, public or not
+        [*pyright, "--verifytypes", "edgeport", "--ignoreexternal", "--outputjson"],
+        cwd=folder,
+        env=environment() | {"PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    public = list_public(python)
+    symbols = [
+        symbol
+        for symbol in json.loads(found.stdout)["typeCompleteness"]["symbols"]
+        if symbol["name"] in public or symbol["name"].startswith(tuple(f"{name}." for name in public))
+    ]
+    if missing := public - {symbol["name"] for symbol in symbols}:
+        raise Failed(f"a type checker does not see {', '.join(sorted(missing))}")
+    vague = [each["name"] for each in symbols if not each["isTypeKnown"] or each["isTypeAmbiguous"]]
+    if vague:
+        raise Failed(f"of {len(symbols)} public symbols these have no known type: {', '.join(vague)}")
+
+
+def list_public(python: Path) -> set[str]:
+    """The public names, by the modules that define them."""
+    code = "import edgeport; print(*(f'edgeport.{place}.{name}' for name, place in edgeport._PLACE_OF.items()))"
+    return set(run(python, "-c", code).split())
+
+
+def readme_lines() -> str:
+    """The Python lines of the README."""
+    (lines,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    return lines
 
 
 def make_photographs(python: Path, folder: Path) -> None:
