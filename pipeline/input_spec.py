@@ -12,8 +12,8 @@ IMAGE = "image"  # what the one input of a model is called that nobody has named
 
 Shapes = Mapping[str, tuple[int, ...]]  # {name of an input, or "" for none: sizes}
 
-# what shapes may be given as: those of the one input, or those of each by its name
 ShapesLike: TypeAlias = Sequence[int] | Mapping[str, Sequence[int]] | Sequence[tuple[str, Sequence[int]]]
+"""What shapes may be given as: the one input's, or each input's by its name."""
 
 
 @dataclass(frozen=True)

@@ -40,13 +40,15 @@ class ImageFolder:
 
 Array: TypeAlias = Union[np.ndarray, "torch.Tensor"]
 
-# one input of a model or a batch of them: an array, a picture, arrays by name, or several of these and a label
 Sample: TypeAlias = Union[Array, "PIL.Image.Image", Mapping[str, Array], Sequence[Any]]
+"""One input of a model or a batch of them: an array, a picture, arrays by name, or a tuple of these with a label."""
 
-# what data may be given as; arrays are the model's inputs as they are, preprocessed
 DataLike: TypeAlias = Union[
     str, Path, ImageFolder, Array, Mapping[str, Array], Iterable[Sample], "torch.utils.data.Dataset[Any]"
 ]
+"""What data may be given as: a folder of images or an .npz, an array (n, ...), a dict of such arrays by input, or what
+yields samples or batches (a DataLoader, a Dataset, a list, a generator). Arrays are the model's inputs, preprocessed.
+"""
 
 
 def images(folder: str | Path, limit: int | None = None) -> ImageFolder:

@@ -50,15 +50,15 @@ class ModelSource:
     warnings: tuple[str, ...] = ()
 
 
-# what a model may be given as
 ModelLike: TypeAlias = Union[
     str, Path, ModelSource, "torch.nn.Module", "torch.export.ExportedProgram", "onnx.ModelProto", "ir.Model"
 ]
+"""What a model may be given as: a name, code or a file, as `edgeport.load` reads it, or an object in memory."""
 
-# what a module in memory may be shown in place of shapes: a tensor, one for each parameter of `forward`, or by name
 ExampleInputs: TypeAlias = Union[
     "torch.Tensor",
     "np.ndarray",
     Sequence[Union["torch.Tensor", "np.ndarray"]],
     Mapping[str, Union["torch.Tensor", "np.ndarray"]],
 ]
+"""What tells the inputs of a module in memory: one, one for each parameter of `forward`, or some by name."""
