@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from .pipeline.doctor import Diagnosis, doctor
     from .pipeline.export import export, export_all
     from .pipeline.info import info
+    from .pipeline.input_spec import ShapesLike
     from .pipeline.load import load
     from .pipeline.progress import Event, ProgressCallback
     from .pipeline.results import (
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
         Timing,
         ValidationResult,
     )
-    from .pipeline.sources.source import ModelLike, ModelSource
+    from .pipeline.sources.source import ExampleInputs, ModelLike, ModelSource
     from .pipeline.sweep.run import SweepResult, sweep
     from .pipeline.validate import validate
     from .reporting.report import ReportResult, report
@@ -86,13 +87,14 @@ _PLACES = {
     "pipeline.doctor": ("Diagnosis", "doctor"),
     "pipeline.export": ("export", "export_all"),
     "pipeline.info": ("info",),
+    "pipeline.input_spec": ("ShapesLike",),
     "pipeline.load": ("load",),
     "pipeline.progress": ("Event", "ProgressCallback"),
     "pipeline.results": (
         *("BenchmarkResult", "BudgetSearch", "DeviceBenchmark", "DeviceFacts", "ExportFailure", "ExportResult"),
         *("Timing", "ValidationResult"),
     ),
-    "pipeline.sources.source": ("ModelLike", "ModelSource"),
+    "pipeline.sources.source": ("ExampleInputs", "ModelLike", "ModelSource"),
     "pipeline.sweep.run": ("SweepResult", "sweep"),
     "pipeline.validate": ("validate",),
     "reporting.report": ("ReportResult", "report"),
@@ -120,6 +122,7 @@ __all__ = [
     "DownloadError",
     "EdgeportError",
     "Event",
+    "ExampleInputs",
     "ExportError",
     "ExportFailure",
     "ExportResult",
@@ -138,6 +141,7 @@ __all__ = [
     "ReportResult",
     "RuntimeUnavailable",
     "Session",
+    "ShapesLike",
     "SweepResult",
     "TensorSpec",
     "Timing",

@@ -103,7 +103,7 @@ def debug(
         artifact: what `edgeport.export` made, with its manifest beside it.
         reference: the model of the manifest, where that is your own code or was a model in memory.
         data: to compare on, as `edgeport.export` takes it; None for generated inputs.
-        num_validation_samples: at most so many.
+        num_validation_samples: at most so many; 50 where none is given.
         weights, seed, num_classes, input_shape: of the reference, as `edgeport.load`.
         output_dir: where layers.json, layers.png and layers.html go; None for ARTIFACT.debug, beside it.
         progress: called with an `Event` for each stage, note and warning.

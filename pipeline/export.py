@@ -91,8 +91,8 @@ def export(
             of arrays by input, or what yields samples or batches, such as a DataLoader. Arrays are preprocessed inputs.
         num_calibration_samples: at most so many; None for 300.
         effort: of int8. "fast": ranges only; "default": biases corrected; "high": weights rounded layer by layer too.
-        ranges: how a value's range comes from what calibration saw of it: "mse", "minmax", "average", "percentile" or
-            "entropy".
+        ranges: how a value's range comes from what calibration saw of it: "mse" (the default), "minmax", "average",
+            "percentile" or "entropy".
         keep_float: patterns of modules or values that stay float in an int8 artifact.
         max_drop: return units to float until top-1 falls by at most so much (0.01: one point), on validation data with
             classes. One of the three budgets at most.

@@ -32,7 +32,7 @@ class Event:
 
 
 ProgressCallback: TypeAlias = Callable[[Event], None]
-"""What hears of a job's progress; it is called in the thread that works."""
+"""What is called with every `Event` of a job."""
 
 
 @dataclass

@@ -104,7 +104,7 @@ def validate(
         artifact: what `edgeport.export` made, or a foreign file.
         reference: a model as `edgeport.load` takes it, or another artifact; None for the model in the manifest.
         data: to compare on, as `edgeport.export` takes it; None for generated inputs. What calibrated is left out.
-        num_validation_samples: at most so many.
+        num_validation_samples: at most so many; 50 where none is given.
         precision: whose limits judge; None for the manifest's, or fp32.
         weights, seed, num_classes, input_shape: of the reference, as `edgeport.load`.
         threads: CPU threads of the artifact.

@@ -6,6 +6,7 @@ python tools/reference_pages.py --check     write nothing; exit code 1 where a p
 
 import argparse
 import dataclasses
+import html
 import inspect
 import re
 import sys
@@ -153,8 +154,9 @@ def read_docstring(text: str) -> tuple[str, dict[str, str]]:
 
 
 def escape(text: str) -> str:
-    """The text as a cell of a table."""
-    return text.replace("|", "\\|").replace("\n", " ")
+    """The text as a cell of a table, also for GitHub and MkDocs, which read a bar in backticks differently."""
+    text = re.sub(r"`([^`]*\|[^`]*)`", lambda code: f"<code>{html.escape(code[1], quote=False)}</code>", text)
+    return text.replace("|", "&#124;").replace("\n", " ")
 
 
 PAGES: dict[str, Callable[[], str]] = {"cli.md": describe_command_line, "manifest.md": describe_manifest}
