@@ -196,7 +196,7 @@ def benchmark_on_device(
         device: as `validate_on_device`.
         *artifacts: of formats that run on devices; ratios are to the first.
         access: how the device is used.
-        benchmark_model: the LiteRT project's program of that name, for a device without Python; .tflite files alone.
+        benchmark_model: the LiteRT project's program of that name, for a device without Python; only .tflite files.
         num_runs, warmup_runs, threads, seed, progress: as `edgeport.benchmark`.
 
     Returns:
