@@ -30,8 +30,8 @@ EXTRAS = {  # extra -> (target, its bundle's platform); "" is the wheel alone
     "openvino": ("openvino", "linux"),
     "coreml": ("coreml", "ios"),
 }
-SCRIPT = ROOT / "tests" / "user_script.py"  # it needs TYPED's environment
-TYPED = "tflite"  # the extra with which Python's side is used, and its types are checked
+SCRIPT = ROOT / "tests" / "user_script.py"
+TYPED, USED = "", "tflite"  # the extras with which Python's types are checked, and its scripts run
 
 
 class Failed(Exception):
@@ -155,17 +155,17 @@ def check_extra(extra: str, wheel: Path, core: Path, folder: Path) -> None:
 
 
 def check_python(python: Path, extra: str, folder: Path) -> None:
-    """Load every public name; with one extra run the README's Python lines and a user's script, and check the types."""
+    """Load every public name; check the types of the README's Python lines and of a user's script, and run these."""
     run(python, "-c", "import edgeport; [getattr(edgeport, name) for name in edgeport.__all__]", cwd=folder)
-    if extra != TYPED:
-        return
     scripts = [folder / "readme.py", folder / SCRIPT.name]
     scripts[0].write_text(readme_lines(), encoding="utf-8")
     shutil.copy(SCRIPT, folder)
-    check_types(python, scripts, folder)
-    make_photographs(python, folder / "photos")
-    for script in scripts:
-        run(python, script, cwd=folder)
+    if extra == TYPED:
+        check_types(python, scripts, folder)
+    if extra == USED:
+        make_photographs(python, folder / "photos")
+        for script in scripts:
+            run(python, script, cwd=folder)
 
 
 def check_types(python: Path, scripts: Sequence[Path], folder: Path) -> None:
