@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--input",
         choices=INPUTS,
         default="float32",
-        help="uint8: take RGB pixels as a camera gives them (NHWC; coreml: an image); the artifact normalises them",
+        help="uint8: take RGB pixels as a camera gives them (NHWC; coreml: an image), and normalise them inside",
     )
     parser.add_argument("--softmax", action="store_true", help="classifiers: give probabilities instead of logits")
     parser.add_argument(
