@@ -22,7 +22,7 @@ class Weights:
         source: the checkpoint's path as given, or where public weights come from (a repository of the hub, a URL),
             "factory" for a module that came with its weights, or RANDOM.
         sha256: of the checkpoint file; of all tensors where there is no file.
-        seed: of RANDOM weights, or of a head that was made anew.
+        seed: of RANDOM weights, or of a new classifier head.
     """
 
     source: str
@@ -43,7 +43,7 @@ class Input:
         layout: in which order the artifact takes it: "nchw" or "nhwc"; "image" for Core ML's own images; None where it
             has not four axes.
         dtype: "uint8" where the artifact takes pixels from 0 to 255 and normalises them itself.
-        mean, std: of the normalisation, by whomever: per channel, of pixels scaled to 0..1.
+        mean, std: of the normalisation, also where the caller does it: per channel, of pixels scaled to 0..1.
         resize: (h, w) that the resized image just covers.
         crop: (h, w) of the centre crop after it.
         crop_pct: the share of the resized image's shorter side that the crop keeps, as timm counts it.
@@ -92,7 +92,7 @@ class Calibration:
         correcting: how many of the inputs the effort used.
         equalization: {value: for each of its channels log2 of what it was divided by, and the weights behind it
             multiplied with, in eighths}.
-        warning: says loudly where they are no real images.
+        warning: that they are no real images; None where they are.
     """
 
     source: str

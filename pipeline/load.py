@@ -28,7 +28,7 @@ def load(
         weights: a file, "pretrained", the name of public weights, "random" (seeded), or "auto": the model's own, of a
             zoo name the public ones where they are cached or can be downloaded, else random ones.
         seed: of random weights.
-        num_classes: of a zoo or timm model; a new head where the weights have others.
+        num_classes: of a zoo or timm model; a new classifier head where the weights have others.
         input_shape: (3, 224, 224) for a model of one image, or {"name": (1, 3, 224, 224), ...}.
         example_inputs: for an nn.Module instead of shapes: a tensor, a tuple of tensors, or a dict of them.
         name: of the files, for a model in memory; its class's name otherwise.

@@ -288,7 +288,7 @@ class ValidationResult(_Readable):
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceFacts:
-    """What a device told when an artifact was validated on it.
+    """What a device reports of an artifact that is validated on it.
 
     Attributes:
         name: of the device.
@@ -297,7 +297,7 @@ class DeviceFacts:
         emulated: whether the device is.
         here: {"runtime", "agreement"} of the same inputs on this machine.
         against_here: how far its outputs are from this machine's.
-        kernels: the class of the kernels that ran, where an emulator told.
+        kernels: the class of the kernels that ran, where an emulator reports it.
         instructions: of one inference, where an emulator counted them.
     """
 
