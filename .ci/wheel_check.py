@@ -68,12 +68,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 def build(folder: Path) -> Path:
     """The wheel of the checkout."""
     started = time.perf_counter()
-    for stale in ("lib", "bdist*"):  # setuptools would take files along that are no longer in the checkout
-        for path in (ROOT / "build").glob(stale):
-            shutil.rmtree(path)
+    remove_leftovers()  # setuptools would take files along that are no longer in the checkout
     run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT)
+    remove_leftovers()
     (wheel,) = folder.glob("edgeport-*.whl")
     return report("built", wheel, started)
+
+
+def remove_leftovers() -> None:
+    """Remove what setuptools leaves in the checkout when it builds a wheel."""
+    for leftover in ("lib", "bdist*"):
+        for path in (ROOT / "build").glob(leftover):
+            shutil.rmtree(path)
 
 
 def check_content(wheel: Path) -> None:
@@ -164,8 +170,8 @@ def check_python(python: Path, extra: str, folder: Path) -> None:
         check_types(python, scripts, folder)
     if extra == USED:
         make_photographs(python, folder / "photos")
-        for script in scripts:
-            run(python, script, cwd=folder)
+        with ThreadPoolExecutor(2) as pool:  # they take longest, when the other extras are done
+            list(pool.map(lambda script: run(python, script, cwd=folder), scripts))
 
 
 def check_types(python: Path, scripts: Sequence[Path], folder: Path) -> None:
