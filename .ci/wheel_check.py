@@ -30,12 +30,8 @@ EXTRAS = {  # extra -> (target, its bundle's platform); "" is the wheel alone
     "openvino": ("openvino", "linux"),
     "coreml": ("coreml", "ios"),
 }
-
-TYPED = """import edgeport
-
-result: edgeport.ExportResult = edgeport.export("lenet5", "tflite")
-ratio: float | None = result.ratio
-"""  # what a type checker has to make sense of, by py.typed and the lazy names
+SCRIPT = ROOT / "tests" / "user_script.py"
+TYPED, USED = "", "tflite"  # the extras with which Python's types are checked, and its scripts run
 
 
 class Failed(Exception):
@@ -51,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = args.folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    started = time.perf_counter()
     try:
         wheel = build(folder / "wheel")
         check_content(wheel)
@@ -61,20 +58,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Failed as problem:
         print(f"wheel-check: {problem}", file=sys.stderr)
         return 1
-    if not args.keep:
-        shutil.rmtree(folder)
+    finally:
+        if not args.keep:
+            shutil.rmtree(folder)
+    report("passed", wheel, started)
     return 0
 
 
 def build(folder: Path) -> Path:
     """The wheel of the checkout."""
     started = time.perf_counter()
-    for stale in ("lib", "bdist*"):  # setuptools would take files along that are no longer in the checkout
-        for path in (ROOT / "build").glob(stale):
-            shutil.rmtree(path)
+    remove_leftovers()  # setuptools would take files along that are no longer in the checkout
     run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT)
+    remove_leftovers()
     (wheel,) = folder.glob("edgeport-*.whl")
     return report("built", wheel, started)
+
+
+def remove_leftovers() -> None:
+    """Remove what setuptools leaves in the checkout when it builds a wheel."""
+    for leftover in ("lib", "bdist*"):
+        for path in (ROOT / "build").glob(leftover):
+            shutil.rmtree(path)
 
 
 def check_content(wheel: Path) -> None:
@@ -151,26 +156,61 @@ def check_extra(extra: str, wheel: Path, core: Path, folder: Path) -> None:
     )
     if refused.returncode != 2 or targets[other]["extra"] not in refused.stderr:
         raise Failed(f"edgeport[{extra}]: export --target {other} does not name its extra: {refused.stderr}")
-    check_python(python, target, elsewhere)
+    check_python(python, extra, elsewhere)
     report("used", f"edgeport[{extra}]" if extra else "edgeport", started)
 
 
-def check_python(python: Path, target: str, folder: Path) -> None:
-    """Load every public name; run the README's Python lines, and have types checked, where they are for this target."""
+def check_python(python: Path, extra: str, folder: Path) -> None:
+    """Load every public name; check the types of the README's Python lines and of a user's script, and run these."""
     run(python, "-c", "import edgeport; [getattr(edgeport, name) for name in edgeport.__all__]", cwd=folder)
-    for number, lines in enumerate(readme_lines()):
-        if f'"{target}"' in lines:
-            script = folder / f"readme_{number}.py"
-            script.write_text(lines, encoding="utf-8")
-            make_photographs(python, folder / "photos")
-            run(python, script, cwd=folder)
-            (folder / "typed.py").write_text(TYPED, encoding="utf-8")
-            run(sys.executable, "-m", "pyright", "--pythonpath", python, "typed.py", cwd=folder)
+    scripts = [folder / "readme.py", folder / SCRIPT.name]
+    scripts[0].write_text(readme_lines(), encoding="utf-8")
+    shutil.copy(SCRIPT, folder)
+    if extra == TYPED:
+        check_types(python, scripts, folder)
+    if extra == USED:
+        make_photographs(python, folder / "photos")
+        with ThreadPoolExecutor(2) as pool:  # they take longest, when the other extras are done
+            list(pool.map(lambda script: run(python, script, cwd=folder), scripts))
 
 
-def readme_lines() -> list[str]:
-    """The blocks of Python in the README."""
-    return re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+def check_types(python: Path, scripts: Sequence[Path], folder: Path) -> None:
+    """Raise Failed unless users' scripts pass a type checker, and everything public has a type that it knows."""
+    (package,) = python.parents[1].glob("lib/python*/site-packages/edgeport")
+    (folder / "pyrightconfig.json").write_text('{"typeCheckingMode": "standard"}', encoding="utf-8")
+    pyright = (sys.executable, "-m", "pyright")
+    run(*pyright, "--pythonpath", python, *scripts, package / "__init__.py", cwd=folder)
+    (folder / "pyrightconfig.json").unlink()
+    found = subprocess.run(  # its code is 1 where any symbol of any module is without a type, public or not
+        [*pyright, "--verifytypes", "edgeport", "--ignoreexternal", "--outputjson"],
+        cwd=folder,
+        env=environment() | {"PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    public = list_public(python)
+    symbols = [
+        symbol
+        for symbol in json.loads(found.stdout)["typeCompleteness"]["symbols"]
+        if symbol["name"] in public or symbol["name"].startswith(tuple(f"{name}." for name in public))
+    ]
+    if missing := public - {symbol["name"] for symbol in symbols}:
+        raise Failed(f"a type checker does not see {', '.join(sorted(missing))}")
+    vague = [each["name"] for each in symbols if not each["isTypeKnown"] or each["isTypeAmbiguous"]]
+    if vague:
+        raise Failed(f"of {len(symbols)} public symbols these have no known type: {', '.join(vague)}")
+
+
+def list_public(python: Path) -> set[str]:
+    """The public names, by the modules that define them."""
+    code = "import edgeport; print(*(f'edgeport.{place}.{name}' for name, place in edgeport._PLACE_OF.items()))"
+    return set(run(python, "-c", code).split())
+
+
+def readme_lines() -> str:
+    """The Python lines of the README."""
+    (lines,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    return lines
 
 
 def make_photographs(python: Path, folder: Path) -> None:

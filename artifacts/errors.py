@@ -69,7 +69,7 @@ class WriteError(EdgeportError, OSError):
 
     def __init__(self, path: Path, error: OSError):
         super().__init__(f"{path}: cannot be written ({error.strerror or error})")
-        self.errno = error.errno
+        self.errno: int | None = error.errno
 
     def __str__(self) -> str:
         return str(self.args[0])

@@ -12,3 +12,4 @@ EXIT_CODES = {
     DEVICE: "the device failed",
     REGRESSED: "a report is worse than its baseline by more than the limits",
 }
+"""{exit code: what it means}."""

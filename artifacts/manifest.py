@@ -22,7 +22,7 @@ class Weights:
         source: the checkpoint's path as given, or where public weights come from (a repository of the hub, a URL),
             "factory" for a module that came with its weights, or RANDOM.
         sha256: of the checkpoint file; of all tensors where there is no file.
-        seed: of RANDOM weights, or of a head that was made anew.
+        seed: of RANDOM weights, or of a new classifier head.
     """
 
     source: str
@@ -38,13 +38,16 @@ class Input:
     """What the artifact takes, and how an image becomes it (None for what is no image).
 
     Attributes:
-        shape: logical, (n, c, h, w).
+        name: of the tensor, as the model has it.
+        shape: logical, (n, c, h, w); None for a size that is left open.
         layout: in which order the artifact takes it: "nchw" or "nhwc"; "image" for Core ML's own images; None where it
             has not four axes.
         dtype: "uint8" where the artifact takes pixels from 0 to 255 and normalises them itself.
-        mean, std: of the normalisation, by whomever: per channel, of pixels scaled to 0..1.
+        mean, std: of the normalisation, also where the caller does it: per channel, of pixels scaled to 0..1.
         resize: (h, w) that the resized image just covers.
         crop: (h, w) of the centre crop after it.
+        crop_pct: the share of the resized image's shorter side that the crop keeps, as timm counts it.
+        interpolation: of the resizing: "nearest", "bilinear", "bicubic" or "lanczos".
     """
 
     name: str
@@ -61,7 +64,14 @@ class Input:
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """What the artifact gives; `labels` in class order, where they are known."""
+    """What the artifact gives.
+
+    Attributes:
+        name: of the tensor, as the model has it.
+        shape: logical, (n, c, h, w) or (n, classes); None for a size that is left open.
+        dtype: "float32", or that of whole numbers.
+        labels: the names of the classes, in their order; None where they are not known.
+    """
 
     name: str
     shape: tuple[int | None, ...]
@@ -75,13 +85,14 @@ class Calibration:
 
     Attributes:
         source: a folder or file as given, or "generated".
+        count: how many inputs.
         inputs: a digest of each, so that nobody validates on them.
         observer: how a range was chosen from what was seen.
         effort: "fast" (ranges only), "default" (biases corrected), "high" (weights rounded by layer, too).
         correcting: how many of the inputs the effort used.
         equalization: {value: for each of its channels log2 of what it was divided by, and the weights behind it
             multiplied with, in eighths}.
-        warning: says loudly where they are no real images.
+        warning: that they are no real images; None where they are.
     """
 
     source: str
@@ -100,7 +111,9 @@ class Budget:
 
     Attributes:
         goal: "max_drop", "min_agreement" or "min_snr" (dB).
-        limit, reached: of that figure.
+        limit: what the figure must not exceed (max_drop), or has to reach.
+        reached: the figure of the artifact; None where it is no number.
+        met: whether it is within the limit.
         samples: how many inputs judged.
         searched_on: how many others the search measured on.
         steps: how many the search took.
@@ -119,7 +132,13 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class Artifact:
-    """The file (or folder) itself."""
+    """The file (or folder) itself.
+
+    Attributes:
+        file: its name; it lies beside the manifest.
+        size_bytes: of the file, or of all files in the folder.
+        sha256: of the file; of a folder, of the names and digests of its files.
+    """
 
     file: str
     size_bytes: int
@@ -138,13 +157,24 @@ class Manifest:
     Attributes:
         model: a zoo name, or file.py:factory as given.
         num_classes: as asked for, None for the model's own.
+        weights: where they came from.
+        target: the format, a name of `edgeport.list_targets()`.
+        precision: "fp32", "fp16", "int8", "w8a32", "w8a16" or "dynamic".
+        inputs: what the artifact takes, in its order.
+        outputs: what it gives, in its order.
         profile: of the device's int8 kernels, None for float.
+        calibration: the inputs that set the int8 ranges; None for what has none, also for a model that was quantised
+            before.
         tools: {package: version} of what made the artifact.
+        artifact: the file (or folder) itself.
         agreement: figures of the comparison with the reference, None where it was not validated.
+        validation: on what it was compared, and on how many inputs; None where it was not.
+        delegate_partitions: how many parts the CPU delegate of a .tflite runs it in; None for other formats.
         options: {name: value} of the target's own options.
         verdict: "ok", "warn: ..." (less than usual), "fail: ...", "over budget: ..." or "not validated".
         kept_float: the units of an int8 artifact that were asked to be float, by the name of what they compute.
         budget: for whose sake, None where none was given.
+        schema: of these keys.
     """
 
     model: str

@@ -45,7 +45,8 @@ def describe(result: "DebugResult", everything: bool) -> str:
 
     layers = result.worst()
     header = (
-        *("module", "value", "kind", "runs", "alone", "channel", "accum.", "range", "clipped", "weight", "why float"),
+        *("module", "value", "kind", "runs"),
+        *("isolated", "channel", "accum.", "range", "clipped", "weight", "why float"),
     )
     rows = [
         (
@@ -67,8 +68,8 @@ def describe(result: "DebugResult", everything: bool) -> str:
     lines = [
         format_table(header, rows),
         *([f"... and {left} better ones (--all shows them)"] if left else []),
-        "SNR in dB against the float model: alone (on float inputs; its typical channel), accumulated; range: steps of "
-        "256 reached; weight: the worst channel",
+        "SNR in dB against the float model: isolated (on float inputs; its typical channel), accumulated; range: steps "
+        "of 256 reached; weight: the worst channel",
         *map(str, result.files),
     ]
     return "\n".join(lines)

@@ -83,7 +83,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "num_classes": {
         "type": int,
         "metavar": "N",
-        "help": "classes of a zoo model; a new head if the weights have others",
+        "help": "classes of a zoo model; a new classifier head if the weights have others",
     },
     "input_shape": {
         "type": shape,
@@ -144,7 +144,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "ssh_config": {"metavar": "FILE", "help": "for ssh, instead of your own ~/.ssh/config"},
     "benchmark_model": {
         "metavar": "PATH",
-        "help": "the LiteRT project's program of that name, for a device without Python; .tflite files alone",
+        "help": "the LiteRT project's program of that name, for a device without Python; only .tflite files",
     },
 }
 

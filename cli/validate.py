@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add(parser, ("weights",), default=None)
     options.add(parser, options.MODEL_OPTIONS[1:])
     options.add(parser, options.VALIDATION_OPTIONS)
-    parser.add_argument("--precision", choices=PRECISIONS, help="whose limits judge (default: the manifest's)")
+    parser.add_argument("--precision", choices=PRECISIONS, help="whose limits apply (default: the manifest's)")
     options.add(parser, ("threads", "device", *options.ACCESS_OPTIONS))
 
 
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         console.result(values[0] if len(values) == 1 else values, describe(results))
         return max(result.exit_code for result in results)
     result = validate(args.artifact, progress=console.progress, **arguments)
-    console.result(result.to_json(), "\n".join(f"{key:20} {value}" for key, value in result.shown()))
+    console.result(result.to_json(), "\n".join(f"{key:20} {value}" for key, value in result.to_rows()))
     return result.exit_code
 
 
@@ -64,7 +64,7 @@ def describe(results: "list[ValidationResult]") -> str:
     header = ("device", "SNR dB", "max abs", "top-1", "from here", "kernels", "instructions", "verdict")
     lines = [f"{key:{width}}  {shown}" for key, shown in about]
     if any(each["emulated"] for each in values):
-        lines.append("Emulated: how it computes and how many instructions, never how long. No latency is told.")
+        lines.append("Emulated: how it computes and how many instructions, never how long. Latency is not reported.")
     return "\n".join((*lines, "", format_table(header, rows)))
 
 

@@ -33,11 +33,11 @@ _TEMPERATURES = "cat /sys/class/thermal/thermal_zone*/temp 2>/dev/null"
 def time_by(binary: Path, board: Board, job: Job) -> Result:
     """Times each task of the job in a process of its own, one after another.
 
-    Raises DeviceError: a task that is no .tflite, a program that does not run there or tells no timings.
+    Raises DeviceError: a task that is no .tflite, a program that does not run there or reports no timings.
     """
     other = next((task.artifact for task in job.tasks if task.tool != NAME), None)
     if other:
-        raise DeviceError(f"{other}: {NAME} takes .tflite files alone")
+        raise DeviceError(f"{other}: {NAME} takes only .tflite files")
     facts = _facts(board.shell(_FACTS).out)
     before = _temperature_c(board)
     answers = []
@@ -66,7 +66,7 @@ def parse(text: str, where: str) -> Answer:
     """
     timings, statistics = _TIMINGS.search(text), _STATISTICS.findall(text)
     if timings is None or not statistics:
-        raise DeviceError(f"{where}: {NAME} tells no timings")
+        raise DeviceError(f"{where}: {NAME} reports no timings")
     told = {name: float(value) / 1e3 for name, value in re.findall(rf"(\w+)={_NUMBER}", statistics[-1])}
     runs = round(told.pop("count") * 1e3)
     once = told.get("curr", math.nan)  # of a single run it tells nothing else

@@ -42,7 +42,7 @@ def setup(folder: Path, distributions: Sequence[str], say: Callable[[str], None]
     Raises DeviceError: another machine than x86-64 Linux, no apt-get, no network, no wheel, no room.
     """
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        raise DeviceError(f"qemu: is set up on x86-64 Linux alone, not on {platform.system()} {platform.machine()}")
+        raise DeviceError(f"qemu: is set up only on x86-64 Linux, not on {platform.system()} {platform.machine()}")
     parts: dict[str, tuple[str, Callable[[Path], None]]] = {
         "qemu": ("QEMU", lambda new: _qemu(new)),
         "root": ("Debian's Python for aarch64", lambda new: _root(new)),
@@ -68,7 +68,7 @@ def setup(folder: Path, distributions: Sequence[str], say: Callable[[str], None]
     except OSError as e:
         raise DeviceError(f"{e.filename or folder}: cannot be written ({e.strerror or e})") from e
     if not (folder / "plugin" / "libicount.so").exists():
-        say("qemu: no C compiler (cc) is here, so instructions will not be counted; kernels are told all the same")
+        say("qemu: no C compiler (cc) is here, so instructions will not be counted; kernels are still reported")
 
 
 def stamp(folder: Path, name: str) -> str:

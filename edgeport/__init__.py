@@ -5,7 +5,7 @@
     model = edgeport.load("mobilevit_s")
     photos = edgeport.images("photos/")
     result = edgeport.export(model, "tflite", precision="int8", calibration=photos, output_dir="out")
-    print(result.path, result.agreement.snr_db, result.verdict)
+    print(result)  # size, latency, SNR and top-1 agreement with the model, the verdict
 
 Importing it imports nothing heavy: each name is looked up when it is first used. The functions print nothing, change
 nothing of the process, and raise EdgeportError or one of its classes. They report to a progress callback, if given one,
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from .pipeline.doctor import Diagnosis, doctor
     from .pipeline.export import export, export_all
     from .pipeline.info import info
+    from .pipeline.input_spec import ShapesLike
     from .pipeline.load import load
     from .pipeline.progress import Event, ProgressCallback
     from .pipeline.results import (
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
         Timing,
         ValidationResult,
     )
-    from .pipeline.sources.source import ModelLike, ModelSource
+    from .pipeline.sources.source import ExampleInputs, ModelLike, ModelSource
     from .pipeline.sweep.run import SweepResult, sweep
     from .pipeline.validate import validate
     from .reporting.report import ReportResult, report
@@ -86,13 +87,14 @@ _PLACES = {
     "pipeline.doctor": ("Diagnosis", "doctor"),
     "pipeline.export": ("export", "export_all"),
     "pipeline.info": ("info",),
+    "pipeline.input_spec": ("ShapesLike",),
     "pipeline.load": ("load",),
     "pipeline.progress": ("Event", "ProgressCallback"),
     "pipeline.results": (
         *("BenchmarkResult", "BudgetSearch", "DeviceBenchmark", "DeviceFacts", "ExportFailure", "ExportResult"),
         *("Timing", "ValidationResult"),
     ),
-    "pipeline.sources.source": ("ModelLike", "ModelSource"),
+    "pipeline.sources.source": ("ExampleInputs", "ModelLike", "ModelSource"),
     "pipeline.sweep.run": ("SweepResult", "sweep"),
     "pipeline.validate": ("validate",),
     "reporting.report": ("ReportResult", "report"),
@@ -120,6 +122,7 @@ __all__ = [
     "DownloadError",
     "EdgeportError",
     "Event",
+    "ExampleInputs",
     "ExportError",
     "ExportFailure",
     "ExportResult",
@@ -138,6 +141,7 @@ __all__ = [
     "ReportResult",
     "RuntimeUnavailable",
     "Session",
+    "ShapesLike",
     "SweepResult",
     "TensorSpec",
     "Timing",
@@ -170,16 +174,18 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _PLACE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-    import warnings
+if not TYPE_CHECKING:  # a type checker knows the names from above, and is to complain of others
 
-    with warnings.catch_warnings():  # some libraries add filters when they are imported
-        value = getattr(importlib.import_module(f"{__name__}.{_PLACE_OF[name]}"), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> Any:
+        if name not in _PLACE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        import importlib
+        import warnings
+
+        with warnings.catch_warnings():  # some libraries add filters when they are imported
+            value = getattr(importlib.import_module(f"{__name__}.{_PLACE_OF[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

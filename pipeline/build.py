@@ -133,7 +133,7 @@ def convert_prequantized(
     """The graph with the quantisation that the model brought along, as the target's kernels write it."""
     from .. import quantize
 
-    with progress.stage(f"{target.name}: carry int8 through", seconds, "calibrate"):
+    with progress.stage(f"{target.name}: keep its int8", seconds, "calibrate"):
         graph, sentences = quantize.fit_prequantized(prepared.graph, target.kernels(prepared.job.quantization.profile))
     for sentence in sentences:
         progress.warn(sentence)

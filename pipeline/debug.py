@@ -17,7 +17,7 @@ from ..runtime.pixels import all_to_pixels
 from ..runtime.session_wrappers import takes_image
 from ..targets.registry import artifact_path, get_target, open_inspector
 from .data.collection import DataLike
-from .input_spec import read_shapes
+from .input_spec import ShapesLike, read_shapes
 from .isolation import isolated
 from .options import NUM_VALIDATION
 from .pixel_input import fold_normalization
@@ -93,7 +93,7 @@ def debug(
     weights: str | None = None,
     seed: int = 0,
     num_classes: int | None = None,
-    input_shape: Any = None,
+    input_shape: ShapesLike | None = None,
     output_dir: str | Path | None = None,
     progress: ProgressCallback | None = None,
 ) -> DebugResult:
@@ -103,7 +103,7 @@ def debug(
         artifact: what `edgeport.export` made, with its manifest beside it.
         reference: the model of the manifest, where that is your own code or was a model in memory.
         data: to compare on, as `edgeport.export` takes it; None for generated inputs.
-        num_validation_samples: at most so many.
+        num_validation_samples: at most so many; 50 where none is given.
         weights, seed, num_classes, input_shape: of the reference, as `edgeport.load`.
         output_dir: where layers.json, layers.png and layers.html go; None for ARTIFACT.debug, beside it.
         progress: called with an `Event` for each stage, note and warning.

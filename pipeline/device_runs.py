@@ -18,7 +18,7 @@ from ..targets.target import Target
 from .checks import check_count
 from .data.collection import DataLike
 from .data.dataset import random_array
-from .input_spec import read_shapes
+from .input_spec import ShapesLike, read_shapes
 from .isolation import isolated
 from .options import NUM_VALIDATION
 from .progress import Progress, ProgressCallback
@@ -90,7 +90,7 @@ def validate_on_device(
     weights: str | None = None,
     seed: int = 0,
     num_classes: int | None = None,
-    input_shape: Any = None,
+    input_shape: ShapesLike | None = None,
     threads: int = 1,
     progress: ProgressCallback | None = None,
 ) -> list[ValidationResult]:
@@ -196,7 +196,7 @@ def benchmark_on_device(
         device: as `validate_on_device`.
         *artifacts: of formats that run on devices; ratios are to the first.
         access: how the device is used.
-        benchmark_model: the LiteRT project's program of that name, for a device without Python; .tflite files alone.
+        benchmark_model: the LiteRT project's program of that name, for a device without Python; only .tflite files.
         num_runs, warmup_runs, threads, seed, progress: as `edgeport.benchmark`.
 
     Returns:

@@ -34,7 +34,7 @@ class Diagnosis:
 
     Attributes:
         python, platform: their versions.
-        cpu: {"model", "cores", "features"}; only what the system tells.
+        cpu: {"model", "cores", "features"}; only what the system reports.
         backends: {distribution: its version, None where it is missing}.
         purposes: {distribution: what it is for}.
         targets: {name: {"ready", "missing", "extra"}}.

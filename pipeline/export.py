@@ -16,7 +16,7 @@ from ..targets.registry import targets as known_targets
 from .build import build
 from .checks import check_choice, check_count, check_share
 from .data.collection import DataLike
-from .input_spec import read_shapes
+from .input_spec import ShapesLike, read_shapes
 from .isolation import isolated
 from .options import (
     EFFORTS,
@@ -34,7 +34,7 @@ from .prepare import Prepared, prepare
 from .progress import Progress, ProgressCallback
 from .results import ExportFailure, ExportResult
 from .sources.loading import load_source
-from .sources.source import ModelLike
+from .sources.source import ExampleInputs, ModelLike
 
 LOG = logging.getLogger("edgeport")
 R = TypeVar("R", ModelOptions, QuantizationOptions, ValidationOptions, TimingOptions)
@@ -66,8 +66,8 @@ def export(
     weights: str = "auto",
     seed: int = 0,
     num_classes: int | None = None,
-    input_shape: Any = None,
-    example_inputs: Any = None,
+    input_shape: ShapesLike | None = None,
+    example_inputs: ExampleInputs | None = None,
     name: str | None = None,
     input: str = "float32",
     softmax: bool = False,
@@ -75,7 +75,7 @@ def export(
     labels: str | Path | Sequence[str] | None = None,
     output_dir: str | Path = "artifacts",
     progress: ProgressCallback | None = None,
-    **target_options: Any,
+    **target_options: str | bool | None,
 ) -> ExportResult:
     """Makes an artifact of a model, checks it against the model, times it, and describes it in a manifest.
 
@@ -91,8 +91,8 @@ def export(
             of arrays by input, or what yields samples or batches, such as a DataLoader. Arrays are preprocessed inputs.
         num_calibration_samples: at most so many; None for 300.
         effort: of int8. "fast": ranges only; "default": biases corrected; "high": weights rounded layer by layer too.
-        ranges: how a value's range comes from what calibration saw of it: "mse", "minmax", "average", "percentile" or
-            "entropy".
+        ranges: how a value's range comes from what calibration saw of it: "mse" (the default), "minmax", "average",
+            "percentile" or "entropy".
         keep_float: patterns of modules or values that stay float in an int8 artifact.
         max_drop: return units to float until top-1 falls by at most so much (0.01: one point), on validation data with
             classes. One of the three budgets at most.
@@ -133,7 +133,7 @@ def export(
 
     Example:
         >>> result = edgeport.export(model, "tflite", precision="int8", calibration="photos/")
-        >>> print(result.path, result.agreement.snr_db, result.verdict)
+        >>> print(result.path, result.verdict)
     """
     arguments = dict(locals())
     for each in ("model", "target", "progress", "target_options"):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from ..artifacts.errors import UsageError
 from ..models import PreprocessSpec
@@ -10,6 +11,9 @@ from ..runtime.session import TensorSpec
 IMAGE = "image"  # what the one input of a model is called that nobody has named
 
 Shapes = Mapping[str, tuple[int, ...]]  # {name of an input, or "" for none: sizes}
+
+ShapesLike: TypeAlias = Sequence[int] | Mapping[str, Sequence[int]] | Sequence[tuple[str, Sequence[int]]]
+"""What shapes may be given as: the one input's, or each input's by its name."""
 
 
 @dataclass(frozen=True)

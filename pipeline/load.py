@@ -1,12 +1,10 @@
 """`edgeport.load`: a model, whatever it comes as, ready to be exported."""
 
-from typing import Any
-
-from .input_spec import read_shapes
+from .input_spec import ShapesLike, read_shapes
 from .isolation import isolated
 from .progress import Progress, ProgressCallback
 from .sources.loading import load_source
-from .sources.source import ModelLike, ModelSource
+from .sources.source import ExampleInputs, ModelLike, ModelSource
 
 
 @isolated
@@ -16,8 +14,8 @@ def load(
     weights: str = "auto",
     seed: int = 0,
     num_classes: int | None = None,
-    input_shape: Any = None,
-    example_inputs: Any = None,
+    input_shape: ShapesLike | None = None,
+    example_inputs: ExampleInputs | None = None,
     name: str | None = None,
     progress: ProgressCallback | None = None,
 ) -> ModelSource:
@@ -30,7 +28,7 @@ def load(
         weights: a file, "pretrained", the name of public weights, "random" (seeded), or "auto": the model's own, of a
             zoo name the public ones where they are cached or can be downloaded, else random ones.
         seed: of random weights.
-        num_classes: of a zoo or timm model; a new head where the weights have others.
+        num_classes: of a zoo or timm model; a new classifier head where the weights have others.
         input_shape: (3, 224, 224) for a model of one image, or {"name": (1, 3, 224, 224), ...}.
         example_inputs: for an nn.Module instead of shapes: a tensor, a tuple of tensors, or a dict of them.
         name: of the files, for a model in memory; its class's name otherwise.

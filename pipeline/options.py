@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .data.collection import DataLike
     from .input_spec import Shapes
+    from .sources.source import ExampleInputs
 
 INPUTS = ("float32", "uint8")
 PRECISIONS = ("fp32", "fp16", "int8", "w8a32", "w8a16", "dynamic")
@@ -40,7 +41,7 @@ class ModelOptions:
     seed: int = 0
     num_classes: int | None = None
     input_shape: "Shapes" = field(default_factory=dict)
-    example_inputs: Any = None
+    example_inputs: "ExampleInputs | None" = None
     name: str | None = None
     input: str = "float32"
     softmax: bool = False

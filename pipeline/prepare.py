@@ -148,12 +148,12 @@ def resolve_prequantized(job: Job, source: ModelSource, progress: Progress) -> J
     """The job for a model that is quantised already. Raises UsageError where something else was asked for."""
     model, asked = source.model, job.quantization
     if job.precision not in ("fp32", "int8"):
-        raise UsageError(f"{model}: is quantised to int8 already; it cannot be made {job.precision}")
+        raise UsageError(f"{model}: is prequantized to int8; it cannot become {job.precision}")
     if asked.budget or asked.keep_float:
         raise UsageError(f"{model}: brings its own quantisation; there is nothing to search or to keep in float")
     if asked.calibration is not None and asked.calibration != job.validation.validation:
         raise UsageError(f"{model}: brings its own quantisation, so --calibration-data has nothing to set")
-    progress.note(f"{model}: brings its own quantisation, which is carried through as it is (precision int8)")
+    progress.note(f"{model}: is prequantized; its quantisation is kept as it is (precision int8)")
     return dataclasses.replace(
         job,
         quantization=dataclasses.replace(asked, precision="int8"),

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 LOG = logging.getLogger("edgeport")
 LOG.addHandler(logging.NullHandler())  # a library prints nothing of its own accord
@@ -31,7 +31,8 @@ class Event:
     seconds: float = 0.0
 
 
-ProgressCallback = Callable[[Event], None]
+ProgressCallback: TypeAlias = Callable[[Event], None]
+"""What is called with every `Event` of a job."""
 
 
 @dataclass

@@ -29,18 +29,18 @@ def html_table(rows: Sequence[tuple[str, str]]) -> str:
     return f"<table>{cells}</table>"
 
 
-class _Shown:
+class _Readable:
     """Shows itself in a notebook as a small table, in a terminal as lines."""
 
-    def shown(self) -> list[tuple[str, str]]:
+    def to_rows(self) -> list[tuple[str, str]]:
         """(name, value) of what matters most, for people."""
         raise NotImplementedError
 
     def _repr_html_(self) -> str:
-        return html_table(self.shown())
+        return html_table(self.to_rows())
 
     def __str__(self) -> str:
-        return "\n".join(f"{name:12} {value}" for name, value in self.shown())
+        return "\n".join(f"{name:12} {value}" for name, value in self.to_rows())
 
 
 def format_number(value: float | None, form: str) -> str:
@@ -66,7 +66,7 @@ class BudgetSearch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportResult(_Shown):
+class ExportResult(_Readable):
     """One artifact. None stands for what was not asked for.
 
     Attributes:
@@ -145,7 +145,7 @@ class ExportResult(_Shown):
             "verdict": self.verdict,
         }
 
-    def shown(self) -> list[tuple[str, str]]:
+    def to_rows(self) -> list[tuple[str, str]]:
         """(name, value) of what matters most, for people."""
         agreement = self.agreement
         ratio = f" ({self.ratio:.2f} of float)" if self.ratio is not None else ""
@@ -162,7 +162,7 @@ class ExportResult(_Shown):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportFailure(_Shown):
+class ExportFailure(_Readable):
     """What there is in place of an artifact that `export_all` could not make.
 
     Attributes:
@@ -194,7 +194,7 @@ class ExportFailure(_Shown):
         own = {name: getattr(self, name) for name in ("model", "weights", "target", "precision", "verdict")}
         return value | own | {"warnings": list(self.warnings)}
 
-    def shown(self) -> list[tuple[str, str]]:
+    def to_rows(self) -> list[tuple[str, str]]:
         """(name, value), for people."""
         return [("artifact", self.target), ("precision", self.precision), ("verdict", self.verdict)]
 
@@ -217,7 +217,7 @@ def verdict_exit_code(verdicts: Sequence[str], search: BudgetSearch | None = Non
 
 
 @dataclass(frozen=True, kw_only=True)
-class ValidationResult(_Shown):
+class ValidationResult(_Readable):
     """An artifact compared with its reference.
 
     Attributes:
@@ -277,7 +277,7 @@ class ValidationResult(_Shown):
         }
         return value | (self.device.to_json() if self.device else {})
 
-    def shown(self) -> list[tuple[str, str]]:
+    def to_rows(self) -> list[tuple[str, str]]:
         """(name, value) of all figures, for people."""
         figures = agreement_figures(self.agreement) or {}
         names = {"artifact": str(self.path), "model": self.model, "weights": self.weights, "precision": self.precision}
@@ -288,7 +288,7 @@ class ValidationResult(_Shown):
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceFacts:
-    """What a device told when an artifact was validated on it.
+    """What a device reports of an artifact that is validated on it.
 
     Attributes:
         name: of the device.
@@ -297,7 +297,7 @@ class DeviceFacts:
         emulated: whether the device is.
         here: {"runtime", "agreement"} of the same inputs on this machine.
         against_here: how far its outputs are from this machine's.
-        kernels: the class of the kernels that ran, where an emulator told.
+        kernels: the class of the kernels that ran, where an emulator reports it.
         instructions: of one inference, where an emulator counted them.
     """
 
@@ -341,7 +341,7 @@ class Timing:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BenchmarkResult(_Shown):
+class BenchmarkResult(_Readable):
     """Artifacts that were timed side by side, in the order in which they were given."""
 
     results: tuple[Timing, ...]
@@ -351,7 +351,7 @@ class BenchmarkResult(_Shown):
         """The object that `edgeport benchmark --json` prints."""
         return {"results": [each.to_json() for each in self.results], "peak_rss_mb": self.peak_rss_mb}
 
-    def shown(self) -> list[tuple[str, str]]:
+    def to_rows(self) -> list[tuple[str, str]]:
         """(artifact, its median and ratio), for people."""
         return [
             (each.path, f"{each.latency.median_ms:.3f} ms, {each.ratio:.2f}" if each.latency else "emulated")

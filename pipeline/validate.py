@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..artifacts.check import manifest_path
 from ..artifacts.errors import UsageError
@@ -20,7 +20,7 @@ from .data.choose import OpenedData, choose_validation
 from .data.collection import DataLike
 from .data.dataset import Dataset
 from .describe import delegate_partitions
-from .input_spec import InputSpec, Shapes, read_shapes
+from .input_spec import InputSpec, Shapes, ShapesLike, read_shapes
 from .isolation import isolated
 from .options import NUM_VALIDATION, PRECISIONS
 from .prepare import open_reference
@@ -94,7 +94,7 @@ def validate(
     weights: str | None = None,
     seed: int = 0,
     num_classes: int | None = None,
-    input_shape: Any = None,
+    input_shape: ShapesLike | None = None,
     threads: int = 1,
     progress: ProgressCallback | None = None,
 ) -> ValidationResult:
@@ -104,7 +104,7 @@ def validate(
         artifact: what `edgeport.export` made, or a foreign file.
         reference: a model as `edgeport.load` takes it, or another artifact; None for the model in the manifest.
         data: to compare on, as `edgeport.export` takes it; None for generated inputs. What calibrated is left out.
-        num_validation_samples: at most so many.
+        num_validation_samples: at most so many; 50 where none is given.
         precision: whose limits judge; None for the manifest's, or fp32.
         weights, seed, num_classes, input_shape: of the reference, as `edgeport.load`.
         threads: CPU threads of the artifact.

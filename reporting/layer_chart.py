@@ -123,7 +123,7 @@ def legend(int8: bool) -> list[Shape]:
         shapes += [
             Rect(LEFT + 440, 47, 12, 14, ALONE),
             Rect(LEFT + 454, 47, 12, 14, WORST),
-            Text(LEFT + 474, 54, "alone: on the float model's values (whole or typical channel); the worst"),
+            Text(LEFT + 474, 54, "isolated: on the float model's values (whole or typical channel); the worst"),
             Rect(LEFT + 934, 47, 26, 14, ISLAND),
             Text(LEFT + 968, 54, "runs in float"),
         ]
@@ -184,7 +184,7 @@ def names(worst: Sequence["Layer"]) -> list[Shape]:
     """What the numbers stand for, in two columns."""
     if not worst:
         return []
-    shapes: list[Shape] = [Text(LEFT, BOTTOM + 56, "Worst alone", size=15)]
+    shapes: list[Shape] = [Text(LEFT, BOTTOM + 56, "Worst isolated", size=15)]
     rows = math.ceil(NAMED / 2)
     for i, layer in enumerate(worst):
         x, y = LEFT + (i // rows) * (RIGHT - LEFT) / 2, BOTTOM + 86 + (i % rows) * 34
@@ -208,7 +208,7 @@ def figures(layer: "Layer") -> str:
     """The layer's figures in a line."""
     said = []
     if layer.alone:
-        said.append(f"alone {layer.alone.snr_db:.1f} dB, typical channel {layer.alone.typical_channel_db:.1f} dB")
+        said.append(f"isolated {layer.alone.snr_db:.1f} dB, typical channel {layer.alone.typical_channel_db:.1f} dB")
     if layer.accumulated:
         said.append(f"accumulated {layer.accumulated.snr_db:.1f} dB")
     if layer.range_use is not None:

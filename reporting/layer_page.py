@@ -15,13 +15,13 @@ BAR_PX = 60  # its length
 TEXTS = ("module", "value", "kind", "runs", "why float")
 KEYS = (  # style, what it stands for
     ("line accumulated", "accumulated: the artifact's own value against the float model's"),
-    ("alone", "alone: on the float model's values (whole or typical channel)"),
+    ("alone", "isolated: on the float model's values (whole or typical channel)"),
     ("worst", "the worst of them"),
     ("island", "runs in float"),
 )
 HEADER = (
-    *("#", "module", "value", "kind", "runs", "alone dB", "typical channel dB", "accumulated dB", "range", "clipped"),
-    *("weight dB", "worst channel", "why float"),
+    *("#", "module", "value", "kind", "runs", "isolated dB", "typical channel dB", "accumulated dB", "range"),
+    *("clipped", "weight dB", "worst channel", "why float"),
 )
 
 
@@ -37,7 +37,7 @@ def page(layers: Sequence["Layer"], facts: dict[str, Any]) -> bytes:
     body = f"""<h1>{text(artifact)}, layer by layer</h1><p class="faint">{text(said)}</p>
 {drawn(layers, artifact)}
 <h2>Every layer</h2>
-<p><small>SNR against the float model. Alone: the layer on the float model's values. Accumulated: the artifact's own
+<p><small>SNR against the float model. Isolated: the layer on the float model's values. Accumulated: the artifact's own
 values. Range: the share of the 256 steps that the values reach. Weight: its worst channel after rounding. A click on
 a heading sorts.</small></p>
 <div class="scroll tall" tabindex="0" role="region" aria-label="Every layer"><table class="sortable wide">
@@ -58,7 +58,7 @@ def drawn(layers: Sequence["Layer"], what: str) -> str:
         f"<p>{legend}</p>"
         f'<div class="scroll layers" tabindex="0" role="region" aria-label="Layers of {text(what)}">'
         f"{svg(layers, f'SNR of the layers of {what}; the worst are listed below')}</div>"
-        + (f'<h3>Worst alone</h3><ol class="worst">{worst}</ol>' if worst else "")
+        + (f'<h3>Worst isolated</h3><ol class="worst">{worst}</ol>' if worst else "")
     )
 
 

@@ -150,11 +150,11 @@ def _layers(found: Sequence[Layers]) -> str:
         return ""
     parts = [
         "<h2>Layer by layer</h2><p><small>SNR against the float model, as <code>edgeport debug</code> measured it. "
-        "Alone: the layer on the float model's values. Accumulated: the artifact's own values.</small></p>"
+        "Isolated: the layer on the float model's values. Accumulated: the artifact's own values.</small></p>"
     ]
     for each in found:
         layers = [_layer(facts) for facts in each.layers]
-        worst = next((f"worst {title(each)}, {each.badness_db:.1f} dB alone" for each in worst_of(layers)), "")
+        worst = next((f"worst {title(each)}, {each.badness_db:.1f} dB isolated" for each in worst_of(layers)), "")
         worst = worst or f"{len(layers)} layers"
         heading = f"{each.model} {each.target} {each.precision}"
         parts.append(

@@ -20,7 +20,7 @@ PAGE = "report.html"
 
 @dataclass(frozen=True, kw_only=True)
 class ReportResult:
-    """All that a folder tells.
+    """The report of a folder.
 
     Attributes:
         heading: of the page.

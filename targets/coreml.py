@@ -68,7 +68,7 @@ TARGET = Target(
     profiles=(Profile(name="coreml-ane", device="Neural Engine, by its documentation", load_kernels=_neural_engine),),
     refused={"dynamic": "Core ML rounds no activations at run time; take int8, w8a16 or w8a32"},
     options=(
-        Option(name="image_input", default=False, help="coreml alone: what --input uint8 is for every target"),
+        Option(name="image_input", default=False, help="only coreml: what --input uint8 is for every target"),
         Option(
             name="coreml_target",
             choices=("iOS16", "iOS17", "iOS18"),

@@ -67,6 +67,30 @@ def test_command_lines_parse(page, command):
     assert code == 0, f"{page}: {command}"
 
 
+def list_paths(text: str) -> Iterator[str]:
+    """What stands in backticks and looks like a file or folder of the repository, its alternatives written apart."""
+    for path in re.findall(r"`([\w.{},/-]+/[\w.{},/-]*)`", CODE.sub("", text)):
+        options = re.search(r"\{([^}]*)\}", path)
+        for option in options[1].split(",") if options else [""]:
+            yield path[: options.start()] + option + path[options.end() :] if options else path
+
+
+def exists(path: str) -> bool:
+    """Whether it is there; a word in capitals or three dots stand for any name."""
+    pattern = re.sub(r"[A-Z]{2,}|\.\.\.", "*", path.rstrip("/"))
+    return any(ROOT.glob(pattern))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_page)
+def test_files_in_backticks_exist(page):
+    text = page.read_text(encoding="utf-8")
+    if page.name == "migration.md":
+        text = re.sub(r"^\|[^|]*", "", text, flags=re.MULTILINE)  # names that are no more
+    folders = {each.name for each in ROOT.iterdir() if each.is_dir()} - {"artifacts"}  # also where users' files go
+    paths = [path for path in list_paths(text) if path.split("/")[0] in folders]
+    assert [path for path in paths if not exists(path)] == []
+
+
 def test_reference_pages_are_current():
     assert reference_pages.main(["--check"]) == 0, "run `make tables`"
 
@@ -81,7 +105,7 @@ def test_the_site_and_the_index_name_every_page(page):
 def test_the_page_of_python_has_every_public_name():
     page = (ROOT / "docs" / "reference" / "api.md").read_text()
     listed = re.findall(r"^::: edgeport\.(\w+)$", page, flags=re.MULTILINE)
-    assert sorted([*listed, "EXIT_CODES", "__version__"]) == sorted(edgeport.__all__)
+    assert sorted([*listed, "__version__"]) == sorted(edgeport.__all__)
     assert len(set(listed)) == len(listed)
 
 

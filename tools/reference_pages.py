@@ -6,6 +6,7 @@ python tools/reference_pages.py --check     write nothing; exit code 1 where a p
 
 import argparse
 import dataclasses
+import html
 import inspect
 import re
 import sys
@@ -28,8 +29,9 @@ MANIFEST = f"""# Manifest
 
 {NOTICE} A manifest is the `.json` file beside an artifact, UTF-8 with
 sorted keys: what was made, from what, and how far it is from the reference. It holds no time and no host name, so the
-same inputs and versions give the same bytes. A reader refuses a file whose `schema` is not {manifest.SCHEMA}. The types
-are Python's: a tuple is a JSON array, and `None` is `null`, as is a number that is not finite.
+same inputs and versions give the same bytes. Its `schema` is {manifest.SCHEMA}; this version also reads schema
+{manifest.SCHEMA - 1} ([what changed](../guides/migration.md#manifests)), and refuses any other. The types are Python's:
+a tuple is a JSON array, and `None` is `null`, as is a number that is not finite.
 """
 
 
@@ -109,7 +111,8 @@ def name_default(action: argparse.Action) -> str:
     if words:
         text = words[1] % vars(action)
         return text if " " in text else f"`{text}`"
-    return f"`{action.default}`" if type(action.default) in (int, float, str) and action.nargs != 0 else ""
+    shown = type(action.default) in (int, float, str) and action.default != argparse.SUPPRESS and action.nargs != 0
+    return f"`{action.default}`" if shown else ""
 
 
 def describe_manifest() -> str:
@@ -127,6 +130,7 @@ def describe_record(record: type, records: set[str]) -> Iterator[str]:
     yield from (f"## {record.__name__}", "", summary, "", "| key | type | meaning |", "|---|---|---|")
     for field in dataclasses.fields(record):
         kind = field.type if isinstance(field.type, str) else inspect.formatannotation(field.type, manifest.__name__)
+        kind = kind.replace(f"{manifest.__name__}.", "").replace("typing.", "")
         linked = [name for name in sorted(records) if re.search(rf"\b{name}\b", kind)]
         kind = f"[`{kind}`](#{linked[0].lower()})" if linked else f"`{kind}`"
         yield f"| `{field.name}` | {escape(kind)} | {escape(meanings.get(field.name, ''))} |"
@@ -150,8 +154,9 @@ def read_docstring(text: str) -> tuple[str, dict[str, str]]:
 
 
 def escape(text: str) -> str:
-    """The text as a cell of a table."""
-    return text.replace("|", "\\|").replace("\n", " ")
+    """The text as a cell of a table, also for GitHub and MkDocs, which read a bar in backticks differently."""
+    text = re.sub(r"`([^`]*\|[^`]*)`", lambda code: f"<code>{html.escape(code[1], quote=False)}</code>", text)
+    return text.replace("|", "&#124;").replace("\n", " ")
 
 
 PAGES: dict[str, Callable[[], str]] = {"cli.md": describe_command_line, "manifest.md": describe_manifest}

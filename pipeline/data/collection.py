@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 import numpy as np
 
@@ -12,6 +12,11 @@ from ...artifacts.errors import UsageError
 from ...runtime.session import TensorSpec
 from ..input_spec import InputSpec
 from .dataset import Dataset, Feed, bytes_of, open_folder
+
+if TYPE_CHECKING:
+    import PIL.Image
+    import torch
+    import torch.utils.data
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,17 @@ class ImageFolder:
         return count if self.limit is None else min(count, self.limit)
 
 
-# what data may be given as; arrays are the model's inputs as they are, preprocessed
-DataLike: TypeAlias = str | Path | ImageFolder | np.ndarray | Mapping[str, Any] | Iterable[Any]
+Array: TypeAlias = Union[np.ndarray, "torch.Tensor"]
+
+Sample: TypeAlias = Union[Array, "PIL.Image.Image", Mapping[str, Array], Sequence[Any]]
+"""One input of a model or a batch of them: an array, a picture, arrays by name, or a tuple of these with a label."""
+
+DataLike: TypeAlias = Union[
+    str, Path, ImageFolder, Array, Mapping[str, Array], Iterable[Sample], "torch.utils.data.Dataset[Any]"
+]
+"""What data may be given as: a folder of images or an .npz, an array (n, ...), a dict of such arrays by input, or what
+yields samples or batches (a DataLoader, a Dataset, a list, a generator). Arrays are the model's inputs, preprocessed.
+"""
 
 
 def images(folder: str | Path, limit: int | None = None) -> ImageFolder:

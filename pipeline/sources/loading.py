@@ -7,7 +7,7 @@ from typing import Any
 from ...artifacts.errors import UsageError
 from ..input_spec import Shapes
 from ..progress import Progress
-from .source import TIMM, ModelLike, ModelSource
+from .source import TIMM, ExampleInputs, ModelLike, ModelSource
 from .user_code import is_factory
 
 # how a file's name ends -> what is in it
@@ -26,7 +26,7 @@ def load_source(
     seed: int = 0,
     num_classes: int | None = None,
     shapes: Shapes | None = None,
-    example_inputs: Any = None,
+    example_inputs: ExampleInputs | None = None,
     name: str | None = None,
 ) -> ModelSource:
     """The model of a zoo name, of the user's code, of timm, of a file that holds one, or of an object in memory.
@@ -119,7 +119,7 @@ def _from_object(
     progress: Progress,
     weights: str,
     num_classes: int | None,
-    example_inputs: Any,
+    example_inputs: ExampleInputs | None,
     name: str | None,
 ) -> ModelSource:
     """Of an object in memory; its library is imported by whoever made it, so none is imported to ask what it is."""

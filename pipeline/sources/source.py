@@ -1,6 +1,6 @@
 """What a model is to edgeport, whatever it came as: its graph, its inputs, and the session that is its reference."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
@@ -10,6 +10,7 @@ from ...runtime.session import Session
 from ..input_spec import InputSpec
 
 if TYPE_CHECKING:
+    import numpy as np
     import onnx
     import onnx_ir as ir
     import torch
@@ -49,7 +50,15 @@ class ModelSource:
     warnings: tuple[str, ...] = ()
 
 
-# what a model may be given as
 ModelLike: TypeAlias = Union[
     str, Path, ModelSource, "torch.nn.Module", "torch.export.ExportedProgram", "onnx.ModelProto", "ir.Model"
 ]
+"""What a model may be given as: a name, code or a file, as `edgeport.load` reads it, or an object in memory."""
+
+ExampleInputs: TypeAlias = Union[
+    "torch.Tensor",
+    "np.ndarray",
+    Sequence[Union["torch.Tensor", "np.ndarray"]],
+    Mapping[str, Union["torch.Tensor", "np.ndarray"]],
+]
+"""What tells the inputs of a module in memory: one, one for each parameter of `forward`, or some by name."""

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from ...runtime.session import Session, TensorSpec
 from ..input_spec import IMAGE, InputSpec, Shapes, image_size, resize_spec, with_batch
 from ..progress import Progress
 from .flat_outputs import flatten_outputs, name_outputs
-from .source import OWN_CODE, TIMM, ModelSource
+from .source import OWN_CODE, TIMM, ExampleInputs, ModelSource
 from .user_code import first_line, load_factory
 from .zoo import choose_weights, load_chosen
 
@@ -76,7 +77,9 @@ def from_factory(model: str, progress: Progress, *, weights: str, seed: int, sha
     return make_source(model, name, module, spec, facts, assumed=spec.preprocess is not None, warnings=said)
 
 
-def from_module(module: "torch.nn.Module", shapes: Shapes, example_inputs: Any, name: str) -> ModelSource:
+def from_module(
+    module: "torch.nn.Module", shapes: Shapes, example_inputs: ExampleInputs | None, name: str
+) -> ModelSource:
     """A module in memory: a copy of it on the CPU, in eval mode; the module itself is left as it is.
 
     Raises UsageError where neither shapes nor example inputs are given, or it cannot be copied.
@@ -203,7 +206,7 @@ def copy_to_cpu(module: "torch.nn.Module") -> "torch.nn.Module":
         raise UsageError(f"a {type(module).__name__} cannot be copied ({type(e).__name__}: {first_line(e)})") from e
 
 
-def example_specs(module: "torch.nn.Module", examples: Any, model: str) -> tuple[TensorSpec, ...]:
+def example_specs(module: "torch.nn.Module", examples: ExampleInputs, model: str) -> tuple[TensorSpec, ...]:
     """The inputs that examples show: a tensor or array, a tuple of them, or a dict of them by name.
 
     The names of a tuple are those of `forward`'s parameters. Raises UsageError.
@@ -211,7 +214,7 @@ def example_specs(module: "torch.nn.Module", examples: Any, model: str) -> tuple
     import numpy as np
     import torch
 
-    if isinstance(examples, dict):
+    if isinstance(examples, Mapping):
         given = examples
     else:
         several = examples if isinstance(examples, tuple | list) else (examples,)

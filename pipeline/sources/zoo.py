@@ -71,7 +71,7 @@ def load_chosen(
     if remade:
         draw(module, remade, seed=seed)
         said = (
-            f"{model} has a new head for {num_classes} classes, with RANDOM weights (seed {seed}) in "
+            f"{model} has a new classifier head for {num_classes} classes, with RANDOM weights (seed {seed}) in "
             f"{', '.join(remade)}: its answers mean nothing before it is trained",
         )
     source = chosen.checkpoint.source if chosen.checkpoint else str(chosen.path)

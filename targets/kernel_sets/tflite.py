@@ -101,11 +101,11 @@ TFLITE_XNNPACK = KernelSet(
 
 
 def _not_a_root(node: ir.Node) -> str | None:
-    return None if scalar(node.inputs[1]) == -0.5 else "of all powers int8 has -1/2 alone (RSQRT)"
+    return None if scalar(node.inputs[1]) == -0.5 else "int8 has only the power -1/2 (RSQRT)"
 
 
 def _other_clip(node: ir.Node) -> str | None:
-    return None if [scalar(v) for v in node.inputs[1:]] == [0, 6] else "int8 clips to (0, 6) alone"
+    return None if [scalar(v) for v in node.inputs[1:]] == [0, 6] else "int8 clips only to (0, 6)"
 
 
 def _never(node: ir.Node) -> str | None:

@@ -98,7 +98,7 @@ def test_a_saved_program_with_quantisation(edgeport, folder, tmp_path, monkeypat
 
 
 REFUSED = {  # what is asked for -> (exit code, what the sentence says)
-    "{file} --precision fp16": (2, "is quantised to int8 already"),
+    "{file} --precision fp16": (2, "is prequantized to int8; it cannot become fp16"),
     "{file} --int8 --calibration-data feeds.npz": (2, "brings its own quantisation, so --calibration-data"),
     "{folder}/qat.py:converted --input-shape 3,16,14": (3, "was converted to PyTorch's integer kernels"),
     "{qoperator}": (3, "QLinearConv"),

@@ -105,7 +105,10 @@ def test_a_new_head(edgeport, published, given):
     for weights in ("pretrained", given / "lenet5.pth"):
         done = edgeport("export", "lenet5", "--weights", weights, "--num-classes", "4", *FAST)
         assert done.code == 0
-        assert "a new head for 4 classes, with RANDOM weights (seed 0) in output.weight, output.bias" in done.err
+        assert (
+            "a new classifier head for 4 classes, with RANDOM weights (seed 0) in output.weight, output.bias"
+            in done.err
+        )
         drawn.append(manifest(done))
     assert [facts["num_classes"] for facts in drawn] == [4, 4]
     assert {facts["weights"]["seed"] for facts in drawn} == {0}

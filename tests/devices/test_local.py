@@ -206,7 +206,7 @@ def test_a_device_without_python(edgeport, artifacts, bin_, tmp_path):
     ("script", "words"),
     [
         ("echo 'ERROR: Failed to load delegate' >&2; exit 1", "benchmark_model failed there (ERROR: Failed to load"),
-        ("echo done", "small.tflite: benchmark_model tells no timings"),
+        ("echo done", "small.tflite: benchmark_model reports no timings"),
         ("kill -9 $PPID", "went away before it answered"),
     ],
 )

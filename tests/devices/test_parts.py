@@ -152,7 +152,7 @@ def test_what_benchmark_model_prints(what):
 
 
 def test_what_benchmark_model_does_not_print():
-    with pytest.raises(DeviceError, match=r"adb:X: a\.tflite: benchmark_model tells no timings"):
+    with pytest.raises(DeviceError, match=r"adb:X: a\.tflite: benchmark_model reports no timings"):
         parse("count=1 curr=900\nAborted", "adb:X: a.tflite")
 
 

@@ -132,7 +132,7 @@ def test_setup_and_clean(edgeport, tmp_path, monkeypatch):
 
 def test_another_machine(tmp_path, monkeypatch):
     monkeypatch.setattr(qemu_setup.platform, "machine", lambda: "arm64")
-    with pytest.raises(DeviceError, match="qemu: is set up on x86-64 Linux alone, not on Linux arm64"):
+    with pytest.raises(DeviceError, match="qemu: is set up only on x86-64 Linux, not on Linux arm64"):
         qemu_setup.setup(tmp_path, ["numpy"], print)
 
 

@@ -53,7 +53,11 @@ REFUSED = {
         {},
         "Div 'node_y' cannot be int8: TFLite has no int8 kernel",
     ),
-    "other_clip": (f"{IMAGE} <float lo, float hi> {{ y = Clip(x, lo, hi) }}", {"lo": -1, "hi": 1}, "clips to .0, 6."),
+    "other_clip": (
+        f"{IMAGE} <float lo, float hi> {{ y = Clip(x, lo, hi) }}",
+        {"lo": -1, "hi": 1},
+        "clips only to .0, 6.",
+    ),
     "sine": (f"{IMAGE} {{ y = Sin(x) }}", {}, "Sin 'node_y' cannot be int8: no int8 kernel"),
 }
 
