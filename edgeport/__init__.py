@@ -14,7 +14,7 @@ and to the logger "edgeport".
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from .artifacts.errors import (
