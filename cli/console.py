@@ -1,7 +1,7 @@
 """What the command says: notes, warnings and progress on stderr, the result on stdout."""
 
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 from ..pipeline.progress import Event
 from ..pipeline.text_table import to_json
@@ -10,10 +10,13 @@ PATIENCE_S = 2.0  # a stage that takes longer leaves a line
 
 
 class Console:
-    """Where a command's words go. `quiet` leaves out notes and progress; `json` makes the result one JSON object."""
+    """Where a command's words go: the result to `out`, or stdout, all else to stderr.
 
-    def __init__(self, *, quiet: bool = False, json: bool = False):
-        self.quiet, self.json = quiet, json
+    `quiet` leaves out notes and progress; `json` makes the result one JSON object.
+    """
+
+    def __init__(self, *, quiet: bool = False, json: bool = False, out: TextIO | None = None):
+        self.quiet, self.json, self._out = quiet, json, out
         self._bar: Any = None
 
     def progress(self, event: Event) -> None:
@@ -45,7 +48,7 @@ class Console:
 
     def result(self, value: Any, text: str) -> None:
         """The result: `value` as JSON, or `text`."""
-        print(to_json(value) if self.json else text)
+        print(to_json(value) if self.json else text, file=self._out)
 
     def _begin(self, event: Event) -> None:
         if self.quiet or not sys.stderr.isatty() or self._bar is not None:

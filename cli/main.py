@@ -68,8 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     command = next(each for each in COMMANDS if args.command == each.NAME)
     try:
-        with bugs_shown():
-            code = command.run(args, Console(quiet=args.quiet, json=args.json))
+        console = Console(quiet=args.quiet, json=args.json, out=sys.stdout)
+        with bugs_shown(), contextlib.redirect_stdout(sys.stderr):  # what a model prints is no result
+            code = command.run(args, console)
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader of a pipe has seen enough
@@ -91,11 +92,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def bugs_shown() -> Iterator[None]:
-    """Within it the library's log shows errors, with their tracebacks, on stderr."""
-    log, handler = logging.getLogger("edgeport"), logging.StreamHandler()
+    """Within it edgeport's log shows errors, with their tracebacks, on stderr; other libraries' show nothing."""
+    log, handler, nowhere = logging.getLogger("edgeport"), logging.StreamHandler(), logging.NullHandler()
     handler.setLevel(logging.ERROR)
     log.addHandler(handler)
+    logging.getLogger().addHandler(nowhere)  # else Python prints warnings that nobody handles
     try:
         yield
     finally:
         log.removeHandler(handler)
+        logging.getLogger().removeHandler(nowhere)

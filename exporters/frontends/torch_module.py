@@ -77,7 +77,7 @@ def traced(module: torch.nn.Module, example_inputs: tuple[torch.Tensor, ...]) ->
     with eval_mode(module):
         try:
             return torch.export.export(frozen(module), tuple(example_inputs), strict=False)
-        except Exception as e:  # the module's own code runs here: anything can come
+        except (Exception, SystemExit) as e:  # the module's own code runs here: anything can come
             raise ExportError(f"torch.export cannot trace {type(module).__name__}: {first_sentence(e)}") from e
 
 

@@ -151,7 +151,7 @@ def make_source(
     try:
         with torch.inference_mode():
             result = module(*zeros)
-    except Exception as e:  # the module's own code, and any type of PyTorch's
+    except (Exception, SystemExit) as e:  # the module's own code, and any type of PyTorch's
         given = "an input of " * (len(spec.inputs) == 1)
         shown = " and ".join("x".join(map(str, s.shape[1:] if spec.preprocess else s.shape)) for s in spec.inputs)
         raise UsageError(f"the model does not run on {given}{shown}: {first_line(e)}") from e

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
+from ...artifacts.errors import UsageError
 from ..backends import torch_threads
 from ..session import TensorSpec, check_feeds
 
@@ -63,8 +64,14 @@ class TorchSession:
         del self.module
 
     def _forward(self, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
-        with torch_threads(self.threads), torch.inference_mode():
-            result = self.module(*(t.to(self.dtype) if t.is_floating_point() else t for t in tensors))
+        # copies: a forward may change what it is given, and the arrays belong to whoever compares
+        given = [t.to(self.dtype, copy=True) if t.is_floating_point() else t.clone() for t in tensors]
+        try:
+            with torch_threads(self.threads), torch.inference_mode():
+                result = self.module(*given)
+        except (Exception, SystemExit) as e:  # the module's own code: anything can come
+            words = (str(e).strip().splitlines() or ["no message"])[0]
+            raise UsageError(f"the model fails when it is run: {type(e).__name__}: {words}") from e
         if isinstance(result, Mapping):
             return list(result.values())
         return [result] if isinstance(result, torch.Tensor) else list(result)

@@ -107,6 +107,47 @@ def fails():
     raise RuntimeError("no weights here")
 
 
+class InPlace(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x):
+        print("hello from the model")
+        x.sub_(0.5)
+        return self.conv(x).mean((2, 3))
+
+
+def in_place():
+    torch.manual_seed(1)
+    return InPlace()
+
+
+class Leaves(nn.Module):
+    def forward(self, x):
+        raise SystemExit(0)
+
+
+def leaves():
+    return Leaves()
+
+
+class Tires(nn.Module):
+    runs = 0
+
+    def forward(self, x):
+        if not torch.compiler.is_exporting():
+            Tires.runs += 1
+            if Tires.runs > 4:
+                raise RuntimeError("tired")
+        return x.mean((2, 3))
+
+
+def tires():
+    Tires.runs = 0
+    return Tires()
+
+
 def number():
     return 7
 

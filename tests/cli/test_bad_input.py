@@ -139,3 +139,21 @@ def test_a_bug_is_a_bug(edgeport, monkeypatch):
     monkeypatch.setattr(prepare, "to_graph", broken)
     with pytest.raises(ValueError, match="nobody expected this"):
         edgeport("export", "lenet5")
+
+
+def test_a_forward_that_changes_its_input_and_prints(edgeport, given):
+    """The artifact is fed what the reference was fed, and stdout has the result alone."""
+    model = f"{given / 'models.py'}:in_place"
+    done = edgeport("export", model, "--input-shape", "3,16,16", "--json", "--num-runs", 1)
+    assert done.json["verdict"] == "ok"
+    assert "hello from the model" in done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("leaves", "the model does not run on"), ("tires", "fails when it is run")]
+)
+def test_a_forward_that_fails_or_leaves(edgeport, given, tmp_path, name, words):
+    done = edgeport("export", f"{given / 'models.py'}:{name}", "--input-shape", "3,16,16", "--no-benchmark")
+    assert done.code == 2
+    assert words in done.error
+    assert not list(tmp_path.rglob("*.tflite"))
