@@ -51,9 +51,14 @@ class FileServer:
         return [headers.get("Range") for method, its, headers in self.requests if (method, its) == ("GET", path)]
 
 
+class _Quiet(ThreadingHTTPServer):
+    def handle_error(self, request, client_address) -> None:
+        """A client that hangs up early is what some tests are about."""
+
+
 @contextlib.contextmanager
 def serve() -> Iterator[FileServer]:
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    httpd = _Quiet(("127.0.0.1", 0), _Handler)
     httpd.daemon_threads = True
     state = httpd.state = FileServer(httpd.server_address[1])  # type: ignore[attr-defined]
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

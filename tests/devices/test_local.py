@@ -1,10 +1,10 @@
 """The whole way of a job with this machine as the device, in a folder of its own; what goes wrong is arranged."""
 
+import json
 import os
 import shlex
 import subprocess
 import sys
-import time
 
 import pytest
 from aftermath import ENDLESS, PATIENCE_S, assert_nothing_left, during
@@ -152,14 +152,15 @@ def test_damaged_on_its_way_back(edgeport, artifacts, bin_, tmp_path):
 def test_the_runner_ends_and_cleans_up_when_its_host_is_gone(tmp_path):
     folder = tmp_path / "jobs" / "one"
     folder.mkdir(parents=True)
-    (folder / "job.json").write_text('{"schema": 1, "emulated": false}')
+    (folder / "job.json").write_text(json.dumps({"schema": runner.SCHEMA, "emulated": False}))
     program = (
-        "import sys, time; from edgeport.devices import runner; runner.run = lambda job: time.sleep(60); "
-        "runner.main(sys.argv[1])"
+        "import sys, time; from edgeport.devices import runner; "
+        "runner.run = lambda job: print('at work', flush=True) or time.sleep(60); runner.main(sys.argv[1])"
     )
-    process = subprocess.Popen([sys.executable, "-c", program, folder], stdin=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-c", program, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin
-    time.sleep(0.2)
+    assert process.stdout
+    assert process.stdout.readline() == b"at work\n"
     process.stdin.close()
     assert process.wait(PATIENCE_S) == runner.ABANDONED
     assert not folder.exists()
