@@ -11,6 +11,7 @@ from ..artifacts.check import manifest_path
 from ..artifacts.errors import UsageError
 from ..artifacts.manifest import Manifest
 from ..artifacts.staging import Staging
+from ..reporting.html_table import html_table
 from ..targets.registry import artifact_path, open_session, target_of, targets
 from ..targets.target import AppRuntime
 from .facts import Facts, collect_facts
@@ -55,6 +56,10 @@ class BundleResult:
             "files": list(self.files),
             "warnings": list(self.warnings),
         }
+
+    def _repr_html_(self) -> str:
+        rows = [("bundle", str(self.folder)), ("artifact", self.artifact), ("files", str(len(self.files)))]
+        return html_table([*rows, *(("warning", text) for text in self.warnings)])
 
 
 def bundle(

@@ -11,6 +11,7 @@ from ..artifacts.check import manifest_path
 from ..artifacts.errors import UsageError
 from ..artifacts.manifest import Manifest, finite
 from ..artifacts.staging import Staging
+from ..reporting.html_table import html_table
 from ..reporting.layer_chart import to_png
 from ..reporting.layer_page import page
 from ..runtime.pixels import all_to_pixels
@@ -23,7 +24,6 @@ from .options import NUM_VALIDATION
 from .pixel_input import fold_normalization
 from .prepare import to_graph
 from .progress import Progress, ProgressCallback
-from .results import html_table
 from .sources.source import ModelLike
 from .validate import Comparison, choose_inputs, find_source
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..reporting.html_table import html_table
 from ..targets.registry import installed_version, targets
-from .results import html_table
 
 # distribution -> what it is for, of those that are needed whatever the target
 CORE = {

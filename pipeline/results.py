@@ -1,7 +1,6 @@
 """What the functions of the library return: plain facts, with the names that `--json` prints."""
 
 import dataclasses
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from ..artifacts.exit_codes import BUG, DISAGREES, DONE, OVER_BUDGET
 from ..artifacts.manifest import Budget
+from ..reporting.html_table import html_table
 from ..runtime.benchmark import Latency
 from ..runtime.compare import Agreement
 
@@ -18,15 +18,6 @@ def agreement_figures(agreement: Agreement | None) -> dict[str, float | None] | 
     if agreement is None:
         return None
     return {key: value for key, value in dataclasses.asdict(agreement).items() if key != "problem"}
-
-
-def html_table(rows: Sequence[tuple[str, str]]) -> str:
-    """A small table of names and values, for a notebook."""
-    cells = "".join(
-        f"<tr><th style='text-align:left'>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>"
-        for name, value in rows
-    )
-    return f"<table>{cells}</table>"
 
 
 class _Readable:

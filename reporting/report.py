@@ -51,6 +51,9 @@ class ReportResult:
         """The report without its charts."""
         return markdown(self.heading, self.findings, self.comparison)
 
+    def _repr_markdown_(self) -> str:
+        return self.to_markdown()
+
     def to_json(self) -> dict[str, Any]:
         """The object that `edgeport report --json` prints."""
         value: dict[str, Any] = {

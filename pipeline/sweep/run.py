@@ -8,11 +8,11 @@ from typing import Any
 from ...artifacts.errors import UsageError
 from ...artifacts.exit_codes import BUG, DONE
 from ...reporting.folder import findings
+from ...reporting.html_table import html_table
 from ...reporting.report import make_table
 from ..checks import check_count
 from ..doctor import describe_cpu
 from ..progress import Progress, ProgressCallback
-from ..results import html_table
 from .jobs import Job
 from .journal import Journal
 from .plan import make_jobs, make_sweep, read_file
