@@ -103,6 +103,7 @@ def rows(done) -> list[dict]:
 
 def test_what_a_real_export_leaves(edgeport, exported, tmp_path):
     folder = exported["int8"].parents[1]
+    before = sorted(folder.rglob("*"))
     done = edgeport("report", folder, "-o", tmp_path / "page.html", "--json")
     found = {row["precision"]: row for row in rows(done)}
     manifest = json.loads(Path(f"{exported['int8']}.json").read_bytes())
@@ -112,7 +113,7 @@ def test_what_a_real_export_leaves(edgeport, exported, tmp_path):
     assert found["int8"]["size_bytes"] == exported["int8"].stat().st_size
     assert found["int8"]["facts"]["sha256"] == manifest["artifact"]["sha256"]
     assert {row["state"] for row in found.values()} <= {"ok", "warn"}
-    assert not list(folder.rglob("*.html"))
+    assert sorted(folder.rglob("*")) == before
 
 
 # files of a folder -> what the rows say: (field, value) in order of precision and device
