@@ -113,6 +113,12 @@ class DeviceError(EdgeportError):
     exit_code = DEVICE
 
 
+def first_line(error: BaseException, otherwise: str = "") -> str:
+    """The first line of what another library's error says; `otherwise`, or its type, where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else otherwise or type(error).__name__
+
+
 def exit_code(error: BaseException) -> int:
     """The code that an exception ends the command with; BUG for one that edgeport did not raise on purpose."""
     return error.exit_code if isinstance(error, EdgeportError) else BUG

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..artifacts.errors import WeightsError
+from ..artifacts.errors import WeightsError, first_line
 from .registry import Rename, create_model, find_renames
 
 _WRAPPERS = ("state_dict", "model")  # keys under which training scripts keep the weights
@@ -130,13 +130,13 @@ def _read(path: Path) -> object:
         try:
             return load_file(path)
         except (SafetensorError, OSError) as e:
-            raise WeightsError(f"{path} is not a readable safetensors file: {_first_line(e)}") from e
+            raise WeightsError(f"{path} is not a readable safetensors file: {first_line(e)}") from e
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as e:  # a damaged pickle or zip raises anything at all
         raise WeightsError(
             f"{path} is not a readable torch file of plain tensors (save model.state_dict(), or safetensors): "
-            f"{_first_line(e)}"
+            f"{first_line(e)}"
         ) from e
 
 
@@ -278,8 +278,3 @@ def _shape(tensor: Tensor) -> str:
 
 def _dtype(tensor: Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

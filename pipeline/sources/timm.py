@@ -3,10 +3,9 @@
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
-from ...artifacts.errors import RuntimeUnavailable, UsageError
+from ...artifacts.errors import RuntimeUnavailable, UsageError, first_line
 from ...models import PreprocessSpec
 from ..input_spec import resize_spec
-from .user_code import first_line
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +38,7 @@ def load_timm(
         except (TypeError, RuntimeError, AssertionError, ValueError, KeyError) as e:
             refused = refused or e
     if module is None:
-        raise UsageError(f"timm:{name}: cannot be made ({first_line(refused)})" if refused else name)
+        raise UsageError(f"timm:{name}: cannot be made ({first_line(refused, 'no message')})" if refused else name)
     config = timm.data.resolve_data_config({}, model=module)
     preprocess = PreprocessSpec(
         input_size=tuple(config["input_size"]),
@@ -63,7 +62,7 @@ def _timm() -> Any:
         import timm.data
     except Exception as e:  # a torchvision of another build raises anything at all
         raise RuntimeUnavailable(
-            f"timm is installed, but cannot be imported ({type(e).__name__}: {first_line(e)}); "
+            f"timm is installed, but cannot be imported ({type(e).__name__}: {first_line(e, 'no message')}); "
             "install the torchvision that belongs to this PyTorch"
         ) from e
     return timm

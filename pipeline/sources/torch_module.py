@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...artifacts.digest import sha256_of_file
-from ...artifacts.errors import UsageError
+from ...artifacts.errors import UsageError, first_line
 from ...artifacts.manifest import RANDOM, Weights
 from ...models import create_model, get_variant
 from ...runtime.session import Session, TensorSpec
@@ -16,7 +16,7 @@ from ..input_spec import IMAGE, InputSpec, Shapes, image_size, resize_spec, with
 from ..progress import Progress
 from .flat_outputs import flatten_outputs, name_outputs
 from .source import OWN_CODE, TIMM, ExampleInputs, ModelSource
-from .user_code import first_line, load_factory
+from .user_code import load_factory
 from .zoo import choose_weights, load_chosen
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def make_source(
     except (Exception, SystemExit) as e:  # the module's own code, and any type of PyTorch's
         given = "an input of " * (len(spec.inputs) == 1)
         shown = " and ".join("x".join(map(str, s.shape[1:] if spec.preprocess else s.shape)) for s in spec.inputs)
-        raise UsageError(f"the model does not run on {given}{shown}: {first_line(e)}") from e
+        raise UsageError(f"the model does not run on {given}{shown}: {first_line(e, 'no message')}") from e
     inputs = tuple(each.name for each in spec.inputs)
     outputs = name_outputs(result, inputs)
     flatten_outputs(module)
@@ -203,7 +203,9 @@ def copy_to_cpu(module: "torch.nn.Module") -> "torch.nn.Module":
     try:
         return copy.deepcopy(module, memo).eval()
     except Exception as e:  # whatever the module's own parts raise
-        raise UsageError(f"a {type(module).__name__} cannot be copied ({type(e).__name__}: {first_line(e)})") from e
+        raise UsageError(
+            f"a {type(module).__name__} cannot be copied ({type(e).__name__}: {first_line(e, 'no message')})"
+        ) from e
 
 
 def example_specs(module: "torch.nn.Module", examples: ExampleInputs, model: str) -> tuple[TensorSpec, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ...artifacts.errors import UsageError
+from ...artifacts.errors import UsageError, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -78,7 +78,7 @@ def user_code(model: str, call: Callable[[], Any]) -> Any:
     try:
         return call()
     except (Exception, SystemExit) as e:
-        raise UsageError(f"{model}: fails{_place(model, e)}: {type(e).__name__}: {first_line(e)}") from e
+        raise UsageError(f"{model}: fails{_place(model, e)}: {type(e).__name__}: {first_line(e, 'no message')}") from e
 
 
 def _place(model: str, error: BaseException) -> str:
@@ -93,7 +93,3 @@ def _place(model: str, error: BaseException) -> str:
     file = Path(own[-1].filename)
     same = model.rpartition(":")[0] == own[-1].filename or file.resolve() == Path(model.rpartition(":")[0]).resolve()
     return f" at line {own[-1].lineno}" if same else f" at line {own[-1].lineno} of {file}"
-
-
-def first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or ["no message"])[0]

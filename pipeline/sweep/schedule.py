@@ -5,6 +5,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ...artifacts.errors import first_line
 from ...artifacts.exit_codes import BAD_INPUT, DEVICE
 from ...targets.registry import get_target, tool_versions
 from .cores import divide
@@ -110,8 +111,12 @@ class Schedule:
             ended = future.result()
             facts = outcome(ended, self.timeout_s) | {"seconds": round(ended.seconds, 2)}
         else:
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            facts = {"code": DEVICE, "problem": f"its worker failed: {first}", "result": None, "seconds": 0.0}
+            facts = {
+                "code": DEVICE,
+                "problem": f"its worker failed: {first_line(error)}",
+                "result": None,
+                "seconds": 0.0,
+            }
         line = {
             "key": self._keys[job],
             "job": job.describe(self._artifacts(job)),

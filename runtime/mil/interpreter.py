@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...artifacts.errors import ArtifactError
+from ...artifacts.errors import ArtifactError, first_line
 from . import ops as _ops  # noqa: F401  (fills the table)
 from .program import Operand, Operation, Program, Type
 from .table import IGNORED, OPS, OpError
@@ -147,7 +147,7 @@ class Interpreter:
         except OpError as e:
             raise self._error(operation, str(e)) from e
         except (RuntimeError, ValueError, IndexError, TypeError, AttributeError) as e:  # operands that do not fit
-            raise self._error(operation, f"cannot be computed ({_first_line(e)})") from e
+            raise self._error(operation, f"cannot be computed ({first_line(e).rstrip('.')})") from e
         results = result if isinstance(result, tuple) else (result,)
         if len(results) < len(operation.outputs):
             raise self._error(operation, f"makes {len(results)} values, but the file names {len(operation.outputs)}")
@@ -208,7 +208,3 @@ def _with_last_uses(steps: list[_Step], results: tuple[str, ...]) -> list[_Step]
         ordered.append(_Step(step.operation, step.known, step.tensors, step.plain, tuple(sorted(used - needed))))
         needed |= used
     return ordered[::-1]
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ...artifacts.errors import ArtifactError, FeedError, RuntimeUnavailable
+from ...artifacts.errors import ArtifactError, FeedError, RuntimeUnavailable, first_line
 from ..backends import torch_threads
 from ..mil.package import read_package
 from ..mil.program import Feature, Program
@@ -133,7 +133,7 @@ class _CoreML:
         try:
             self._model = ct.models.MLModel(str(path), compute_units=ct.ComputeUnit[COMPUTE_UNITS[compute_units]])
         except Exception as e:  # Core ML's exceptions share no base class
-            raise ArtifactError(f"{path}: Core ML cannot load it ({_first_line(e)})") from e
+            raise ArtifactError(f"{path}: Core ML cannot load it ({first_line(e).rstrip('.')})") from e
         self.runtime = f"Core ML (coremltools {ct.__version__}, {COMPUTE_UNITS[compute_units]})"
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -141,7 +141,7 @@ class _CoreML:
         try:
             results = self._model.predict(given)
         except Exception as e:  # as above
-            raise ArtifactError(f"{self._path}: Core ML cannot run it ({_first_line(e)})") from e
+            raise ArtifactError(f"{self._path}: Core ML cannot run it ({first_line(e).rstrip('.')})") from e
         labels = _labels(self._program)
         return {
             name: np.array([[value[label] for label in labels]], np.float32)
@@ -207,7 +207,3 @@ def _from_picture(image: Any) -> np.ndarray:
     """A PIL image -> (1, 3 or 1, h, w), RGB."""
     pixels = np.asarray(image.convert("L" if image.mode == "L" else "RGB"), np.float32)
     return np.atleast_3d(pixels).transpose(2, 0, 1)[None]
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__

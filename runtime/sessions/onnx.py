@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...artifacts.errors import ArtifactError, RuntimeUnavailable
+from ...artifacts.errors import ArtifactError, RuntimeUnavailable, first_line
 from ..backends import onnxruntime
 from ..session import TensorSpec, check_feeds, from_nhwc, to_nhwc
 
@@ -58,7 +58,7 @@ class OnnxSession:
             )
         except Exception as e:  # ONNX Runtime's exceptions share no base class
             where = "the model" if isinstance(model, bytes) else model
-            raise ArtifactError(f"{where}: ONNX Runtime cannot load it ({_first_line(e)})") from e
+            raise ArtifactError(f"{where}: ONNX Runtime cannot load it ({first_line(e).rstrip('.')})") from e
         self.load_ms = (time.perf_counter() - start) * 1e3
         self.threads = threads
         self.runtime = f"onnxruntime {ort.__version__}"
@@ -91,7 +91,3 @@ class OnnxSession:
 def _spec(arg) -> TensorSpec:
     shape = tuple(dim if isinstance(dim, int) else None for dim in arg.shape)
     return TensorSpec(arg.name, shape, _DTYPE.get(arg.type) or str(arg.type))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from ...artifacts.errors import UsageError
+from ...artifacts.errors import UsageError, first_line
 from ..backends import torch_threads
 from ..session import TensorSpec, check_feeds
 
@@ -70,7 +70,7 @@ class TorchSession:
             with torch_threads(self.threads), torch.inference_mode():
                 result = self.module(*given)
         except (Exception, SystemExit) as e:  # the module's own code: anything can come
-            words = (str(e).strip().splitlines() or ["no message"])[0]
+            words = first_line(e, "no message")
             raise UsageError(f"the model fails when it is run: {type(e).__name__}: {words}") from e
         if isinstance(result, Mapping):
             return list(result.values())
