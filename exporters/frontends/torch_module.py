@@ -41,7 +41,7 @@ def from_torch(
     """
     import torch
 
-    from . import attention_op, fake_quant_ops
+    from . import attention_op, fake_quant_ops, pool_ops, resize_ops
 
     refuse_bad_tensors(module)
     with silence(), torch.no_grad():
@@ -54,7 +54,11 @@ def from_torch(
                 verbose=False,
                 optimize=False,  # a third of its time, for what canonicalize does
                 external_data=False,
-                custom_translation_table={**attention_op.translations(), **fake_quant_ops.translations()},
+                custom_translation_table={
+                    operator: translate
+                    for table in (attention_op, fake_quant_ops, pool_ops, resize_ops)
+                    for operator, translate in table.translations().items()
+                },
             )
         except Exception as e:  # the exporter wraps what its translation functions raise, in several types
             raise ExportError(f"torch.onnx cannot translate {type(module).__name__}: {first_sentence(e)}") from e
