@@ -97,6 +97,10 @@ class NotCanonical(ExportError):
     """A node that no pass could bring to the canonical form."""
 
 
+class ImportFault(ExportError):
+    """The graph that was made of a model does not compute what the model computes: a fault of edgeport's."""
+
+
 class ArtifactTooLarge(ExportError):
     """An artifact is larger than its format allows."""
 

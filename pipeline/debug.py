@@ -22,7 +22,7 @@ from .input_spec import ShapesLike, read_shapes
 from .isolation import isolated
 from .options import NUM_VALIDATION
 from .pixel_input import fold_normalization
-from .prepare import to_graph
+from .prepare import prove, to_graph
 from .progress import Progress, ProgressCallback
 from .sources.source import ModelLike
 from .validate import Comparison, choose_inputs, find_source
@@ -156,10 +156,11 @@ def diagnose(path: Path, comparison: Comparison, progress: Progress) -> DebugRes
         raise UsageError(f"{path}: has no manifest beside it, which says from what its float graph can be made again")
     manifest = Manifest.read(manifest_path(path))
     source, seconds = find_source(comparison, manifest, progress), {}
-    graph = to_graph(source, progress, seconds)
+    imported, graph = to_graph(source, progress, seconds)
     if is_quantized(graph):
         raise UsageError(f"{source.model}: brings its own quantisation, so there is no float graph to compare with")
     inputs = choose_inputs(comparison, manifest, source.input_spec, progress)
+    prove(source, imported, graph, inputs, progress, seconds)
     target = get_target(manifest.target)
     spec = source.input_spec.preprocess if takes_image(inspector.inputs) else None
     inputs = inputs.round_to_pixels(spec) if spec else inputs

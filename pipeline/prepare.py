@@ -96,7 +96,7 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
     data = OpenedData(source.input_spec, NUM_CALIBRATION + job.num_validating)
     check_data(job, source, data)
     seconds: dict[str, float] = {}
-    graph = to_graph(source, progress, seconds)
+    imported, graph = to_graph(source, progress, seconds)
     if labels and job.model.labels:
         check_labels(labels, job.model.labels, graph)
     prequantized = is_quantized(graph)
@@ -104,7 +104,9 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
     if prequantized:
         job = resolve_prequantized(job, source, progress)
     calibration, validation = choose_inputs(job, source, data, prequantized, progress)
-    reference = open_reference(source, softmax=job.model.softmax)
+    reference = prove(source, imported, graph, validation, progress, seconds)
+    if job.model.softmax:
+        reference = SoftmaxSession(reference)
     judge = None
     if job.quantization.budget:
         judge = Judge(job.quantization.budget, source.model, graph, labels, reference, validation, progress)
@@ -132,10 +134,24 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
     )
 
 
-def open_reference(source: ModelSource, *, softmax: bool = False) -> Session:
+def open_reference(source: ModelSource) -> Session:
     """The model as it came, run by what it came for; it runs each input once."""
-    session = CachedSession(source.session())
-    return SoftmaxSession(session) if softmax else session
+    return CachedSession(source.session())
+
+
+def prove(
+    source: ModelSource,
+    imported: "ir.Model",
+    graph: "ir.Model",
+    inputs: Dataset,
+    progress: Progress,
+    seconds: dict[str, float],
+) -> Session:
+    """The reference, which the canonical graph was compared with. Raises ImportFault."""
+    from .import_check import check_import
+
+    with progress.stage("compare the graph with the model", seconds, "check_import"):
+        return check_import(source, imported, graph, open_reference(source), list(inputs.take(1)), progress)
 
 
 def takes_pixels(job: Job, target: str) -> bool:
@@ -219,14 +235,16 @@ def is_images(data: object) -> bool:
     return isinstance(data, ImageFolder) or (isinstance(data, str | Path) and Path(data).suffix != ".npz")
 
 
-def to_graph(source: ModelSource, progress: Progress, seconds: dict[str, float]) -> "ir.Model":
-    """The canonical float graph. Raises ExportError."""
+def to_graph(
+    source: ModelSource, progress: Progress, seconds: dict[str, float]
+) -> "tuple[ir.Model, ir.Model]":
+    """(the graph as it is imported, the canonical float graph). Raises ExportError."""
     from ..exporters.canonicalize import canonicalize
 
     with progress.stage("to ONNX", seconds, "torch_export"):
-        graph = source.graph()
+        imported = source.graph()
     with progress.stage("canonicalize", seconds, "canonicalize"):
-        return canonicalize(graph)
+        return imported, canonicalize(imported)
 
 
 def equalize(

@@ -19,7 +19,7 @@ from edgeport.artifacts.errors import ArtifactError, ExportError
 from edgeport.graph.dialect import OPSET
 from edgeport.graph.edit import array, shape
 from edgeport.graph.qparams import INT8
-from edgeport.quantize.ort_session import open_graph, run
+from edgeport.runtime.graph_session import open_graph, run
 from edgeport.runtime.backends import onnxruntime
 from edgeport.targets.probe_result import Measured
 from edgeport.targets.registry import open_inspector, open_session, targets

@@ -41,7 +41,7 @@ def from_torch(
     """
     import torch
 
-    from . import attention_op, fake_quant_ops, pool_ops, resize_ops
+    from . import attention_op, fake_quant_ops, pool_ops, resize_ops, translation
 
     refuse_bad_tensors(module)
     with silence(), torch.no_grad():
@@ -64,6 +64,7 @@ def from_torch(
             raise ExportError(f"torch.onnx cannot translate {type(module).__name__}: {first_sentence(e)}") from e
         assert exported is not None  # only where a file is written instead
         model = exported.model
+        model.meta[translation.KEY] = translation.Translation.of(exported.exported_program, model.graph)
         common.CommonSubexpressionEliminationPass()(model)
         tidy(model, share_weights)
     rename(model.graph.inputs, input_names, "input")

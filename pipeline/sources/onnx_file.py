@@ -71,7 +71,7 @@ def _make_source(
         from ...runtime.sessions.onnx import OnnxSession
 
         source = onnx_file.serialized(graph) if widened else content or path
-        return OnnxSession(source, threads=1, optimisation="basic")
+        return OnnxSession(source, threads=1, optimisation="disable")
 
     return ModelSource(
         *(model, name, spec, weights, None, outputs, _returning(graph), session),

@@ -17,7 +17,7 @@ from ...graph.qparams import QParams
 from ...runtime.compare import MAX_SNR_DB, decibel
 from ...runtime.inspectors.inspector import Inspector
 from ..calibration.observers import FUNCTIONS, Function
-from ..ort_session import open_graph, run
+from ...runtime.graph_session import open_graph, run
 from ..plan import seen_through
 from .isolated_units import add_isolated_units, to_onnx_layout, weight_of
 

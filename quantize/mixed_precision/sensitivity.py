@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 from ...artifacts.errors import QuantizeError
 from ..apply import apply
-from ..ort_session import open_graph, run
+from ...runtime.graph_session import open_graph, run
 from ..plan import Plan
 
 if TYPE_CHECKING:
