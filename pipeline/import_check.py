@@ -82,6 +82,26 @@ def check_import(
     )
 
 
+def check_calibrated(source: ModelSource, graph: "ir.Model", reference: Session, feeds: Sequence[Feed]) -> None:
+    """Compares the float graph that is calibrated, its channels equalised and its operators split, with the model.
+
+    Raises:
+        ImportFault: they differ.
+    """
+    from ..exporters.frontends.onnx_file import serialized
+    from ..runtime.sessions.onnx import OnnxSession
+
+    feeds = [feed for feed in feeds if is_finite(reference.run(feed))]
+    candidate = OnnxSession(serialized(graph), optimisation="disable")
+    words = difference(reference, candidate, feeds, quantized=False) if feeds else ""
+    candidate.close()
+    if words:
+        raise ImportFault(
+            f"{source.model}: the float graph that int8 starts from does not compute what the model computes "
+            f"({words}). Nothing is exported; please report it."
+        )
+
+
 def difference(reference: Session, candidate: Session, feeds: Sequence[Feed], quantized: bool) -> str:
     """Why two ways to compute one graph are not the same; "" where they are."""
     agreement = compare(reference, candidate, feeds)

@@ -91,6 +91,7 @@ class Prepared:
 def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
     """The stages that come before any target's own. Raises UsageError, ExportError, ImageError, QuantizeError."""
     from ..exporters.canonicalize import is_quantized
+    from .import_check import check_calibrated
 
     labels = read_labels(job.model.labels) if job.model.labels else None
     data = OpenedData(source.input_spec, NUM_CALIBRATION + job.num_validating)
@@ -104,9 +105,8 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
     if prequantized:
         job = resolve_prequantized(job, source, progress)
     calibration, validation = choose_inputs(job, source, data, prequantized, progress)
-    reference = prove(source, imported, graph, validation, progress, seconds)
-    if job.model.softmax:
-        reference = SoftmaxSession(reference)
+    session = prove(source, imported, graph, validation, progress, seconds)
+    reference = SoftmaxSession(session) if job.model.softmax else session
     judge = None
     if job.quantization.budget:
         judge = Judge(job.quantization.budget, source.model, graph, labels, reference, validation, progress)
@@ -115,7 +115,9 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
     if calibration:
         if job.quantization.effort != "fast":
             equalized, steps = equalize(graph, calibration, progress, seconds)
-        statistics = collect_statistics(apply_all_forms(equalized, job), calibration, progress, seconds)
+        calibrated = apply_all_forms(equalized, job)
+        check_calibrated(source, calibrated, session, list(validation.take(1)))
+        statistics = collect_statistics(calibrated, calibration, progress, seconds)
     return Prepared(
         job=job,
         source=source,
@@ -235,9 +237,7 @@ def is_images(data: object) -> bool:
     return isinstance(data, ImageFolder) or (isinstance(data, str | Path) and Path(data).suffix != ".npz")
 
 
-def to_graph(
-    source: ModelSource, progress: Progress, seconds: dict[str, float]
-) -> "tuple[ir.Model, ir.Model]":
+def to_graph(source: ModelSource, progress: Progress, seconds: dict[str, float]) -> "tuple[ir.Model, ir.Model]":
     """(the graph as it is imported, the canonical float graph). Raises ExportError."""
     from ..exporters.canonicalize import canonicalize
 
