@@ -28,10 +28,10 @@ from cases import CASES
 from graphs import graph
 
 ROOT = Path(__file__).parents[1]
+COMMON = ("conv", "elementwise", "index", "linear", "logic", "movement", "pool", "reduce", "resize")
 FAMILIES = {
-    "tflite": ("conv", "elementwise", "fast_conv", "index", "linear", "logic", "movement", "pool", "reduce", "resize")
-    + ("windows",),
-    "coreml": ("conv", "elementwise", "index", "linear", "logic", "movement", "pool", "reduce", "resize"),
+    "tflite": (*COMMON, "fast_conv", "windows"),
+    "coreml": COMMON,
 }
 PRECISIONS = ("fp32", "int8")
 MODELS = 4  # that run through a fault, at most

@@ -21,7 +21,11 @@ OPTIMISATION = {
     "all": "ORT_ENABLE_ALL",
 }
 
-_DTYPE = {"tensor(float)": "float32", "tensor(int8)": "int8", "tensor(uint8)": "uint8", "tensor(int64)": "int64"}
+# ONNX Runtime's name of a type -> NumPy's
+_DTYPE = {
+    **{f"tensor({sign}int{bits})": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+    **{"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64", "tensor(bool)": "bool"},
+}
 _ERRORS_ONLY = 3  # ONNX Runtime's severity: its warnings are about the graph optimiser, not about the model
 
 
