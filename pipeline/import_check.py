@@ -11,7 +11,7 @@ import numpy as np
 
 from ..artifacts.errors import ArtifactError, ImportFault
 from ..runtime.compare import compare, verdict
-from ..runtime.session import Session
+from ..runtime.session import Session, TensorSpec
 from .data.dataset import random_array
 from .progress import Progress
 from .sources.source import ModelSource
@@ -54,7 +54,7 @@ def check_import(
     from ..exporters.frontends.onnx_file import serialized
     from ..runtime.sessions.onnx import OnnxSession
 
-    feeds = [feed for feed in (*feeds, noise(reference)) if is_finite(reference.run(feed))]
+    feeds = [feed for feed in (*feeds, noise(source.input_spec.inputs)) if is_finite(reference.run(feed))]
     if not feeds:
         return reference  # every artifact is judged by the same numbers, and will be told to have none
     quantized = is_quantized(graph)
@@ -130,10 +130,10 @@ def is_finite(outputs: Mapping[str, np.ndarray]) -> bool:
     return all(np.isfinite(array).all() for array in outputs.values())
 
 
-def noise(session: Session) -> Feed:
+def noise(inputs: Sequence[TensorSpec]) -> Feed:
     """An input in which nothing is like its neighbour: borders, ties and negative numbers show."""
     rng = np.random.default_rng(NOISE_SEED)
-    return {spec.name: random_array(spec, rng).astype(np.float32) for spec in session.inputs}
+    return {spec.name: random_array(spec, rng).astype(np.float32) for spec in inputs}
 
 
 def locate(imported: "ir.Model", graph: "ir.Model", reference: Session, feeds: Sequence[Feed]) -> str:
