@@ -4,6 +4,7 @@ import argparse
 
 import edgeport
 
+from ..artifacts.printable import printable
 from .console import Console
 
 NAME, HELP = "bundle", "make a folder that an app team can drop in: artifact, wrapper, golden files"
@@ -22,5 +23,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     result = edgeport.bundle(args.artifact, args.platform, output=args.output, zip=args.zip, images=args.images)
     for sentence in result.warnings:
         console.warn(sentence)
-    console.result(result.to_json(), f"{result.folder}: {len(result.files)} files; README.md says how to call it")
+    console.result(
+        result.to_json(), f"{printable(result.folder)}: {len(result.files)} files; README.md says how to call it"
+    )
     return 0

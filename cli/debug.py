@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from ..artifacts.printable import printable
 from . import options
 from .console import Console
 
@@ -70,7 +71,7 @@ def describe(result: "DebugResult", everything: bool) -> str:
         *([f"... and {left} better ones (--all shows them)"] if left else []),
         "SNR in dB against the float model: isolated (on float inputs; its typical channel), accumulated; range: steps "
         "of 256 reached; weight: the worst channel",
-        *map(str, result.files),
+        *map(printable, result.files),
     ]
     return "\n".join(lines)
 

@@ -5,10 +5,14 @@ import contextlib
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import NoReturn
 
 import edgeport
 
+from ..artifacts.printable import printable
 from . import benchmark, bundle, debug, devices, doctor, export, info, report, sweep, validate, weights
 from . import list as list_
 
@@ -31,7 +35,7 @@ COMMANDS = (
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     codes = "exit codes:\n" + "\n".join(f"  {code}  {meaning}" for code, meaning in edgeport.EXIT_CODES.items())
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="edgeport",
         description="Takes a PyTorch vision model to a phone or an edge board, and proves that it still works there.",
         epilog=f"{codes}\n\nexample:\n  edgeport export mobilevit_s --target tflite --int8 --calibration-data photos/",
@@ -50,6 +54,13 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+class Parser(argparse.ArgumentParser):
+    """Argparse's, but what it says of an argument does nothing to the terminal."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
 def _help(prog: str) -> argparse.HelpFormatter:
     """Keeps our line breaks."""
     return argparse.RawDescriptionHelpFormatter(prog, max_help_position=32)
@@ -57,6 +68,7 @@ def _help(prog: str) -> argparse.HelpFormatter:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code. An exception that is nobody's input comes through: a bug (code 1)."""
+    sys.excepthook = show_bug  # Python calls it after the end of this function
     args = parser().parse_args(argv)
     if args.version:
         print(f"edgeport {edgeport.__version__}")
@@ -77,17 +89,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        print("edgeport: interrupted", file=sys.stderr)
+        Console.error("interrupted")
         return 130  # 128 + SIGINT, as shells have it
     except MemoryError as e:
-        print(
-            f"edgeport: this machine has too little memory for it ({str(e).strip('.') or 'no more is said'})",
-            file=sys.stderr,
-        )
+        Console.error(f"this machine has too little memory for it ({str(e).strip('.') or 'no more is said'})")
         return edgeport.UsageError.exit_code
     except edgeport.EdgeportError as e:
-        print(f"edgeport: {e}", file=sys.stderr)
+        Console.error(e)
         return e.exit_code
+
+
+def show_bug(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
+    """Prints the traceback of an exception, whose text may come from a model."""
+    print(printable("".join(traceback.format_exception(kind, error, where)), keep="\n").rstrip("\n"), file=sys.stderr)
+
+
+class _Printable(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record), keep="\n")
 
 
 @contextlib.contextmanager
@@ -95,6 +114,7 @@ def bugs_shown() -> Iterator[None]:
     """Within it edgeport's log shows errors, with their tracebacks, on stderr; other libraries' show nothing."""
     log, handler, nowhere = logging.getLogger("edgeport"), logging.StreamHandler(), logging.NullHandler()
     handler.setLevel(logging.ERROR)
+    handler.setFormatter(_Printable())
     log.addHandler(handler)
     logging.getLogger().addHandler(nowhere)  # else Python prints warnings that nobody handles
     try:

@@ -4,6 +4,7 @@ import argparse
 
 import edgeport
 
+from ..artifacts.printable import printable
 from . import options
 from .console import Console
 
@@ -50,6 +51,6 @@ def describe(result: "edgeport.ReportResult") -> str:
     lines = [format_table(*result.table())]
     if result.comparison:
         worse = result.regressions()
-        lines.append(f"against {result.comparison.baseline}: {len(worse)} worse")
-        lines += [f"  worse: {row}: {text}" for row, text in worse]
-    return "\n".join((*lines, str(result.page)))
+        lines.append(printable(f"against {result.comparison.baseline}: {len(worse)} worse"))
+        lines += [printable(f"  worse: {row}: {text}") for row, text in worse]
+    return "\n".join((*lines, printable(result.page)))

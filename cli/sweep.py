@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from ..artifacts.printable import printable
 from ..pipeline.catalog import target_names
 from ..pipeline.options import PRECISIONS
 from . import options
@@ -73,5 +74,6 @@ def run(args: argparse.Namespace, console: Console) -> int:
     result = sweep(args.file, progress=console.progress, **options.pick(args, names), **passed)
     table = format_table(*result.table())
     ended = f"{len(result.jobs)} jobs, {len(result.failed())} failed"
-    console.result(result.to_json(), f"{table}\n{ended}; `edgeport report {result.folder}` makes a page of it")
+    again = printable(f"`edgeport report {result.folder}` makes a page of it")
+    console.result(result.to_json(), f"{table}\n{ended}; {again}")
     return result.exit_code
