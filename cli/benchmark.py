@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import edgeport
 
-from ..artifacts.printable import printable
+from ..pipeline.text_table import printable
 from . import options
 from .console import Console
 

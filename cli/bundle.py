@@ -4,7 +4,7 @@ import argparse
 
 import edgeport
 
-from ..artifacts.printable import printable
+from ..pipeline.text_table import printable
 from .console import Console
 
 NAME, HELP = "bundle", "make a folder that an app team can drop in: artifact, wrapper, golden files"

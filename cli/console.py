@@ -6,9 +6,8 @@ All of it goes through `printable` here: names come from models, files and devic
 import sys
 from typing import Any, TextIO
 
-from ..artifacts.printable import printable
 from ..pipeline.progress import Event
-from ..pipeline.text_table import to_json
+from ..pipeline.text_table import printable, to_json
 
 PATIENCE_S = 2.0  # a stage that takes longer leaves a line
 

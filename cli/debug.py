@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from ..artifacts.printable import printable
+from ..pipeline.text_table import printable
 from . import options
 from .console import Console
 

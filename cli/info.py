@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import Any
 
-from ..artifacts.printable import printable
+from ..pipeline.text_table import printable
 from .console import Console
 
 NAME, HELP = "info", "all that is known of a model or an artifact"

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import edgeport
 
-from ..artifacts.printable import printable
+from ..pipeline.text_table import printable
 from . import benchmark, bundle, debug, devices, doctor, export, info, report, sweep, validate, weights
 from . import list as list_
 

@@ -4,7 +4,7 @@ import argparse
 
 import edgeport
 
-from ..artifacts.printable import printable
+from ..pipeline.text_table import printable
 from . import options
 from .console import Console
 

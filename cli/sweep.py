@@ -3,9 +3,9 @@
 import argparse
 from typing import Any
 
-from ..artifacts.printable import printable
 from ..pipeline.catalog import target_names
 from ..pipeline.options import PRECISIONS
+from ..pipeline.text_table import printable
 from . import options
 from .console import Console
 

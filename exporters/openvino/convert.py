@@ -77,8 +77,8 @@ def make_names_valid(model: ir.Model) -> None:
         wrong = INVALID.search(name_of(value))
         if wrong:
             raise ExportError(
-                f"openvino: the name {value.name!r} of an input or output has the character {wrong[0]!r}, which XML cannot "
-                "hold; give it another name"
+                f"openvino: the name {value.name!r} of an input or output has the character {wrong[0]!r}, which XML "
+                "cannot hold; give it another name"
             )
     values = (*(value for node in model.graph for value in node.outputs), *model.graph.initializers.values())
     taken = {name_of(value) for value in values}
