@@ -20,8 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add(parser, ("weights",), default=None)
     options.add(parser, options.MODEL_OPTIONS[1:])
     options.add(parser, options.VALIDATION_OPTIONS)
-    parser.add_argument(
-        "--output-dir",
+    options.add_output(
+        parser,
+        "output_dir",
         metavar="DIR",
         help="where layers.json, layers.png, layers.html go (default: ARTIFACT.debug, beside it)",
     )

@@ -102,9 +102,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add(parser, ("validation_data",))
     options.add(parser, ("num_validation_samples",), default=None, help=most)
     options.add(parser, ("feeds",))
-    parser.add_argument(
-        "--output-dir", default="artifacts", metavar="DIR", help="artifacts go to DIR/MODEL/ (default: %(default)s)"
-    )
+    words = "artifacts go to DIR/MODEL/ (default: %(default)s)"
+    options.add_output(parser, "output_dir", default="artifacts", metavar="DIR", help=words)
     options.add(parser, options.TIMING_OPTIONS)
     parser.add_argument("--no-validate", dest="validate", action="store_false", help="do not compare with PyTorch")
     parser.add_argument("--no-benchmark", dest="benchmark", action="store_false", help="do not time it")

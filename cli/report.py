@@ -25,7 +25,7 @@ LIMITS = (  # what counts as worse than the baseline: option, type, default, uni
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", help="where manifests and results (.json, .jsonl) lie, at any depth")
-    parser.add_argument("-o", "--output", metavar="FILE", help="the page (default: DIR/report.html)")
+    options.add_output(parser, "output", metavar="FILE", help="the page (default: DIR/report.html)")
     parser.add_argument("--markdown", action="store_true", help="print the report as Markdown, too")
     parser.add_argument("--baseline", metavar="DIR", help="a former run: mark what is worse, and exit with its code")
     limits = parser.add_argument_group("what counts as worse than the baseline")

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     precisions = f"of {', '.join(PRECISIONS)} (default: fp32 int8)"
     parser.add_argument("--precisions", nargs="+", metavar="PRECISION", help=precisions)
     parser.add_argument("--devices", nargs="+", metavar="DEVICE", help="where to validate and time (default: local)")
-    parser.add_argument("-o", "--output", metavar="DIR", help="artifacts and results (default: sweep)")
+    options.add_output(parser, "output", metavar="DIR", help="artifacts and results (default: sweep)")
     parser.add_argument("--jobs", type=options.positive, metavar="N", help="processes at a time (default: 1)")
     parser.add_argument(
         "--executor", metavar="local|ray[:ADDRESS]", help="where exports run (default: local); ray: a cluster's workers"

@@ -52,3 +52,11 @@ MARKER = re.compile(r"^(\d*)([-+.)])(?=\s|\2|$)")  # would begin a list or a rul
 def text(value: object) -> str:
     """Text that Markdown and the HTML in it leave alone, on one line; for a heading, a table's cell, a sentence."""
     return printable(" ".join(str(value).split())).translate(ESCAPED).replace("://", "&#58;//")
+
+
+def code(value: object) -> str:
+    """Text as a code span, behind more backticks than it has in a row; not for a table, whose cells end at "|"."""
+    shown = printable(" ".join(str(value).split())) or " "
+    fence = "`" * (max(map(len, re.findall("`+", shown)), default=0) + 1)
+    space = " " * (shown[0] == "`" or shown[-1] == "`")
+    return f"{fence}{space}{shown}{space}{fence}"

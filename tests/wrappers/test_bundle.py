@@ -176,7 +176,7 @@ def test_the_kotlin_wrapper_reproduces_the_golden_files_on_a_jvm(made, kotlinc, 
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(source)
     subprocess.run(["javac", "-d", tmp_path / "stubs", *(tmp_path / name for name in STUBS)], check=True)
-    sources = [*(folder / "src/main/kotlin/vision").glob("*.kt"), folder / "src/golden/kotlin/vision/Golden.kt"]
+    sources = [*(folder / "src/main/kotlin").rglob("*.kt"), *(folder / "src/golden/kotlin").rglob("Golden.kt")]
     path = f"{standard}:{tmp_path / 'stubs'}"
     done = subprocess.run(
         [compiler, "-no-stdlib", "-no-reflect", "-cp", path, "-d", tmp_path / "out", *sources],
@@ -184,7 +184,7 @@ def test_the_kotlin_wrapper_reproduces_the_golden_files_on_a_jvm(made, kotlinc, 
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    run = ["java", "-cp", f"{tmp_path / 'out'}:{standard}", "vision.GoldenKt", folder / "src/golden/files/golden"]
+    run = ["java", "-cp", f"{tmp_path / 'out'}:{standard}", "org.example.vision.GoldenKt", folder / "src/golden/files/golden"]
     done = subprocess.run(run, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "3 golden images, 0 problems\n"), done.stderr
 
