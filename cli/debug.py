@@ -53,7 +53,7 @@ def describe(result: "DebugResult", everything: bool) -> str:
     rows = [
         (
             layer.module or "-",
-            "" if layer.name == layer.module else layer.name,
+            layer.value,
             layer.kind,
             layer.precision,
             decibels(layer.alone and layer.alone.snr_db),

@@ -87,18 +87,28 @@ def make_names_valid(model: ir.Model) -> None:
             named.name = unique(INVALID.sub("_", named.name or ""), taken)
 
 
-def _rename(network, name: str) -> None:
-    """Number the operations that the graph gives no name, per type and in order.
+def _rename(network: Any, name: str) -> None:
+    """Name the operations that the graph gives no name after what they serve, `stem/conv/Convert_0`, numbered in order.
 
     OpenVINO numbers them through the life of the process, so the second conversion would give another file.
     """
     network.set_friendly_name(name)
+    operations = network.get_ordered_ops()
+    place = {operation.get_friendly_name(): i for i, operation in enumerate(operations)}
+    served: dict[str, str] = {}  # an operation without a name -> the first one with a name that reads it
+    for operation in reversed(operations):
+        own = operation.get_friendly_name()
+        if re.fullmatch(rf"{operation.get_type_name()}_\d+", own):
+            readers = (reader.get_node() for output in operation.outputs() for reader in output.get_target_inputs())
+            first = min((reader.get_friendly_name() for reader in readers), key=place.__getitem__, default="")
+            served[own] = served.get(first, first)
     counts: Counter[str] = Counter()
-    for operation in network.get_ordered_ops():
-        kind = operation.get_type_name()
-        if re.fullmatch(rf"{kind}_\d+", operation.get_friendly_name()):
-            operation.set_friendly_name(f"{kind}_{counts[kind]}")
-            counts[kind] += 1
+    for operation in operations:
+        if operation.get_friendly_name() in served:
+            scope = served[operation.get_friendly_name()]
+            new = f"{scope}/{operation.get_type_name()}" if scope else operation.get_type_name()
+            operation.set_friendly_name(f"{new}_{counts[new]}")
+            counts[new] += 1
 
 
 def _last_line(error: Exception) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 
 from ...graph.axis_permutations import orders, runs
 from ...graph.dtypes import narrowed
+from ...graph.edit import STEP
 from ...graph.half_precision import halved
 from ...graph.kernels import KernelSet
 from ...graph.qdq import Constant
@@ -96,7 +97,8 @@ class Builder:
 
     def add(self, shape: Sequence[int], dtype: Any, name: str = "", quant: QParams | None = None) -> int:
         """A new computed tensor."""
-        self.tensors.append(Tensor(name or f"{self.target.name}:{len(self.tensors)}", tuple(shape), dtype, quant))
+        name = name or f"{self.target.name}{STEP}{len(self.tensors)}"
+        self.tensors.append(Tensor(name, tuple(shape), dtype, quant))
         return len(self.tensors) - 1
 
     def const(self, array: np.ndarray, quant: QParams | None = None) -> int:
@@ -188,9 +190,9 @@ class Builder:
         """As `emit`, but an operator that was emitted before with the same arguments is used again."""
         key = (op, tuple(inputs), tuple(shape), quant, tuple(sorted(options.items())))
         if key not in self._cache:
-            source = self.tensors[inputs[0]].name.split(":", 1)[0]
+            source = self.tensors[inputs[0]].name.split(STEP, 1)[0]
             count = self._cache[("count", source)] = self._cache.get(("count", source), 0) + 1
-            name = f"{source}:{op.lower()}{count}"
+            name = f"{source}{STEP}{op.lower()}{count}"
             self._cache[key] = self.emit(op, inputs, shape, quant=quant, name=name, **options)
         return self._cache[key]
 
