@@ -101,6 +101,13 @@ class Builder:
         self.tensors.append(Tensor(name, tuple(shape), dtype, quant))
         return len(self.tensors) - 1
 
+    def rename(self, tensor: int, name: str) -> None:
+        """Gives a tensor a name; one that had it was a step on the way."""
+        for i, other in enumerate(self.tensors):
+            if other.name == name:
+                other.name = f"{name}{STEP}{i}"
+        self.tensors[tensor].name = name
+
     def const(self, array: np.ndarray, quant: QParams | None = None) -> int:
         """A constant tensor; equal constants are one. A view of the graph's array stays one until it is written."""
         digest = hashlib.blake2b(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, digest_size=16).digest()
