@@ -5,14 +5,16 @@ import json
 import re
 import sys
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from edgeport.artifacts.errors import ExportError, UnknownModel, UsageError, WriteError
 from edgeport.artifacts.printable import printable
 from edgeport.cli.console import Console
 from edgeport.cli.main import show_bug
-from edgeport.pipeline.progress import Event
+from edgeport.pipeline.progress import Event, Progress
 from edgeport.pipeline.text_table import format_facts, format_table
 from edgeport.reporting import html_page, markdown
 from edgeport.reporting.html_table import html_table
@@ -100,6 +102,16 @@ def test_a_traceback_obeys_no_name(capsys):
     said = capsys.readouterr().err
     assert "RuntimeError: \\x1b[31m" in said
     assert_plain(said.replace("WARNING", "\\nWARNING"))
+
+
+def test_errors_and_log_records_obey_no_name(caplog):
+    for name in (*NAMES, FORGED):
+        for error in (UsageError(name), ExportError(name), UnknownModel(name), WriteError(Path(name), OSError(name))):
+            assert_plain(str(error), keep="")
+        with caplog.at_level("INFO", "edgeport"):
+            Progress().note(name)
+            Progress().warn(name)
+        assert {record.getMessage() for record in caplog.records[-2:]} == {printable(name)}
 
 
 def forged_model(path, name: str) -> None:
