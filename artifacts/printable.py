@@ -25,6 +25,20 @@ def printable(text: object, keep: str = "") -> str:
     return "".join(each if _shows(each) or each in keep else _escape(each) for each in text)
 
 
+def find_unwritable(text: str) -> str | None:
+    """Find what no line of a text file can hold: a control character, a line separator, half of a surrogate pair.
+
+    Returns:
+        The first one, escaped; None where there is none.
+
+    Example:
+        >>> find_unwritable("cat"), find_unwritable("a\\u2028b")
+        (None, '\\\\u2028')
+    """
+    found = next((each for each in text if unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp")), None)
+    return None if found is None else _escape(found)
+
+
 def _shows(character: str) -> bool:
     return character.isprintable() or character in JOINERS or unicodedata.category(character) == "Zs"
 

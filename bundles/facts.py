@@ -6,6 +6,7 @@ from typing import Any
 
 from ..artifacts.errors import UsageError
 from ..artifacts.manifest import Manifest
+from ..artifacts.printable import find_unwritable
 from ..graph.classifier import count_scores
 from ..models import PreprocessSpec
 from ..models.preprocess import cover
@@ -110,6 +111,11 @@ def collect_facts(
     _, channels, height, width = (dim or 1 for dim in taken.shape)
     bare = bare_session(session)
     in_file = bare.labels if isinstance(bare, Labelled) else ()
+    labels = tuple(map(str, in_file)) or manifest.outputs[scored[0]].labels or ()
+    for index, label in enumerate(labels):
+        wrong = find_unwritable(label)
+        if wrong is not None:
+            raise UsageError(f"{path}: the name of class {index} has {wrong}, which a line of labels.txt cannot hold")
     return Facts(
         platform=platform,
         model=manifest.model,
@@ -128,7 +134,7 @@ def collect_facts(
         ),
         takes_pixels=taken.dtype == IMAGE,
         nhwc=taken.layout == "nhwc",
-        labels=tuple(map(str, in_file)) or manifest.outputs[scored[0]].labels or (),
+        labels=labels,
         verdict=manifest.verdict,
         runtime=runtime,
         package=package,

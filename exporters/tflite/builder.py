@@ -113,7 +113,8 @@ class Builder:
         digest = hashlib.blake2b(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, digest_size=16).digest()
         key = ("const", array.dtype.str, array.shape, quant, digest)
         if key not in self._cache:
-            self.tensors.append(Tensor(f"const:{len(self.tensors)}", array.shape, array.dtype.type, quant, array))
+            name = f"{self.target.name}/const:{len(self.tensors)}"  # of the first that reads it
+            self.tensors.append(Tensor(name, array.shape, array.dtype.type, quant, array))
             self._cache[key] = len(self.tensors) - 1
         return self._cache[key]
 

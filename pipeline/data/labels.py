@@ -1,12 +1,11 @@
 """The names of a model's classes."""
 
-import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...artifacts.errors import UsageError
-from ...artifacts.printable import printable
+from ...artifacts.printable import find_unwritable
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -37,9 +36,9 @@ def read_labels(labels: str | Path | Sequence[str]) -> tuple[str, ...]:
 def _check_characters(names: Sequence[str], where: Callable[[int], str]) -> None:
     """Raises UsageError for a name that formats cannot hold or that readers of labels.txt would see as two."""
     for index, name in enumerate(names):
-        wrong = next((each for each in name if unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp")), None)
+        wrong = find_unwritable(name)
         if wrong is not None:
-            raise UsageError(f"{where(index)} has a control character or line break ({printable(wrong)}); remove it")
+            raise UsageError(f"{where(index)} has a control character or line break ({wrong}); remove it")
 
 
 def check_labels(labels: tuple[str, ...], given: str | Path | Sequence[str], graph: "ir.Model") -> None:

@@ -29,13 +29,13 @@ def model():
 
 
 def tflite_names(content: bytes) -> list[str]:
-    """The name of each operator's first result, which Model Explorer takes for the operator's place."""
+    """The names of operators' results and of constants, which Model Explorer takes for their places."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES  # with a delegate there would be an operator for all of it
     interpreter = Interpreter(model_content=content, experimental_op_resolver_type=plain)
-    tensors = {each["index"]: each["name"] for each in interpreter.get_tensor_details()}
-    return [tensors[int(operator["outputs"][0])] for operator in interpreter._get_ops_details()]
+    inputs = {each["index"] for each in interpreter.get_input_details()}
+    return [each["name"] for each in interpreter.get_tensor_details() if each["index"] not in inputs]
 
 
 def openvino_names(graph, folder) -> list[str]:

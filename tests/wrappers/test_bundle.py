@@ -303,6 +303,7 @@ REFUSED = {
     "absent": ("absent.tflite --platform linux", "absent.tflite: no such file"),
     "no manifest": ("{alone} --platform linux", "has no manifest beside it"),
     "a folder of the user's": ("{artifact} --platform linux -o {photographs}", "is no bundle; give another folder"),
+    "labels": ("{relabelled} --platform linux", r"the name of class 1 has \n, which a line of labels.txt cannot hold"),
     "no images": ("{artifact} --platform linux --images {empty}", "there are no images in"),
     "changed": ("{changed} --platform linux", "its sha256 is not the one in its manifest"),
 }
@@ -313,11 +314,14 @@ def test_refused(made, photographs, tmp_path, monkeypatch, capsys, what):
     monkeypatch.chdir(tmp_path)
     artifact = made("linux tflite").artifact
     places = {"artifact": artifact, "photographs": photographs}
-    for name in ("alone", "changed"):
+    for name in ("alone", "changed", "relabelled"):
         places[name] = tmp_path / name / artifact.name
         places[name].parent.mkdir()
         shutil.copy(artifact, places[name])
     shutil.copy(f"{artifact}.json", tmp_path / "changed")
+    manifest = json.loads(Path(f"{artifact}.json").read_text())
+    next(each for each in manifest["outputs"] if each["labels"])["labels"][1] = "two\nlines"
+    Path(f"{places['relabelled']}.json").write_text(json.dumps(manifest))
     content = bytearray(places["changed"].read_bytes())
     content[len(content) // 2] ^= 1
     places["changed"].write_bytes(content)
