@@ -329,6 +329,7 @@ def test_refused(made, photographs, tmp_path, monkeypatch, capsys, what):
     places["empty"].mkdir()
     before = sorted(tmp_path.rglob("*"))
     arguments, words = REFUSED[what]
+    capsys.readouterr()  # what making the artifact said
     code = main(["bundle", *arguments.format(**places).split(), "--quiet"])
     said = capsys.readouterr()
     assert (code, said.out) == (2, "")
