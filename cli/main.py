@@ -6,9 +6,10 @@ import logging
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import edgeport
 
@@ -101,24 +102,38 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def show_bug(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
     """Prints the traceback of an exception, whose text may come from a model."""
-    print(printable("".join(traceback.format_exception(kind, error, where)), keep="\n").rstrip("\n"), file=sys.stderr)
+    print(format_traceback(error), file=sys.stderr)
+
+
+def format_traceback(error: BaseException | None) -> str:
+    """As Python does it, but what an exception says stays on its line."""
+    parts = traceback.format_exception(error)
+    own = (" ", "\n", "Traceback")  # how frames and the words between them begin, with line breaks of Python's
+    return "\n".join(printable(part.rstrip("\n"), keep="\n" if part.startswith(own) else "") for part in parts)
 
 
 class _Printable(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record), keep="\n")
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:
+        return format_traceback(ei[1])
 
 
 @contextlib.contextmanager
 def bugs_shown() -> Iterator[None]:
-    """Within it edgeport's log shows errors, with their tracebacks, on stderr; other libraries' show nothing."""
+    """Within it edgeport's log shows errors, with their tracebacks, on stderr; other libraries' show nothing. What they
+    warn of by Python's warnings is shown as text alone."""
     log, handler, nowhere = logging.getLogger("edgeport"), logging.StreamHandler(), logging.NullHandler()
     handler.setLevel(logging.ERROR)
     handler.setFormatter(_Printable())
     log.addHandler(handler)
     logging.getLogger().addHandler(nowhere)  # else Python prints warnings that nobody handles
+    formatted = warnings.formatwarning
+    warnings.formatwarning = lambda *args, **named: printable(formatted(*args, **named), keep="\n")
     try:
         yield
     finally:
+        warnings.formatwarning = formatted
         log.removeHandler(handler)
         logging.getLogger().removeHandler(nowhere)

@@ -2,9 +2,11 @@
 
 import html.parser
 import json
+import logging
 import re
 import sys
 import unicodedata
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ import pytest
 from edgeport.artifacts.errors import ExportError, UnknownModel, UsageError, WriteError
 from edgeport.artifacts.printable import printable
 from edgeport.cli.console import Console
-from edgeport.cli.main import show_bug
+from edgeport.cli.main import bugs_shown, show_bug
 from edgeport.pipeline.progress import Event, Progress
 from edgeport.pipeline.text_table import format_facts, format_table
 from edgeport.reporting import html_page, markdown
@@ -99,9 +101,16 @@ def test_a_traceback_obeys_no_name(capsys):
         raise RuntimeError(FORGED)
     except RuntimeError as e:
         show_bug(type(e), e, e.__traceback__)
+        with bugs_shown():
+            logging.getLogger("edgeport").exception("target %s", FORGED)
     said = capsys.readouterr().err
-    assert "RuntimeError: \\x1b[31m" in said
-    assert_plain(said.replace("WARNING", "\\nWARNING"))
+    assert said.count("\nRuntimeError: \\x1b[31m") == 2
+    assert said.count("    raise RuntimeError(FORGED)\n") == 2
+    assert_plain(said)
+    with bugs_shown():
+        shown = warnings.formatwarning(FORGED.replace("\n", ""), UserWarning, "forward.py", 1)
+    assert_plain(shown)
+    assert "UserWarning: \\x1b[31m" in shown
 
 
 def test_errors_and_log_records_obey_no_name(caplog):
