@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from .exit_codes import BAD_INPUT, BUG, DEVICE, NOT_EXPORTABLE
+from .printable import printable
 
 
 class EdgeportError(Exception):
@@ -14,6 +15,10 @@ class EdgeportError(Exception):
     """
 
     exit_code: ClassVar[int] = BAD_INPUT
+
+    def __str__(self) -> str:
+        """The sentence; what a model or a file calls things does nothing to the terminal that shows it."""
+        return printable(super().__str__())
 
 
 class UsageError(EdgeportError):
@@ -72,7 +77,7 @@ class WriteError(EdgeportError, OSError):
         self.errno: int | None = error.errno
 
     def __str__(self) -> str:
-        return str(self.args[0])
+        return printable(self.args[0])
 
 
 class ExportError(EdgeportError):

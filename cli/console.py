@@ -1,10 +1,13 @@
-"""What the command says: notes, warnings and progress on stderr, the result on stdout."""
+"""What the command says: notes, warnings, errors and progress on stderr, the result on stdout.
+
+All of it goes through `printable` here: names come from models, files and devices, and a terminal obeys what it gets.
+"""
 
 import sys
 from typing import Any, TextIO
 
 from ..pipeline.progress import Event
-from ..pipeline.text_table import to_json
+from ..pipeline.text_table import printable, to_json
 
 PATIENCE_S = 2.0  # a stage that takes longer leaves a line
 
@@ -40,15 +43,20 @@ class Console:
     def note(self, text: str) -> None:
         """Something good to know."""
         if not self.quiet:
-            print(text, file=sys.stderr)
+            print(printable(text), file=sys.stderr)
 
     def warn(self, text: str) -> None:
         """Something that makes the result less than it seems."""
-        print(f"WARNING: {text}", file=sys.stderr)
+        print(f"WARNING: {printable(text)}", file=sys.stderr)
+
+    @staticmethod
+    def error(error: object) -> None:
+        """Why it ends, or what of it failed."""
+        print(f"edgeport: {printable(error)}", file=sys.stderr)
 
     def result(self, value: Any, text: str) -> None:
-        """The result: `value` as JSON, or `text`."""
-        print(to_json(value) if self.json else text, file=self._out)
+        """The result: `value` as JSON, or `text`, whose line breaks are ours."""
+        print(to_json(value) if self.json else printable(text, keep="\n"), file=self._out)
 
     def _begin(self, event: Event) -> None:
         if self.quiet or not sys.stderr.isatty() or self._bar is not None:
@@ -58,13 +66,13 @@ class Console:
 
         columns = (
             progress.SpinnerColumn(),
-            progress.TextColumn("{task.description}"),
+            progress.TextColumn("{task.description}", markup=False),
             progress.BarColumn(),
             progress.TimeElapsedColumn(),
         )
         bar = progress.Progress(*columns, console=Terminal(stderr=True), transient=True)
         bar.start()
-        self._bar = bar, bar.add_task(event.text, total=event.total)
+        self._bar = bar, bar.add_task(printable(event.text), total=event.total)
 
     def _end(self) -> None:
         if self._bar is not None:

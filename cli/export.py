@@ -1,7 +1,6 @@
 """The command `export`: a model becomes artifacts that are checked, timed and described."""
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
 from ..pipeline.catalog import profile_names, target_names, target_options
@@ -103,9 +102,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add(parser, ("validation_data",))
     options.add(parser, ("num_validation_samples",), default=None, help=most)
     options.add(parser, ("feeds",))
-    parser.add_argument(
-        "--output-dir", default="artifacts", metavar="DIR", help="artifacts go to DIR/MODEL/ (default: %(default)s)"
-    )
+    words = "artifacts go to DIR/MODEL/ (default: %(default)s)"
+    options.add_output(parser, "output_dir", default="artifacts", metavar="DIR", help=words)
     options.add(parser, options.TIMING_OPTIONS)
     parser.add_argument("--no-validate", dest="validate", action="store_false", help="do not compare with PyTorch")
     parser.add_argument("--no-benchmark", dest="benchmark", action="store_false", help="do not time it")
@@ -126,7 +124,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         results = export_all(args.model, progress=console.progress, **arguments)
         for result in results:
             if isinstance(result, ExportFailure):
-                print(f"edgeport: {result.error}", file=sys.stderr)
+                console.error(result.error)
     else:
         results = [export(args.model, args.target, progress=console.progress, **arguments)]
     rows, searches = [], []

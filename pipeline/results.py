@@ -11,6 +11,7 @@ from ..artifacts.manifest import Budget
 from ..reporting.html_table import html_table
 from ..runtime.benchmark import Latency
 from ..runtime.compare import Agreement
+from .text_table import format_facts
 
 
 def agreement_figures(agreement: Agreement | None) -> dict[str, float | None] | None:
@@ -31,7 +32,7 @@ class _Readable:
         return html_table(self.to_rows())
 
     def __str__(self) -> str:
-        return "\n".join(f"{name:12} {value}" for name, value in self.to_rows())
+        return format_facts(self.to_rows(), 12)
 
 
 def format_number(value: float | None, form: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ..artifacts.manifest import RANDOM
+from ..artifacts.printable import printable
 
 LOCAL = "local"
 AGREEMENT = ("snr_db", "max_abs", "max_abs_over_std", "cosine", "top1", "top5", "kl", "samples")
@@ -294,11 +295,6 @@ def _text(value: Mapping[str, Any], name: str) -> str | None:
     if found is not None and not isinstance(found, str):
         raise Unreadable(f"has {name} that is {_short(found)}, not a text")
     return found and printable(found)
-
-
-def printable(text: object) -> str:
-    """Text that does nothing to a terminal or a page: control characters and broken ones as escapes."""
-    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in str(text))
 
 
 def _size(value: Mapping[str, Any]) -> int | None:

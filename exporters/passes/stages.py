@@ -11,6 +11,7 @@ from typing import Protocol
 
 import onnx_ir as ir
 
+from ...artifacts.printable import printable
 from ...graph.edit import remove_dead, where
 
 LOG = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ class Stage:
 def leave_alone(node: ir.Node, why: str) -> None:
     """Log why a pass does not apply to a node that looks like one for it: `return leave_alone(node, "...")`."""
     if LOG.isEnabledFor(logging.DEBUG):
-        LOG.debug("%s is left alone: %s", where(node), why)
+        LOG.debug("%s is left alone: %s", printable(where(node)), why)
 
 
 def short_name(step: Pass) -> str:

@@ -172,7 +172,7 @@ class _Lowering:
             target = [self.builder.const(np.array(shape(value), np.int32))] if shape(value) else []
             quant = self.builder.quant(tensor)
             tensor = self.builder.emit("RESHAPE", [tensor, *target], shape(value), quant=quant, newShape=shape(value))
-        self.builder.tensors[tensor].name = name_of(value)
+        self.builder.rename(tensor, name_of(value))
         self.outputs.add(tensor)
         return tensor
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ...artifacts.errors import QuantizeError
-from ...graph.edit import array, maker, module_path, name_of
+from ...graph.edit import array, maker, module_path, name_of, slashed
 from ...graph.fusion import Unit
 from ...graph.kernels import KernelSet
 from ...graph.qparams import QParams
@@ -72,6 +72,11 @@ class Layer:
     clipped: float | None
     weight_snr_db: float | None
     weight_channel: int | None
+
+    @property
+    def value(self) -> str:
+        """The value's name, where it says more than the module's."""
+        return "" if self.name == slashed(self.module) else self.name
 
     @property
     def badness_db(self) -> float:
