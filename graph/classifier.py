@@ -1,4 +1,4 @@
-"""Tell a classifier, a model with one output of one row of classes, from every other model."""
+"""Tell a classifier, a model with one output of one row of classes, from other models, and indices from numbers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
+from .dialect import ARGS
 from .edit import shape
 
 
@@ -30,3 +31,23 @@ def num_classes(graph: ir.Graph) -> int | None:
 def is_classifier(graph: ir.Graph) -> bool:
     """Whether the graph has one output, of shape (1, classes) with more classes than one. Raises DynamicShape."""
     return num_classes(graph) is not None
+
+
+def gives_probabilities(graph: ir.Graph) -> bool:
+    """Whether the graph is a classifier whose one output comes out of a softmax over the classes, or its logarithm."""
+    node = graph.outputs[0].producer() if is_classifier(graph) else None
+    return node is not None and node.op_type in ("Softmax", "LogSoftmax")
+
+
+def holds_indices(value: ir.Value) -> bool:
+    """Whether the value is made of indices, as a class map is: of what an ArgMax or TopK found, moved and cast only."""
+    node = value.producer()
+    if node is None:
+        return False
+    if node.op_type in _MOVES:
+        return all(each is not None and holds_indices(each) for each in node.inputs[: _MOVES[node.op_type]])
+    return node.op_type in ARGS or (node.op_type == "TopK" and value is node.outputs[1])
+
+
+# op -> how many of its operands hold what it moves; None for all
+_MOVES = {**dict.fromkeys(("Cast", "Reshape", "Transpose", "Slice", "Identity", "Tile"), 1), "Concat": None}

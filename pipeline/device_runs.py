@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..artifacts.errors import DeviceError, UsageError
 from ..runtime.benchmark import Latency, latency
-from ..runtime.compare import Agreement, compare
+from ..runtime.agreement import Agreement
+from ..runtime.compare import compare
 from ..runtime.session import Portable
 from ..runtime.session_wrappers import Arrays, RecordingSession, ReplayedSession
 from ..targets.registry import artifact_path, endings, open_session
@@ -139,7 +140,7 @@ def validate_on_device(
         here = RecordingSession(pair.session)
         inputs = pair.inputs
         with told.stage(f"validate here on {len(inputs)} inputs", seconds, "validate", len(inputs)) as advance:
-            agreement = compare(pair.reference, pair.feed(here), inputs.feeds(advance))
+            agreement = compare(pair.reference, pair.feed(here), inputs.feeds(advance), pair.kinds)
         job = Job([make_task(path, here.given)], threads=threads, keep=True, counted=target.counted)
         return [validate_on_board(board, job, pair, here, agreement, told) for board in boards]
 
@@ -160,7 +161,7 @@ def validate_on_board(
         pair.session, answer.outputs, runtime=answer.runtime, load_ms=answer.load_ms, emulated=board.emulated
     )
     try:
-        agreement = compare(pair.reference, pair.feed(there), pair.inputs.feeds())
+        agreement = compare(pair.reference, pair.feed(there), pair.inputs.feeds(), pair.kinds)
         apart = difference(here.gave, answer.outputs)
     except ValueError as e:
         raise DeviceError(f"{board.name}: gave outputs of another kind than this machine ({e})") from e

@@ -16,6 +16,7 @@ from .data.choose import OpenedData, choose_calibration, choose_validation, sepa
 from .data.dataset import GENERATED, NOT_REAL, NUM_CALIBRATION, Dataset
 from .data.labels import check_labels, read_labels
 from .options import Job
+from .output_kinds import Kinds, find_kinds, is_told_classifier
 from .progress import Progress
 from .sources.source import ModelSource
 
@@ -38,6 +39,7 @@ class Prepared:
         graph: canonical; float, unless `prequantized`.
         prequantized: the graph has its own quantisation, which goes to every target as it is.
         reference: what artifacts are compared with.
+        kinds: what its outputs are, where their types alone do not say it.
         labels: of the classes, or None.
         calibration: the inputs that calibrate, None for float.
         effort: how much is done for int8 beyond them.
@@ -54,6 +56,7 @@ class Prepared:
     graph: "ir.Model"
     prequantized: bool
     reference: Session
+    kinds: Kinds
     labels: tuple[str, ...] | None
     calibration: Dataset | None
     effort: str
@@ -120,6 +123,7 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
         graph=graph,
         prequantized=prequantized,
         reference=reference,
+        kinds=find_kinds(graph.graph, reference, classifies=is_told_classifier(job, source)),
         labels=labels,
         calibration=calibration,
         effort=job.quantization.effort,

@@ -10,14 +10,24 @@ from ..artifacts.exit_codes import BUG, DISAGREES, DONE, OVER_BUDGET
 from ..artifacts.manifest import Budget
 from ..reporting.html_table import html_table
 from ..runtime.benchmark import Latency
-from ..runtime.compare import Agreement
+from ..runtime.agreement import Agreement
+
+
+FIGURES = tuple(each.name for each in dataclasses.fields(Agreement) if each.name not in ("problem", "outputs"))
 
 
 def agreement_figures(agreement: Agreement | None) -> dict[str, float | None] | None:
     """The numbers of an agreement; why they cannot be believed is the verdict's to say."""
     if agreement is None:
         return None
-    return {key: value for key, value in dataclasses.asdict(agreement).items() if key != "problem"}
+    return {name: getattr(agreement, name) for name in FIGURES}
+
+
+def output_figures(agreement: Agreement | None) -> list[dict[str, Any]] | None:
+    """The same of each output, with its name and kind."""
+    if agreement is None:
+        return None
+    return [{"name": each.name, "kind": each.kind, **(agreement_figures(each) or {})} for each in agreement.outputs]
 
 
 class _Readable:
@@ -127,6 +137,7 @@ class ExportResult(_Readable):
             "manifest": str(self.manifest_path),
             "size_bytes": self.size_bytes,
             "agreement": agreement_figures(self.agreement),
+            "outputs": output_figures(self.agreement),
             "latency": dataclasses.asdict(self.latency) if self.latency else None,
             "ratio": self.ratio,
             "emulated": self.emulated,
@@ -182,6 +193,7 @@ class ExportFailure(_Readable):
         """The object that `edgeport export --json` prints: an artifact's, with null for what there is not."""
         names = [each.name for each in dataclasses.fields(ExportResult) if each.name not in _NOT_IN_JSON]
         value: dict[str, Any] = {_IN_JSON.get(name, name): None for name in names}
+        value["outputs"] = None
         own = {name: getattr(self, name) for name in ("model", "weights", "target", "precision", "verdict")}
         return value | own | {"warnings": list(self.warnings)}
 
@@ -259,6 +271,7 @@ class ValidationResult(_Readable):
             "manifest": None if self.manifest_path is None else str(self.manifest_path),
             "size_bytes": self.size_bytes,
             "agreement": agreement_figures(self.agreement),
+            "outputs": output_figures(self.agreement),
             "emulated": self.emulated,
             "seconds": self.seconds,
             "peak_rss_mb": self.peak_rss_mb,

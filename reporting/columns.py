@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..runtime.compare import MAX_SNR_DB
+from ..runtime.output_kinds import MAX_SNR_DB
 from .records import LOCAL, Row
 
 

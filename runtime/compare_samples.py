@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .compare import log_probabilities, pair_names
+from .compare import pair_names
+from .output_kinds import WHOLE, kind_of
+from .scores import divergence
 from .session import Session
 
 
@@ -59,8 +61,7 @@ def compare_samples(
         noise.append([np.square(ref - cand).sum() for ref, cand in pairs])
         ref, cand = pairs[0]
         if len(pairs) == 1 and ref.ndim == 2 and ref.shape[1] > 1:
-            log_p, log_q = log_probabilities(ref), log_probabilities(cand.astype(np.float64))
-            kl.append(float((np.exp(log_p) * (log_p - log_q)).sum()))
+            kl.append(float(divergence(ref, cand.astype(np.float64)).sum()))
             first.append((int(ref.argmax()), int(cand.argmax())))
     energies = np.array(signal).T, np.array(noise).T
     if not first:

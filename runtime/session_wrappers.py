@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from ..models import PreprocessSpec
-from .compare import Widens, log_softmax
+from .compare import Widens
+from .scores import log_softmax
 from .pixels import to_pixels
 from .session import IMAGE, Portable, Session, TensorSpec
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import onnx
 import onnx_ir as ir
 
 from ...artifacts.errors import ExportError
@@ -52,6 +53,7 @@ def convert(
     except RuntimeError as e:
         raise ExportError(f"openvino: the ONNX frontend refuses the graph ({_last_line(e)})") from e
     name = str(metadata.get("model", "model"))
+    network = _with_every_input(ov, network, proto.graph)
     _rename(network, name)
     for operation in network.get_ops():
         if operation.get_type_name() == "TopK":
@@ -65,6 +67,22 @@ def convert(
     path = directory / f"{name}.xml"
     ov.save_model(network, path, compress_to_fp16=False)  # done, and with more care
     return path
+
+
+def _with_every_input(ov: Any, network: Any, graph: onnx.GraphProto) -> Any:
+    """The network with an input for each of the graph's: the frontend leaves out those that nothing reads."""
+    parameters = {parameter.get_friendly_name(): parameter for parameter in network.get_parameters()}
+    if all(value.name in parameters for value in graph.input):
+        return network
+    for value in graph.input:
+        if value.name not in parameters:
+            kind = value.type.tensor_type
+            dtype = ov.Type(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type))
+            parameter = ov.op.Parameter(dtype, ov.PartialShape([dim.dim_value for dim in kind.shape.dim]))
+            parameter.set_friendly_name(value.name)
+            parameter.output(0).set_names({value.name})
+            parameters[value.name] = parameter
+    return ov.Model(network.get_results(), [parameters[value.name] for value in graph.input], "")
 
 
 def _rename(network, name: str) -> None:

@@ -54,13 +54,14 @@ def _make_source(
     in_memory: bool = False,
 ) -> ModelSource:
     from ...exporters.frontends import onnx_file
-    from ...exporters.passes.entry import float32
+    from ...exporters.passes.entry import distinct_outputs, float32
     from ...graph.edit import shape as dims
 
     graph = onnx_file.from_onnx(path, shapes)
     if widened := onnx_file.computed_in_half(graph):
         progress.note(f"{model}: is not in float32; it is exported, and compared, as it computes in float32")
         float32.rewrite(graph)
+    renamed = distinct_outputs.rewrite(graph)
     inputs = tuple(TensorSpec(v.name or "", dims(v), _dtype(v)) for v in graph.graph.inputs)
     own = embedded_preprocess(onnx_file.own_metadata(path))
     spec = InputSpec.of_inputs(inputs, own)
@@ -70,7 +71,7 @@ def _make_source(
     def session() -> Session:
         from ...runtime.sessions.onnx import OnnxSession
 
-        source = onnx_file.serialized(graph) if widened else content or path
+        source = onnx_file.serialized(graph) if widened or renamed else content or path
         return OnnxSession(source, threads=1, optimisation="basic")
 
     return ModelSource(

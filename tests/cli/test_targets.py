@@ -14,6 +14,7 @@ from edgeport.cli.main import main
 from edgeport.exporters import coreml
 from edgeport.pipeline.options import PRECISIONS
 from edgeport.runtime import compare
+from edgeport.runtime.output_kinds import MAX_SNR_DB
 from edgeport.targets import registry
 from edgeport.targets.registry import open_session
 from readback import read
@@ -244,7 +245,7 @@ def test_an_image_goes_in(edgeport):
     again = json.loads(edgeport("validate", result["artifact"], "--json", *SAMPLES).out)
     assert again["agreement"] == result["agreement"]
     other = edgeport("validate", result["artifact"], "--reference", result["artifact"], "--json", *SAMPLES)
-    assert json.loads(other.out)["agreement"]["snr_db"] == compare.MAX_SNR_DB
+    assert json.loads(other.out)["agreement"]["snr_db"] == MAX_SNR_DB
 
 
 @pytest.mark.parametrize("target", ENDINGS)
