@@ -108,9 +108,10 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
         job = resolve_prequantized(job, source, progress)
     calibration, validation = choose_inputs(job, source, data, prequantized, progress)
     reference = open_reference(source, softmax=job.model.softmax)
+    kinds = find_kinds(graph.graph, reference, classifies=is_told_classifier(job, source))
     judge = None
     if job.quantization.budget:
-        judge = Judge(job.quantization.budget, source.model, graph, labels, reference, validation, progress)
+        judge = Judge(job.quantization.budget, source.model, graph, labels, reference, validation, kinds, progress)
     steps: Steps = {}
     equalized, statistics = graph, None
     if calibration:
@@ -123,7 +124,7 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
         graph=graph,
         prequantized=prequantized,
         reference=reference,
-        kinds=find_kinds(graph.graph, reference, classifies=is_told_classifier(job, source)),
+        kinds=kinds,
         labels=labels,
         calibration=calibration,
         effort=job.quantization.effort,

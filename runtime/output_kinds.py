@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from .agreement import OutputAgreement
-from .scores import divergence
+from .scores import are_probabilities, divergence
 
 MAX_SNR_DB = 200.0  # stands for "identical": float32 itself ends at about 150 dB
 ONE_VALUE = float(np.finfo(np.float32).eps)  # a spread below so much of the largest value is float32's rounding of one
@@ -105,7 +105,9 @@ class ScoreTally(NumberTally):
 
     top1: int = 0
     top5: int = 0
-    kl: float = 0.0
+    kl_of_logits: float = 0.0
+    kl_of_probabilities: float = 0.0
+    probabilities: bool = True  # what the reference has given so far
 
     def add_numbers(self, ref: np.ndarray, cand: np.ndarray) -> None:
         super().add_numbers(ref, cand)
@@ -113,13 +115,16 @@ class ScoreTally(NumberTally):
         own = np.take_along_axis(cand, first[:, None], 1)
         self.top1 += int((cand.argmax(1) == first).sum())
         self.top5 += int(((cand > own).sum(1) < 5).sum())
-        self.kl += float(divergence(ref, cand).sum())
+        self.probabilities = self.probabilities and are_probabilities(ref)
+        self.kl_of_logits += float(divergence(ref, cand, probabilities=False).sum())
+        self.kl_of_probabilities += float(divergence(ref, cand, probabilities=True).sum())
 
     def agreement(self, samples: int) -> OutputAgreement:
         numbers = super().agreement(samples)
         if numbers.kind != NUMBERS.name:
             return numbers
-        top1, top5, kl = (count / samples for count in (self.top1, self.top5, self.kl))
+        kl = self.kl_of_probabilities if self.probabilities else self.kl_of_logits
+        top1, top5, kl = (total / samples for total in (self.top1, self.top5, kl))
         return replace(numbers, kind=SCORES.name, top1=top1, top5=top5, kl=max(kl, 0.0))
 
 

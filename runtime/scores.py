@@ -16,18 +16,19 @@ def are_probabilities(scores: np.ndarray) -> bool:
     return bool((scores >= 0).all() and np.allclose(scores.sum(1), 1, atol=1e-2))
 
 
-def divergence(reference: np.ndarray, candidate: np.ndarray) -> np.ndarray:
+def divergence(reference: np.ndarray, candidate: np.ndarray, *, probabilities: bool) -> np.ndarray:
     """Compute KL(reference || candidate) of each row, in nats.
 
     Args:
-        reference: (n, classes), float64: probabilities, or else logits. It decides for the candidate, too: quantised
-            probabilities of many classes seldom sum to one.
+        reference: (n, classes), float64.
         candidate: the same scores, as another one gives them.
+        probabilities: whether both are probabilities, not logits. All of the reference says that, not the candidate:
+            quantised probabilities of many classes seldom sum to one.
 
     Returns:
         (n,), of probabilities made to sum to one, and of logits after a softmax.
     """
-    to_logarithms = _log_shares if are_probabilities(reference) else log_softmax
+    to_logarithms = _log_shares if probabilities else log_softmax
     log_p, log_q = to_logarithms(reference), to_logarithms(candidate)
     return (np.exp(log_p) * (log_p - log_q)).sum(1)
 

@@ -10,6 +10,7 @@ from ...artifacts.digest import sha256_of_file
 from ...artifacts.manifest import Weights
 from ...models import PreprocessSpec
 from ...runtime.session import Session, TensorSpec
+from ...runtime.session_wrappers import SessionWrapper
 from ..input_spec import InputSpec, Shapes
 from ..progress import Progress
 from .source import OWN_CODE, ModelSource
@@ -72,13 +73,29 @@ def _make_source(
         from ...runtime.sessions.onnx import OnnxSession
 
         source = onnx_file.serialized(graph) if widened or renamed else content or path
-        return OnnxSession(source, threads=1, optimisation="basic")
+        return WidenableSession(OnnxSession(source, threads=1, optimisation="basic"), graph)
 
     return ModelSource(
         *(model, name, spec, weights, None, outputs, _returning(graph), session),
         assumed=spec.preprocess is not None and own is None,
         origin=onnx_file.metadata(path),
     )
+
+
+class WidenableSession(SessionWrapper):
+    """ONNX Runtime on a graph, which can also be had in float64."""
+
+    def __init__(self, session: Session, graph: "ir.Model"):
+        super().__init__(session)
+        self._graph = graph
+
+    def double(self) -> Session:
+        """The same in float64, slowly. Raises ExportError where the graph cannot be widened."""
+        from ...exporters.frontends.float64 import to_float64
+        from ...exporters.frontends.onnx_file import serialized
+        from ...runtime.sessions.onnx_float64 import Float64Session
+
+        return Float64Session(self.bare, serialized(to_float64(self._graph)))
 
 
 def _returning(graph: "ir.Model") -> "Callable[[], ir.Model]":
