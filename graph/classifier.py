@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import onnx_ir as ir
 
 from .dialect import ARGS
-from .edit import shape
+from .edit import given, producer, shape
 
 
 def count_scores(shape: Sequence[int | None]) -> int | None:
@@ -33,10 +33,18 @@ def is_classifier(graph: ir.Graph) -> bool:
     return num_classes(graph) is not None
 
 
-def gives_probabilities(graph: ir.Graph) -> bool:
-    """Whether the graph is a classifier whose one output comes out of a softmax over the classes, or its logarithm."""
-    node = graph.outputs[0].producer() if is_classifier(graph) else None
-    return node is not None and node.op_type in ("Softmax", "LogSoftmax")
+def gives_probabilities(scores: ir.Value) -> bool:
+    """Whether a row of scores comes out of a softmax, which may be quantised."""
+    while (node := scores.producer()) is not None and node.op_type in ("DequantizeLinear", "QuantizeLinear"):
+        scores = given(node.inputs[0])
+    return node is not None and node.op_type == "Softmax"
+
+
+def ends_as_classifier(graph: ir.Graph) -> bool:
+    """Whether the graph's one output is a row of classes that comes out of a softmax, or of its logarithm."""
+    return is_classifier(graph) and (
+        gives_probabilities(graph.outputs[0]) or producer(graph.outputs[0], "LogSoftmax") is not None
+    )
 
 
 def holds_indices(value: ir.Value) -> bool:

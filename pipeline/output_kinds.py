@@ -24,11 +24,11 @@ def find_kinds(graph: "ir.Graph", reference: Session, *, classifies: bool) -> Ki
     A row of numbers may be class scores, landmarks or an embedding: it is scores where a softmax makes it, or
     `classifies` says so.
     """
-    from ..graph.classifier import gives_probabilities, holds_indices, is_classifier
+    from ..graph.classifier import ends_as_classifier, holds_indices, is_classifier
 
     names = [spec.name for spec in reference.outputs]
     kinds = {name: WHOLE for name, value in zip(names, graph.outputs, strict=True) if holds_indices(value)}
-    if not kinds and is_classifier(graph) and (classifies or gives_probabilities(graph)):
+    if not kinds and is_classifier(graph) and (classifies or ends_as_classifier(graph)):
         kinds = {names[0]: SCORES}
     return kinds
 

@@ -14,7 +14,7 @@ from ..targets.registry import get_target
 from .accuracy_judge import Judge
 from .data.choose import OpenedData, choose_calibration, choose_validation, separate
 from .data.dataset import GENERATED, NOT_REAL, NUM_CALIBRATION, Dataset
-from .data.labels import check_labels, read_labels
+from .data.labels import fit_labels, read_labels
 from .options import Job
 from .output_kinds import Kinds, find_kinds, is_told_classifier
 from .progress import Progress
@@ -101,7 +101,9 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
     seconds: dict[str, float] = {}
     graph = to_graph(source, progress, seconds)
     if labels and job.model.labels:
-        check_labels(labels, job.model.labels, graph)
+        labels, notes = fit_labels(labels, job.model.labels, graph)
+        for sentence in notes:
+            progress.note(sentence)
     prequantized = is_quantized(graph)
     check_classifier_options(job, source, graph)
     if prequantized:
@@ -180,8 +182,8 @@ def check_data(job: Job, source: ModelSource, data: OpenedData) -> None:
 
 def check_classifier_options(job: Job, source: ModelSource, graph: "ir.Model") -> None:
     """Raises UsageError for a model that is no classifier, and one that has a softmax already."""
-    from ..graph.classifier import count_classes
-    from ..graph.edit import producer, shape
+    from ..graph.classifier import count_classes, gives_probabilities
+    from ..graph.edit import shape
 
     shapes = [shape(value) for value in graph.graph.outputs]
     classes = count_classes(shapes)
@@ -191,7 +193,7 @@ def check_classifier_options(job: Job, source: ModelSource, graph: "ir.Model") -
             raise UsageError(f"{option} is for one output of shape (1, classes); {source.model} has {shapes}")
     if classes is not None and top_k > classes:
         raise UsageError(f"--top-k {top_k}: {source.model} has {classes} classes")
-    if softmax and producer(graph.graph.outputs[0], "Softmax"):
+    if softmax and gives_probabilities(graph.graph.outputs[0]):
         raise UsageError(f"--softmax: {source.model} gives probabilities already")
 
 

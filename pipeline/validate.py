@@ -176,7 +176,10 @@ def open_pair(comparison: Comparison, progress: Progress) -> Pair:
     manifest = Manifest.read(beside) if beside.exists() else None
     found = find_reference(comparison, manifest, progress)
     reference = SoftmaxSession(found.session) if wants_probabilities(session, found.session) else found.session
-    kinds = recorded_kinds(manifest, reference, session, classifies=found.classifies)
+    try:
+        kinds = recorded_kinds(manifest, reference, session, classifies=found.classifies)
+    except ValueError as e:
+        raise UsageError(f"{path}: cannot be compared with {found.model}: {e}") from e
     inputs = choose_inputs(comparison, manifest, found.spec, progress)
     precision = comparison.precision or (manifest.precision if manifest else "fp32")
     pair = Pair(
@@ -189,8 +192,9 @@ def open_pair(comparison: Comparison, progress: Progress) -> Pair:
 
 
 def wants_probabilities(candidate: Session, reference: Session) -> bool:
-    """Whether the candidate gives probabilities, by the name of its first output, and the reference other scores."""
-    return candidate.outputs[0].name == PROBABILITIES != reference.outputs[0].name and len(reference.outputs) == 1
+    """Whether the candidate gives probabilities, by the names of its outputs, and the reference other scores."""
+    names = [spec.name for spec in candidate.outputs]
+    return len(reference.outputs) == 1 and reference.outputs[0].name not in names and PROBABILITIES in names
 
 
 def make_result(
