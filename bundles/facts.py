@@ -77,7 +77,13 @@ def collect_facts(
     if len(manifest.inputs) != 1 or not (taken.mean and taken.std and taken.interpolation and taken.crop_pct):
         raise UsageError(f"{path}: takes no image that its manifest describes; a bundle is for models of one image")
     scored = [i for i, out in enumerate(session.outputs) if count_scores(out.shape)]
-    if not scored or session.outputs[scored[0]].dtype != "float32":
+    ends = (session.inputs[0].dtype, session.outputs[scored[0]].dtype) if scored else ()
+    if "int8" in ends or ends[1:] == ("uint8",):
+        raise UsageError(
+            f"{path}: takes {ends[0]} and gives {ends[1]}; the wrappers of a bundle take pixels or float32 and give "
+            "float32: export it with --input uint8 --output-type float32"
+        )
+    if not scored or ends[1] != "float32":
         shapes = [spec.shape for spec in session.outputs]
         raise UsageError(f"{path}: gives {shapes}; a bundle is for classifiers, with an output of shape (1, classes)")
     _, channels, height, width = (dim or 1 for dim in taken.shape)
