@@ -132,17 +132,18 @@ def run(args: argparse.Namespace, console: Console) -> int:
     rows, searches = [], []
     for result in results:
         if isinstance(result, ExportResult):
-            rows += [cells(each) for each in (result.float_twin, result) if each]
+            rows += [row for each in (result.float_twin, result) if each for row in (cells(each), *output_cells(each))]
             searches += [result.search.table] if result.search else []
         else:
-            rows.append((result.target, "-", result.precision, "-", "-", "-", "-", result.verdict))
-    tables = [format_table(HEADER, rows), *searches]
+            rows.append((result.target, "-", result.precision, "-", "-", "-", "-", "-", result.verdict))
+    tables = [format_table(*without_empty(HEADER, rows)), *searches]
     values = [result.to_json() for result in results]
     console.result(values if args.target == ALL else values[0], "\n\n".join(tables))
     return total_exit_code(results)
 
 
-HEADER = ("file", "size", "precision", "median ms", "ratio", "SNR dB", "top-1", "verdict")
+HEADER = ("file", "size", "precision", "median ms", "ratio", "SNR dB", "top-1", "equal", "verdict")
+SELDOM = ("equal",)  # columns that are left out where no row has them
 
 
 def cells(result: "ExportResult") -> tuple[str, ...]:
@@ -158,5 +159,20 @@ def cells(result: "ExportResult") -> tuple[str, ...]:
         format_number(result.ratio, ".2f"),
         format_number(agreement and agreement.snr_db, ".1f"),
         format_number(agreement and agreement.top1, ".1%"),
+        format_number(agreement and agreement.equal, ".1%"),
         result.verdict,
     )
+
+
+def output_cells(result: "ExportResult") -> list[tuple[str, ...]]:
+    """A row for each of several outputs, where they do not agree equally well."""
+    from ..pipeline.results import describe_outputs
+
+    described = describe_outputs(result.agreement)
+    return [(f"  {name}", *[""] * 4, *figures, kind) for name, kind, *figures in described]
+
+
+def without_empty(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> tuple[list[str], list[tuple[str, ...]]]:
+    """The table without the columns of SELDOM that say nothing."""
+    kept = [i for i, name in enumerate(header) if name not in SELDOM or any(row[i] not in ("", "-") for row in rows)]
+    return [header[i] for i in kept], [tuple(row[i] for i in kept) for row in rows]

@@ -321,7 +321,7 @@ def check_target_options(job: Job) -> None:
     known = {option.name: (target, option) for target in known_targets().values() for option in target.options}
     for name, value in job.model.target_options.items():
         target, option = known[name]
-        if option.choices:
+        if option.choices and value != option.default:
             check_choice(name, value, option.choices)
         if value and target.name not in job.targets and option.elsewhere == "error":
             raise UsageError(f"{option.flag} is for --target {target.name}, not for {', '.join(job.targets)}")

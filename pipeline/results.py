@@ -30,6 +30,22 @@ def output_figures(agreement: Agreement | None) -> list[dict[str, Any]] | None:
     return [{"name": each.name, "kind": each.kind, **(agreement_figures(each) or {})} for each in agreement.outputs]
 
 
+def describe_outputs(agreement: Agreement | None) -> list[tuple[str, str, str, str, str]]:
+    """(name, kind, SNR, top-1, share of equal values) of each of several outputs; none where all say the same."""
+    outputs = agreement.outputs if agreement else ()
+    described = [
+        (
+            each.name,
+            each.kind if each.value is None else f"{each.kind} {each.value:g}",
+            format_number(each.snr_db, ".1f"),
+            format_number(each.top1, ".1%"),
+            format_number(each.equal, ".1%"),
+        )
+        for each in outputs
+    ]
+    return described if len({figures[1:] for figures in described}) > 1 else []
+
+
 class _Readable:
     """Shows itself in a notebook as a small table, in a terminal as lines."""
 
@@ -42,6 +58,15 @@ class _Readable:
 
     def __str__(self) -> str:
         return "\n".join(f"{name:12} {value}" for name, value in self.to_rows())
+
+
+def _output_rows(agreement: Agreement | None) -> list[tuple[str, str]]:
+    """(output, its figures in words) of each of several outputs that do not agree equally well."""
+    rows = []
+    for name, kind, snr, top1, equal in describe_outputs(agreement):
+        figures = (f"{snr} dB", f"top-1 {top1}", f"{equal} equal")
+        rows.append((f"output {name}", ", ".join([kind, *(each for each in figures if "-" not in each.split())])))
+    return rows
 
 
 def format_number(value: float | None, form: str) -> str:
@@ -159,6 +184,7 @@ class ExportResult(_Readable):
             ("latency", "emulated" if self.emulated else f"{median} ms{ratio}"),
             ("SNR", f"{format_number(agreement and agreement.snr_db, '.1f')} dB"),
             ("top-1", format_number(agreement and agreement.top1, ".1%")),
+            *_output_rows(agreement),
             ("verdict", self.verdict),
         ]
 
@@ -286,8 +312,8 @@ class ValidationResult(_Readable):
         figures = agreement_figures(self.agreement) or {}
         names = {"artifact": str(self.path), "model": self.model, "weights": self.weights, "precision": self.precision}
         rows = [(name, str(value)) for name, value in names.items() if value]
-        rows += [(name, f"{figure:.6g}") for name, figure in figures.items() if figure is not None]
-        return [*rows, ("verdict", self.verdict)]
+        rows += [(name, f"{figure:.6g}") for name, figure in figures.items() if format_number(figure, "g") != "-"]
+        return [*rows, *_output_rows(self.agreement), ("verdict", self.verdict)]
 
 
 @dataclass(frozen=True, kw_only=True)
