@@ -156,7 +156,7 @@ class Artifact:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What was made, how, and how far it is from the reference. Holds no time and no host: same inputs, same bytes.
+    """What was made, how, and how far it is from the reference. Holds no time, and of the host only its CPU's name: same inputs, same bytes.
 
     Attributes:
         model: a zoo name, or file.py:factory as given.
@@ -174,6 +174,7 @@ class Manifest:
         agreement: figures of the comparison with the reference, of several outputs the worst; None where it was not
             validated.
         validation: on what it was compared, and on how many inputs; None where it was not.
+        cpu: the name of the CPU that it was compared on, whose kernels the figures come from; None where it was not.
         delegate_partitions: how many parts the CPU delegate of a .tflite runs it in; None for other formats.
         options: {name: value} of the target's own options.
         verdict: "ok", "warn: ..." (less than usual), "fail: ...", "over budget: ..." or "not validated".
@@ -200,6 +201,7 @@ class Manifest:
     options: dict[str, Any] = field(default_factory=dict)
     kept_float: tuple[str, ...] = ()
     budget: Budget | None = None
+    cpu: str | None = None
     schema: int = SCHEMA
 
     def to_bytes(self) -> bytes:

@@ -18,7 +18,9 @@ from . import options
 from .console import Console
 
 if TYPE_CHECKING:
-    from ..pipeline.results import ExportResult
+    from collections.abc import Sequence
+
+    from ..pipeline.results import ExportFailure, ExportResult
 
 NAME, HELP = "export", "make artifacts of a model, check them against PyTorch, time them"
 ALL = "all"
@@ -136,7 +138,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
             searches += [result.search.table] if result.search else []
         else:
             rows.append((result.target, "-", result.precision, "-", "-", "-", "-", "-", result.verdict))
-    tables = [format_table(*without_empty(HEADER, rows)), *searches]
+    tables = [format_table(*without_empty(HEADER, rows)) + timed_on(results), *searches]
     values = [result.to_json() for result in results]
     console.result(values if args.target == ALL else values[0], "\n\n".join(tables))
     return total_exit_code(results)
@@ -170,6 +172,13 @@ def output_cells(result: "ExportResult") -> list[tuple[str, ...]]:
 
     described = describe_outputs(result.agreement)
     return [(f"  {name}", *[""] * 4, *figures, kind) for name, kind, *figures in described]
+
+
+def timed_on(results: "Sequence[ExportResult | ExportFailure]") -> str:
+    """On what the latencies were taken, as a line of its own; "" where there are none."""
+    latencies = (getattr(result, "latency", None) for result in results)
+    told = {f"timed on {each.cpu}, {each.threads} thread(s)" for each in latencies if each}
+    return "".join(f"\n{line}" for line in sorted(told))
 
 
 def without_empty(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> tuple[list[str], list[tuple[str, ...]]]:

@@ -64,8 +64,8 @@ if TYPE_CHECKING:
     from .pipeline.sweep.run import SweepResult, sweep
     from .pipeline.validate import validate
     from .reporting.report import ReportResult, report
-    from .runtime.benchmark import Latency
     from .runtime.agreement import Agreement, OutputAgreement
+    from .runtime.benchmark import Latency
     from .runtime.session import Session, TensorSpec
     from .targets.registry import list_targets, open_session
 

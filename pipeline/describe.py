@@ -8,6 +8,7 @@ from ..artifacts.manifest import Artifact, Input, Manifest, Output
 from ..models import PreprocessSpec
 from ..runtime.agreement import Agreement
 from ..runtime.compare import pair_names, verdict
+from ..runtime.cpu import cpu_name
 from ..runtime.session import Delegating, Session
 from ..runtime.session_wrappers import bare_session
 from ..targets.registry import installed_version, tool_versions
@@ -92,6 +93,7 @@ def make_manifest(
         artifact=Artifact.of(path),
         agreement=agreement_figures(agreement),
         validation=f"{validation.source}, {len(validation)} inputs" if agreement else None,
+        cpu=cpu_name() if agreement else None,
         delegate_partitions=delegate_partitions(session),
         verdict=verdict(agreement, recipe.precision, prepared.reference, validation.feeds(), prepared.kinds)
         if agreement
@@ -99,9 +101,7 @@ def make_manifest(
     )
 
 
-def _output_agreements(
-    prepared: Prepared, session: Session, agreement: Agreement | None
-) -> dict[str, dict[str, Any]]:
+def _output_agreements(prepared: Prepared, session: Session, agreement: Agreement | None) -> dict[str, dict[str, Any]]:
     """{output of the artifact: its kind, and how it agrees}, of those that the reference has, too."""
     pairs = pair_names("outputs", prepared.reference, session)
     compared = {output.name: output for output in agreement.outputs} if agreement else {}

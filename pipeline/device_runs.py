@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..artifacts.errors import DeviceError, UsageError
-from ..runtime.benchmark import Latency, latency
 from ..runtime.agreement import Agreement
+from ..runtime.benchmark import Latency, latency
 from ..runtime.compare import compare
 from ..runtime.session import Portable
 from ..runtime.session_wrappers import Arrays, RecordingSession, ReplayedSession
@@ -254,7 +254,9 @@ def benchmark_on_board(
                 "instructions": dataclasses.asdict(counted) if counted else None,
             }
         else:
-            figure = {"latency": dataclasses.asdict(latency_of(answer, job.warmup, job.threads))}
+            figure = {
+                "latency": dataclasses.asdict(latency_of(answer, job.warmup, job.threads, done.facts.get("cpu", "")))
+            }
         results.append({"artifact": str(path), "runtime": answer.runtime, "emulated": board.emulated} | figure)
     for each in results:
         each["ratio"] = ratio(each, results[0])
@@ -295,13 +297,14 @@ def make_tasks(artifacts: Sequence[str | Path], seed: int) -> "list[Task]":
     return tasks
 
 
-def latency_of(answer: "Answer", warmup: int, threads: int) -> Latency:
+def latency_of(answer: "Answer", warmup: int, threads: int, cpu: str = "") -> Latency:
     """The figures that a device's single runs come to, or those that its tool tells."""
+    known: dict[str, Any] = {"load_ms": answer.load_ms, "threads": threads, "runtime": answer.runtime, "cpu": cpu}
     if answer.summary is None:
-        return latency(answer.times_ms, warmup, load_ms=answer.load_ms, threads=threads, runtime=answer.runtime)
+        return latency(answer.times_ms, warmup, **known)
     runs = int(answer.summary["runs"])
     figures = {name: value for name, value in answer.summary.items() if name != "runs"}
-    return Latency(**figures, load_ms=answer.load_ms, runs=runs, warmup=warmup, threads=threads, runtime=answer.runtime)
+    return Latency(**figures, **known, runs=runs, warmup=warmup)
 
 
 def ratio(result: dict[str, Any], first: dict[str, Any]) -> float | None:

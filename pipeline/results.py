@@ -9,9 +9,8 @@ from typing import Any
 from ..artifacts.exit_codes import BUG, DISAGREES, DONE, OVER_BUDGET
 from ..artifacts.manifest import Budget
 from ..reporting.html_table import html_table
-from ..runtime.benchmark import Latency
 from ..runtime.agreement import Agreement
-
+from ..runtime.benchmark import Latency
 
 FIGURES = tuple(each.name for each in dataclasses.fields(Agreement) if each.name not in ("problem", "outputs"))
 

@@ -10,8 +10,8 @@ from ..artifacts.check import manifest_path
 from ..artifacts.errors import UsageError
 from ..artifacts.manifest import RANDOM, Artifact, Input, Manifest
 from ..models import PreprocessSpec
-from ..runtime.benchmark import peak_rss_mb
 from ..runtime.agreement import Agreement
+from ..runtime.benchmark import peak_rss_mb
 from ..runtime.compare import compare, verdict
 from ..runtime.session import Session, TensorSpec
 from ..runtime.session_wrappers import PROBABILITIES, SoftmaxSession, feed_normalized, takes_image

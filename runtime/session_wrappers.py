@@ -9,8 +9,8 @@ import numpy as np
 
 from ..models import PreprocessSpec
 from .compare import Widens
-from .scores import log_softmax
 from .pixels import to_pixels
+from .scores import log_softmax
 from .session import IMAGE, Portable, Session, TensorSpec
 
 PROBABILITIES = "probabilities"  # what an output with a softmax in front of it is called

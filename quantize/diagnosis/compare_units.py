@@ -14,8 +14,8 @@ from ...graph.edit import array, maker, module_path, name_of
 from ...graph.fusion import Unit
 from ...graph.kernels import KernelSet
 from ...graph.qparams import QParams
-from ...runtime.output_kinds import MAX_SNR_DB, decibel
 from ...runtime.inspectors.inspector import Inspector
+from ...runtime.output_kinds import MAX_SNR_DB, decibel
 from ..calibration.observers import FUNCTIONS, Function
 from ..ort_session import open_graph, run
 from ..plan import seen_through

@@ -192,9 +192,7 @@ def _scalars(program: Program) -> frozenset[str]:
 
 def _without_axes(scalars: frozenset[str], specs: Iterable[TensorSpec]) -> tuple[TensorSpec, ...]:
     """The specs as they look from outside: the one axis of a scalar is left out."""
-    return tuple(
-        replace(spec, shape=()) if spec.name in scalars and spec.shape == (1,) else spec for spec in specs
-    )
+    return tuple(replace(spec, shape=()) if spec.name in scalars and spec.shape == (1,) else spec for spec in specs)
 
 
 def _input_spec(program: Program, feature: Feature) -> TensorSpec:

@@ -6,7 +6,6 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from edgeport import Manifest
 
-
 ENDS = {  # options of export -> (types of the input and the output, name of the output)
     (): ("int8", "int8", "logits"),
     ("softmax",): ("int8", "int8", "probabilities"),

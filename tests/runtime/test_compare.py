@@ -184,7 +184,12 @@ FLIPPED = np.where(IDS < 300, 999, IDS)  # another class in 3 of 10 places
         (np.zeros((1, 9), np.int64), np.zeros((1, 9), np.int64), None, {"fp32": "ok", "int8": "ok"}),
         (np.ones((1, 9)), np.ones((1, 9)), None, {"fp32": "ok", "int8": "ok"}),
         (np.zeros((1, 9)), np.zeros((1, 9)), None, {"fp32": "ok", "int8": "ok"}),
-        (np.full((1, 9), 30.0), np.full((1, 9), 31.0), None, {"int8": "ok", "fp16": "fail: error of a constant 0.0333"}),
+        (
+            np.full((1, 9), 30.0),
+            np.full((1, 9), 31.0),
+            None,
+            {"int8": "ok", "fp16": "fail: error of a constant 0.0333"},
+        ),
         (np.zeros((1, 9)), np.full((1, 9), 0.2), None, {"int8": "fail: error of a constant 0.2, must be at most 0.05"}),
         (np.ones((1, 9)), np.ones((1, 9)) + 1e-7 * np.arange(9), None, {"fp32": "ok"}),
         (np.float32([[1, 1 + 6e-8, 1, 1 - 6e-8]]), np.ones((1, 4)), None, {"fp32": "ok"}),  # norms of unit vectors
