@@ -156,7 +156,9 @@ class Artifact:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What was made, how, and how far it is from the reference. Holds no time, and of the host only its CPU's name: same inputs, same bytes.
+    """What was made, how, and how far it is from the reference.
+
+    Holds no time, and of the host only its CPU's name: same inputs, same bytes.
 
     Attributes:
         model: a zoo name, or file.py:factory as given.

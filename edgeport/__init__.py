@@ -136,6 +136,7 @@ __all__ = [
     "ModelFileError",
     "ModelLike",
     "ModelSource",
+    "OutputAgreement",
     "ProgressCallback",
     "QuantizeError",
     "ReportResult",

@@ -1,6 +1,7 @@
 """`edgeport.doctor`: what this machine has, and what is missing for which target."""
 
 import os
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -39,7 +39,8 @@ def _outputs(manifest: Mapping[str, Any]) -> Iterator[str]:
 def _options(manifest: Mapping[str, Any], target: Target) -> Iterator[str]:
     """The target's own options that are not as usual."""
     given = manifest.get("options")
-    usual = {option.name: option.default for option in target.options}
+    precision = manifest.get("precision")
+    usual = {each.name: each.default for each in target.options if precision in (each.precisions or (precision,))}
     for name, value in given.items() if isinstance(given, Mapping) else ():
         if name in usual and value != usual[name]:
             words = name.replace("_", " ")

@@ -83,7 +83,8 @@ def compare(
         kinds: {output of the reference: what it is}, where more is known than its type; of KINDS.
 
     Returns:
-        The figures over all samples and outputs, and those of each output; `problem` says why, where they cannot be believed (a NaN, another shape).
+        The figures over all samples and outputs, and those of each output; `problem` says why, where they
+        cannot be believed (a NaN, another shape).
 
     Raises:
         ValueError: no feeds, or another number of inputs or outputs.

@@ -200,7 +200,7 @@ class Target:
         self.lower(graph, path, recipe)
 
     def _quantization_of_probabilities(self, recipe: Recipe) -> "QParams | None":
-        """That of the int8 softmax kernel, of a device that has nothing else. Raises UnsupportedOp for --top-k there."""
+        """That of the int8 softmax kernel, of a device without float. Raises UnsupportedOp for --top-k there."""
         if recipe.precision != "int8" or not recipe.profile.integer_only:
             return None
         if recipe.top_k:

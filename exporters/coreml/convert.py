@@ -61,9 +61,9 @@ def convert(
 
     `precision`: what everything outside int8 is stored and computed in; inputs and outputs are float32 either way.
     `image_input`: the one input, which the graph takes as pixels from 0 to 255, is an RGB or grey image. `labels`: one
-    per class of the first output; the model becomes a classifier, with the label and the probability of each as further outputs.
-    `metadata`: facts that JSON can hold, stored with the inputs and outputs in the user-defined metadata under
-    "com.edgeport". The same arguments give the same bytes.
+    per class of the first output; the model becomes a classifier, with the label and the probability of each as
+    further outputs. `metadata`: facts that JSON can hold, stored with the inputs and outputs in the user-defined
+    metadata under "com.edgeport". The same arguments give the same bytes.
 
     Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape), ValueError for arguments that do not fit the
     model, ImportError without coremltools.

@@ -48,8 +48,8 @@ def convert(
     "nhwc" (images lie in memory as cameras give them) or "nchw" (the model's own), for inputs of rank 4. `pixels`: the
     input, which the graph takes as pixels from 0 to 255, is uint8. `half_weights`: store float weights as float16
     (inputs, outputs and arithmetic stay float32). `int8_weights`: what becomes of those of layers that compute in
-    float, and `plain`: whether float convolutions and means stay one operator, as Builder has them. `output_type`: of outputs
-    that are real numbers, "float32", "int8" or "uint8"; None for the device's own. `metadata`: facts
+    float, and `plain`: whether float convolutions and means stay one operator, as Builder has them. `output_type`: of
+    outputs that are real numbers, "float32", "int8" or "uint8"; None for the device's own. `metadata`: facts
     written into the file beside the inputs and outputs. Signature: "serving_default", with the graph's own names.
     Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape, ArtifactTooLarge).
     """
@@ -79,9 +79,9 @@ def convert(
 def check_integers(builder: Builder, outputs: list[int]) -> None:
     """Raises UnsupportedOp for an operator that reads or makes float numbers, but for the outputs."""
     for operator in used(builder.tensors, builder.operators, outputs):
-        for index in (*operator.inputs, *operator.outputs):
-            tensor = builder.tensors[index]
-            if index >= 0 and index not in outputs and tensor.dtype in (np.float32, np.float16):
+        for place in (*operator.inputs, *operator.outputs):
+            tensor = builder.tensors[place]
+            if place >= 0 and place not in outputs and tensor.dtype in (np.float32, np.float16):
                 raise UnsupportedOp(
                     f"tflite: {operator.op} works on float tensor '{tensor.name}'; {builder.kernels.name} has none"
                 )

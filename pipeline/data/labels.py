@@ -14,7 +14,7 @@ NUM_SHOWN = 3  # of the names that are said
 
 
 def read_labels(labels: Labels) -> tuple[str, ...]:
-    """The names in class order, "" where there is none: of a file, one a line, or as they are given. Raises UsageError."""
+    """The names in class order, "" for an empty line: of a file, one a line, or as given. Raises UsageError."""
     if not isinstance(labels, str | Path):
         names = [str(label).strip() for label in labels]
         if not names or not all(names):

@@ -30,8 +30,8 @@ class CoreMLSession:
     """A Core ML ML program.
 
     An image input takes pixels, 0 ... 255 in RGB (or grey), NCHW like every other input: the normalisation is inside
-    the model. Its spec says dtype "uint8", and fractions are rounded. Core ML has no arrays without axes: what our facts
-    in the file call a scalar is one from outside. A classifier gives its probabilities,
+    the model. Its spec says dtype "uint8", and fractions are rounded. What our facts in the file call a scalar is one
+    from outside; Core ML has no arrays without axes. A classifier gives its probabilities,
     (1, classes) in the order of `labels`; the predicted label is the one at their maximum.
 
     Args:

@@ -1,4 +1,4 @@
-"""Full-integer .tflite files: which types their ends have, for devices without float and for readers that want uint8."""
+"""Full-integer .tflite files: the types of their ends, for devices without float and readers that want uint8."""
 
 import edgeport
 import numpy as np
