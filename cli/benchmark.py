@@ -28,7 +28,6 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from ..pipeline.benchmark import benchmark
     from ..pipeline.device_runs import benchmark_on_device
     from ..pipeline.text_table import format_table
-    from ..runtime.cpu import cpu_name
 
     arguments = options.pick(args, ("num_runs", "warmup_runs", "threads", "seed"))
     if args.device:
@@ -51,9 +50,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
         cells(each.path, dataclasses.asdict(each.latency) if each.latency else None, each.ratio)
         for each in result.results
     ]
-    console.result(
-        result.to_json(), f"{format_table(HEADER, rows)}\n{conditions(args, 'interleaved')}, on {cpu_name()}"
-    )
+    cpus = "".join(sorted({f", on {each.latency.cpu}" for each in result.results if each.latency}))
+    console.result(result.to_json(), f"{format_table(HEADER, rows)}\n{conditions(args, 'interleaved')}{cpus}")
     return 0
 
 

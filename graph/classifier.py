@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import onnx_ir as ir
 
 from .dialect import ARGS
+from .dtypes import INTEGERS
 from .edit import given, producer, shape
 
 
@@ -48,12 +49,18 @@ def ends_as_classifier(graph: ir.Graph) -> bool:
 
 
 def holds_indices(value: ir.Value) -> bool:
-    """Whether the value is made of indices, as a class map is: of what an ArgMax or TopK found, moved and cast only."""
+    """Whether the value is made of indices, as a class map is: of what an ArgMax or TopK found, moved and cast only.
+
+    A cast to 8 bits is integer arithmetic with constants.
+    """
     node = value.producer()
     if node is None:
         return False
     if node.op_type in _MOVES:
         return all(each is not None and holds_indices(each) for each in node.inputs[: _MOVES[node.op_type]])
+    if node.op_type in ("Add", "Sub", "Mod") and value.dtype in INTEGERS:
+        computed = [each for each in node.inputs if each is not None and each.const_value is None]
+        return bool(computed) and all(map(holds_indices, computed))
     return node.op_type in ARGS or (node.op_type == "TopK" and value is node.outputs[1])
 
 

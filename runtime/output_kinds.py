@@ -95,7 +95,7 @@ class NumberTally:
             norms = math.sqrt(self.ref_square * self.cand_square)
             figures |= {"snr_db": decibel(self.ref_square, self.error_square), "cosine": norms and self.dot / norms}
         if std <= ONE_VALUE * self.largest:
-            return _agreement(samples, CONSTANT, value=self.shift, **figures)
+            return _agreement(samples, CONSTANT, value=(self.shift or 0.0), **figures)
         return _agreement(samples, NUMBERS, max_abs_over_std=self.max_abs / std, **figures)
 
 

@@ -1,4 +1,4 @@
-"""an output that is an input, or another output -> Identity(it), under a name of its own
+"""an output that is an input, a constant, or another output -> Identity(it), under a name of its own
 
 So every output is computed, and is one output only: formats and runtimes know their outputs by name. Leaves every other
 output alone.
@@ -16,7 +16,8 @@ def rewrite(model: ir.Model) -> int:
     taken = {value.name for value in (*graph.inputs, *graph.initializers.values())}
     taken |= {value.name for node in graph for value in node.outputs}
     for position, value in enumerate(graph.outputs):
-        if not value.is_graph_input() and value not in graph.outputs[:position]:
+        is_fixed = value.is_graph_input() or value.is_initializer()
+        if not is_fixed and value not in graph.outputs[:position]:
             continue
         copy = ir.node("Identity", [value])
         (out,) = copy.outputs
