@@ -45,8 +45,14 @@ def folder_of(row: Row) -> str:
 
 
 def short_weights(row: Row) -> str | None:
-    """Where the weights came from, without the path."""
-    return row.weights and (row.weights if RANDOM in row.weights else PurePosixPath(row.weights).name)
+    """Where the weights came from, without the path or the seed."""
+    return row.weights and (RANDOM if RANDOM in row.weights else PurePosixPath(row.weights).name)
+
+
+def short_cpu(row: Row) -> str | None:
+    """What a latency was taken on, without the marks of trade."""
+    cpu = row.device_facts.get("cpu") if row.latency else None
+    return cpu and " ".join(cpu.replace("(R)", " ").replace("(TM)", " ").split())
 
 
 def _latency(name: str):
@@ -79,7 +85,7 @@ COLUMNS = (
     Column("median_ms", "median ms", _latency("median_ms"), milliseconds),
     Column("p90_ms", "p90 ms", _latency("p90_ms"), milliseconds),
     Column("ratio", "of fp32's time", lambda row, twins: twins.ratio(row), "{:.2f}".format),
-    Column("cpu", "CPU", lambda row, twins: row.device_facts.get("cpu") if row.latency else None, numeric=False),
+    Column("cpu", "CPU", lambda row, twins: short_cpu(row), numeric=False),
     Column("instructions", "M instructions", lambda row, twins: row.instructions, lambda n: f"{n / 1e6:.2f}"),
     Column("kernels", "kernels", lambda row, twins: row.kernels, numeric=False),
     Column("snr_db", "SNR dB", _agreement("snr_db"), decibels),

@@ -91,8 +91,8 @@ def _table(rows: Sequence[Row], comparison: Comparison | None) -> str:
         f"<tr role=row>{''.join(_cell(column, row, twins, comparison) for column in columns)}</tr>" for row in rows
     )
     return (
-        '<h2 id=results>Results</h2><table class="sortable cards" role=table aria-labelledby=results>'
-        f"<thead role=rowgroup><tr role=row>{heads}</tr></thead>\n<tbody role=rowgroup>\n{body}\n</tbody></table>"
+        '<h2 id=results>Results</h2><div class=scroll><table class="sortable cards" role=table aria-labelledby=results>'
+        f"<thead role=rowgroup><tr role=row>{heads}</tr></thead>\n<tbody role=rowgroup>\n{body}\n</tbody></table></div>"
     )
 
 

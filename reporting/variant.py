@@ -19,10 +19,10 @@ def describe_variant(manifest: Mapping[str, Any]) -> str:
 
 def _inputs(manifest: Mapping[str, Any]) -> Iterator[str]:
     for each in _objects(manifest.get("inputs")):
-        if each.get("dtype") not in (None, "float32"):
-            yield f"{each['dtype']} input"
-        elif each.get("layout") == "image":
+        if each.get("layout") == "image":
             yield "image input"
+        elif each.get("dtype") not in (None, "float32"):
+            yield f"{each['dtype']} input"
 
 
 def _outputs(manifest: Mapping[str, Any]) -> Iterator[str]:
