@@ -77,13 +77,14 @@ def collect_facts(
     if len(manifest.inputs) != 1 or not (taken.mean and taken.std and taken.interpolation and taken.crop_pct):
         raise UsageError(f"{path}: takes no image that its manifest describes; a bundle is for models of one image")
     scored = [i for i, out in enumerate(session.outputs) if count_scores(out.shape)]
-    ends = (session.inputs[0].dtype, session.outputs[scored[0]].dtype) if scored else ()
-    if "int8" in ends or ends[1:] == ("uint8",):
+    taken_type = session.inputs[0].dtype
+    given_type = session.outputs[scored[0]].dtype if scored else ""
+    if "int8" in (taken_type, given_type) or given_type == "uint8":
         raise UsageError(
-            f"{path}: takes {ends[0]} and gives {ends[1]}; the wrappers of a bundle take pixels or float32 and give "
+            f"{path}: takes {taken_type} and gives {given_type or 'no scores'}; the wrappers of a bundle take pixels or float32 and give "
             "float32: export it with --input uint8 --output-type float32"
         )
-    if not scored or ends[1] != "float32":
+    if given_type != "float32":
         shapes = [spec.shape for spec in session.outputs]
         raise UsageError(f"{path}: gives {shapes}; a bundle is for classifiers, with an output of shape (1, classes)")
     _, channels, height, width = (dim or 1 for dim in taken.shape)

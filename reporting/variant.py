@@ -56,9 +56,10 @@ def _profile(manifest: Mapping[str, Any], target: Target) -> Iterator[str]:
 def _quantisation(manifest: Mapping[str, Any]) -> Iterator[str]:
     """What is unusual about its int8."""
     calibration = manifest.get("calibration")
-    for name, usual in USUAL.items() if isinstance(calibration, Mapping) else ():
-        if calibration.get(name) not in (None, usual):
-            yield f"{name.replace('observer', 'ranges')} {calibration[name]}"
+    known = calibration if isinstance(calibration, Mapping) else {}
+    for name, usual in USUAL.items():
+        if known.get(name) not in (None, usual):
+            yield f"{name.replace('observer', 'ranges')} {known[name]}"
     kept = manifest.get("kept_float")
     if isinstance(kept, Sequence) and kept:
         yield f"{len(kept)} units float"

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -271,7 +271,7 @@ def _worst(outputs: Sequence[OutputAgreement], samples: int) -> Agreement:
     )
 
 
-def _of_all(choose: Callable, figures: Iterable[float | None], without: float | None):
+def _of_all(choose: Callable, figures: Iterable[float | None], without: float | None) -> Any:
     """The worst of the figures that exist, `without` where none does."""
     known = [figure for figure in figures if figure is not None and not math.isnan(figure)]
     return choose(known) if known else without

@@ -1,6 +1,7 @@
 """Runs an ONNX graph in float64: what it gives without float32's rounding."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def _convolutions() -> list[type]:
     from onnx.reference.ops.op_conv import Conv as AnyConv
     from onnx.reference.ops.op_conv_transpose import ConvTranspose as AnyConvTranspose
 
-    def tensors(*arrays: np.ndarray | None) -> list[torch.Tensor | None]:
+    def tensors(*arrays: np.ndarray | None) -> Any:
         return [None if array is None else torch.tensor(array) for array in arrays]
 
     class Conv(AnyConv):
