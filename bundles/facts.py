@@ -81,8 +81,8 @@ def collect_facts(
     given_type = session.outputs[scored[0]].dtype if scored else ""
     if "int8" in (taken_type, given_type) or given_type == "uint8":
         raise UsageError(
-            f"{path}: takes {taken_type} and gives {given_type or 'no scores'}; the wrappers of a bundle take pixels or float32 and give "
-            "float32: export it with --input uint8 --output-type float32"
+            f"{path}: takes {taken_type} and gives {given_type or 'no scores'}; a bundle takes pixels or "
+            "float32 and give float32: export it with --input uint8 --output-type float32"
         )
     if given_type != "float32":
         shapes = [spec.shape for spec in session.outputs]

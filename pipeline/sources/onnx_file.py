@@ -93,7 +93,7 @@ class WidenableSession(SessionWrapper):
         """The same in float64, slowly. Raises ExportError where the graph cannot be widened."""
         from ...exporters.frontends.float64 import to_float64
         from ...exporters.frontends.onnx_file import serialized
-        from ...runtime.sessions.onnx_float64 import Float64Session
+        from ...runtime.sessions.float64_evaluator import Float64Session
 
         return Float64Session(self.bare, serialized(to_float64(self._graph)))
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from edgeport import Manifest
 from edgeport.cli import export as command
-from edgeport.runtime.sessions.onnx_float64 import Float64Session
+from edgeport.runtime.sessions.float64_evaluator import Float64Session
 from torch import nn
 
 QUICK = {"benchmark": False, "num_validation_samples": 4}
