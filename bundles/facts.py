@@ -82,7 +82,7 @@ def collect_facts(
     if "int8" in (taken_type, given_type) or given_type == "uint8":
         raise UsageError(
             f"{path}: takes {taken_type} and gives {given_type or 'no scores'}; a bundle takes pixels or "
-            "float32 and give float32: export it with --input uint8 --output-type float32"
+            "float32 and gives float32: export it with --input uint8 --output-type float32"
         )
     if given_type != "float32":
         shapes = [spec.shape for spec in session.outputs]
