@@ -105,7 +105,14 @@ def collect_facts(
         known = ", ".join(FILTERS)
         raise UsageError(f"{path}: its manifest says interpolation {taken.interpolation!r}; the wrappers know {known}")
     scored = [i for i, out in enumerate(session.outputs) if count_scores(out.shape)]
-    if not scored or session.outputs[scored[0]].dtype != "float32":
+    taken_type = session.inputs[0].dtype
+    given_type = session.outputs[scored[0]].dtype if scored else ""
+    if "int8" in (taken_type, given_type) or given_type == "uint8":
+        raise UsageError(
+            f"{path}: takes {taken_type} and gives {given_type or 'no scores'}; a bundle takes pixels or "
+            "float32 and gives float32: export it with --input uint8 --output-type float32"
+        )
+    if given_type != "float32":
         shapes = [spec.shape for spec in session.outputs]
         raise UsageError(f"{path}: gives {shapes}; a bundle is for classifiers, with an output of shape (1, classes)")
     _, channels, height, width = (dim or 1 for dim in taken.shape)

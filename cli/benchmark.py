@@ -51,7 +51,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
         cells(each.path, dataclasses.asdict(each.latency) if each.latency else None, each.ratio)
         for each in result.results
     ]
-    console.result(result.to_json(), f"{format_table(HEADER, rows)}\n{conditions(args, 'interleaved')}")
+    cpus = "".join(sorted({f", on {each.latency.cpu}" for each in result.results if each.latency}))
+    console.result(result.to_json(), f"{format_table(HEADER, rows)}\n{conditions(args, 'interleaved')}{cpus}")
     return 0
 
 

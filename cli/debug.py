@@ -72,9 +72,20 @@ def describe(result: "DebugResult", everything: bool) -> str:
         *([f"... and {left} better ones (--all shows them)"] if left else []),
         "SNR in dB against the float model: isolated (on float inputs; its typical channel), accumulated; range: steps "
         "of 256 reached; weight: the worst channel",
+        *map(describe_output, result.outputs),
         *map(printable, result.files),
     ]
     return "\n".join(lines)
+
+
+def describe_output(output: dict[str, Any]) -> str:
+    """An output as `export` found it, on a line."""
+    figures = [
+        f"{output[name]:{form}}{unit}"
+        for name, form, unit in (("snr_db", ".1f", " dB"), ("top1", ".1%", " top-1"), ("equal", ".1%", " equal"))
+        if output.get(name) is not None
+    ]
+    return f"output {output['name']}: {', '.join([str(output['kind']), *figures])}"
 
 
 def decibels(figure: float | None) -> str:

@@ -49,6 +49,7 @@ def describe(result: "edgeport.ReportResult") -> str:
     from ..pipeline.text_table import format_table
 
     lines = [format_table(*result.table())]
+    lines += [random] if (random := result.about_random()) else []
     if result.comparison:
         worse = result.regressions()
         lines.append(printable(f"against {result.comparison.baseline}: {len(worse)} worse"))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from ..artifacts.check import manifest_path
 from ..artifacts.manifest import Manifest
 from ..artifacts.staging import Staging
+from ..runtime.agreement import Agreement
 from ..runtime.benchmark import Latency, benchmark, peak_rss_mb
-from ..runtime.compare import Agreement, compare
+from ..runtime.compare import compare
 from ..runtime.session import Session
 from ..runtime.session_wrappers import as_an_app_runs, feed_normalized
 from ..targets.registry import open_session
@@ -171,7 +172,7 @@ def validate_draft(
     """How the artifact agrees with the reference."""
     count = len(prepared.validation)
     with progress.stage(f"{what}: validate on {count} inputs", seconds, "validate", count) as advance:
-        return compare(prepared.reference, session, prepared.validation.feeds(advance))
+        return compare(prepared.reference, session, prepared.validation.feeds(advance), prepared.kinds)
 
 
 def time_drafts(

@@ -14,8 +14,9 @@ from ..targets.registry import get_target
 from .accuracy_judge import Judge
 from .data.choose import OpenedData, choose_calibration, choose_validation, separate
 from .data.dataset import GENERATED, NOT_REAL, NUM_CALIBRATION, Dataset
-from .data.labels import check_labels, read_labels
+from .data.labels import fit_labels, read_labels
 from .options import Job
+from .output_kinds import Kinds, find_kinds, is_told_classifier
 from .progress import Progress
 from .sources.source import ModelSource
 
@@ -38,6 +39,7 @@ class Prepared:
         graph: canonical; float, unless `prequantized`.
         prequantized: the graph has its own quantisation, which goes to every target as it is.
         reference: what artifacts are compared with.
+        kinds: what its outputs are, where their types alone do not say it.
         labels: of the classes, or None.
         calibration: the inputs that calibrate, None for float.
         effort: how much is done for int8 beyond them.
@@ -54,6 +56,7 @@ class Prepared:
     graph: "ir.Model"
     prequantized: bool
     reference: Session
+    kinds: Kinds
     labels: tuple[str, ...] | None
     calibration: Dataset | None
     effort: str
@@ -99,7 +102,9 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
     seconds: dict[str, float] = {}
     imported, graph = to_graph(source, progress, seconds)
     if labels and job.model.labels:
-        check_labels(labels, job.model.labels, graph)
+        labels, notes = fit_labels(labels, job.model.labels, graph)
+        for sentence in notes:
+            progress.note(sentence)
     prequantized = is_quantized(graph)
     check_classifier_options(job, source, graph)
     if prequantized:
@@ -107,9 +112,10 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
     calibration, validation = choose_inputs(job, source, data, prequantized, progress)
     session = prove(source, imported, graph, validation, progress, seconds)
     reference = SoftmaxSession(session) if job.model.softmax else session
+    kinds = find_kinds(graph.graph, reference, classifies=is_told_classifier(job, source))
     judge = None
     if job.quantization.budget:
-        judge = Judge(job.quantization.budget, source.model, graph, labels, reference, validation, progress)
+        judge = Judge(job.quantization.budget, source.model, graph, labels, reference, validation, kinds, progress)
     steps: Steps = {}
     equalized, statistics = graph, None
     if calibration:
@@ -124,6 +130,7 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
         graph=graph,
         prequantized=prequantized,
         reference=reference,
+        kinds=kinds,
         labels=labels,
         calibration=calibration,
         effort=job.quantization.effort,
@@ -193,8 +200,8 @@ def check_data(job: Job, source: ModelSource, data: OpenedData) -> None:
 
 def check_classifier_options(job: Job, source: ModelSource, graph: "ir.Model") -> None:
     """Raises UsageError for a model that is no classifier, and one that has a softmax already."""
-    from ..graph.classifier import count_classes
-    from ..graph.edit import producer, shape
+    from ..graph.classifier import count_classes, gives_probabilities
+    from ..graph.edit import shape
 
     shapes = [shape(value) for value in graph.graph.outputs]
     classes = count_classes(shapes)
@@ -204,7 +211,7 @@ def check_classifier_options(job: Job, source: ModelSource, graph: "ir.Model") -
             raise UsageError(f"{option} is for one output of shape (1, classes); {source.model} has {shapes}")
     if classes is not None and top_k > classes:
         raise UsageError(f"--top-k {top_k}: {source.model} has {classes} classes")
-    if softmax and producer(graph.graph.outputs[0], "Softmax"):
+    if softmax and gives_probabilities(graph.graph.outputs[0]):
         raise UsageError(f"--softmax: {source.model} gives probabilities already")
 
 

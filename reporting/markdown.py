@@ -8,12 +8,14 @@ from .columns import Twins, cell, shown_columns
 from .comparison import Comparison, name
 from .folder import Findings
 from .records import Row
-from .summary import headline
+from .summary import about_random, headline
 
 
 def markdown(heading: str, found: Findings, comparison: Comparison | None) -> str:
     """The tables and sentences of a report; without the charts."""
     parts = [f"# {text(heading)}", headline(found)]
+    random = about_random(found.rows)
+    parts += [f"**{text(random)}**"] if random else []
     if found.problems:
         parts += ["## Files that could not be read", _list(found.problems)]
     if comparison:

@@ -16,6 +16,7 @@ from onnx_ir.passes import common
 from ...artifacts.errors import ExportError
 from ...graph.dialect import OPSET
 from ...graph.edit import NAME_SCOPES, array
+from ..passes.entry import distinct_outputs
 from ..passes.forms import names
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def from_torch(
         model.meta[translation.KEY] = translation.Translation.of(exported.exported_program, model.graph)
         common.CommonSubexpressionEliminationPass()(model)
         tidy(model, share_weights)
+    distinct_outputs.rewrite(model)  # each is to have a name of its own
     rename(model.graph.inputs, input_names, "input")
     rename(model.graph.outputs, output_names, "output")
     names.rewrite(model)

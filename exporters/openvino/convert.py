@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import onnx
 import onnx_ir as ir
 
 from ...artifacts.errors import ExportError
@@ -56,6 +57,7 @@ def convert(
     except RuntimeError as e:
         raise ExportError(f"openvino: the ONNX frontend refuses the graph ({_last_line(e)})") from e
     name = str(metadata.get("model", "model"))
+    network = _with_every_input(ov, network, proto.graph)
     _rename(network, name)
     for operation in network.get_ops():
         if operation.get_type_name() == "TopK":
@@ -85,6 +87,22 @@ def make_names_valid(model: ir.Model) -> None:
     for named in (*values, *model.graph):
         if INVALID.search(named.name or ""):
             named.name = unique(INVALID.sub("_", named.name or ""), taken)
+
+
+def _with_every_input(ov: Any, network: Any, graph: onnx.GraphProto) -> Any:
+    """The network with an input for each of the graph's: the frontend leaves out those that nothing reads."""
+    parameters = {parameter.get_friendly_name(): parameter for parameter in network.get_parameters()}
+    if all(value.name in parameters for value in graph.input):
+        return network
+    for value in graph.input:
+        if value.name not in parameters:
+            kind = value.type.tensor_type
+            dtype = ov.Type(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type))
+            parameter = ov.op.Parameter(dtype, ov.PartialShape([dim.dim_value for dim in kind.shape.dim]))
+            parameter.set_friendly_name(value.name)
+            parameter.output(0).set_names({value.name})
+            parameters[value.name] = parameter
+    return ov.Model(network.get_results(), [parameters[value.name] for value in graph.input], "")
 
 
 def _rename(network: Any, name: str) -> None:

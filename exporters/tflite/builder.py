@@ -155,7 +155,7 @@ class Builder:
     ) -> int:
         """An operator with the given schema options; returns its output.
 
-        That is int8 if `quant` is given, else of the type `dtype`, else of the type of the first input.
+        That is of the type of `quant` if it is given, else of the type `dtype`, else of the type of the first input.
         """
         out = self.add(shape, self._dtype(inputs[0], quant, dtype), name, quant)
         self.operators.append(Operator(op, tuple(inputs), (out,), options))
@@ -163,7 +163,7 @@ class Builder:
 
     def _dtype(self, first: int, quant: QParams | None, dtype: Any) -> Any:
         if quant is not None:
-            return np.int8
+            return np.dtype(quant.dtype).type
         stored = self.tensors[first].dtype
         return dtype or (np.float32 if stored in _WIDENED else stored)
 

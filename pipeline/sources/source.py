@@ -35,6 +35,7 @@ class ModelSource:
         graph: makes the ONNX graph, not yet canonical.
         session: opens the reference on one thread: its figures shall not depend on the core count.
         warnings: what has to be said about it wherever it is used.
+        classifies: it is known to be a classifier by where it comes from.
     """
 
     model: str
@@ -48,6 +49,7 @@ class ModelSource:
     assumed: bool = False
     origin: dict[str, str] | None = None
     warnings: tuple[str, ...] = ()
+    classifies: bool = False
 
 
 ModelLike: TypeAlias = Union[

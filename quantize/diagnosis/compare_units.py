@@ -14,9 +14,9 @@ from ...graph.edit import array, maker, module_path, name_of, slashed
 from ...graph.fusion import Unit
 from ...graph.kernels import KernelSet
 from ...graph.qparams import QParams
-from ...runtime.compare import MAX_SNR_DB, decibel
 from ...runtime.graph_session import open_graph, run
 from ...runtime.inspectors.inspector import Inspector
+from ...runtime.output_kinds import MAX_SNR_DB, decibel
 from ..calibration.observers import FUNCTIONS, Function
 from ..plan import seen_through
 from .isolated_units import add_isolated_units, to_onnx_layout, weight_of
