@@ -45,6 +45,7 @@ def test_export(edgeport, published, weights, mean):
         "source": "timm/lenet5.one",
         "sha256": hashlib.sha256(published).hexdigest(),
         "seed": None,
+        "key": "",
     }
     assert facts["inputs"][0]["mean"] == [pytest.approx(mean)]
     assert edgeport("validate", "artifacts/lenet5/lenet5_fp32.tflite", "--num-validation-samples", "2").code == 0
