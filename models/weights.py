@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..artifacts.errors import WeightsError, first_line
-from .registry import create_model, find_renames
+from .registry import create_model, find_relatives, find_renames
 from .state_dicts import (
     StateDict,
     Wanted,
@@ -95,7 +95,7 @@ def fit_weights(
     found = find_state_dicts(file.content, wanted)
     chosen, worse = choose(found, key)
     if not chosen:
-        raise WeightsError(f"{path} {_explain(file, found, ours, key)}")
+        raise WeightsError(f"{path} {_explain(model, file, found, ours, key)}")
     if len(chosen) > 1:
         several = " and ".join(repr(each.label) for each in chosen)
         raise WeightsError(f"{path} holds several weights that fit, {several}: say which by --weights-key")
@@ -153,7 +153,9 @@ def _remarks(
         yield f"ignored {len(ignored)} tensors that the model has no place for: {name_some(ignored)}"
 
 
-def _explain(file: TorchFile, found: list[StateDict], ours: Mapping[str, Tensor], key: str | None) -> str:
+def _explain(
+    model: nn.Module, file: TorchFile, found: list[StateDict], ours: Mapping[str, Tensor], key: str | None
+) -> str:
     """Why nothing in the file fits."""
     asked = [each for each in found if under(each, key)]
     for place, name in whole_modules(file.content):
@@ -173,8 +175,22 @@ def _explain(file: TorchFile, found: list[StateDict], ours: Mapping[str, Tensor]
     if nearest.misshapen and not nearest.missing and not nearest.unexpected:
         pairs = [(torch.Size(shape), ours[name].shape) for name, shape in nearest.misshapen.items()]
         faults += [f"it fits a model made with num_classes={classes}"] if (classes := _classes(pairs)) else []
+    if relatives := _fitting_relatives(model, file):
+        faults.append(f"they fit {' and '.join(relatives)}")
     where = f" under {nearest.label!r}" if nearest.label else ""
     return f"does not fit the model's {len(ours)} tensors: {nearest.fitting} do{where}; {'; '.join(faults)}"
+
+
+def _fitting_relatives(model: nn.Module, file: TorchFile) -> list[str]:
+    """The variants of a zoo model's family that the weights are of."""
+    fitting = []
+    for name in find_relatives(model):
+        with torch.device("meta"):
+            other = create_model(name)
+        wanted = Wanted(_without_counters(other.state_dict()), renames=find_renames(other))
+        if any(state.fits for state in find_state_dicts(file.content, wanted)):
+            fitting.append(name)
+    return fitting
 
 
 def _misfits(state: StateDict, ours: Mapping[str, Tensor]) -> str:

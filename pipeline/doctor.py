@@ -93,9 +93,9 @@ def check_torchvision() -> Iterator[str]:
 
     if (version := installed_version("torchvision")) and installed_version("torch") and not has_operators():
         yield (
-            f"torchvision {version} is built for another PyTorch than the one here: models of torchvision and timm, and "
-            "your code that imports them, work, its own operators (nms, roi_align, deform_conv2d) do not; `pip install "
-            "torchvision --index-url https://download.pytorch.org/whl/cpu` brings the one for a PyTorch without CUDA"
+            f"torchvision {version} is built for another PyTorch than the one here: models of torchvision and timm, "
+            "and your code that imports them, work, its own operators (nms, roi_align, deform_conv2d) do not; "
+            "`pip install torchvision --index-url https://download.pytorch.org/whl/cpu` brings the one without CUDA"
         )
 
 
