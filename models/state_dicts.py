@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import prod
 
 import torch
 from torch import Tensor
@@ -136,6 +137,15 @@ def whole_modules(content: object) -> Iterator[tuple[str, str]]:
     for place, value in walk(content):
         if isinstance(value, Unknown) and isinstance(value.state, dict) and "_modules" in value.state:
             yield place, value.name
+
+
+def count_elements(content: object) -> list[int]:
+    """How many numbers the tensors have, of each place that has tensors by name."""
+    counts = []
+    for _, value in walk(content):
+        entries = value.entries if isinstance(value, Unknown) else value
+        counts.append(sum(prod(leaf.shape) for leaf in entries.values() if isinstance(leaf, Leaf)))
+    return counts
 
 
 def name_some(names: Sequence[str]) -> str:

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from ..artifacts.errors import WeightsError, first_line
-from .registry import create_model, find_relatives, find_renames
+from .registry import create_model, find_relatives, find_renames, get_variant
 from .state_dicts import (
     StateDict,
     Wanted,
     choose,
+    count_elements,
     find_state_dicts,
     is_average,
     name_some,
@@ -24,6 +25,7 @@ from .state_dicts import (
 from .torch_file import StoredTensor, TorchFile, read_torch_file
 
 _LOG = logging.getLogger("edgeport")
+_BUFFERS = 1.25  # a state dict's size to that of its parameters, at most
 
 
 def load_weights(
@@ -182,9 +184,12 @@ def _explain(
 
 
 def _fitting_relatives(model: nn.Module, file: TorchFile) -> list[str]:
-    """The variants of a zoo model's family that the weights are of."""
-    fitting = []
+    """The variants of a zoo model's family that the weights are of; only those of about that size are built."""
+    fitting, counts = [], count_elements(file.content)
     for name in find_relatives(model):
+        params = get_variant(name).params
+        if not any(params <= count <= _BUFFERS * params for count in counts):
+            continue
         with torch.device("meta"):
             other = create_model(name)
         wanted = Wanted(_without_counters(other.state_dict()), renames=find_renames(other))
