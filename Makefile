@@ -13,14 +13,14 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/demo: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable '.[tflite,demo]'
+	$(PIP) --editable '.[tflite,openvino,coreml,demo]'
 	touch $@
 
 $(VENV)/test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable '.[tflite,openvino,coreml,demo,test,docs,dev]'
 	touch $@
 
-demo: $(VENV)/demo  ## export MobileViT-S, calibrated and checked on photographs, and print the verdict
+demo: $(VENV)/demo  ## MobileViT-S on photographs, with the verdict; a network that names them, before and after int8
 	$(RUN) examples/demo.py demo-output
 
 test: $(VENV)/test  ## the tests, as CI runs them

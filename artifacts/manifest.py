@@ -23,11 +23,13 @@ class Weights:
             "factory" for a module that came with its weights, or RANDOM.
         sha256: of the checkpoint file; of all tensors where there is no file.
         seed: of RANDOM weights, or of a new classifier head.
+        key: under which key or prefix of the file they were; "" where they are all that it holds.
     """
 
     source: str
     sha256: str
     seed: int | None = None
+    key: str = ""
 
     def __str__(self) -> str:
         return f"{RANDOM} (seed {self.seed})" if self.source == RANDOM else self.source

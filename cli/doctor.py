@@ -38,6 +38,7 @@ def describe(found: "Diagnosis") -> str:
             format_table(("backend", "version", "for"), rows),
             "",
             format_table(("target", "state", "missing"), targets),
+            *(f"\n{each}" for each in found.notes),
         )
     )
 

@@ -79,6 +79,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": "a file, public weights (also by a name from `edgeport weights list`), random ones; "
         "auto: public ones if there are any and they are cached or reachable, else random",
     },
+    "weights_key": {
+        "metavar": "KEY",
+        "help": "under which key or prefix of the file they are, with dots (default: where they fit, EMA first)",
+    },
     "seed": {"type": seed, "default": 0, "help": "of random weights and generated inputs"},
     "num_classes": {
         "type": int,
@@ -150,7 +154,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 DEFAULT = " (default: %(default)s)"  # at the end of a help text
 
-MODEL_OPTIONS = ("weights", "seed", "num_classes", "input_shape")
+MODEL_OPTIONS = ("weights", "weights_key", "seed", "num_classes", "input_shape")
 VALIDATION_OPTIONS = ("validation_data", "num_validation_samples", "feeds")
 TIMING_OPTIONS = ("num_runs", "warmup_runs", "threads")
 ACCESS_OPTIONS = ("device_python", "device_dir", "device_timeout", "ssh_config")

@@ -6,6 +6,7 @@
     load_weights(model, path)   a checkpoint, strictly
     list_checkpoints(name)      its public weights; fetch(checkpoint) is the path of the file
     redraw(model)               seeded random weights in which every tensor matters
+    imagenet_classes()          the names of the classes that most of its public weights tell apart
     fuse(model)                 plain blocks for those that were trained with several branches
 
 A small network for a test: `create_model("mobilevit_test")`, one such name a family; or of any size,
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..artifacts.errors import UnknownCheckpoint, UnknownModel
 from .checkpoint import Checkpoint
+from .imagenet import imagenet_classes
 from .pretrained import fetch, get_checkpoint, list_checkpoints
 from .registry import create_model, get_variant, list_models, register
 from .spec import PreprocessSpec, Variant
@@ -38,6 +40,7 @@ __all__ = [
     "fuse",
     "get_checkpoint",
     "get_variant",
+    "imagenet_classes",
     "list_checkpoints",
     "list_models",
     "load_weights",

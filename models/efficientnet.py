@@ -93,6 +93,37 @@ def renamed_features(tensors: Mapping[str, Tensor], *, eps: float) -> dict[str, 
 
 
 FOREIGN = (rename_torchvision,)
+LAYERS = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
+SEPARABLE = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
+INVERTED = {
+    **{"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2"},
+    **{"_project_conv": "conv_pwl", "_bn2": "bn3"},
+}
+EXCITE = {"_se_reduce": "se.conv_reduce", "_se_expand": "se.conv_expand"}
+
+
+def rename_efficientnet_pytorch(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+    """The tensors of the package efficientnet_pytorch under our names; None for any other file.
+
+    It pads as TensorFlow does, so they are for the variants that do. It numbers blocks through; a stage ends where the
+    channels change.
+    """
+    if not all(f"{theirs}.weight" in tensors for theirs in LAYERS):
+        return None
+    modules, stage, index, channels, number = dict(LAYERS), -1, 0, 0, 0
+    while (projection := tensors.get(f"_blocks.{number}._project_conv.weight")) is not None:
+        theirs = f"_blocks.{number}"
+        new = len(projection) != channels
+        stage, index, channels = stage + new, 0 if new else index + 1, len(projection)
+        parts = INVERTED if f"{theirs}._expand_conv.weight" in tensors else SEPARABLE
+        modules |= {f"{theirs}.{a}": f"blocks.{stage}.{index}.{b}" for a, b in (parts | EXCITE).items()}
+        number += 1
+    found = {}
+    for key, tensor in tensors.items():
+        module, _, leaf = key.rpartition(".")
+        found[f"{modules[module]}.{leaf}" if module in modules else key] = tensor
+    return found
+
 
 # §5: width and depth grow by phi; stem, head and layers as the authors' rounding gives them.
 VARIANTS = {
@@ -105,7 +136,7 @@ VARIANTS = {
     "efficientnet_b6": Cfg(table((3, 6, 6, 8, 8, 11, 3)), 56, 2304, 1.8),
     "efficientnet_b7": Cfg(table((4, 7, 7, 10, 10, 13, 4)), 64, 2560, 2.0),
 }
-VARIANTS |= {f"tf_{name}": replace(VARIANTS[name], tensorflow=True) for name in tuple(VARIANTS)[:5]}
+VARIANTS |= {f"tf_{name}": replace(VARIANTS[name], tensorflow=True) for name in tuple(VARIANTS)}
 # timm's checkpoints were trained at sizes of their own, B1's with another mean.
 SPECS = {
     "efficientnet_b1": PreprocessSpec(input_size=(3, 240, 240), mean=HALF, std=HALF, crop_pct=0.9),
@@ -119,9 +150,13 @@ SPECS = {
     "tf_efficientnet_b2": PreprocessSpec(input_size=(3, 260, 260), crop_pct=0.89),
     "tf_efficientnet_b3": PreprocessSpec(input_size=(3, 300, 300), crop_pct=0.904),
     "tf_efficientnet_b4": PreprocessSpec(input_size=(3, 380, 380), crop_pct=0.922),
+    "tf_efficientnet_b5": PreprocessSpec(input_size=(3, 456, 456), crop_pct=0.934),
+    "tf_efficientnet_b6": PreprocessSpec(input_size=(3, 528, 528), crop_pct=0.942),
+    "tf_efficientnet_b7": PreprocessSpec(input_size=(3, 600, 600), crop_pct=0.949),
 }
 for _name, _cfg in VARIANTS.items():
-    register(_name, EfficientNet, _cfg, paper=PAPER, spec=SPECS.get(_name))
+    _foreign = (rename_efficientnet_pytorch,) if _cfg.tensorflow else FOREIGN
+    register(_name, EfficientNet, _cfg, paper=PAPER, spec=SPECS.get(_name), foreign=_foreign)
 register(
     "efficientnet_test",
     EfficientNet,

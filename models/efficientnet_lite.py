@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from torch import nn
 
-from .efficientnet import PAPER, Cfg, EfficientNet, table
+from .efficientnet import PAPER, Cfg, EfficientNet, rename_efficientnet_pytorch, table
 from .registry import register
 from .spec import HALF, PreprocessSpec
 
@@ -35,7 +35,8 @@ TENSORFLOW = {
 for _name, _cfg in VARIANTS.items():
     register(_name, EfficientNet, _cfg, paper=PAPER, spec=SPECS[_name])
     _spec = replace(SPECS[_name], mean=HALF, std=HALF, **TENSORFLOW.get(_name, {}))
-    register(f"tf_{_name}", EfficientNet, replace(_cfg, tensorflow=True), paper=PAPER, spec=_spec)
+    _like = replace(_cfg, tensorflow=True)
+    register(f"tf_{_name}", EfficientNet, _like, paper=PAPER, spec=_spec, foreign=(rename_efficientnet_pytorch,))
 register(
     "efficientnet_lite_test",
     EfficientNet,

@@ -54,7 +54,7 @@ for _name, _cfg in VARIANTS.items():
     # The authors' checkpoints.
     _size = (3, TENSORFLOW_SIZES[_which], TENSORFLOW_SIZES[_which])
     _spec = PreprocessSpec(input_size=_size, mean=HALF, std=HALF, crop_pct=1.0)
-    register(f"tf_{_name}", EfficientNet, replace(_cfg, tensorflow=True), paper=PAPER, spec=_spec)
+    register(f"tf_{_name}", EfficientNet, replace(_cfg, tensorflow=True), paper=PAPER, spec=_spec, foreign=())
 register(
     "efficientnetv2_test",
     EfficientNet,

@@ -153,7 +153,8 @@ SPECS = {
     "tf_mobilenetv3_small_100": _HALF,
 }
 for _name, _cfg in VARIANTS.items():
-    register(_name, MobileNetV3, _cfg, paper=PAPER, spec=SPECS.get(_name))
+    _foreign = () if _cfg.tensorflow else FOREIGN  # torchvision pads otherwise
+    register(_name, MobileNetV3, _cfg, paper=PAPER, spec=SPECS.get(_name), foreign=_foreign)
 register(
     "mobilenetv3_test",
     MobileNetV3,

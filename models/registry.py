@@ -24,6 +24,7 @@ class _Recipe:
     variant: Variant
     place: str
     file: dict[str, Any]  # the globals of the family file
+    foreign: tuple[Rename, ...] | None
 
 
 _recipes: dict[str, _Recipe] = {}
@@ -38,6 +39,7 @@ def register(
     paper: str,
     spec: PreprocessSpec | None = None,
     num_classes: int = 1000,
+    foreign: tuple[Rename, ...] | None = None,
 ) -> None:
     """Make `name` known as `build(cfg, num_classes)`; the family is the file of the caller.
 
@@ -49,6 +51,8 @@ def register(
         paper: "arXiv:NUMBER", "doi:..." or a URL.
         spec: the preprocessing; the default is `PreprocessSpec()`.
         num_classes: how many classes the published weights have.
+        foreign: renames checkpoints of other sources, whose layers compute what this variant's do; None: the family
+            file's FOREIGN.
 
     Raises:
         ValueError: the name is taken; the message names both places.
@@ -65,7 +69,7 @@ def register(
     spec = spec or PreprocessSpec()
     family = caller.f_globals["__name__"].rpartition(".")[2]
     variant = Variant(name=name, family=family, paper=paper, num_classes=num_classes, **vars(spec))
-    _recipes[name] = _Recipe(build, cfg, variant, place, caller.f_globals)
+    _recipes[name] = _Recipe(build, cfg, variant, place, caller.f_globals, foreign)
 
 
 def list_models(family: str | None = None) -> list[str]:
@@ -150,9 +154,18 @@ def create_model(name: str, *, num_classes: int | None = None) -> "nn.Module":
 
 
 def find_renames(model: "nn.Module") -> tuple[Rename, ...]:
-    """The renaming functions for checkpoints of other sources that the family file of a zoo model lists as FOREIGN."""
+    """The renaming functions for checkpoints of other sources: a zoo model's own, or its family file's FOREIGN."""
     recipe = _built.get(model)
-    return recipe.file.get("FOREIGN", ()) if recipe else ()
+    if recipe is None:
+        return ()
+    return recipe.file.get("FOREIGN", ()) if recipe.foreign is None else recipe.foreign
+
+
+def find_relatives(model: "nn.Module") -> list[str]:
+    """The other variants in the family file of a zoo model."""
+    recipe = _built.get(model)
+    names = list_models(recipe.variant.family) if recipe else []
+    return [name for name in names if recipe and name != recipe.variant.name]
 
 
 def _known() -> dict[str, Variant]:

@@ -1,77 +1,209 @@
 """Fill models with weights: a checkpoint, strictly, or random ones for which every tensor matters."""
 
+import logging
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from ..artifacts.errors import WeightsError, first_line
-from .registry import Rename, create_model, find_renames
+from .registry import create_model, find_relatives, find_renames, get_variant
+from .state_dicts import (
+    StateDict,
+    Wanted,
+    choose,
+    count_elements,
+    find_state_dicts,
+    is_average,
+    name_some,
+    under,
+    whole_modules,
+)
+from .torch_file import StoredTensor, TorchFile, read_torch_file
 
-_WRAPPERS = ("state_dict", "model")  # keys under which training scripts keep the weights
-_PREFIXES = ("module.", "_orig_mod.")  # DataParallel's and torch.compile's
-_NAMED = 3  # keys that an error names before it counts
+_LOG = logging.getLogger("edgeport")
+_BUFFERS = 1.25  # a state dict's size to that of its parameters, at most
 
 
-def load_weights(model: nn.Module, path: str | os.PathLike[str], *, remade: Collection[str] = ()) -> list[str]:
-    """Load a checkpoint into `model`, strictly: the same keys, the same shapes, finite floats.
+def load_weights(
+    model: nn.Module, path: str | os.PathLike[str], *, remade: Collection[str] = (), key: str | None = None
+) -> list[str]:
+    """Load a checkpoint into `model`, strictly: each of its tensors, of the same shape, finite floats.
 
-    Where the file's names do not fit a zoo model, those of the sources that the family's file knows (FOREIGN) are
-    tried. float16, bfloat16 and float64 tensors are converted to the model's dtype. Counters (`num_batches_tracked`),
-    which no inference reads, may be missing. Code in a pickle is never run.
+    What training scripts save is searched for the tensors that fit: under any key ("state_dict", "model_ema"), behind
+    any prefix ("module.", "model."), beside what only the training needs. An average of the weights (EMA) is taken
+    before the weights themselves. Where the names do not fit a zoo model, those of the sources that the family's file
+    knows (FOREIGN) are tried. float16, bfloat16 and float64 tensors are converted to the model's dtype. Counters
+    (`num_batches_tracked`), which no inference reads, may be missing. Nothing in a pickle is ever called. What there is
+    to say, such as which weights were taken, goes to the logger "edgeport".
 
     Args:
         model: a zoo model, or any other module; changed in place.
-        path: a safetensors file (by its suffix) or a torch file of tensors, bare or under "state_dict" or "model".
+        path: a safetensors file (by its suffix), or a file that torch.save wrote.
         remade: keys that may be missing or of another shape, as a head for other classes is; they keep the model's
             values.
+        key: under which key or prefix of the file the weights are, with dots ("callbacks.ema"); None: where they fit.
 
     Returns:
         The keys of `remade` that kept the model's values.
 
     Raises:
-        WeightsError: the file cannot be read, or does not fit; the model is then unchanged.
+        WeightsError: the file cannot be read, does not fit, or holds several that do; the model is then unchanged.
 
     Example:
         >>> import tempfile, torch
         >>> from edgeport.models import create_model, load_weights
         >>> with tempfile.NamedTemporaryFile(suffix=".pt") as file:
-        ...     torch.save(create_model("lenet5").state_dict(), file.name)
+        ...     torch.save({"epoch": 3, "model_ema": create_model("lenet5").state_dict()}, file.name)
         ...     load_weights(create_model("lenet5"), file.name)
         []
     """
+    loaded = fit_weights(model, path, remade=remade, key=key)
+    for sentence in loaded.notes:
+        _LOG.info("%s", sentence)
+    for sentence in loaded.warnings:
+        _LOG.warning("%s", sentence)
+    return [*loaded.kept]
+
+
+@dataclass(frozen=True)
+class LoadedWeights:
+    """What `fit_weights` has done.
+
+    Attributes:
+        kept: keys of `remade` that kept the model's values.
+        key: where in the file the weights lie; "" where they are all that it holds.
+        notes: good to know.
+        warnings: what whoever uses the weights has to know.
+    """
+
+    kept: tuple[str, ...]
+    key: str
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def fit_weights(
+    model: nn.Module, path: str | os.PathLike[str], *, remade: Collection[str] = (), key: str | None = None
+) -> LoadedWeights:
+    """The same as `load_weights`; what there is to say is returned."""
     path = Path(path)
-    wanted = _without_counters(model.state_dict())
-    given = _renamed(_without_counters(_unwrap(_read(path), path)), wanted, find_renames(model))
-    kept = [k for k in wanted if k in remade and (k not in given or given[k].shape != wanted[k].shape)]
-    given = {k: v for k, v in given.items() if k not in kept}
-    wanted = {k: v for k, v in wanted.items() if k not in kept}
+    file = _read(path)
+    ours = _without_counters(model.state_dict())
+    wanted = Wanted(ours, [name for name, _ in model.named_parameters()], remade, find_renames(model))
+    found = find_state_dicts(file.content, wanted)
+    chosen, worse = choose(found, key)
+    if not chosen:
+        raise WeightsError(f"{path} {_explain(model, file, found, ours, key)}")
+    if len(chosen) > 1:
+        several = " and ".join(repr(each.label) for each in chosen)
+        raise WeightsError(f"{path} holds several weights that fit, {several}: say which by --weights-key")
+    (state,) = chosen
+    fitted = _convert(path, {name: tensor for name, tensor in ours.items() if name not in state.kept}, file, state)
+    model.load_state_dict(model.state_dict() | fitted)
+    notes = (f"{path}: the weights are those under {state.label!r}",) if state.label else ()
+    warnings = tuple(f"{path}: {each}" for each in _remarks(file, state, found, worse, ours, key))
+    return LoadedWeights(tuple(state.kept), state.label, notes, warnings)
 
-    missing = [k for k in wanted if k not in given]
-    unexpected = [k for k in given if k not in wanted]
-    misshapen = [k for k, v in wanted.items() if k in given and given[k].shape != v.shape]
-    shapes = [f"{k} (file {_shape(given[k])}, model {_shape(wanted[k])})" for k in misshapen]
-    faults = [
-        f"{len(keys)} {kind}: {', '.join(keys[:_NAMED])}{', ...' if len(keys) > _NAMED else ''}"
-        for kind, keys in (("missing", missing), ("unexpected", unexpected), ("misshapen", shapes))
-        if keys
-    ]
-    if faults:
-        if not missing and not unexpected and (classes := _classes([(given[k], wanted[k]) for k in misshapen])):
-            faults.append(f"it fits a model made with num_classes={classes}")
-        raise WeightsError(f"{path} does not fit the model's {len(wanted)} tensors: {'; '.join(faults)}")
 
+def _convert(path: Path, wanted: Mapping[str, Tensor], file: TorchFile, state: StateDict) -> dict[str, Tensor]:
+    """The state dict's tensors with the model's names and dtypes, checked."""
+    for name, leaf in state.source.items():
+        if isinstance(leaf, StoredTensor) and leaf.dtype is None:
+            raise WeightsError(f"{path}: {name} is a sparse, quantised or storage-less tensor; save it as plain floats")
+    try:
+        given = {k: file.read(leaf) if isinstance(leaf, StoredTensor) else leaf for k, leaf in state.source.items()}
+    except (OSError, ValueError, KeyError) as e:
+        raise _unreadable(path, e) from e
+    given = state.rename(given) or {} if state.rename else given
     fitted = {}
     for key, want in wanted.items():
-        if given[key].is_floating_point() != want.is_floating_point():
-            raise WeightsError(f"{path}: {key} is {_dtype(given[key])}, the model's is {_dtype(want)}")
-        fitted[key] = given[key].to(want.dtype)
+        tensor = given[key.removeprefix(state.lead)]
+        if tensor.is_floating_point() != want.is_floating_point():
+            raise WeightsError(f"{path}: {key} is {_dtype(tensor)}, the model's is {_dtype(want)}")
+        fitted[key] = tensor.to(want.dtype)
         if want.is_floating_point() and not fitted[key].isfinite().all():
             raise WeightsError(f"{path}: {key} holds NaN or infinite values as {_dtype(want)}")
-    model.load_state_dict(model.state_dict() | fitted)
-    return kept
+    return fitted
+
+
+def _remarks(
+    file: TorchFile,
+    state: StateDict,
+    found: list[StateDict],
+    worse: list[StateDict],
+    ours: Mapping[str, Tensor],
+    key: str | None,
+) -> Iterator[str]:
+    """What has to be said of the choice among what the file holds; nothing where the key was given."""
+    if key is None and worse:
+        average = "an average of the weights (EMA), " * (state.order == 0)
+        others = ", ".join(repr(each.label) for each in worse)
+        yield f"took {state.label!r}, {average}not {others}; --weights-key chooses"
+    if key is None and state.order > 0:
+        for each in found:
+            if each.order == 0 and each.fitting and not each.fits:
+                yield f"the average of the weights under {each.label!r} is not taken: {_misfits(each, ours)}"
+        for place, _ in whole_modules(file.content):
+            if is_average(place):
+                yield f"the average of the weights under {place!r} is not taken: it is a pickled module"
+    others = {f"{each.prefix}{name}" for each in worse if each.place == state.place for name in each.source}
+    if ignored := [name for name in state.ignored if name not in others]:
+        yield f"ignored {len(ignored)} tensors that the model has no place for: {name_some(ignored)}"
+
+
+def _explain(
+    model: nn.Module, file: TorchFile, found: list[StateDict], ours: Mapping[str, Tensor], key: str | None
+) -> str:
+    """Why nothing in the file fits."""
+    asked = [each for each in found if under(each, key)]
+    for place, name in whole_modules(file.content):
+        if not any(each.fitting for each in asked):
+            where = f" under {place!r}" if place else ""
+            return (
+                f"holds a whole pickled module ({name}){where}, which only its own code can open; where that code is, "
+                "load it and save module.state_dict()"
+            )
+    if found and not asked:
+        known = ", ".join(repr(label) for label in dict.fromkeys(each.label for each in found) if label)
+        return f"holds no tensors by name under {key!r}; it has them under {known or 'no key'}"
+    if not asked:
+        return "holds no tensors by name"
+    nearest = max(asked, key=lambda each: (each.fitting, -len(each.unexpected)))
+    faults = [_misfits(nearest, ours)]
+    if nearest.misshapen and not nearest.missing and not nearest.unexpected:
+        pairs = [(torch.Size(shape), ours[name].shape) for name, shape in nearest.misshapen.items()]
+        faults += [f"it fits a model made with num_classes={classes}"] if (classes := _classes(pairs)) else []
+    if relatives := _fitting_relatives(model, file):
+        faults.append(f"they fit {' and '.join(relatives)}")
+    where = f" under {nearest.label!r}" if nearest.label else ""
+    return f"does not fit the model's {len(ours)} tensors: {nearest.fitting} do{where}; {'; '.join(faults)}"
+
+
+def _fitting_relatives(model: nn.Module, file: TorchFile) -> list[str]:
+    """The variants of a zoo model's family that the weights are of; only those of about that size are built."""
+    fitting, counts = [], count_elements(file.content)
+    for name in find_relatives(model):
+        params = get_variant(name).params
+        if not any(params <= count <= _BUFFERS * params for count in counts):
+            continue
+        with torch.device("meta"):
+            other = create_model(name)
+        wanted = Wanted(_without_counters(other.state_dict()), renames=find_renames(other))
+        if any(state.fits for state in find_state_dicts(file.content, wanted)):
+            fitting.append(name)
+    return fitting
+
+
+def _misfits(state: StateDict, ours: Mapping[str, Tensor]) -> str:
+    """The names that do not fit."""
+    left = state.unexpected if state.fitting else (*state.unexpected, *state.ignored)
+    shapes = [f"{k} (file {_shape(shape)}, model {_shape(ours[k].shape)})" for k, shape in state.misshapen.items()]
+    kinds = (("missing", state.missing), ("unexpected", left), ("misshapen", shapes))
+    return "; ".join(f"{len(names)} {kind}: {name_some(names)}" for kind, names in kinds if names)
 
 
 def head_keys(name: str) -> list[str]:
@@ -110,17 +242,7 @@ def _without_counters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {k: v for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
 
 
-def _renamed(given: dict[str, Tensor], wanted: dict[str, Tensor], known: Sequence[Rename]) -> dict[str, Tensor]:
-    """The tensors under our names: as they are where these fit, or as the first source has them that knows them all."""
-    if given.keys() == wanted.keys():
-        return given
-    for rename in known:
-        if (ours := rename(given)) is not None:
-            return _without_counters(ours)
-    return given
-
-
-def _read(path: Path) -> object:
+def _read(path: Path) -> TorchFile:
     if not path.is_file():
         raise WeightsError(f"{path} is {'a folder, not' if path.is_dir() else 'not'} a weights file")
     if path.suffix.lower() == ".safetensors":
@@ -128,33 +250,17 @@ def _read(path: Path) -> object:
         from safetensors.torch import load_file
 
         try:
-            return load_file(path)
+            return TorchFile(path, load_file(path), {})
         except (SafetensorError, OSError) as e:
             raise WeightsError(f"{path} is not a readable safetensors file: {first_line(e)}") from e
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return read_torch_file(path)
     except Exception as e:  # a damaged pickle or zip raises anything at all
-        raise WeightsError(
-            f"{path} is not a readable torch file of plain tensors (save model.state_dict(), or safetensors): "
-            f"{first_line(e)}"
-        ) from e
+        raise _unreadable(path, e) from e
 
 
-def _unwrap(content: object, path: Path) -> dict[str, Tensor]:
-    for key in _WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    if not isinstance(content, Mapping) or not content:
-        raise WeightsError(f"{path} holds no tensors by name")
-    for key, value in content.items():
-        if not isinstance(key, str) or not isinstance(value, Tensor):
-            raise WeightsError(f"{path} must hold tensors by name only: {key!r} is a {type(value).__name__}")
-        if value.layout != torch.strided or value.is_quantized or value.device.type != "cpu":
-            raise WeightsError(f"{path}: {key} is a sparse, quantised or storage-less tensor; save it as plain floats")
-    for prefix in _PREFIXES:
-        if all(key.startswith(prefix) for key in content):
-            content = {key.removeprefix(prefix): value for key, value in content.items()}
-    return dict(content)
+def _unreadable(path: Path, error: Exception) -> WeightsError:
+    return WeightsError(f"{path} is not a readable torch file: {first_line(error)}")
 
 
 def redraw(model: nn.Module, *, seed: int = 0, input_size: tuple[int, int, int]) -> None:
@@ -264,16 +370,16 @@ def _standardise(model: nn.Module, generator: torch.Generator, input_size: tuple
         handle.remove()
 
 
-def _classes(pairs: list[tuple[Tensor, Tensor]]) -> int | None:
-    """The class count of a file where its tensors and the model's (given, wanted) differ in the rows of heads alone."""
-    if any(given.ndim == 0 or given.shape[1:] != wanted.shape[1:] for given, wanted in pairs):
+def _classes(pairs: list[tuple[torch.Size, torch.Size]]) -> int | None:
+    """The class count of a file where its shapes and the model's (given, wanted) differ in the rows of heads alone."""
+    if any(not given or given[1:] != wanted[1:] for given, wanted in pairs):
         return None
-    rows = {(given.shape[0], wanted.shape[0]) for given, wanted in pairs}
+    rows = {(given[0], wanted[0]) for given, wanted in pairs}
     return rows.pop()[0] if len(rows) == 1 else None
 
 
-def _shape(tensor: Tensor) -> str:
-    return "x".join(map(str, tensor.shape)) or "scalar"
+def _shape(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape)) or "scalar"
 
 
 def _dtype(tensor: Tensor) -> str:

@@ -94,6 +94,7 @@ def debug(
     data: DataLike | None = None,
     num_validation_samples: int = NUM_VALIDATION,
     weights: str | None = None,
+    weights_key: str | None = None,
     seed: int = 0,
     num_classes: int | None = None,
     input_shape: ShapesLike | None = None,
@@ -107,7 +108,7 @@ def debug(
         reference: the model of the manifest, where that is your own code or was a model in memory.
         data: to compare on, as `edgeport.export` takes it; None for generated inputs.
         num_validation_samples: at most so many; 50 where none is given.
-        weights, seed, num_classes, input_shape: of the reference, as `edgeport.load`.
+        weights, weights_key, seed, num_classes, input_shape: of the reference, as `edgeport.load`.
         output_dir: where layers.json, layers.png and layers.html go; None for ARTIFACT.debug, beside it.
         progress: called with an `Event` for each stage, note and warning.
 
@@ -128,6 +129,7 @@ def debug(
         data=data,
         num_validation_samples=num_validation_samples,
         weights=weights,
+        weights_key=weights_key,
         seed=seed,
         num_classes=num_classes,
         shapes=read_shapes(input_shape),

@@ -89,6 +89,7 @@ def validate_on_device(
     num_validation_samples: int = NUM_VALIDATION,
     precision: str | None = None,
     weights: str | None = None,
+    weights_key: str | None = None,
     seed: int = 0,
     num_classes: int | None = None,
     input_shape: ShapesLike | None = None,
@@ -101,8 +102,8 @@ def validate_on_device(
         device: "local", "ssh:[user@]host[:port]", "adb[:serial]" or "qemu:CPU[,CPU...]", which stands for several.
         artifact: what `edgeport.export` made, or a foreign file.
         access: how the device is used.
-        reference, data, num_validation_samples, precision, weights, seed, num_classes, input_shape, threads, progress:
-            as `edgeport.validate`.
+        reference, data, num_validation_samples, precision, weights, weights_key, seed, num_classes, input_shape,
+            threads, progress: as `edgeport.validate`.
 
     Returns:
         A result for each device; its `device` says where it ran and how far it is from this machine.
@@ -125,6 +126,7 @@ def validate_on_device(
         data=data,
         num_validation_samples=num_validation_samples,
         weights=weights,
+        weights_key=weights_key,
         seed=seed,
         num_classes=num_classes,
         shapes=read_shapes(input_shape),

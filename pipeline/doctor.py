@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ class Diagnosis:
         backends: {distribution: its version, None where it is missing}.
         purposes: {distribution: what it is for}.
         targets: {name: {"ready", "missing", "extra"}}.
+        notes: sentences on what is installed, but does not fit together.
     """
 
     python: str
@@ -47,15 +49,17 @@ class Diagnosis:
     backends: dict[str, str | None]
     purposes: dict[str, str]
     targets: dict[str, dict[str, Any]]
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The object that `edgeport doctor --json` prints."""
-        names = ("python", "platform", "cpu", "backends", "targets")
+        names = ("python", "platform", "cpu", "backends", "targets", "notes")
         return {name: getattr(self, name) for name in names}
 
     def _repr_html_(self) -> str:
         rows = [(name, version or "missing") for name, version in self.backends.items()]
-        return html_table([*rows, *((name, describe_target(each)) for name, each in self.targets.items())])
+        rows += [(name, describe_target(each)) for name, each in self.targets.items()]
+        return html_table([*rows, *(("note", each) for each in self.notes)])
 
 
 def doctor() -> Diagnosis:
@@ -80,7 +84,20 @@ def doctor() -> Diagnosis:
             target.name: {"ready": not target.missing(), "missing": target.missing(), "extra": target.install}
             for target in known
         },
+        notes=tuple(check_torchvision()),
     )
+
+
+def check_torchvision() -> Iterator[str]:
+    """A sentence where torchvision is built for another PyTorch."""
+    from .sources.torchvision_on_cpu import has_operators
+
+    if (version := installed_version("torchvision")) and installed_version("torch") and not has_operators():
+        yield (
+            f"torchvision {version} is built for another PyTorch than the one here: models of torchvision and timm, "
+            "and your code that imports them, work, its own operators (nms, roi_align, deform_conv2d) do not; "
+            "`pip install torchvision --index-url https://download.pytorch.org/whl/cpu` brings the one without CUDA"
+        )
 
 
 def describe_cpu(info: Path = INFO) -> dict[str, Any]:

@@ -64,6 +64,7 @@ def export(
     warmup_runs: int = 5,
     threads: int = 1,
     weights: str = "auto",
+    weights_key: str | None = None,
     seed: int = 0,
     num_classes: int | None = None,
     input_shape: ShapesLike | None = None,
@@ -106,7 +107,7 @@ def export(
         num_runs: timed runs, of the benchmark.
         warmup_runs: runs before them.
         threads: CPU threads of the artifact.
-        weights, seed, num_classes, input_shape, example_inputs, name: as `edgeport.load`.
+        weights, weights_key, seed, num_classes, input_shape, example_inputs, name: as `edgeport.load`.
         input: "float32", normalised arrays; "uint8", pixels as a camera gives them, normalised inside.
         softmax: of a classifier: give probabilities instead of logits.
         top_k: of a classifier: also give the highest scores and their classes.
@@ -227,6 +228,7 @@ def run_job(
         model,
         progress,
         weights=asked.weights,
+        weights_key=asked.weights_key,
         seed=asked.seed,
         num_classes=asked.num_classes,
         shapes=asked.input_shape,

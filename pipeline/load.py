@@ -12,6 +12,7 @@ def load(
     model: ModelLike,
     *,
     weights: str = "auto",
+    weights_key: str | None = None,
     seed: int = 0,
     num_classes: int | None = None,
     input_shape: ShapesLike | None = None,
@@ -27,6 +28,8 @@ def load(
             it is), an ExportedProgram or an ONNX model in memory.
         weights: a file, "pretrained", the name of public weights, "random" (seeded), or "auto": the model's own, of a
             zoo name the public ones where they are cached or can be downloaded, else random ones.
+        weights_key: under which key or prefix of the file the weights are, with dots ("callbacks.ema"); None: where
+            they fit, an average of the weights (EMA) first.
         seed: of random weights.
         num_classes: of a zoo or timm model; a new classifier head where the weights have others.
         input_shape: (3, 224, 224) for a model of one image, or {"name": (1, 3, 224, 224), ...}.
@@ -55,6 +58,7 @@ def load(
         model,
         Progress(progress),
         weights=weights,
+        weights_key=weights_key,
         seed=seed,
         num_classes=num_classes,
         shapes=read_shapes(input_shape),

@@ -26,6 +26,7 @@ class ModelOptions:
 
     Attributes:
         weights: "auto", "pretrained", "random", the name of public weights, or a file.
+        weights_key: under which key of the file; None for where they fit.
         seed: of random weights and generated inputs.
         num_classes: of a zoo or timm model; None for its own.
         input_shape: {name, or "" for the only input: sizes}.
@@ -38,6 +39,7 @@ class ModelOptions:
     """
 
     weights: str = "auto"
+    weights_key: str | None = None
     seed: int = 0
     num_classes: int | None = None
     input_shape: "Shapes" = field(default_factory=dict)

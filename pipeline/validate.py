@@ -43,7 +43,7 @@ class Comparison:
     Attributes:
         reference: in place of the model of the manifest; None for that.
         data: what to compare on; None for generated inputs.
-        weights: in place of the manifest's.
+        weights, weights_key: in place of the manifest's.
     """
 
     artifact: str | Path
@@ -51,6 +51,7 @@ class Comparison:
     data: DataLike | None = None
     num_validation_samples: int = NUM_VALIDATION
     weights: str | None = None
+    weights_key: str | None = None
     seed: int = 0
     num_classes: int | None = None
     shapes: Shapes
@@ -112,6 +113,7 @@ def validate(
     num_validation_samples: int = NUM_VALIDATION,
     precision: str | None = None,
     weights: str | None = None,
+    weights_key: str | None = None,
     seed: int = 0,
     num_classes: int | None = None,
     input_shape: ShapesLike | None = None,
@@ -126,7 +128,7 @@ def validate(
         data: to compare on, as `edgeport.export` takes it; None for generated inputs. What calibrated is left out.
         num_validation_samples: at most so many; 50 where none is given.
         precision: whose limits judge; None for the manifest's, or fp32.
-        weights, seed, num_classes, input_shape: of the reference, as `edgeport.load`.
+        weights, weights_key, seed, num_classes, input_shape: of the reference, as `edgeport.load`.
         threads: CPU threads of the artifact.
         progress: called with an `Event` for each stage, note and warning.
 
@@ -153,6 +155,7 @@ def validate(
         data=data,
         num_validation_samples=num_validation_samples,
         weights=weights,
+        weights_key=weights_key,
         seed=seed,
         num_classes=num_classes,
         shapes=read_shapes(input_shape),
@@ -263,6 +266,7 @@ def find_source(comparison: Comparison, manifest: Manifest | None, progress: Pro
             reference,
             progress,
             weights=comparison.weights or "auto",
+            weights_key=comparison.weights_key,
             seed=comparison.seed,
             num_classes=comparison.num_classes,
             shapes=comparison.shapes or shapes_for(reference, manifest),
@@ -286,6 +290,7 @@ def load_recorded(comparison: Comparison, manifest: Manifest, progress: Progress
         manifest.model,
         progress,
         weights=weights,
+        weights_key=comparison.weights_key if comparison.weights_key is not None else recorded.key or None,
         seed=recorded.seed or 0,
         num_classes=manifest.num_classes,
         shapes=comparison.shapes or recorded_shapes(manifest.inputs),

@@ -9,6 +9,7 @@ from ..input_spec import Shapes
 from ..progress import Progress
 from .source import TIMM, ExampleInputs, ModelLike, ModelSource
 from .user_code import is_factory
+from .zoo import AUTO, RANDOM
 
 # how a file's name ends -> what is in it
 FILES = {
@@ -23,6 +24,7 @@ def load_source(
     progress: Progress,
     *,
     weights: str = "auto",
+    weights_key: str | None = None,
     seed: int = 0,
     num_classes: int | None = None,
     shapes: Shapes | None = None,
@@ -36,6 +38,7 @@ def load_source(
         progress: hears what is random or assumed.
         weights: a file, "random" (seeded), or "auto": the model's own, random ones for a timm name. Of a zoo name also
             public ones: see zoo.choose_weights.
+        weights_key: under which key of the file; None for where they fit.
         seed: of random weights.
         num_classes: of a zoo or timm model; a new head if the weights have others.
         shapes: of inputs, by name.
@@ -47,6 +50,8 @@ def load_source(
         UnknownModel, UnknownCheckpoint, DownloadError, WeightsError, ModelFileError, InputShapeError: see artifacts.
     """
     shapes = shapes or {}
+    if weights_key is not None and weights in (AUTO, RANDOM):
+        raise UsageError(f"--weights-key is for a file of weights; name it by --weights, which is {weights}")
     if isinstance(model, ModelSource):
         given = {"weights": weights != "auto", "num_classes": num_classes, "input_shape": shapes}
         wrong = next((option for option, value in (given | {"example_inputs": example_inputs}).items() if value), None)
@@ -57,7 +62,8 @@ def load_source(
         if example_inputs is not None and isinstance(model, str | Path):
             raise UsageError(f"{model}: example_inputs are for a module in memory; give input_shape")
         if isinstance(model, str | Path):
-            source = _from_text(str(model), shapes, progress, weights=weights, seed=seed, num_classes=num_classes)
+            options = {"weights": weights, "weights_key": weights_key, "seed": seed, "shapes": shapes}
+            source = _from_text(str(model), progress, num_classes=num_classes, **options)
         else:
             source = _from_object(model, shapes, progress, weights, num_classes, example_inputs, name)
     for sentence in source.warnings:
@@ -65,24 +71,19 @@ def load_source(
     return source
 
 
-def _from_text(
-    model: str, shapes: Shapes, progress: Progress, *, weights: str, seed: int, num_classes: int | None
-) -> ModelSource:
+def _from_text(model: str, progress: Progress, *, num_classes: int | None, **options: Any) -> ModelSource:
     if Path(model).suffix in FILES and not is_factory(model):
-        _refuse_for_files(model, num_classes, weights)
-        return _from_file(model, shapes, progress)
+        _refuse_for_files(model, num_classes, options["weights"])
+        return _from_file(model, options["shapes"], progress)
     from ...runtime.backends import torch_threads
 
     with torch_threads(1):  # sums, such as those of redrawn batch statistics, come out the same on any core count
-        return _from_code(model, shapes, progress, weights=weights, seed=seed, num_classes=num_classes)
+        return _from_code(model, progress, num_classes=num_classes, **options)
 
 
-def _from_code(
-    model: str, shapes: Shapes, progress: Progress, *, weights: str, seed: int, num_classes: int | None
-) -> ModelSource:
+def _from_code(model: str, progress: Progress, *, num_classes: int | None, **options: Any) -> ModelSource:
     from . import torch_module
 
-    options: dict[str, Any] = {"weights": weights, "seed": seed, "shapes": shapes}
     if is_factory(model):
         if num_classes is not None:
             raise UsageError(f"--num-classes is for zoo models; {model} decides its own")

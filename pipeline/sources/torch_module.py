@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 
 
 def from_zoo(
-    model: str, progress: Progress, *, weights: str, seed: int, num_classes: int | None, shapes: Shapes
+    model: str,
+    progress: Progress,
+    *,
+    weights: str,
+    weights_key: str | None,
+    seed: int,
+    num_classes: int | None,
+    shapes: Shapes,
 ) -> ModelSource:
     """A name of `edgeport list`."""
     chosen = choose_weights(model, weights, progress)
@@ -34,9 +41,9 @@ def from_zoo(
     preprocess = resize_spec(variant, size) if size else variant
     module = create_model(model, num_classes=num_classes or variant.num_classes)
     if chosen:
-        facts, said = load_chosen(module, model, chosen, num_classes, seed)
+        facts, said = load_chosen(module, model, chosen, progress, key=weights_key, num_classes=num_classes, seed=seed)
     else:
-        facts, said = fill(module, model, "random", seed, preprocess.input_size)
+        facts, said = fill(module, model, progress, seed=seed, input_size=preprocess.input_size)
     spec = InputSpec.of_image(preprocess)
     return make_source(
         model, model, module, spec, facts, num_classes=num_classes, fuses=True, warnings=said, classifies=True
@@ -44,13 +51,22 @@ def from_zoo(
 
 
 def from_timm(
-    model: str, progress: Progress, *, weights: str, seed: int, num_classes: int | None, shapes: Shapes
+    model: str,
+    progress: Progress,
+    *,
+    weights: str,
+    weights_key: str | None,
+    seed: int,
+    num_classes: int | None,
+    shapes: Shapes,
 ) -> ModelSource:
     """timm:NAME, preprocessed as the configuration of its pretrained weights says."""
     from .timm import load_timm
 
     module, preprocess = load_timm(model.removeprefix(TIMM), num_classes, image_size(shapes, model))
-    facts, said = fill(module, model, weights, seed, preprocess.input_size)
+    facts, said = fill(
+        module, model, progress, weights=weights, key=weights_key, seed=seed, input_size=preprocess.input_size
+    )
     name = model.replace(":", "_").replace("/", "_")
     return make_source(
         *(model, name, module, InputSpec.of_image(preprocess), facts),
@@ -60,7 +76,9 @@ def from_timm(
     )
 
 
-def from_factory(model: str, progress: Progress, *, weights: str, seed: int, shapes: Shapes) -> ModelSource:
+def from_factory(
+    model: str, progress: Progress, *, weights: str, weights_key: str | None, seed: int, shapes: Shapes
+) -> ModelSource:
     """The user's own nn.Module, with the shapes that --input-shape gives."""
     if not shapes:
         raise UsageError(
@@ -76,7 +94,7 @@ def from_factory(model: str, progress: Progress, *, weights: str, seed: int, sha
         raise UsageError(f"{model}: --weights random is for models that take one image; this one takes {spec}")
     else:
         size = spec.preprocess.input_size if spec.preprocess else (1, 1, 1)
-        facts, said = fill(module, model, weights, seed, size)
+        facts, said = fill(module, model, progress, weights=weights, key=weights_key, seed=seed, input_size=size)
     place, _, factory = model.rpartition(":")
     name = f"{Path(place).stem if place.endswith('.py') else place}_{factory}".replace(".", "_")
     return make_source(model, name, module, spec, facts, assumed=spec.preprocess is not None, warnings=said)
@@ -287,10 +305,18 @@ def parameters(module: "torch.nn.Module", shapes: Shapes, model: str) -> tuple[T
 
 
 def fill(
-    module: "torch.nn.Module", model: str, weights: str, seed: int, input_size: tuple[int, int, int]
+    module: "torch.nn.Module",
+    model: str,
+    progress: Progress,
+    *,
+    weights: str = "random",
+    key: str | None = None,
+    seed: int,
+    input_size: tuple[int, int, int],
 ) -> tuple[Weights, tuple[str, ...]]:
     """Puts the weights in. Returns what they are, and what has to be said of them."""
-    from ...models import load_weights, redraw
+    from ...models import redraw
+    from ...models.weights import fit_weights
 
     if weights in ("auto", "random"):
         redraw(module, seed=seed, input_size=input_size)
@@ -299,8 +325,10 @@ def fill(
             "give a checkpoint with --weights"
         )
         return Weights(source=RANDOM, sha256=digest(module), seed=seed), (said,)
-    load_weights(module, weights)
-    return Weights(source=weights, sha256=sha256_of_file(Path(weights))), ()
+    loaded = fit_weights(module, weights, key=key)
+    for note in loaded.notes:
+        progress.note(note)
+    return Weights(source=weights, sha256=sha256_of_file(Path(weights)), key=loaded.key), loaded.warnings
 
 
 def digest(module: "torch.nn.Module") -> str:

@@ -8,20 +8,29 @@ changes, and where _C.so loads nothing is declared.
 import importlib.util
 from pathlib import Path
 
-import torch
-
 _declared = None  # a torch Library undoes its declarations when it is collected
 
 
 def declare() -> None:
     """Declare the operators, once; to be called before torchvision is first imported."""
     global _declared
-    found = importlib.util.find_spec("torchvision")
-    if _declared is not None or found is None or found.origin is None:
-        return
-    try:
-        torch.ops.load_library(str(Path(found.origin).with_name("_C.so")))
-    except OSError:
+    if _declared is None and not has_operators():
+        import torch
+
         _declared = torch.library.Library("torchvision", "FRAGMENT")
         for name in ("nms", "qnms"):
             _declared.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
+
+def has_operators() -> bool:
+    """Whether torchvision's own operators can be loaded; also where there is no torchvision."""
+    found = importlib.util.find_spec("torchvision")
+    if found is None or found.origin is None:
+        return True
+    import torch
+
+    try:
+        torch.ops.load_library(str(Path(found.origin).with_name("_C.so")))
+    except OSError:
+        return False
+    return True

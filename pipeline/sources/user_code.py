@@ -25,6 +25,9 @@ def load_factory(model: str) -> "torch.nn.Module":
     """The nn.Module that the code at `model` returns when it is called, or is. Raises UsageError with the place."""
     import torch
 
+    from .torchvision_on_cpu import declare
+
+    declare()  # the code may import torchvision, or timm
     place, _, name = model.rpartition(":")
     namespace = _from_file(model, Path(place)) if place.endswith(".py") else _from_package(model, place)
     found: Any = namespace

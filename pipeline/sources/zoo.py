@@ -58,21 +58,32 @@ def fetch_weights(checkpoint: Checkpoint, progress: Progress) -> ChosenWeights:
 
 
 def load_chosen(
-    module: "torch.nn.Module", model: str, chosen: ChosenWeights, num_classes: int | None, seed: int
+    module: "torch.nn.Module",
+    model: str,
+    chosen: ChosenWeights,
+    progress: Progress,
+    *,
+    key: str | None,
+    num_classes: int | None,
+    seed: int,
 ) -> tuple[Weights, tuple[str, ...]]:
-    """Puts a file's weights in. Where `num_classes` was asked for, heads that do not fit are redrawn and named.
+    """Puts a file's weights in, those under `key`. Where `num_classes` was asked for, heads that do not fit are redrawn
+    and named.
 
     Returns what the weights are, and what has to be said of them.
     """
-    from ...models.weights import draw, head_keys, load_weights
+    from ...models.weights import draw, fit_weights, head_keys
 
-    remade = load_weights(module, chosen.path, remade=() if num_classes is None else head_keys(model))
-    said: tuple[str, ...] = ()
-    if remade:
+    loaded = fit_weights(module, chosen.path, remade=() if num_classes is None else head_keys(model), key=key)
+    for note in loaded.notes:
+        progress.note(note)
+    said = loaded.warnings
+    if remade := loaded.kept:
         draw(module, remade, seed=seed)
-        said = (
+        said += (
             f"{model} has a new classifier head for {num_classes} classes, with RANDOM weights (seed {seed}) in "
             f"{', '.join(remade)}: its answers mean nothing before it is trained",
         )
     source = chosen.checkpoint.source if chosen.checkpoint else str(chosen.path)
-    return Weights(source=source, sha256=sha256_of_file(chosen.path), seed=seed if remade else None), said
+    digest = sha256_of_file(chosen.path)
+    return Weights(source=source, sha256=digest, seed=seed if remade else None, key=loaded.key), said

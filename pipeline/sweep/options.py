@@ -91,6 +91,7 @@ _DEVICE = (VALIDATE, BENCHMARK)
 _OPTIONS = (
     SweepOption("profile", (EXPORT,)),
     SweepOption("weights", (EXPORT,), is_path=True),
+    SweepOption("weights_key", (EXPORT,)),
     SweepOption("seed", (EXPORT, BENCHMARK), _count),
     SweepOption("num_classes", (EXPORT,), _count),
     SweepOption("input_shape", (EXPORT,), parse_shape, kind="list"),

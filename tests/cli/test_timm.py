@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from edgeport.artifacts.manifest import Manifest
+from edgeport.pipeline.sources.torchvision_on_cpu import has_operators
 
 torchvision_on_cpu = pytest.importorskip("torchvision_on_cpu")
 
@@ -36,6 +37,29 @@ def test_timm_that_is_not_there(edgeport, monkeypatch):
     done = edgeport("export", "timm:resnet18")
     assert done.code == 2
     assert done.err.endswith("edgeport: timm:NAME needs timm: pip install 'edgeport[timm]'\n")
+
+
+def test_code_that_imports_torchvision_and_timm(tmp_path):
+    """In a process of its own: in this one torchvision is imported already."""
+    lines = ("import timm", "import torchvision", "def net():", "    return torchvision.models.squeezenet1_1().eval()")
+    for folder in ("own", "own/package"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "own" / "file.py").write_text("\n".join(lines))
+    (tmp_path / "own" / "package" / "__init__.py").write_text(lines[1])
+    (tmp_path / "own" / "package" / "models.py").write_text("\n".join(lines))
+    code = "import edgeport; print(edgeport.load({!r}, input_shape=(3, 64, 64)).output_names)"
+    for name in ("file.py:net", "package.models:net"):
+        command = [sys.executable, "-c", code.format(name)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path / "own")
+        assert done.returncode == 0, done.stderr
+
+
+def test_doctor_says_what_does_not_fit(edgeport):
+    done = edgeport("doctor", "--json")
+    notes = json.loads(done.out)["notes"]
+    assert len(notes) == (not has_operators())
+    assert all("torchvision" in note and "pip install" in note for note in notes)
+    assert all(note in edgeport("doctor").out for note in notes)
 
 
 def test_timm_that_cannot_be_imported(tmp_path):

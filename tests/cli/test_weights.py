@@ -1,10 +1,13 @@
 """Public weights from the command line, from a server on this machine; heads for another number of classes."""
 
+import argparse
 import hashlib
 import json
+import shutil
 import time
 
 import pytest
+import torch
 from edgeport.models import Checkpoint, checkpoints, create_model, redraw
 from safetensors.torch import save
 
@@ -45,6 +48,7 @@ def test_export(edgeport, published, weights, mean):
         "source": "timm/lenet5.one",
         "sha256": hashlib.sha256(published).hexdigest(),
         "seed": None,
+        "key": "",
     }
     assert facts["inputs"][0]["mean"] == [pytest.approx(mean)]
     assert edgeport("validate", "artifacts/lenet5/lenet5_fp32.tflite", "--num-validation-samples", "2").code == 0
@@ -134,3 +138,40 @@ def test_checkpoints_of_other_class_counts(edgeport, published, server, monkeypa
     assert done.code == 0
     assert manifest(done)["outputs"][0]["shape"] == [1, 7]
     assert "RANDOM" not in done.err
+
+
+def test_an_average_is_taken_and_said_and_taken_again(edgeport, given, tmp_path):
+    plain = torch.load(given / "lenet5.pth", weights_only=True)
+    average = {name: 0.9 * tensor for name, tensor in plain.items()}
+    torch.save({"model": plain, "model_ema": average, "args": argparse.Namespace()}, tmp_path / "last.pth")
+    export = ("export", "lenet5", "--weights", "last.pth", *FAST)
+    validate = ("validate", "artifacts/lenet5/lenet5_fp32.tflite", "--num-validation-samples", "2", "--quiet")
+    done = edgeport(*export)
+    assert done.code == 0
+    said = "last.pth: took 'model_ema', an average of the weights (EMA), not 'model'; --weights-key chooses"
+    assert said in done.err
+    assert json.loads(done.out)["warnings"] == [said]
+    assert manifest(done)["weights"]["key"] == "model_ema"
+    assert edgeport(*validate).code == 0
+    assert edgeport(*validate, "--weights-key", "model").code == 4
+    done = edgeport(*export, "--weights-key", "model")
+    assert manifest(done)["weights"]["key"] == "model"
+    assert "model_ema" not in done.err
+    assert edgeport(*validate).code == 0
+    assert edgeport(*validate, "--weights-key", "model_ema").code == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--weights-key", "model"), "--weights-key is for a file of weights; name it by --weights, which is auto"),
+        (("--weights", "lenet5.pth", "--weights-key", "no"), "lenet5.pth holds no tensors by name under 'no'"),
+        (("--weights", "whole.pth"), "holds a whole pickled module (edgeport.models.lenet.LeNet)"),
+    ],
+)
+def test_a_key_or_file_that_is_not_of_weights(edgeport, given, tmp_path, options, sentence):
+    shutil.copy(given / "lenet5.pth", tmp_path)
+    torch.save(create_model("lenet5"), tmp_path / "whole.pth")
+    done = edgeport("export", "lenet5", *options)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert sentence in done.err

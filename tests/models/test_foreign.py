@@ -4,7 +4,8 @@ import importlib
 
 import pytest
 import torch
-from edgeport.models import create_model, get_variant, load_weights, redraw
+from edgeport.models import WeightsError, create_model, get_variant, load_weights, redraw
+from edgeport.models.registry import find_renames
 from edgeport.models.weights import image_like
 
 # Our names of models that torchvision also has, and what its constructor is given.
@@ -119,3 +120,57 @@ def test_a_file_loads_as_it_is(torchvision, tmp_path):
     x = image_like(2, (3, 96, 96), torch.Generator().manual_seed(1)).double()
     want = reference.double()(x)
     assert (model.double()(x) - want).abs().max() < 1e-5 * want.std()  # the file holds float32
+
+
+# What efficientnet_pytorch calls the layers of a block, by ours; its first block has no expansion.
+THEIRS = {
+    "conv_dw": "_depthwise_conv",
+    "se.conv_reduce": "_se_reduce",
+    "se.conv_expand": "_se_expand",
+    "conv_pwl": "_project_conv",
+}
+EXPANDING = {**THEIRS, "conv_pw": "_expand_conv", "bn1": "_bn0", "bn2": "_bn1", "bn3": "_bn2"}
+PLAIN = {**THEIRS, "conv_pw": "_project_conv", "bn1": "_bn1", "bn2": "_bn2"}
+OUTER = {"conv_stem": "_conv_stem", "bn1": "_bn0", "conv_head": "_conv_head", "bn2": "_bn1", "classifier": "_fc"}
+
+
+def like_efficientnet_pytorch(ours):
+    """A state dict of ours under the names that efficientnet_pytorch has for the same tensors."""
+    theirs, blocks = {}, list(dict.fromkeys(".".join(key.split(".")[:3]) for key in ours if key.startswith("blocks.")))
+    for key, tensor in ours.items():
+        module, _, leaf = key.rpartition(".")
+        block, part = ".".join(module.split(".")[:3]), ".".join(module.split(".")[3:])
+        names = EXPANDING if f"{block}.conv_pwl.weight" in ours else PLAIN
+        name = f"_blocks.{blocks.index(block)}.{names[part]}" if part else OUTER[module]
+        theirs[f"{name}.{leaf}"] = tensor
+    return theirs
+
+
+@pytest.mark.parametrize(
+    "name", [f"tf_efficientnet_{size}" for size in (*(f"b{i}" for i in range(8)), "lite0", "lite4")]
+)
+def test_names_of_efficientnet_pytorch(name):
+    with torch.device("meta"):
+        model = create_model(name)
+    ours = model.state_dict()
+    theirs = like_efficientnet_pytorch(ours)
+    assert "_blocks.4._expand_conv.weight" in theirs
+    (rename,) = find_renames(model)
+    renamed = rename(theirs)
+    assert renamed.keys() == ours.keys()
+    assert all(renamed[key] is tensor for key, tensor in ours.items())
+    assert rename(ours) is None
+
+
+def test_weights_of_another_padding_do_not_load(torchvision, tmp_path):
+    """They would fit, and give other answers."""
+    torch.save(torchvision("efficientnet_b0").state_dict(), tmp_path / "theirs.pth")
+    load_weights(create_model("efficientnet_b0"), tmp_path / "theirs.pth")
+    with pytest.raises(WeightsError, match=r"they fit efficientnet_b0$"):
+        load_weights(create_model("tf_efficientnet_b0"), tmp_path / "theirs.pth")
+    torch.save(like_efficientnet_pytorch(create_model("tf_efficientnet_b0").state_dict()), tmp_path / "theirs.pth")
+    with pytest.raises(WeightsError, match=r"they fit tf_efficientnet_b0$"):
+        load_weights(create_model("efficientnet_b0"), tmp_path / "theirs.pth")
+    for name in ("tf_efficientnetv2_s", "tf_mobilenetv3_small_100"):
+        with torch.device("meta"):
+            assert find_renames(create_model(name)) == ()

