@@ -80,6 +80,7 @@ def make_manifest(
         profile=recipe.profile.name if quantized else None,
         calibration=prepared.calibration_record if quantized else None,
         options=dict(recipe.options),
+        beyond_float16=dict(recipe.beyond_float16),
         tools=tool_versions(target),
         artifact=Artifact.of(path),
         agreement=agreement_figures(agreement),
