@@ -6,7 +6,8 @@ from typing import Any
 
 from ..artifacts.manifest import Artifact, Input, Manifest, Output
 from ..models import PreprocessSpec
-from ..runtime.compare import Agreement, verdict
+from ..runtime.compare import Agreement
+from ..runtime.noise_gain import verdict_with_cause
 from ..runtime.session import Delegating, Session
 from ..runtime.session_wrappers import bare_session
 from ..targets.registry import installed_version, tool_versions
@@ -86,7 +87,7 @@ def make_manifest(
         agreement=agreement_figures(agreement),
         validation=f"{validation.source}, {len(validation)} inputs" if agreement else None,
         delegate_partitions=delegate_partitions(session),
-        verdict=verdict(agreement, recipe.precision, prepared.reference, validation.feeds())
+        verdict=verdict_with_cause(agreement, recipe.precision, prepared.reference, validation.feeds)
         if agreement
         else NOT_VALIDATED,
     )

@@ -11,7 +11,8 @@ from ..artifacts.errors import UsageError
 from ..artifacts.manifest import RANDOM, Artifact, Input, Manifest
 from ..models import PreprocessSpec
 from ..runtime.benchmark import peak_rss_mb
-from ..runtime.compare import Agreement, compare, verdict
+from ..runtime.compare import Agreement, compare
+from ..runtime.noise_gain import verdict_with_cause
 from ..runtime.session import Session, TensorSpec
 from ..runtime.session_wrappers import PROBABILITIES, SoftmaxSession, feed_normalized, takes_image
 from ..targets.registry import artifact_path, is_artifact, open_session, target_of
@@ -194,7 +195,7 @@ def make_result(
         seconds=seconds,
         peak_rss_mb=peak_rss_mb(),
         delegate_partitions=delegate_partitions(pair.session),
-        verdict=verdict(agreement, pair.precision, pair.reference, pair.inputs.feeds()),
+        verdict=verdict_with_cause(agreement, pair.precision, pair.reference, pair.inputs.feeds),
         warnings=tuple(progress.warnings),
         device=device,
     )
