@@ -55,8 +55,8 @@ def explain_noise_gain(reference: Session, feeds: Iterable[Mapping[str, np.ndarr
     if found.problem or not found.snr_db < NOISE_DB - UNSTABLE_DB:
         return ""
     return (
-        f"; the float model itself turns noise {NOISE_DB:.0f} dB below its inputs into noise {found.snr_db:.0f} dB below "
-        "its outputs, so with these weights no 8-bit form of it can agree (random weights do that; trained ones rarely)"
+        f"; the float model itself turns noise {NOISE_DB:.0f} dB below its inputs into noise {found.snr_db:.0f} dB "
+        "below its outputs, so with these weights no 8-bit form can agree (random ones do that; trained ones rarely)"
     )
 
 

@@ -78,7 +78,7 @@ def test_values_are_named_after_modules():
     assert ([v.name for v in model.graph.inputs], [v.name for v in model.graph.outputs]) == (["image"], ["logits"])
     assert len(names) == len(list(model.graph)), "names repeat"
     metadata = {key for node in model.graph for key in node.metadata_props}
-    assert metadata == {"pkg.torch.onnx.name_scopes"}
+    assert metadata == {"pkg.torch.onnx.name_scopes", "edgeport.source_line"}
 
 
 def test_a_volume_without_bias(run):
