@@ -271,7 +271,6 @@ REMEDIES = {  # op -> what would work; for others the list of ops says it
     **dict.fromkeys(
         ("LSTM", "GRU", "RNN"), "call its cell (LSTMCell, GRUCell) in a Python loop over the steps, which is unrolled"
     ),
-    "GridSample": "sample in the application, or move by fixed offsets with slices and pads",
     **dict.fromkeys(
         DATA_DEPENDENT, "how much it gives depends on the data; let the application do it behind the model"
     ),
