@@ -39,7 +39,8 @@ def is_beyond(numbers: np.ndarray | None) -> bool:
 
 def _fit(node: ir.Node, largest: Mapping[str, float]) -> dict[int, np.ndarray]:
     """{input: the constant that takes its place}."""
-    constants = {index: numbers for index, value in enumerate(node.inputs) if is_beyond(numbers := const_value(value))}
+    given_constants = {index: const_value(value) for index, value in enumerate(node.inputs)}
+    constants = {index: c for index, c in given_constants.items() if c is not None and is_beyond(c)}
     if not constants:
         return {}
     computed = [value for value in node.inputs if value is not None and const_value(value) is None]

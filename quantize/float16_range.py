@@ -155,14 +155,16 @@ def _trace(node: ir.Node, index: int, extents: Mapping[str, Extent], reasons: di
     if value is None or extent is None or extent.least >= SUBNORMAL:
         return
     reasons.setdefault(node, f"{value.name} is as small as {extent.least:.3g}")
-    left = [value]
+    left: list[ir.Value] = [value]
+    seen: set[ir.Node] = set()
     while left:
         maker = left.pop().producer()
-        if maker is None or maker.op_type == "DequantizeLinear":
+        if maker is None or maker in seen or maker.op_type == "DequantizeLinear":
             continue
+        seen.add(maker)
         reasons.setdefault(maker, reasons[node])
         if maker.op_type in _CARRY:
-            left += [each for each in maker.inputs if _extent(each, extents) is not None]
+            left += [each for each in maker.inputs if each is not None and _extent(each, extents) is not None]
 
 
 def _matters(value: ir.Value, extents: Mapping[str, Extent]) -> bool:
