@@ -1,10 +1,13 @@
 """Every error that edgeport raises on purpose: its message is one sentence for the user, its class has an exit code."""
 
+import re
 from pathlib import Path
 from typing import ClassVar
 
 from .exit_codes import BAD_INPUT, BUG, DEVICE, NOT_EXPORTABLE
 from .printable import printable
+
+COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # of a terminal; PyTorch writes them into its messages
 
 
 class EdgeportError(Exception):
@@ -124,7 +127,7 @@ class DeviceError(EdgeportError):
 
 def first_line(error: BaseException, otherwise: str = "") -> str:
     """The first line of what another library's error says; `otherwise`, or its type, where it says nothing."""
-    lines = str(error).strip().splitlines()
+    lines = COLOURS.sub("", str(error)).strip().splitlines()
     return lines[0] if lines else otherwise or type(error).__name__
 
 

@@ -184,6 +184,8 @@ class Manifest:
         verdict: "ok", "warn: ..." (less than usual), "fail: ...", "over budget: ..." or "not validated".
         kept_float: the units of an int8 artifact that were asked to be float, by the name of what they compute.
         budget: for whose sake, None where none was given.
+        beyond_float16: {an operator's first output: why float16 cannot compute it}. Core ML computes these in float32;
+            other formats compute all of an fp16 artifact in float32, and a device set to float16 (a GPU) would not.
         schema: of these keys.
     """
 
@@ -206,6 +208,7 @@ class Manifest:
     kept_float: tuple[str, ...] = ()
     budget: Budget | None = None
     cpu: str | None = None
+    beyond_float16: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def to_bytes(self) -> bytes:

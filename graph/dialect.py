@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from ..artifacts.errors import DynamicShape, NotCanonical, UnsupportedOp
 from .dtypes import ANY, BOOLS, FLOATS, INTEGERS, NUMBERS
-from .edit import array, attribute, const_value, given, producer, shape, where
+from .edit import DATA_DEPENDENT, array, attribute, const_value, given, producer, shape, where
 
 OPSET = 20
 MOST_ELEMENTS = 2**31 - 1  # of one value: the targets count them in 32 bits
@@ -268,12 +268,19 @@ REMEDIES = {  # op -> what would work; for others the list of ops says it
     "MaxUnpool": "upsample with Resize or ConvTranspose",
     "Resize": "resize to constant sizes",
     **dict.fromkeys(("If", "Loop", "Scan"), "export without control flow on data"),
-    **dict.fromkeys(("LSTM", "GRU", "RNN"), "edgeport exports feed-forward vision models"),
     **dict.fromkeys(
-        ("NonMaxSuppression", "NonZero", "Unique", "Compress"),
-        "how much it gives depends on the data; let the application do it behind the model",
+        ("LSTM", "GRU", "RNN"), "call its cell (LSTMCell, GRUCell) in a Python loop over the steps, which is unrolled"
+    ),
+    **dict.fromkeys(
+        DATA_DEPENDENT, "how much it gives depends on the data; let the application do it behind the model"
     ),
 }
+
+_MIXTURE = (
+    "no target has a layer whose weights depend on the input: convolve with each constant weight and mix the results, "
+    "which is the same"
+)
+COMPUTED = {"Conv": _MIXTURE, "ConvTranspose": _MIXTURE}  # op -> what would work where its weight is no constant
 
 
 def check(model: ir.Model, *, quantized: bool = False) -> None:
@@ -313,7 +320,8 @@ def _check_node(node: ir.Node, op: Op) -> None:
     for index in op.constants:
         if stored(node.inputs[index]) is None:
             name = given(node.inputs[index]).name
-            raise NotCanonical(f"{where(node)}: operand {name!r} is computed; make it a constant.")
+            remedy = COMPUTED.get(node.op_type, "make it a constant")
+            raise NotCanonical(f"{where(node)}: operand {name!r} is computed; {remedy}.")
     if node.attributes.keys() != op.attributes and not (node.op_type in QUANTIZED_OPS and not node.attributes):
         extra, missing = node.attributes.keys() - op.attributes, op.attributes - node.attributes.keys()
         what = f"has attribute {min(extra)!r}" if extra else f"lacks attribute {min(missing)!r}"

@@ -11,8 +11,11 @@ import onnx_ir as ir
 
 from ..artifacts.errors import DynamicShape, NotCanonical
 
+# operators of which the data decide how much they give
+DATA_DEPENDENT = frozenset({"NonMaxSuppression", "NonZero", "Unique", "Compress"})
 NAME_SCOPES = "pkg.torch.onnx.name_scopes"  # what torch.onnx calls a node's path of modules; the last entry is the call
 STEP = "/step:"  # in the name of a tensor that stands for no value of the graph: a step on the way to one
+SOURCE_LINE = "edgeport.source_line"  # file and line of the user's code that a traced node comes from: "net.py:31"
 PART = "edgeport.part"  # which part of its module's layer a node computes, where a pass has split that layer: "0", "1"
 
 
@@ -52,9 +55,10 @@ def slashed(path: str) -> str:
 
 
 def where(node: ir.Node) -> str:
-    """`Conv 'node_Conv_7' (at 'stem.conv')`: how messages name a node."""
-    path = module_path(node)
-    return f"{node.op_type} {node.name or node.outputs[0].name!r}" + (f" (at {path!r})" if path else "")
+    """`Conv 'node_Conv_7' (at 'stem.conv', net.py:31)`: how messages name a node."""
+    path, line = module_path(node), node.metadata_props.get(SOURCE_LINE, "")
+    place = ", ".join(filter(None, (path and repr(path), line)))
+    return f"{node.op_type} {node.name or node.outputs[0].name!r}" + (f" (at {place})" if place else "")
 
 
 def producer(value: Operand, op_type: str | None = None) -> ir.Node | None:
@@ -114,8 +118,29 @@ def shape(value: Operand) -> tuple[int, ...]:
         node = value.producer()
         place = f"{where(node)}: " if node is not None else ""
         known = "no known shape" if dims is None else f"shape {dims}"
+        maker = _data_dependent(value)
+        if maker is not None:
+            raise DynamicShape(
+                f"{where(maker)} gives as many results as the data decide, so nothing behind it has a size; let the "
+                "application do it behind the model, or keep all of them and mark those that count."
+            )
         raise DynamicShape(f"{place}value {value.name!r} has {known}; export with fixed sizes.")
     return sizes
+
+
+def _data_dependent(value: ir.Value) -> ir.Node | None:
+    """The node among those that compute the value whose number of results depends on the data."""
+    seen: set[ir.Node] = set()
+    left = [value.producer()]
+    while left:
+        node = left.pop()
+        if node is None or node in seen:
+            continue
+        if node.op_type in DATA_DEPENDENT:
+            return node
+        seen.add(node)
+        left += [each.producer() for each in node.inputs if each is not None]
+    return None
 
 
 def attribute(node: ir.Node, name: str, default: Any = None) -> Any:

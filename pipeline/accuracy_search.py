@@ -16,6 +16,7 @@ from ..runtime.session_wrappers import as_an_app_runs, feed_normalized
 from ..targets.registry import open_session
 from ..targets.target import Recipe
 from .accuracy_judge import Judge
+from .float16 import fit_float16
 from .int8 import Int8Builder
 from .options import Job
 from .progress import Progress
@@ -85,7 +86,8 @@ class Bench:
         """The artifact of a graph, open."""
         target, prepared = self.int8.target, self.int8.prepared
         with self.staging.making(f"{name}{target.ending}") as path:
-            target.write(graph, path, self.recipe)
+            graph, recipe = fit_float16(target, self.recipe, graph, prepared)
+            target.write(graph, path, recipe)
         session = open_session(path, threads=self.job.timing.threads)
         return feed_normalized(session, prepared.source.input_spec.preprocess), path
 

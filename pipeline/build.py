@@ -17,6 +17,7 @@ from ..targets.registry import open_session
 from ..targets.target import Recipe, Target
 from . import accuracy_search
 from .describe import embedded_facts, make_manifest
+from .float16 import fit_float16, tell_beyond_float16
 from .int8 import Int8Builder
 from .options import WEIGHTS_ONLY, Job
 from .pixel_input import take_pixels
@@ -123,7 +124,9 @@ def make_draft(
     """One artifact, lowered and compared with the reference."""
     what, name = f"{target.name} {recipe.precision}", f"{prepared.source.name}_{recipe.precision}{target.ending}"
     with progress.stage(f"{what}: lower", seconds, "lower"), staging.making(name) as path:
+        graph, recipe = fit_float16(target, recipe, graph, prepared)
         target.write(graph, path, recipe)
+    tell_beyond_float16(target, recipe, progress)
     with progress.stage(f"{what}: write", seconds, "write"):
         staging.sync(name)
     session = feed_normalized(open_session(path, threads=job.timing.threads), prepared.source.input_spec.preprocess)

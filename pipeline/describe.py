@@ -7,8 +7,9 @@ from typing import Any
 from ..artifacts.manifest import Artifact, Input, Manifest, Output
 from ..models import PreprocessSpec
 from ..runtime.agreement import Agreement
-from ..runtime.compare import pair_names, verdict
+from ..runtime.compare import pair_names
 from ..runtime.cpu import cpu_name
+from ..runtime.noise_gain import verdict_with_cause
 from ..runtime.session import Delegating, Session
 from ..runtime.session_wrappers import bare_session
 from ..targets.registry import installed_version, tool_versions
@@ -89,13 +90,14 @@ def make_manifest(
         profile=recipe.profile.name if quantized else None,
         calibration=prepared.calibration_record if quantized else None,
         options=dict(recipe.options),
+        beyond_float16=dict(recipe.beyond_float16),
         tools=tool_versions(target),
         artifact=Artifact.of(path),
         agreement=agreement_figures(agreement),
         validation=f"{validation.source}, {len(validation)} inputs" if agreement else None,
         cpu=cpu_name() if agreement else None,
         delegate_partitions=delegate_partitions(session),
-        verdict=verdict(agreement, recipe.precision, prepared.reference, validation.feeds(), prepared.kinds)
+        verdict=verdict_with_cause(agreement, recipe.precision, prepared.reference, validation.feeds, prepared.kinds)
         if agreement
         else NOT_VALIDATED,
     )

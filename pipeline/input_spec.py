@@ -38,6 +38,17 @@ class InputSpec:
                 return cls(inputs)
         return cls(inputs, resize_spec(preprocess or PreprocessSpec(), (channels, height, width)))
 
+    def explain_no_image(self) -> str:
+        """Why photographs are nothing for these inputs, and what would work."""
+        match self.inputs:
+            case (TensorSpec(_, (int(count), 1 | 3 as channels, height, width), "float32"),) if count > 1:
+                return (
+                    f"the model takes {count} images at once ({self}) and photographs are given one at a time; "
+                    f"export it with --input-shape {channels},{height},{width} and let the application run it for "
+                    "each, or give an .npz of such batches"
+                )
+        return f"the model takes no image but {self}; give an .npz with an array for each input"
+
     def __str__(self) -> str:
         return ", ".join(f"{spec.name!r} {'x'.join(map(str, spec.shape))}" for spec in self.inputs)
 

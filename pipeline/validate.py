@@ -12,7 +12,8 @@ from ..artifacts.manifest import RANDOM, Artifact, Input, Manifest
 from ..models import PreprocessSpec
 from ..runtime.agreement import Agreement
 from ..runtime.benchmark import peak_rss_mb
-from ..runtime.compare import compare, verdict
+from ..runtime.compare import compare
+from ..runtime.noise_gain import verdict_with_cause
 from ..runtime.session import Session, TensorSpec
 from ..runtime.session_wrappers import PROBABILITIES, SoftmaxSession, feed_normalized, takes_image
 from ..targets.registry import artifact_path, is_artifact, open_session, target_of
@@ -223,7 +224,7 @@ def make_result(
         seconds=seconds,
         peak_rss_mb=peak_rss_mb(),
         delegate_partitions=delegate_partitions(pair.session),
-        verdict=verdict(agreement, pair.precision, pair.reference, pair.inputs.feeds(), pair.kinds),
+        verdict=verdict_with_cause(agreement, pair.precision, pair.reference, pair.inputs.feeds, pair.kinds),
         warnings=tuple(progress.warnings),
         device=device,
     )

@@ -6,6 +6,7 @@ from ..graph.qparams import QParams
 from .apply import apply
 from .calibration.collect import collect
 from .calibration.statistics import Statistics
+from .float16_range import prepare_float16
 from .mixed_precision.patterns import select
 from .mixed_precision.search import Kept, Measured, Search, Step, candidates, search
 from .mixed_precision.sensitivity import measure_sensitivity
@@ -38,6 +39,7 @@ __all__ = [
     "fit_prequantized",
     "measure_sensitivity",
     "plan",
+    "prepare_float16",
     "quantize_weights",
     "round_weights",
     "search",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..runtime.session import Session
 
 OLDEST_SYSTEM = "iOS17"  # the first with int8 activations
+HALF = frozenset({"fp16", "int8", "w8a16"})  # the Neural Engine has no float32
 
 
 def _neural_engine() -> "KernelSet":
@@ -28,10 +29,11 @@ def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     convert(
         graph,
         path,
-        precision="fp32" if recipe.precision in ("fp32", "w8a32") else "fp16",  # the Neural Engine has no float32
+        precision="fp16" if recipe.precision in HALF else "fp32",
         minimum_target=recipe.options["coreml_target"],
         image_input=recipe.pixels,
         labels=recipe.metadata["labels"],
+        float32=recipe.beyond_float16,
         metadata=recipe.metadata,
     )
 
@@ -58,6 +60,7 @@ TARGET = Target(
     purposes={"coremltools": ".mlpackage folders: writing; on a Mac also running"},
     profiles=(Profile(name="coreml-ane", device="Neural Engine, by its documentation", load_kernels=_neural_engine),),
     refused={"dynamic": "Core ML rounds no activations at run time; take int8, w8a16 or w8a32"},
+    float16=HALF,
     options=(
         Option(name="image_input", default=False, help="only coreml: what --input uint8 is for every target"),
         Option(

@@ -71,6 +71,7 @@ class Recipe:
         options: values of the target's own options, by name.
         pixels: the artifact takes pixels, uint8, and so does the graph.
         softmax, top_k: what is put behind a classifier.
+        beyond_float16: {an operator's first output: why float16 cannot compute it}.
     """
 
     precision: str
@@ -80,6 +81,7 @@ class Recipe:
     pixels: bool = False
     softmax: bool = False
     top_k: int = 0
+    beyond_float16: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def half_weights(self) -> bool:
@@ -117,6 +119,7 @@ class Target:
         purposes: {distribution: what it is for}, of those.
         profiles: of int8, the default first.
         refused: {precision: why there is no such artifact, and what to take instead}.
+        float16: the precisions in which all that is float is computed in float16.
         options: of its own, for `export`.
         lower: (graph as the artifact computes it, its path, recipe) -> the artifact lies there.
         open: (path, threads, options of the session) -> a session.
@@ -145,6 +148,7 @@ class Target:
     purposes: Mapping[str, str]
     profiles: tuple[Profile, ...]
     refused: Mapping[str, str] = field(default_factory=dict)
+    float16: frozenset[str] = frozenset()
     options: tuple[Option, ...] = ()
     lower: Callable[["ir.Model", Path, Recipe], None]
     open: Callable[[Path, int, Mapping[str, Any]], "Session"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.kernel_probes.probes import DEVICES, PROBES, measure
+from benchmarks.kernel_probes.probes import DEVICES, PROBES, measure, sweep
 
 HEAD = '''"""What the installed runtimes make of every probe. Generated: python -m benchmarks.kernel_probes"""
 
@@ -21,7 +21,8 @@ def main() -> None:
         lines.append(f'    "{profile}": (\n        "{device.version}",\n        {{\n')
         for name in PROBES:
             found = measure(device, name)
-            lines.append(f'            "{name}": Measured({found.integer}, {found.delegated}, {found.steps}),\n')
+            facts = (found.integer, found.delegated, found.steps, sweep(device, name))
+            lines.append(f'            "{name}": Measured({", ".join(map(str, facts))}),\n')
         lines.append("        },\n    ),\n")
     (Path(__file__).parents[2] / "targets" / "measured.py").write_text("".join([*lines, "}\n"]))
 

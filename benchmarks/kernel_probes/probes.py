@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,6 +29,8 @@ SCALES = {"a": 0.05, "b": 0.04, "y": 0.06}
 ZEROS = {"a": 3, "b": -5, "y": 7}
 SAME = {"y": (SCALES["a"], ZEROS["a"]), "b": (SCALES["a"], ZEROS["a"])}
 FIXED = {"y": (1 / 256, -128)}
+SWEPT = (1e-5, 1e-4, 1e-3, 0.02, 1.0, 100.0)  # input scales
+SWEPT_ZEROS = (-128, 3, 127)
 IMAGE, ROWS = "float[1,8,6,6]", "float[1,6,8]"
 WINDOW = "strides=[1,1], dilations=[1,1]"
 
@@ -95,6 +97,7 @@ PROBES: dict[str, Probe] = {
     "sigmoid": _unary("Sigmoid", parameters=FIXED),
     "tanh": _unary("Tanh", parameters={"y": (1 / 128, 0)}),
     "softmax": _unary("Softmax", "<axis=2>", a=ROWS, y=ROWS, parameters=FIXED),
+    "softmax of long rows": _unary("Softmax", "<axis=2>", a="float[1,6,400]", y="float[1,6,400]"),
     "hard-swish": _unary("HardSwish"),
     "gelu": _unary("Gelu", '<approximate="none">'),
     "leaky relu": _unary("LeakyRelu", "<alpha=0.01>"),
@@ -228,6 +231,60 @@ class Device:
             path,
             Recipe(precision="int8", metadata=metadata, profile=whole, options=self.target.own_options({})),
         )
+
+
+def sweep(device: Device, name: str) -> float | None:
+    """The largest difference of one probe over scales and zero points of its input, in steps of the output."""
+    worst = None
+    for scale in SWEPT:
+        for zero in SWEPT_ZEROS:
+            probe = _with_input(PROBES[name], device, scale, zero)
+            found = None if probe is None else _steps(device, probe)
+            worst = found if worst is None else max(worst, found or 0.0)
+    return None if worst is None else round(worst, 2)
+
+
+def _with_input(probe: Probe, device: Device, scale: float, zero: int) -> Probe | None:
+    """The probe with other parameters of its input, and those of its output to fit; None where it has no numbers."""
+    activations = device.profile.load_kernels().activations
+    parameters = {**(probe.parameters or {}), **_fixed_output(probe, device), "a": (scale, zero)}
+    if probe.parameters is SAME:
+        return replace(probe, parameters=dict.fromkeys("aby", (scale, zero)))
+    probe = replace(probe, parameters=parameters)
+    if "y" in parameters and parameters["y"] != (SCALES["y"], ZEROS["y"]):
+        return probe
+    model = graph(probe, activations)
+    with np.errstate(all="ignore"):
+        (y,) = run(open_graph(ir.to_proto(model), ["y"]), ["y"], _feeds(model))
+    low, high = min(0.0, float(y.min())), max(0.0, float(y.max()))
+    if not np.isfinite([low, high]).all() or low == high:
+        return None
+    step = (high - low) / 255
+    return replace(probe, parameters={**parameters, "y": (step, int(np.clip(np.rint(-128 - low / step), -128, 127)))})
+
+
+def _fixed_output(probe: Probe, device: Device) -> dict[str, tuple[float, int]]:
+    """The only output parameters that an integer kernel of the target has, where it has no others."""
+    sets = [profile.load_kernels().kernels for profile in device.target.profiles]
+    fixed = [found.fixed_output for kernels in sets if (found := kernels.get(probe.kind)) and found.fixed_output]
+    return {"y": (fixed[0].scale, fixed[0].zero_point)} if fixed else {}
+
+
+def _steps(device: Device, probe: Probe) -> float | None:
+    """How far the device's runtime is from the arithmetic as written; None where the probe is refused."""
+    model = graph(probe, device.profile.load_kernels().activations)
+    feeds = _feeds(model)
+    (expected,) = run(open_graph(ir.to_proto(model)), ["y_dq"], feeds)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"probe{device.target.ending}"
+        try:
+            device.write(model, path)
+            session = open_session(path)
+            got = session.run(feeds)["y_dq"]
+            session.close()
+        except (ExportError, ArtifactError):
+            return None
+    return float(np.abs(got - expected).max()) / float(array(model.graph.initializers["y_scale"]))
 
 
 def measure(device: Device, name: str) -> Measured:

@@ -17,10 +17,11 @@ Operand = Var | Constant
 
 @dataclass(frozen=True)
 class Target:
-    """What the node at hand is to become: the value's name, and the bias that it adds if it is a linear."""
+    """What the node at hand is to become: the value's name, the bias that it adds if it is a linear, its precision."""
 
     name: str
     bias: Constant | None = None
+    float32: bool = False  # whatever the others are computed in
 
 
 class Builder:
@@ -30,6 +31,7 @@ class Builder:
         self._mil = mil  # coremltools.converters.mil.Builder
         self._blockwise = blockwise_weights
         self.target = Target("")
+        self.float32: set[str] = set()  # operations that stay float32 where the others become float16
 
     def run(self, op: str, **arguments: Any) -> Var:
         """One operation, named after the value at hand; a Constant becomes its real values, None is left out.
@@ -37,11 +39,15 @@ class Builder:
         Raises ExportError for what coremltools refuses.
         """
         given = {name: self._argument(value) for name, value in arguments.items() if value is not None}
+        name = f"{self.target.name}_{op}"
         try:
-            return getattr(self._mil, op)(**given, name=f"{self.target.name}_{op}")
+            result = getattr(self._mil, op)(**given, name=name)
         except ValueError as e:  # also where it follows values that it knows in part, and gets one wrong
             reason = str(e).strip().partition("\n")[0].rstrip(".")
             raise ExportError(f"coreml: coremltools refuses {op} for '{self.target.name}' ({reason}).") from e
+        if self.target.float32:
+            self.float32.add((result[0] if isinstance(result, tuple | list) else result).op.name)
+        return result
 
     def weight(self, constant: Constant) -> Any:
         """A weight: float32 as it is, int8 as the operation that gives its real values when the model is loaded."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,7 @@ def convert(
     minimum_target: str = "iOS17",
     image_input: bool = False,
     labels: Sequence[str] | None = None,
+    float32: Collection[str] = (),
     metadata: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a canonical model as an ML program into the new folder `directory`, whose name ends in .mlpackage.
@@ -62,8 +63,9 @@ def convert(
     `precision`: what everything outside int8 is stored and computed in; inputs and outputs are float32 either way.
     `image_input`: the one input, which the graph takes as pixels from 0 to 255, is an RGB or grey image. `labels`: one
     per class of the first output; the model becomes a classifier, with the label and the probability of each as
-    further outputs. `metadata`: facts that JSON can hold, stored with the inputs and outputs in the user-defined
-    metadata under "com.edgeport". The same arguments give the same bytes.
+    further outputs. `float32`: operators, by the values that they give, that are computed in float32 whatever the
+    precision. `metadata`: facts that JSON can hold, stored with the inputs and outputs in the user-defined metadata
+    under "com.edgeport". The same arguments give the same bytes.
 
     Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape), ValueError for arguments that do not fit the
     model, ImportError without coremltools.
@@ -83,7 +85,7 @@ def convert(
     ct = coremltools()
     target = ct.target[minimum_target]
     with quiet():
-        program = _program(model, target, minimum_target == "iOS18", labels is not None)
+        program, kept = _program(model, target, minimum_target == "iOS18", labels is not None, frozenset(float32))
         written = ct.convert(
             program,
             source="milinternal",
@@ -94,7 +96,7 @@ def convert(
             else ct.ClassifierConfig(
                 list(labels), LABEL, predicted_probabilities_output=_probabilities_name(model.graph.outputs[0])
             ),
-            compute_precision=ct.precision[PRECISIONS[precision]],
+            compute_precision=_compute_precision(ct, precision, kept),
             minimum_deployment_target=target,
             pass_pipeline=ct.PassPipeline(list(PASSES), "edgeport"),
             skip_model_load=True,
@@ -154,8 +156,17 @@ def _check_labels(model: ir.Model, labels: Sequence[str]) -> None:
             )
 
 
-def _program(model: ir.Model, target: Any, blockwise: bool, classifies: bool) -> Any:
-    """The MIL program of the graph, before any pass."""
+def _compute_precision(ct: Any, precision: str, float32: Collection[str]) -> Any:
+    """What coremltools computes in: for float16 in all operations but those of these names."""
+    if precision == "fp32" or not float32:
+        return ct.precision[PRECISIONS[precision]]
+    return ct.transform.FP16ComputePrecision(op_selector=lambda operation: operation.name not in float32)
+
+
+def _program(
+    model: ir.Model, target: Any, blockwise: bool, classifies: bool, float32: Collection[str]
+) -> tuple[Any, set[str]]:
+    """The MIL program of the graph, before any pass; and the operations that compute the values in `float32`."""
     from coremltools.converters.mil.mil import Builder as mil_builder
     from coremltools.converters.mil.mil import Function, Program, types
 
@@ -167,7 +178,7 @@ def _program(model: ir.Model, target: Any, blockwise: bool, classifies: bool) ->
         )
         for v in model.graph.inputs
     }
-    lowering = _Lowering(Builder(MIL, blockwise_weights=blockwise))
+    lowering = _Lowering(Builder(MIL, blockwise_weights=blockwise), float32)
     with Function(placeholders, opset_version=target) as function:
         for value in model.graph.inputs:
             lowering.input(value, function.inputs[value.name])
@@ -179,7 +190,7 @@ def _program(model: ir.Model, target: Any, blockwise: bool, classifies: bool) ->
         function.set_outputs(outputs)
     program = Program()
     program.add_function("main", function)
-    return program
+    return program, lowering.builder.float32
 
 
 def _probabilities(MIL: Any, value: ir.Value, scores: Var) -> Var:
@@ -196,8 +207,8 @@ def _probabilities_name(scores: ir.Value) -> str:
 class _Lowering:
     """The state of one walk: what each ONNX value is in the builder's terms."""
 
-    def __init__(self, builder: Builder) -> None:
-        self.builder = builder
+    def __init__(self, builder: Builder, float32: Collection[str]) -> None:
+        self.builder, self.float32 = builder, float32
         self.operands: dict[ir.Value, Operand] = {}
         self.done: set[ir.Node] = set()
         self.outputs: list[Var] = []
@@ -220,7 +231,8 @@ class _Lowering:
             return
         _check_rank(node)
         fused = fuse(node)
-        self.builder.target = Target(fused.output.name or "", constant_operand(fused.bias))
+        float32 = any(output.name in self.float32 for each in fused.nodes for output in each.outputs)
+        self.builder.target = Target(fused.output.name or "", constant_operand(fused.bias), float32)
         results = table(self.builder, node, [None if v is None else self.operand(v) for v in node.inputs])
         self.done.update(fused.nodes)
         outputs = [fused.output, *node.outputs[1:]]
@@ -259,7 +271,8 @@ class _Lowering:
         quant = qparams_of(node)
         if quant.axis is not None:
             raise UnsupportedAttribute(f"coreml: {where(node)} quantises an activation per channel; do it per tensor")
-        self.builder.target = Target(node.outputs[0].name or "")
+        name = node.outputs[0].name or ""
+        self.builder.target = Target(name, float32=name in self.float32)
         parameters: dict[str, Any] = {
             "input": self.operand(node.inputs[0]),
             "scale": np.float32(quant.scale),

@@ -5,22 +5,41 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-from ...artifacts.errors import ExportError
+from ...artifacts.code_place import line_of_error, line_of_trace
+from ...artifacts.errors import ExportError, first_line
 from ...graph.dialect import OPSET
-from ...graph.edit import NAME_SCOPES, array
+from ...graph.edit import NAME_SCOPES, SOURCE_LINE, array
 from ..passes.entry import distinct_outputs
 from ..passes.forms import names
 
 if TYPE_CHECKING:
     import torch
+
+
+_STACK_TRACE = "pkg.torch.onnx.stack_trace"  # where torch.onnx keeps the Python frames of a node
+_NO_FUNCTION = re.compile(r"No ONNX function found for <OpOverload\(op='([\w.]+)'")
+_DEPENDS = (
+    "what it does next depends on the numbers in a tensor (an `if`, a loop, an index or a size), and a file has no "
+    "Python to decide that; compute both sides and choose with torch.where, or move that part behind the model"
+)
+# of an exception's type, or a part of its words -> what to say
+_REASONS = {
+    "GuardOnDataDependentSymNode": _DEPENDS,
+    "DataDependentOutputException": _DEPENDS,
+    "DynamicOutputShapeException": _DEPENDS,
+    ".numpy() is not supported": "it leaves PyTorch for NumPy, which cannot be traced; compute it with torch",
+    "SystemExit": "it ends the program; raise an error instead",
+}
 
 
 def from_torch(
@@ -62,7 +81,8 @@ def from_torch(
                 },
             )
         except Exception as e:  # the exporter wraps what its translation functions raise, in several types
-            raise ExportError(f"torch.onnx cannot translate {type(module).__name__}: {first_sentence(e)}") from e
+            reason = _unknown_operator(e, program) or first_sentence(e)
+            raise ExportError(f"torch.onnx cannot translate {type(module).__name__}: {reason}") from e
         assert exported is not None  # only where a file is written instead
         model = exported.model
         model.meta[translation.KEY] = translation.Translation.of(exported.exported_program, model.graph)
@@ -83,9 +103,62 @@ def traced(module: torch.nn.Module, example_inputs: tuple[torch.Tensor, ...]) ->
 
     with eval_mode(module):
         try:
-            return torch.export.export(frozen(module), tuple(example_inputs), strict=False)
+            program = torch.export.export(frozen(module), tuple(example_inputs), strict=False)
         except (Exception, SystemExit) as e:  # the module's own code runs here: anything can come
-            raise ExportError(f"torch.export cannot trace {type(module).__name__}: {first_sentence(e)}") from e
+            raise ExportError(f"torch.export cannot trace {type(module).__name__}{_line(e)}: {_reason(e)}") from e
+    unify_numbers(program)
+    return program
+
+
+def unify_numbers(program: torch.export.ExportedProgram) -> None:
+    """clamp(x, 0, 1.5) -> clamp(x, 0.0, 1.5): an operator's plain numbers are all float where one of them is.
+
+    PyTorch computes the same; torch.onnx finds no operator that takes an integer beside a float.
+    """
+    for node in program.graph.nodes:
+        schema = getattr(node.target, "_schema", None)
+        if node.op != "call_function" or schema is None:
+            continue
+        numbers = {each.name for each in schema.arguments if "Scalar" in str(each.type) or "number" in str(each.type)}
+        named = [(each.name, value) for each, value in zip(schema.arguments, node.args, strict=False)]
+        plain = [value for name, value in (*named, *node.kwargs.items()) if name in numbers]
+        if not any(isinstance(value, float) for value in plain):
+            continue
+        node.args = tuple(float(v) if name in numbers and type(v) is int else v for name, v in named)
+        node.kwargs = {k: float(v) if k in numbers and type(v) is int else v for k, v in node.kwargs.items()}
+
+
+def _line(error: BaseException) -> str:
+    found = line_of_error(error)
+    return f" at {Path(found[0]).name}:{found[1]}" if found else ""
+
+
+def _reason(error: BaseException) -> str:
+    """What the user can do about it, where PyTorch's own words would not say; else those."""
+    names = {type(each).__name__ for each in _causes(error)}
+    for known, sentence in _REASONS.items():
+        if known in names or any(known in str(each) for each in _causes(error)):
+            return sentence
+    return first_sentence(error)
+
+
+def _unknown_operator(error: BaseException, program: torch.export.ExportedProgram) -> str | None:
+    """The operator that has no ONNX form, where the user's code calls it, and what would work."""
+    found = next(filter(None, (_NO_FUNCTION.search(str(each)) for each in _causes(error))), None)
+    if found is None:
+        return None
+    name = found[1].partition(".")[2].lstrip("_")
+    traces = (node.meta.get("stack_trace") for node in program.graph.nodes if name in str(node.target).split("."))
+    traces = (trace or "" for trace in traces)
+    line = next(filter(None, map(line_of_trace, traces)), None)
+    place = f" (at {Path(line[0]).name}:{line[1]})" if line else ""
+    return f"{found[1]}{place} has no ONNX form; write it with other operators, or leave it to the application"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
 
 
 def refuse_bad_tensors(module: torch.nn.Module | torch.export.ExportedProgram) -> None:
@@ -131,8 +204,7 @@ def first_sentence(error: BaseException) -> str:
     """What the innermost cause says, on one line."""
     while error.__cause__ is not None:
         error = error.__cause__
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+    return f"{type(error).__name__}: {first_line(error, 'no message')}"
 
 
 def tidy(model: ir.Model, share_weights: bool) -> None:
@@ -146,7 +218,10 @@ def tidy(model: ir.Model, share_weights: bool) -> None:
     previous = None
     for node in model.graph:
         scopes = previous = node.metadata_props.get(NAME_SCOPES, previous)  # rewrites of the exporter may lose them
+        line = line_of_trace(node.metadata_props.get(_STACK_TRACE, ""))
         node.metadata_props.clear()
+        if line is not None:
+            node.metadata_props[SOURCE_LINE] = f"{Path(line[0]).name}:{line[1]}"
         node.doc_string = None
         if scopes is not None:
             node.metadata_props[NAME_SCOPES] = scopes

@@ -16,6 +16,7 @@ from ...graph.edit import NAME_SCOPES
 from ...graph.half_precision import halved
 from ..model_api import SECTION, model_info
 from . import dynamic_linear
+from .float_softmax import keep_float_softmax
 from .pad_before_pool import keep_zeros
 from .proto import constants_of, makers_of
 from .uint8_input import LAYOUT, take_bytes
@@ -46,6 +47,7 @@ def convert(
     proto = to_proto(dynamic_linear.quantize_dynamically(model) if dynamic else model)
     keep_float_weights(proto.graph)
     keep_zeros(proto.graph)
+    keep_float_softmax(proto.graph)
     if pixels:
         take_bytes(proto.graph)
     if half_weights:

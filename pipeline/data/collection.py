@@ -192,7 +192,7 @@ def _one(value: Any, spec: InputSpec) -> np.ndarray:
     from ...models.preprocess import preprocess
 
     if spec.preprocess is None:
-        raise UsageError(f"pictures were given, but the model takes no image but {spec}")
+        raise UsageError(f"pictures were given, but {spec.explain_no_image()}")
     return preprocess(value.convert("RGB"), spec.preprocess)[None]
 
 

@@ -123,7 +123,7 @@ def open_folder(source: str, spec: InputSpec) -> Dataset:
         return Dataset(source, range(rows.count), rows.load, lambda row: bytes_of(rows.load(row)))
     wanted = spec.preprocess
     if wanted is None:
-        raise UsageError(f"{source}: the model takes no image but {spec}; give an .npz with an array for each input")
+        raise UsageError(f"{source}: {spec.explain_no_image()}")
     if wanted.input_size[0] not in (1, 3):
         raise UsageError(f"{source}: images cannot fill {wanted.input_size[0]} channels; give an .npz")
     name = spec.inputs[0].name

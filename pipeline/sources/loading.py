@@ -90,8 +90,25 @@ def _from_code(model: str, progress: Progress, *, num_classes: int | None, **opt
         return torch_module.from_factory(model, progress, **options)
     if num_classes is not None and num_classes < 1:
         raise UsageError(f"--num-classes must be at least 1, not {num_classes}")
+    _refuse_without_factory(model)
     load = torch_module.from_timm if model.startswith(TIMM) else torch_module.from_zoo
     return load(model, progress, num_classes=num_classes, **options)
+
+
+def _refuse_without_factory(model: str) -> None:
+    """Raises UsageError for a file or a dotted name of Python, which does not say what in it makes the model."""
+    from ...models import list_models
+
+    parts = model.split(".")
+    if parts[0] in list_models():
+        return
+    is_file = model.endswith(".py")
+    if is_file or (len(parts) > 1 and "/" not in model and all(part.isidentifier() for part in parts)):
+        where = f"{model}:NAME" if is_file else f"{model}:NAME, or {'.'.join(parts[:-1])}:{parts[-1]}"
+        raise UsageError(
+            f"{model}: names no model; for code of your own say what in it makes one, a function without arguments or "
+            f"a class: {where}"
+        )
 
 
 def _refuse_for_files(model: str, num_classes: int | None, weights: str) -> None:

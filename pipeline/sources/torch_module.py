@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...artifacts.code_place import line_of_error
 from ...artifacts.digest import sha256_of_file
 from ...artifacts.errors import UsageError, first_line
 from ...artifacts.manifest import RANDOM, Weights
@@ -85,16 +86,16 @@ def from_factory(
             f"{model}: the input's shape is not known; give --input-shape C,H,W, "
             "or --input-shape NAME=1xCxHxW for each input"
         )
-    module = load_factory(model)
+    module, said = widen(load_factory(model))
     spec = InputSpec.of_inputs(parameters(module, shapes, model))
-    said: tuple[str, ...] = ()
     if weights == "auto":
         facts = Weights(source=OWN_CODE, sha256=digest(module))
     elif spec.preprocess is None and weights == "random":
         raise UsageError(f"{model}: --weights random is for models that take one image; this one takes {spec}")
     else:
         size = spec.preprocess.input_size if spec.preprocess else (1, 1, 1)
-        facts, said = fill(module, model, progress, weights=weights, key=weights_key, seed=seed, input_size=size)
+        facts, filled = fill(module, model, progress, weights=weights, key=weights_key, seed=seed, input_size=size)
+        said += filled
     place, _, factory = model.rpartition(":")
     name = f"{Path(place).stem if place.endswith('.py') else place}_{factory}".replace(".", "_")
     return make_source(model, name, module, spec, facts, assumed=spec.preprocess is not None, warnings=said)
@@ -107,7 +108,7 @@ def from_module(
 
     Raises UsageError where neither shapes nor example inputs are given, or it cannot be copied.
     """
-    copied = copy_to_cpu(module)
+    copied, said = widen(copy_to_cpu(module))
     if example_inputs is not None:
         if shapes:
             raise UsageError("give input_shape or example_inputs, not both")
@@ -121,7 +122,17 @@ def from_module(
         )
     spec = InputSpec.of_inputs(inputs)
     facts = Weights(source=OWN_CODE, sha256=digest(copied))
-    return make_source(name, file_name(name), copied, spec, facts, assumed=spec.preprocess is not None)
+    return make_source(name, file_name(name), copied, spec, facts, assumed=spec.preprocess is not None, warnings=said)
+
+
+def widen(module: "torch.nn.Module") -> "tuple[torch.nn.Module, tuple[str, ...]]":
+    """The module in float32, in place, and what has to be said of that; the precision of an artifact is its own."""
+    tensors = (*module.parameters(), *module.buffers())
+    others = {str(each.dtype).removeprefix("torch.") for each in tensors if each.is_floating_point()} - {"float32"}
+    if not others:
+        return module, ()
+    said = f"weights of {' and '.join(sorted(others))} become float32, in which the model is exported and compared"
+    return module.float(), (f"{said}; --precision is what the artifact computes in",)
 
 
 def from_program_file(model: str, shapes: Shapes) -> ModelSource:
@@ -178,7 +189,9 @@ def make_source(
     except (Exception, SystemExit) as e:  # the module's own code, and any type of PyTorch's
         given = "an input of " * (len(spec.inputs) == 1)
         shown = " and ".join("x".join(map(str, s.shape[1:] if spec.preprocess else s.shape)) for s in spec.inputs)
-        raise UsageError(f"the model does not run on {given}{shown}: {first_line(e, 'no message')}") from e
+        line = line_of_error(e)
+        place = f" (at {Path(line[0]).name}:{line[1]})" if line else ""
+        raise UsageError(f"the model does not run on {given}{shown}{place}: {first_line(e, 'no message')}") from e
     inputs = tuple(each.name for each in spec.inputs)
     outputs = name_outputs(result, inputs)
     flatten_outputs(module)

@@ -2,17 +2,21 @@
 
 import importlib
 import importlib.util
+import re
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from ...artifacts.code_place import line_of_error
 from ...artifacts.errors import UsageError, first_line
 
 if TYPE_CHECKING:
     import torch
+
+
+_RELATIVE = re.compile(r"^\s*from\s+\.", re.MULTILINE)
 
 
 def is_factory(model: str) -> bool:
@@ -47,6 +51,9 @@ def load_factory(model: str) -> "torch.nn.Module":
 def _from_file(model: str, path: Path) -> ModuleType:
     if not path.is_file():
         raise UsageError(f"{path}: no such file (a model of your own is named path/to/file.py:factory)")
+    package = _package_of(path)
+    if package is not None:
+        return _from_package(model, package[1], package[0])
     spec = importlib.util.spec_from_file_location(f"_edgeport_model_{path.stem}", path)
     assert spec is not None
     loader = spec.loader
@@ -58,8 +65,23 @@ def _from_file(model: str, path: Path) -> ModuleType:
     return namespace
 
 
-def _from_package(model: str, name: str) -> ModuleType:
-    _search(Path.cwd())  # as `python -m` does
+def _package_of(path: Path) -> tuple[Path, str] | None:
+    """(the folder to import it from, its dotted name) of a file in a package that imports relatively; else None.
+
+    Any other file stays a file: importing it as a part of its package would run the package's own code, too.
+    """
+    folder = path.resolve().parent
+    if not (folder / "__init__.py").is_file() or not _RELATIVE.search(path.read_text("utf-8", "replace")):
+        return None
+    names = [path.stem]
+    while (folder / "__init__.py").is_file():
+        names.insert(0, folder.name)
+        folder = folder.parent
+    return (folder, ".".join(names)) if all(name.isidentifier() for name in names) else None
+
+
+def _from_package(model: str, name: str, folder: Path | None = None) -> ModuleType:
+    _search(folder or Path.cwd())  # the working directory as `python -m` does
     try:
         found = importlib.util.find_spec(name)
     except ModuleNotFoundError:  # a package above it
@@ -80,19 +102,20 @@ def user_code(model: str, call: Callable[[], Any]) -> Any:
     """What the call returns; whatever it raises becomes one sentence with the file and line of the user's own code."""
     try:
         return call()
-    except (Exception, SystemExit) as e:
+    except SystemExit as e:
+        raise UsageError(
+            f"{model}: ends the program{_place(model, e)}, as a training script that reads its arguments does; put "
+            "that under `if __name__ == '__main__':`"
+        ) from e
+    except Exception as e:
         raise UsageError(f"{model}: fails{_place(model, e)}: {type(e).__name__}: {first_line(e, 'no message')}") from e
 
 
 def _place(model: str, error: BaseException) -> str:
     """Where: the innermost line that is not a library's, its file named where `model` does not name it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    libraries = ("site-packages", "dist-packages", "<frozen", str(Path(importlib.__file__ or "").parents[1]))
-    own = [f for f in frames if f.filename != __file__ and not any(library in f.filename for library in libraries)]
-    if isinstance(error, SyntaxError) and error.filename:
-        own = [traceback.FrameSummary(error.filename, error.lineno or 0, "")]
-    if not own:
+    found = line_of_error(error)
+    if found is None:
         return ""
-    file = Path(own[-1].filename)
-    same = model.rpartition(":")[0] == own[-1].filename or file.resolve() == Path(model.rpartition(":")[0]).resolve()
-    return f" at line {own[-1].lineno}" if same else f" at line {own[-1].lineno} of {file}"
+    file, line = found
+    same = Path(file).resolve() == Path(model.rpartition(":")[0]).resolve()
+    return f" at line {line}" if same else f" at line {line} of {file}"

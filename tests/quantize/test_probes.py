@@ -3,7 +3,7 @@
 import pytest
 from edgeport.targets.measured import MEASURED
 
-from benchmarks.kernel_probes.probes import DEVICES, PROBES, graph, measure
+from benchmarks.kernel_probes.probes import DEVICES, PROBES, graph, measure, sweep
 
 STEP = 1.01  # of the output, with room for float32
 CPU = ("openvino-cpu", "onnxruntime-cpu")  # their kernels differ between processors; the delegate's choice does not
@@ -34,6 +34,7 @@ def test_kernel_sets_hold_kernels_that_are_there_and_right(name):
         assert made.integer or kernel.light or kernel.result == "moved" or PROBES[probe].kind == "ConvTranspose", probe
         assert made.delegated is not False, probe
         assert (made.steps or 0) <= STEP, probe
+        assert (made.swept or 0) <= STEP, f"{probe}: wrong at some scales of its input"
 
 
 def is_refused(kernels, probe: str) -> bool:
@@ -43,6 +44,13 @@ def is_refused(kernels, probe: str) -> bool:
     node = next(node for node in model.graph if node.op_type not in ("QuantizeLinear", "DequantizeLinear"))
     zero = model.graph.initializers.get("b_zero")
     return kernel.refuses(node) is not None or (1 in kernel.symmetric and bool(zero.const_value.numpy() != 0))
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_softmax_is_right_at_every_scale(name):
+    device = DEVICES[name]
+    for probe in ("softmax", "softmax of long rows"):
+        assert (sweep(device, probe) or 0) <= STEP
 
 
 def test_only_what_no_kernel_has_is_float_on_the_cpu_delegate():

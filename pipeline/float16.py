@@ -1,0 +1,43 @@
+"""Finds, on a few inputs, what of an artifact float16 cannot compute, and says so."""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from ..targets.target import Recipe, Target
+from .prepare import Prepared
+from .progress import Progress
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+NUM_INPUTS = 4  # that the graph is run on; int8 knows more from its calibration
+
+
+def fit_float16(target: Target, recipe: Recipe, graph: "ir.Model", prepared: Prepared) -> "tuple[ir.Model, Recipe]":
+    """The graph with its masks in float16's range where it is computed in that; the recipe knows what stays float32."""
+    from .. import quantize
+
+    if recipe.precision != "fp16" and recipe.precision not in target.float16:
+        return graph, recipe
+    inputs, spec = (prepared.calibration or prepared.validation).take(NUM_INPUTS), prepared.source.input_spec.preprocess
+    if recipe.pixels and spec:
+        inputs = inputs.as_pixels(spec)
+    values = prepared.statistics.values if prepared.statistics and recipe.precision == "int8" else {}
+    known = {name: max(abs(found.min), abs(found.max)) for name, found in values.items()}
+    fitted, beyond = quantize.prepare_float16(graph, inputs.feeds(), known)
+    computes = recipe.precision in target.float16
+    return fitted if computes else graph, dataclasses.replace(recipe, beyond_float16=beyond)
+
+
+def tell_beyond_float16(target: Target, recipe: Recipe, progress: Progress) -> None:
+    """A note that names the first operator, where there is one."""
+    beyond = recipe.beyond_float16
+    if not beyond:
+        return
+    name, why = next(iter(beyond.items()))
+    count = f"{len(beyond)} operator{'s' * (len(beyond) > 1)}"
+    what = f"{target.name} {recipe.precision}: {count} cannot be computed in float16 ({name}: {why}, ...)"
+    if recipe.precision in target.float16:
+        progress.note(f"{what}; float32 there, the manifest lists them")
+    else:
+        progress.warn(f"{what}; the manifest lists them. Run it in float32: a GPU takes float16 unless it is told")
