@@ -12,8 +12,8 @@ from ..graph.edit import const_value, name_of, producer, scalar
 from ..graph.fusion import VIEWS
 from ..graph.half_precision import loses_much
 from ..graph.qdq import constant_operand
+from ..runtime.graph_session import open_graph, run
 from .float16_constants import HALF, fit_constants, is_beyond
-from .ort_session import open_graph, run
 
 MARGIN = 2.0  # for inputs that were not seen
 LARGEST = HALF / MARGIN

@@ -27,7 +27,7 @@ class Translation:
         """Of a graph whose values still have the names of the program's nodes."""
         nodes = {node.name for node in program.graph.nodes if node.op == "call_function"}
         outputs = (out for node in graph for out in node.outputs)
-        return cls(program, {value: value.name for value in outputs if value.name in nodes})
+        return cls(program, {value: name for value in outputs if (name := value.name) is not None and name in nodes})
 
 
 def first_difference(
