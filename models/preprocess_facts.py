@@ -33,16 +33,16 @@ def from_facts(facts: Mapping[str, Any]) -> PreprocessSpec | None:
     """
     if not (facts.get("mean") and facts.get("std") and facts.get("interpolation") and facts.get("crop_pct")):
         return None
-    mean, pad_value = tuple(facts["mean"]), facts.get("pad_value")
+    mean, pad_value = tuple(map(float, facts["mean"])), facts.get("pad_value")
     height, width = facts.get("crop") or PreprocessSpec.input_size[1:]
     return PreprocessSpec(
         input_size=(len(mean), height, width),
         mean=mean,
-        std=tuple(facts["std"]),
+        std=tuple(map(float, facts["std"])),
         interpolation=facts["interpolation"],
-        crop_pct=facts["crop_pct"],
-        scale=facts.get("scale") or PreprocessSpec.scale,
+        crop_pct=float(facts["crop_pct"]),
+        scale=float(facts.get("scale") or PreprocessSpec.scale),
         bgr=facts.get("color") == "bgr",
         resize=facts.get("resize_mode") or PreprocessSpec.resize,
-        pad_value=PreprocessSpec.pad_value if pad_value is None else pad_value,
+        pad_value=PreprocessSpec.pad_value if pad_value is None else int(pad_value),
     )

@@ -40,6 +40,7 @@ def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
         precision="fp32" if recipe.precision in ("fp32", "w8a32") else "fp16",  # the Neural Engine has no float32
         minimum_target=recipe.options["coreml_target"],
         image_input=recipe.pixels,
+        bgr=recipe.pixels and recipe.metadata["preprocess"]["color"] == "bgr",
         labels=labels,
         metadata=recipe.metadata,
     )
@@ -79,6 +80,7 @@ TARGET = Target(
     lower=_lower,
     open=_open,
     inspect=_inspect,
+    orders_channels=True,
     layout=lambda recipe: "image" if recipe.pixels else "nchw",
     wants_image=lambda options: bool(options["image_input"]),
     app_runtimes={"ios": AppRuntime()},
