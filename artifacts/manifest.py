@@ -37,7 +37,9 @@ class Weights:
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """What the artifact takes, and how an image becomes it (None for what is no image).
+    """What the artifact takes, and how an image becomes it: value = (pixel * scale - mean) / std, pixels from 0 to 255.
+
+    All of that is None for what is no image, and where nobody said it.
 
     Attributes:
         name: of the tensor, as the model has it.
@@ -45,11 +47,17 @@ class Input:
         layout: in which order the artifact takes it: "nchw" or "nhwc"; "image" for Core ML's own images; None where it
             has not four axes.
         dtype: "uint8" where the artifact takes pixels from 0 to 255 and normalises them itself.
-        mean, std: of the normalisation, also where the caller does it: per channel, of pixels scaled to 0..1.
-        resize: (h, w) that the resized image just covers.
-        crop: (h, w) of the centre crop after it.
+        mean, std: of the normalisation, also where the caller does it: per channel of the scaled pixels, in the order
+            of `color`.
+        resize: (h, w) that the resized image just covers, has, or fits into, as `resize_mode` says.
+        crop: (h, w) of the centre crop after it, or of the padded letterbox.
         crop_pct: the share of the resized image's shorter side that the crop keeps, as timm counts it.
         interpolation: of the resizing: "nearest", "bilinear", "bicubic" or "lanczos".
+        scale: what pixels are multiplied by first; None in older manifests, for 1/255.
+        color: the order of the model's channels: "rgb", "bgr" or "gray"; an artifact that takes pixels takes RGB, and
+            brings them to this order itself. None in older manifests, for RGB or, of one channel, gray.
+        resize_mode: "crop", "stretch" or "letterbox"; None in older manifests, for "crop".
+        pad_value: of a letterbox: the pixel that it is padded with.
     """
 
     name: str
@@ -62,6 +70,10 @@ class Input:
     crop: tuple[int, int] | None = None
     crop_pct: float | None = None
     interpolation: str | None = None
+    scale: float | None = None
+    color: str | None = None
+    resize_mode: str | None = None
+    pad_value: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """`edgeport.bundle`: a folder with an artifact, a wrapper and golden files, ready to drop into an app."""
 
+import dataclasses
 import json
 import shutil
 import zipfile
@@ -11,7 +12,11 @@ from ..artifacts.check import manifest_path
 from ..artifacts.errors import UsageError
 from ..artifacts.manifest import Manifest
 from ..artifacts.staging import Staging
+from ..models.foreign_preprocess import read_preprocess
+from ..models.preprocess_facts import from_facts, to_facts
+from ..models.stated_preprocess import Preprocess, PreprocessLike
 from ..reporting.html_table import html_table
+from ..runtime.session import IMAGE
 from ..targets.registry import artifact_path, open_session, target_of, targets
 from ..targets.target import AppRuntime
 from .android_package import DEFAULT, check_package
@@ -21,6 +26,7 @@ from .layouts import LAYOUTS, write_sources
 
 PLATFORMS = tuple(LAYOUTS)
 MARK = "bundle.json"  # what tells a bundle from a folder of the user's
+BAKED_IN = ("mean", "std", "scale", "color")  # of an artifact that takes pixels
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first day: the same bundle gives the same bytes
 
 
@@ -71,6 +77,7 @@ def bundle(
     zip: bool = False,
     images: str | Path | None = None,
     android_package: str | None = None,
+    preprocess: PreprocessLike | None = None,
 ) -> BundleResult:
     """Makes a folder that an app team can drop in: the artifact, a wrapper, golden files, a README.
 
@@ -83,6 +90,9 @@ def bundle(
         images: a folder with photographs for the golden files; None for generated ones.
         android_package: of the Kotlin files and the Android library, as "com.your_company.vision"; None for
             "org.example.vision".
+        preprocess: how an image becomes the input, as `edgeport.load` takes it, where the manifest does not say it, or
+            otherwise than it says; of an artifact that takes pixels only how an image is resized. The manifest in the
+            bundle says it, too.
 
     Returns:
         What was made.
@@ -106,7 +116,7 @@ def bundle(
     session = open_session(path)  # also checks that the file is the manifest's
     if not manifest_path(path).exists():
         raise UsageError(f"{path}: has no manifest beside it; a bundle is made of what `edgeport export` made")
-    manifest = Manifest.read(manifest_path(path))
+    manifest = stated(Manifest.read(manifest_path(path)), read_preprocess(preprocess), path)
     runtime = app_runtime(path, platform)
     warnings = () if manifest.verdict == "ok" else (f"{path}: its manifest says {manifest.verdict!r}",)
     target = target_of(path)
@@ -134,6 +144,23 @@ def bundle(
         files=tuple(sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())),
         warnings=warnings,
     )
+
+
+def stated(manifest: Manifest, said: Preprocess | None, path: Path) -> Manifest:
+    """The manifest with what is said of how an image becomes the input. Raises UsageError where it does not fit."""
+    taken = manifest.inputs[0]
+    if said is None or len(taken.shape) != 4:
+        return manifest
+    if taken.dtype == IMAGE and not said.said.keys().isdisjoint(BAKED_IN):
+        raise UsageError(f"{path}: takes pixels and normalises them itself; only how an image is resized can be said")
+    _, channels, height, width = (dim or 1 for dim in taken.shape)
+    known = from_facts(dataclasses.asdict(taken))
+    base = dataclasses.replace(known, input_size=(channels, height, width)) if known else None
+    try:
+        spec, _ = said.complete((channels, height, width), base)
+    except UsageError as e:
+        raise UsageError(f"{path}: {e}") from e
+    return dataclasses.replace(manifest, inputs=(dataclasses.replace(taken, **to_facts(spec)), *manifest.inputs[1:]))
 
 
 def app_runtime(path: Path, platform: str) -> AppRuntime:

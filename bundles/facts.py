@@ -1,5 +1,6 @@
 """What the wrapper of a bundle has to know."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,12 @@ from ..artifacts.printable import find_unwritable
 from ..graph.classifier import count_scores
 from ..models import PreprocessSpec
 from ..models.preprocess import cover
+from ..models.preprocess_facts import from_facts
+from ..models.spec import INTERPOLATIONS, RESIZES
 from ..runtime.session import IMAGE, Labelled, Session
 from ..runtime.session_wrappers import bare_session
 from ..targets.target import AppRuntime
 from .android_package import DEFAULT
-
-FILTERS = ("nearest", "bilinear", "bicubic", "lanczos")  # of the wrappers, in each of their languages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,11 @@ class Facts:
             "width": width,
             "cover_height": cover_height,
             "cover_width": cover_width,
+            "resize": self.spec.resize,
+            "pad_value": self.spec.pad_value,
             "interpolation": self.spec.interpolation,
+            "bgr": self.spec.color == "bgr" and not self.takes_pixels,
+            "divisor": self.spec.divisor,
             "mean": list(self.spec.mean),
             "std": list(self.spec.std),
             "normalises": not self.takes_pixels,
@@ -99,11 +104,22 @@ def collect_facts(
     Raises UsageError unless it takes one image and gives one score for each class.
     """
     taken = manifest.inputs[0]
-    if len(manifest.inputs) != 1 or not (taken.mean and taken.std and taken.interpolation and taken.crop_pct):
-        raise UsageError(f"{path}: takes no image that its manifest describes; a bundle is for models of one image")
-    if taken.interpolation not in FILTERS:
-        known = ", ".join(FILTERS)
-        raise UsageError(f"{path}: its manifest says interpolation {taken.interpolation!r}; the wrappers know {known}")
+    if len(manifest.inputs) != 1 or len(taken.shape) != 4:
+        raise UsageError(f"{path}: takes no image; a bundle is for models of one image")
+    spec = from_facts(dataclasses.asdict(taken))
+    if spec is None:
+        raise UsageError(
+            f"{path}: its manifest does not say how an image becomes the input, which the app has to know; say how the "
+            "model was trained (value = (pixel * scale - mean) / std), for example: edgeport bundle "
+            f"{path} --platform {platform} --scale 1/255 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --color rgb "
+            "--resize crop --crop-pct 0.875; in Python: preprocess={'scale': '1/255', 'mean': ..., 'std': ...}"
+        )
+    for name, value, known in (
+        ("interpolation", spec.interpolation, INTERPOLATIONS),
+        ("resize_mode", spec.resize, RESIZES),
+    ):
+        if value not in known:
+            raise UsageError(f"{path}: its manifest says {name} {value!r}; the wrappers know {', '.join(known)}")
     scored = [i for i, out in enumerate(session.outputs) if count_scores(out.shape)]
     taken_type = session.inputs[0].dtype
     given_type = session.outputs[scored[0]].dtype if scored else ""
@@ -132,13 +148,7 @@ def collect_facts(
         input_name=taken.name,
         scores=session.outputs[scored[0]].name,
         scores_index=scored[0],
-        spec=PreprocessSpec(
-            input_size=(channels, height, width),
-            mean=taken.mean,
-            std=taken.std,
-            interpolation=taken.interpolation,
-            crop_pct=taken.crop_pct,
-        ),
+        spec=dataclasses.replace(spec, input_size=(channels, height, width)),
         takes_pixels=taken.dtype == IMAGE,
         nhwc=taken.layout == "nhwc",
         labels=labels,

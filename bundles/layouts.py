@@ -63,7 +63,8 @@ namespace vision {{
 inline constexpr const char* kArtifact = {literals.cpp(known.opened)};
 inline constexpr const char* kScores = {literals.cpp(known.scores)};
 inline constexpr Preprocessing kPreprocessing{{
-    {sizes}, Filter::{how["interpolation"]}, {{{mean}}}, {{{std}}}, {_bool(how["normalises"])}, {_bool(known.nhwc)}}};
+    {sizes}, Resize::{how["resize"]}, {how["pad_value"]}, Filter::{how["interpolation"]},
+    {how["divisor"]!r}f, {{{mean}}}, {{{std}}}, {_bool(how["bgr"])}, {_bool(how["normalises"])}, {_bool(known.nhwc)}}};
 inline constexpr const char* kGolden[] = {{{golden}}};
 inline constexpr float kTolerance = {known.tolerance!r}f;
 
@@ -90,7 +91,11 @@ object ModelFacts {{
         width = {how["width"]},
         coverHeight = {how["cover_height"]},
         coverWidth = {how["cover_width"]},
+        resize = Resize.{how["resize"].upper()},
+        padValue = {how["pad_value"]},
         filter = Filter.{how["interpolation"].upper()},
+        bgr = {_bool(how["bgr"])},
+        divisor = {how["divisor"]!r}f,
         mean = {mean},
         std = {std},
         normalises = {_bool(how["normalises"])},
@@ -113,7 +118,9 @@ enum ModelFacts {{
     static let golden: [String] = [{golden}]
     static let preprocessing = Preprocessing(
         channels: {how["channels"]}, height: {how["height"]}, width: {how["width"]},
-        coverHeight: {how["cover_height"]}, coverWidth: {how["cover_width"]}, filter: .{how["interpolation"]},
+        coverHeight: {how["cover_height"]}, coverWidth: {how["cover_width"]},
+        resize: .{how["resize"]}, padValue: {how["pad_value"]}, filter: .{how["interpolation"]},
+        bgr: {_bool(how["bgr"])}, divisor: {how["divisor"]!r},
         mean: {list(how["mean"])}, std: {list(how["std"])}, normalises: {_bool(how["normalises"])})
 }}
 """

@@ -77,7 +77,7 @@ def write_readme(facts: "Facts") -> str:
         install = f"Python needs numpy and {runtime}. There is no C++ wrapper for such artifacts."
         test, checked = "`python python/test_golden.py`; with `--exact` the scores have to be equal to the bit.", ""
     spec, (channels, height, width) = facts.spec, facts.spec.input_size
-    colours = "RGB" if channels == 3 else "luminance"
+    colours = "luminance" if channels == 1 else "BGR" if spec.bgr and not facts.takes_pixels else "RGB"
     goes_in = f"uint8 pixels, {colours}" if facts.takes_pixels else f"float32, {colours}, normalised"
     score = "probabilities" if facts.probabilities else "logits: their order counts, not their size"
     return f"""# {text(facts.model)}, {text(facts.precision)}, for {facts.platform}
@@ -90,7 +90,7 @@ def write_readme(facts: "Facts") -> str:
 - {code(facts.artifact)} with its manifest, and labels.txt where the model came with labels. Its verdict:
   {text(facts.verdict)}.
 - The wrapper: an RGB image of any size is turned upright by its EXIF orientation, where you give one, resized
-  ({spec.interpolation}, to cover {_size(facts)}), cropped in the centre to {width}x{height}, and given to the model as
+  ({spec.interpolation}, {_resized(facts)} {width}x{height}, and given to the model as
   {goes_in}. It does so to the bit as the model was checked.
 - Scores are {score}.
 - Golden files: images (PNG, and the same as PPM), `.pixels` (uint8, h x w x c), `.input` (as the model takes it),
@@ -104,8 +104,13 @@ def write_readme(facts: "Facts") -> str:
 """
 
 
-def _size(facts: "Facts") -> str:
+def _resized(facts: "Facts") -> str:
     from ..models.preprocess import cover
 
     height, width = cover(facts.spec)
-    return f"{width}x{height}"
+    match facts.spec.resize:
+        case "crop":
+            return f"to cover {width}x{height}), cropped in the centre to"
+        case "stretch":
+            return f"each side by itself, to {width}x{height}), cropped in the centre to"
+    return f"to fit into {width}x{height}), padded on both sides with {facts.spec.pad_value} to"

@@ -23,11 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="android: the package of the Kotlin files, as com.your_company.vision (default: org.example.vision)",
     )
+    options.add(parser, options.PREPROCESS_OPTIONS)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    names = ("output", "zip", "images", "android_package")
-    result = edgeport.bundle(args.artifact, args.platform, **options.pick(args, names))
+    arguments = options.pick(args, ("output", "zip", "images", "android_package"))
+    arguments["preprocess"] = options.preprocess(args)
+    result = edgeport.bundle(args.artifact, args.platform, **arguments)
     for sentence in result.warnings:
         console.warn(sentence)
     console.result(

@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reference", metavar="MODEL", help="the model of the manifest, where that is your own code")
     options.add(parser, ("weights",), default=None)
     options.add(parser, options.MODEL_OPTIONS[1:])
+    options.add(parser, options.PREPROCESS_OPTIONS)
     options.add(parser, options.VALIDATION_OPTIONS)
     options.add_output(
         parser,
@@ -35,8 +36,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     arguments: dict[str, Any] = options.pick(
         args, ("reference", "num_validation_samples", "output_dir", *options.MODEL_OPTIONS)
     )
-    data = options.one_of(args, "validation_data")
-    result = debug(args.artifact, data=data, progress=console.progress, **arguments)
+    arguments |= {"data": options.one_of(args, "validation_data"), "preprocess": options.preprocess(args)}
+    result = debug(args.artifact, progress=console.progress, **arguments)
     console.result(result.to_json(), describe(result, args.all))
     return 0
 

@@ -60,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="int8: of the device's kernels (`edgeport list --profiles`; default: the target's first)",
     )
     options.add(parser, options.MODEL_OPTIONS)
+    options.add(parser, options.PREPROCESS_OPTIONS)
     parser.add_argument("--labels", metavar="FILE", help="names of the classes, one a line; go into the artifact")
     parser.add_argument(
         "--input",
@@ -118,6 +119,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
     both = options.one_of(args, "calibration_data", "validation_data")
     arguments = options.pick(args, SAME)
+    arguments["preprocess"] = options.preprocess(args)
     arguments["calibration"] = args.calibration_data if args.feeds is None else both
     arguments["validation"] = args.validation_data if args.feeds is None else both
     own = [option.name for option in target_options() if option.name in args]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import edgeport
 
+from ..pipeline.options import COLORS, INTERPOLATIONS, RESIZES
+
 if TYPE_CHECKING:
     from ..pipeline.device_runs import DeviceAccess
 
@@ -96,6 +98,28 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "C,H,W|NAME=1xCxHxW",
         "help": "instead of the model's own; of several inputs, once for each",
     },
+    "mean": {
+        "metavar": "M|R,G,B",
+        "help": "how an image becomes the input, where the model does not say it itself: value = "
+        "(pixel * scale - mean) / std, for each channel of the model (default: the model's, or 0)",
+    },
+    "std": {"metavar": "S|R,G,B", "help": "the same (default: the model's, or 1)"},
+    "scale": {
+        "metavar": "NUMBER|1/N",
+        "help": "what pixels from 0 to 255 are multiplied by first: 1/255, 1, 1/127.5 (default: the model's, or 1/255)",
+    },
+    "color": {"choices": COLORS, "help": "the order of the model's channels (default: the model's, or rgb)"},
+    "resize": {
+        "choices": RESIZES,
+        "help": "to the input's size; crop keeps the ratio and the centre, letterbox keeps the ratio and pads both "
+        "sides (default: the model's, or stretch)",
+    },
+    "interpolation": {"choices": INTERPOLATIONS, "help": "of resizing (default: the model's, or bilinear)"},
+    "crop_pct": {
+        "metavar": "SHARE",
+        "help": "of the resized image's side that --resize crop keeps (default: the model's, or 1)",
+    },
+    "pad_value": {"metavar": "PIXEL", "help": "of --resize letterbox, from 0 to 255 (default: 114)"},
     "max_drop": {
         "type": share,
         "metavar": "SHARE",
@@ -155,6 +179,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 DEFAULT = " (default: %(default)s)"  # at the end of a help text
 
 MODEL_OPTIONS = ("weights", "weights_key", "seed", "num_classes", "input_shape")
+PREPROCESS_OPTIONS = ("mean", "std", "scale", "color", "resize", "interpolation", "crop_pct", "pad_value")
 VALIDATION_OPTIONS = ("validation_data", "num_validation_samples", "feeds")
 TIMING_OPTIONS = ("num_runs", "warmup_runs", "threads")
 ACCESS_OPTIONS = ("device_python", "device_dir", "device_timeout", "ssh_config")
@@ -195,6 +220,12 @@ def access(args: argparse.Namespace) -> "DeviceAccess":
 def pick(args: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
     """{name: value} of some of the arguments."""
     return {name: getattr(args, name) for name in names}
+
+
+def preprocess(args: argparse.Namespace) -> dict[str, Any] | None:
+    """How an image becomes the input, as far as the command line says; None where it does not."""
+    said = {name: value for name, value in pick(args, PREPROCESS_OPTIONS).items() if value is not None}
+    return said or None
 
 
 def one_of(args: argparse.Namespace, *names: str) -> str | None:

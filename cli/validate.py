@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     options.add(parser, ("weights",), default=None)
     options.add(parser, options.MODEL_OPTIONS[1:])
+    options.add(parser, options.PREPROCESS_OPTIONS)
     options.add(parser, options.VALIDATION_OPTIONS)
     parser.add_argument("--precision", choices=PRECISIONS, help="whose limits apply (default: the manifest's)")
     options.add(parser, ("threads", "device", *options.ACCESS_OPTIONS))
@@ -34,6 +35,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
     names = ("reference", "num_validation_samples", "precision", "threads", *options.MODEL_OPTIONS)
     arguments: dict[str, Any] = options.pick(args, names) | {"data": options.one_of(args, "validation_data")}
+    arguments["preprocess"] = options.preprocess(args)
     if args.device:
         access = options.access(args)
         results = validate_on_device(args.device, args.artifact, access=access, progress=console.progress, **arguments)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .artifacts.manifest import Manifest
     from .bundles.create import BundleResult, bundle
     from .models import create_model, get_variant, list_models
+    from .models.stated_preprocess import Preprocess, PreprocessLike
     from .pipeline.benchmark import benchmark
     from .pipeline.data.collection import DataLike, ImageFolder, images
     from .pipeline.debug import DebugResult, debug
@@ -80,6 +81,7 @@ _PLACES = {
     "artifacts.manifest": ("Manifest",),
     "bundles.create": ("BundleResult", "bundle"),
     "models": ("create_model", "get_variant", "list_models"),
+    "models.stated_preprocess": ("Preprocess", "PreprocessLike"),
     "pipeline.benchmark": ("benchmark",),
     "pipeline.data.collection": ("DataLike", "ImageFolder", "images"),
     "pipeline.debug": ("DebugResult", "debug"),
@@ -137,6 +139,8 @@ __all__ = [
     "ModelLike",
     "ModelSource",
     "OutputAgreement",
+    "Preprocess",
+    "PreprocessLike",
     "ProgressCallback",
     "QuantizeError",
     "ReportResult",

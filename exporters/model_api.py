@@ -8,15 +8,17 @@ from typing import Any
 import onnx_ir as ir
 
 from ..graph.edit import shape
+from .input_normalization import pixel_mean_and_std
 
+_RESIZE_TYPES = {"crop": "crop", "stretch": "standard", "letterbox": "fit_to_window_letterbox"}
 SECTION = "model_info"  # where the Model API looks: rt_info of an IR, "model_info <key>" in ONNX's metadata_props
 
 
 def model_info(model: ir.Model, metadata: Mapping[str, Any], pixels: bool = False) -> dict[str, str]:
     """{key: value} for an image classifier; empty for any other model.
 
-    `pixels`: the file takes bytes and normalises them itself. Reads `metadata["preprocess"]` (mean and
-    std per channel of pixels in 0..1, crop_pct) and `metadata["labels"]`.
+    `pixels`: the file takes bytes, in RGB, and normalises them itself. Reads `metadata["preprocess"]` (as a manifest's
+    Input has it; what it does not say is not said here) and `metadata["labels"]`.
     Keys and forms: docs/model-configuration.md of openvinotoolkit/model_api. Lists are parted by spaces, so a space
     inside a label becomes "_"; mean and scale are of pixels in 0..255. The API has no "shorter side, then centre crop":
     its "crop" cuts the largest centred rectangle of the input's proportions and resizes that (a crop_pct of 1).
@@ -28,19 +30,29 @@ def model_info(model: ir.Model, metadata: Mapping[str, Any], pixels: bool = Fals
     info = {
         "model_type": "Classification",
         "layout": f"{inputs[0].name}:{'NHWC' if pixels else 'NCHW'}",
-        "resize_type": "crop",
         "orig_height": str(height),
         "orig_width": str(width),
-        "reverse_input_channels": "False",  # the image is given as RGB
         "embedded_processing": "False",
+        **_preprocessing(metadata.get("preprocess") or {}, pixels),
     }
-    preprocess = {} if pixels else metadata.get("preprocess") or {}
-    for key, name in (("mean_values", "mean"), ("scale_values", "std")):
-        if name in preprocess:
-            info[key] = _spaced([f"{255 * value:.6g}" for value in preprocess[name]])
     labels = metadata.get("labels")
     if labels:
         info["labels"] = _spaced(["_".join(label.split()) for label in labels])
+    return info
+
+
+def _preprocessing(facts: Mapping[str, Any], pixels: bool) -> dict[str, str]:
+    if not facts:
+        return {}
+    mode = facts.get("resize_mode", "crop")
+    reverses = facts.get("color") == "bgr" and not pixels  # images are given as RGB
+    info = {"resize_type": _RESIZE_TYPES[mode], "reverse_input_channels": str(reverses)}
+    if mode == "letterbox":
+        info["pad_value"] = str(facts["pad_value"])
+    if not pixels:
+        mean, std = pixel_mean_and_std(facts)
+        info |= {"mean_values": _spaced([f"{value:.6g}" for value in mean])}
+        info |= {"scale_values": _spaced([f"{value:.6g}" for value in std])}
     return info
 
 

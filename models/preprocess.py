@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ..artifacts.errors import ImageError
-from .spec import PreprocessSpec
+from .spec import RESIZES, PreprocessSpec
 
 __all__ = [
     "ImageError",
@@ -102,16 +102,15 @@ def load_image(path: str | os.PathLike[str]) -> Image.Image:
 def preprocess(image: Image.Image, spec: PreprocessSpec) -> NDArray[np.float32]:
     """Turn an image into a model's input, with the numbers of timm's evaluation transform.
 
-    The image is resized, keeping its ratio, so that it just covers floor(input_size / crop_pct), cropped in the centre
-    (padded with black where it is still smaller), scaled to 0..1, and normalised by `spec.mean` and `spec.std`.
-    docs/guides/preprocess.md says all of it to the bit.
+    The image is resized as `spec.resize` says, brought to the model's order of colours, and normalised:
+    (pixel * scale - mean) / std. docs/guides/preprocess.md says all of it to the bit.
 
     Args:
         image: of any size and mode, as `load_image` gives it.
-        spec: how; a `Variant` is such a spec. One channel means luminance, three RGB.
+        spec: how; a `Variant` is such a spec. One channel means luminance, three are colours.
 
     Returns:
-        float32 (channels, height, width), contiguous, normalised: about -3..3.
+        float32 (channels, height, width), contiguous, normalised.
 
     Raises:
         ValueError: an unknown interpolation.
@@ -122,26 +121,27 @@ def preprocess(image: Image.Image, spec: PreprocessSpec) -> NDArray[np.float32]:
         >>> x.shape, x.dtype
         ((3, 256, 256), dtype('float32'))
     """
-    pixels = resize_and_crop(image, spec).astype(np.float32) / np.float32(255)
+    pixels = resize_and_crop(image, spec)
+    scaled = (pixels[..., ::-1] if spec.color == "bgr" else pixels).astype(np.float32) / np.float32(spec.divisor)
     mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
-    normalised = (pixels - mean) / std
+    normalised = (scaled - mean) / std
     return np.ascontiguousarray(normalised.transpose(2, 0, 1), dtype=np.float32)  # hwc -> chw
 
 
 def resize_and_crop(image: Image.Image, spec: PreprocessSpec) -> NDArray[np.uint8]:
-    """Resize and crop an image to what the model sees of it, before the normalisation.
+    """Resize and crop, stretch or letterbox an image to what the model sees of it, before the normalisation.
 
     First the columns are resampled, then the rows, each to 8 bits.
 
     Args:
         image: of any size and mode.
-        spec: of the model; its mean and std play no part.
+        spec: of the model; its mean, std and order of colours play no part.
 
     Returns:
-        uint8 (height, width, channels), 0..255.
+        uint8 (height, width, channels), 0..255, RGB or luminance.
 
     Raises:
-        ValueError: an unknown interpolation.
+        ValueError: an unknown interpolation or way of resizing.
 
     Example:
         >>> resize_and_crop(Image.new("RGB", (640, 480)), PreprocessSpec()).shape
@@ -151,16 +151,50 @@ def resize_and_crop(image: Image.Image, spec: PreprocessSpec) -> NDArray[np.uint
     if spec.interpolation not in _RESAMPLING:
         raise ValueError(f"interpolation must be one of {', '.join(_RESAMPLING)}, not {spec.interpolation!r}")
     image = image.convert("L" if channels == 1 else "RGB")
-    wide, high = covering(image.size, *cover(spec))
+    wide, high = resized_size(image.size, spec)
     resampling = _RESAMPLING[spec.interpolation]
     image = image.resize((wide, image.height), resampling).resize((wide, high), resampling)  # Pillow 13 may turn it
+    if spec.resize == "letterbox":
+        canvas = Image.new(image.mode, (width, height), (spec.pad_value,) * channels)
+        canvas.paste(image, ((width - wide) // 2, (height - high) // 2))
+        return np.asarray(canvas).reshape(height, width, channels)
     left, top = round((image.width - width) / 2), round((image.height - height) / 2)
     image = image.crop((left, top, left + width, top + height))  # PIL pads with black outside
     return np.asarray(image).reshape(height, width, channels)
 
 
+def resized_size(size: tuple[int, int], spec: PreprocessSpec) -> tuple[int, int]:
+    """Compute the size that an image is brought to, before the crop or the padding.
+
+    Args:
+        size: (width, height) of the image, in pixels.
+        spec: of the model.
+
+    Returns:
+        (width, height) in pixels.
+
+    Raises:
+        ValueError: an unknown way of resizing.
+
+    Example:
+        >>> resized_size((640, 480), PreprocessSpec(resize="letterbox"))
+        (224, 168)
+    """
+    height, width = cover(spec)
+    match spec.resize:
+        case "crop":
+            return covering(size, height, width)
+        case "stretch":
+            return width, height
+        case "letterbox":
+            return fitting(size, height, width)
+    raise ValueError(f"resize must be one of {', '.join(RESIZES)}, not {spec.resize!r}")
+
+
 def cover(spec: PreprocessSpec) -> tuple[int, int]:
-    """Compute the size that the resized image just covers, before the crop: floor(input_size / crop_pct).
+    """Compute the size that the resized image covers, has or fits into, before the crop: floor(input_size / crop_pct).
+
+    A letterbox has no crop: it fits into the input itself.
 
     Args:
         spec: of the model.
@@ -173,6 +207,8 @@ def cover(spec: PreprocessSpec) -> tuple[int, int]:
         (256, 256)
     """
     _, height, width = spec.input_size
+    if spec.resize == "letterbox":
+        return height, width
     return math.floor(height / spec.crop_pct), math.floor(width / spec.crop_pct)
 
 
@@ -195,6 +231,32 @@ def covering(size: tuple[int, int], height: int, width: int) -> tuple[int, int]:
     if width * h >= height * w:  # the width is what limits
         return width, width * h // w
     return height * w // h, height
+
+
+def fitting(size: tuple[int, int], height: int, width: int) -> tuple[int, int]:
+    """Compute the size of an image that is scaled, keeping its ratio, until it just fits into another size.
+
+    Args:
+        size: (width, height) of the image, in pixels.
+        height: to fit into, in pixels.
+        width: to fit into, in pixels.
+
+    Returns:
+        (width, height) in pixels, the shorter side rounded, halves to the even number, and 1 at least.
+
+    Example:
+        >>> fitting((640, 480), 256, 256)
+        (256, 192)
+    """
+    w, h = size
+    if width * h <= height * w:  # the width is what limits
+        return width, max(_rounded_quotient(width * h, w), 1)
+    return max(_rounded_quotient(height * w, h), 1), height
+
+
+def _rounded_quotient(dividend: int, divisor: int) -> int:
+    whole, left = divmod(dividend, divisor)
+    return whole + (2 * left > divisor or (2 * left == divisor and whole % 2 == 1))
 
 
 def _unreadable(error: OSError) -> None:

@@ -13,10 +13,11 @@ import torch
 from . import registry, spec
 from .fusion import fuse
 from .macs import count_macs
-from .spec import Variant
+from .spec import PreprocessSpec, Variant
 
 _GENERATED = {"index", "checkpoints"}  # tables of the families, perhaps of former ones
 _FIRST = ("name", "family", "params", "macs", "num_classes")  # of a row
+_USUAL = ("scale", "bgr", "resize", "pad_value")  # not in a row where they are as usual
 CONSTANTS = ("HALF", "IMAGENET_MEAN", "IMAGENET_STD")
 
 
@@ -57,6 +58,7 @@ _HEAD = [
 
 def _row(variant: Variant) -> str:
     facts = {key: getattr(variant, key) for key in _FIRST} | vars(variant)
+    facts = {key: value for key, value in facts.items() if key not in _USUAL or value != getattr(PreprocessSpec, key)}
     return f"Variant({', '.join(f'{key}={literal(value)}' for key, value in facts.items())})"
 
 

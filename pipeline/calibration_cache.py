@@ -17,13 +17,18 @@ KEPT = 8  # calibrations, each of about a megabyte; the oldest go
 
 
 class CalibrationCache:
-    """The file of one calibration: of this graph, with these inputs in this order, by these versions."""
+    """The file of one calibration: of this graph, with these inputs in this order, made of images in this way, by these
+    versions."""
 
     def __init__(self, graph: "ir.Model", inputs: Dataset) -> None:
         import onnx_ir as ir
 
         versions = f"{installed_version('edgeport')} {installed_version('onnxruntime')}"
-        parts = (versions.encode(), ir.to_proto(graph).SerializeToString(deterministic=True))
+        parts = (
+            versions.encode(),
+            repr(inputs.preprocess).encode(),
+            ir.to_proto(graph).SerializeToString(deterministic=True),
+        )
         digest = sha256_of(b"".join((*parts, *(each.encode() for each in inputs.digests()))))
         self.path = cache_folder_of_calibrations() / f"{digest[:32]}.npz"
 

@@ -11,6 +11,8 @@ from ..artifacts.check import manifest_path
 from ..artifacts.errors import UsageError
 from ..artifacts.manifest import Manifest, finite
 from ..artifacts.staging import Staging
+from ..models.foreign_preprocess import read_preprocess
+from ..models.stated_preprocess import PreprocessLike
 from ..reporting.html_table import html_table
 from ..reporting.layer_chart import to_png
 from ..reporting.layer_page import page
@@ -23,9 +25,10 @@ from .isolation import isolated
 from .options import NUM_VALIDATION
 from .pixel_input import fold_normalization
 from .prepare import prove, to_graph
+from .preprocess_question import Question
 from .progress import Progress, ProgressCallback
 from .sources.source import ModelLike
-from .validate import Comparison, choose_inputs, find_source
+from .validate import Comparison, choose_inputs, example_command, find_source
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,6 +101,7 @@ def debug(
     seed: int = 0,
     num_classes: int | None = None,
     input_shape: ShapesLike | None = None,
+    preprocess: PreprocessLike | None = None,
     output_dir: str | Path | None = None,
     progress: ProgressCallback | None = None,
 ) -> DebugResult:
@@ -109,6 +113,7 @@ def debug(
         data: to compare on, as `edgeport.export` takes it; None for generated inputs.
         num_validation_samples: at most so many; 50 where none is given.
         weights, weights_key, seed, num_classes, input_shape: of the reference, as `edgeport.load`.
+        preprocess: how an image becomes the input, as `edgeport.validate`.
         output_dir: where layers.json, layers.png and layers.html go; None for ARTIFACT.debug, beside it.
         progress: called with an `Event` for each stage, note and warning.
 
@@ -133,6 +138,7 @@ def debug(
         seed=seed,
         num_classes=num_classes,
         shapes=read_shapes(input_shape),
+        preprocess=read_preprocess(preprocess),
     )
     path = artifact_path(artifact)
     result = diagnose(path, comparison, told)
@@ -164,7 +170,8 @@ def diagnose(path: Path, comparison: Comparison, progress: Progress) -> DebugRes
     imported, graph = to_graph(source, progress, seconds)
     if is_quantized(graph):
         raise UsageError(f"{source.model}: brings its own quantisation, so there is no float graph to compare with")
-    inputs = choose_inputs(comparison, manifest, source.input_spec, progress)
+    question = Question(source.model, example_command(comparison, "debug"))
+    inputs = choose_inputs(comparison, manifest, source.input_spec, question, progress)
     prove(source, imported, graph, inputs, progress, seconds)
     target = get_target(manifest.target)
     spec = source.input_spec.preprocess if takes_image(inspector.inputs) else None

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..artifacts.manifest import Artifact, Input, Manifest, Output
-from ..models import PreprocessSpec
+from ..models.preprocess_facts import to_facts
 from ..runtime.agreement import Agreement
 from ..runtime.compare import pair_names
 from ..runtime.cpu import cpu_name
@@ -29,27 +29,11 @@ def embedded_facts(prepared: Prepared, precision: str) -> dict[str, Any]:
         "model": source.name,
         "weights": weights,
         "precision": precision,
-        "preprocess": preprocessing_facts(source.input_spec.preprocess) or None,
+        "preprocess": to_facts(source.input_spec.preprocess) or None,
         **({"origin": source.origin} if source.origin else {}),
         "labels": prepared.labels,
         "calibration": calibration
         and {"count": calibration.count, "real_images": not calibration.warning, "warning": calibration.warning},
-    }
-
-
-def preprocessing_facts(spec: PreprocessSpec | None) -> dict[str, Any]:
-    """How an image becomes the input, in the words of manifest.Input; empty where the model takes no image."""
-    from ..models.preprocess import cover
-
-    if spec is None:
-        return {}
-    return {
-        "mean": spec.mean,
-        "std": spec.std,
-        "resize": cover(spec),
-        "crop": spec.input_size[1:],
-        "crop_pct": spec.crop_pct,
-        "interpolation": spec.interpolation,
     }
 
 
@@ -59,8 +43,8 @@ def make_manifest(
     """The facts of the artifact at `path`, which `session` runs."""
     source, validation, labels = prepared.source, prepared.validation, prepared.labels
     quantized, layout = recipe.precision == "int8", target.layout(recipe)
-    preprocessing = preprocessing_facts(source.input_spec.preprocess)
     agreements = _output_agreements(prepared, session, agreement)
+    preprocessing = to_facts(source.input_spec.preprocess)
     return Manifest(
         model=source.model,
         num_classes=source.num_classes,

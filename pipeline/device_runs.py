@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..artifacts.errors import DeviceError, UsageError
+from ..models.foreign_preprocess import read_preprocess
+from ..models.stated_preprocess import PreprocessLike
 from ..runtime.agreement import Agreement
 from ..runtime.benchmark import Latency, latency
 from ..runtime.compare import compare
@@ -93,6 +95,7 @@ def validate_on_device(
     seed: int = 0,
     num_classes: int | None = None,
     input_shape: ShapesLike | None = None,
+    preprocess: PreprocessLike | None = None,
     threads: int = 1,
     progress: ProgressCallback | None = None,
 ) -> list[ValidationResult]:
@@ -103,7 +106,7 @@ def validate_on_device(
         artifact: what `edgeport.export` made, or a foreign file.
         access: how the device is used.
         reference, data, num_validation_samples, precision, weights, weights_key, seed, num_classes, input_shape,
-            threads, progress: as `edgeport.validate`.
+            preprocess, threads, progress: as `edgeport.validate`.
 
     Returns:
         A result for each device; its `device` says where it ran and how far it is from this machine.
@@ -130,6 +133,7 @@ def validate_on_device(
         seed=seed,
         num_classes=num_classes,
         shapes=read_shapes(input_shape),
+        preprocess=read_preprocess(preprocess),
         precision=precision,
         threads=threads,
     )

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from ..artifacts.errors import UsageError, exit_code
 from ..artifacts.exit_codes import BUG
 from ..artifacts.staging import Staging
+from ..models.foreign_preprocess import read_preprocess
+from ..models.stated_preprocess import PreprocessLike
 from ..targets.registry import get_target, require_target
 from ..targets.registry import targets as known_targets
 from .build import build
@@ -70,6 +72,7 @@ def export(
     input_shape: ShapesLike | None = None,
     example_inputs: ExampleInputs | None = None,
     name: str | None = None,
+    preprocess: PreprocessLike | None = None,
     input: str = "float32",
     softmax: bool = False,
     top_k: int = 0,
@@ -107,7 +110,7 @@ def export(
         num_runs: timed runs, of the benchmark.
         warmup_runs: runs before them.
         threads: CPU threads of the artifact.
-        weights, weights_key, seed, num_classes, input_shape, example_inputs, name: as `edgeport.load`.
+        weights, weights_key, seed, num_classes, input_shape, example_inputs, name, preprocess: as `edgeport.load`.
         input: "float32", normalised arrays; "uint8", pixels as a camera gives them, normalised inside.
         softmax: of a classifier: give probabilities instead of logits.
         top_k: of a classifier: also give the highest scores and their classes.
@@ -122,7 +125,8 @@ def export(
         and marked in its manifest.
 
     Raises:
-        UsageError: an argument is wrong, does not fit the others, or names a file that is.
+        UsageError: an argument is wrong, does not fit the others, or names a file that is; or images are given, or
+            pixels asked for, and nobody says how an image becomes the input.
         ExportError: the model cannot be exported; UnsupportedOp, UnsupportedAttribute, DynamicShape, NotCanonical and
             ArtifactTooLarge say why.
         QuantizeError: it cannot be quantised with these data.
@@ -185,6 +189,7 @@ def make_job(targets: tuple[str, ...], arguments: Mapping[str, Any]) -> Job:
     """
     left = dict(arguments)
     left["input_shape"] = read_shapes(left.get("input_shape"))
+    left["preprocess"] = read_preprocess(left.get("preprocess"))
     keep_float = left.get("keep_float", ())
     left["keep_float"] = (keep_float,) if isinstance(keep_float, str) else tuple(keep_float)
     output_dir = Path(left.pop("output_dir", "artifacts"))
@@ -234,6 +239,7 @@ def run_job(
         shapes=asked.input_shape,
         example_inputs=asked.example_inputs,
         name=asked.name,
+        preprocess=asked.preprocess,
     )
     with Staging(job.output_dir / source.name) as staging:
         prepared = prepare(job, source, progress)

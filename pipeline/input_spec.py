@@ -1,11 +1,12 @@
 """What a model takes: its inputs and, where that is one image, how an image becomes it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import TypeAlias
 
 from ..artifacts.errors import UsageError
 from ..models import PreprocessSpec
+from ..models.stated_preprocess import Preprocess
 from ..runtime.session import TensorSpec
 
 IMAGE = "image"  # what the one input of a model is called that nobody has named
@@ -18,25 +19,54 @@ ShapesLike: TypeAlias = Sequence[int] | Mapping[str, Sequence[int]] | Sequence[t
 
 @dataclass(frozen=True)
 class InputSpec:
-    """The inputs of a model, static shapes each. `preprocess` is None where they are not one image."""
+    """The inputs of a model, static shapes each, and how an image becomes the only one.
+
+    Attributes:
+        preprocess: None where the inputs are not one image, and where nobody says it.
+        stated_by: who says it, for messages.
+    """
 
     inputs: tuple[TensorSpec, ...]
     preprocess: PreprocessSpec | None = None
+    stated_by: str = ""
 
     @classmethod
-    def of_image(cls, preprocess: PreprocessSpec, name: str = IMAGE) -> "InputSpec":
+    def of_image(cls, preprocess: PreprocessSpec, stated_by: str = "the model", name: str = IMAGE) -> "InputSpec":
         """One image (1, c, h, w)."""
-        return cls((TensorSpec(name, (1, *preprocess.input_size), "float32"),), preprocess)
+        return cls((TensorSpec(name, (1, *preprocess.input_size), "float32"),), preprocess, stated_by)
 
-    @classmethod
-    def of_inputs(cls, inputs: tuple[TensorSpec, ...], preprocess: PreprocessSpec | None = None) -> "InputSpec":
-        """Inputs; a single float (1, c, h, w) is an image, preprocessed like ImageNet's where nobody says how."""
-        match inputs:
+    @property
+    def image_size(self) -> tuple[int, int, int] | None:
+        """(c, h, w) of the only input, a float (1, c, h, w), which may be an image; None for any other."""
+        match self.inputs:
             case (TensorSpec(_, (1, int(channels), int(height), int(width)), "float32"),):
-                pass
-            case _:
-                return cls(inputs)
-        return cls(inputs, resize_spec(preprocess or PreprocessSpec(), (channels, height, width)))
+                return channels, height, width
+        return None
+
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether a picture could be the input: one of 1 or 3 channels."""
+        return self.image_size is not None and self.image_size[0] in (1, 3)
+
+    def recorded(self, preprocess: PreprocessSpec | None, by: str) -> "InputSpec":
+        """The same inputs with what is known to be right for them; as they are where that is None, or for no image."""
+        if preprocess is None or self.image_size is None:
+            return self
+        return replace(self, preprocess=resize_spec(preprocess, self.image_size), stated_by=by)
+
+    def stated(self, said: Preprocess, by: str, model: str) -> "InputSpec":
+        """The same inputs with what `by` says; what it does not say stays as it is.
+
+        Raises UsageError where that does not fit the model.
+        """
+        if self.image_size is None:
+            raise UsageError(f"{model}: takes no image but {self}; {', '.join(said.said)} would say how one becomes it")
+        try:
+            spec, unsaid = said.complete(self.image_size, self.preprocess)
+        except UsageError as e:
+            raise UsageError(f"{model}: {e} (said by {by})") from e
+        by = f"{by} and {self.stated_by}" if self.preprocess else by
+        return replace(self, preprocess=spec, stated_by=f"{by}; by default {', '.join(unsaid)}" if unsaid else by)
 
     def explain_no_image(self) -> str:
         """Why photographs are nothing for these inputs, and what would work."""
@@ -59,9 +89,8 @@ def resize_spec(spec: PreprocessSpec, input_size: tuple[int, int, int]) -> Prepr
     mean, std = spec.mean, spec.std
     if channels != len(mean):  # nobody's convention: one value for all channels
         mean, std = (sum(mean) / len(mean),) * channels, (sum(std) / len(std),) * channels
-    return PreprocessSpec(
-        input_size=input_size, mean=mean, std=std, interpolation=spec.interpolation, crop_pct=spec.crop_pct
-    )
+    same = {each.name: getattr(spec, each.name) for each in fields(PreprocessSpec)}
+    return PreprocessSpec(**same | {"input_size": input_size, "mean": mean, "std": std})
 
 
 def read_shapes(given: object) -> dict[str, tuple[int, ...]]:

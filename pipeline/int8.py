@@ -74,7 +74,7 @@ class Int8Builder:
         from .. import quantize
 
         graph = quantize.apply(tuned, plan)
-        return prepend_normalization(graph, self._prepend) if self._prepend else graph
+        return prepend_normalization(graph, self.target, self._prepend) if self._prepend else graph
 
     def build(self, kept: "Kept" = frozenset()) -> "ir.Model":
         """The int8 graph in which the units in `kept` are float."""

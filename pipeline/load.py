@@ -1,5 +1,7 @@
 """`edgeport.load`: a model, whatever it comes as, ready to be exported."""
 
+from ..models.foreign_preprocess import read_preprocess
+from ..models.stated_preprocess import PreprocessLike
 from .input_spec import ShapesLike, read_shapes
 from .isolation import isolated
 from .progress import Progress, ProgressCallback
@@ -18,6 +20,7 @@ def load(
     input_shape: ShapesLike | None = None,
     example_inputs: ExampleInputs | None = None,
     name: str | None = None,
+    preprocess: PreprocessLike | None = None,
     progress: ProgressCallback | None = None,
 ) -> ModelSource:
     """Loads a model.
@@ -35,6 +38,9 @@ def load(
         input_shape: (3, 224, 224) for a model of one image, or {"name": (1, 3, 224, 224), ...}.
         example_inputs: for an nn.Module instead of shapes: a tensor, a tuple of tensors, or a dict of them.
         name: of the files, for a model in memory; its class's name otherwise.
+        preprocess: how an image becomes the input, where the model does not say it, or otherwise than it says: an
+            `edgeport.Preprocess`, a dict of its arguments, a variant of the zoo, torchvision's `weights.transforms()`,
+            or an image processor of transformers. Only images need it, and artifacts that take pixels.
         progress: called with an `Event` for each stage, note and warning.
 
     Returns:
@@ -64,4 +70,5 @@ def load(
         shapes=read_shapes(input_shape),
         example_inputs=example_inputs,
         name=name,
+        preprocess=read_preprocess(preprocess),
     )

@@ -5,12 +5,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..models import spec
+
 if TYPE_CHECKING:
+    from ..models.stated_preprocess import Preprocess
     from .data.collection import DataLike
     from .input_spec import Shapes
     from .sources.source import ExampleInputs
 
 INPUTS = ("float32", "uint8")
+COLORS, RESIZES, INTERPOLATIONS = spec.COLORS, spec.RESIZES, spec.INTERPOLATIONS
 PRECISIONS = ("fp32", "fp16", "int8", "w8a32", "w8a16", "dynamic")
 WEIGHTS_ONLY = ("w8a32", "w8a16", "dynamic")  # int8 weights, no calibration
 EFFORTS = ("fast", "default", "high")
@@ -32,6 +36,7 @@ class ModelOptions:
         input_shape: {name, or "" for the only input: sizes}.
         example_inputs: in place of shapes, for a module in memory.
         name: of the files, for a model in memory.
+        preprocess: how an image becomes the input, as far as the caller says it.
         input: "float32", normalised arrays; "uint8", pixels, which the artifact normalises.
         softmax, top_k: what is put behind a classifier.
         labels: names of the classes: a file with one a line, or the names.
@@ -45,6 +50,7 @@ class ModelOptions:
     input_shape: "Shapes" = field(default_factory=dict)
     example_inputs: "ExampleInputs | None" = None
     name: str | None = None
+    preprocess: "Preprocess | None" = None
     input: str = "float32"
     softmax: bool = False
     top_k: int = 0

@@ -1,9 +1,9 @@
 """The first half of `export`, which all targets share: graph, inputs, reference, calibration."""
 
 import dataclasses
+import shlex
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..artifacts.errors import UsageError
@@ -17,6 +17,7 @@ from .data.dataset import GENERATED, NOT_REAL, NUM_CALIBRATION, Dataset
 from .data.labels import fit_labels, read_labels
 from .options import Job
 from .output_kinds import Kinds, find_kinds, is_told_classifier
+from .preprocess_question import Question, data_options, describe_preprocessing, shape_option
 from .progress import Progress
 from .sources.source import ModelSource
 
@@ -97,8 +98,9 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
     from .import_check import check_calibrated
 
     labels = read_labels(job.model.labels) if job.model.labels else None
-    data = OpenedData(source.input_spec, NUM_CALIBRATION + job.num_validating)
-    check_data(job, source, data)
+    question = Question(source.model, example_command(job, source))
+    data = OpenedData(source.input_spec, NUM_CALIBRATION + job.num_validating, question)
+    check_data(job, source, data, question, progress)
     seconds: dict[str, float] = {}
     imported, graph = to_graph(source, progress, seconds)
     if labels and job.model.labels:
@@ -186,16 +188,34 @@ def resolve_prequantized(job: Job, source: ModelSource, progress: Progress) -> J
     )
 
 
-def check_data(job: Job, source: ModelSource, data: OpenedData) -> None:
-    """Raises UsageError, before the model is exported, for data that the model does not take."""
-    spec = source.input_spec.preprocess
+def example_command(job: Job, source: ModelSource) -> str:
+    """The command that was given, as far as images are concerned."""
+    target = job.targets[0] if len(job.targets) == 1 else "all"
+    words = ["edgeport", "export", source.model, "--target", target, *shape_option(source.model, source.input_spec)]
+    data = (("--calibration-data", job.quantization.calibration), ("--validation-data", job.validation.validation))
+    words += data_options(*data)
+    words += ["--int8"] if job.precision == "int8" else []
+    words += ["--input", job.model.input] if job.model.input == "uint8" else []
+    options = (option for name in job.targets for option in get_target(name).options)
+    words += [option.flag for option in options if job.model.target_options.get(option.name) is True]
+    return shlex.join(words)
+
+
+def check_data(job: Job, source: ModelSource, data: OpenedData, question: Question, progress: Progress) -> None:
+    """Raises UsageError, before the model is exported, for data that the model does not take, and where nobody says how
+    an image becomes its input though that matters; says it where it does."""
+    spec = source.input_spec
     option = "--input uint8" if job.model.input == "uint8" else "--image-input"
     pixels = any(takes_pixels(job, target) for target in job.targets)
-    if pixels and (spec is None or spec.input_size[0] not in (1, 3)):
-        raise UsageError(f"{option}: an image has 1 or 3 channels, the model takes {source.input_spec}")
-    for given in (job.validation.validation, job.quantization.calibration):
-        if given is not None:
-            data.open(given)
+    if pixels and not spec.takes_pictures:
+        raise UsageError(f"{option}: an image has 1 or 3 channels, the model takes {spec}")
+    if pixels and spec.preprocess is None:
+        raise question.ask(option, spec)
+    opened = [
+        data.open(given) for given in (job.validation.validation, job.quantization.calibration) if given is not None
+    ]
+    if spec.preprocess and (pixels or any(each.preprocess for each in opened)):
+        progress.note(describe_preprocessing(spec))
 
 
 def check_classifier_options(job: Job, source: ModelSource, graph: "ir.Model") -> None:
@@ -221,8 +241,6 @@ def choose_inputs(
     """(the inputs that calibrate, None where nothing is; the inputs that validate and are timed)."""
     asked, seed, spec = job.quantization, job.model.seed, source.input_spec
     data = job.validation.validation if job.validation.validation is not None else asked.calibration
-    if source.assumed and data is not None and is_images(data):
-        progress.note("images are normalised with ImageNet's mean and std; give an .npz for anything else")
     count = job.num_validating
     validation = choose_validation(spec, progress, opened.open, data=data, count=count, seed=seed)
     if spec.preprocess and any(takes_pixels(job, target) for target in job.targets):
@@ -235,13 +253,6 @@ def choose_inputs(
     if job.validation.validate:
         return separate(calibration, validation, (wanted, count), progress)
     return calibration.take(wanted), validation.take(count)
-
-
-def is_images(data: object) -> bool:
-    """Whether data are a folder of images, which have to be preprocessed."""
-    from .data.collection import ImageFolder
-
-    return isinstance(data, ImageFolder) or (isinstance(data, str | Path) and Path(data).suffix != ".npz")
 
 
 def to_graph(source: ModelSource, progress: Progress, seconds: dict[str, float]) -> "tuple[ir.Model, ir.Model]":

@@ -1,8 +1,9 @@
 """`edgeport.validate`: an artifact is compared with its reference again."""
 
+import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,9 @@ from ..artifacts.check import manifest_path
 from ..artifacts.errors import UsageError
 from ..artifacts.manifest import RANDOM, Artifact, Input, Manifest
 from ..models import PreprocessSpec
+from ..models.foreign_preprocess import read_preprocess
+from ..models.preprocess_facts import from_facts
+from ..models.stated_preprocess import Preprocess, PreprocessLike
 from ..runtime.agreement import Agreement
 from ..runtime.benchmark import peak_rss_mb
 from ..runtime.compare import compare
@@ -27,9 +31,10 @@ from .isolation import isolated
 from .options import NUM_VALIDATION, PRECISIONS
 from .output_kinds import Kinds, recorded_kinds
 from .prepare import open_reference
+from .preprocess_question import Question, data_options, describe_preprocessing
 from .progress import Progress, ProgressCallback
 from .results import ValidationResult
-from .sources.loading import load_source
+from .sources.loading import GIVEN, load_source
 from .sources.source import OWN_CODE, ModelLike, ModelSource
 from .sources.user_code import is_factory
 
@@ -45,6 +50,7 @@ class Comparison:
         reference: in place of the model of the manifest; None for that.
         data: what to compare on; None for generated inputs.
         weights, weights_key: in place of the manifest's.
+        preprocess: in place of what the manifest, or else the reference says.
     """
 
     artifact: str | Path
@@ -56,6 +62,7 @@ class Comparison:
     seed: int = 0
     num_classes: int | None = None
     shapes: Shapes
+    preprocess: Preprocess | None = None
     precision: str | None = None
     threads: int = 1
 
@@ -118,6 +125,7 @@ def validate(
     seed: int = 0,
     num_classes: int | None = None,
     input_shape: ShapesLike | None = None,
+    preprocess: PreprocessLike | None = None,
     threads: int = 1,
     progress: ProgressCallback | None = None,
 ) -> ValidationResult:
@@ -130,6 +138,8 @@ def validate(
         num_validation_samples: at most so many; 50 where none is given.
         precision: whose limits judge; None for the manifest's, or fp32.
         weights, weights_key, seed, num_classes, input_shape: of the reference, as `edgeport.load`.
+        preprocess: how an image becomes the input, as `edgeport.load`; None for what the manifest says, or else the
+            reference.
         threads: CPU threads of the artifact.
         progress: called with an `Event` for each stage, note and warning.
 
@@ -160,6 +170,7 @@ def validate(
         seed=seed,
         num_classes=num_classes,
         shapes=read_shapes(input_shape),
+        preprocess=read_preprocess(preprocess),
         precision=precision,
         threads=threads,
     )
@@ -179,18 +190,22 @@ def open_pair(comparison: Comparison, progress: Progress) -> Pair:
     beside = manifest_path(path)
     manifest = Manifest.read(beside) if beside.exists() else None
     found = find_reference(comparison, manifest, progress)
+    pixels = takes_image(session.inputs)
+    question = Question(found.model, example_command(comparison))
+    if pixels and found.spec.preprocess is None and found.spec.takes_pictures:
+        raise question.ask(f"{path}, which takes pixels,", found.spec)
     reference = SoftmaxSession(found.session) if wants_probabilities(session, found.session) else found.session
     try:
         kinds = recorded_kinds(manifest, reference, session, classifies=found.classifies)
     except ValueError as e:
         raise UsageError(f"{path}: cannot be compared with {found.model}: {e}") from e
-    inputs = choose_inputs(comparison, manifest, found.spec, progress)
+    inputs = choose_inputs(comparison, manifest, found.spec, question, progress)
     precision = comparison.precision or (manifest.precision if manifest else "fp32")
     pair = Pair(
         *(path, manifest, session, lambda each: each, reference, kinds, found.model, found.weights, inputs, precision)
     )
     preprocess = found.spec.preprocess
-    if not preprocess or not takes_image(session.inputs):
+    if not preprocess or not pixels:
         return pair
     return replace(pair, feed=lambda each: feed_normalized(each, preprocess), inputs=inputs.round_to_pixels(preprocess))
 
@@ -230,12 +245,22 @@ def make_result(
     )
 
 
-def choose_inputs(comparison: Comparison, manifest: Manifest | None, spec: InputSpec, progress: Progress) -> Dataset:
+def example_command(comparison: Comparison, command: str = "validate") -> str:
+    """The command that was given, as far as images are concerned."""
+    given = (("--reference", comparison.reference), ("--validation-data", comparison.data))
+    return shlex.join(["edgeport", command, str(comparison.artifact), *data_options(*given)])
+
+
+def choose_inputs(
+    comparison: Comparison, manifest: Manifest | None, spec: InputSpec, question: Question, progress: Progress
+) -> Dataset:
     """What validates: not what has calibrated, and no more than was asked for."""
     count = comparison.num_validation_samples
     known = set(manifest.calibration.inputs) if manifest and manifest.calibration else set()
-    opened = OpenedData(spec, count + len(known))
+    opened = OpenedData(spec, count + len(known), question)
     inputs = choose_validation(spec, progress, opened.open, data=comparison.data, count=count, seed=comparison.seed)
+    if inputs.preprocess and comparison.data is not None:
+        progress.note(describe_preprocessing(spec))
     if known:
         inputs = inputs.take(count + len(known)).without(known)
     return inputs.take(count)
@@ -246,14 +271,26 @@ def find_reference(comparison: Comparison, manifest: Manifest | None, progress: 
     reference = comparison.reference
     own = manifest is not None and isinstance(reference, str | Path) and str(reference) == manifest.model
     if isinstance(reference, str | Path) and is_artifact(reference) and not own:
-        session, spec = open_artifact_as_reference(str(reference), manifest)
+        session, spec = open_artifact_as_reference(str(reference), comparison, manifest)
         return Reference(session, str(reference), None, spec)
     source = find_source(comparison, manifest, progress)
     weights = str(source.weights)
     return Reference(open_reference(source), source.model, weights, source.input_spec, source.classifies)
 
 
+def prepared_as(spec: InputSpec, comparison: Comparison, manifest: Manifest | None, model: str) -> InputSpec:
+    """The inputs as the caller says, or as the artifact's manifest does."""
+    spec = spec.recorded(recorded_preprocess(manifest), "the manifest")
+    return spec.stated(comparison.preprocess, GIVEN, model) if comparison.preprocess else spec
+
+
 def find_source(comparison: Comparison, manifest: Manifest | None, progress: Progress) -> ModelSource:
+    """The model of the manifest, or the one given as the reference; its inputs as the manifest or the caller says."""
+    source = load_reference(comparison, manifest, progress)
+    return replace(source, input_spec=prepared_as(source.input_spec, comparison, manifest, source.model))
+
+
+def load_reference(comparison: Comparison, manifest: Manifest | None, progress: Progress) -> ModelSource:
     """The model of the manifest, or the one given as the reference."""
     reference, artifact = comparison.reference, comparison.artifact
     if manifest and (reference is None or (isinstance(reference, str | Path) and str(reference) == manifest.model)):
@@ -312,23 +349,29 @@ def recorded_shapes(inputs: Sequence[Input]) -> dict[str, tuple[int, ...]]:
 
 def recorded_preprocess(manifest: Manifest | None) -> PreprocessSpec | None:
     """How an image becomes the input, as a manifest says; None where it does not."""
-    taken = manifest.inputs[0] if manifest else None
-    if not (taken and taken.mean and taken.std and taken.interpolation and taken.crop_pct):
-        return None
-    return PreprocessSpec(mean=taken.mean, std=taken.std, interpolation=taken.interpolation, crop_pct=taken.crop_pct)
+    return from_facts(asdict(manifest.inputs[0])) if manifest and len(manifest.inputs) == 1 else None
 
 
-def open_artifact_as_reference(path: str, manifest: Manifest | None) -> tuple[Session, InputSpec]:
-    """(the session of a file, what it takes: images as the manifest says, or as ImageNet's)."""
+def open_artifact_as_reference(
+    path: str, comparison: Comparison, manifest: Manifest | None
+) -> tuple[Session, InputSpec]:
+    """(the session of a file, what it takes: images as the caller, the artifact's manifest or the file's own says).
+
+    Raises UsageError for a file that takes pixels of which nobody says how they are normalised.
+    """
     session = open_session(path)
     if any(None in spec.shape[1:] for spec in session.inputs):
         raise UsageError(f"{path}: must take inputs of fixed sizes, it takes {[spec.shape for spec in session.inputs]}")
     is_image = takes_image(session.inputs)
-    spec = InputSpec.of_inputs(
+    spec = InputSpec(
         tuple(
             TensorSpec(each.name, tuple(dim or 1 for dim in each.shape), "float32" if is_image else each.dtype)
             for each in session.inputs
-        ),
-        recorded_preprocess(manifest),
+        )
     )
-    return feed_normalized(session, spec.preprocess), spec
+    beside = manifest_path(Path(path))
+    own = recorded_preprocess(Manifest.read(beside)) if beside.exists() else None
+    spec = prepared_as(spec.recorded(own, f"the manifest of {path}"), comparison, manifest, path)
+    if is_image and spec.preprocess is None and spec.takes_pictures:
+        raise Question(path, example_command(comparison)).ask("the reference, which takes pixels,", spec)
+    return feed_normalized(session, own or spec.preprocess), spec

@@ -8,9 +8,11 @@ from ..models import PreprocessSpec
 
 
 def to_pixels(array: np.ndarray, preprocess: PreprocessSpec) -> np.ndarray:
-    """Normalised (n, c, h, w) -> the nearest pixels, float32 whole numbers from 0 to 255."""
+    """Normalised (n, c, h, w) -> the nearest pixels, RGB or luminance, float32 whole numbers from 0 to 255."""
     mean, std = _per_channel(preprocess)
-    return np.clip(np.rint((array * std + mean) * 255), 0, 255).astype(np.float32)
+    return _reordered(
+        np.clip(np.rint((array * std + mean) * preprocess.divisor), 0, 255).astype(np.float32), preprocess
+    )
 
 
 def all_to_pixels(feeds: Mapping[str, np.ndarray], preprocess: PreprocessSpec) -> dict[str, np.ndarray]:
@@ -19,9 +21,14 @@ def all_to_pixels(feeds: Mapping[str, np.ndarray], preprocess: PreprocessSpec) -
 
 
 def from_pixels(pixels: np.ndarray, preprocess: PreprocessSpec) -> np.ndarray:
-    """Pixels from 0 to 255, (n, c, h, w) -> normalised, float32."""
+    """Pixels from 0 to 255, (n, c, h, w), RGB or luminance -> normalised, float32."""
     mean, std = _per_channel(preprocess)
-    return ((pixels / 255 - mean) / std).astype(np.float32)
+    return ((_reordered(pixels, preprocess) / preprocess.divisor - mean) / std).astype(np.float32)
+
+
+def _reordered(array: np.ndarray, preprocess: PreprocessSpec) -> np.ndarray:
+    """RGB as the model's order of channels has it, and the other way round."""
+    return np.ascontiguousarray(array[:, ::-1]) if preprocess.color == "bgr" else array
 
 
 def _per_channel(preprocess: PreprocessSpec) -> tuple[np.ndarray, np.ndarray]:

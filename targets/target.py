@@ -126,6 +126,7 @@ class Target:
         inspect: path -> what is inside; None where it cannot be looked into.
         layout: recipe -> how the artifact takes an image, for the manifest.
         folds: the normalisation is cheaper in the first convolution than in front of it.
+        orders_channels: the format itself brings an image's channels to the model's order, BGR where that is so.
         wants_image: whether the values of its own options make the artifact take an image.
         device_runtime: the name in devices/backends/ of what runs it on a device; None where none does.
         device_files: artifact -> what has to be on a device; the first is what the runtime opens.
@@ -155,6 +156,7 @@ class Target:
     inspect: "Callable[[Path], Inspector] | None" = None
     layout: Callable[[Recipe], str] = lambda recipe: "nhwc" if recipe.pixels else "nchw"
     folds: bool = False
+    orders_channels: bool = False
     wants_image: Callable[[Mapping[str, Any]], bool] = lambda options: False
     device_runtime: str | None = None
     device_files: Callable[[Path], Sequence[Path]] = lambda path: (path,)

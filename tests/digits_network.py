@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 SIZE = 32
-SPEC = PreprocessSpec(input_size=(3, SIZE, SIZE))  # what a factory's images get
+SPEC = PreprocessSpec(input_size=(3, SIZE, SIZE))  # what its images get
 TRAIN, CALIBRATE = 1000, 100
 HUGE = 300.0
 

@@ -54,6 +54,7 @@ def convert(
     precision: str = "fp32",
     minimum_target: str = "iOS17",
     image_input: bool = False,
+    bgr: bool = False,
     labels: Sequence[str] | None = None,
     float32: Collection[str] = (),
     metadata: Mapping[str, Any] | None = None,
@@ -61,11 +62,12 @@ def convert(
     """Write a canonical model as an ML program into the new folder `directory`, whose name ends in .mlpackage.
 
     `precision`: what everything outside int8 is stored and computed in; inputs and outputs are float32 either way.
-    `image_input`: the one input, which the graph takes as pixels from 0 to 255, is an RGB or grey image. `labels`: one
-    per class of the first output; the model becomes a classifier, with the label and the probability of each as
-    further outputs. `float32`: operators, by the values that they give, that are computed in float32 whatever the
-    precision. `metadata`: facts that JSON can hold, stored with the inputs and outputs in the user-defined metadata
-    under "com.edgeport". The same arguments give the same bytes.
+    `image_input`: the one input, which the graph takes as pixels from 0 to 255, is an image in colour, or a grey one;
+    `bgr`: Core ML gives its colours to the graph as BGR. `labels`: one per class of the first output; the model becomes
+    a classifier, with the label and the probability of each as further outputs. `float32`: operators, by the values
+    that they give, that are computed in float32 whatever the precision. `metadata`: facts that JSON can hold, stored
+    with the inputs and outputs in the user-defined metadata under "com.edgeport". The same arguments give the same
+    bytes.
 
     Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape), ValueError for arguments that do not fit the
     model, ImportError without coremltools.
@@ -90,7 +92,7 @@ def convert(
             program,
             source="milinternal",
             convert_to="mlprogram",
-            inputs=[_feature(ct, value, image_input) for value in model.graph.inputs],
+            inputs=[_feature(ct, value, image_input, bgr) for value in model.graph.inputs],
             classifier_config=None
             if labels is None
             else ct.ClassifierConfig(
@@ -106,11 +108,12 @@ def convert(
     finish(directory, spec, {**(metadata or {}), **_features(model, spec, image_input)})
 
 
-def _feature(ct: Any, value: ir.Value, image: bool) -> Any:
+def _feature(ct: Any, value: ir.Value, image: bool, bgr: bool) -> Any:
     """How coremltools is to declare an input."""
     if not image:
         return ct.TensorType(name=value.name, shape=shape(value) or (1,), dtype=_outside(value))
-    layout = ct.colorlayout.RGB if shape(value)[1] == 3 else ct.colorlayout.GRAYSCALE
+    colours = ct.colorlayout.BGR if bgr else ct.colorlayout.RGB
+    layout = colours if shape(value)[1] == 3 else ct.colorlayout.GRAYSCALE
     return ct.ImageType(name=value.name, shape=shape(value), color_layout=layout, channel_first=True)
 
 

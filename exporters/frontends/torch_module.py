@@ -83,7 +83,8 @@ def from_torch(
         except Exception as e:  # the exporter wraps what its translation functions raise, in several types
             reason = _unknown_operator(e, program) or first_sentence(e)
             raise ExportError(f"torch.onnx cannot translate {type(module).__name__}: {reason}") from e
-        assert exported is not None and exported.exported_program is not None  # only where a file is written instead
+        assert exported is not None
+        assert exported.exported_program is not None
         model = exported.model
         model.meta[translation.KEY] = translation.Translation.of(exported.exported_program, model.graph)
         common.CommonSubexpressionEliminationPass()(model)

@@ -17,6 +17,7 @@ import onnx_ir as ir
 
 from ...graph.edit import name_of, shape
 from ..classifier_head import TOP_CLASSES
+from ..input_normalization import pixel_mean_and_std
 
 NAME, IDENTIFIER = "TFLITE_METADATA", b"M001"
 PARSER = "1.0.0"  # the oldest that understands all fields below
@@ -24,7 +25,7 @@ LABELS_FILE = "labels.txt"
 _TENSOR_AXIS_LABELS, _TENSOR_VALUE_LABELS = 2, 3  # AssociatedFileType
 _FEATURES, _IMAGES = 1, 2  # ContentProperties
 _NORMALIZATION = 1  # ProcessUnitOptions
-_COLOUR_SPACE = {3: 1, 1: 2}  # channels -> RGB, GRAYSCALE
+_COLOUR_SPACE = {"bgr": 0, "rgb": 1, "gray": 2}  # -> UNKNOWN, RGB, GRAYSCALE
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first day: the same labels give the same bytes
 
 
@@ -46,17 +47,18 @@ class Number:
 def of_model(model: ir.Model, facts: Mapping[str, Any], layout: str, pixels: bool) -> bytes:
     """The flatbuffer that lies in the buffer NAME: a model's facts, as far as the schema has words for them.
 
-    Reads `facts["model"]`, `facts["preprocess"]` (mean and std per channel of pixels in 0..1) and `facts["labels"]`;
-    `pixels`: the file takes bytes and normalises them itself.
+    Reads `facts["model"]`, `facts["preprocess"]` (as a manifest's Input has it) and `facts["labels"]`; `pixels`: the
+    file takes bytes, in RGB, and normalises them itself.
     """
     how, labels = facts.get("preprocess"), facts.get("labels") or ()
     inputs = [_feature(name_of(value)) for value in model.graph.inputs]
     size = shape(model.graph.inputs[0])[1:] if len(inputs) == 1 else ()
     if how and layout == "nhwc" and len(size) == 3 and size[0] in (1, 3):
-        mean, std = ([255 * number for number in how[key]] for key in ("mean", "std"))
+        mean, std = pixel_mean_and_std(how)
+        color = how.get("color", "rgb")
         if pixels:
-            mean, std = [0.0] * len(mean), [1.0] * len(std)
-        inputs = [_image(name_of(model.graph.inputs[0]), (size[0], size[1], size[2]), mean, std)]
+            mean, std, color = [0.0] * len(mean), [1.0] * len(std), "rgb"
+        inputs = [_image(name_of(model.graph.inputs[0]), (size[0], size[1], size[2]), mean, std, color)]
     outputs = []
     for value in model.graph.outputs:
         per_class = bool(labels) and shape(value)[-1:] == (len(labels),)
@@ -70,12 +72,17 @@ def _image(
     size: tuple[int, int, int],
     mean: Sequence[float],
     std: Sequence[float],
+    color: str,
 ) -> Table:
-    """An input that is an image of `size` (channels, height, width): (pixel - mean) / std, pixels from 0 to 255."""
+    """An input that is an image of `size` (channels, height, width): (pixel - mean) / std, pixels from 0 to 255.
+
+    The schema has no word for BGR: its colour space is UNKNOWN, and the description says it.
+    """
     channels, height, width = size
+    color = "gray" if channels == 1 else color
     properties = Table(
         {
-            0: Number(_COLOUR_SPACE[channels]),
+            0: Number(_COLOUR_SPACE[color]),
             1: Table({0: Number(width, "PrependUint32Slot"), 1: Number(height, "PrependUint32Slot")}),
         }
     )
@@ -84,7 +91,7 @@ def _image(
     return Table(
         {
             0: name,
-            1: "the image, " + ("RGB" if channels == 3 else "luminance"),
+            1: "the image, " + ("luminance" if channels == 1 else color.upper()),
             3: _content(_IMAGES, properties),
             4: [Table({0: Number(_NORMALIZATION, "PrependUint8Slot"), 1: normalisation})],
             5: Table({0: _floats(high), 1: _floats(low)}),

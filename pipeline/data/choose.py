@@ -4,16 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..input_spec import InputSpec
+from ..preprocess_question import Question
 from ..progress import Progress
 from .collection import DataLike, ImageFolder, open_data
-from .dataset import GENERATED, NOT_REAL, NUM_GENERATED, VALIDATION_SEEDS, Dataset, generate_dataset
+from .dataset import GENERATED, NOT_REAL, NUM_GENERATED, VALIDATION_SEEDS, Dataset, describe_generated, generate_dataset
 
 
 class OpenedData:
     """Data sets, each opened once however often it is asked for; a generator could not be read again."""
 
-    def __init__(self, spec: InputSpec, count: int):
-        self._spec, self._count = spec, count
+    def __init__(self, spec: InputSpec, count: int, question: Question):
+        self._spec, self._count, self._question = spec, count, question
         self._opened: list[tuple[DataLike, Dataset]] = []
 
     def open(self, data: DataLike) -> Dataset:
@@ -23,7 +24,7 @@ class OpenedData:
                 isinstance(data, str | Path | ImageFolder) and type(known) is type(data) and known == data
             ):
                 return dataset
-        dataset = open_data(data, self._spec, self._count)
+        dataset = open_data(data, self._spec, self._count, self._question)
         self._opened.append((data, dataset))
         return dataset
 
@@ -40,7 +41,7 @@ def choose_validation(
     """The inputs that may validate: all of `data`, or `count` generated ones."""
     if data is not None:
         return open_(data)
-    progress.note("validation uses generated inputs; give images with --validation-data")
+    progress.note(f"validation uses generated inputs{describe_generated(spec)}; give images with --validation-data")
     return generate_dataset(spec, count, seed + VALIDATION_SEEDS)
 
 
@@ -57,6 +58,8 @@ def choose_calibration(
     if data is not None:
         return open_(data)
     progress.warn(NOT_REAL)
+    if said := describe_generated(spec):
+        progress.note(f"calibration uses generated inputs{said}")
     return generate_dataset(spec, count or NUM_GENERATED, seed)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from ...artifacts.errors import UsageError
 from ...runtime.session import TensorSpec
 from ..input_spec import InputSpec
+from ..preprocess_question import Question
 from .dataset import Dataset, Feed, bytes_of, open_folder
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def images(folder: str | Path, limit: int | None = None) -> ImageFolder:
     return ImageFolder(str(folder), limit)
 
 
-def open_data(data: DataLike, spec: InputSpec, count: int) -> Dataset:
+def open_data(data: DataLike, spec: InputSpec, count: int, question: Question = Question()) -> Dataset:  # noqa: B008
     """The data as inputs of a model.
 
     Args:
@@ -83,23 +84,24 @@ def open_data(data: DataLike, spec: InputSpec, count: int) -> Dataset:
             tuples of these with a label (a DataLoader, a Dataset, a list, a generator).
         spec: what the model takes.
         count: of what yields samples, at most so many are read and kept in memory.
+        question: about the model, for images of which nobody has said how they become its input.
 
     Raises:
         UsageError: nothing in it, or not what the model takes.
         ImageError: as `open_folder`.
     """
     if isinstance(data, ImageFolder):
-        opened = open_folder(data.path, spec)
+        opened = open_folder(data.path, spec, question)
         return opened if data.limit is None else opened.take(data.limit)
     if isinstance(data, str | Path):
-        return open_folder(str(data), spec)
+        return open_folder(str(data), spec, question)
     name = type(data).__name__
     if isinstance(data, np.ndarray) or _is_tensor(data):
         feeds, labels = _rows({_only(spec, name): _as_array(data)}, spec, name), []
     elif isinstance(data, Mapping):
         feeds, labels = _rows({str(key): _as_array(value) for key, value in data.items()}, spec, name), []
     elif isinstance(data, Iterable) or hasattr(data, "__getitem__"):
-        feeds, labels = _read_samples(_iterate(data), spec, count, name)
+        feeds, labels = _read_samples(_iterate(data), spec, count, name, question)
     else:
         raise UsageError(f"a {name} is no data: give a folder, an .npz, arrays, or what yields samples")
     if not feeds:
@@ -143,12 +145,14 @@ def _iterate(data: Any) -> Iterator[Any]:
         yield data[i]
 
 
-def _read_samples(samples: Iterator[Any], spec: InputSpec, count: int, name: str) -> tuple[list[Feed], list[int]]:
+def _read_samples(
+    samples: Iterator[Any], spec: InputSpec, count: int, name: str, question: Question
+) -> tuple[list[Feed], list[int]]:
     """(at most `count` feeds, the label of each, or fewer labels where some have none)."""
     feeds: list[Feed] = []
     labels: list[int] = []
     for sample in samples:
-        taken, label = _parts(sample, spec, name)
+        taken, label = _parts(sample, spec, name, question)
         rows = _rows(taken, spec, name)
         feeds += rows
         labels += _labels(label, len(rows))
@@ -157,7 +161,7 @@ def _read_samples(samples: Iterator[Any], spec: InputSpec, count: int, name: str
     return feeds[:count], labels[:count]
 
 
-def _parts(sample: Any, spec: InputSpec, name: str) -> tuple[dict[str, np.ndarray], Any]:
+def _parts(sample: Any, spec: InputSpec, name: str, question: Question) -> tuple[dict[str, np.ndarray], Any]:
     """({input: array}, the label or None) of a sample or a batch."""
     label = None
     if isinstance(sample, Sequence) and not isinstance(sample, str | bytes):
@@ -181,18 +185,20 @@ def _parts(sample: Any, spec: InputSpec, name: str) -> tuple[dict[str, np.ndarra
             held = ", ".join(map(str, sample))
             raise UsageError(f"the {name} given yields no {missing[0]!r}, which the model takes; it yields: {held}")
         label = sample.get("label", sample.get("labels")) if label is None else label
-        return {each.name: _one(sample[each.name], spec) for each in spec.inputs}, label
-    return {_only(spec, name): _one(sample, spec)}, label
+        return {each.name: _one(sample[each.name], spec, name, question) for each in spec.inputs}, label
+    return {_only(spec, name): _one(sample, spec, name, question)}, label
 
 
-def _one(value: Any, spec: InputSpec) -> np.ndarray:
+def _one(value: Any, spec: InputSpec, name: str, question: Question) -> np.ndarray:
     """An array, or a picture preprocessed as the model wants it."""
     if not _is_picture(value):
         return _as_array(value)
     from ...models.preprocess import preprocess
 
-    if spec.preprocess is None:
+    if not spec.takes_pictures:
         raise UsageError(f"pictures were given, but {spec.explain_no_image()}")
+    if spec.preprocess is None:
+        raise question.ask(f"the pictures in the {name} given", spec)
     return preprocess(value.convert("RGB"), spec.preprocess)[None]
 
 

@@ -13,6 +13,7 @@ from ...models import PreprocessSpec
 from ...runtime.pixels import all_to_pixels, from_pixels, to_pixels
 from ...runtime.session import TensorSpec
 from ..input_spec import InputSpec
+from ..preprocess_question import Question
 from .npz import NpzRows
 
 GENERATED = "generated"
@@ -29,6 +30,8 @@ _RANGES = {"uint8": (0, 256), "int8": (-128, 128), "bool": (0, 2)} | dict.fromke
     ("int16", "uint16", "int32", "uint32", "int64", "uint64"), (0, 10)
 )
 
+_PIXEL_MEAN, _PIXEL_STD = 0.45, 0.22  # about those of photographs, as pixels in 0..1
+
 Feed = dict[str, np.ndarray]  # {input name: float32 array}, whatever the model's own type is
 
 
@@ -43,6 +46,7 @@ class Dataset:
         content: item -> bytes that are the same for the same input.
         in_memory: `source` is no path.
         label: item -> the index of its class, None where the data do not say it.
+        preprocess: how an image becomes a feed; None where the data are no images.
     """
 
     source: str
@@ -51,6 +55,7 @@ class Dataset:
     content: Callable[[Any], bytes]
     in_memory: bool = False
     label: Callable[[Any], int] | None = None
+    preprocess: PreprocessSpec | None = None
     _digests: dict[Any, str] = field(default_factory=dict, repr=False, compare=False)  # shared by all its parts
 
     def __len__(self) -> int:
@@ -111,27 +116,31 @@ class Dataset:
         return replace(self, items=kept)
 
 
-def open_folder(source: str, spec: InputSpec) -> Dataset:
+def open_folder(source: str, spec: InputSpec, question: Question = Question()) -> Dataset:  # noqa: B008  (frozen)
     """All images of a folder, preprocessed as the model wants it, or all rows of an .npz, taken as they are.
 
-    Raises UsageError and ImageError: neither of both, empty, or not what the model takes.
+    Raises UsageError and ImageError: neither of both, empty, not what the model takes, or images of a model of which
+    nobody has said how an image becomes its input.
     """
     from ...models import preprocess as images
 
     if Path(source).suffix == ".npz":
         rows = NpzRows(Path(source), spec.inputs)
         return Dataset(source, range(rows.count), rows.load, lambda row: bytes_of(rows.load(row)))
-    wanted = spec.preprocess
-    if wanted is None:
+    if spec.image_size is None:
         raise UsageError(f"{source}: {spec.explain_no_image()}")
-    if wanted.input_size[0] not in (1, 3):
-        raise UsageError(f"{source}: images cannot fill {wanted.input_size[0]} channels; give an .npz")
-    name = spec.inputs[0].name
+    if not spec.takes_pictures:
+        raise UsageError(f"{source}: images cannot fill {spec.image_size[0]} channels; give an .npz")
+    files = images.list_images(source)
+    wanted, name = spec.preprocess, spec.inputs[0].name
+    if wanted is None:
+        raise question.ask(f"the images in {source}", spec)
     return Dataset(
         source,
-        images.list_images(source),
+        files,
         lambda path: {name: images.preprocess(images.load_image(path), wanted)[None]},
         lambda path: path.read_bytes(),
+        preprocess=wanted,
     )
 
 
@@ -142,22 +151,33 @@ def bytes_of(feed: Mapping[str, np.ndarray]) -> bytes:
 
 def generate_dataset(spec: InputSpec, count: int, seed: int) -> Dataset:
     """Image-like inputs for an image, random numbers of the right type and range for anything else."""
-    wanted = spec.preprocess
-    load = _noise(spec.inputs) if wanted is None else _image_like(spec.inputs[0].name, wanted)
-    return Dataset(GENERATED, range(seed, seed + count), load, lambda item: str(item).encode())
+    size = spec.image_size
+    load = _noise(spec.inputs) if size is None else _image_like(spec.inputs[0].name, size, spec.preprocess)
+    return Dataset(
+        GENERATED, range(seed, seed + count), load, lambda item: str(item).encode(), preprocess=spec.preprocess
+    )
 
 
-def _image_like(name: str, spec: PreprocessSpec) -> Callable[[int], Feed]:
-    """Coarse structure, fine grain and brightness, as pixels in 0..1, then normalised."""
+def describe_generated(spec: InputSpec) -> str:
+    """What generated inputs look like, where that is not plain from what is known of the model."""
+    if spec.image_size is None or spec.preprocess:
+        return ""
+    return " (image-like, of mean 0 and standard deviation 1: how an image becomes this model's input is not known)"
+
+
+def _image_like(name: str, size: tuple[int, int, int], spec: PreprocessSpec | None) -> Callable[[int], Feed]:
+    """Coarse structure, fine grain and brightness, as pixels in 0..1, then normalised; of an unknown normalisation to
+    mean 0 and standard deviation 1."""
     import torch
 
     from ...models.weights import image_like
 
-    mean, std = (np.array(values, np.float32).reshape(-1, 1, 1) for values in (spec.mean, spec.std))
+    known = (spec.pixel_mean, spec.pixel_std) if spec else ((255 * _PIXEL_MEAN,), (255 * _PIXEL_STD,))
+    mean, std = (np.array([value / 255 for value in values], np.float32).reshape(-1, 1, 1) for values in known)
 
     def load(item: int) -> Feed:
-        noise = image_like(1, spec.input_size, torch.Generator().manual_seed(item)).numpy()
-        pixels = np.clip(0.45 + 0.22 * noise, 0, 1)  # about the mean and spread of photographs' pixels
+        noise = image_like(1, size, torch.Generator().manual_seed(item)).numpy()
+        pixels = np.clip(_PIXEL_MEAN + _PIXEL_STD * noise, 0, 1)
         return {name: ((pixels - mean) / std).astype(np.float32)}
 
     return load

@@ -1,16 +1,19 @@
 """Loads a model source: of a name, the user's code, a file, or an object in memory."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ...artifacts.errors import UsageError
+from ...models.stated_preprocess import Preprocess
 from ..input_spec import Shapes
 from ..progress import Progress
 from .source import TIMM, ExampleInputs, ModelLike, ModelSource
 from .user_code import is_factory
 from .zoo import AUTO, RANDOM
 
+GIVEN = "the arguments"  # who says how images become the input, for messages
 # how a file's name ends -> what is in it
 FILES = {
     ".onnx": "ONNX",
@@ -30,6 +33,7 @@ def load_source(
     shapes: Shapes | None = None,
     example_inputs: ExampleInputs | None = None,
     name: str | None = None,
+    preprocess: Preprocess | None = None,
 ) -> ModelSource:
     """The model of a zoo name, of the user's code, of timm, of a file that holds one, or of an object in memory.
 
@@ -44,6 +48,7 @@ def load_source(
         shapes: of inputs, by name.
         example_inputs: a tensor, a tuple of tensors or a dict of them, in place of shapes; for a module in memory.
         name: for files, of a module in memory.
+        preprocess: in place of what the model says itself.
 
     Raises:
         UsageError: no such model, the user's code fails, or an option that does not fit.
@@ -68,7 +73,9 @@ def load_source(
             source = _from_object(model, shapes, progress, weights, num_classes, example_inputs, name)
     for sentence in source.warnings:
         progress.warn(sentence)
-    return source
+    if preprocess is None:
+        return source
+    return replace(source, input_spec=source.input_spec.stated(preprocess, GIVEN, source.model))
 
 
 def _from_text(model: str, progress: Progress, *, num_classes: int | None, **options: Any) -> ModelSource:

@@ -4,16 +4,18 @@ import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...artifacts.digest import sha256_of_file
 from ...artifacts.manifest import Weights
 from ...models import PreprocessSpec
+from ...models.preprocess_facts import from_facts
 from ...runtime.session import Session, TensorSpec
 from ...runtime.session_wrappers import SessionWrapper
 from ..input_spec import InputSpec, Shapes
 from ..progress import Progress
 from .source import OWN_CODE, ModelSource
+from .stated_by_model import state_from_file, state_from_metadata
 
 if TYPE_CHECKING:
     import onnx
@@ -64,8 +66,12 @@ def _make_source(
         float32.rewrite(graph)
     renamed = distinct_outputs.rewrite(graph)
     inputs = tuple(TensorSpec(v.name or "", dims(v), _dtype(v)) for v in graph.graph.inputs)
-    own = embedded_preprocess(onnx_file.own_metadata(path))
-    spec = InputSpec.of_inputs(inputs, own)
+    origin = onnx_file.metadata(path)
+    spec = InputSpec(inputs).recorded(embedded_preprocess(onnx_file.own_metadata(path)), "its metadata")
+    if spec.preprocess is None:
+        spec = state_from_metadata(spec, origin, model)
+    if spec.preprocess is None and not in_memory:
+        spec = state_from_file(spec, path, model)
     outputs = tuple(value.name or "" for value in graph.graph.outputs)
     content = path.read_bytes() if in_memory else None  # its file is gone when the reference is opened
 
@@ -77,8 +83,7 @@ def _make_source(
 
     return ModelSource(
         *(model, name, spec, weights, None, outputs, _returning(graph), session),
-        assumed=spec.preprocess is not None and own is None,
-        origin=onnx_file.metadata(path),
+        origin=origin,
     )
 
 
@@ -105,15 +110,8 @@ def _returning(graph: "ir.Model") -> "Callable[[], ir.Model]":
 def embedded_preprocess(text: str | None) -> PreprocessSpec | None:
     """How an image becomes the input, of a file that edgeport wrote."""
     try:
-        facts: dict[str, Any] = json.loads(text or "")["preprocess"]
-        return PreprocessSpec(
-            input_size=(len(facts["mean"]), *facts["crop"]),
-            mean=tuple(facts["mean"]),
-            std=tuple(facts["std"]),
-            interpolation=facts["interpolation"],
-            crop_pct=facts["crop_pct"],
-        )
-    except (ValueError, KeyError, TypeError):
+        return from_facts(json.loads(text or "")["preprocess"] or {})
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

@@ -26,11 +26,10 @@ class ModelSource:
     Attributes:
         model: as the user named it, or the name of its class.
         name: of its files.
-        input_spec: its inputs, and how an image becomes them.
+        input_spec: its inputs, and how an image becomes the only one, where that is said.
         weights: where they came from.
         num_classes: as asked for; None for the model's own.
         output_names: of its outputs, in order.
-        assumed: True where nobody said how an image becomes the input, and ImageNet's mean and std are assumed.
         origin: facts that the model's own file holds about itself; they go into the artifact.
         graph: makes the ONNX graph, not yet canonical.
         session: opens the reference on one thread: its figures shall not depend on the core count.
@@ -46,7 +45,6 @@ class ModelSource:
     output_names: tuple[str, ...]
     graph: "Callable[[], ir.Model]" = field(repr=False)
     session: Callable[[], Session] = field(repr=False)
-    assumed: bool = False
     origin: dict[str, str] | None = None
     warnings: tuple[str, ...] = ()
     classifies: bool = False

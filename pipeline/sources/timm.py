@@ -4,8 +4,10 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from ...artifacts.errors import RuntimeUnavailable, UsageError, first_line
-from ...models import PreprocessSpec
-from ..input_spec import resize_spec
+from ...models.foreign_preprocess import of_timm
+from ...runtime.session import TensorSpec
+from ..input_spec import IMAGE, InputSpec
+from .stated_by_model import state_from_timm
 
 if TYPE_CHECKING:
     import torch
@@ -13,8 +15,8 @@ if TYPE_CHECKING:
 
 def load_timm(
     name: str, num_classes: int | None, input_size: tuple[int, int, int] | None
-) -> tuple["torch.nn.Module", PreprocessSpec]:
-    """(the model with the weights that timm draws, how its pretrained weights want their images).
+) -> tuple["torch.nn.Module", InputSpec]:
+    """(the model with the weights that timm draws, its image as its pretrained weights want it).
 
     Raises RuntimeUnavailable (no timm, or it cannot be imported), UsageError (no such model, or not of that size).
     """
@@ -39,15 +41,10 @@ def load_timm(
             refused = refused or e
     if module is None:
         raise UsageError(f"timm:{name}: cannot be made ({first_line(refused, 'no message')})" if refused else name)
-    config = timm.data.resolve_data_config({}, model=module)
-    preprocess = PreprocessSpec(
-        input_size=tuple(config["input_size"]),
-        mean=tuple(config["mean"]),
-        std=tuple(config["std"]),
-        interpolation=config["interpolation"],
-        crop_pct=config["crop_pct"],
-    )
-    return module.eval(), resize_spec(preprocess, input_size) if input_size else preprocess
+    size = input_size or tuple(timm.data.resolve_data_config({}, model=module)["input_size"])
+    said = of_timm(module.pretrained_cfg)
+    spec = InputSpec((TensorSpec(IMAGE, (1, *size), "float32"),))
+    return module.eval(), state_from_timm(spec, said, "timm") if said else spec
 
 
 def _timm() -> Any:

@@ -17,6 +17,7 @@ from ..input_spec import IMAGE, InputSpec, Shapes, image_size, resize_spec, with
 from ..progress import Progress
 from .flat_outputs import flatten_outputs, name_outputs
 from .source import OWN_CODE, TIMM, ExampleInputs, ModelSource
+from .stated_by_model import state_from_file, state_from_module
 from .user_code import load_factory
 from .zoo import choose_weights, load_chosen
 
@@ -45,7 +46,7 @@ def from_zoo(
         facts, said = load_chosen(module, model, chosen, progress, key=weights_key, num_classes=num_classes, seed=seed)
     else:
         facts, said = fill(module, model, progress, seed=seed, input_size=preprocess.input_size)
-    spec = InputSpec.of_image(preprocess)
+    spec = InputSpec.of_image(preprocess, "the zoo")
     return make_source(
         model, model, module, spec, facts, num_classes=num_classes, fuses=True, warnings=said, classifies=True
     )
@@ -64,13 +65,12 @@ def from_timm(
     """timm:NAME, preprocessed as the configuration of its pretrained weights says."""
     from .timm import load_timm
 
-    module, preprocess = load_timm(model.removeprefix(TIMM), num_classes, image_size(shapes, model))
-    facts, said = fill(
-        module, model, progress, weights=weights, key=weights_key, seed=seed, input_size=preprocess.input_size
-    )
+    module, spec = load_timm(model.removeprefix(TIMM), num_classes, image_size(shapes, model))
+    size = spec.image_size or (1, 1, 1)
+    facts, said = fill(module, model, progress, weights=weights, key=weights_key, seed=seed, input_size=size)
     name = model.replace(":", "_").replace("/", "_")
     return make_source(
-        *(model, name, module, InputSpec.of_image(preprocess), facts),
+        *(model, name, module, spec, facts),
         num_classes=num_classes,
         warnings=said,
         classifies=bool(getattr(module, "num_classes", 0)),  # 0 where it gives features
@@ -87,18 +87,18 @@ def from_factory(
             "or --input-shape NAME=1xCxHxW for each input"
         )
     module, said = widen(load_factory(model))
-    spec = InputSpec.of_inputs(parameters(module, shapes, model))
+    spec = state_from_module(InputSpec(parameters(module, shapes, model)), module, model)
     if weights == "auto":
         facts = Weights(source=OWN_CODE, sha256=digest(module))
-    elif spec.preprocess is None and weights == "random":
+    elif spec.image_size is None and weights == "random":
         raise UsageError(f"{model}: --weights random is for models that take one image; this one takes {spec}")
     else:
-        size = spec.preprocess.input_size if spec.preprocess else (1, 1, 1)
+        size = spec.image_size or (1, 1, 1)
         facts, filled = fill(module, model, progress, weights=weights, key=weights_key, seed=seed, input_size=size)
         said += filled
     place, _, factory = model.rpartition(":")
     name = f"{Path(place).stem if place.endswith('.py') else place}_{factory}".replace(".", "_")
-    return make_source(model, name, module, spec, facts, assumed=spec.preprocess is not None, warnings=said)
+    return make_source(model, name, module, spec, facts, warnings=said)
 
 
 def from_module(
@@ -120,9 +120,9 @@ def from_module(
             f"{name}: the input's shape is not known; give input_shape=(3, 224, 224), a dict of shapes, or "
             "example_inputs"
         )
-    spec = InputSpec.of_inputs(inputs)
+    spec = state_from_module(InputSpec(inputs), copied, name)
     facts = Weights(source=OWN_CODE, sha256=digest(copied))
-    return make_source(name, file_name(name), copied, spec, facts, assumed=spec.preprocess is not None, warnings=said)
+    return make_source(name, file_name(name), copied, spec, facts, warnings=said)
 
 
 def widen(module: "torch.nn.Module") -> "tuple[torch.nn.Module, tuple[str, ...]]":
@@ -140,9 +140,9 @@ def from_program_file(model: str, shapes: Shapes) -> ModelSource:
     from ...exporters.frontends.exported_program import load_program
 
     module, inputs = load_program(Path(model), shapes)
-    spec = InputSpec.of_inputs(tuple(TensorSpec(each.name, each.shape, each.dtype) for each in inputs))
+    spec = InputSpec(tuple(TensorSpec(each.name, each.shape, each.dtype) for each in inputs))
     facts = Weights(source=model, sha256=sha256_of_file(Path(model)))
-    return make_source(model, Path(model).stem, module, spec, facts, assumed=spec.preprocess is not None)
+    return make_source(model, Path(model).stem, module, state_from_file(spec, Path(model), model), facts)
 
 
 def from_program(program: "torch.export.ExportedProgram", shapes: Shapes, name: str) -> ModelSource:
@@ -150,9 +150,9 @@ def from_program(program: "torch.export.ExportedProgram", shapes: Shapes, name: 
     from ...exporters.frontends.exported_program import open_program
 
     module, inputs = open_program(program, shapes, name)
-    spec = InputSpec.of_inputs(tuple(TensorSpec(each.name, each.shape, each.dtype) for each in inputs))
+    spec = InputSpec(tuple(TensorSpec(each.name, each.shape, each.dtype) for each in inputs))
     facts = Weights(source=OWN_CODE, sha256=digest(module))
-    return make_source(name, file_name(name), module, spec, facts, assumed=spec.preprocess is not None)
+    return make_source(name, file_name(name), module, spec, facts)
 
 
 def make_source(
@@ -163,7 +163,6 @@ def make_source(
     weights: Weights,
     *,
     num_classes: int | None = None,
-    assumed: bool = False,
     fuses: bool = False,
     warnings: tuple[str, ...] = (),
     classifies: bool = False,
@@ -188,7 +187,7 @@ def make_source(
             result = module(*zeros)
     except (Exception, SystemExit) as e:  # the module's own code, and any type of PyTorch's
         given = "an input of " * (len(spec.inputs) == 1)
-        shown = " and ".join("x".join(map(str, s.shape[1:] if spec.preprocess else s.shape)) for s in spec.inputs)
+        shown = " and ".join("x".join(map(str, s.shape[1:] if spec.image_size else s.shape)) for s in spec.inputs)
         line = line_of_error(e)
         place = f" (at {Path(line[0]).name}:{line[1]})" if line else ""
         raise UsageError(f"the model does not run on {given}{shown}{place}: {first_line(e, 'no message')}") from e
@@ -213,7 +212,6 @@ def make_source(
 
     return ModelSource(
         *(model, name, spec, weights, num_classes, outputs, graph, session),
-        assumed=assumed,
         warnings=warnings,
         classifies=classifies,
     )

@@ -3,11 +3,13 @@
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from ...artifacts.errors import UsageError
+from ...models.stated_preprocess import FIELDS as PREPROCESS
+from ...models.stated_preprocess import Preprocess
 from ...targets.registry import targets
 
 EXPORT, VALIDATE, BENCHMARK = "export", "validate", "benchmark"
@@ -48,6 +50,12 @@ def parse_shape(value: Any) -> tuple[str, tuple[int, ...]]:
     if (equals and not name) or not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise ValueError(f"must be C,H,W (such as 3,224,224) or NAME=1xCxHxW, not {text!r}")
     return name, tuple(map(int, parts))
+
+
+def _preprocessing(name: str, value: Any) -> Any:
+    """The value, which says something of how an image becomes the input; jobs are given it as it is."""
+    Preprocess(**{name: value})
+    return value
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,7 @@ _OPTIONS = (
     SweepOption("seed", (EXPORT, BENCHMARK), _count),
     SweepOption("num_classes", (EXPORT,), _count),
     SweepOption("input_shape", (EXPORT,), parse_shape, kind="list"),
+    *(SweepOption(name, (EXPORT,), partial(_preprocessing, name)) for name in PREPROCESS),
     SweepOption("labels", (EXPORT,), is_path=True),
     SweepOption("input", (EXPORT,)),
     SweepOption("softmax", (EXPORT,), kind="switch"),
@@ -153,8 +162,10 @@ def export_arguments(options: Mapping[str, Any]) -> dict[str, Any]:
     arguments = {
         known[name].argument or name: value
         for name, value in options.items()
-        if EXPORT in known[name].kinds and name not in data
+        if EXPORT in known[name].kinds and name not in data and name not in PREPROCESS
     }
+    if said := {name: options[name] for name in PREPROCESS if name in options}:
+        arguments["preprocess"] = said
     if "feeds" in data:
         if len(data) > 1:
             raise UsageError("--feeds stands for --calibration-data and --validation-data; give one or the other")

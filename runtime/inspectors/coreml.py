@@ -52,7 +52,7 @@ class CoreMLInspector:
         self._program = read_package(path)
         self._made_by = {name: operation for operation in self._program.operations for name, _ in operation.outputs}
         self._outputs = {feature.name for feature in self._program.outputs}
-        self._images = {feature.name for feature in self._program.inputs if feature.kind == "image"}
+        self._images = {feature.name: feature.colour for feature in self._program.inputs if feature.kind == "image"}
         self._holding = Identified()  # value -> the file's name of it
         self.encodings: Identified = Identified()
         self.integer: Identified = Identified()
@@ -120,11 +120,18 @@ class CoreMLInspector:
             program = replace(self._program, results=tuple(dict.fromkeys(wanted.values())))
             self._interpreter, self._asked = Interpreter(program), tuple(wanted)
         arguments = {
-            name: torch.from_numpy(np.rint(array) if name in self._images else array)
+            name: torch.from_numpy(self._as_given(name, array))
             for name, array in zip((spec.name for spec in self.inputs), feeds.values(), strict=True)
         }
         values = self._interpreter(arguments)
         return {name: values[held].numpy() for name, held in wanted.items() if hasattr(values[held], "numpy")}
+
+    def _as_given(self, name: str, array: np.ndarray) -> np.ndarray:
+        """An input as Core ML gives it to the program: an image in whole pixels, and in the order that it asks for."""
+        if name not in self._images:
+            return array
+        pixels = np.rint(array)
+        return pixels[:, ::-1].copy() if self._images[name] == "bgr" else pixels
 
     def close(self) -> None:
         self._interpreter = None

@@ -50,6 +50,23 @@ CASES = {
     "factory, no module": ("export {given}/models.py:number --input-shape 3,8,8", 2, "but returned a int"),
     "factory, classes": ("export {given}/models.py:net --input-shape 3,8,8 --num-classes 3", 2, "decides its own"),
     "factory, nan": ("export {given}/models.py:nan --input-shape 3,8,8 --no-validate", 3, "'0.weight' holds NaN"),
+    "factory, images": (
+        "export {given}/models.py:net --input-shape 3,8,8 --int8 --calibration-data {given}/photos",
+        2,
+        "say how it was trained: --scale, --mean and --std",
+    ),
+    "factory, pixels": (
+        "export {given}/models.py:net --input-shape 3,8,8 --input uint8 --target onnx",
+        2,
+        "models.py:net --target onnx --input-shape 3,8,8 --input uint8 --scale 1/255 --mean 0.485,0.456,0.406",
+    ),
+    "a mean that is none": ("export lenet5 --mean red", 2, "mean: must be a number, or one for each channel"),
+    "three means for one channel": ("export lenet5 --mean 1,2,3", 2, "mean: has 3 values, the model takes 1 channel"),
+    "preprocessing of no image": (
+        "export {given}/models.py:net --input-shape x=1x3x8x8 --input-shape y=2 --mean 0",
+        2,
+        "its forward takes input, not x, y",
+    ),
     "outside the dialect": ("export {given}/models.py:outside --input-shape 3,8,8", 3, "'tail'"),
     "output folder in a file": ("export lenet5 --output-dir {given}/models.py", 2, "cannot be written"),
     "read-only file system": ("export lenet5 --output-dir /proc/here", 2, "cannot be written"),

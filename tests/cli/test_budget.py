@@ -11,6 +11,10 @@ from edgeport.artifacts.manifest import Manifest
 
 TARGETS = ("tflite", "openvino", "coreml", "onnx")
 SPOILED = "relu_1"  # what `middle` computes
+PREPARED = (
+    *("--mean", "0.485,0.456,0.406", "--std", "0.229,0.224,0.225", "--resize", "crop", "--crop-pct", "0.875"),
+    *("--interpolation", "bicubic"),
+)  # digits_network.SPEC
 SAMPLES = ("--num-validation-samples", 80)
 
 
@@ -27,7 +31,7 @@ def export(edgeport, digits):
 
     def run(factory, *options, timed=False, int8=True):
         done = edgeport(
-            *("export", f"{digits / 'models.py'}:{factory}", "--input-shape", "3,32,32", "--json", *SAMPLES),
+            *("export", f"{digits / 'models.py'}:{factory}", "--input-shape", "3,32,32", "--json", *SAMPLES, *PREPARED),
             *("--calibration-data", digits / "calibration", "--validation-data", digits / "validation"),
             *([] if timed else ["--no-benchmark"]),
             *(["--int8", "--effort", "fast"] if int8 else []),  # the default effort mends what is spoilt
@@ -119,6 +123,7 @@ def test_latency_is_measured_at_each_step(export):
 def test_the_table(edgeport, digits):
     done = edgeport(
         *("export", f"{digits / 'models.py'}:bad", "--input-shape", "3,32,32", "--int8", "--no-benchmark", "--quiet"),
+        *PREPARED,
         *("--calibration-data", digits / "calibration", "--validation-data", digits / "validation"),
         *("--min-agreement", 0.9, "--effort", "fast", *SAMPLES),
     )

@@ -104,14 +104,15 @@ def test_seed_changes_the_weights(edgeport, exported):
 def test_own_model(edgeport, given):
     done = edgeport(
         *("export", given / "models.py:net", "--input-shape", "3,20,24", "--json", "--num-runs", 1),
-        *("--input-layout", "nchw", "--validation-data", given / "others"),
+        *("--input-layout", "nchw", "--validation-data", given / "others", "--mean", "0.5", "--color", "bgr"),
     )
     result = json.loads(done.out)
     assert done.code == 0
     assert result["artifact"] == "artifacts/models_net/models_net_fp32.tflite"
     assert result["weights"] == "factory"
     assert result["agreement"]["samples"] == 5
-    assert "ImageNet's mean and std" in done.err
+    assert "images become the input so: BGR, stretch (bilinear), (pixel / 255 - 0.5) / 1" in done.err
+    assert "by default std, scale, resize, interpolation" in done.err
     assert "fp32" not in result
     refused = edgeport("validate", result["artifact"])
     assert refused.code == 2  # a manifest alone must not make code run

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from edgeport.artifacts.errors import UsageError
 from edgeport.pipeline.sweep import cores, journal, plan, schedule
 from edgeport.pipeline.sweep.jobs import Job, outcome
 from edgeport.pipeline.sweep.journal import Journal
@@ -58,6 +59,15 @@ def test_options_go_where_they_belong(tmp_path):
     assert str(tmp_path / "own.py") in other.reads
     timed = planned(**said)[-1]
     assert timed.arguments == {"num_runs": 7, "threads": 2}
+
+
+def test_preprocessing_is_said_once_for_all_exports():
+    said = {"mean": [0.5, 0.4, 0.3], "scale": "1/255", "color": "bgr", "pad_value": 0, "resize": "letterbox"}
+    for job in planned(models="lenet1", **said):
+        assert job.arguments.get("preprocess") == (said if job.kind == EXPORT else None)
+        json.dumps(job.call(()))
+    with pytest.raises(UsageError, match="std: must be a number above 0"):
+        planned(models="lenet1", std=0)
 
 
 def test_the_jobs_on_devices():

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from demo import photograph
 from edgeport.artifacts.manifest import Manifest
+from edgeport.models.preprocess import preprocess
 from edgeport.pipeline.sources.torchvision_on_cpu import has_operators
 
 torchvision_on_cpu = pytest.importorskip("torchvision_on_cpu")
@@ -23,6 +25,28 @@ def test_a_model_of_timm_s(edgeport):
     manifest = Manifest.read(Path(result["manifest"]))
     assert manifest.inputs[0].interpolation == "bicubic"
     assert manifest.inputs[0].crop_pct == 0.875
+
+
+def test_a_model_in_memory_is_prepared_as_its_name_is(tmp_path):
+    """Its configuration says it: also of your own code, and where timm squashes or takes one channel."""
+    import edgeport
+    import timm
+    from timm.data import create_transform, resolve_data_config
+
+    (tmp_path / "own.py").write_text(
+        "import timm\n\n\ndef net():\n    return timm.create_model('mobilenetv3_small_050', in_chans=1)\n"
+    )
+    gray = edgeport.load(f"{tmp_path}/own.py:net", input_shape=(1, 64, 64)).input_spec.preprocess
+    assert (gray.color, gray.mean) == ("gray", (pytest.approx(sum((0.485, 0.456, 0.406)) / 3),))
+    module = timm.create_model("mobilenetv3_small_050")
+    named = edgeport.load("timm:mobilenetv3_small_050", input_shape=(3, 64, 64)).input_spec
+    assert edgeport.load(module, input_shape=(3, 64, 64)).input_spec.preprocess == named.preprocess
+    picture = photograph("coffee")
+    for mode, size in (("center", (3, 64, 64)), ("squash", (3, 64, 96))):
+        module.pretrained_cfg = module.pretrained_cfg | {"crop_mode": mode, "input_size": size}
+        spec = edgeport.load(module, input_shape=size).input_spec.preprocess
+        theirs = create_transform(**resolve_data_config({}, model=module))(picture).numpy()
+        assert abs(preprocess(picture, spec) - theirs).max() < 1e-6, mode
 
 
 def test_no_such_model(edgeport):

@@ -128,6 +128,7 @@ def test_no_convolution_first(edgeport, given):
     """Where no convolution reads the image, a float normalisation stands in front."""
     (given / "head_first.py").write_text(HEAD_FIRST)
     arguments = ("--input-shape", "3,16,16", "--input", "uint8", "--no-benchmark", "--json", "--weights", "random")
+    arguments += ("--mean", "0.5", "--std", "0.25")
     for precision in ("fp32", "int8"):
         done = edgeport("export", given / "head_first.py:net", "--precision", precision, *arguments)
         assert done.code == 0, done.err

@@ -10,7 +10,8 @@ from edgeport.exporters.input_normalization import Normalization, fold_normaliza
 from edgeport.exporters.onnx.uint8_input import take_bytes
 from graphs import graph, run_onnx
 
-HOW = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+HOW = Normalization((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+REVERSED = Normalization(HOW.mean, HOW.std, reverses=True)
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (1, 3, 11, 14)).astype(np.float32)
 
@@ -29,20 +30,23 @@ def network(name: str) -> ir.Model:
     return graph(text, {"w": (5, 3, *kernel), "b": (5,)})
 
 
-def wanted(model: ir.Model) -> np.ndarray:
-    mean, std = (np.reshape(v, (1, 3, 1, 1)) for v in (HOW.mean, HOW.std))
-    return run_onnx(model, {"x": ((PIXELS / 255 - mean) / std).astype(np.float32)})["y"]
+def wanted(model: ir.Model, how: Normalization) -> np.ndarray:
+    mean, std = (np.reshape(v, (1, 3, 1, 1)) for v in (how.mean, how.std))
+    pixels = PIXELS[:, ::-1] if how.reverses else PIXELS
+    return run_onnx(model, {"x": ((pixels - mean) / std).astype(np.float32)})["y"]
 
 
+@pytest.mark.parametrize("how", [HOW, REVERSED], ids=["rgb", "bgr"])
 @pytest.mark.parametrize("name", CONVOLUTIONS)
-def test_pixels_go_in(name):
+def test_pixels_go_in(name, how):
     model = network(name)
-    expected, scale = wanted(model), np.abs(wanted(model)).max()
+    expected = wanted(model, how)
+    scale = np.abs(expected).max()
     np.testing.assert_allclose(
-        run_onnx(prepend_normalization(model, HOW), {"x": PIXELS})["y"], expected, atol=2e-6 * scale
+        run_onnx(prepend_normalization(model, how), {"x": PIXELS})["y"], expected, atol=2e-6 * scale
     )
     for whole, limit in ((False, 2e-6), (True, 0.02)):  # whole: the frame is a pixel of 8 bits
-        found = fold_normalization(model, HOW, whole=whole)
+        found = fold_normalization(model, how, whole=whole)
         assert found
         got = run_onnx(found.model, {"x": PIXELS})["y"]
         np.testing.assert_allclose(got, expected, atol=limit * scale)
@@ -64,6 +68,11 @@ def test_pixels_go_in(name):
 )
 def test_what_is_not_one_plain_convolution_is_left_alone(text):
     assert fold_normalization(graph(text, {"w": (3, 1, 3, 3), "b": (3,)}), HOW, whole=True) is None
+
+
+@pytest.mark.parametrize("mean", [-1.0, 255.5])
+def test_a_mean_that_is_no_pixel_is_not_framed_with(mean):
+    assert fold_normalization(network("padded"), Normalization((mean, 9.0, 9.0), (1.0,) * 3), whole=True) is None
 
 
 @pytest.mark.parametrize("zero_point", [0, 3])

@@ -89,6 +89,19 @@ def test_the_image(pixels):
     np.testing.assert_allclose(image.child(5).floats(1), -mean / std, rtol=1e-6)
 
 
+@pytest.mark.parametrize("pixels", [False, True])
+def test_an_image_of_bgr_and_another_scale(pixels):
+    """The schema knows no BGR: readers that need RGB refuse UNKNOWN; an artifact of pixels takes RGB."""
+    how = {"mean": [104.0, 117.0, 123.0], "std": [1.0, 2.0, 3.0], "scale": 1.0, "color": "bgr"}
+    (subgraph,) = read(made(metadata=FACTS | {"preprocess": how}, pixels=pixels)).children(3)
+    (image,) = subgraph.children(2)
+    assert image.child(3).child(1).number(0) == (1 if pixels else 0)
+    assert image.text(1) == ("the image, RGB" if pixels else "the image, BGR")
+    normalisation = image.children(4)[0].child(1)
+    np.testing.assert_allclose(normalisation.floats(0), [0] * 3 if pixels else how["mean"])
+    np.testing.assert_allclose(normalisation.floats(1), [1] * 3 if pixels else how["std"])
+
+
 def test_the_labels():
     content = made()
     (subgraph,) = read(content).children(3)

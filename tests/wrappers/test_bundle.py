@@ -29,13 +29,25 @@ from tree_sitter import Language, Parser
 
 MODEL, ORIENTATION = "mobilevit_test", Base.Orientation
 LABELS = [f"class {i}" for i in range(10)]
+LETTERBOX = (
+    "--resize",
+    "letterbox",
+    "--color",
+    "bgr",
+    "--scale",
+    "1/127.5",
+    "--mean",
+    "0.9,1,1.1",
+    "--std",
+    "1,0.9,0.8",
+)
 # name: (options of export, platform)
 BUNDLES = {
     "linux tflite": (("--int8", "--input", "uint8", "--softmax"), "linux"),
-    "linux tflite float": (("--top-k", "3"), "linux"),
-    "linux openvino": (("--target", "openvino", "--int8", "--input", "uint8"), "linux"),
-    "linux onnx": (("--target", "onnx"), "linux"),
-    "android": (("--int8", "--input", "uint8", "--softmax"), "android"),
+    "linux tflite float": (("--top-k", "3", *LETTERBOX), "linux"),
+    "linux openvino": (("--target", "openvino", "--int8", "--input", "uint8", "--resize", "stretch"), "linux"),
+    "linux onnx": (("--target", "onnx", *LETTERBOX), "linux"),
+    "android": (("--softmax", *LETTERBOX), "android"),
     "ios": (("--target", "coreml", "--input", "uint8"), "ios"),
     "ios plain": (("--target", "coreml"), "ios"),
     "ios probabilities": (("--target", "coreml", "--softmax", "--top-k", "3"), "ios"),

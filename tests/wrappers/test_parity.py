@@ -98,17 +98,42 @@ SPECS = {
     "whole": PreprocessSpec(input_size=(3, 64, 80), crop_pct=1.0, mean=(0.5,) * 3, std=(0.5,) * 3),
     "padded": PreprocessSpec(input_size=(3, 61, 64), crop_pct=1.3),
     "grey": PreprocessSpec(input_size=(1, 32, 32), mean=(0.1,), std=(0.4,), interpolation="nearest"),
+    "bgr": PreprocessSpec(mean=(104, 117, 123), std=(1.0, 2.0, 3.0), scale=1.0, bgr=True, resize="stretch", crop_pct=1),
+    "squash": PreprocessSpec(input_size=(3, 41, 64), resize="stretch", crop_pct=0.9, scale=1 / 127.5, std=(0.7,) * 3),
+    "letterbox": PreprocessSpec(input_size=(3, 65, 96), resize="letterbox", interpolation="bilinear"),
+    "grey letterbox": PreprocessSpec(
+        input_size=(1, 96, 33), mean=(0.0,), std=(1.0,), resize="letterbox", interpolation="lanczos", pad_value=7
+    ),
 }
 
 
+def python_wrapper(python, spec: PreprocessSpec, *, normalises: bool = True):
+    """The wrapper's record of a spec."""
+    channels, height, width = spec.input_size
+    cover_height, cover_width = cover(spec)
+    return python.Preprocessing(
+        channels=channels,
+        height=height,
+        width=width,
+        cover_height=cover_height,
+        cover_width=cover_width,
+        resize=spec.resize,
+        pad_value=spec.pad_value,
+        interpolation=spec.interpolation,
+        bgr=spec.bgr,
+        divisor=spec.divisor,
+        mean=spec.mean,
+        std=spec.std,
+        normalises=normalises,
+        layout="nchw",
+    )
+
+
 @pytest.mark.parametrize("name", SPECS)
-@pytest.mark.parametrize("size", [(640, 427), (97, 301), (20, 31)])
+@pytest.mark.parametrize("size", [(640, 427), (97, 301), (20, 31), (1, 200)])
 def test_python_sees_and_normalises_like_the_reference(python, picture, name, size):
     spec, image = SPECS[name], of_size(picture, size)
-    channels, height, width = spec.input_size
-    how = python.Preprocessing(
-        *(channels, height, width, *cover(spec), spec.interpolation, spec.mean, spec.std), True, "nchw"
-    )
+    how = python_wrapper(python, spec)
     pixels = how.pixels(np.asarray(image))
     np.testing.assert_array_equal(pixels, resize_and_crop(image, spec))
     assert how.tensor(pixels).tobytes() == preprocess(image, spec)[None].tobytes()
@@ -116,7 +141,7 @@ def test_python_sees_and_normalises_like_the_reference(python, picture, name, si
 
 @pytest.mark.parametrize("image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)])
 def test_python_refuses_what_is_no_image(python, image):
-    how = python.Preprocessing(3, 8, 8, 8, 8, "bicubic", (0.0,) * 3, (1.0,) * 3, False, "nhwc")
+    how = python_wrapper(python, PreprocessSpec(), normalises=False)
     with pytest.raises(ValueError, match="an image is uint8 of shape"):
         how.pixels(image)
 

@@ -108,6 +108,11 @@ int half(int difference) {  // to the nearest whole number, from the middle to t
   return difference % 2 != 0 && low % 2 != 0 ? low + 1 : low;
 }
 
+int64_t rounded(int64_t dividend, int64_t divisor) {  // the quotient, a half to the even number
+  const int64_t whole = dividend / divisor, left = dividend % divisor;
+  return whole + (2 * left > divisor || (2 * left == divisor && whole % 2 == 1) ? 1 : 0);
+}
+
 Image empty(int width, int height, int channels) {
   return {width, height, channels, std::vector<uint8_t>(static_cast<size_t>(width) * height * channels)};
 }
@@ -178,6 +183,16 @@ Image cropped(const Image& image, int width, int height) {
   return result;
 }
 
+// In the centre; of an odd difference the smaller half is above and on the left.
+Image letterboxed(const Image& image, int width, int height, int pad_value) {
+  Image result = empty(width, height, image.channels);
+  std::fill(result.bytes.begin(), result.bytes.end(), static_cast<uint8_t>(pad_value));
+  const size_t left = (width - image.width) / 2, top = (height - image.height) / 2, c = image.channels;
+  for (int y = 0; y < image.height; ++y)
+    std::memcpy(&result.bytes[((top + y) * width + left) * c], &image.bytes[y * image.width * c], image.width * c);
+  return result;
+}
+
 Image pixels(const Image& image, const Preprocessing& how) {
   if (image.channels != 3 || image.width < 1 || image.height < 1 ||
       image.bytes.size() != static_cast<size_t>(image.width) * image.height * 3)
@@ -185,12 +200,20 @@ Image pixels(const Image& image, const Preprocessing& how) {
   const Image source = how.channels == 1 ? luminance(image) : image;
   const int64_t w = source.width, h = source.height;
   int64_t width = how.cover_width, height = how.cover_height;
-  if (width * h >= height * w)  // the width is what limits
-    height = width * h / w;
-  else
-    width = height * w / h;
-  const Image covering = resized(source, static_cast<int>(width), static_cast<int>(height), how.filter);
-  return cropped(covering, how.width, how.height);
+  if (how.resize == Resize::letterbox) {
+    if (width * h <= height * w)  // the width is what limits
+      height = std::max<int64_t>(rounded(width * h, w), 1);
+    else
+      width = std::max<int64_t>(rounded(height * w, h), 1);
+  } else if (how.resize == Resize::crop) {
+    if (width * h >= height * w)
+      height = width * h / w;
+    else
+      width = height * w / h;
+  }
+  const Image small = resized(source, static_cast<int>(width), static_cast<int>(height), how.filter);
+  if (how.resize == Resize::letterbox) return letterboxed(small, how.width, how.height, how.pad_value);
+  return cropped(small, how.width, how.height);
 }
 
 std::vector<uint8_t> tensor(const Image& pixels, const Preprocessing& how) {
@@ -199,8 +222,9 @@ std::vector<uint8_t> tensor(const Image& pixels, const Preprocessing& how) {
   for (size_t i = 0; i < area; ++i) {
     for (int c = 0; c < pixels.channels; ++c) {
       const uint8_t pixel = pixels.bytes[i * pixels.channels + c];
-      const size_t place = how.nhwc ? i * pixels.channels + c : c * area + i;
-      const float value = (static_cast<float>(pixel) / 255.0f - how.mean[c]) / how.deviation[c];
+      const int channel = how.bgr ? pixels.channels - 1 - c : c;
+      const size_t place = how.nhwc ? i * pixels.channels + channel : channel * area + i;
+      const float value = (static_cast<float>(pixel) / how.divisor - how.mean[channel]) / how.deviation[channel];
       if (how.normalises)
         std::memcpy(&result[place * size], &value, size);
       else

@@ -18,17 +18,24 @@ struct Image {
 
 enum class Filter { nearest, bilinear, bicubic, lanczos };
 
+enum class Resize { crop, stretch, letterbox };
+
 struct Preprocessing {
-  int channels;                   // 3 for RGB, 1 for luminance
+  int channels;                   // 3 for colours, 1 for luminance
   int height, width;              // of the input
-  int cover_height, cover_width;  // what the resized image just covers, before the crop
+  int cover_height, cover_width;  // what the resized image just covers, has, or fits into, as `resize` says
+  Resize resize;
+  int pad_value;  // of a letterbox
   Filter filter;
-  float mean[3], deviation[3];  // per channel, of pixels scaled to 0..1
+  float divisor;                // what pixels are divided by before the mean is subtracted
+  float mean[3], deviation[3];  // per channel, in the model's order
+  bool bgr;                     // the model takes blue, green, red; images and pixels are RGB
   bool normalises;              // false where the model takes pixels, uint8, and normalises them itself
   bool nhwc;                    // layout of the input; else nchw
 };
 
-// RGB, upright -> what the model sees, still 8 bits: resized, and cropped in the centre. Throws std::invalid_argument.
+// RGB, upright -> what the model sees, still 8 bits and RGB: resized, and cropped or padded. Throws
+// std::invalid_argument.
 Image pixels(const Image& image, const Preprocessing& how);
 
 // The input's bytes: uint8 or float32, as `how` says, in its layout.
@@ -40,6 +47,7 @@ Image upright(const Image& image, int orientation);
 Image luminance(const Image& image);
 Image resized(const Image& image, int width, int height, Filter filter);
 Image cropped(const Image& image, int width, int height);
+Image letterboxed(const Image& image, int width, int height, int pad_value);
 
 struct Score {
   int index;

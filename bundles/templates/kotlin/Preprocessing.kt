@@ -19,13 +19,18 @@ class Pixels(val width: Int, val height: Int, val channels: Int, val bytes: Byte
 
 enum class Filter(val support: Double) { NEAREST(0.0), BILINEAR(1.0), BICUBIC(2.0), LANCZOS(3.0) }
 
+enum class Resize { CROP, STRETCH, LETTERBOX }
+
 /**
  * How an image becomes the input.
  *
- * @param channels 3 for RGB, 1 for luminance
+ * @param channels 3 for colours, 1 for luminance
  * @param height of the input, like [width]
- * @param coverHeight what the resized image just covers, like [coverWidth], before the crop
- * @param mean per channel, of pixels scaled to 0..1, like [std]
+ * @param coverHeight what the resized image just covers, has, or fits into, like [coverWidth], as [resize] says
+ * @param padValue of a letterbox
+ * @param bgr the model takes blue, green, red; images and pixels are RGB
+ * @param divisor what pixels are divided by before the mean is subtracted
+ * @param mean per channel, in the model's order, like [std]
  * @param normalises false where the model takes pixels, uint8, and normalises them itself
  * @param nhwc layout of the input, else nchw
  */
@@ -35,13 +40,17 @@ class Preprocessing(
     val width: Int,
     val coverHeight: Int,
     val coverWidth: Int,
+    val resize: Resize,
+    val padValue: Int,
     val filter: Filter,
+    val bgr: Boolean,
+    val divisor: Float,
     val mean: FloatArray,
     val std: FloatArray,
     val normalises: Boolean,
     val nhwc: Boolean
 ) {
-    /** RGB, upright -> what the model sees, still 8 bits: resized, and cropped in the centre. */
+    /** RGB, upright -> what the model sees, still 8 bits and RGB: resized, and cropped or padded. */
     fun pixels(image: Pixels): Pixels {
         require(image.channels == 3) { "an image has 3 channels, RGB" }
         val source = if (channels == 1) luminance(image) else image
@@ -49,12 +58,22 @@ class Preprocessing(
         val h = source.height.toLong()
         var toWidth = coverWidth.toLong()
         var toHeight = coverHeight.toLong()
-        if (toWidth * h >= toHeight * w) { // the width is what limits
-            toHeight = toWidth * h / w
-        } else {
-            toWidth = toHeight * w / h
+        if (resize == Resize.LETTERBOX) {
+            if (toWidth * h <= toHeight * w) { // the width is what limits
+                toHeight = maxOf(rounded(toWidth * h, w), 1L)
+            } else {
+                toWidth = maxOf(rounded(toHeight * w, h), 1L)
+            }
+        } else if (resize == Resize.CROP) {
+            if (toWidth * h >= toHeight * w) {
+                toHeight = toWidth * h / w
+            } else {
+                toWidth = toHeight * w / h
+            }
         }
-        return cropped(resized(source, toWidth.toInt(), toHeight.toInt(), filter), width, height)
+        val small = resized(source, toWidth.toInt(), toHeight.toInt(), filter)
+        return if (resize == Resize.LETTERBOX) letterboxed(small, width, height, padValue)
+        else cropped(small, width, height)
     }
 
     /** What the model takes: uint8 or float32, in its layout. */
@@ -65,9 +84,11 @@ class Preprocessing(
         for (i in 0 until area) {
             for (c in 0 until pixels.channels) {
                 val pixel = pixels.bytes[i * pixels.channels + c]
-                val place = if (nhwc) i * pixels.channels + c else c * area + i
+                val channel = if (bgr) pixels.channels - 1 - c else c
+                val place = if (nhwc) i * pixels.channels + channel else channel * area + i
                 if (normalises) {
-                    result.putFloat(place * size, ((pixel.toInt() and 255) / 255f - mean[c]) / std[c])
+                    val value = ((pixel.toInt() and 255) / divisor - mean[channel]) / std[channel]
+                    result.putFloat(place * size, value)
                 } else {
                     result.put(place, pixel)
                 }
@@ -154,6 +175,20 @@ fun cropped(image: Pixels, width: Int, height: Int): Pixels {
     return result
 }
 
+/** The image in the centre; of an odd difference the smaller half is above and on the left. */
+fun letterboxed(image: Pixels, width: Int, height: Int, padValue: Int): Pixels {
+    val c = image.channels
+    val result = Pixels(width, height, c, ByteArray(width * height * c) { padValue.toByte() })
+    val left = (width - image.width) / 2
+    val top = (height - image.height) / 2
+    for (y in 0 until image.height) {
+        System.arraycopy(
+            image.bytes, y * image.width * c, result.bytes, ((y + top) * width + left) * c, image.width * c
+        )
+    }
+    return result
+}
+
 /** (class, score) of the highest, best first; of equal ones the lower class. */
 fun top(scores: FloatArray, count: Int): List<Pair<Int, Float>> =
     scores.indices.sortedByDescending { scores[it] }.take(count).map { Pair(it, scores[it]) }
@@ -162,6 +197,13 @@ private const val BITS = 22 // of a coefficient's fraction
 
 /** To the nearest whole number, from the middle to the even one. */
 private fun half(difference: Int): Int = Math.rint(difference / 2.0).toInt()
+
+/** The quotient, a half to the even number. */
+private fun rounded(dividend: Long, divisor: Long): Long {
+    val whole = dividend / divisor
+    val left = dividend % divisor
+    return if (2 * left > divisor || (2 * left == divisor && whole % 2 == 1L)) whole + 1 else whole
+}
 
 private class Row(val first: Int, val weights: IntArray) // in units of 2^-BITS
 

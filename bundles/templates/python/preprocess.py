@@ -17,11 +17,15 @@ class Preprocessing:
     """How an image becomes the input.
 
     Attributes:
-        channels: 3 for RGB, 1 for luminance.
+        channels: 3 for colours, 1 for luminance.
         height, width: of the input.
-        cover_height, cover_width: what the resized image just covers, before the crop.
+        cover_height, cover_width: what the resized image just covers, has, or fits into, as `resize` says.
+        resize: "crop", "stretch" or "letterbox".
+        pad_value: of a letterbox.
         interpolation: a key of FILTERS, or "nearest".
-        mean, std: per channel, of pixels scaled to 0..1.
+        bgr: the model takes blue, green, red; images and pixels are RGB.
+        divisor: what pixels are divided by before the mean is subtracted.
+        mean, std: per channel, in the model's order.
         normalises: False where the model takes pixels, uint8, and normalises them itself.
         layout: "nhwc" or "nchw".
     """
@@ -31,26 +35,37 @@ class Preprocessing:
     width: int
     cover_height: int
     cover_width: int
+    resize: str
+    pad_value: int
     interpolation: str
+    bgr: bool
+    divisor: float
     mean: tuple[float, ...]
     std: tuple[float, ...]
     normalises: bool
     layout: str
 
     def pixels(self, image: np.ndarray) -> np.ndarray:
-        """(h, w, 3) RGB, upright, uint8 -> (height, width, channels), uint8: resized, and cropped in the centre."""
+        """(h, w, 3) RGB, upright, uint8 -> (height, width, channels), uint8, RGB: resized, and cropped or padded."""
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise ValueError(f"an image is uint8 of shape (h, w, 3), not {image.dtype} of {image.shape}")
         if self.channels == 1:
             image = luminance(image)
-        height, width = covering(image.shape[0], image.shape[1], self.cover_height, self.cover_width)
+        height, width = self.cover_height, self.cover_width
+        if self.resize == "letterbox":
+            image = resize(image, *fitting(image.shape[0], image.shape[1], height, width), self.interpolation)
+            return letterbox(image, self.height, self.width, self.pad_value)
+        if self.resize == "crop":
+            height, width = covering(image.shape[0], image.shape[1], height, width)
         return crop(resize(image, height, width, self.interpolation), self.height, self.width)
 
     def tensor(self, pixels: np.ndarray) -> np.ndarray:
         """What the model takes: uint8 or float32, (1, h, w, c) or (1, c, h, w)."""
+        if self.bgr:
+            pixels = pixels[..., ::-1]
         if self.normalises:
             mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
-            pixels = (pixels.astype(np.float32) / np.float32(255) - mean) / std
+            pixels = (pixels.astype(np.float32) / np.float32(self.divisor) - mean) / std
         if self.layout == "nchw":
             pixels = pixels.transpose(2, 0, 1)
         return np.ascontiguousarray(pixels[None])
@@ -78,6 +93,19 @@ def covering(height: int, width: int, cover_height: int, cover_width: int) -> tu
     if cover_width * height >= cover_height * width:  # the width is what limits
         return cover_width * height // width, cover_width
     return cover_height, cover_height * width // height
+
+
+def fitting(height: int, width: int, fit_height: int, fit_width: int) -> tuple[int, int]:
+    """(height, width) of the image, scaled with its ratio so that it just fits into the other size."""
+    if fit_width * height <= fit_height * width:  # the width is what limits
+        return max(rounded(fit_width * height, width), 1), fit_width
+    return fit_height, max(rounded(fit_height * width, height), 1)
+
+
+def rounded(dividend: int, divisor: int) -> int:
+    """The quotient, a half to the even number."""
+    whole, left = divmod(dividend, divisor)
+    return whole + (2 * left > divisor or (2 * left == divisor and whole % 2 == 1))
 
 
 def resize(image: np.ndarray, height: int, width: int, interpolation: str) -> np.ndarray:
@@ -161,6 +189,14 @@ def crop(image: np.ndarray, height: int, width: int) -> np.ndarray:
     result = np.zeros((height, width, image.shape[2]), np.uint8)
     part = image[max(top, 0) : top + height, max(left, 0) : left + width]
     result[max(-top, 0) :, max(-left, 0) :][: part.shape[0], : part.shape[1]] = part
+    return result
+
+
+def letterbox(image: np.ndarray, height: int, width: int, pad_value: int) -> np.ndarray:
+    """The image in the centre; of an odd difference the smaller half is above and on the left."""
+    top, left = (height - image.shape[0]) // 2, (width - image.shape[1]) // 2
+    result = np.full((height, width, image.shape[2]), pad_value, np.uint8)
+    result[top : top + image.shape[0], left : left + image.shape[1]] = image
     return result
 
 

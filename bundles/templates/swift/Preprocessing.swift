@@ -42,27 +42,48 @@ public enum Filter {
     }
 }
 
+public enum Resize {
+    case crop, stretch, letterbox
+}
+
 /// How an image becomes the input.
 public struct Preprocessing {
-    public let channels: Int  // 3 for RGB, 1 for luminance
+    public let channels: Int  // 3 for colours, 1 for luminance
     public let height, width: Int  // of the input
-    public let coverHeight, coverWidth: Int  // what the resized image just covers, before the crop
+    public let coverHeight, coverWidth: Int  // what the resized image just covers, has, or fits into, as resize says
+    public let resize: Resize
+    public let padValue: UInt8  // of a letterbox
     public let filter: Filter
-    public let mean, std: [Float]  // per channel, of pixels scaled to 0..1
+    public let bgr: Bool  // the model takes blue, green, red; images and pixels are RGB
+    public let divisor: Float  // what pixels are divided by before the mean is subtracted
+    public let mean, std: [Float]  // per channel, in the model's order
     public let normalises: Bool  // false where the model takes an image and normalises it itself
 
-    /// RGB, upright -> what the model sees, still 8 bits: resized, and cropped in the centre.
+    /// RGB, upright -> what the model sees, still 8 bits and RGB: resized, and cropped or padded.
     public func pixels(of image: Pixels) -> Pixels {
         precondition(image.channels == 3)
         let source = channels == 1 ? luminance(image) : image
         var toWidth = coverWidth
         var toHeight = coverHeight
-        if toWidth * source.height >= toHeight * source.width {  // the width is what limits
-            toHeight = toWidth * source.height / source.width
-        } else {
-            toWidth = toHeight * source.width / source.height
+        switch resize {
+        case .stretch:
+            break
+        case .crop:
+            if toWidth * source.height >= toHeight * source.width {  // the width is what limits
+                toHeight = toWidth * source.height / source.width
+            } else {
+                toWidth = toHeight * source.width / source.height
+            }
+        case .letterbox:
+            if toWidth * source.height <= toHeight * source.width {
+                toHeight = max(rounded(toWidth * source.height, source.width), 1)
+            } else {
+                toWidth = max(rounded(toHeight * source.width, source.height), 1)
+            }
         }
-        return cropped(resized(source, width: toWidth, height: toHeight, filter: filter), width: width, height: height)
+        let small = resized(source, width: toWidth, height: toHeight, filter: filter)
+        if resize == .letterbox { return letterboxed(small, width: width, height: height, padValue: padValue) }
+        return cropped(small, width: width, height: height)
     }
 
     /// The normalised input, (c, h, w), where the model takes no image.
@@ -72,7 +93,8 @@ public struct Preprocessing {
         for i in 0..<area {
             for c in 0..<pixels.channels {
                 let pixel = Float(pixels.bytes[i * pixels.channels + c])
-                result[c * area + i] = (pixel / 255 - mean[c]) / std[c]
+                let channel = bgr ? pixels.channels - 1 - c : c
+                result[channel * area + i] = (pixel / divisor - mean[channel]) / std[channel]
             }
         }
         return result
@@ -160,6 +182,21 @@ public func cropped(_ image: Pixels, width: Int, height: Int) -> Pixels {
     return result
 }
 
+/// The image in the centre; of an odd difference the smaller half is above and on the left.
+public func letterboxed(_ image: Pixels, width: Int, height: Int, padValue: UInt8) -> Pixels {
+    let c = image.channels
+    var result = Pixels(
+        width: width, height: height, channels: c, bytes: [UInt8](repeating: padValue, count: width * height * c))
+    let left = (width - image.width) / 2
+    let top = (height - image.height) / 2
+    for y in 0..<image.height {
+        for i in 0..<(image.width * c) {
+            result.bytes[((y + top) * width + left) * c + i] = image.bytes[y * image.width * c + i]
+        }
+    }
+    return result
+}
+
 /// (class, score) of the highest, best first; of equal ones the lower class.
 public func top(_ scores: [Float], count: Int) -> [(index: Int, score: Float)] {
     let order = scores.indices.sorted { scores[$0] != scores[$1] ? scores[$0] > scores[$1] : $0 < $1 }
@@ -172,6 +209,13 @@ private func sinc(_ x: Double) -> Double { x == 0 ? 1 : sin(x * Double.pi) / (x 
 
 /// To the nearest whole number, from the middle to the even one.
 private func half(_ difference: Int) -> Int { Int((Double(difference) / 2).rounded(.toNearestOrEven)) }
+
+/// The quotient, a half to the even number.
+private func rounded(_ dividend: Int, _ divisor: Int) -> Int {
+    let whole = dividend / divisor
+    let left = dividend % divisor
+    return 2 * left > divisor || (2 * left == divisor && whole % 2 == 1) ? whole + 1 : whole
+}
 
 private struct Row {
     let first: Int
