@@ -3,15 +3,19 @@
 import dataclasses
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .digest import sha256_of_artifact, size_of_artifact
 from .errors import ManifestError
+from .files import read_regular
+from .json_reader import LARGEST, NotJson, convert, parse_json
 
 SCHEMA = 2  # raised when a reader of the former schema would misread a manifest; the former one is read, too
 RANDOM = "RANDOM"
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +32,10 @@ class Weights:
     source: str
     sha256: str
     seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.seed is not None and not 0 <= self.seed < 2**63:
+            raise ValueError(f"the seed is out of range, {str(self.seed)[:40]}")
 
     def __str__(self) -> str:
         return f"{RANDOM} (seed {self.seed})" if self.source == RANDOM else self.source
@@ -60,6 +68,11 @@ class Input:
     crop: tuple[int, int] | None = None
     crop_pct: float | None = None
     interpolation: str | None = None
+
+    def __post_init__(self) -> None:
+        if any(dim is not None and not 0 <= dim < 2**31 for dim in self.shape):
+            raise ValueError(f"the shape holds a size out of range, {self.shape}")
+        check_preprocessing(self.mean, self.std, self.crop, self.crop_pct, self.interpolation)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,25 +219,57 @@ class Manifest:
 
     @classmethod
     def read(cls, path: Path) -> "Manifest":
-        """The manifest in a file. Raises ManifestError; OSError where it cannot be read."""
+        """The manifest in a file. Raises ManifestError, which says where in it what is wrong."""
         try:
-            facts = json.loads(path.read_bytes())
-            if facts["schema"] == SCHEMA - 1:
-                facts = _upgrade(facts)
-            if facts["schema"] != SCHEMA:
-                raise ManifestError(f"{path}: is a manifest of schema {facts['schema']}, this version reads {SCHEMA}")
-            facts["weights"] = Weights(**facts["weights"])
-            facts["inputs"] = tuple(Input(**_tuples(each)) for each in facts["inputs"])
-            facts["outputs"] = tuple(Output(**_tuples(each)) for each in facts["outputs"])
-            facts["calibration"] = Calibration(**_tuples(facts["calibration"])) if facts["calibration"] else None
-            facts["artifact"] = Artifact(**facts["artifact"])
-            facts["budget"] = Budget(**facts["budget"]) if facts.get("budget") else None
-            facts["kept_float"] = tuple(facts.get("kept_float", ()))
-            return cls(**facts)
-        except (ValueError, KeyError, TypeError, AttributeError) as e:
-            if isinstance(e, ManifestError):
-                raise
-            raise ManifestError(f"{path}: is not an edgeport manifest") from e
+            return cls.of_facts(parse_json(read_regular(path, LARGEST)))
+        except OSError as e:
+            raise ManifestError(f"{path}: cannot be read ({e.strerror or e})") from e
+        except NotJson as e:
+            raise ManifestError(f"{path}: is not an edgeport manifest ({e})") from e
+        except ManifestError as e:
+            raise ManifestError(f"{path}: {e}") from e
+
+    @classmethod
+    def of_facts(cls, facts: Any) -> "Manifest":
+        """The manifest that a JSON object is. Raises NotJson, and ManifestError for one of another schema."""
+        schema = convert(facts, _Versioned).schema
+        if schema not in (SCHEMA, SCHEMA - 1):
+            raise ManifestError(f"is a manifest of schema {schema}, this version reads {SCHEMA}")
+        manifest = convert(_upgrade(facts) if schema < SCHEMA else facts, cls, extra=False)
+        if not manifest.inputs or not manifest.outputs:
+            raise NotJson(f"has no {'outputs' if manifest.inputs else 'inputs'}")
+        return manifest
+
+    def check_ports(self, inputs: Sequence[str], outputs: Sequence[str], where: Path) -> None:
+        """Raises ManifestError unless the artifact at `where` has inputs and outputs of these names, in their order."""
+        for what, described, names in (("inputs", self.inputs, inputs), ("outputs", self.outputs, outputs)):
+            if [each.name for each in described] != list(names):
+                raise ManifestError(f"{where}: has other {what} than its manifest says; export it again")
+
+
+def check_preprocessing(
+    mean: tuple[float, ...] | None,
+    std: tuple[float, ...] | None,
+    crop: tuple[int, int] | None,
+    crop_pct: float | None,
+    interpolation: str | None,
+) -> None:
+    """Raises ValueError for numbers by which no image becomes an input; None is what is not known."""
+    if mean is not None and std is not None and (len(mean) != len(std) or not mean):
+        raise ValueError(f"mean and std are for {len(mean)} and {len(std)} channels")
+    if std is not None and not all(math.isfinite(each) and each > 0 for each in std):
+        raise ValueError(f"std must be above 0, not {std}")
+    if crop is not None and not all(0 < each < 2**15 for each in crop):
+        raise ValueError(f"crop must be from 1 to {2**15}, not {crop}")
+    if crop_pct is not None and not 0 < crop_pct <= 1:
+        raise ValueError(f"crop_pct must be above 0 and at most 1, not {crop_pct}")
+    if interpolation is not None and interpolation not in INTERPOLATIONS:
+        raise ValueError(f"interpolation must be one of {', '.join(INTERPOLATIONS)}, not {interpolation[:40]!r}")
+
+
+@dataclass(frozen=True)
+class _Versioned:
+    schema: int
 
 
 def finite(value: Any) -> Any:
@@ -238,10 +283,7 @@ def finite(value: Any) -> Any:
 
 def _upgrade(facts: dict[str, Any]) -> dict[str, Any]:
     """The facts of a manifest of schema 1 in the words of schema 2; one release reads it."""
-    plain, system = facts.pop("plain_operators", False), facts.pop("deployment_target", None)
+    kept = {key: value for key, value in facts.items() if key not in ("plain_operators", "deployment_target", "scheme")}
+    plain, system = facts.get("plain_operators", False), facts.get("deployment_target")
     options = ({"plain_operators": True} if plain else {}) | ({"coreml_target": system} if system else {})
-    return facts | {"profile": facts.pop("scheme"), "options": options, "schema": SCHEMA}
-
-
-def _tuples(facts: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()}
+    return kept | {"profile": facts.get("scheme"), "options": options, "schema": SCHEMA}

@@ -100,6 +100,7 @@ def bundle(
     if not manifest_path(path).exists():
         raise UsageError(f"{path}: has no manifest beside it; a bundle is made of what `edgeport export` made")
     manifest = Manifest.read(manifest_path(path))
+    manifest.check_ports([spec.name for spec in session.inputs], [spec.name for spec in session.outputs], path)
     runtime = app_runtime(path, platform)
     warnings = () if manifest.verdict == "ok" else (f"{path}: its manifest says {manifest.verdict!r}",)
     target = target_of(path)

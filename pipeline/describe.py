@@ -1,9 +1,11 @@
 """Describes an artifact: the facts inside it, and the manifest beside it."""
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
+from ..artifacts.check import manifest_path
 from ..artifacts.manifest import Artifact, Input, Manifest, Output
 from ..models import PreprocessSpec
 from ..runtime.compare import Agreement, verdict
@@ -100,3 +102,13 @@ def delegate_partitions(session: Session) -> int | None:
     """How many partitions a delegate made, for the formats that have one."""
     bare = bare_session(session)
     return bare.delegate_partitions() if isinstance(bare, Delegating) else None
+
+
+def read_manifest(path: Path, session: Session) -> Manifest | None:
+    """The manifest beside an artifact that is open; None where there is none. Raises ManifestError."""
+    beside = manifest_path(path)
+    if not os.path.lexists(beside):
+        return None
+    manifest = Manifest.read(beside)
+    manifest.check_ports([spec.name for spec in session.inputs], [spec.name for spec in session.outputs], path)
+    return manifest

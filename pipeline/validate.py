@@ -19,7 +19,7 @@ from .checks import check_choice, check_count
 from .data.choose import OpenedData, choose_validation
 from .data.collection import DataLike
 from .data.dataset import Dataset
-from .describe import delegate_partitions
+from .describe import delegate_partitions, read_manifest
 from .input_spec import InputSpec, Shapes, ShapesLike, read_shapes
 from .isolation import isolated
 from .options import NUM_VALIDATION, PRECISIONS
@@ -152,13 +152,13 @@ def open_pair(comparison: Comparison, progress: Progress) -> Pair:
     """What is compared. Raises UsageError, ArtifactError, ManifestError and what loading a model does."""
     path = artifact_path(comparison.artifact)
     session = open_session(path, threads=comparison.threads)
-    beside = manifest_path(path)
-    manifest = Manifest.read(beside) if beside.exists() else None
+    manifest = read_manifest(path, session)
     reference, model, weights, spec = find_reference(comparison, manifest, progress)
     if wants_probabilities(session, reference):
         reference = SoftmaxSession(reference)
     inputs = choose_inputs(comparison, manifest, spec, progress)
     precision = comparison.precision or (manifest.precision if manifest else "fp32")
+    check_choice("precision", precision, PRECISIONS)
     pair = Pair(path, manifest, session, lambda each: each, reference, model, weights, inputs, precision)
     preprocess = spec.preprocess
     if not preprocess or not takes_image(session.inputs):

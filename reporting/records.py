@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ..artifacts.json_reader import NotJson, parse_json
 from ..artifacts.manifest import RANDOM
 
 LOCAL = "local"
@@ -96,8 +97,8 @@ def parse(content: bytes) -> list[Piece | Layers] | None:
 
 def _decoded(content: bytes) -> Any:
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as e:
+        return parse_json(content, strict=False)
+    except NotJson as e:
         raise Unreadable(f"is not JSON ({e})") from e
 
 

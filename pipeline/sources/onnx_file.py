@@ -1,12 +1,14 @@
 """Model sources made of ONNX files, and of ONNX models in memory."""
 
-import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...artifacts.digest import sha256_of_file
+from ...artifacts.embedded import read_embedded
+from ...artifacts.errors import ModelFileError
+from ...artifacts.json_reader import NotJson
 from ...artifacts.manifest import Weights
 from ...models import PreprocessSpec
 from ...runtime.session import Session, TensorSpec
@@ -62,7 +64,7 @@ def _make_source(
         progress.note(f"{model}: is not in float32; it is exported, and compared, as it computes in float32")
         float32.rewrite(graph)
     inputs = tuple(TensorSpec(v.name or "", dims(v), _dtype(v)) for v in graph.graph.inputs)
-    own = embedded_preprocess(onnx_file.own_metadata(path))
+    own = embedded_preprocess(onnx_file.own_metadata(path), model)
     spec = InputSpec.of_inputs(inputs, own)
     outputs = tuple(value.name or "" for value in graph.graph.outputs)
     content = path.read_bytes() if in_memory else None  # its file is gone when the reference is opened
@@ -84,19 +86,21 @@ def _returning(graph: "ir.Model") -> "Callable[[], ir.Model]":
     return lambda: graph
 
 
-def embedded_preprocess(text: str | None) -> PreprocessSpec | None:
-    """How an image becomes the input, of a file that edgeport wrote."""
+def embedded_preprocess(text: str | None, model: str) -> PreprocessSpec | None:
+    """How an image becomes the input, of a file that edgeport wrote. Raises ModelFileError."""
     try:
-        facts: dict[str, Any] = json.loads(text or "")["preprocess"]
-        return PreprocessSpec(
-            input_size=(len(facts["mean"]), *facts["crop"]),
-            mean=tuple(facts["mean"]),
-            std=tuple(facts["std"]),
-            interpolation=facts["interpolation"],
-            crop_pct=facts["crop_pct"],
-        )
-    except (ValueError, KeyError, TypeError):
+        own = read_embedded(text).preprocess
+    except NotJson as e:
+        raise ModelFileError(f"{model}: its 'edgeport' metadata is damaged ({e})") from e
+    if own is None:
         return None
+    return PreprocessSpec(
+        input_size=(len(own.mean), *own.crop),
+        mean=own.mean,
+        std=own.std,
+        interpolation=own.interpolation,
+        crop_pct=own.crop_pct,
+    )
 
 
 def _dtype(value: "ir.Value") -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...artifacts.digest import sha256_of
 from ...artifacts.exit_codes import BUG, DEVICE
+from ...artifacts.json_reader import NotJson, parse_json
 from .options import BENCHMARK, EXPORT
 from .process import Ended
 
@@ -95,8 +96,8 @@ def outcome(ended: Ended, timeout_s: float) -> dict[str, Any]:
     if ended.code < 0:
         return {"code": DEVICE, "problem": f"was killed by {signal_name(-ended.code)}", "result": None}
     try:
-        result = json.loads(ended.out)
-    except ValueError:
+        result = parse_json(ended.out)
+    except NotJson:
         result = None
     if ended.code == 0 and result is None:
         return {"code": BUG, "problem": "a bug: it printed no JSON", "result": None}

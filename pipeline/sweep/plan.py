@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ...artifacts.errors import UsageError
+from ...artifacts.files import read_regular
+from ...artifacts.json_reader import check_bounds
 from ...targets.registry import get_target, targets
 from ..device_runs import check_device
 from ..export import check_job, make_job
@@ -25,6 +27,7 @@ from .options import (
 )
 
 LOCAL = "local"
+LARGEST_FILE = 1 << 20  # bytes of a YAML file
 INT8_ALONE = ("profile", "keep_float", "max_drop", "min_agreement", "min_snr")  # a sweep's float exports go without
 
 Options = Mapping[str, Any]  # {name of an option: its value}
@@ -56,9 +59,12 @@ def read_file(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as e:
+        content = yaml.safe_load(read_regular(path, LARGEST_FILE).decode("utf-8"))
+        check_bounds(content)
+    except (yaml.YAMLError, ValueError) as e:  # ValueError: of the characters, of a date that there is not, of bounds
         raise UsageError(f"{path}: is not YAML ({' '.join(str(e).split())})") from e
+    except RecursionError as e:
+        raise UsageError(f"{path}: is nested too deeply") from e
     except OSError as e:
         raise UsageError(f"{path}: cannot be read ({e.strerror})") from e
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
