@@ -1,7 +1,13 @@
 """What the command says: notes, warnings and progress on stderr, the result on stdout."""
 
+import contextlib
+import errno
+import os
 import sys
+from pathlib import Path
 from typing import Any, TextIO
+
+import edgeport
 
 from ..pipeline.progress import Event
 from ..pipeline.text_table import to_json
@@ -10,7 +16,7 @@ PATIENCE_S = 2.0  # a stage that takes longer leaves a line
 
 
 class Console:
-    """Where a command's words go: the result to `out`, or stdout, all else to stderr.
+    """Where a command's words go: the result to `out` (None: stdout is closed), all else to stderr.
 
     `quiet` leaves out notes and progress; `json` makes the result one JSON object.
     """
@@ -40,15 +46,26 @@ class Console:
     def note(self, text: str) -> None:
         """Something good to know."""
         if not self.quiet:
-            print(text, file=sys.stderr)
+            _say(text)
 
     def warn(self, text: str) -> None:
         """Something that makes the result less than it seems."""
-        print(f"WARNING: {text}", file=sys.stderr)
+        _say(f"WARNING: {text}")
 
     def result(self, value: Any, text: str) -> None:
-        """The result: `value` as JSON, or `text`."""
-        print(to_json(value) if self.json else text, file=self._out)
+        """The result: `value` as JSON, or `text`. Raises edgeport.WriteError, BrokenPipeError."""
+        shown = to_json(value) if self.json else text
+        try:
+            if self._out is None:
+                raise OSError(errno.EBADF, "it is closed")
+            encoding = self._out.encoding or "utf-8"
+            print(shown.encode(encoding, "backslashreplace").decode(encoding), file=self._out, flush=True)
+        except OSError as e:
+            if self._out is not None:
+                _discard(self._out)
+            if isinstance(e, BrokenPipeError):
+                raise
+            raise edgeport.WriteError(Path("stdout"), e) from e
 
     def _begin(self, event: Event) -> None:
         if self.quiet or not sys.stderr.isatty() or self._bar is not None:
@@ -70,3 +87,19 @@ class Console:
         if self._bar is not None:
             self._bar[0].stop()
             self._bar = None
+
+
+def complain(text: str) -> None:
+    """The sentence that a command fails with."""
+    _say(f"edgeport: {text}")
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError):  # a stderr that is full, or that the model's code has closed
+        print(text, file=sys.stderr, flush=True)
+
+
+def _discard(out: TextIO) -> None:
+    """What is still on its way to `out` goes nowhere, so that Python does not fail once more when it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())

@@ -1,7 +1,6 @@
 """The command `export`: a model becomes artifacts that are checked, timed and described."""
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
 from ..pipeline.catalog import profile_names, target_names, target_options
@@ -15,7 +14,7 @@ from ..pipeline.options import (
     RANGES,
 )
 from . import options
-from .console import Console
+from .console import Console, complain
 
 if TYPE_CHECKING:
     from ..pipeline.results import ExportResult
@@ -126,7 +125,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         results = export_all(args.model, progress=console.progress, **arguments)
         for result in results:
             if isinstance(result, ExportFailure):
-                print(f"edgeport: {result.error}", file=sys.stderr)
+                complain(str(result.error))
     else:
         results = [export(args.model, args.target, progress=console.progress, **arguments)]
     rows, searches = [], []

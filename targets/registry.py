@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..artifacts.check import check_file, check_folder
 from ..artifacts.errors import ArtifactError, RuntimeUnavailable, UsageError
+from ..artifacts.process import tell
 from .target import Target
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ def open_session(path: str | Path, *, threads: int = 1, **options: Any) -> "Sess
         raise ArtifactError(f"{path}: no runtime for the suffix {shown!r}; known: {', '.join(known)}")
     target = known[ending]
     (check_folder if target.is_folder and ending == target.ending else check_file)(path)
+    tell("file", str(path))
     return target.open(path, threads, options)
 
 
@@ -128,6 +130,7 @@ def open_inspector(path: str | Path) -> "Inspector":
         known = (each.ending for each in targets().values() if each.inspect)
         raise ArtifactError(f"{path}: cannot be looked into; formats that can: {', '.join(known)}")
     (check_folder if target.is_folder else check_file)(path)
+    tell("file", str(path))
     return target.inspect(path)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-from ...artifacts.errors import ExportError
+from ...artifacts.errors import ExportError, foreign_code, lines_of
 from ...graph.dialect import OPSET
 from ...graph.edit import NAME_SCOPES, array
 from ..passes.forms import names
@@ -74,11 +74,11 @@ def traced(module: torch.nn.Module, example_inputs: tuple[torch.Tensor, ...]) ->
 
     from .fake_quant_modules import frozen
 
-    with eval_mode(module):
-        try:
-            return torch.export.export(frozen(module), tuple(example_inputs), strict=False)
-        except (Exception, SystemExit) as e:  # the module's own code runs here: anything can come
-            raise ExportError(f"torch.export cannot trace {type(module).__name__}: {first_sentence(e)}") from e
+    def failed(e: BaseException) -> ExportError:
+        return ExportError(f"torch.export cannot trace {type(module).__name__}: {first_sentence(e)}")
+
+    with eval_mode(module), foreign_code(failed):
+        return torch.export.export(frozen(module), tuple(example_inputs), strict=False)
 
 
 def refuse_bad_tensors(module: torch.nn.Module | torch.export.ExportedProgram) -> None:
@@ -124,8 +124,7 @@ def first_sentence(error: BaseException) -> str:
     """What the innermost cause says, on one line."""
     while error.__cause__ is not None:
         error = error.__cause__
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+    return f"{type(error).__name__}: {next(iter(lines_of(error)), 'no message')}"
 
 
 def tidy(model: ir.Model, share_weights: bool) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...artifacts.digest import sha256_of_file
-from ...artifacts.errors import UsageError, first_line
+from ...artifacts.errors import UsageError, first_line, foreign_code
 from ...artifacts.manifest import RANDOM, Weights
 from ...models import create_model, get_variant
 from ...runtime.session import Session, TensorSpec
@@ -16,7 +16,7 @@ from ..input_spec import IMAGE, InputSpec, Shapes, image_size, resize_spec, with
 from ..progress import Progress
 from .flat_outputs import flatten_outputs, name_outputs
 from .source import OWN_CODE, TIMM, ExampleInputs, ModelSource
-from .user_code import load_factory
+from .user_code import check_tensors, load_factory, user_code
 from .zoo import choose_weights, load_chosen
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def from_factory(model: str, progress: Progress, *, weights: str, seed: int, sha
             "or --input-shape NAME=1xCxHxW for each input"
         )
     module = load_factory(model)
-    spec = InputSpec.of_inputs(parameters(module, shapes, model))
+    spec = InputSpec.of_inputs(user_code(model, lambda: parameters(module, shapes, model)))
     said: tuple[str, ...] = ()
     if weights == "auto":
         facts = Weights(source=OWN_CODE, sha256=digest(module))
@@ -148,13 +148,14 @@ def make_source(
     zeros = tuple(
         torch.zeros(shape, dtype=getattr(torch, each.dtype)) for shape, each in zip(shapes, spec.inputs, strict=True)
     )
-    try:
-        with torch.inference_mode():
-            result = module(*zeros)
-    except (Exception, SystemExit) as e:  # the module's own code, and any type of PyTorch's
+
+    def failed(e: BaseException) -> UsageError:
         given = "an input of " * (len(spec.inputs) == 1)
         shown = " and ".join("x".join(map(str, s.shape[1:] if spec.preprocess else s.shape)) for s in spec.inputs)
-        raise UsageError(f"the model does not run on {given}{shown}: {first_line(e, 'no message')}") from e
+        return UsageError(f"the model does not run on {given}{shown}: {first_line(e, 'no message')}")
+
+    with foreign_code(failed), torch.inference_mode():
+        result = module(*zeros)
     inputs = tuple(each.name for each in spec.inputs)
     outputs = name_outputs(result, inputs)
     flatten_outputs(module)
@@ -195,17 +196,19 @@ def copy_to_cpu(module: "torch.nn.Module") -> "torch.nn.Module":
         module = inner
     if isinstance(module, torch.jit.ScriptModule):
         raise UsageError("a TorchScript module cannot be read by torch.export; give the nn.Module itself")
+    check_tensors(f"the {type(module).__name__} given", dict(module.state_dict()))
     memo: dict[int, Any] = {}
     for tensor in (*module.parameters(), *module.buffers()):
         twin = tensor.detach().to("cpu", copy=True)
         is_parameter = isinstance(tensor, torch.nn.Parameter)
         memo[id(tensor)] = torch.nn.Parameter(twin, requires_grad=False) if is_parameter else twin
-    try:
+
+    def failed(e: BaseException) -> UsageError:
+        words = f"{type(e).__name__}: {first_line(e, 'no message')}"
+        return UsageError(f"a {type(module).__name__} cannot be copied ({words})")
+
+    with foreign_code(failed):
         return copy.deepcopy(module, memo).eval()
-    except Exception as e:  # whatever the module's own parts raise
-        raise UsageError(
-            f"a {type(module).__name__} cannot be copied ({type(e).__name__}: {first_line(e, 'no message')})"
-        ) from e
 
 
 def example_specs(module: "torch.nn.Module", examples: ExampleInputs, model: str) -> tuple[TensorSpec, ...]:

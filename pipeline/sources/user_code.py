@@ -4,12 +4,13 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ...artifacts.errors import UsageError, first_line
+from ...artifacts import errors
+from ...artifacts.errors import UsageError, first_line, foreign_code
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +39,23 @@ def load_factory(model: str) -> "torch.nn.Module":
         raise UsageError(f"{model}: must return an nn.Module, but returned a {type(module).__name__}")
     if isinstance(module, torch.jit.ScriptModule):
         raise UsageError(f"{model}: is a TorchScript module, which torch.export cannot read; return the module itself")
-    return module.eval()
+    check_tensors(model, user_code(model, lambda: {**module.state_dict()}))
+    return user_code(model, module.eval)
+
+
+def check_tensors(model: str, tensors: "Mapping[str, Any]") -> None:
+    """Raises UsageError for a weight that holds no numbers."""
+    from torch.nn.parameter import is_lazy
+
+    lazy = next((name for name, tensor in tensors.items() if is_lazy(tensor)), None)
+    if lazy is not None:
+        raise UsageError(f"{model}: {lazy!r} has no shape yet, as lazy modules have until they run; run the model once")
+    name = next((name for name, tensor in tensors.items() if getattr(tensor, "is_meta", False)), None)
+    if name is not None:
+        raise UsageError(
+            f"{model}: {name!r} is on the 'meta' device, where tensors hold no numbers; load its weights before it is "
+            "exported"
+        )
 
 
 def _from_file(model: str, path: Path) -> ModuleType:
@@ -75,17 +92,23 @@ def _search(folder: Path) -> None:
 
 def user_code(model: str, call: Callable[[], Any]) -> Any:
     """What the call returns; whatever it raises becomes one sentence with the file and line of the user's own code."""
-    try:
+
+    def failed(e: BaseException) -> UsageError:
+        return UsageError(f"{model}: fails{_place(model, e)}: {type(e).__name__}: {first_line(e, 'no message')}")
+
+    with foreign_code(failed):
         return call()
-    except (Exception, SystemExit) as e:
-        raise UsageError(f"{model}: fails{_place(model, e)}: {type(e).__name__}: {first_line(e, 'no message')}") from e
 
 
 def _place(model: str, error: BaseException) -> str:
     """Where: the innermost line that is not a library's, its file named where `model` does not name it."""
     frames = traceback.extract_tb(error.__traceback__)
     libraries = ("site-packages", "dist-packages", "<frozen", str(Path(importlib.__file__ or "").parents[1]))
-    own = [f for f in frames if f.filename != __file__ and not any(library in f.filename for library in libraries)]
+    own = [
+        f
+        for f in frames
+        if f.filename not in (__file__, errors.__file__) and not any(library in f.filename for library in libraries)
+    ]
     if isinstance(error, SyntaxError) and error.filename:
         own = [traceback.FrameSummary(error.filename, error.lineno or 0, "")]
     if not own:

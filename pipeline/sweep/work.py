@@ -16,6 +16,7 @@ from typing import Any
 from ...artifacts.errors import exit_code
 from ...artifacts.exit_codes import BUG
 from ...artifacts.manifest import finite
+from ...artifacts.process import die_with
 from .cores import divide, turn
 from .options import BENCHMARK, EXPORT
 from .process import Ended, Processes
@@ -80,8 +81,6 @@ def make_call(call: Mapping[str, Any]) -> tuple[Any, int]:
 def main(arguments: Sequence[str]) -> int:
     """The process of one job: its result on stdout, a sentence on stderr where it fails."""
     parent, listed, how, call = arguments
-    from .process import die_with
-
     die_with(int(parent))
     if listed:
         os.sched_setaffinity(0, {int(cpu) for cpu in listed.split(",")})
