@@ -1,6 +1,7 @@
 """`edgeport.bundle`: a folder with an artifact, a wrapper and golden files, ready to drop into an app."""
 
 import json
+import os
 import shutil
 import zipfile
 from dataclasses import dataclass, field
@@ -97,7 +98,7 @@ def bundle(
     if platform not in LAYOUTS:
         raise UsageError(f"platform: {platform!r} is none of {', '.join(PLATFORMS)}")
     session = open_session(path)  # also checks that the file is the manifest's
-    if not manifest_path(path).exists():
+    if not os.path.exists(manifest_path(path)):
         raise UsageError(f"{path}: has no manifest beside it; a bundle is made of what `edgeport export` made")
     manifest = Manifest.read(manifest_path(path))
     manifest.check_ports([spec.name for spec in session.inputs], [spec.name for spec in session.outputs], path)
@@ -110,7 +111,7 @@ def bundle(
     session.close()
     facts = add_golden(facts, golden)
     folder = Path(output or f"{path.name.removesuffix(target.ending)}_{platform}").absolute()
-    if folder.exists() and not (folder / MARK).is_file():
+    if os.path.exists(folder) and not os.path.isfile(folder / MARK):
         raise UsageError(f"{folder}: is there already, and is no bundle; give another folder with --output")
     with Staging(folder.parent) as staging, staging.making(folder.name) as place:
         write_bundle(place, path, facts, golden, manifest.to_bytes())
@@ -125,7 +126,7 @@ def bundle(
         platform=platform,
         artifact=facts.artifact,
         golden=facts.golden,
-        files=tuple(sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())),
+        files=tuple(sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if os.path.isfile(file))),
         warnings=warnings,
     )
 
@@ -153,13 +154,13 @@ def write_bundle(place: Path, artifact: Path, facts: Facts, golden: dict[str, by
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
     to = place / layout.model / artifact.name
-    shutil.copytree(artifact, to) if artifact.is_dir() else shutil.copyfile(artifact, to)
+    shutil.copytree(artifact, to) if os.path.isdir(artifact) else shutil.copyfile(artifact, to)
 
 
 def pack(folder: Path, to: Path) -> None:
     """Writes a zip of the folder, in it under the folder's name."""
     with zipfile.ZipFile(to, "w") as archive:
-        for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+        for file in sorted(file for file in folder.rglob("*") if os.path.isfile(file)):
             entry = zipfile.ZipInfo(f"{folder.name}/{file.relative_to(folder).as_posix()}", _EPOCH)
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)

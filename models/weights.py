@@ -121,8 +121,8 @@ def _renamed(given: dict[str, Tensor], wanted: dict[str, Tensor], known: Sequenc
 
 
 def _read(path: Path) -> object:
-    if not path.is_file():
-        raise WeightsError(f"{path} is {'a folder, not' if path.is_dir() else 'not'} a weights file")
+    if not os.path.isfile(path):
+        raise WeightsError(f"{path} is {'a folder, not' if os.path.isdir(path) else 'not'} a weights file")
     if path.suffix.lower() == ".safetensors":
         from safetensors import SafetensorError
         from safetensors.torch import load_file

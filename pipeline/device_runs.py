@@ -220,7 +220,7 @@ def benchmark_on_device(
         check_count(name, count)
     check_device(device)
     tool = Path(benchmark_model) if benchmark_model else None
-    if tool and not tool.is_file():
+    if tool and not os.path.isfile(tool):
         raise UsageError(f"{tool}: no such file")
     measured = []
     with open_boards(device, full_access(access or DeviceAccess())) as boards:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...artifacts.digest import sha256_of
 from ...artifacts.errors import UsageError
+from ...artifacts.files import read_regular
 from ...models import PreprocessSpec
 from ...runtime.pixels import all_to_pixels, from_pixels, to_pixels
 from ...runtime.session import TensorSpec
@@ -25,6 +26,7 @@ NOT_REAL = (
     "and give your own images with --calibration-data"
 )
 # What random inputs are drawn from, half-open; of any other type normal noise. An index of unknown meaning is small.
+LARGEST_IMAGE = 1 << 30  # bytes of an image's file
 _RANGES = {"uint8": (0, 256), "int8": (-128, 128), "bool": (0, 2)} | dict.fromkeys(
     ("int16", "uint16", "int32", "uint32", "int64", "uint64"), (0, 10)
 )
@@ -131,7 +133,7 @@ def open_folder(source: str, spec: InputSpec) -> Dataset:
         source,
         images.list_images(source),
         lambda path: {name: images.preprocess(images.load_image(path), wanted)[None]},
-        lambda path: path.read_bytes(),
+        lambda path: read_regular(path, LARGEST_IMAGE),
     )
 
 

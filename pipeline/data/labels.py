@@ -5,9 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...artifacts.errors import UsageError
+from ...artifacts.files import read_regular
 
 if TYPE_CHECKING:
     import onnx_ir as ir
+
+
+LARGEST = 16 << 20  # bytes of a file of labels
 
 
 def read_labels(labels: str | Path | Sequence[str]) -> tuple[str, ...]:
@@ -18,7 +22,7 @@ def read_labels(labels: str | Path | Sequence[str]) -> tuple[str, ...]:
             raise UsageError("labels: every class needs a name")
         return names
     try:
-        lines = Path(labels).read_text("utf-8-sig").splitlines()
+        lines = read_regular(labels, LARGEST).decode("utf-8-sig").splitlines()
     except OSError as e:
         raise UsageError(f"{labels}: cannot be read ({e.strerror})") from e
     except UnicodeDecodeError as e:

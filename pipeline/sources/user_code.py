@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -59,7 +60,7 @@ def check_tensors(model: str, tensors: "Mapping[str, Any]") -> None:
 
 
 def _from_file(model: str, path: Path) -> ModuleType:
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UsageError(f"{path}: no such file (a model of your own is named path/to/file.py:factory)")
     spec = importlib.util.spec_from_file_location(f"_edgeport_model_{path.stem}", path)
     assert spec is not None

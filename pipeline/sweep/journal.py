@@ -11,7 +11,8 @@ from typing import Any
 
 from ...artifacts.errors import UsageError, WriteError
 from ...artifacts.exit_codes import DISAGREES, DONE, NOT_EXPORTABLE, OVER_BUDGET
-from ...artifacts.json_reader import NotJson, convert, parse_json
+from ...artifacts.files import read_regular
+from ...artifacts.json_reader import LARGEST, NotJson, convert, parse_json
 from .jobs import artifact_of
 
 FILE, LOCK = "results.jsonl", ".sweep.lock"
@@ -45,9 +46,9 @@ class _Line:
     key: str
     job: _Job
     code: int
-    problem: str
-    seconds: float
-    result: dict[str, Any] | list[dict[str, Any]] | None
+    problem: str = ""
+    seconds: float = 0.0
+    result: dict[str, Any] | list[dict[str, Any]] | None = None
 
 
 class Journal:
@@ -109,9 +110,18 @@ class Journal:
 def read(path: Path) -> list[dict[str, Any]]:
     """The lines of jobs; others, such as one that a dead writer left unfinished, are nothing that is done."""
     lines = []
-    for text in path.read_bytes().splitlines() if path.exists() else ():
+    for text in _content(path).splitlines():
         with contextlib.suppress(NotJson):
             line = parse_json(text)
             convert(line, _Line)
             lines.append(line)
     return lines
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return read_regular(path, LARGEST)
+    except FileNotFoundError:
+        return b""
+    except OSError as e:
+        raise UsageError(f"{path}: cannot be read ({e.strerror})") from e

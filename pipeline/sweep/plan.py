@@ -1,5 +1,6 @@
 """Makes the jobs of a sweep from what the caller and a YAML file say."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,8 +109,8 @@ def _listed(given: Mapping[str, Any], name: str, *kinds: type) -> list:
 
 def absolute_model(model: str) -> tuple[str, str | None]:
     """(the model with its path absolute, the file) of a file of one's own; (the model, None) of a name."""
-    path, colon, factory = model.rpartition(":") if not Path(model).exists() else (model, "", "")
-    if path and Path(path).is_file():
+    path, colon, factory = model.rpartition(":") if not os.path.exists(model) else (model, "", "")
+    if path and os.path.isfile(path):
         whole = str(Path(path).absolute())
         return f"{whole}{colon}{factory}", whole
     return model, None
@@ -124,7 +125,7 @@ def make_jobs(sweep: Sweep) -> list[Job]:
         model, file = absolute_model(named)
         options = {**sweep.options, **own}
         paths = sorted(name for name in options if known[name].is_path)
-        reads = tuple(options[name] for name in paths if Path(options[name]).exists())
+        reads = tuple(options[name] for name in paths if os.path.exists(options[name]))
         reads += (file,) if file else ()
         arguments = export_arguments(options)
         for target in sweep.targets:

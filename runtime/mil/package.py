@@ -5,6 +5,8 @@ Data/com.apple.CoreML/model.mlmodel         the protobuf message Model
 Data/com.apple.CoreML/weights/weight.bin    the large tensors; the program calls the folder above "@model_path"
 """
 
+import contextlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,9 +57,9 @@ def read_package(path: str | Path) -> Program:
 
 def _model_file(path: Path) -> Path:
     """The root model that the manifest names."""
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise ArtifactError(
-            f"{path}: {'is not a folder, as a Core ML package is' if path.exists() else 'no such file'}"
+            f"{path}: {'is not a folder, as a Core ML package is' if os.path.exists(path) else 'no such file'}"
         )
     manifest = path / MANIFEST
     try:
@@ -73,7 +75,7 @@ def _model_file(path: Path) -> Path:
         raise ArtifactError(f"{manifest}: does not name the package's model (it has no item {missing})")
     item = content.itemInfoEntries[content.rootModelIdentifier].path
     model = _inside(path, path / "Data", item)
-    if not model.is_file():
+    if not os.path.isfile(model):
         raise ArtifactError(f"{path}: its manifest names {_short(item)}, which is missing")
     return model
 
@@ -83,7 +85,8 @@ def _inside(package: Path, folder: Path, name: str) -> Path:
     try:
         file = folder / name
         inside = file.resolve().is_relative_to(package.resolve())
-        file.exists()  # names that no system takes raise here
+        with contextlib.suppress(FileNotFoundError):
+            os.stat(file)  # names that no system takes raise
     except (OSError, ValueError, RuntimeError) as e:  # too long, a zero byte, links in a circle
         raise ArtifactError(f"{package}: {_short(name)} is no name of a file ({e.__class__.__name__})") from e
     if not inside:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ...artifacts.embedded import read_embedded
-from ...artifacts.errors import ArtifactError, RuntimeUnavailable, first_line
+from ...artifacts.errors import ArtifactError, ModelFileError, RuntimeUnavailable, first_line
 from ...artifacts.json_reader import NotJson
+from ...graph.external_data import check_external_data
 from ..backends import onnxruntime
 from ..session import TensorSpec, check_feeds, from_nhwc, to_nhwc
 
@@ -62,6 +63,8 @@ class OnnxSession:
         options.log_severity_level = _SILENT
         options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, OPTIMISATION[optimisation])
         self._where = "the model" if isinstance(model, bytes) else str(model)
+        if not isinstance(model, bytes):
+            _check_external_data(Path(model))
         start = time.perf_counter()
         try:
             self._session = ort.InferenceSession(
@@ -109,6 +112,19 @@ class OnnxSession:
 
     def close(self) -> None:
         del self._session
+
+
+def _check_external_data(path: Path) -> None:
+    """Raises ArtifactError where the file names data that lie outside its folder, or are no file."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        check_external_data(onnx.load_model(path, load_external_data=False), path)
+    except ModelFileError as e:
+        raise ArtifactError(str(e)) from e
+    except (DecodeError, ValueError, OSError):
+        return  # ONNX Runtime says what is wrong
 
 
 def _spec(arg: Any, where: str) -> TensorSpec:
