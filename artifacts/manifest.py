@@ -149,8 +149,9 @@ class Artifact:
 
     Attributes:
         file: its name; it lies beside the manifest.
-        size_bytes: of the file, or of all files in the folder.
-        sha256: of the file; of a folder, of the names and digests of its files.
+        size_bytes: of the file and its data file, or of all files in the folder.
+        sha256: of the file; of a folder, or a file with a data file beside it (NAME.data), of the names and digests of
+            the files.
     """
 
     file: str

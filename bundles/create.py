@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ..artifacts.check import manifest_path
+from ..artifacts.digest import files_of
 from ..artifacts.errors import UsageError
 from ..artifacts.manifest import Manifest
 from ..artifacts.staging import Staging
 from ..reporting.html_table import html_table
-from ..targets.registry import artifact_path, open_session, target_of, targets
+from ..targets.foreign import open_session
+from ..targets.registry import artifact_path, target_of, targets
 from ..targets.target import AppRuntime
 from .facts import Facts, collect_facts
 from .golden import add_golden, choose_pictures, make_golden
@@ -153,8 +155,12 @@ def write_bundle(place: Path, artifact: Path, facts: Facts, golden: dict[str, by
         file = place / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-    to = place / layout.model / artifact.name
-    shutil.copytree(artifact, to) if os.path.isdir(artifact) else shutil.copyfile(artifact, to)
+    to = place / layout.model
+    if artifact.is_dir():
+        shutil.copytree(artifact, to / artifact.name)
+        return
+    for file in files_of(artifact):
+        shutil.copyfile(file, to / file.name)
 
 
 def pack(folder: Path, to: Path) -> None:

@@ -13,7 +13,8 @@ from ..runtime.benchmark import Latency, latency
 from ..runtime.compare import Agreement, compare
 from ..runtime.session import Portable
 from ..runtime.session_wrappers import Arrays, RecordingSession, ReplayedSession
-from ..targets.registry import artifact_path, endings, open_session
+from ..targets.foreign import open_session
+from ..targets.registry import artifact_path, endings
 from ..targets.target import Target
 from .checks import check_count
 from .data.collection import DataLike

@@ -6,7 +6,8 @@ from typing import Any
 
 from ..artifacts.json_reader import parse_json
 from ..artifacts.manifest import Artifact
-from ..targets.registry import artifact_path, is_artifact, open_session
+from ..targets.foreign import open_session
+from ..targets.registry import artifact_path, is_artifact
 from .describe import delegate_partitions, read_manifest
 
 

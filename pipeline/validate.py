@@ -14,7 +14,8 @@ from ..runtime.benchmark import peak_rss_mb
 from ..runtime.compare import Agreement, compare, verdict
 from ..runtime.session import Session, TensorSpec
 from ..runtime.session_wrappers import PROBABILITIES, SoftmaxSession, feed_normalized, takes_image
-from ..targets.registry import artifact_path, is_artifact, open_session, target_of
+from ..targets.foreign import open_session
+from ..targets.registry import artifact_path, is_artifact, target_of
 from .checks import check_choice, check_count
 from .data.choose import OpenedData, choose_validation
 from .data.collection import DataLike

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..artifacts.digest import size_of_artifact
 from ..artifacts.errors import UsageError
 from ..artifacts.files import read_regular
 from ..artifacts.staging import PREFIX
@@ -222,7 +223,6 @@ def _missing(folder: Path, row: Row) -> Iterator[str]:
     if not os.path.exists(path):
         yield f"{path}: is not there, though its manifest is"
         return
-    inside = [path] if os.path.isfile(path) else [each for each in path.rglob("*") if os.path.isfile(each)]
-    size = sum(each.stat().st_size for each in inside)
+    size = size_of_artifact(path)
     if row.size_bytes is not None and size != row.size_bytes:
         yield f"{path}: has {size} bytes, its manifest says {row.size_bytes}"

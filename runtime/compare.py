@@ -120,7 +120,7 @@ def compare(reference: Session, candidate: Session, feeds: Iterable[Mapping[str,
             problem = tally.add(wanted[name], got[to_outputs[name]])
             if problem:
                 return _not_comparable(f"output {name!r}: {problem}", samples)
-        samples += len(next(iter(feed.values())))
+        samples += len(np.atleast_1d(next(iter(feed.values()))))
     if not samples:
         raise ValueError("there is nothing to compare on: no inputs were given")
     constant = [name for name, tally in tallies.items() if tally.std == 0]

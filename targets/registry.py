@@ -92,25 +92,18 @@ def is_artifact(path: str | Path) -> bool:
 
 
 def open_session(path: str | Path, *, threads: int = 1, **options: Any) -> "Session":
-    """Opens an artifact, so that it can run.
+    """Opens an artifact in this process, whoever wrote it; `options` are those of the target's session.
 
-    Args:
-        path: a file or folder of any target; its name's ending says which.
-        threads: CPU threads that it may use.
-        options: of the target's session.
-
-    Returns:
-        The session: float32 NCHW arrays and the model's own tensor names, whatever the format has inside.
-
-    Raises:
-        ArtifactError: no such file, an unknown ending, not what the ending says, or not what its manifest describes.
-        RuntimeUnavailable: what runs it is not installed.
-
-    Example:
-        >>> session = edgeport.open_session("artifacts/lenet5/lenet5_int8.tflite")
-        >>> session.run({"image": np.zeros((1, 1, 32, 32), np.float32)})
+    Raises ArtifactError and RuntimeUnavailable, as `edgeport.open_session`.
     """
     path = Path(path)
+    target = check_artifact(path)
+    tell("file", str(path))
+    return target.open(path, threads, options)
+
+
+def check_artifact(path: Path) -> Target:
+    """The target of an artifact that is there, and is what its manifest describes. Raises ArtifactError."""
     known = endings()
     ending = next((ending for ending in known if path.name.endswith(ending)), None)
     if ending is None:
@@ -118,8 +111,7 @@ def open_session(path: str | Path, *, threads: int = 1, **options: Any) -> "Sess
         raise ArtifactError(f"{path}: no runtime for the suffix {shown!r}; known: {', '.join(known)}")
     target = known[ending]
     (check_folder if target.is_folder and ending == target.ending else check_file)(path)
-    tell("file", str(path))
-    return target.open(path, threads, options)
+    return target
 
 
 def open_inspector(path: str | Path) -> "Inspector":

@@ -10,6 +10,7 @@ from ...artifacts.embedded import read_embedded
 from ...artifacts.errors import ModelFileError
 from ...artifacts.json_reader import NotJson
 from ...artifacts.manifest import Weights
+from ...artifacts.process import is_watched
 from ...models import PreprocessSpec
 from ...runtime.session import Session, TensorSpec
 from ..input_spec import InputSpec, Shapes
@@ -70,15 +71,20 @@ def _make_source(
     content = path.read_bytes() if in_memory else None  # its file is gone when the reference is opened
 
     def session() -> Session:
+        from ...runtime.child_session import ChildSession
         from ...runtime.sessions.onnx import OnnxSession
 
-        source = onnx_file.serialized(graph) if widened else content or path
-        return OnnxSession(source, threads=1, optimisation="basic")
+        options = {"threads": 1, "optimisation": "basic"}
+        if widened or content is not None or is_watched():
+            return OnnxSession(onnx_file.serialized(graph) if widened else content or path, **options)
+        opener = f"{OnnxSession.__module__}:{OnnxSession.__name__}"
+        return ChildSession(opener, {"model": str(path), **options}, where=str(path))
 
     return ModelSource(
         *(model, name, spec, weights, None, outputs, _returning(graph), session),
         assumed=spec.preprocess is not None and own is None,
         origin=onnx_file.metadata(path),
+        is_file=not in_memory,
     )
 
 

@@ -35,6 +35,7 @@ class ModelSource:
         graph: makes the ONNX graph, not yet canonical.
         session: opens the reference on one thread: its figures shall not depend on the core count.
         warnings: what has to be said about it wherever it is used.
+        is_file: whether the graph is that of a file, which may contradict itself in ways that no check finds.
     """
 
     model: str
@@ -48,6 +49,7 @@ class ModelSource:
     assumed: bool = False
     origin: dict[str, str] | None = None
     warnings: tuple[str, ...] = ()
+    is_file: bool = False
 
 
 ModelLike: TypeAlias = Union[
