@@ -47,7 +47,7 @@ def parse_json(content: bytes | str, *, strict: bool = True) -> Any:
     return value
 
 
-def check_bounds(value: Any) -> None:
+def check_bounds(value: Any, most: int = MOST) -> None:
     """Raises NotJson for what is nested so deeply, or within itself, that whoever walks it would not come back."""
     waiting, count = [(value, 0)], 0
     while waiting:
@@ -55,8 +55,8 @@ def check_bounds(value: Any) -> None:
         count += 1
         if depth > DEEPEST:
             raise NotJson("nested too deeply")
-        if count > MOST:
-            raise NotJson(f"more than {MOST} values")
+        if count > most:
+            raise NotJson(f"more than {most} values")
         if isinstance(each, dict | list):
             inside = each.values() if isinstance(each, dict) else each
             waiting.extend((inner, depth + 1) for inner in inside)

@@ -88,7 +88,7 @@ def perform(args: argparse.Namespace, *, has_stdout: bool = True) -> int:
     except BrokenPipeError:  # the reader of a pipe has seen enough
         return 0
     except Ended:
-        return 130  # the supervisor knows why, and says it
+        raise
     except KeyboardInterrupt:
         complain("interrupted")
         return 130  # 128 + SIGINT, as shells have it

@@ -84,6 +84,8 @@ def supervise(command: Callable[[], int], limits: Limits) -> int:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         try:
             code = command()
+        except Ended:
+            return 128 + signal.SIGTERM  # which nobody hears: the supervisor knows why
         except BaseException:
             process.tell("code", BUG)
             raise

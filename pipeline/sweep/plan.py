@@ -28,7 +28,7 @@ from .options import (
 )
 
 LOCAL = "local"
-LARGEST_FILE = 1 << 20  # bytes of a YAML file
+LARGEST_FILE, MOST_VALUES = 1 << 20, 100_000  # bytes of a YAML file, and values in it
 INT8_ALONE = ("profile", "keep_float", "max_drop", "min_agreement", "min_snr")  # a sweep's float exports go without
 
 Options = Mapping[str, Any]  # {name of an option: its value}
@@ -61,7 +61,7 @@ def read_file(path: Path) -> dict[str, Any]:
 
     try:
         content = yaml.safe_load(read_regular(path, LARGEST_FILE).decode("utf-8"))
-        check_bounds(content)
+        check_bounds(content, MOST_VALUES)
     except (yaml.YAMLError, ValueError) as e:  # ValueError: of the characters, of a date that there is not, of bounds
         raise UsageError(f"{path}: is not YAML ({' '.join(str(e).split())})") from e
     except RecursionError as e:
