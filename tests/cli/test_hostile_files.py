@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -351,6 +352,17 @@ def test_an_output_folder_of_300_characters(edgeport, tmp_path):
 
 STEPS = zip("abcdefgh", "bcdefghi", strict=True)
 LAUGHS = "a: &a [1, 1]\n" + "".join(f"{to}: &{to} [{', '.join([f'*{of}'] * 10)}]\n" for of, to in STEPS)
+
+
+def test_an_export_leaves_no_temporary_files(edgeport, tmp_path, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    done = edgeport("export", "lenet5", "--target", "coreml", "--no-benchmark", "--num-validation-samples", 2)
+    assert done.code == 0
+    assert not [path.name for path in temporary.iterdir() if path.name.startswith(("tmp", "edgeport", "."))]
+
+
 YAML = {
     "deep": "a: " + "[" * 10_000,
     "within itself": "models: &a [*a]",
