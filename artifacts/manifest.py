@@ -274,12 +274,32 @@ class _Versioned:
 
 
 def finite(value: Any) -> Any:
-    """The value with every NaN and infinity in it as None, for strict JSON."""
+    """The value with every NaN and infinity in it as None, and halves of characters escaped, for strict JSON."""
     if isinstance(value, dict):
-        return {key: finite(each) for key, each in value.items()}
+        return {finite(key): finite(each) for key, each in value.items()}
+    if isinstance(value, str):
+        return whole_characters(value)
     if isinstance(value, list | tuple):
         return [finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def whole_characters(text: str) -> str:
+    """The text as UTF-8 can hold it.
+
+    Python keeps bytes of a file's name that the locale cannot read as halves of characters; they are read as UTF-8, and
+    written as \\xNN where they are none.
+    """
+    try:
+        text.encode()
+        return text
+    except UnicodeEncodeError:
+        pass
+    try:
+        content = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        content = text.encode("utf-8", "surrogatepass")
+    return content.decode("utf-8", "backslashreplace")
 
 
 def _upgrade(facts: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..artifacts.check import manifest_path
-from ..artifacts.manifest import Artifact, Input, Manifest, Output
+from ..artifacts.manifest import Artifact, Input, Manifest, Output, finite
 from ..models import PreprocessSpec
 from ..runtime.compare import Agreement, verdict
 from ..runtime.session import Delegating, Session
@@ -23,7 +23,7 @@ def embedded_facts(prepared: Prepared, precision: str) -> dict[str, Any]:
     """The facts that go into the artifact itself. No paths of this machine: the same model gives the same bytes."""
     source, calibration = prepared.source, prepared.calibration_record if precision == "int8" else None
     weights = dataclasses.asdict(source.weights) | {"source": Path(source.weights.source).name}
-    return {
+    facts = {
         "edgeport": installed_version("edgeport"),
         "model": source.name,
         "weights": weights,
@@ -34,6 +34,7 @@ def embedded_facts(prepared: Prepared, precision: str) -> dict[str, Any]:
         "calibration": calibration
         and {"count": calibration.count, "real_images": not calibration.warning, "warning": calibration.warning},
     }
+    return {key: finite(value) if isinstance(value, str | dict) else value for key, value in facts.items()}
 
 
 def preprocessing_facts(spec: PreprocessSpec | None) -> dict[str, Any]:
