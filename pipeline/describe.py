@@ -23,10 +23,10 @@ def embedded_facts(prepared: Prepared, precision: str) -> dict[str, Any]:
     """The facts that go into the artifact itself. No paths of this machine: the same model gives the same bytes."""
     source, calibration = prepared.source, prepared.calibration_record if precision == "int8" else None
     weights = dataclasses.asdict(source.weights) | {"source": Path(source.weights.source).name}
-    facts = {
+    return {
         "edgeport": installed_version("edgeport"),
-        "model": source.name,
-        "weights": weights,
+        "model": finite(source.name),
+        "weights": finite(weights),
         "precision": precision,
         "preprocess": preprocessing_facts(source.input_spec.preprocess) or None,
         **({"origin": source.origin} if source.origin else {}),
@@ -34,7 +34,6 @@ def embedded_facts(prepared: Prepared, precision: str) -> dict[str, Any]:
         "calibration": calibration
         and {"count": calibration.count, "real_images": not calibration.warning, "warning": calibration.warning},
     }
-    return {key: finite(value) if isinstance(value, str | dict) else value for key, value in facts.items()}
 
 
 def preprocessing_facts(spec: PreprocessSpec | None) -> dict[str, Any]:
