@@ -3,11 +3,10 @@
 import errno
 import os
 import stat
-from pathlib import Path
 from typing import BinaryIO
 
 
-def open_regular(path: str | Path) -> BinaryIO:
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     """The file, open for reading, in binary. Raises OSError, also for a pipe, a socket or a device: these may wait."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe without a writer does not wait
@@ -21,7 +20,7 @@ def open_regular(path: str | Path) -> BinaryIO:
         raise
 
 
-def check_regular(mode: int, path: str | Path) -> None:
+def check_regular(mode: int, path: str | os.PathLike[str]) -> None:
     """Raises OSError unless the mode is a file's."""
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
@@ -29,7 +28,7 @@ def check_regular(mode: int, path: str | Path) -> None:
         raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", os.fspath(path))
 
 
-def read_regular(path: str | Path, most: int) -> bytes:
+def read_regular(path: str | os.PathLike[str], most: int) -> bytes:
     """The content of a file of at most so many bytes. Raises OSError."""
     with open_regular(path) as file:
         content = file.read(most + 1)

@@ -135,9 +135,9 @@ LIES = {
     json.dumps(WHOLE | {"models": []}): "its answer is not to what was asked (it has 0 artifacts)",
     json.dumps(WHOLE | {"schema": 7}): "its answer is not to what was asked (it has a schema 7)",
     json.dumps(WHOLE | {"models": [ANSWER | {"times_ms": []}]}): "(it has 0 times)",
-    json.dumps(WHOLE | {"models": [ANSWER | {"times_ms": [-1.0] * 3}]}): "(it has a time below 0)",
+    json.dumps(WHOLE | {"models": [ANSWER | {"times_ms": [-1.0] * 4}]}): "(it has a time below 0)",
     json.dumps(WHOLE | {"models": [ANSWER | {"load_ms": "1"}]}): "expected float, got str, at models[0].load_ms",
-    json.dumps(WHOLE | {"models": [ANSWER | {"times_ms": [float("nan")] * 3}]}): "NaN, which JSON does not have",
+    json.dumps(WHOLE | {"models": [ANSWER | {"times_ms": [float("nan")] * 4}]}): "NaN, which JSON does not have",
     json.dumps(WHOLE | {"facts": {"cores": "many"}}): "expected int, got str, at cores",
     json.dumps(WHOLE | {"facts": {"temperature_c": [1]}}): "at temperature_c",
 }
