@@ -152,7 +152,8 @@ def make_source(
     def failed(e: BaseException) -> UsageError:
         given = "an input of " * (len(spec.inputs) == 1)
         shown = " and ".join("x".join(map(str, s.shape[1:] if spec.preprocess else s.shape)) for s in spec.inputs)
-        return UsageError(f"the model does not run on {given}{shown}: {first_line(e, 'no message')}")
+        kind = "" if isinstance(e, Exception) else f"{type(e).__name__}: "  # SystemExit says but a number
+        return UsageError(f"the model does not run on {given}{shown}: {kind}{first_line(e, 'no message')}")
 
     with foreign_code(failed), torch.inference_mode():
         result = module(*zeros)
