@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from ..artifacts import process
 from ..artifacts.exit_codes import BAD_INPUT, BUG
@@ -246,7 +245,7 @@ def _how(status: int) -> str:
     return f"the process was killed by {name}" if -status == signal.SIGKILL else f"native code crashed ({name})"
 
 
-def standard_streams() -> Any:
+def standard_streams() -> bool:
     """Opens what the caller has closed of stdin, stdout and stderr, so that no other file takes its number.
 
     Returns whether stdout is there.

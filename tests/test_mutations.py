@@ -12,6 +12,11 @@ def test_damaged_files(kind):
     assert not {seed: trouble for seed, trouble in found.items() if trouble}
 
 
+def test_what_was_no_sentence_once():
+    """An input of 2^40 rows."""
+    assert TROUBLE["onnx"](56) is None
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize(("kind", "first"), [(kind, first) for kind in COUNTS for first in range(0, COUNTS[kind], 100)])
 def test_all_damaged_files(kind, first):
