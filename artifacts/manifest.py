@@ -158,6 +158,10 @@ class Artifact:
     size_bytes: int
     sha256: str
 
+    def __post_init__(self) -> None:
+        if "/" in self.file or self.file in ("", ".", ".."):
+            raise ValueError(f"{self.file[:60]!r} is no name of a file beside the manifest")
+
     @classmethod
     def of(cls, path: Path) -> "Artifact":
         """The facts of a file, or of a folder: the sum of its files, the digest of their names and digests."""

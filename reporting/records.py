@@ -152,7 +152,9 @@ def _manifest(value: Mapping[str, Any]) -> Row:
     artifact = _object(value["artifact"], "artifact")
     weights, calibration = _object(value.get("weights"), "weights"), _object(value.get("calibration"), "calibration")
     tools = _object(value.get("tools"), "tools")
-    source = _text(weights, "source")
+    source, file = _text(weights, "source"), _text(artifact, "file")
+    if file is not None and ("/" in file or file in ("", ".", "..")):
+        raise Unreadable(f"has artifact.file that is {_short(file)}, not the name of what lies beside it")
     seeded = f"{RANDOM} (seed {weights.get('seed')})"
     facts = {
         "weights": seeded if source == RANDOM else source,
@@ -164,7 +166,7 @@ def _manifest(value: Mapping[str, Any]) -> Row:
     }
     return Row(
         **_named(value),
-        artifact=_text(artifact, "file"),
+        artifact=file,
         size_bytes=_size(artifact),
         agreement=_figures(value, "agreement", AGREEMENT),
         verdict=_text(value, "verdict"),

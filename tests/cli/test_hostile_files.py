@@ -24,6 +24,7 @@ WRONG = {
     "a std of nothing": (("inputs", 0, "std"), [0.0], "std must be above 0"),
     "a crop beyond the image": (("inputs", 0, "crop_pct"), 1e300, "crop_pct must be above 0 and at most 1"),
     "an unknown interpolation": (("inputs", 0, "interpolation"), "magic", "interpolation must be one of nearest"),
+    "a file elsewhere": (("artifact", "file"), "/dev/zero", "is no name of a file beside the manifest, at artifact"),
     "no inputs": (("inputs",), [], "has no inputs"),
     "no outputs": (("outputs",), [], "has no outputs"),
     "a seed out of range": (("weights", "seed"), 2**64, "the seed is out of range"),
