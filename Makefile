@@ -5,7 +5,9 @@ RUN := $(VENV)/bin/python
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TESTS := $(RUN) -m pytest -n 2 --dist loadfile
 
-.PHONY: demo test test-all lint types tables docs notebook wheel-check clean
+FUZZ_SECONDS ?= 3600
+
+.PHONY: demo test test-all fuzz lint types tables docs notebook wheel-check clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -26,6 +28,10 @@ test: $(VENV)/test  ## the tests, as CI runs them
 
 test-all: $(VENV)/test  ## also the slow, complete ones
 	$(TESTS)
+
+fuzz: $(VENV)/test  ## an hour of what nobody wrote: random graphs and networks, damaged files; FUZZ_SECONDS=60 for less
+	$(RUN) tests/fuzz.py --seconds $$(($(FUZZ_SECONDS) / 2)) --seed $$(date +%s)
+	$(RUN) tests/fuzz_images.py --seconds $$(($(FUZZ_SECONDS) / 2)) --seed $$(date +%s)
 
 lint: $(VENV)/test
 	$(RUN) -m ruff check .

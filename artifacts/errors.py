@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from .exit_codes import BAD_INPUT, BUG, DEVICE, NOT_EXPORTABLE
+from .printable import printable
 
 
 class EdgeportError(Exception):
@@ -16,6 +17,10 @@ class EdgeportError(Exception):
     """
 
     exit_code: ClassVar[int] = BAD_INPUT
+
+    def __str__(self) -> str:
+        """The sentence; what a model or a file calls things does nothing to the terminal that shows it."""
+        return printable(super().__str__())
 
 
 class UsageError(EdgeportError):
@@ -74,7 +79,7 @@ class WriteError(EdgeportError, OSError):
         self.errno: int | None = error.errno
 
     def __str__(self) -> str:
-        return str(self.args[0])
+        return printable(self.args[0])
 
 
 class ExportError(EdgeportError):
@@ -97,6 +102,10 @@ class DynamicShape(ExportError):
 
 class NotCanonical(ExportError):
     """A node that no pass could bring to the canonical form."""
+
+
+class ImportFault(ExportError):
+    """The graph that was made of a model does not compute what the model computes: a fault of edgeport's."""
 
 
 class ArtifactTooLarge(ExportError):

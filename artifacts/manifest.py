@@ -84,12 +84,16 @@ class Output:
         shape: logical, (n, c, h, w) or (n, classes); None for a size that is left open.
         dtype: "float32", or that of whole numbers.
         labels: the names of the classes, in their order; None where they are not known.
+        kind: what it is: "numbers", "class scores", "whole numbers", "constant" or "empty"; None where nothing says it.
+        agreement: figures of this output's comparison with the reference's; None where there was none.
     """
 
     name: str
     shape: tuple[int | None, ...]
     dtype: str
     labels: tuple[str, ...] | None = None
+    kind: str | None = None
+    agreement: dict[str, float | None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +174,9 @@ class Artifact:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What was made, how, and how far it is from the reference. Holds no time and no host: same inputs, same bytes.
+    """What was made, how, and how far it is from the reference.
+
+    Holds no time, and of the host only its CPU's name: same inputs, same bytes.
 
     Attributes:
         model: a zoo name, or file.py:factory as given.
@@ -185,8 +191,10 @@ class Manifest:
             before.
         tools: {package: version} of what made the artifact.
         artifact: the file (or folder) itself.
-        agreement: figures of the comparison with the reference, None where it was not validated.
+        agreement: figures of the comparison with the reference, of several outputs the worst; None where it was not
+            validated.
         validation: on what it was compared, and on how many inputs; None where it was not.
+        cpu: the name of the CPU that it was compared on, whose kernels the figures come from; None where it was not.
         delegate_partitions: how many parts the CPU delegate of a .tflite runs it in; None for other formats.
         options: {name: value} of the target's own options.
         verdict: "ok", "warn: ..." (less than usual), "fail: ...", "over budget: ..." or "not validated".
@@ -213,6 +221,7 @@ class Manifest:
     options: dict[str, Any] = field(default_factory=dict)
     kept_float: tuple[str, ...] = ()
     budget: Budget | None = None
+    cpu: str | None = None
     schema: int = SCHEMA
 
     def to_bytes(self) -> bytes:

@@ -92,7 +92,7 @@ def reason_of(name: str, cells: dict[str, Cell], photographs: Path) -> Cell:
 def noise_db(source: ModelSource, target: str, photographs: Path) -> float:
     """The SNR of the float graph with noise on whatever the target's int8 kernels would round."""
     kernels = get_target(target).kernels()
-    graph = kernels.apply_forms(to_graph(source, Progress(), {}))
+    graph = kernels.apply_forms(to_graph(source, Progress(), {})[1])
     units = find_units(graph.graph, kernels)
     # a root is taken of squares, which noise would make negative
     squares = {unit.output for unit in units if unit.kind == "Mul" and len(set(unit.operands)) == 1}

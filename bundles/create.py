@@ -17,6 +17,7 @@ from ..reporting.html_table import html_table
 from ..targets.foreign import open_session
 from ..targets.registry import artifact_path, target_of, targets
 from ..targets.target import AppRuntime
+from .android_package import DEFAULT, check_package
 from .facts import Facts, collect_facts
 from .golden import add_golden, choose_pictures, make_golden
 from .layouts import LAYOUTS, write_sources
@@ -72,6 +73,7 @@ def bundle(
     output: str | Path | None = None,
     zip: bool = False,
     images: str | Path | None = None,
+    android_package: str | None = None,
 ) -> BundleResult:
     """Makes a folder that an app team can drop in: the artifact, a wrapper, golden files, a README.
 
@@ -82,13 +84,15 @@ def bundle(
             folder.
         zip: also makes output.zip, with the same in it.
         images: a folder with photographs for the golden files; None for generated ones.
+        android_package: of the Kotlin files and the Android library, as "com.your_company.vision"; None for
+            "org.example.vision".
 
     Returns:
         What was made.
 
     Raises:
         UsageError: the platform does not run the artifact, the artifact is no classifier or has no manifest, or the
-            folder is there and is no bundle.
+            folder is there and is no bundle, or the Android package's name is none.
         ArtifactError, ManifestError, RuntimeUnavailable: as `edgeport.open_session`.
         ImageError: a folder without images, or a damaged one.
         WriteError: the folder cannot be written.
@@ -99,6 +103,9 @@ def bundle(
     path = artifact_path(artifact)
     if platform not in LAYOUTS:
         raise UsageError(f"platform: {platform!r} is none of {', '.join(PLATFORMS)}")
+    if android_package is not None and platform != "android":
+        raise UsageError(f"an Android package is for platform android, not {platform}")
+    package = check_package(DEFAULT if android_package is None else android_package)
     session = open_session(path)  # also checks that the file is the manifest's
     if not os.path.exists(manifest_path(path)):
         raise UsageError(f"{path}: has no manifest beside it; a bundle is made of what `edgeport export` made")
@@ -108,7 +115,7 @@ def bundle(
     warnings = () if manifest.verdict == "ok" else (f"{path}: its manifest says {manifest.verdict!r}",)
     target = target_of(path)
     assert target is not None
-    facts = collect_facts(path, platform, manifest, session, runtime, target.device_files(path)[0])
+    facts = collect_facts(path, platform, manifest, session, runtime, target.device_files(path)[0], package)
     golden = make_golden(facts, session, choose_pictures(images, facts), manifest)
     session.close()
     facts = add_golden(facts, golden)

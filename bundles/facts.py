@@ -6,11 +6,16 @@ from typing import Any
 
 from ..artifacts.errors import UsageError
 from ..artifacts.manifest import Manifest
+from ..artifacts.printable import find_unwritable
 from ..graph.classifier import count_scores
 from ..models import PreprocessSpec
 from ..models.preprocess import cover
-from ..runtime.session import IMAGE, Session
+from ..runtime.session import IMAGE, Labelled, Session
+from ..runtime.session_wrappers import bare_session
 from ..targets.target import AppRuntime
+from .android_package import DEFAULT
+
+FILTERS = ("nearest", "bilinear", "bicubic", "lanczos")  # of the wrappers, in each of their languages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +30,8 @@ class Facts:
         nhwc: its layout, else nchw.
         golden: the names of the golden images.
         tolerance: what a score may be off.
+        probabilities: the scores are such, else logits.
+        package: of the Kotlin files, on Android.
         verdict: the manifest's.
         runtime: what an app needs to run the artifact.
     """
@@ -45,6 +52,8 @@ class Facts:
     runtime: AppRuntime
     golden: tuple[str, ...] = ()
     tolerance: float = 0.0
+    probabilities: bool = False
+    package: str = DEFAULT
 
     def to_json(self) -> dict[str, Any]:
         """For bundle.json, which the Python wrapper reads."""
@@ -62,12 +71,28 @@ class Facts:
             "normalises": not self.takes_pixels,
             "layout": "nhwc" if self.nhwc else "nchw",
         }
-        names = ("platform", "model", "precision", "artifact", "scores", "verdict", "golden", "tolerance")
+        names = (
+            "platform",
+            "model",
+            "precision",
+            "artifact",
+            "scores",
+            "verdict",
+            "golden",
+            "tolerance",
+            "probabilities",
+        )
         return {name: getattr(self, name) for name in names} | {"preprocessing": how}
 
 
 def collect_facts(
-    path: Path, platform: str, manifest: Manifest, session: Session, runtime: AppRuntime, opens: Path
+    path: Path,
+    platform: str,
+    manifest: Manifest,
+    session: Session,
+    runtime: AppRuntime,
+    opens: Path,
+    package: str = DEFAULT,
 ) -> Facts:
     """The facts of an artifact; its runtime opens `opens`, the artifact or a file in it.
 
@@ -76,11 +101,28 @@ def collect_facts(
     taken = manifest.inputs[0]
     if len(manifest.inputs) != 1 or not (taken.mean and taken.std and taken.interpolation and taken.crop_pct):
         raise UsageError(f"{path}: takes no image that its manifest describes; a bundle is for models of one image")
+    if taken.interpolation not in FILTERS:
+        known = ", ".join(FILTERS)
+        raise UsageError(f"{path}: its manifest says interpolation {taken.interpolation!r}; the wrappers know {known}")
     scored = [i for i, out in enumerate(session.outputs) if count_scores(out.shape)]
-    if not scored or session.outputs[scored[0]].dtype != "float32":
+    taken_type = session.inputs[0].dtype
+    given_type = session.outputs[scored[0]].dtype if scored else ""
+    if "int8" in (taken_type, given_type) or given_type == "uint8":
+        raise UsageError(
+            f"{path}: takes {taken_type} and gives {given_type or 'no scores'}; a bundle takes pixels or "
+            "float32 and gives float32: export it with --input uint8 --output-type float32"
+        )
+    if given_type != "float32":
         shapes = [spec.shape for spec in session.outputs]
         raise UsageError(f"{path}: gives {shapes}; a bundle is for classifiers, with an output of shape (1, classes)")
     _, channels, height, width = (dim or 1 for dim in taken.shape)
+    bare = bare_session(session)
+    in_file = bare.labels if isinstance(bare, Labelled) else ()
+    labels = tuple(map(str, in_file)) or manifest.outputs[scored[0]].labels or ()
+    for index, label in enumerate(labels):
+        wrong = find_unwritable(label)
+        if wrong is not None:
+            raise UsageError(f"{path}: the name of class {index} has {wrong}, which a line of labels.txt cannot hold")
     return Facts(
         platform=platform,
         model=manifest.model,
@@ -99,7 +141,8 @@ def collect_facts(
         ),
         takes_pixels=taken.dtype == IMAGE,
         nhwc=taken.layout == "nhwc",
-        labels=manifest.outputs[scored[0]].labels or (),
+        labels=labels,
         verdict=manifest.verdict,
         runtime=runtime,
+        package=package,
     )

@@ -10,6 +10,7 @@ from PIL import Image
 
 from ..models.preprocess import list_images, load_image, preprocess, resize_and_crop
 from ..runtime.session import Session, to_nhwc
+from ..runtime.session_wrappers import PROBABILITIES
 from .facts import Facts
 
 if TYPE_CHECKING:
@@ -66,6 +67,12 @@ def find_tolerance(contents: dict[str, bytes], precision: str) -> float:
     return float(np.float32(max(_TOLERANCE[precision] * scores.std(), 1e-6)))
 
 
+def are_probabilities(contents: dict[str, bytes]) -> bool:
+    """Whether every image's scores are shares of 1, as far as int8 has steps for them."""
+    scores = [np.frombuffer(data, "<f4") for name, data in contents.items() if name.endswith(".output")]
+    return all(each.min() >= 0 and abs(each.sum() - 1) < 0.05 for each in scores)
+
+
 def encode(image: Image.Image, kind: str) -> bytes:
     """The file's bytes."""
     file = io.BytesIO()
@@ -76,4 +83,9 @@ def encode(image: Image.Image, kind: str) -> bytes:
 def add_golden(known: Facts, made: dict[str, bytes]) -> Facts:
     """The facts and what the golden files say."""
     names = tuple(sorted({name.partition(".")[0] for name in made}))
-    return dataclasses.replace(known, golden=names, tolerance=find_tolerance(made, known.precision))
+    return dataclasses.replace(
+        known,
+        golden=names,
+        tolerance=find_tolerance(made, known.precision),
+        probabilities=known.scores == PROBABILITIES or are_probabilities(made),
+    )

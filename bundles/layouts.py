@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files as resources
 
+from . import literals
+from .android_package import DEFAULT
 from .facts import Facts
 from .readme import write_readme
 
@@ -27,17 +29,22 @@ def write_sources(known: Facts) -> dict[str, bytes]:
     """{place: content} of the wrapper and its README."""
     layout = LAYOUTS[known.platform]
     root = resources("edgeport.bundles.templates")
+    package = known.package.encode()
     contents = {
-        place: root.joinpath(source).read_bytes()
+        _place(place, known): root.joinpath(source).read_bytes().replace(PACKAGE, package)
         for source, place in (layout.sources | dict(known.runtime.sources)).items()
     }
     contents["README.md"] = write_readme(known).encode()
     if layout.facts:
         place, write = layout.facts
-        contents[place] = write(known).encode()
+        contents[_place(place, known)] = write(known).encode()
     if known.runtime.distribution and not known.runtime.cmake:  # no C++ wrapper
         contents = {place: content for place, content in contents.items() if not place.startswith("cpp/")}
     return contents
+
+
+def _place(place: str, known: Facts) -> str:
+    return place.replace("PACKAGE", known.package.replace(".", "/"))
 
 
 def write_cpp(known: Facts) -> str:
@@ -45,7 +52,7 @@ def write_cpp(known: Facts) -> str:
     how = known.to_json()["preprocessing"]
     mean, std = (", ".join(f"{number!r}f" for number in _three(how[key])) for key in ("mean", "std"))
     sizes = ", ".join(str(how[key]) for key in ("channels", "height", "width", "cover_height", "cover_width"))
-    golden = ", ".join(f'"{name}"' for name in known.golden)
+    golden = ", ".join(map(literals.cpp, known.golden))
     return f"""// What this model takes; written by edgeport.
 #pragma once
 
@@ -53,8 +60,8 @@ def write_cpp(known: Facts) -> str:
 
 namespace vision {{
 
-inline constexpr const char* kArtifact = "{known.opened}";
-inline constexpr const char* kScores = "{known.scores}";
+inline constexpr const char* kArtifact = {literals.cpp(known.opened)};
+inline constexpr const char* kScores = {literals.cpp(known.scores)};
 inline constexpr Preprocessing kPreprocessing{{
     {sizes}, Filter::{how["interpolation"]}, {{{mean}}}, {{{std}}}, {_bool(how["normalises"])}, {_bool(known.nhwc)}}};
 inline constexpr const char* kGolden[] = {{{golden}}};
@@ -68,13 +75,13 @@ def write_kotlin(known: Facts) -> str:
     """ModelFacts.kt"""
     how = known.to_json()["preprocessing"]
     mean, std = (f"floatArrayOf({', '.join(f'{number!r}f' for number in how[key])})" for key in ("mean", "std"))
-    golden = ", ".join(f'"{name}"' for name in known.golden)
+    golden = ", ".join(map(literals.kotlin, known.golden))
     return f"""// What this model takes; written by edgeport.
-package vision
+package {known.package}
 
 object ModelFacts {{
-    const val ARTIFACT = "{known.artifact}"
-    const val SCORES = {known.scores_index} // the output "{known.scores}"
+    const val ARTIFACT = {literals.kotlin(known.artifact)}
+    const val SCORES = {known.scores_index} // their place among the outputs
     const val TOLERANCE = {known.tolerance!r}f
     val golden = listOf({golden})
     val preprocessing = Preprocessing(
@@ -96,12 +103,12 @@ object ModelFacts {{
 def write_swift(known: Facts) -> str:
     """ModelFacts.swift"""
     how = known.to_json()["preprocessing"]
-    golden = ", ".join(f'"{name}"' for name in known.golden)
+    golden = ", ".join(map(literals.swift, known.golden))
     return f"""// What this model takes; written by edgeport.
 enum ModelFacts {{
-    static let artifact = "{known.artifact}"
-    static let input = "{known.input_name}"
-    static let scores = "{known.scores}"
+    static let artifact = {literals.swift(known.artifact)}
+    static let input = {literals.swift(known.input_name)}
+    static let scores = {literals.swift(known.scores)}
     static let tolerance: Float = {known.tolerance!r}
     static let golden: [String] = [{golden}]
     static let preprocessing = Preprocessing(
@@ -122,7 +129,8 @@ def _bool(value: bool) -> str:
 
 _CPP = ("CMakeLists.txt", "classifier.h", "golden_test.cpp", "model.h", "preprocess.cpp", "preprocess.h")
 _SWIFT = "Sources/ImageModel"
-_KOTLIN = "src/main/kotlin/vision"
+_KOTLIN = "src/main/kotlin/PACKAGE"
+PACKAGE = DEFAULT.encode()  # in the templates, too
 LAYOUTS = {
     "linux": Layout(
         model="model",
@@ -139,9 +147,9 @@ LAYOUTS = {
             "kotlin/AndroidManifest.xml": "src/main/AndroidManifest.xml",
             "kotlin/Preprocessing.kt": f"{_KOTLIN}/Preprocessing.kt",
             "kotlin/Classifier.kt": f"{_KOTLIN}/Classifier.kt",
-            "kotlin/Golden.kt": "src/golden/kotlin/vision/Golden.kt",
-            "kotlin/GoldenTest.kt": "src/test/kotlin/vision/GoldenTest.kt",
-            "kotlin/GoldenDeviceTest.kt": "src/androidTest/kotlin/vision/GoldenDeviceTest.kt",
+            "kotlin/Golden.kt": "src/golden/kotlin/PACKAGE/Golden.kt",
+            "kotlin/GoldenTest.kt": "src/test/kotlin/PACKAGE/GoldenTest.kt",
+            "kotlin/GoldenDeviceTest.kt": "src/androidTest/kotlin/PACKAGE/GoldenDeviceTest.kt",
         },
         facts=(f"{_KOTLIN}/ModelFacts.kt", write_kotlin),
     ),

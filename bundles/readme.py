@@ -2,29 +2,31 @@
 
 from typing import TYPE_CHECKING
 
+from ..reporting.markdown import code, text
+
 if TYPE_CHECKING:
     from .facts import Facts
 
 CALLS = {
     "android": """```kotlin
 val classifier = Classifier(context.assets)          // once; close() it at the end
-val best = classifier.classify(bitmap, count = 5)    // an upright Bitmap of any size
+val best = classifier.classify(bitmap, count = 5)    // a Bitmap; orientation = EXIF's, if not upright
 best.forEach { Log.i("vision", "${it.label} ${it.score}") }
 ```""",
     "ios": """```swift
 let classifier = try Classifier()                            // once
-let best = try classifier.classify(cgImage, count: 5)        // an upright CGImage of any size
+let best = try classifier.classify(cgImage, count: 5)        // of any size; orientation: where it is not upright
 for each in best { print(each.label, each.score) }
 ```""",
     "linux": """```python
 classifier = Classifier()                            # python/classifier.py
-best = classifier.classify(image, count=5)           # (h, w, 3) uint8, RGB, upright, of any size
+best = classifier.classify(image, count=5)           # (h, w, 3) uint8, RGB, of any size; orientation=EXIF's
 for each in best: print(each.label, each.score)
 ```
 
 ```cpp
 vision::Classifier classifier("model");              // cpp/classifier.h
-const auto best = classifier.classify(image, 5);     // vision::Image: RGB, upright, of any size
+const auto best = classifier.classify(image, 5);     // vision::Image: RGB, of any size; then EXIF's orientation
 for (const auto& each : best) std::cout << each.label << " " << each.score << "\\n";
 ```""",
 }
@@ -32,8 +34,8 @@ for (const auto& each : best) std::cout << each.label << " " << each.score << "\
 INSTALL = {
     "android": """\
 This folder is a Gradle module. Copy it beside your app as `vision/`, add `include(":vision")` to settings.gradle.kts
-and `implementation(project(":vision"))` to the app's dependencies. The model runs in LiteRT
-(`com.google.ai.edge.litert:litert`), which build.gradle.kts names.""",
+and `implementation(project(":vision"))` to the app's dependencies; its package, for `import`, is {package}. The model
+runs in LiteRT (`com.google.ai.edge.litert:litert`), which build.gradle.kts names.""",
     "ios": """\
 This folder is a Swift package. In Xcode: File, Add Package Dependencies, Add Local, and `import ImageModel`. The
 .mlpackage is a resource and is compiled on the device the first time.""",
@@ -42,8 +44,9 @@ This folder is a Swift package. In Xcode: File, Add Package Dependencies, Add Lo
 }
 
 TESTS = {
-    "android": """`./gradlew :vision:test` compares the image arithmetic, to the byte, on your machine;
-`./gradlew :vision:connectedAndroidTest` the model on a device.""",
+    "android": """In the app's folder `./gradlew :vision:test` compares the image arithmetic, to the byte, on a PC;
+`./gradlew :vision:connectedAndroidTest` the model on a device. There is no Gradle wrapper in this folder: `gradlew` is
+your app's own (`gradle wrapper` makes one where there is none).""",
     "ios": "`swift test` on a Mac, or the package's tests in Xcode on a device.",
     "linux": """\
 `python python/test_golden.py` and `build/golden_test .`; with `--exact` the scores have to be equal to the bit, which
@@ -66,7 +69,8 @@ from edgeport's own reader of the saved .mlpackage, not from Core ML.""",
 def write_readme(facts: "Facts") -> str:
     """Markdown."""
     runtime, cmake = facts.runtime.distribution, facts.runtime.cmake
-    call, install = CALLS[facts.platform], INSTALL[facts.platform].format(runtime=runtime, cmake=cmake)
+    words = {"runtime": runtime, "cmake": cmake, "package": facts.package}
+    call, install = CALLS[facts.platform], INSTALL[facts.platform].format(**words)
     test, checked = TESTS[facts.platform], CHECKED[facts.platform]
     if runtime and not cmake:  # no C++ wrapper
         call = call.partition("\n\n")[0]
@@ -75,17 +79,19 @@ def write_readme(facts: "Facts") -> str:
     spec, (channels, height, width) = facts.spec, facts.spec.input_size
     colours = "RGB" if channels == 3 else "luminance"
     goes_in = f"uint8 pixels, {colours}" if facts.takes_pixels else f"float32, {colours}, normalised"
-    score = "probabilities" if facts.scores == "probabilities" else "logits: their order counts, not their size"
-    return f"""# {facts.model}, {facts.precision}, for {facts.platform}
+    score = "probabilities" if facts.probabilities else "logits: their order counts, not their size"
+    return f"""# {text(facts.model)}, {text(facts.precision)}, for {facts.platform}
 
 {call}
 
 {install}
 
 ## What is in it
-- `{facts.artifact}` with its manifest, and labels.txt where the model came with labels. Its verdict: {facts.verdict}.
-- The wrapper: an upright RGB image of any size is resized ({spec.interpolation}, to cover {_size(facts)}), cropped in
-  the centre to {width}x{height}, and given to the model as {goes_in}. It does so to the bit as the model was checked.
+- {code(facts.artifact)} with its manifest, and labels.txt where the model came with labels. Its verdict:
+  {text(facts.verdict)}.
+- The wrapper: an RGB image of any size is turned upright by its EXIF orientation, where you give one, resized
+  ({spec.interpolation}, to cover {_size(facts)}), cropped in the centre to {width}x{height}, and given to the model as
+  {goes_in}. It does so to the bit as the model was checked.
 - Scores are {score}.
 - Golden files: images (PNG, and the same as PPM), `.pixels` (uint8, h x w x c), `.input` (as the model takes it),
   `.output` (float32, the scores), little-endian and without headers. Pixels and inputs must be equal to the byte;

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import edgeport
 
+from ..pipeline.text_table import printable
 from . import options
 from .console import Console
 
@@ -50,7 +51,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
         cells(each.path, dataclasses.asdict(each.latency) if each.latency else None, each.ratio)
         for each in result.results
     ]
-    console.result(result.to_json(), f"{format_table(HEADER, rows)}\n{conditions(args, 'interleaved')}")
+    cpus = "".join(sorted({f", on {each.latency.cpu}" for each in result.results if each.latency}))
+    console.result(result.to_json(), f"{format_table(HEADER, rows)}\n{conditions(args, 'interleaved')}{cpus}")
     return 0
 
 
@@ -77,7 +79,7 @@ def describe(measured: "DeviceBenchmark", args: argparse.Namespace) -> str:
     from ..pipeline.text_table import format_table
 
     results = measured.results
-    above = f"{measured.device}  {describe_device(measured.facts)}"
+    above = printable(f"{measured.device}  {describe_device(measured.facts)}")
     if results[0]["emulated"]:
         header = ("artifact", "instructions", "ratio", "spread", "kernels")
         return "\n".join((above, format_table(header, [counted_cells(each) for each in results]), NO_LATENCY))

@@ -4,6 +4,8 @@ import argparse
 
 import edgeport
 
+from ..pipeline.text_table import printable
+from . import options
 from .console import Console
 
 NAME, HELP = "bundle", "make a folder that an app team can drop in: artifact, wrapper, golden files"
@@ -13,14 +15,22 @@ PLATFORMS = ("linux", "android", "ios")  # those of bundles.layouts, which impor
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("artifact", metavar="ARTIFACT", help="a classifier that `edgeport export` made")
     parser.add_argument("--platform", choices=PLATFORMS, required=True, help="Kotlin, Swift, or C++ and Python")
-    parser.add_argument("-o", "--output", metavar="DIR", help="the folder to make (default: ARTIFACT_PLATFORM)")
+    options.add_output(parser, "output", metavar="DIR", help="the folder to make (default: ARTIFACT_PLATFORM)")
     parser.add_argument("--zip", action="store_true", help="also DIR.zip, with the same in it")
     parser.add_argument("--images", metavar="DIR", help="photographs for the golden files (default: generated ones)")
+    parser.add_argument(
+        "--android-package",
+        metavar="NAME",
+        help="android: the package of the Kotlin files, as com.your_company.vision (default: org.example.vision)",
+    )
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    result = edgeport.bundle(args.artifact, args.platform, output=args.output, zip=args.zip, images=args.images)
+    names = ("output", "zip", "images", "android_package")
+    result = edgeport.bundle(args.artifact, args.platform, **options.pick(args, names))
     for sentence in result.warnings:
         console.warn(sentence)
-    console.result(result.to_json(), f"{result.folder}: {len(result.files)} files; README.md says how to call it")
+    console.result(
+        result.to_json(), f"{printable(result.folder)}: {len(result.files)} files; README.md says how to call it"
+    )
     return 0

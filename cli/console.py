@@ -1,4 +1,7 @@
-"""What the command says: notes, warnings and progress on stderr, the result on stdout."""
+"""What the command says: notes, warnings, errors and progress on stderr, the result on stdout.
+
+All of it goes through `printable` here: names come from models, files and devices, and a terminal obeys what it gets.
+"""
 
 import contextlib
 import errno
@@ -10,7 +13,7 @@ from typing import Any, TextIO
 import edgeport
 
 from ..pipeline.progress import Event
-from ..pipeline.text_table import to_json
+from ..pipeline.text_table import printable, to_json
 
 PATIENCE_S = 2.0  # a stage that takes longer leaves a line
 
@@ -46,15 +49,23 @@ class Console:
     def note(self, text: str) -> None:
         """Something good to know."""
         if not self.quiet:
-            _say(text)
+            _say(printable(text))
 
     def warn(self, text: str) -> None:
         """Something that makes the result less than it seems."""
-        _say(f"WARNING: {text}")
+        _say(f"WARNING: {printable(text)}")
+
+    @staticmethod
+    def error(error: object) -> None:
+        """Why it ends, or what of it failed."""
+        _say(f"edgeport: {printable(error)}")
 
     def result(self, value: Any, text: str) -> None:
-        """The result: `value` as JSON, or `text`. Raises edgeport.WriteError, BrokenPipeError."""
-        shown = to_json(value) if self.json else text
+        """The result: `value` as JSON, or `text`, whose line breaks are ours.
+
+        Raises edgeport.WriteError, BrokenPipeError.
+        """
+        shown = to_json(value) if self.json else printable(text, keep="\n")
         try:
             if self._out is None:
                 raise OSError(errno.EBADF, "it is closed")
@@ -75,23 +86,18 @@ class Console:
 
         columns = (
             progress.SpinnerColumn(),
-            progress.TextColumn("{task.description}"),
+            progress.TextColumn("{task.description}", markup=False),
             progress.BarColumn(),
             progress.TimeElapsedColumn(),
         )
         bar = progress.Progress(*columns, console=Terminal(stderr=True), transient=True)
         bar.start()
-        self._bar = bar, bar.add_task(event.text, total=event.total)
+        self._bar = bar, bar.add_task(printable(event.text), total=event.total)
 
     def _end(self) -> None:
         if self._bar is not None:
             self._bar[0].stop()
             self._bar = None
-
-
-def complain(text: str) -> None:
-    """The sentence that a command fails with."""
-    _say(f"edgeport: {text}")
 
 
 def _say(text: str) -> None:

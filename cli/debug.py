@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from ..pipeline.text_table import printable
 from . import options
 from .console import Console
 
@@ -19,8 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add(parser, ("weights",), default=None)
     options.add(parser, options.MODEL_OPTIONS[1:])
     options.add(parser, options.VALIDATION_OPTIONS)
-    parser.add_argument(
-        "--output-dir",
+    options.add_output(
+        parser,
+        "output_dir",
         metavar="DIR",
         help="where layers.json, layers.png, layers.html go (default: ARTIFACT.debug, beside it)",
     )
@@ -51,7 +53,7 @@ def describe(result: "DebugResult", everything: bool) -> str:
     rows = [
         (
             layer.module or "-",
-            "" if layer.name == layer.module else layer.name,
+            layer.value,
             layer.kind,
             layer.precision,
             decibels(layer.alone and layer.alone.snr_db),
@@ -70,9 +72,20 @@ def describe(result: "DebugResult", everything: bool) -> str:
         *([f"... and {left} better ones (--all shows them)"] if left else []),
         "SNR in dB against the float model: isolated (on float inputs; its typical channel), accumulated; range: steps "
         "of 256 reached; weight: the worst channel",
-        *map(str, result.files),
+        *map(describe_output, result.outputs),
+        *map(printable, result.files),
     ]
     return "\n".join(lines)
+
+
+def describe_output(output: dict[str, Any]) -> str:
+    """An output as `export` found it, on a line."""
+    figures = [
+        f"{output[name]:{form}}{unit}"
+        for name, form, unit in (("snr_db", ".1f", " dB"), ("top1", ".1%", " top-1"), ("equal", ".1%", " equal"))
+        if output.get(name) is not None
+    ]
+    return f"output {output['name']}: {', '.join([str(output['kind']), *figures])}"
 
 
 def decibels(figure: float | None) -> str:

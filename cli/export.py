@@ -14,10 +14,12 @@ from ..pipeline.options import (
     RANGES,
 )
 from . import options
-from .console import Console, complain
+from .console import Console
 
 if TYPE_CHECKING:
-    from ..pipeline.results import ExportResult
+    from collections.abc import Sequence
+
+    from ..pipeline.results import ExportFailure, ExportResult
 
 NAME, HELP = "export", "make artifacts of a model, check them against PyTorch, time them"
 ALL = "all"
@@ -102,9 +104,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add(parser, ("validation_data",))
     options.add(parser, ("num_validation_samples",), default=None, help=most)
     options.add(parser, ("feeds",))
-    parser.add_argument(
-        "--output-dir", default="artifacts", metavar="DIR", help="artifacts go to DIR/MODEL/ (default: %(default)s)"
-    )
+    words = "artifacts go to DIR/MODEL/ (default: %(default)s)"
+    options.add_output(parser, "output_dir", default="artifacts", metavar="DIR", help=words)
     options.add(parser, options.TIMING_OPTIONS)
     parser.add_argument("--no-validate", dest="validate", action="store_false", help="do not compare with PyTorch")
     parser.add_argument("--no-benchmark", dest="benchmark", action="store_false", help="do not time it")
@@ -125,23 +126,24 @@ def run(args: argparse.Namespace, console: Console) -> int:
         results = export_all(args.model, progress=console.progress, **arguments)
         for result in results:
             if isinstance(result, ExportFailure):
-                complain(str(result.error))
+                console.error(result.error)
     else:
         results = [export(args.model, args.target, progress=console.progress, **arguments)]
     rows, searches = [], []
     for result in results:
         if isinstance(result, ExportResult):
-            rows += [cells(each) for each in (result.float_twin, result) if each]
+            rows += [row for each in (result.float_twin, result) if each for row in (cells(each), *output_cells(each))]
             searches += [result.search.table] if result.search else []
         else:
-            rows.append((result.target, "-", result.precision, "-", "-", "-", "-", result.verdict))
-    tables = [format_table(HEADER, rows), *searches]
+            rows.append((result.target, "-", result.precision, "-", "-", "-", "-", "-", result.verdict))
+    tables = [format_table(*without_empty(HEADER, rows)) + timed_on(results), *searches]
     values = [result.to_json() for result in results]
     console.result(values if args.target == ALL else values[0], "\n\n".join(tables))
     return total_exit_code(results)
 
 
-HEADER = ("file", "size", "precision", "median ms", "ratio", "SNR dB", "top-1", "verdict")
+HEADER = ("file", "size", "precision", "median ms", "ratio", "SNR dB", "top-1", "equal", "verdict")
+SELDOM = ("equal",)  # columns that are left out where no row has them
 
 
 def cells(result: "ExportResult") -> tuple[str, ...]:
@@ -157,5 +159,27 @@ def cells(result: "ExportResult") -> tuple[str, ...]:
         format_number(result.ratio, ".2f"),
         format_number(agreement and agreement.snr_db, ".1f"),
         format_number(agreement and agreement.top1, ".1%"),
+        format_number(agreement and agreement.equal, ".1%"),
         result.verdict,
     )
+
+
+def output_cells(result: "ExportResult") -> list[tuple[str, ...]]:
+    """A row for each of several outputs, where they do not agree equally well."""
+    from ..pipeline.results import describe_outputs
+
+    described = describe_outputs(result.agreement)
+    return [(f"  {name}", *[""] * 4, *figures, kind) for name, kind, *figures in described]
+
+
+def timed_on(results: "Sequence[ExportResult | ExportFailure]") -> str:
+    """On what the latencies were taken, as a line of its own; "" where there are none."""
+    latencies = (getattr(result, "latency", None) for result in results)
+    told = {f"timed on {each.cpu}, {each.threads} thread(s)" for each in latencies if each}
+    return "".join(f"\n{line}" for line in sorted(told))
+
+
+def without_empty(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> tuple[list[str], list[tuple[str, ...]]]:
+    """The table without the columns of SELDOM that say nothing."""
+    kept = [i for i, name in enumerate(header) if name not in SELDOM or any(row[i] not in ("", "-") for row in rows)]
+    return [header[i] for i in kept], [tuple(row[i] for i in kept) for row in rows]

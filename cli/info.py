@@ -4,6 +4,7 @@ import argparse
 import json
 from typing import Any
 
+from ..pipeline.text_table import printable
 from .console import Console
 
 NAME, HELP = "info", "all that is known of a model or an artifact"
@@ -45,5 +46,5 @@ def text(value: Any) -> str:
     if isinstance(value, dict):
         return json.dumps(value, indent=2, ensure_ascii=False)
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        return "; ".join(f"{each['name']} {each['shape']} {each['dtype']}" for each in value)
-    return str(value)
+        return printable("; ".join(f"{each['name']} {each['shape']} {each['dtype']}" for each in value))
+    return printable(value)

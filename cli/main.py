@@ -4,10 +4,15 @@ import argparse
 import contextlib
 import logging
 import sys
+import traceback
+import warnings
 from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any, NoReturn
 
 import edgeport
 
+from ..pipeline.text_table import printable
 from . import benchmark, bundle, debug, devices, doctor, export, info, options, report, sweep, validate, weights
 from . import list as list_
 
@@ -30,7 +35,7 @@ COMMANDS = (
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     codes = "exit codes:\n" + "\n".join(f"  {code}  {meaning}" for code, meaning in edgeport.EXIT_CODES.items())
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="edgeport",
         description="Takes a PyTorch vision model to a phone or an edge board, and proves that it still works there.",
         epilog=f"{codes}\n\nexample:\n  edgeport export mobilevit_s --target tflite --int8 --calibration-data photos/",
@@ -50,6 +55,13 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+class Parser(argparse.ArgumentParser):
+    """Argparse's, but what it says of an argument does nothing to the terminal."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
 def _help(prog: str) -> argparse.HelpFormatter:
     """Keeps our line breaks."""
     return argparse.RawDescriptionHelpFormatter(prog, max_help_position=32)
@@ -63,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     from ..pipeline.supervisor import Limits, standard_streams, supervise
 
+    sys.excepthook = show_bug  # Python calls it after the end of this function
     has_stdout = standard_streams()
     args = parser().parse_args(argv)
     if args.command is None:
@@ -78,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def perform(args: argparse.Namespace, *, has_stdout: bool = True) -> int:
     """Runs the command in this process."""
     from ..pipeline.supervisor import Ended
-    from .console import Console, complain
+    from .console import Console
 
     command = next(each for each in COMMANDS if args.command == each.NAME)
     console = Console(quiet=args.quiet, json=args.json, out=sys.stdout if has_stdout else None)
@@ -90,25 +103,50 @@ def perform(args: argparse.Namespace, *, has_stdout: bool = True) -> int:
     except Ended:
         raise
     except KeyboardInterrupt:
-        complain("interrupted")
+        Console.error("interrupted")
         return 130  # 128 + SIGINT, as shells have it
     except MemoryError as e:
-        complain(f"this machine has too little memory for it ({str(e).strip('.') or 'no more is said'})")
+        Console.error(f"this machine has too little memory for it ({str(e).strip('.') or 'no more is said'})")
         return edgeport.UsageError.exit_code
     except edgeport.EdgeportError as e:
-        complain(str(e))
+        Console.error(e)
         return e.exit_code
+
+
+def show_bug(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
+    """Prints the traceback of an exception, whose text may come from a model."""
+    print(format_traceback(error), file=sys.stderr)
+
+
+def format_traceback(error: BaseException | None) -> str:
+    """As Python does it, but what an exception says stays on its line."""
+    parts = traceback.format_exception(error)
+    own = (" ", "\n", "Traceback")  # how frames and the words between them begin, with line breaks of Python's
+    return "\n".join(printable(part.rstrip("\n"), keep="\n" if part.startswith(own) else "") for part in parts)
+
+
+class _Printable(logging.Formatter):
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:
+        return format_traceback(ei[1])
 
 
 @contextlib.contextmanager
 def bugs_shown() -> Iterator[None]:
-    """Within it edgeport's log shows errors, with their tracebacks, on stderr; other libraries' show nothing."""
+    """Within it edgeport's log shows errors, with their tracebacks, on stderr; other libraries' show nothing. What they
+    warn of by Python's warnings is shown as text alone."""
     log, handler, nowhere = logging.getLogger("edgeport"), logging.StreamHandler(), logging.NullHandler()
     handler.setLevel(logging.ERROR)
+    handler.setFormatter(_Printable())
     log.addHandler(handler)
     logging.getLogger().addHandler(nowhere)  # else Python prints warnings that nobody handles
+    formatted = warnings.formatwarning
+    warnings.formatwarning = lambda *args, **named: printable(formatted(*args, **named), keep="\n")
     try:
         yield
     finally:
+        warnings.formatwarning = formatted
         log.removeHandler(handler)
         logging.getLogger().removeHandler(nowhere)

@@ -182,6 +182,11 @@ def add(parser: Any, names: Iterable[str], **changes: Any) -> None:
         parser.add_argument(f"--{name.replace('_', '-')}", **words)
 
 
+def add_output(parser: argparse.ArgumentParser, dest: str, **words: Any) -> None:
+    """Adds where the results go, under the one name that it has everywhere, and the two others that people type."""
+    parser.add_argument("-o", "--output", "--output-dir", dest=dest, **words)
+
+
 def add_budget(parser: argparse.ArgumentParser) -> None:
     """What int8 may cost in accuracy."""
     add(parser.add_mutually_exclusive_group(), ("max_drop", "min_agreement", "min_snr"))

@@ -4,6 +4,7 @@ import argparse
 
 import edgeport
 
+from ..pipeline.text_table import printable
 from . import options
 from .console import Console
 
@@ -24,7 +25,7 @@ LIMITS = (  # what counts as worse than the baseline: option, type, default, uni
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", help="where manifests and results (.json, .jsonl) lie, at any depth")
-    parser.add_argument("-o", "--output", metavar="FILE", help="the page (default: DIR/report.html)")
+    options.add_output(parser, "output", metavar="FILE", help="the page (default: DIR/report.html)")
     parser.add_argument("--markdown", action="store_true", help="print the report as Markdown, too")
     parser.add_argument("--baseline", metavar="DIR", help="a former run: mark what is worse, and exit with its code")
     limits = parser.add_argument_group("what counts as worse than the baseline")
@@ -48,8 +49,9 @@ def describe(result: "edgeport.ReportResult") -> str:
     from ..pipeline.text_table import format_table
 
     lines = [format_table(*result.table())]
+    lines += [random] if (random := result.about_random()) else []
     if result.comparison:
         worse = result.regressions()
-        lines.append(f"against {result.comparison.baseline}: {len(worse)} worse")
-        lines += [f"  worse: {row}: {text}" for row, text in worse]
-    return "\n".join((*lines, str(result.page)))
+        lines.append(printable(f"against {result.comparison.baseline}: {len(worse)} worse"))
+        lines += [printable(f"  worse: {row}: {text}") for row, text in worse]
+    return "\n".join((*lines, printable(result.page)))

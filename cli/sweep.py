@@ -5,6 +5,7 @@ from typing import Any
 
 from ..pipeline.catalog import target_names
 from ..pipeline.options import PRECISIONS
+from ..pipeline.text_table import printable
 from . import options
 from .console import Console
 
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     precisions = f"of {', '.join(PRECISIONS)} (default: fp32 int8)"
     parser.add_argument("--precisions", nargs="+", metavar="PRECISION", help=precisions)
     parser.add_argument("--devices", nargs="+", metavar="DEVICE", help="where to validate and time (default: local)")
-    parser.add_argument("-o", "--output", metavar="DIR", help="artifacts and results (default: sweep)")
+    options.add_output(parser, "output", metavar="DIR", help="artifacts and results (default: sweep)")
     parser.add_argument("--jobs", type=options.positive, metavar="N", help="processes at a time (default: 1)")
     parser.add_argument(
         "--executor", metavar="local|ray[:ADDRESS]", help="where exports run (default: local); ray: a cluster's workers"
@@ -73,5 +74,6 @@ def run(args: argparse.Namespace, console: Console) -> int:
     result = sweep(args.file, progress=console.progress, **options.pick(args, names), **passed)
     table = format_table(*result.table())
     ended = f"{len(result.jobs)} jobs, {len(result.failed())} failed"
-    console.result(result.to_json(), f"{table}\n{ended}; `edgeport report {result.folder}` makes a page of it")
+    again = printable(f"`edgeport report {result.folder}` makes a page of it")
+    console.result(result.to_json(), f"{table}\n{ended}; {again}")
     return result.exit_code

@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     from ..pipeline.device_runs import validate_on_device
+    from ..pipeline.text_table import format_facts
     from ..pipeline.validate import validate
 
     names = ("reference", "num_validation_samples", "precision", "threads", *options.MODEL_OPTIONS)
@@ -40,14 +41,14 @@ def run(args: argparse.Namespace, console: Console) -> int:
         console.result(values[0] if len(values) == 1 else values, describe(results))
         return max(result.exit_code for result in results)
     result = validate(args.artifact, progress=console.progress, **arguments)
-    console.result(result.to_json(), "\n".join(f"{key:20} {value}" for key, value in result.to_rows()))
+    console.result(result.to_json(), format_facts(result.to_rows(), 20))
     return result.exit_code
 
 
 def describe(results: "list[ValidationResult]") -> str:
     """The devices side by side."""
     from ..pipeline.device_runs import describe_device
-    from ..pipeline.text_table import format_table
+    from ..pipeline.text_table import format_facts, format_table
 
     values = [result.to_json() for result in results]
     first = values[0]
@@ -62,7 +63,7 @@ def describe(results: "list[ValidationResult]") -> str:
         for each in values
     ]
     header = ("device", "SNR dB", "max abs", "top-1", "from here", "kernels", "instructions", "verdict")
-    lines = [f"{key:{width}}  {shown}" for key, shown in about]
+    lines = [format_facts(about, width + 1)]
     if any(each["emulated"] for each in values):
         lines.append("Emulated: how it computes and how many instructions, never how long. Latency is not reported.")
     return "\n".join((*lines, "", format_table(header, rows)))

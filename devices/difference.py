@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..runtime.compare import decibel
+from ..runtime.output_kinds import decibel
 from .job import Arrays
 
 _LEVELS = 256  # of 8 bits

@@ -64,8 +64,8 @@ if TYPE_CHECKING:
     from .pipeline.sweep.run import SweepResult, sweep
     from .pipeline.validate import validate
     from .reporting.report import ReportResult, report
+    from .runtime.agreement import Agreement, OutputAgreement
     from .runtime.benchmark import Latency
-    from .runtime.compare import Agreement
     from .runtime.session import Session, TensorSpec
     from .targets.foreign import open_session
     from .targets.registry import list_targets
@@ -100,7 +100,7 @@ _PLACES = {
     "pipeline.validate": ("validate",),
     "reporting.report": ("ReportResult", "report"),
     "runtime.benchmark": ("Latency",),
-    "runtime.compare": ("Agreement",),
+    "runtime.agreement": ("Agreement", "OutputAgreement"),
     "runtime.session": ("Session", "TensorSpec"),
     "targets.foreign": ("open_session",),
     "targets.registry": ("list_targets",),
@@ -138,6 +138,7 @@ __all__ = [
     "ModelFileError",
     "ModelLike",
     "ModelSource",
+    "OutputAgreement",
     "ProgressCallback",
     "QuantizeError",
     "ReportResult",

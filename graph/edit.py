@@ -12,6 +12,7 @@ import onnx_ir as ir
 from ..artifacts.errors import DynamicShape, NotCanonical
 
 NAME_SCOPES = "pkg.torch.onnx.name_scopes"  # what torch.onnx calls a node's path of modules; the last entry is the call
+STEP = "/step:"  # in the name of a tensor that stands for no value of the graph: a step on the way to one
 PART = "edgeport.part"  # which part of its module's layer a node computes, where a pass has split that layer: "0", "1"
 
 
@@ -43,6 +44,11 @@ def module_path(node: ir.Node) -> str:
     """The PyTorch module that the node comes from, as in `stages.2.1.conv_kxk.conv`; "" where it is not known."""
     scopes = node.metadata_props.get(NAME_SCOPES)
     return ast.literal_eval(scopes)[-2] if scopes and scopes.count(",") else ""
+
+
+def slashed(path: str) -> str:
+    """A module's path as a name in a file: viewers group by "/", and take what stands between ";" for several names."""
+    return path.translate({ord("."): "/", ord(";"): "_"})
 
 
 def where(node: ir.Node) -> str:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from ..artifacts.errors import UsageError
 from ..artifacts.manifest import Budget
 from ..runtime.compare_samples import Samples, compare_samples
+from ..runtime.output_kinds import WHOLE
 from ..runtime.session import Session
 from .data.class_folders import class_of
 from .data.dataset import Dataset
+from .output_kinds import Kinds
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -32,19 +34,21 @@ class Judge:
         labels: Sequence[str] | None,
         reference: Session,
         images: Dataset,
+        kinds: Kinds,
         progress: Progress,
     ):
         from ..graph.classifier import num_classes
         from ..quantize.mixed_precision.goals import GOALS
 
         self.name, self.limit = budget
-        self.goal, self.reference = GOALS[self.name], reference
+        self.goal, self.reference, self.kinds = GOALS[self.name], reference, kinds
         if len(images) < 2:
             raise UsageError(f"{images.source}: a budget needs at least 2 inputs, one to search on and one to judge")
         self.seen, self.unseen = (dataclasses.replace(images, items=images.items[i::2]) for i in (0, 1))
         classes = num_classes(graph.graph)
         self.class_of = None
         if self.name == "min_snr":
+            self.check_numbers(model, graph)
             return
         if classes is None:
             raise UsageError(f"{model}: gives no row of classes to compare; its budget can be --min-snr")
@@ -58,10 +62,18 @@ class Judge:
                 "that may be lost; give more inputs, with --num-validation-samples"
             )
 
+    def check_numbers(self, model: str, graph: "ir.Model") -> None:
+        """Raises UsageError where no output has an SNR."""
+        from ..graph.dtypes import FLOATS
+
+        pairs = zip(self.reference.outputs, graph.graph.outputs, strict=True)
+        if not any(value.dtype in FLOATS and self.kinds.get(spec.name) is not WHOLE for spec, value in pairs):
+            raise UsageError(f"{model}: gives whole numbers alone, which have no SNR; leave out --min-snr")
+
     def samples(self, session: Session, images: Dataset) -> Samples:
         """The artifact and the reference on the images."""
         classes = [self.class_of(item) for item in images.items] if self.class_of else None
-        return compare_samples(self.reference, session, images.feeds(), classes)
+        return compare_samples(self.reference, session, images.feeds(), classes, self.kinds)
 
     def measured(self, session: Session, median_ms: float | None, ratio: float | None) -> "Measured":
         """The artifact on what the search may see; met with one standard error to spare."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from .. import quantize
 from ..artifacts.digest import files_of
 from ..artifacts.manifest import Budget
+from ..artifacts.printable import printable
 from ..artifacts.staging import Staging
 from ..runtime.benchmark import benchmark
 from ..runtime.session import Session
@@ -182,5 +183,5 @@ def describe_search(search: "Search", judge: Judge, verdict: Budget) -> BudgetSe
         else f"{judge.describe(verdict.reached)}: within the budget"
     )
     header = ("step", "in float", judge.goal.words, *HEADER[3:])
-    text = "\n".join((format_table(header, rows), below, outcome))
+    text = "\n".join((format_table(header, rows), printable(below), outcome))
     return BudgetSearch(verdict, tuple(sorted(kept)), frontier(search), text)

@@ -9,8 +9,9 @@ from ..artifacts.check import manifest_path
 from ..artifacts.digest import data_file
 from ..artifacts.manifest import Manifest
 from ..artifacts.staging import Staging
+from ..runtime.agreement import Agreement
 from ..runtime.benchmark import Latency, benchmark, peak_rss_mb
-from ..runtime.compare import Agreement, compare
+from ..runtime.compare import compare
 from ..runtime.session import Session
 from ..runtime.session_wrappers import as_an_app_runs, feed_normalized
 from ..targets.registry import open_session
@@ -26,6 +27,9 @@ from .results import BudgetSearch, ExportResult, verdict_exit_code
 
 if TYPE_CHECKING:
     import onnx_ir as ir
+
+
+FEW = 2  # inputs that tell a wrong lowering of a float graph
 
 
 @dataclass(frozen=True)
@@ -48,15 +52,16 @@ def build(job: Job, target: Target, prepared: Prepared, staging: Staging, progre
         if precision == "int8" and not prepared.prequantized:
             twin = drafts["fp32"].session if "fp32" in drafts else None
             int8 = Int8Builder(target, prepared, progress, seconds)
-            drafts[precision], search = draft_int8(job, recipe, int8, twin, staging)
+            draft, search = draft_int8(job, recipe, int8, twin, staging)
+            if twin is None and job.validation.validate:
+                draft = judge_float_lowering(draft, job, target, prepared, staging, progress)
+            drafts[precision] = draft
             continue
         if precision == "int8":
             graph = convert_prequantized(target, prepared, progress, seconds)
         else:
             graph = prepared.weights_only if precision in WEIGHTS_ONLY else prepared.graph
-        spec = prepared.source.input_spec.preprocess
-        if recipe.pixels and spec:
-            graph = take_pixels(graph, target, spec)
+        graph = with_input(graph, target, recipe, prepared)
         drafts[precision] = make_draft(job, target, recipe, graph, prepared, staging, progress, seconds)
     latencies = time_drafts(job, target, drafts, prepared, progress) if job.timing.benchmark else {}
     for draft in drafts.values():
@@ -128,6 +133,27 @@ def make_draft(
     return Draft(manifest, session, agreement, seconds)
 
 
+def with_input(graph: "ir.Model", target: Target, recipe: Recipe, prepared: Prepared) -> "ir.Model":
+    """The graph with the input that the artifact shall have: pixels, where it normalises them itself."""
+    spec = prepared.source.input_spec.preprocess
+    return take_pixels(graph, target, spec) if recipe.pixels and spec else graph
+
+
+def judge_float_lowering(
+    draft: Draft, job: Job, target: Target, prepared: Prepared, staging: Staging, progress: Progress
+) -> Draft:
+    """An int8 draft whose float twin is not kept: made and compared all the same, for what int8's own error hides."""
+    recipe = make_recipe(job, target, prepared, "fp32")
+    graph = with_input(prepared.graph, target, recipe, prepared)
+    few = dataclasses.replace(prepared, validation=prepared.validation.take(FEW))
+    twin = make_draft(job, target, recipe, graph, few, staging, progress, draft.seconds)
+    twin.session.close()
+    if not twin.manifest.verdict.startswith("fail"):
+        return draft
+    verdict = f"{twin.manifest.verdict}, of its float twin"
+    return dataclasses.replace(draft, manifest=dataclasses.replace(draft.manifest, verdict=verdict))
+
+
 def convert_prequantized(
     target: Target, prepared: Prepared, progress: Progress, seconds: dict[str, float]
 ) -> "ir.Model":
@@ -147,7 +173,7 @@ def validate_draft(
     """How the artifact agrees with the reference."""
     count = len(prepared.validation)
     with progress.stage(f"{what}: validate on {count} inputs", seconds, "validate", count) as advance:
-        return compare(prepared.reference, session, prepared.validation.feeds(advance))
+        return compare(prepared.reference, session, prepared.validation.feeds(advance), prepared.kinds)
 
 
 def time_drafts(

@@ -23,7 +23,7 @@ from .input_spec import ShapesLike, read_shapes
 from .isolation import isolated
 from .options import NUM_VALIDATION
 from .pixel_input import fold_normalization
-from .prepare import to_graph
+from .prepare import prove, to_graph
 from .progress import Progress, ProgressCallback
 from .sources.source import ModelLike
 from .validate import Comparison, choose_inputs, find_source
@@ -51,6 +51,7 @@ class DebugResult:
         samples, data: how many inputs, and from where.
         layers: in order of execution; the fields of each are those of "layers" in layers.json.
         worst_first: their names, the one that int8 hurts most first.
+        outputs: of several outputs the name, kind and figures of each, as `export` found them.
         files: the chart, the page and the same facts as JSON.
     """
 
@@ -64,6 +65,7 @@ class DebugResult:
     layers: "Sequence[Layer]" = field(repr=False)
     worst_first: tuple[str, ...] = field(repr=False)
     seconds: dict[str, float] = field(repr=False)
+    outputs: Sequence[dict[str, Any]] = field(default=(), repr=False)
     warnings: tuple[str, ...] = field(default=(), repr=False)
     files: tuple[Path, ...] = ()
 
@@ -72,6 +74,7 @@ class DebugResult:
         value = {each.name: getattr(self, each.name) for each in dataclasses.fields(self) if each.name != "files"}
         value |= {"layers": [dataclasses.asdict(layer) for layer in self.layers]}
         value |= {"worst_first": list(self.worst_first), "warnings": list(self.warnings)}
+        value["outputs"] = list(self.outputs)
         return value | ({"files": [str(file) for file in self.files]} if self.files else {})
 
     def worst(self) -> "list[Layer]":
@@ -157,10 +160,11 @@ def diagnose(path: Path, comparison: Comparison, progress: Progress) -> DebugRes
         raise UsageError(f"{path}: has no manifest beside it, which says from what its float graph can be made again")
     manifest = Manifest.read(manifest_path(path))
     source, seconds = find_source(comparison, manifest, progress), {}
-    graph = to_graph(source, progress, seconds)
+    imported, graph = to_graph(source, progress, seconds)
     if is_quantized(graph):
         raise UsageError(f"{source.model}: brings its own quantisation, so there is no float graph to compare with")
     inputs = choose_inputs(comparison, manifest, source.input_spec, progress)
+    prove(source, imported, graph, inputs, progress, seconds)
     target = get_target(manifest.target)
     spec = source.input_spec.preprocess if takes_image(inspector.inputs) else None
     inputs = inputs.round_to_pixels(spec) if spec else inputs
@@ -197,8 +201,15 @@ def diagnose(path: Path, comparison: Comparison, progress: Progress) -> DebugRes
         layers=layers,
         worst_first=tuple(layer.name for layer in rank_worst_first(layers)),
         seconds=seconds,
+        outputs=recorded_outputs(manifest),
         warnings=tuple(progress.warnings),
     )
+
+
+def recorded_outputs(manifest: Manifest) -> tuple[dict[str, Any], ...]:
+    """{"name", "kind", figures} of each of several outputs that the artifact was validated on."""
+    found = [{"name": each.name, "kind": each.kind, **each.agreement} for each in manifest.outputs if each.agreement]
+    return tuple(found) if len(found) > 1 else ()
 
 
 def to_json(value: dict[str, Any]) -> bytes:

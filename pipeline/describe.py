@@ -8,7 +8,9 @@ from typing import Any
 from ..artifacts.check import manifest_path
 from ..artifacts.manifest import Artifact, Input, Manifest, Output, finite
 from ..models import PreprocessSpec
-from ..runtime.compare import Agreement, verdict
+from ..runtime.agreement import Agreement
+from ..runtime.compare import pair_names, verdict
+from ..runtime.cpu import cpu_name
 from ..runtime.session import Delegating, Session
 from ..runtime.session_wrappers import bare_session
 from ..targets.registry import installed_version, tool_versions
@@ -59,6 +61,7 @@ def make_manifest(
     source, validation, labels = prepared.source, prepared.validation, prepared.labels
     quantized, layout = recipe.precision == "int8", target.layout(recipe)
     preprocessing = preprocessing_facts(source.input_spec.preprocess)
+    agreements = _output_agreements(prepared, session, agreement)
     return Manifest(
         model=source.model,
         num_classes=source.num_classes,
@@ -76,7 +79,13 @@ def make_manifest(
             for spec in session.inputs
         ),
         outputs=tuple(
-            Output(name=spec.name, shape=spec.shape, dtype=spec.dtype, labels=_labels_of(spec.shape, labels))
+            Output(
+                name=spec.name,
+                shape=spec.shape,
+                dtype=spec.dtype,
+                labels=_labels_of(spec.shape, labels),
+                **agreements.get(spec.name, {}),
+            )
             for spec in session.outputs
         ),
         profile=recipe.profile.name if quantized else None,
@@ -86,11 +95,25 @@ def make_manifest(
         artifact=Artifact.of(path),
         agreement=agreement_figures(agreement),
         validation=f"{validation.source}, {len(validation)} inputs" if agreement else None,
+        cpu=cpu_name() if agreement else None,
         delegate_partitions=delegate_partitions(session),
-        verdict=verdict(agreement, recipe.precision, prepared.reference, validation.feeds())
+        verdict=verdict(agreement, recipe.precision, prepared.reference, validation.feeds(), prepared.kinds)
         if agreement
         else NOT_VALIDATED,
     )
+
+
+def _output_agreements(prepared: Prepared, session: Session, agreement: Agreement | None) -> dict[str, dict[str, Any]]:
+    """{output of the artifact: its kind, and how it agrees}, of those that the reference has, too."""
+    pairs = pair_names("outputs", prepared.reference, session)
+    compared = {output.name: output for output in agreement.outputs} if agreement else {}
+    found: dict[str, dict[str, Any]] = {}
+    for name, own in pairs.items():
+        if name in compared:
+            found[own] = {"kind": compared[name].kind, "agreement": agreement_figures(compared[name])}
+        elif name in prepared.kinds:
+            found[own] = {"kind": prepared.kinds[name].name}
+    return found
 
 
 def _labels_of(shape: tuple[int | None, ...], labels: tuple[str, ...] | None) -> tuple[str, ...] | None:

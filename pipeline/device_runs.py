@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..artifacts.errors import DeviceError, UsageError
+from ..runtime.agreement import Agreement
 from ..runtime.benchmark import Latency, latency
-from ..runtime.compare import Agreement, compare
+from ..runtime.compare import compare
 from ..runtime.session import Portable
 from ..runtime.session_wrappers import Arrays, RecordingSession, ReplayedSession
 from ..targets.foreign import open_session
@@ -140,7 +141,7 @@ def validate_on_device(
         here = RecordingSession(pair.session)
         inputs = pair.inputs
         with told.stage(f"validate here on {len(inputs)} inputs", seconds, "validate", len(inputs)) as advance:
-            agreement = compare(pair.reference, pair.feed(here), inputs.feeds(advance))
+            agreement = compare(pair.reference, pair.feed(here), inputs.feeds(advance), pair.kinds)
         job = Job([make_task(path, here.given)], threads=threads, keep=True, counted=target.counted)
         return [validate_on_board(board, job, pair, here, agreement, told) for board in boards]
 
@@ -161,7 +162,7 @@ def validate_on_board(
         pair.session, answer.outputs, runtime=answer.runtime, load_ms=answer.load_ms, emulated=board.emulated
     )
     try:
-        agreement = compare(pair.reference, pair.feed(there), pair.inputs.feeds())
+        agreement = compare(pair.reference, pair.feed(there), pair.inputs.feeds(), pair.kinds)
         apart = difference(here.gave, answer.outputs)
     except ValueError as e:
         raise DeviceError(f"{board.name}: gave outputs of another kind than this machine ({e})") from e
@@ -254,7 +255,9 @@ def benchmark_on_board(
                 "instructions": dataclasses.asdict(counted) if counted else None,
             }
         else:
-            figure = {"latency": dataclasses.asdict(latency_of(answer, job.warmup, job.threads))}
+            figure = {
+                "latency": dataclasses.asdict(latency_of(answer, job.warmup, job.threads, done.facts.get("cpu", "")))
+            }
         results.append({"artifact": str(path), "runtime": answer.runtime, "emulated": board.emulated} | figure)
     for each in results:
         each["ratio"] = ratio(each, results[0])
@@ -295,13 +298,14 @@ def make_tasks(artifacts: Sequence[str | Path], seed: int) -> "list[Task]":
     return tasks
 
 
-def latency_of(answer: "Answer", warmup: int, threads: int) -> Latency:
+def latency_of(answer: "Answer", warmup: int, threads: int, cpu: str = "") -> Latency:
     """The figures that a device's single runs come to, or those that its tool tells."""
+    known: dict[str, Any] = {"load_ms": answer.load_ms, "threads": threads, "runtime": answer.runtime, "cpu": cpu}
     if answer.summary is None:
-        return latency(answer.times_ms, warmup, load_ms=answer.load_ms, threads=threads, runtime=answer.runtime)
+        return latency(answer.times_ms, warmup, **known)
     runs = int(answer.summary["runs"])
     figures = {name: value for name, value in answer.summary.items() if name != "runs"}
-    return Latency(**figures, load_ms=answer.load_ms, runs=runs, warmup=warmup, threads=threads, runtime=answer.runtime)
+    return Latency(**figures, **known, runs=runs, warmup=warmup)
 
 
 def ratio(result: dict[str, Any], first: dict[str, Any]) -> float | None:

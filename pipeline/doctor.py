@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..reporting.html_table import html_table
+from ..runtime.cpu import INFO, cpu_name, read_cpuinfo
 from ..targets.registry import installed_version, targets
 
 # distribution -> what it is for, of those that are needed whatever the target
@@ -82,16 +83,12 @@ def doctor() -> Diagnosis:
     )
 
 
-def describe_cpu(info: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
+def describe_cpu(info: Path = INFO) -> dict[str, Any]:
     """{"model", "cores", "features"}; only what Linux tells."""
-    entries: dict[str, str] = {}
-    if info.exists():
-        for line in info.read_text(errors="replace").splitlines():
-            key, _, value = line.partition(":")
-            entries.setdefault(key.strip(), value.strip())
+    entries = read_cpuinfo(info)
     flags = set(entries.get("flags", entries.get("Features", "")).split())
     return {
-        "model": entries.get("model name", platform.processor() or platform.machine()),
+        "model": cpu_name(info),
         "cores": os.cpu_count(),
         "features": [feature for feature in CPU_FEATURES if feature in flags],
     }

@@ -113,8 +113,8 @@ def export(
         labels: names of the classes, or a file with one a line.
         output_dir: artifacts go to output_dir/MODEL/.
         progress: called with an `Event` for each stage, note and warning.
-        **target_options: options of single targets: `input_layout` and `plain_operators` (tflite), `image_input` and
-            `coreml_target` (coreml).
+        **target_options: options of single targets: `input_layout`, `plain_operators` and `output_type` (tflite),
+            `image_input` and `coreml_target` (coreml).
 
     Returns:
         What was made. Its `ok` and `verdict` say how it was judged; an artifact that disagrees with its model is kept,
@@ -321,10 +321,12 @@ def check_target_options(job: Job) -> None:
     known = {option.name: (target, option) for target in known_targets().values() for option in target.options}
     for name, value in job.model.target_options.items():
         target, option = known[name]
-        if option.choices:
+        if option.choices and value != option.default:
             check_choice(name, value, option.choices)
         if value and target.name not in job.targets and option.elsewhere == "error":
             raise UsageError(f"{option.flag} is for --target {target.name}, not for {', '.join(job.targets)}")
+        if value and option.precisions and job.precision not in option.precisions:
+            raise UsageError(f"{option.flag} is for --precision {' and '.join(option.precisions)}, not {job.precision}")
 
 
 def build_target(job: Job, name: str, prepared: Prepared, staging: Staging, progress: Progress) -> ExportResult:

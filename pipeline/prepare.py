@@ -16,8 +16,9 @@ from ..targets.registry import get_target
 from .accuracy_judge import Judge
 from .data.choose import OpenedData, choose_calibration, choose_validation, separate
 from .data.dataset import GENERATED, NOT_REAL, NUM_CALIBRATION, Dataset
-from .data.labels import check_labels, read_labels
+from .data.labels import fit_labels, read_labels
 from .options import Job
+from .output_kinds import Kinds, find_kinds, is_told_classifier
 from .progress import LOG, Progress
 from .sources.source import ModelSource
 
@@ -40,6 +41,7 @@ class Prepared:
         graph: canonical; float, unless `prequantized`.
         prequantized: the graph has its own quantisation, which goes to every target as it is.
         reference: what artifacts are compared with.
+        kinds: what its outputs are, where their types alone do not say it.
         labels: of the classes, or None.
         calibration: the inputs that calibrate, None for float.
         effort: how much is done for int8 beyond them.
@@ -56,6 +58,7 @@ class Prepared:
     graph: "ir.Model"
     prequantized: bool
     reference: Session
+    kinds: Kinds
     labels: tuple[str, ...] | None
     calibration: Dataset | None
     effort: str
@@ -93,35 +96,43 @@ class Prepared:
 def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
     """The stages that come before any target's own. Raises UsageError, ExportError, ImageError, QuantizeError."""
     from ..exporters.canonicalize import is_quantized
+    from .import_check import check_calibrated
 
     labels = read_labels(job.model.labels) if job.model.labels else None
     data = OpenedData(source.input_spec, NUM_CALIBRATION + job.num_validating)
     check_data(job, source, data)
     seconds: dict[str, float] = {}
-    graph = to_graph(source, progress, seconds)
+    imported, graph = to_graph(source, progress, seconds)
     if labels and job.model.labels:
-        check_labels(labels, job.model.labels, graph)
+        labels, notes = fit_labels(labels, job.model.labels, graph)
+        for sentence in notes:
+            progress.note(sentence)
     prequantized = is_quantized(graph)
     check_classifier_options(job, source, graph)
     if prequantized:
         job = resolve_prequantized(job, source, progress)
     calibration, validation = choose_inputs(job, source, data, prequantized, progress)
-    reference = open_reference(source, softmax=job.model.softmax)
+    session = prove(source, imported, graph, validation, progress, seconds)
+    reference = SoftmaxSession(session) if job.model.softmax else session
+    kinds = find_kinds(graph.graph, reference, classifies=is_told_classifier(job, source))
     judge = None
     if job.quantization.budget:
-        judge = Judge(job.quantization.budget, source.model, graph, labels, reference, validation, progress)
+        judge = Judge(job.quantization.budget, source.model, graph, labels, reference, validation, kinds, progress)
     steps: Steps = {}
     equalized, statistics = graph, None
     if calibration:
         if job.quantization.effort != "fast":
             equalized, steps = equalize(graph, calibration, progress, seconds)
-        statistics = collect_statistics(apply_all_forms(equalized, job), calibration, progress, seconds)
+        calibrated = apply_all_forms(equalized, job)
+        check_calibrated(source, calibrated, session, list(validation.take(1)))
+        statistics = collect_statistics(calibrated, calibration, progress, seconds)
     return Prepared(
         job=job,
         source=source,
         graph=graph,
         prequantized=prequantized,
         reference=reference,
+        kinds=kinds,
         labels=labels,
         calibration=calibration,
         effort=job.quantization.effort,
@@ -134,10 +145,24 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
     )
 
 
-def open_reference(source: ModelSource, *, softmax: bool = False) -> Session:
+def open_reference(source: ModelSource) -> Session:
     """The model as it came, run by what it came for; it runs each input once."""
-    session = CachedSession(source.session())
-    return SoftmaxSession(session) if softmax else session
+    return CachedSession(source.session())
+
+
+def prove(
+    source: ModelSource,
+    imported: "ir.Model",
+    graph: "ir.Model",
+    inputs: Dataset,
+    progress: Progress,
+    seconds: dict[str, float],
+) -> Session:
+    """The reference, which the canonical graph was compared with. Raises ImportFault."""
+    from .import_check import check_import
+
+    with progress.stage("compare the graph with the model", seconds, "check_import"):
+        return check_import(source, imported, graph, open_reference(source), list(inputs.take(1)), progress)
 
 
 def takes_pixels(job: Job, target: str) -> bool:
@@ -177,8 +202,8 @@ def check_data(job: Job, source: ModelSource, data: OpenedData) -> None:
 
 def check_classifier_options(job: Job, source: ModelSource, graph: "ir.Model") -> None:
     """Raises UsageError for a model that is no classifier, and one that has a softmax already."""
-    from ..graph.classifier import count_classes
-    from ..graph.edit import producer, shape
+    from ..graph.classifier import count_classes, gives_probabilities
+    from ..graph.edit import shape
 
     shapes = [shape(value) for value in graph.graph.outputs]
     classes = count_classes(shapes)
@@ -188,7 +213,7 @@ def check_classifier_options(job: Job, source: ModelSource, graph: "ir.Model") -
             raise UsageError(f"{option} is for one output of shape (1, classes); {source.model} has {shapes}")
     if classes is not None and top_k > classes:
         raise UsageError(f"--top-k {top_k}: {source.model} has {classes} classes")
-    if softmax and producer(graph.graph.outputs[0], "Softmax"):
+    if softmax and gives_probabilities(graph.graph.outputs[0]):
         raise UsageError(f"--softmax: {source.model} gives probabilities already")
 
 
@@ -221,14 +246,14 @@ def is_images(data: object) -> bool:
     return isinstance(data, ImageFolder) or (isinstance(data, str | Path) and Path(data).suffix != ".npz")
 
 
-def to_graph(source: ModelSource, progress: Progress, seconds: dict[str, float]) -> "ir.Model":
-    """The canonical float graph. Raises ExportError."""
+def to_graph(source: ModelSource, progress: Progress, seconds: dict[str, float]) -> "tuple[ir.Model, ir.Model]":
+    """(the graph as it is imported, the canonical float graph). Raises ExportError."""
     from ..exporters.canonicalize import canonicalize
 
     with progress.stage("to ONNX", seconds, "torch_export"):
-        graph = source.graph()
+        imported = source.graph()
     with progress.stage("canonicalize", seconds, "canonicalize"), _one_sentence(source):
-        return canonicalize(graph)
+        return imported, canonicalize(imported)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from ..artifacts.printable import printable
+
 LOG = logging.getLogger("edgeport")
 LOG.addHandler(logging.NullHandler())  # a library prints nothing of its own accord
 
@@ -49,14 +51,14 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Reports something good to know."""
-        LOG.info("%s", text)
+        LOG.info("%s", printable(text))
         self._tell(Event("note", text))
 
     def warn(self, text: str) -> None:
         """Reports something that makes the result less than it seems; it is kept for the result, too."""
         if text not in self.warnings:
             self.warnings.append(text)
-            LOG.warning("%s", text)
+            LOG.warning("%s", printable(text))
             self._tell(Event("warning", text))
 
     @contextlib.contextmanager
@@ -73,7 +75,7 @@ class Progress:
             raise
         took = time.perf_counter() - start
         seconds[key] = seconds.get(key, 0.0) + took
-        LOG.debug("%s: %.2f s", text, took)
+        LOG.debug("%s: %.2f s", printable(text), took)
         self._tell(Event("end", text, total or 0, total, took))
 
     def _tell(self, event: Event) -> None:

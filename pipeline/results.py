@@ -9,15 +9,41 @@ from typing import Any
 from ..artifacts.exit_codes import BUG, DISAGREES, DONE, OVER_BUDGET
 from ..artifacts.manifest import Budget
 from ..reporting.html_table import html_table
+from ..runtime.agreement import Agreement
 from ..runtime.benchmark import Latency
-from ..runtime.compare import Agreement
+from .text_table import format_facts
+
+FIGURES = tuple(each.name for each in dataclasses.fields(Agreement) if each.name not in ("problem", "outputs"))
 
 
 def agreement_figures(agreement: Agreement | None) -> dict[str, float | None] | None:
     """The numbers of an agreement; why they cannot be believed is the verdict's to say."""
     if agreement is None:
         return None
-    return {key: value for key, value in dataclasses.asdict(agreement).items() if key != "problem"}
+    return {name: getattr(agreement, name) for name in FIGURES}
+
+
+def output_figures(agreement: Agreement | None) -> list[dict[str, Any]] | None:
+    """The same of each output, with its name and kind."""
+    if agreement is None:
+        return None
+    return [{"name": each.name, "kind": each.kind, **(agreement_figures(each) or {})} for each in agreement.outputs]
+
+
+def describe_outputs(agreement: Agreement | None) -> list[tuple[str, str, str, str, str]]:
+    """(name, kind, SNR, top-1, share of equal values) of each of several outputs; none where all say the same."""
+    outputs = agreement.outputs if agreement else ()
+    described = [
+        (
+            each.name,
+            each.kind if each.value is None else f"{each.kind} {each.value:g}",
+            format_number(each.snr_db, ".1f"),
+            format_number(each.top1, ".1%"),
+            format_number(each.equal, ".1%"),
+        )
+        for each in outputs
+    ]
+    return described if len({figures[1:] for figures in described}) > 1 else []
 
 
 class _Readable:
@@ -31,7 +57,16 @@ class _Readable:
         return html_table(self.to_rows())
 
     def __str__(self) -> str:
-        return "\n".join(f"{name:12} {value}" for name, value in self.to_rows())
+        return format_facts(self.to_rows(), 12)
+
+
+def _output_rows(agreement: Agreement | None) -> list[tuple[str, str]]:
+    """(output, its figures in words) of each of several outputs that do not agree equally well."""
+    rows = []
+    for name, kind, snr, top1, equal in describe_outputs(agreement):
+        figures = (f"{snr} dB", f"top-1 {top1}", f"{equal} equal")
+        rows.append((f"output {name}", ", ".join([kind, *(each for each in figures if "-" not in each.split())])))
+    return rows
 
 
 def format_number(value: float | None, form: str) -> str:
@@ -127,6 +162,7 @@ class ExportResult(_Readable):
             "manifest": str(self.manifest_path),
             "size_bytes": self.size_bytes,
             "agreement": agreement_figures(self.agreement),
+            "outputs": output_figures(self.agreement),
             "latency": dataclasses.asdict(self.latency) if self.latency else None,
             "ratio": self.ratio,
             "emulated": self.emulated,
@@ -148,6 +184,7 @@ class ExportResult(_Readable):
             ("latency", "emulated" if self.emulated else f"{median} ms{ratio}"),
             ("SNR", f"{format_number(agreement and agreement.snr_db, '.1f')} dB"),
             ("top-1", format_number(agreement and agreement.top1, ".1%")),
+            *_output_rows(agreement),
             ("verdict", self.verdict),
         ]
 
@@ -182,6 +219,7 @@ class ExportFailure(_Readable):
         """The object that `edgeport export --json` prints: an artifact's, with null for what there is not."""
         names = [each.name for each in dataclasses.fields(ExportResult) if each.name not in _NOT_IN_JSON]
         value: dict[str, Any] = {_IN_JSON.get(name, name): None for name in names}
+        value["outputs"] = None
         own = {name: getattr(self, name) for name in ("model", "weights", "target", "precision", "verdict")}
         return value | own | {"warnings": list(self.warnings)}
 
@@ -259,6 +297,7 @@ class ValidationResult(_Readable):
             "manifest": None if self.manifest_path is None else str(self.manifest_path),
             "size_bytes": self.size_bytes,
             "agreement": agreement_figures(self.agreement),
+            "outputs": output_figures(self.agreement),
             "emulated": self.emulated,
             "seconds": self.seconds,
             "peak_rss_mb": self.peak_rss_mb,
@@ -273,8 +312,8 @@ class ValidationResult(_Readable):
         figures = agreement_figures(self.agreement) or {}
         names = {"artifact": str(self.path), "model": self.model, "weights": self.weights, "precision": self.precision}
         rows = [(name, str(value)) for name, value in names.items() if value]
-        rows += [(name, f"{figure:.6g}") for name, figure in figures.items() if figure is not None]
-        return [*rows, ("verdict", self.verdict)]
+        rows += [(name, f"{figure:.6g}") for name, figure in figures.items() if format_number(figure, "g") != "-"]
+        return [*rows, *_output_rows(self.agreement), ("verdict", self.verdict)]
 
 
 @dataclass(frozen=True, kw_only=True)

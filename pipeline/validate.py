@@ -10,8 +10,9 @@ from ..artifacts.check import manifest_path
 from ..artifacts.errors import UsageError
 from ..artifacts.manifest import RANDOM, Artifact, Input, Manifest
 from ..models import PreprocessSpec
+from ..runtime.agreement import Agreement
 from ..runtime.benchmark import peak_rss_mb
-from ..runtime.compare import Agreement, compare, verdict
+from ..runtime.compare import compare, verdict
 from ..runtime.session import Session, TensorSpec
 from ..runtime.session_wrappers import PROBABILITIES, SoftmaxSession, feed_normalized, takes_image
 from ..targets.foreign import open_session
@@ -24,6 +25,7 @@ from .describe import delegate_partitions, read_manifest
 from .input_spec import InputSpec, Shapes, ShapesLike, read_shapes
 from .isolation import isolated
 from .options import NUM_VALIDATION, PRECISIONS
+from .output_kinds import Kinds, recorded_kinds
 from .prepare import open_reference
 from .progress import Progress, ProgressCallback
 from .results import ValidationResult
@@ -70,6 +72,7 @@ class Pair:
     Attributes:
         session: the artifact itself.
         feed: a session of the artifact -> the same, given normalised arrays whatever it takes.
+        kinds: what its outputs are, where their types alone do not say it.
         model, weights: what the reference is.
     """
 
@@ -78,10 +81,27 @@ class Pair:
     session: Session
     feed: Callable[[Session], Session]
     reference: Session
+    kinds: Kinds
     model: str
     weights: str | None
     inputs: Dataset
     precision: str
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What an artifact is compared with.
+
+    Attributes:
+        spec: what it takes.
+        classifies: it is known to be a classifier by where it comes from.
+    """
+
+    session: Session
+    model: str
+    weights: str | None
+    spec: InputSpec
+    classifies: bool = False
 
 
 @isolated
@@ -143,7 +163,7 @@ def validate(
     pair, seconds = open_pair(comparison, told), {}
     inputs = pair.inputs
     with told.stage(f"validate on {len(inputs)} inputs", seconds, "validate", len(inputs)) as advance:
-        agreement = compare(pair.reference, pair.feed(pair.session), inputs.feeds(advance))
+        agreement = compare(pair.reference, pair.feed(pair.session), inputs.feeds(advance), pair.kinds)
     result = make_result(pair, agreement, seconds, told)
     pair.session.close()
     return result
@@ -154,22 +174,28 @@ def open_pair(comparison: Comparison, progress: Progress) -> Pair:
     path = artifact_path(comparison.artifact)
     session = open_session(path, threads=comparison.threads)
     manifest = read_manifest(path, session)
-    reference, model, weights, spec = find_reference(comparison, manifest, progress)
-    if wants_probabilities(session, reference):
-        reference = SoftmaxSession(reference)
-    inputs = choose_inputs(comparison, manifest, spec, progress)
+    found = find_reference(comparison, manifest, progress)
+    reference = SoftmaxSession(found.session) if wants_probabilities(session, found.session) else found.session
+    try:
+        kinds = recorded_kinds(manifest, reference, session, classifies=found.classifies)
+    except ValueError as e:
+        raise UsageError(f"{path}: cannot be compared with {found.model}: {e}") from e
+    inputs = choose_inputs(comparison, manifest, found.spec, progress)
     precision = comparison.precision or (manifest.precision if manifest else "fp32")
     check_choice("precision", precision, PRECISIONS)
-    pair = Pair(path, manifest, session, lambda each: each, reference, model, weights, inputs, precision)
-    preprocess = spec.preprocess
+    pair = Pair(
+        *(path, manifest, session, lambda each: each, reference, kinds, found.model, found.weights, inputs, precision)
+    )
+    preprocess = found.spec.preprocess
     if not preprocess or not takes_image(session.inputs):
         return pair
     return replace(pair, feed=lambda each: feed_normalized(each, preprocess), inputs=inputs.round_to_pixels(preprocess))
 
 
 def wants_probabilities(candidate: Session, reference: Session) -> bool:
-    """Whether the candidate gives probabilities, by the name of its first output, and the reference other scores."""
-    return candidate.outputs[0].name == PROBABILITIES != reference.outputs[0].name and len(reference.outputs) == 1
+    """Whether the candidate gives probabilities, by the names of its outputs, and the reference other scores."""
+    names = [spec.name for spec in candidate.outputs]
+    return len(reference.outputs) == 1 and reference.outputs[0].name not in names and PROBABILITIES in names
 
 
 def make_result(
@@ -195,7 +221,7 @@ def make_result(
         seconds=seconds,
         peak_rss_mb=peak_rss_mb(),
         delegate_partitions=delegate_partitions(pair.session),
-        verdict=verdict(agreement, pair.precision, pair.reference, pair.inputs.feeds()),
+        verdict=verdict(agreement, pair.precision, pair.reference, pair.inputs.feeds(), pair.kinds),
         warnings=tuple(progress.warnings),
         device=device,
     )
@@ -212,17 +238,16 @@ def choose_inputs(comparison: Comparison, manifest: Manifest | None, spec: Input
     return inputs.take(count)
 
 
-def find_reference(
-    comparison: Comparison, manifest: Manifest | None, progress: Progress
-) -> tuple[Session, str, str | None, InputSpec]:
-    """(the session to compare with, what it is, its weights, what it takes)."""
+def find_reference(comparison: Comparison, manifest: Manifest | None, progress: Progress) -> Reference:
+    """The session to compare with, and what it is."""
     reference = comparison.reference
     own = manifest is not None and isinstance(reference, str | Path) and str(reference) == manifest.model
     if isinstance(reference, str | Path) and is_artifact(reference) and not own:
         session, spec = open_artifact_as_reference(str(reference), manifest)
-        return session, str(reference), None, spec
+        return Reference(session, str(reference), None, spec)
     source = find_source(comparison, manifest, progress)
-    return open_reference(source), source.model, str(source.weights), source.input_spec
+    weights = str(source.weights)
+    return Reference(open_reference(source), source.model, weights, source.input_spec, source.classifies)
 
 
 def find_source(comparison: Comparison, manifest: Manifest | None, progress: Progress) -> ModelSource:

@@ -128,7 +128,8 @@ def _changes(row: Row, before: Row, limits: Limits, apart: list[str]) -> list[Ch
 def name(row: Row) -> str:
     """What a row is called in a sentence."""
     device = f" on {row.device}" if row.device not in (None, LOCAL) else ""
-    return f"{row.model or row.artifact} {row.target or ''} {row.precision or ''}".strip() + device
+    variant = f" ({row.variant})" if row.variant else ""
+    return f"{row.model or row.artifact} {row.target or ''} {row.precision or ''}".strip() + variant + device
 
 
 def _not_comparable(row: Row, before: Row) -> str:

@@ -14,8 +14,10 @@ from ..targets.registry import folder_endings
 from .records import LOCAL, MANIFEST, Layers, Piece, Row, Unreadable, parse, parse_lines
 
 LARGEST = 1 << 28  # bytes of one file of results
-STATIC = ("model", "target", "precision", "size_bytes")  # the same on every device
-OWN = ("agreement", "latency", "runtime", "emulated", "instructions", "kernels", "verdict")  # measured on one
+STATIC = ("model", "target", "precision", "size_bytes", "variant", "weights")  # the same on every device
+OWN = (  # measured on one
+    *("agreement", "latency", "runtime", "emulated", "instructions", "kernels", "verdict", "validation", "outputs"),
+)
 
 
 class Problem(str):

@@ -9,6 +9,8 @@ import hashlib
 import html
 from collections.abc import Iterable
 
+from ..artifacts.printable import printable
+
 STYLE = """
 :root {
   color-scheme: light dark;
@@ -141,8 +143,7 @@ def document(title: str, body: str) -> bytes:
 
 def text(value: object) -> str:
     """Anything as text that is nothing but text, in an element or an attribute; control characters are shown."""
-    shown = "".join(each if each.isprintable() or each in "\n\t " else f"\\x{ord(each):02x}" for each in str(value))
-    return html.escape(shown, quote=True)
+    return html.escape(printable(value, keep="\n\t"), quote=True)
 
 
 def items(sentences: Iterable[str]) -> str:

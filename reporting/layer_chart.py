@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from ..artifacts.printable import printable
 from .html_page import text
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ def names(worst: Sequence["Layer"]) -> list[Shape]:
 def title(layer: "Layer") -> str:
     """`stages.1.conv (Conv)`, with the value's name where that says more."""
     place = layer.module or layer.name
-    return f"{place} ({layer.kind}{'' if layer.name in (place, '') else ' ' + layer.name})"
+    return printable(f"{place} ({layer.kind}{'' if layer.value in (place, '') else ' ' + layer.value})")
 
 
 def shortened(text: str, most: int = 80) -> str:

@@ -66,10 +66,9 @@ NUMBER = ' class="number"'
 
 
 def _row(layer: "Layer") -> str:
-    value = "" if layer.name == layer.module else layer.name
     cells = (
         _number(layer.position, "{}"),
-        *(f"<td>{text(shown)}</td>" for shown in (layer.module, value, layer.kind, layer.precision)),
+        *(f"<td>{text(shown)}</td>" for shown in (layer.module, layer.value, layer.kind, layer.precision)),
         _likeness(layer.alone, "alone"),
         _number(layer.alone and layer.alone.typical_channel_db, "{:.1f}"),
         _likeness(layer.accumulated, "accumulated"),

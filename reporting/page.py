@@ -12,7 +12,7 @@ from .layer_chart import title, worst_of
 from .layer_page import drawn
 from .records import LOCAL, Layers, Row
 from .scatter import PRECISIONS, charts, mark, rank, scatter
-from .summary import STATES, counts, headline
+from .summary import STATES, about_random, counts, headline, is_random
 
 
 def page(heading: str, found: Findings, comparison: Comparison | None) -> bytes:
@@ -21,6 +21,7 @@ def page(heading: str, found: Findings, comparison: Comparison | None) -> bytes:
         f"<header><h1>{text(heading)}</h1><p class=faint>{text(headline(found))}</p>",
         f"{_tiles(found, comparison)}</header>",
         "<main>",
+        _random(found.rows),
         _problems(found),
         _comparison(comparison) if comparison else "",
         _table(found.rows, comparison),
@@ -57,6 +58,12 @@ def _problems(found: Findings) -> str:
     return "".join(parts)
 
 
+def _random(rows: Sequence[Row]) -> str:
+    """What random weights mean, where there are any."""
+    said = about_random(rows)
+    return f'<section class="box warn"><p><b>{text(said)}</b></p></section>' if said else ""
+
+
 def _comparison(comparison: Comparison) -> str:
     worse, better = comparison.regressions, comparison.improvements
     verdict = f"{len(worse)} worse" if worse else "nothing is worse"
@@ -84,8 +91,8 @@ def _table(rows: Sequence[Row], comparison: Comparison | None) -> str:
         f"<tr role=row>{''.join(_cell(column, row, twins, comparison) for column in columns)}</tr>" for row in rows
     )
     return (
-        '<h2 id=results>Results</h2><table class="sortable cards" role=table aria-labelledby=results>'
-        f"<thead role=rowgroup><tr role=row>{heads}</tr></thead>\n<tbody role=rowgroup>\n{body}\n</tbody></table>"
+        '<h2 id=results>Results</h2><div class=scroll><table class="sortable cards" role=table aria-labelledby=results>'
+        f"<thead role=rowgroup><tr role=row>{heads}</tr></thead>\n<tbody role=rowgroup>\n{body}\n</tbody></table></div>"
     )
 
 
@@ -100,10 +107,13 @@ def _cell(column: Column, row: Row, twins: Twins, comparison: Comparison | None)
     label = f'data-label="{text(column.head)}"'
     if column.figure == "model":
         return f"<th scope=row role=rowheader>{shown}</th>"
+    if column.figure == "weights" and is_random(row):
+        shown = f'<span class="badge warn">{shown}</span>'
     if column.figure == "verdict":
         first, _, rest = row.said.partition(": ") if row.state in ("warn", "fail") else (row.said, "", "")
         first, rest = ("failed", row.said) if row.problems else (first, rest)
-        shown = f'<span><span class="badge {row.state}">{text(first)}</span> {text(rest)}</span>'
+        outputs = items(f"{name}: {words}" for name, words in row.outputs.items()) if row.outputs else ""
+        shown = f'<span><span class="badge {row.state}">{text(first)}</span> {text(rest)}{outputs}</span>'
     marked = ""
     if change:
         state, sign = ("fail", "worse") if change.worse else ("ok", "better")

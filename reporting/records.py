@@ -8,9 +8,12 @@ from typing import Any
 
 from ..artifacts.json_reader import NotJson, parse_json
 from ..artifacts.manifest import RANDOM
+from ..artifacts.printable import printable
+from .variant import describe_variant
 
 LOCAL = "local"
-AGREEMENT = ("snr_db", "max_abs", "max_abs_over_std", "cosine", "top1", "top5", "kl", "samples")
+AGREEMENT = ("snr_db", "max_abs", "max_abs_over_std", "cosine", "top1", "top5", "kl", "samples", "equal")
+OUTPUT_FIGURES = {"snr_db": "{:.1f} dB", "top1": "top-1 {:.1%}", "equal": "{:.1%} equal"}
 LATENCY = ("median_ms", "p90_ms", "mean_ms", "std_ms", "min_ms", "first_ms", "load_ms", "runs", "warmup", "threads")
 FLAT = ("model", "target", "precision", "passed", "verdict")  # a line of the export matrix has all of these
 
@@ -33,6 +36,10 @@ class Row:
         latency: the figures of benchmark.Latency, by their names.
         instructions: of one inference, where an emulator counted them.
         kernels: the class of the kernels that ran there.
+        variant: what sets the artifact apart from others of its model, target and precision; "" for nothing.
+        weights: where they came from, RANDOM among them.
+        validation: on what it was compared.
+        outputs: {output: its kind and figures, in words}, where there are several.
         facts: how the artifact was made, for people.
         device_facts: what is known of the device, for people.
         problems: a sentence for each job that failed.
@@ -51,6 +58,10 @@ class Row:
     instructions: float | None = None
     kernels: str | None = None
     verdict: str | None = None
+    variant: str | None = None
+    weights: str | None = None
+    validation: str | None = None
+    outputs: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
     device_facts: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
@@ -170,6 +181,10 @@ def _manifest(value: Mapping[str, Any]) -> Row:
         size_bytes=_size(artifact),
         agreement=_figures(value, "agreement", AGREEMENT),
         verdict=_text(value, "verdict"),
+        variant=printable(describe_variant(value)),
+        weights=seeded if source == RANDOM else source,
+        validation=_text(value, "validation"),
+        outputs=_outputs(value),
         facts={key: printable(fact) for key, fact in facts.items() if fact},
     )
 
@@ -188,6 +203,8 @@ def _result(value: Mapping[str, Any]) -> Row:
         runtime=_text(latency, "runtime") or _text(value, "runtime"),
         **_emulated(value),
         verdict=_text(value, "verdict"),
+        weights=_text(value, "weights"),
+        outputs=_outputs(value),
     )
 
 
@@ -200,6 +217,18 @@ def _timed(value: Mapping[str, Any], whole: Mapping[str, Any]) -> Row:
         runtime=_text(_object(value.get("latency"), "latency"), "runtime") or _text(value, "runtime"),
         **_emulated(value),
     )
+
+
+def _outputs(value: Mapping[str, Any]) -> dict[str, str]:
+    """{output: its kind and figures in words} of several outputs; of a manifest the figures are an object in each."""
+    found = value.get("outputs")
+    described: dict[str, str] = {}
+    for each in found if isinstance(found, list) else ():
+        figures = _figures({"": each.get("agreement") or each}, "", AGREEMENT) if isinstance(each, dict) else {}
+        words = [text.format(figures[name]) for name, text in OUTPUT_FIGURES.items() if name in figures]
+        if words:
+            described[_text(each, "name") or "-"] = ", ".join([_text(each, "kind") or "numbers", *words])
+    return described if len(described) > 1 and len(set(described.values())) > 1 else {}
 
 
 def _emulated(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -270,7 +299,8 @@ def _device(value: Mapping[str, Any]) -> dict[str, Any]:
     """Its name and facts; what was timed and says no device was timed on this machine."""
     timed = value.get("latency") or "results" in value
     device = _text(value, "device") or (LOCAL if timed else None)
-    return {"device": device, "device_facts": _said(_object(value.get("facts"), "facts"))}
+    cpu = {"cpu": _object(value.get("latency"), "latency").get("cpu")}
+    return {"device": device, "device_facts": _said(cpu) | _said(_object(value.get("facts"), "facts"))}
 
 
 def _said(facts: Mapping[str, Any]) -> dict[str, str]:
@@ -297,11 +327,6 @@ def _text(value: Mapping[str, Any], name: str) -> str | None:
     if found is not None and not isinstance(found, str):
         raise Unreadable(f"has {name} that is {_short(found)}, not a text")
     return found and printable(found)
-
-
-def printable(text: object) -> str:
-    """Text that does nothing to a terminal or a page: control characters and broken ones as escapes."""
-    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in str(text))
 
 
 def _size(value: Mapping[str, Any]) -> int | None:

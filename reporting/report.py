@@ -15,6 +15,7 @@ from .folder import Findings, findings
 from .markdown import markdown
 from .page import page
 from .records import Row
+from .summary import about_random
 
 PAGE = "report.html"
 
@@ -79,6 +80,10 @@ class ReportResult:
     def table(self) -> tuple[list[str], list[list[str]]]:
         """(the heads of the columns, the cells of each row), for a terminal."""
         return make_table(self.rows)
+
+    def about_random(self) -> str:
+        """What the random weights of some artifacts mean for their figures; "" where there are none."""
+        return about_random(self.rows)
 
     def regressions(self) -> list[tuple[str, str]]:
         """(row, what is worse) of everything that is worse than the baseline."""

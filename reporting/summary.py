@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ..artifacts.manifest import RANDOM
 from .folder import Findings
 from .records import LOCAL, Row
 
@@ -24,6 +25,23 @@ def headline(found: Findings) -> str:
     said += [f"for {', '.join(targets)}"] * bool(targets)
     said += [f"on {', '.join((LOCAL, *devices))}"] * bool(devices)
     return " ".join(said)
+
+
+def is_random(row: Row) -> bool:
+    """Whether the row's weights were drawn, all or those of a new head."""
+    return RANDOM in (row.weights or "")
+
+
+def about_random(rows: Sequence[Row]) -> str:
+    """What random weights mean for the figures; "" where there are none."""
+    artifacts = {row.artifact or (row.model, row.target, row.precision) for row in rows if is_random(row)}
+    if not artifacts:
+        return ""
+    are = "has" if len(artifacts) == 1 else "have"
+    return (
+        f"{_count(len(artifacts), 'artifact')} {are} RANDOM weights: sizes and latencies are real, SNR and top-1 only "
+        "compare two runs of an untrained network, and its answers mean nothing"
+    )
 
 
 def _count(number: int, word: str) -> str:

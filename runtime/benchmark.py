@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .cpu import cpu_name
 from .session import Session, TimesItself
 
 
@@ -24,6 +25,7 @@ class Latency:
         warmup: how many ran before them, the first one included.
         threads: of the session.
         runtime: name and version of what ran it.
+        cpu: the name of what it ran on, "" where that is not known.
     """
 
     median_ms: float
@@ -37,6 +39,7 @@ class Latency:
     warmup: int
     threads: int
     runtime: str
+    cpu: str = ""
 
 
 def benchmark(
@@ -90,7 +93,11 @@ def benchmark(
             gc.enable()
     return {
         label: latency(
-            times_ms[label], warmup, load_ms=session.load_ms, threads=session.threads, runtime=session.runtime
+            *(times_ms[label], warmup),
+            load_ms=session.load_ms,
+            threads=session.threads,
+            runtime=session.runtime,
+            cpu=cpu_name(),
         )
         for label, session in sessions.items()
     }
@@ -111,7 +118,9 @@ def peak_rss_mb() -> float:
     return peak * (1 if sys.platform == "darwin" else 1024) / 1e6  # macOS counts bytes, Linux kibibytes
 
 
-def latency(times_ms: Sequence[float], warmup: int, *, load_ms: float, threads: int, runtime: str) -> Latency:
+def latency(
+    times_ms: Sequence[float], warmup: int, *, load_ms: float, threads: int, runtime: str, cpu: str = ""
+) -> Latency:
     """Sum up single runs.
 
     Args:
@@ -120,6 +129,7 @@ def latency(times_ms: Sequence[float], warmup: int, *, load_ms: float, threads: 
         load_ms: from the file to ready to run.
         threads: of the session.
         runtime: name and version of what ran it.
+        cpu: the name of what it ran on.
 
     Returns:
         The figures of the timed runs.
@@ -137,4 +147,5 @@ def latency(times_ms: Sequence[float], warmup: int, *, load_ms: float, threads: 
         warmup=warmup,
         threads=threads,
         runtime=runtime,
+        cpu=cpu,
     )

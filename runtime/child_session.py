@@ -51,6 +51,7 @@ class _Facts(msgspec.Struct):
     emulated: bool
     delegate_partitions: int | None
     portable: bool
+    labels: tuple[str | int, ...] = ()
 
 
 class _Failure(msgspec.Struct):
@@ -101,7 +102,7 @@ class ChildSession:
         facts = self._ask(_Request("open", opener=opener, arguments=dict(arguments)), _Facts)
         self.inputs, self.outputs, self.threads = facts.inputs, facts.outputs, facts.threads
         self.load_ms, self.runtime, self.emulated = facts.load_ms, facts.runtime, facts.emulated
-        self._partitions, self.is_portable = facts.delegate_partitions, facts.portable
+        self._partitions, self.labels = facts.delegate_partitions, facts.labels
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return self._unpacked(self._ask(_Request("run", _packed(feeds)), dict[str, _Array]))
@@ -251,6 +252,7 @@ def _facts(session: Any) -> _Facts:
         session.emulated,
         partitions,
         isinstance(session, Portable),
+        tuple(getattr(session, "labels", ())),
     )
 
 

@@ -1,11 +1,14 @@
 """Compare two sessions sample by sample, so that a figure comes with its standard error."""
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from .compare import log_probabilities, pair_names
+from .compare import pair_names
+from .output_kinds import WHOLE, Kind, kind_of
+from .scores import are_probabilities, divergence
 from .session import Session
 
 
@@ -14,7 +17,7 @@ class Samples:
     """A reference and a candidate on the same n inputs.
 
     Attributes:
-        signal: (outputs, n), the sum of the squared reference.
+        signal: (outputs, n), the sum of the squared reference, of outputs that are numbers; class ids have no energy.
         noise: (outputs, n), the sum of the squared difference; NaN where a candidate's value is no number.
         kl: (n,) KL(ref || cand) in nats, of probabilities as they are, of logits after a softmax; None where the output
             is not (batch, classes).
@@ -34,6 +37,7 @@ def compare_samples(
     candidate: Session,
     feeds: Iterable[Mapping[str, np.ndarray]],
     classes: Sequence[int] | None = None,
+    kinds: Mapping[str, Kind] | None = None,
 ) -> Samples:
     """Run both on each of `feeds` and keep the figures of each sample.
 
@@ -42,6 +46,7 @@ def compare_samples(
         candidate: the session that is measured.
         feeds: {input name of the reference: float32 NCHW array}, one sample each; read once.
         classes: the true ones, in the order of the feeds.
+        kinds: {output of the reference: what it is}, as `compare` takes it.
 
     Returns:
         Per-sample sums and, of one output (1, classes), also divergence and hits.
@@ -50,23 +55,25 @@ def compare_samples(
         ValueError: the outputs are not the same in number, or there are labels and no classes to choose from.
     """
     to_inputs, to_outputs = (pair_names(side, reference, candidate) for side in ("inputs", "outputs"))
-    signal, noise, kl, first = [], [], [], []
+    signal, noise, rows = [], [], []
     for feed in feeds:
         wanted = reference.run(feed)
         got = candidate.run({to_inputs[name]: array for name, array in feed.items()})
         pairs = [(wanted[name].astype(np.float64), got[other]) for name, other in to_outputs.items()]
-        signal.append([np.square(ref).sum() for ref, _ in pairs])
-        noise.append([np.square(ref - cand).sum() for ref, cand in pairs])
+        are_numbers = [kind_of(wanted[name], (kinds or {}).get(name)) is not WHOLE for name in to_outputs]
+        numbers = list(itertools.compress(pairs, are_numbers))
+        signal.append([np.square(ref).sum() for ref, _ in numbers])
+        noise.append([np.square(ref - cand).sum() for ref, cand in numbers])
         ref, cand = pairs[0]
         if len(pairs) == 1 and ref.ndim == 2 and ref.shape[1] > 1:
-            log_p, log_q = log_probabilities(ref), log_probabilities(cand.astype(np.float64))
-            kl.append(float((np.exp(log_p) * (log_p - log_q)).sum()))
-            first.append((int(ref.argmax()), int(cand.argmax())))
+            rows.append((ref, cand.astype(np.float64)))
     energies = np.array(signal).T, np.array(noise).T
-    if not first:
+    if not rows:
         if classes is not None:
             raise ValueError("the model's output is no row of classes, so labels cannot judge it")
         return Samples(*energies)
-    theirs, ours = np.array(first).T
+    wanted_rows, got_rows = (np.concatenate(side) for side in zip(*rows, strict=True))
+    theirs, ours = wanted_rows.argmax(1), got_rows.argmax(1)
     lost = None if classes is None else (theirs == classes).astype(int) - (ours == np.array(classes)).astype(int)
-    return Samples(*energies, np.array(kl), theirs == ours, lost)
+    kl = divergence(wanted_rows, got_rows, probabilities=are_probabilities(wanted_rows))
+    return Samples(*energies, kl, theirs == ours, lost)

@@ -104,6 +104,13 @@ class TimesItself(Protocol):
         ...
 
 
+@runtime_checkable
+class Labelled(Protocol):
+    """A session of an artifact that gives scores by label."""
+
+    labels: tuple[str | int, ...]  # in the order of the scores that `run` gives; empty for other models
+
+
 def check_feeds(inputs: tuple[TensorSpec, ...], feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
     """The feeds in the order of `inputs`, contiguous: whole numbers and bytes as they are where the artifact takes
     such, else float32. Raises FeedError on a wrong name or shape."""

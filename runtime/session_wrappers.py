@@ -1,14 +1,16 @@
 """Sessions around sessions: they change what goes in or comes out, keep it, or give it again."""
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from ..models import PreprocessSpec
-from .compare import Widens, log_softmax
+from .compare import Widens
 from .pixels import to_pixels
+from .scores import log_softmax
 from .session import IMAGE, Portable, Session, TensorSpec
 
 PROBABILITIES = "probabilities"  # what an output with a softmax in front of it is called
@@ -40,7 +42,7 @@ class CachedSession(SessionWrapper):
         super().__init__(session)
         self._known: dict[bytes, dict[str, np.ndarray]] = {}
         if isinstance(session, Widens):
-            self.double = session.double
+            self.double = functools.cache(lambda: CachedSession(session.double()))
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         digest = hashlib.sha256()

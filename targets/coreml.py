@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..artifacts.errors import UsageError
 from .target import AppRuntime, Option, Profile, Recipe, Target
 
 if TYPE_CHECKING:
@@ -26,21 +25,13 @@ def _neural_engine() -> "KernelSet":
 def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     from ..exporters.coreml import convert
 
-    labels = recipe.metadata["labels"]
-    if labels and (recipe.softmax or recipe.top_k):
-        raise UsageError(
-            "coreml: with --labels Core ML itself gives the probabilities; leave out --softmax and --top-k"
-        )
-    twice = next((label for label in labels or () if labels.count(label) > 1), None)
-    if twice is not None:
-        raise UsageError(f"coreml: label {twice!r} stands for {labels.count(twice)} classes; Core ML needs other names")
     convert(
         graph,
         path,
         precision="fp32" if recipe.precision in ("fp32", "w8a32") else "fp16",  # the Neural Engine has no float32
         minimum_target=recipe.options["coreml_target"],
         image_input=recipe.pixels,
-        labels=labels,
+        labels=recipe.metadata["labels"],
         metadata=recipe.metadata,
     )
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..graph.kernels import KernelSet
+    from ..graph.qparams import QParams
     from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
 
@@ -27,6 +28,7 @@ class Option:
         name: of the argument in Python; `--name-with-dashes` on the command line.
         choices: what it may be; None for a switch, which is True or False.
         elsewhere: what the option means to `export` without this target: an error, or nothing.
+        precisions: that it is for; empty for all.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Option:
     choices: tuple[str, ...] | None = None
     default: str | bool | None = None
     elsewhere: Literal["error", "ignored"] = "error"
+    precisions: tuple[str, ...] = ()
 
     @property
     def flag(self) -> str:
@@ -191,8 +194,21 @@ class Target:
         from ..exporters.classifier_head import add_classifier_head
 
         if recipe.softmax or recipe.top_k:
-            graph = add_classifier_head(graph, softmax=recipe.softmax, top_k=recipe.top_k)
+            graph = add_classifier_head(
+                graph, softmax=recipe.softmax, top_k=recipe.top_k, quant=self._quantization_of_probabilities(recipe)
+            )
         self.lower(graph, path, recipe)
+
+    def _quantization_of_probabilities(self, recipe: Recipe) -> "QParams | None":
+        """That of the int8 softmax kernel, of a device without float. Raises UnsupportedOp for --top-k there."""
+        if recipe.precision != "int8" or not recipe.profile.integer_only:
+            return None
+        if recipe.top_k:
+            raise UnsupportedOp(
+                f"{self.name}: profile {recipe.profile.name} has no int8 kernel that finds the highest scores; "
+                "leave out --top-k, and let the application do it"
+            )
+        return recipe.profile.load_kernels().kernels["Softmax"].fixed_output
 
     def missing(self) -> list[str]:
         """The distributions that are not installed."""

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ..runtime.session import Session
 
 
+OUTPUT_TYPES = ("float32", "int8", "uint8")
+
+
 def _xnnpack() -> "KernelSet":
     from .kernel_sets.tflite import TFLITE_XNNPACK
 
@@ -41,6 +44,7 @@ def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
         half_weights=recipe.half_weights,
         int8_weights={"w8a32": "stored", "dynamic": "hybrid"}.get(recipe.precision, "widened"),
         plain=recipe.options["plain_operators"],
+        output_type=recipe.options["output_type"] if recipe.precision == "int8" else None,
         kernels=(recipe.profile if recipe.precision == "int8" else _XNNPACK).load_kernels(),
         metadata=recipe.metadata,
     )
@@ -98,6 +102,14 @@ TARGET = Target(
             default=False,
             help="tflite: one operator for each convolution and mean, for a GPU's delegate or another; by default some "
             "are several, which the CPU's delegate computes faster or more exactly",
+        ),
+        Option(
+            name="output_type",
+            choices=OUTPUT_TYPES,
+            help="tflite, int8: of the outputs that are numbers (default: float32; int8 for profile npu); with uint8, "
+            "and --input uint8, both ends of the file are as Task Library and MediaPipe want them of a full-integer "
+            "model",
+            precisions=("int8",),
         ),
     ),
     lower=_lower,

@@ -43,18 +43,26 @@ class Drawn:
 class Maker:
     """Draws a graph node by node, and evaluates as it goes."""
 
+    most = MOST
+
     def __init__(self, seed: int) -> None:
         self.random = np.random.default_rng(seed)
         self.values: list[Drawn] = []
         self.inputs: list[Drawn] = []
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
-        for i in range(self.random.integers(1, 3)):
-            array = self.random.standard_normal(self.dims()).astype(np.float32)
-            self.inputs.append(Drawn(f"x{i}", array, True))
+        self.inputs += self.draw_inputs()
         self.values += self.inputs
         for _ in range(self.random.integers(2, 8)):
             self.step()
+
+    @property
+    def steps(self) -> dict[str, Step]:
+        return STEPS
+
+    def draw_inputs(self) -> list[Drawn]:
+        drawn = range(self.random.integers(1, 3))
+        return [Drawn(f"x{i}", self.random.standard_normal(self.dims()).astype(np.float32), True) for i in drawn]
 
     def dims(self) -> list[int]:
         while True:
@@ -77,11 +85,11 @@ class Maker:
         return name
 
     def step(self) -> None:
-        name = sorted(STEPS)[self.number(0, len(STEPS))]
+        name = sorted(self.steps)[self.number(0, len(self.steps))]
         kept = len(self.constants)
         try:
-            drawn = STEPS[name](self)
-        except (ValueError, IndexError):  # a scalar has no axis to draw
+            drawn = self.steps[name](self)
+        except (ValueError, IndexError, AttributeError):  # a scalar has no axis to draw, or there is nothing to draw on
             drawn = None
         if drawn is None or any(o is None for o in drawn[1]):
             return
@@ -97,7 +105,7 @@ class Maker:
         except Exception:  # the reference does not do it, either
             arrays = []
         if not arrays or any(
-            a.size > MOST or not a.size or not np.isfinite(a).all() or np.abs(a).max() > LARGEST for a in arrays
+            a.size > self.most or not a.size or not np.isfinite(a).all() or np.abs(a).max() > LARGEST for a in arrays
         ):
             del self.constants[kept:]
             return

@@ -77,6 +77,7 @@ OTHERWISE = {
 HUB = {
     *(f"edgeport.exporters.onnx.{module}" for module in ("convert", "proto", "uint8_input")),
     "edgeport.runtime.sessions.onnx",
+    "edgeport.runtime.sessions.onnx_definition",
 }
 GENERATED = {ROOT / "models" / "export_status.py", ROOT / "targets" / "measured.py"}
 

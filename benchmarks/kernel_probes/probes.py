@@ -19,8 +19,8 @@ from edgeport.artifacts.errors import ArtifactError, ExportError
 from edgeport.graph.dialect import OPSET
 from edgeport.graph.edit import array, shape
 from edgeport.graph.qparams import INT8
-from edgeport.quantize.ort_session import open_graph, run
 from edgeport.runtime.backends import onnxruntime
+from edgeport.runtime.graph_session import open_graph, run
 from edgeport.targets.probe_result import Measured
 from edgeport.targets.registry import open_inspector, open_session, targets
 from edgeport.targets.target import Profile, Recipe, Target

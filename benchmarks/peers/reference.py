@@ -29,7 +29,7 @@ def write(material: Material, photographs: Path) -> None:
     redraw(module, seed=SEED, input_size=variant.input_size)
     torch.save(module.state_dict(), material.weights)
     source = edgeport.load(material.model, weights=str(material.weights))
-    material.onnx.write_bytes(convert(to_graph(source, Progress(), {})))
+    material.onnx.write_bytes(convert(to_graph(source, Progress(), {})[1]))
 
     def pictures(of: str) -> list[np.ndarray]:  # float32 (1, 3, h, w) each
         return [preprocess(load_image(path), variant)[None] for path in list_images(photographs / of)]

@@ -31,7 +31,7 @@ def write(network: str, folder: Path) -> None:
     torch.set_num_threads(1)
     material = Material(model_name(network), folder)
     source = edgeport.load(material.model, weights=str(material.weights))
-    material.onnx.write_bytes(convert(to_graph(source, Progress(), {})))
+    material.onnx.write_bytes(convert(to_graph(source, Progress(), {})[1]))
     images, _ = inputs(network, "calibration")
     np.savez(material.calibration, image=images)
     images, labels = inputs(network, "test")

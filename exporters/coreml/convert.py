@@ -10,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ...artifacts.errors import ExportError, UnsupportedAttribute, UnsupportedOp
+from ...graph.classifier import gives_probabilities
 from ...graph.dialect import check
 from ...graph.dtypes import held
 from ...graph.edit import producer, shape, sole_consumer, where
@@ -60,9 +61,9 @@ def convert(
 
     `precision`: what everything outside int8 is stored and computed in; inputs and outputs are float32 either way.
     `image_input`: the one input, which the graph takes as pixels from 0 to 255, is an RGB or grey image. `labels`: one
-    per class; the model becomes a classifier, with the label and the probability of each as further outputs.
-    `metadata`: facts that JSON can hold, stored with the inputs and outputs in the user-defined metadata under
-    "com.edgeport". The same arguments give the same bytes.
+    per class of the first output; the model becomes a classifier, with the label and the probability of each as
+    further outputs. `metadata`: facts that JSON can hold, stored with the inputs and outputs in the user-defined
+    metadata under "com.edgeport". The same arguments give the same bytes.
 
     Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape), ValueError for arguments that do not fit the
     model, ImportError without coremltools.
@@ -90,7 +91,9 @@ def convert(
             inputs=[_feature(ct, value, image_input) for value in model.graph.inputs],
             classifier_config=None
             if labels is None
-            else ct.ClassifierConfig(list(labels), LABEL, predicted_probabilities_output=PROBABILITIES),
+            else ct.ClassifierConfig(
+                list(labels), LABEL, predicted_probabilities_output=_probabilities_name(model.graph.outputs[0])
+            ),
             compute_precision=ct.precision[PRECISIONS[precision]],
             minimum_deployment_target=target,
             pass_pipeline=ct.PassPipeline(list(PASSES), "edgeport"),
@@ -139,8 +142,8 @@ def _check_image(model: ir.Model) -> None:
 
 def _check_labels(model: ir.Model, labels: Sequence[str]) -> None:
     shapes = [shape(value) for value in model.graph.outputs]
-    if len(shapes) != 1 or len(shapes[0]) != 2 or shapes[0][0] != 1:
-        raise ValueError(f"labels are for one output of shape (1, classes); the model has {shapes}")
+    if not shapes or len(shapes[0]) != 2 or shapes[0][0] != 1:
+        raise ValueError(f"labels are for a first output of shape (1, classes); the model has {shapes}")
     if len(labels) != shapes[0][1]:
         raise ValueError(f"there are {len(labels)} labels for {shapes[0][1]} classes")
     first: dict[str, int] = {}
@@ -172,11 +175,22 @@ def _program(model: ir.Model, target: Any, blockwise: bool, classifies: bool) ->
             lowering.node(node)
         outputs = [lowering.output(value) for value in model.graph.outputs]
         if classifies:
-            outputs.append(MIL.softmax(x=outputs[0], axis=-1, name=PROBABILITIES))
+            outputs.append(_probabilities(MIL, model.graph.outputs[0], outputs[0]))
         function.set_outputs(outputs)
     program = Program()
     program.add_function("main", function)
     return program
+
+
+def _probabilities(MIL: Any, value: ir.Value, scores: Var) -> Var:
+    """What becomes the probability of each label: the softmax of the scores, or they where they are that already."""
+    if gives_probabilities(value):
+        return MIL.identity(x=scores, name=_probabilities_name(value))
+    return MIL.softmax(x=scores, axis=-1, name=_probabilities_name(value))
+
+
+def _probabilities_name(scores: ir.Value) -> str:
+    return f"{PROBABILITIES}_of_labels" if scores.name == PROBABILITIES else PROBABILITIES
 
 
 class _Lowering:

@@ -56,7 +56,7 @@ def infer(model: ir.Model, path: Path) -> None:
     Raises ModelFileError where an operator cannot have the operands that it has.
     """
     values = [out for node in model.graph for out in node.outputs]
-    declared = [(value, value.shape) for value in values]
+    declared = [(value, _without_negative_sizes(value.shape)) for value in values]
     for value in values:
         value.shape = None
     try:
@@ -166,6 +166,13 @@ def computed_in_half(model: ir.Model) -> bool:
     return any(value.dtype in wide for value in values) or any(
         ir.DataType(node.attributes["to"].as_int()) in wide for node in casts
     )
+
+
+def _without_negative_sizes(shape: ir.Shape | None) -> ir.Shape | None:
+    """The shape, open where some exporters write -1 for a size that they do not know."""
+    if shape is None:
+        return None
+    return ir.Shape([None if isinstance(dim, int) and dim < 0 else dim for dim in shape])
 
 
 def _open(value: ir.Value) -> Open:

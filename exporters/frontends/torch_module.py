@@ -16,6 +16,7 @@ from onnx_ir.passes import common
 from ...artifacts.errors import ExportError, foreign_code, lines_of
 from ...graph.dialect import OPSET
 from ...graph.edit import NAME_SCOPES, array
+from ..passes.entry import distinct_outputs
 from ..passes.forms import names
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def from_torch(
     """
     import torch
 
-    from . import attention_op, fake_quant_ops
+    from . import attention_op, fake_quant_ops, pool_ops, resize_ops, translation
 
     refuse_bad_tensors(module)
     with silence(), torch.no_grad():
@@ -54,14 +55,20 @@ def from_torch(
                 verbose=False,
                 optimize=False,  # a third of its time, for what canonicalize does
                 external_data=False,
-                custom_translation_table={**attention_op.translations(), **fake_quant_ops.translations()},
+                custom_translation_table={
+                    operator: translate
+                    for table in (attention_op, fake_quant_ops, pool_ops, resize_ops)
+                    for operator, translate in table.translations().items()
+                },
             )
         except Exception as e:  # the exporter wraps what its translation functions raise, in several types
             raise ExportError(f"torch.onnx cannot translate {type(module).__name__}: {first_sentence(e)}") from e
         assert exported is not None  # only where a file is written instead
         model = exported.model
+        model.meta[translation.KEY] = translation.Translation.of(exported.exported_program, model.graph)
         common.CommonSubexpressionEliminationPass()(model)
         tidy(model, share_weights)
+    distinct_outputs.rewrite(model)  # each is to have a name of its own
     rename(model.graph.inputs, input_names, "input")
     rename(model.graph.outputs, output_names, "output")
     names.rewrite(model)

@@ -18,6 +18,7 @@ from ...graph.edit import NAME_SCOPES
 from ...graph.half_precision import halved
 from ..model_api import SECTION, model_info
 from . import dynamic_linear
+from .pad_before_pool import keep_zeros
 from .proto import constants_of, makers_of
 from .uint8_input import LAYOUT, take_bytes
 
@@ -76,6 +77,7 @@ def _build(
     metadata = metadata or {}
     proto = to_proto(dynamic_linear.quantize_dynamically(model) if dynamic else model)
     keep_float_weights(proto.graph)
+    keep_zeros(proto.graph)
     if pixels:
         take_bytes(proto.graph)
     if half_weights:

@@ -9,17 +9,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import onnx
 import onnx_ir as ir
 
 from ...artifacts.errors import ExportError
 from ...graph.dialect import check
+from ...graph.edit import name_of
 from ...runtime.backends import openvino
 from ..model_api import SECTION, model_info
 from ..onnx.convert import halve, to_proto
 from ..onnx.uint8_input import take_bytes
+from ..passes.forms.names import unique
 from .workarounds import WORKAROUNDS
 
 OURS = "edgeport"  # our facts, as JSON, in rt_info
+INVALID = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # in XML 1.0, section 2.2
 
 
 def convert(
@@ -41,6 +45,7 @@ def convert(
     metadata = metadata or {}
     written = model.clone()
     WORKAROUNDS.rewrite(written)
+    make_names_valid(written)
     proto = to_proto(written)
     if pixels:
         take_bytes(proto.graph)
@@ -52,6 +57,7 @@ def convert(
     except RuntimeError as e:
         raise ExportError(f"openvino: the ONNX frontend refuses the graph ({_last_line(e)})") from e
     name = str(metadata.get("model", "model"))
+    network = _with_every_input(ov, network, proto.graph)
     _rename(network, name)
     for operation in network.get_ops():
         if operation.get_type_name() == "TopK":
@@ -60,25 +66,67 @@ def convert(
         if len(parameter.partial_shape) == 4:
             parameter.set_layout(ov.Layout("NHWC" if pixels else "NCHW"))
     for key, value in model_info(model, metadata, pixels).items():
-        network.set_rt_info(value, [SECTION, key])
+        network.set_rt_info(INVALID.sub("?", value), [SECTION, key])
     network.set_rt_info(json.dumps(metadata, sort_keys=True, separators=(",", ":")), [OURS])
     path = directory / f"{name}.xml"
     ov.save_model(network, path, compress_to_fp16=False)  # done, and with more care
     return path
 
 
-def _rename(network, name: str) -> None:
-    """Number the operations that the graph gives no name, per type and in order.
+def make_names_valid(model: ir.Model) -> None:
+    """Replaces what XML cannot hold in names inside the graph. Raises ExportError for an input's or an output's."""
+    for value in (*model.graph.inputs, *model.graph.outputs):
+        wrong = INVALID.search(name_of(value))
+        if wrong:
+            raise ExportError(
+                f"openvino: the name {value.name!r} of an input or output has the character {wrong[0]!r}, which XML "
+                "cannot hold; give it another name"
+            )
+    values = (*(value for node in model.graph for value in node.outputs), *model.graph.initializers.values())
+    taken = {name_of(value) for value in values}
+    for named in (*values, *model.graph):
+        if INVALID.search(named.name or ""):
+            named.name = unique(INVALID.sub("_", named.name or ""), taken)
+
+
+def _with_every_input(ov: Any, network: Any, graph: onnx.GraphProto) -> Any:
+    """The network with an input for each of the graph's: the frontend leaves out those that nothing reads."""
+    parameters = {parameter.get_friendly_name(): parameter for parameter in network.get_parameters()}
+    if all(value.name in parameters for value in graph.input):
+        return network
+    for value in graph.input:
+        if value.name not in parameters:
+            kind = value.type.tensor_type
+            dtype = ov.Type(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type))
+            parameter = ov.op.Parameter(dtype, ov.PartialShape([dim.dim_value for dim in kind.shape.dim]))
+            parameter.set_friendly_name(value.name)
+            parameter.output(0).set_names({value.name})
+            parameters[value.name] = parameter
+    return ov.Model(network.get_results(), [parameters[value.name] for value in graph.input], "")
+
+
+def _rename(network: Any, name: str) -> None:
+    """Name the operations that the graph gives no name after what they serve, `stem/conv/Convert_0`, numbered in order.
 
     OpenVINO numbers them through the life of the process, so the second conversion would give another file.
     """
     network.set_friendly_name(name)
+    operations = network.get_ordered_ops()
+    place = {operation.get_friendly_name(): i for i, operation in enumerate(operations)}
+    served: dict[str, str] = {}  # an operation without a name -> the first one with a name that reads it
+    for operation in reversed(operations):
+        own = operation.get_friendly_name()
+        if re.fullmatch(rf"{operation.get_type_name()}_\d+", own):
+            readers = (reader.get_node() for output in operation.outputs() for reader in output.get_target_inputs())
+            first = min((reader.get_friendly_name() for reader in readers), key=place.__getitem__, default="")
+            served[own] = served.get(first, first)
     counts: Counter[str] = Counter()
-    for operation in network.get_ordered_ops():
-        kind = operation.get_type_name()
-        if re.fullmatch(rf"{kind}_\d+", operation.get_friendly_name()):
-            operation.set_friendly_name(f"{kind}_{counts[kind]}")
-            counts[kind] += 1
+    for operation in operations:
+        if operation.get_friendly_name() in served:
+            scope = served[operation.get_friendly_name()]
+            new = f"{scope}/{operation.get_type_name()}" if scope else operation.get_type_name()
+            operation.set_friendly_name(f"{new}_{counts[new]}")
+            counts[new] += 1
 
 
 def _last_line(error: Exception) -> str:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import onnx_ir as ir
 
+from ...artifacts.printable import printable
 from ...graph.edit import remove_dead, where
 
 LOG = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class Stage:
             if self.often is Often.ONCE:
                 break
         for step in self.passes:
-            LOG.debug("%s: %s applied %d times", self.name, _short(step), counts[_short(step)])
+            LOG.debug("%s: %s applied %d times", self.name, short_name(step), counts[short_name(step)])
         return counts.total()
 
     def _run(self, model: ir.Model) -> dict[str, int]:
@@ -68,7 +69,7 @@ class Stage:
             count = step.rewrite(model)
             if count:
                 remove_dead(model.graph)  # what nothing reads must not look like a second reader
-                found[_short(step)] += count
+                found[short_name(step)] += count
             elif index == 0 and self.often is Often.WHILE_THE_FIRST_APPLIES:
                 break
         return found
@@ -77,8 +78,9 @@ class Stage:
 def leave_alone(node: ir.Node, why: str) -> None:
     """Log why a pass does not apply to a node that looks like one for it: `return leave_alone(node, "...")`."""
     if LOG.isEnabledFor(logging.DEBUG):
-        LOG.debug("%s is left alone: %s", where(node), why)
+        LOG.debug("%s is left alone: %s", printable(where(node)), why)
 
 
-def _short(step: Pass) -> str:
+def short_name(step: Pass) -> str:
+    """The name of a pass: of its module, without the package."""
     return step.__name__.rpartition(".")[2]

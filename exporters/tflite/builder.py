@@ -17,6 +17,7 @@ import numpy as np
 
 from ...graph.axis_permutations import orders, runs
 from ...graph.dtypes import narrowed
+from ...graph.edit import STEP
 from ...graph.half_precision import halved
 from ...graph.kernels import KernelSet
 from ...graph.qdq import Constant
@@ -96,15 +97,24 @@ class Builder:
 
     def add(self, shape: Sequence[int], dtype: Any, name: str = "", quant: QParams | None = None) -> int:
         """A new computed tensor."""
-        self.tensors.append(Tensor(name or f"{self.target.name}:{len(self.tensors)}", tuple(shape), dtype, quant))
+        name = name or f"{self.target.name}{STEP}{len(self.tensors)}"
+        self.tensors.append(Tensor(name, tuple(shape), dtype, quant))
         return len(self.tensors) - 1
+
+    def rename(self, tensor: int, name: str) -> None:
+        """Gives a tensor a name; one that had it was a step on the way."""
+        for i, other in enumerate(self.tensors):
+            if other.name == name:
+                other.name = f"{name}{STEP}{i}"
+        self.tensors[tensor].name = name
 
     def const(self, array: np.ndarray, quant: QParams | None = None) -> int:
         """A constant tensor; equal constants are one. A view of the graph's array stays one until it is written."""
         digest = hashlib.blake2b(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, digest_size=16).digest()
         key = ("const", array.dtype.str, array.shape, quant, digest)
         if key not in self._cache:
-            self.tensors.append(Tensor(f"const:{len(self.tensors)}", array.shape, array.dtype.type, quant, array))
+            name = f"{self.target.name}/const:{len(self.tensors)}"  # of the first that reads it
+            self.tensors.append(Tensor(name, array.shape, array.dtype.type, quant, array))
             self._cache[key] = len(self.tensors) - 1
         return self._cache[key]
 
@@ -145,7 +155,7 @@ class Builder:
     ) -> int:
         """An operator with the given schema options; returns its output.
 
-        That is int8 if `quant` is given, else of the type `dtype`, else of the type of the first input.
+        That is of the type of `quant` if it is given, else of the type `dtype`, else of the type of the first input.
         """
         out = self.add(shape, self._dtype(inputs[0], quant, dtype), name, quant)
         self.operators.append(Operator(op, tuple(inputs), (out,), options))
@@ -153,7 +163,7 @@ class Builder:
 
     def _dtype(self, first: int, quant: QParams | None, dtype: Any) -> Any:
         if quant is not None:
-            return np.int8
+            return np.dtype(quant.dtype).type
         stored = self.tensors[first].dtype
         return dtype or (np.float32 if stored in _WIDENED else stored)
 
@@ -188,9 +198,9 @@ class Builder:
         """As `emit`, but an operator that was emitted before with the same arguments is used again."""
         key = (op, tuple(inputs), tuple(shape), quant, tuple(sorted(options.items())))
         if key not in self._cache:
-            source = self.tensors[inputs[0]].name.split(":", 1)[0]
+            source = self.tensors[inputs[0]].name.split(STEP, 1)[0]
             count = self._cache[("count", source)] = self._cache.get(("count", source), 0) + 1
-            name = f"{source}:{op.lower()}{count}"
+            name = f"{source}{STEP}{op.lower()}{count}"
             self._cache[key] = self.emit(op, inputs, shape, quant=quant, name=name, **options)
         return self._cache[key]
 

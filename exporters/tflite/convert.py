@@ -39,6 +39,7 @@ def convert(
     half_weights: bool = False,
     int8_weights: str = "widened",
     plain: bool = False,
+    output_type: str | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> bytes:
     """A canonical model as a .tflite file.
@@ -47,14 +48,16 @@ def convert(
     "nhwc" (images lie in memory as cameras give them) or "nchw" (the model's own), for inputs of rank 4. `pixels`: the
     input, which the graph takes as pixels from 0 to 255, is uint8. `half_weights`: store float weights as float16
     (inputs, outputs and arithmetic stay float32). `int8_weights`: what becomes of those of layers that compute in
-    float, and `plain`: whether float convolutions and means stay one operator, as Builder has them. `metadata`: facts
+    float, and `plain`: whether float convolutions and means stay one operator, as Builder has them. `output_type`: of
+    outputs that are real numbers, "float32", "int8" or "uint8"; None for the device's own. `metadata`: facts
     written into the file beside the inputs and outputs. Signature: "serving_default", with the graph's own names.
     Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape, ArtifactTooLarge).
     """
     check(model, quantized=True)
     builder = Builder(kernels, half_weights=half_weights, int8_weights=int8_weights, plain=plain)
     lowering = _lower(model, input_layout, builder, pixels)
-    outputs = {name_of(v): lowering.output(v) for v in model.graph.outputs}
+    wanted = output_type or ("float32" if kernels.has_float else "int8")
+    outputs = {name_of(v): lowering.output(v, wanted) for v in model.graph.outputs}
     layouts = {name_of(v): input_layout if len(shape(v)) == 4 else None for v in model.graph.inputs}
     facts = {
         **(metadata or {}),
@@ -74,10 +77,11 @@ def convert(
 
 
 def check_integers(builder: Builder, outputs: list[int]) -> None:
-    """Raises UnsupportedOp for an operator that reads or makes float numbers."""
+    """Raises UnsupportedOp for an operator that reads or makes float numbers, but for the outputs."""
     for operator in used(builder.tensors, builder.operators, outputs):
-        for tensor in (builder.tensors[i] for i in (*operator.inputs, *operator.outputs) if i >= 0):
-            if tensor.dtype in (np.float32, np.float16):
+        for place in (*operator.inputs, *operator.outputs):
+            tensor = builder.tensors[place]
+            if place >= 0 and place not in outputs and tensor.dtype in (np.float32, np.float16):
                 raise UnsupportedOp(
                     f"tflite: {operator.op} works on float tensor '{tensor.name}'; {builder.kernels.name} has none"
                 )
@@ -161,18 +165,28 @@ class _Lowering:
             self.operands[value] = constant
         return self.operands[value]
 
-    def output(self, value: ir.Value) -> int:
-        """The tensor of a graph output: row-major, not quantised unless there is no float, under the output's name."""
+    def output(self, value: ir.Value, wanted: str) -> int:
+        """The tensor of a graph output: row-major, of the wanted type if it is a real number, under the output's name.
+
+        Raises UnsupportedOp where it is wanted quantised, and computed in float.
+        """
         self.builder.target = Target(name_of(value))
         found = self.builder.value(self.operand(value))
-        row_major = self.builder.contiguous if self.kernels.has_float else self.builder.stored_contiguous
+        row_major = self.builder.contiguous if wanted == "float32" else self.builder.stored_contiguous
         tensor = row_major(found).tensor
+        quant = self.builder.quant(tensor)
+        if wanted != "float32" and value.dtype == ir.DataType.FLOAT and quant is None:
+            raise UnsupportedOp(
+                f"tflite: output '{value.name}' is computed in float by {self.kernels.name}; it can be float32 alone"
+            )
+        if wanted == "uint8" and quant is not None:
+            tensor = self.builder.emit("QUANTIZE", [tensor], shape(value), quant=quant.unsigned())
         constant = self.builder.tensors[tensor].data is not None
         if constant or tensor in self.inputs.values() or tensor in self.outputs:  # an output is computed, and one only
             target = [self.builder.const(np.array(shape(value), np.int32))] if shape(value) else []
             quant = self.builder.quant(tensor)
             tensor = self.builder.emit("RESHAPE", [tensor, *target], shape(value), quant=quant, newShape=shape(value))
-        self.builder.tensors[tensor].name = name_of(value)
+        self.builder.rename(tensor, name_of(value))
         self.outputs.add(tensor)
         return tensor
 

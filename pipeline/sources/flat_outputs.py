@@ -45,7 +45,7 @@ def iterate_tensors(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tu
 def name_outputs(value: Any, taken: tuple[str, ...]) -> tuple[str, ...]:
     """A name for each tensor of an output: its keys, `output_0` ... for bare ones, ONLY for a single one.
 
-    None of them is among `taken` (the inputs' names), or twice among themselves.
+    None of them is among `taken` (the inputs' names), or twice among themselves; a key's control characters become "_".
     """
     paths = [path for path, _ in iterate_tensors(value)]
     if not paths:
@@ -54,7 +54,7 @@ def name_outputs(value: Any, taken: tuple[str, ...]) -> tuple[str, ...]:
     if len(paths) == 1 and all(key.isdigit() for key in paths[0]):
         wanted = [ONLY]
     names: list[str] = []
-    for name in wanted:
+    for name in ("".join(each if each.isprintable() else "_" for each in name) for name in wanted):
         unique, count = name, 1
         while unique in (*taken, *names):
             count += 1

@@ -13,6 +13,7 @@ from ...artifacts.manifest import Weights
 from ...artifacts.process import is_watched
 from ...models import PreprocessSpec
 from ...runtime.session import Session, TensorSpec
+from ...runtime.session_wrappers import SessionWrapper
 from ..input_spec import InputSpec, Shapes
 from ..progress import Progress
 from .source import OWN_CODE, ModelSource
@@ -57,13 +58,14 @@ def _make_source(
     in_memory: bool = False,
 ) -> ModelSource:
     from ...exporters.frontends import onnx_file
-    from ...exporters.passes.entry import float32
+    from ...exporters.passes.entry import distinct_outputs, float32
     from ...graph.edit import shape as dims
 
     graph = onnx_file.from_onnx(path, shapes)
     if widened := onnx_file.computed_in_half(graph):
         progress.note(f"{model}: is not in float32; it is exported, and compared, as it computes in float32")
         float32.rewrite(graph)
+    renamed = distinct_outputs.rewrite(graph)
     inputs = tuple(TensorSpec(v.name or "", dims(v), _dtype(v)) for v in graph.graph.inputs)
     own = embedded_preprocess(onnx_file.own_metadata(path), model)
     spec = InputSpec.of_inputs(inputs, own)
@@ -74,11 +76,12 @@ def _make_source(
         from ...runtime.child_session import ChildSession
         from ...runtime.sessions.onnx import OnnxSession
 
-        options = {"threads": 1, "optimisation": "basic"}
-        if widened or content is not None or is_watched():
-            return OnnxSession(onnx_file.serialized(graph) if widened else content or path, **options)
+        options = {"threads": 1, "optimisation": "disable"}
+        if widened or renamed or content is not None or is_watched():
+            source = onnx_file.serialized(graph) if widened or renamed else content or path
+            return WidenableSession(OnnxSession(source, **options), graph)
         opener = f"{OnnxSession.__module__}:{OnnxSession.__name__}"
-        return ChildSession(opener, {"model": str(path), **options}, where=str(path))
+        return WidenableSession(ChildSession(opener, {"model": str(path), **options}, where=str(path)), graph)
 
     return ModelSource(
         *(model, name, spec, weights, None, outputs, _returning(graph), session),
@@ -86,6 +89,22 @@ def _make_source(
         origin=onnx_file.metadata(path),
         is_file=not in_memory,
     )
+
+
+class WidenableSession(SessionWrapper):
+    """ONNX Runtime on a graph, which can also be had in float64."""
+
+    def __init__(self, session: Session, graph: "ir.Model"):
+        super().__init__(session)
+        self._graph = graph
+
+    def double(self) -> Session:
+        """The same in float64, slowly. Raises ExportError where the graph cannot be widened."""
+        from ...exporters.frontends.float64 import to_float64
+        from ...exporters.frontends.onnx_file import serialized
+        from ...runtime.sessions.float64_evaluator import Float64Session
+
+        return Float64Session(self.bare, serialized(to_float64(self._graph)))
 
 
 def _returning(graph: "ir.Model") -> "Callable[[], ir.Model]":

@@ -36,6 +36,7 @@ class ModelSource:
         session: opens the reference on one thread: its figures shall not depend on the core count.
         warnings: what has to be said about it wherever it is used.
         is_file: whether the graph is that of a file, which may contradict itself in ways that no check finds.
+        classifies: it is known to be a classifier by where it comes from.
     """
 
     model: str
@@ -50,6 +51,7 @@ class ModelSource:
     origin: dict[str, str] | None = None
     warnings: tuple[str, ...] = ()
     is_file: bool = False
+    classifies: bool = False
 
 
 ModelLike: TypeAlias = Union[

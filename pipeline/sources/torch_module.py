@@ -38,7 +38,9 @@ def from_zoo(
     else:
         facts, said = fill(module, model, "random", seed, preprocess.input_size)
     spec = InputSpec.of_image(preprocess)
-    return make_source(model, model, module, spec, facts, num_classes=num_classes, fuses=True, warnings=said)
+    return make_source(
+        model, model, module, spec, facts, num_classes=num_classes, fuses=True, warnings=said, classifies=True
+    )
 
 
 def from_timm(
@@ -51,7 +53,10 @@ def from_timm(
     facts, said = fill(module, model, weights, seed, preprocess.input_size)
     name = model.replace(":", "_").replace("/", "_")
     return make_source(
-        model, name, module, InputSpec.of_image(preprocess), facts, num_classes=num_classes, warnings=said
+        *(model, name, module, InputSpec.of_image(preprocess), facts),
+        num_classes=num_classes,
+        warnings=said,
+        classifies=bool(getattr(module, "num_classes", 0)),  # 0 where it gives features
     )
 
 
@@ -132,6 +137,7 @@ def make_source(
     assumed: bool = False,
     fuses: bool = False,
     warnings: tuple[str, ...] = (),
+    classifies: bool = False,
 ) -> ModelSource:
     """The module with its outputs named and made flat; it has to run on zeros.
 
@@ -177,7 +183,10 @@ def make_source(
         return TorchSession(module, spec.inputs, outputs, threads=1)
 
     return ModelSource(
-        *(model, name, spec, weights, num_classes, outputs, graph, session), assumed=assumed, warnings=warnings
+        *(model, name, spec, weights, num_classes, outputs, graph, session),
+        assumed=assumed,
+        warnings=warnings,
+        classifies=classifies,
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from ...artifacts.errors import exit_code
 from ...artifacts.exit_codes import BUG
 from ...artifacts.manifest import finite
+from ...artifacts.printable import printable
 from ...artifacts.process import die_with
 from .cores import divide, turn
 from .options import BENCHMARK, EXPORT
@@ -92,7 +93,8 @@ def main(arguments: Sequence[str]) -> int:
             code = exit_code(e)
             if code == BUG:
                 traceback.print_exc()
-            print(f"edgeport: {e}" if code != BUG else f"{type(e).__name__}: {e}", file=sys.stderr)
+            said = f"edgeport: {e}" if code != BUG else f"{type(e).__name__}: {e}"
+            print(printable(said), file=sys.stderr)  # one line: the sweep keeps the last
             return code
     print(json.dumps(finite(value), allow_nan=False))
     return code

@@ -13,7 +13,7 @@ import onnx_ir as ir
 from ...artifacts.errors import QuantizeError
 from ...graph.edit import name_of, shape, where
 from ...graph.fusion import VIEWS
-from ..ort_session import open_graph
+from ...runtime.graph_session import open_graph
 from .histogram import Histogram
 from .sentinels import find_sentinels, without_sentinels
 from .statistics import Statistics, ValueStatistics

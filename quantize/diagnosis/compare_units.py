@@ -10,14 +10,14 @@ import numpy as np
 import onnx_ir as ir
 
 from ...artifacts.errors import QuantizeError
-from ...graph.edit import array, maker, module_path, name_of
+from ...graph.edit import array, maker, module_path, name_of, slashed
 from ...graph.fusion import Unit
 from ...graph.kernels import KernelSet
 from ...graph.qparams import QParams
-from ...runtime.compare import MAX_SNR_DB, decibel
+from ...runtime.graph_session import open_graph, run
 from ...runtime.inspectors.inspector import Inspector
+from ...runtime.output_kinds import MAX_SNR_DB, decibel
 from ..calibration.observers import FUNCTIONS, Function
-from ..ort_session import open_graph, run
 from ..plan import seen_through
 from .isolated_units import add_isolated_units, to_onnx_layout, weight_of
 
@@ -72,6 +72,11 @@ class Layer:
     clipped: float | None
     weight_snr_db: float | None
     weight_channel: int | None
+
+    @property
+    def value(self) -> str:
+        """The value's name, where it says more than the module's."""
+        return "" if self.name == slashed(self.module) else self.name
 
     @property
     def badness_db(self) -> float:

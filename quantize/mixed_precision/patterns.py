@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 import onnx_ir as ir
 
 from ...artifacts.errors import QuantizeError
+from ...graph.edit import slashed
 from ..plan import Plan
 from .search import unit_modules
 
@@ -15,6 +16,7 @@ from .search import unit_modules
 def select(graph: ir.Graph, plan: Plan, patterns: Iterable[str]) -> frozenset[str]:
     """The outputs of the units with a pattern's (fnmatch) module path, or with a value of that name.
 
+    In both "/" is as good as ".".
     Raises QuantizeError for a pattern that no unit has, with names that there are.
     """
     modules, found = unit_modules(graph, plan.units), set()
@@ -22,7 +24,7 @@ def select(graph: ir.Graph, plan: Plan, patterns: Iterable[str]) -> frozenset[st
         units = [
             unit.output
             for unit in plan.units
-            if any(fnmatchcase(name, pattern) for name in (modules[unit.output], *unit.nodes))
+            if any(fnmatchcase(slashed(name), slashed(pattern)) for name in (modules[unit.output], *unit.nodes))
         ]
         if not units:
             known = dict.fromkeys(modules[u.output] or u.output for u in plan.units if u.precision == "int8")

@@ -10,8 +10,8 @@ import numpy as np
 import onnx_ir as ir
 
 from ...artifacts.errors import QuantizeError
+from ...runtime.graph_session import open_graph, run
 from ..apply import apply
-from ..ort_session import open_graph, run
 from ..plan import Plan
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from ...artifacts.errors import QuantizeError
 from ...graph.dialect import OPSET
 from ...graph.edit import array, constant, given, maker, name_of, remove_dead
 from ...graph.fusion import CONVOLUTIONS, VIEWS, Unit
+from ...runtime.graph_session import open_graph, run
 from ..apply import apply
-from ..ort_session import open_graph, run
 from ..plan import Plan
 
 Arrays = dict[str, np.ndarray]

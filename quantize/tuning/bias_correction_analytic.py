@@ -16,7 +16,7 @@ import onnx_ir as ir
 from ...artifacts.errors import QuantizeError
 from ...graph.edit import array, constant, maker, name_of, remove_dead
 from ...graph.fusion import Unit
-from ..ort_session import open_graph, run
+from ...runtime.graph_session import open_graph, run
 from ..plan import Plan
 from .bias_correction import per_channel
 

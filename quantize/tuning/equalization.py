@@ -36,7 +36,7 @@ from ...graph.edit import (
 )
 from ...graph.fusion import CONVOLUTIONS
 from ...graph.layers import Weighted, is_matmul, rescale, weighted
-from ..ort_session import open_graph, run
+from ...runtime.graph_session import open_graph, run
 
 Steps = dict[str, tuple[int, ...]]  # value -> per channel, log2(s) in steps of an eighth
 STEPS = 8  # of one octave: s is known to within 5 %, and is a whole number that a manifest holds

@@ -15,7 +15,7 @@ import onnx_ir as ir
 from ...artifacts.errors import QuantizeError
 from ...graph.edit import array as constant_array
 from ...graph.edit import attribute, maker, name_of
-from ..ort_session import open_graph, run
+from ...runtime.graph_session import open_graph, run
 from ..plan import Plan
 
 KINDS = ("Conv", "Linear", "ConvTranspose")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ...artifacts.errors import ArtifactError
+from ...graph.edit import STEP
 from ...graph.qparams import QParams
 from ..sessions.tflite import TFLiteSession
 from .inspector import real
@@ -51,7 +52,7 @@ class TFLiteInspector:
     def _read(self, kind: str, inputs: list[int], output: int) -> None:
         tensor = self._tensors[output]
         name = tensor["name"]
-        if ":" in name:  # a step between values
+        if STEP in name:
             return
         if tensor["dtype"] is not np.int8:
             self._holding[name] = output

@@ -3,9 +3,11 @@
 The path through Core ML is written from Apple's documentation of coremltools' MLModel and has never been run.
 """
 
+import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +20,8 @@ from ..mil.package import read_package
 from ..mil.program import Feature, Program
 from ..session import TensorSpec, check_feeds, outward
 
+METADATA_KEY = "com.edgeport"  # of our facts, as JSON, in the user-defined metadata
+
 # our word -> member of coremltools.ComputeUnit
 COMPUTE_UNITS = {"all": "ALL", "cpu": "CPU_ONLY", "cpu+gpu": "CPU_AND_GPU", "cpu+ne": "CPU_AND_NE"}
 
@@ -26,7 +30,8 @@ class CoreMLSession:
     """A Core ML ML program.
 
     An image input takes pixels, 0 ... 255 in RGB (or grey), NCHW like every other input: the normalisation is inside
-    the model. Its spec says dtype "uint8", and fractions are rounded. A classifier gives its probabilities,
+    the model. Its spec says dtype "uint8", and fractions are rounded. What our facts in the file call a scalar is one
+    from outside; Core ML has no arrays without axes. A classifier gives its probabilities,
     (1, classes) in the order of `labels`; the predicted label is the one at their maximum.
 
     Args:
@@ -58,21 +63,26 @@ class CoreMLSession:
         self.metadata = dict(program.metadata)
         self.labels = _labels(program)
         self._features = program.inputs
-        self.inputs = tuple(_input_spec(program, feature) for feature in program.inputs)
-        self.outputs = tuple(
-            _output_spec(program, feature, len(self.labels))
-            for feature in program.outputs
-            if feature.name != program.label_name or not self.labels
+        scalars = _scalars(program)
+        self.inputs = _without_axes(scalars, (_input_spec(program, feature) for feature in program.inputs))
+        self.outputs = _without_axes(
+            scalars,
+            (
+                _output_spec(program, feature, len(self.labels))
+                for feature in program.outputs
+                if feature.name != program.label_name or not self.labels
+            ),
         )
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         arrays = check_feeds(self.inputs, feeds)
         given = {
-            feature.name: _pixels(feature, array) if feature.kind == "image" else array
+            feature.name: _pixels(feature, array) if feature.kind == "image" else np.atleast_1d(array)
             for feature, array in zip(self._features, arrays, strict=True)
         }
         results = self._backend.run(given)
-        return {spec.name: outward(results[spec.name]) for spec in self.outputs}
+        arrays = ((spec, outward(results[spec.name])) for spec in self.outputs)
+        return {spec.name: array.reshape(()) if spec.shape == () else array for spec, array in arrays}
 
     def close(self) -> None:
         del self._backend
@@ -169,6 +179,20 @@ def _labels(program: Program) -> tuple[str | int, ...]:
             classes = operation.inputs["classes"][0].literal
             return tuple(label if isinstance(label, str) else int(label) for label in classes)  # type: ignore[union-attr]
     return ()
+
+
+def _scalars(program: Program) -> frozenset[str]:
+    """The inputs and outputs that have no axes by our own facts in the file; none of a foreign one."""
+    try:
+        facts = json.loads(program.metadata.get(METADATA_KEY, ""))
+        return frozenset(each["name"] for side in ("inputs", "outputs") for each in facts[side] if each["shape"] == [])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return frozenset()
+
+
+def _without_axes(scalars: frozenset[str], specs: Iterable[TensorSpec]) -> tuple[TensorSpec, ...]:
+    """The specs as they look from outside: the one axis of a scalar is left out."""
+    return tuple(replace(spec, shape=()) if spec.name in scalars and spec.shape == (1,) else spec for spec in specs)
 
 
 def _input_spec(program: Program, feature: Feature) -> TensorSpec:

@@ -25,9 +25,10 @@ OPTIMISATION = {
     "all": "ORT_ENABLE_ALL",
 }
 
-_WHOLE = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-_DTYPE = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64"} | {
-    f"tensor({name})": name for name in _WHOLE
+# ONNX Runtime's name of a type -> NumPy's
+_DTYPE = {
+    **{f"tensor({sign}int{bits})": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+    **{"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64", "tensor(bool)": "bool"},
 }
 _SILENT = 4  # ONNX Runtime's severity: its warnings are about the graph optimiser, its errors come as exceptions, too
 # "[ONNXRuntimeError] : 1 : FAIL : Non-zero status code returned while running OP node. Name:'NAME' Status Message: ..."

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from edgeport.artifacts.exit_codes import EXIT_CODES
-from edgeport.cli.main import COMMANDS
+from edgeport.cli.main import COMMANDS, parser
 from edgeport.models import export_status, list_models
 
 ENTRY = [sys.executable, "-c", "import sys; from edgeport.cli.main import main; sys.exit(main())"]
@@ -32,6 +32,13 @@ def test_answers_at_once(arguments, limit_s):
         times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         assert (done.returncode, done.stderr) == (0, "")
     assert min(times) < limit_s
+
+
+@pytest.mark.parametrize("command", ["export m", "debug a", "bundle a --platform linux", "report d", "sweep"])
+@pytest.mark.parametrize("flag", ["-o", "--output", "--output-dir"])
+def test_where_the_results_go_is_said_in_the_same_way_everywhere(command, flag):
+    args = parser().parse_args([*command.split(), flag, "there"])
+    assert "there" in (getattr(args, "output", None), getattr(args, "output_dir", None))
 
 
 @pytest.mark.parametrize("arguments", ["--help", "list", "info mobilevit_s", "export --help"])

@@ -19,13 +19,13 @@ from graphs import operators
 
 ENTRY = [sys.executable, "-c", "import sys; from edgeport.cli.main import main; sys.exit(main())"]
 RESULT = [
-    *("model", "weights", "target", "precision", "artifact", "manifest", "size_bytes", "agreement", "latency", "ratio"),
-    *("emulated", "seconds", "peak_rss_mb", "delegate_partitions", "verdict"),
+    *("model", "weights", "target", "precision", "artifact", "manifest", "size_bytes", "agreement", "outputs"),
+    *("latency", "ratio", "emulated", "seconds", "peak_rss_mb", "delegate_partitions", "verdict"),
 ]
-AGREEMENT = ["snr_db", "max_abs", "max_abs_over_std", "cosine", "top1", "top5", "kl", "samples"]
+AGREEMENT = ["snr_db", "max_abs", "max_abs_over_std", "cosine", "top1", "top5", "kl", "samples", "equal"]
 LATENCY = [
     *("median_ms", "p90_ms", "mean_ms", "std_ms", "min_ms", "first_ms", "load_ms", "runs", "warmup", "threads"),
-    "runtime",
+    *("runtime", "cpu"),
 ]
 SECONDS = {"torch_export", "canonicalize", "calibrate", "lower", "write", "validate", "benchmark"}
 

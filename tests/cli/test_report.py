@@ -9,12 +9,13 @@ from pathlib import Path
 
 import browser as browsers
 import pytest
-from edgeport.reporting.columns import COLUMNS
+from edgeport.reporting.columns import Twins, shown_columns
 from edgeport.reporting.comparison import Limits, compare
-from edgeport.reporting.folder import findings
+from edgeport.reporting.folder import Findings, findings
 from edgeport.reporting.markdown import markdown
 from edgeport.reporting.page import page
 from edgeport.reporting.records import Row
+from edgeport.reporting.report import make_table
 from edgeport.reporting.scatter import AXES, levels_of, span_ms, ticks
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -392,7 +393,7 @@ def test_the_page_needs_nothing_and_says_everything(nasty, edgeport, tmp_path):
     assert reader.tags.count("tr") == 1 + 5  # heading, two of net, two of NASTY, the failed job
     assert reader.tags.count("figure") == len(AXES)
     assert not re.search(r"https?://(?!www\.w3\.org/)", html)
-    assert NASTY.replace("\u202e\x07\ud800", r"\x202e\x07\xd800") in reader.text
+    assert NASTY.replace("\u202e\x07\ud800", r"\u202e\x07\ud800") in reader.text
     assert (nasty / "report.html").read_bytes() == html.encode()
     edgeport("report", nasty, "--baseline", base)
     assert (nasty / "report.html").read_text() == html  # the same files give the same bytes
@@ -448,7 +449,8 @@ def test_sorting_in_a_browser(browser, edgeport, tmp_path):
     put(folder, none=result("none", size_bytes=None))
     edgeport("report", folder)
     browser.open(folder / "report.html")
-    head = [column.figure for column in COLUMNS if column.figure != "device"].index("size_bytes")
+    rows = findings(folder).rows
+    head = [column.figure for column in shown_columns(rows, Twins(rows))].index("size_bytes")
     click = f"document.querySelectorAll('thead th button')[{head}].click()"
     order = "[...document.querySelectorAll('tbody th')].map(each => each.textContent)"
     browser.value(click)
@@ -518,3 +520,99 @@ def test_whatever_a_file_says_there_is_a_page(data):
         markdown("fuzz", found, comparison)
     assert not comparison.changes
     assert {"good"} <= {row.model for row in found.rows}
+
+
+def manifest(**changes) -> dict:
+    """As `export` writes it beside an artifact."""
+    output = {"name": "logits", "shape": [1, 10], "dtype": "float32"}
+    facts = {
+        "schema": 2,
+        "model": "net",
+        "target": "tflite",
+        "precision": "int8",
+        "weights": {"source": "/data/net.pth", "sha256": "0" * 64, "seed": None},
+        "artifact": {"file": "net_int8.tflite", "size_bytes": 3, "sha256": "1" * 64},
+        "inputs": [{"name": "image", "dtype": "float32", "layout": "nhwc"}],
+        "outputs": [output],
+        "options": {"input_layout": "nhwc", "plain_operators": False, "output_type": None},
+        "profile": "xnnpack",
+        "calibration": {"source": "photos", "count": 9, "effort": "default", "observer": "mse"},
+        "agreement": AGREEMENT,
+        "validation": "photos, 50 inputs",
+        "verdict": "ok",
+    }
+    return copy.deepcopy(facts | changes)
+
+
+VARIANTS = {
+    "": {},
+    "uint8 input": {"inputs": [{"name": "image", "dtype": "uint8", "layout": "nhwc"}]},
+    "image input": {"target": "coreml", "profile": "coreml-ane", "inputs": [{"dtype": "uint8", "layout": "image"}]},
+    "softmax, top-3, labels": {
+        "outputs": [
+            {"name": "probabilities", "shape": [1, 2], "labels": ["a", "b"]},
+            {"name": "top_scores", "shape": [1, 3]},
+            {"name": "top_classes", "shape": [1, 3]},
+        ]
+    },
+    "plain operators, output type uint8, profile npu": {
+        "options": {"input_layout": "nhwc", "plain_operators": True, "output_type": "uint8"},
+        "profile": "npu",
+    },
+    "effort high, ranges minmax, 2 units float": {
+        "calibration": {"source": "photos", "count": 9, "effort": "high", "observer": "minmax"},
+        "kept_float": ["a", "b"],
+    },
+    "input layout nchw": {
+        "precision": "fp32",
+        "profile": None,
+        "options": {"input_layout": "nchw", "output_type": "int8"},
+    },
+}
+
+
+def test_a_stranger_can_tell_every_row(tmp_path):
+    """What sets artifacts apart, where they lie if nothing else does, whose weights, on which CPU."""
+    folders = {}
+    for i, changes in enumerate(VARIANTS.values()):
+        folders[f"v{i}"] = {"net_int8.tflite": manifest(**changes)}
+    folders["same"] = {"net_int8.tflite": manifest()}
+    random = {"source": "RANDOM", "sha256": "0" * 64, "seed": 3}
+    outputs = [
+        {"name": "boxes", "kind": "numbers", "agreement": AGREEMENT | {"top1": None, "snr_db": 41.0}},
+        {"name": "mask", "kind": "whole numbers", "agreement": {"snr_db": None, "equal": 0.87, "samples": 50}},
+    ]
+    folders["drawn"] = {"other_int8.tflite": manifest(model="other", weights=random, outputs=outputs)}
+    folders["drawn"]["other_int8.tflite"]["artifact"]["file"] = "other_int8.tflite"
+    for folder, files in folders.items():
+        for name, facts in files.items():
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / folder / name).write_bytes(b"123")
+            (tmp_path / folder / f"{name}.json").write_text(json.dumps(facts))
+    timed_here = timed("drawn/other_int8.tflite", latency=LATENCY | {"cpu": "Cortex-X"})
+    (tmp_path / "timed.json").write_text(json.dumps(timed_here))
+    found = findings(tmp_path)
+    rows = {row.artifact.split("/")[0]: row for row in found.rows}
+    assert [rows[f"v{i}"].variant for i in range(len(VARIANTS))] == list(VARIANTS)
+    head, cells = make_table(found.rows)
+    assert {"variant", "folder", "weights", "CPU", "compared on"} <= set(head)
+    names = [
+        tuple(row[head.index(each)] for each in ("model", "target", "precision", "variant", "folder")) for row in cells
+    ]
+    assert len(set(names)) == len(names)
+    told = {row[head.index("folder")]: row for row in cells}["drawn"]
+    assert (told[head.index("weights")], told[head.index("CPU")]) == ("RANDOM", "Cortex-X")
+    assert rows["drawn"].outputs == {"boxes": "numbers, 41.0 dB", "mask": "whole numbers, 87.0% equal"}
+    for text in (page("run", found, None).decode(), markdown("run", found, None)):
+        assert "1 artifact has RANDOM weights: sizes and latencies are real" in text
+        assert "net.pth" in text
+        assert "/data/net.pth" not in text or "How they were made" in text
+    assert "mask: whole numbers, 87.0% equal" in page("run", found, None).decode()
+    without = Findings(tuple(row for row in found.rows if row.model == "net" and row.variant), (), (), ())
+    assert "folder" not in make_table(without.rows)[0]
+    assert "RANDOM" not in markdown("run", without, None)
+
+
+def test_latencies_of_another_cpu_are_not_compared():
+    now, then = (row(30.0, 0.98, ms, ms, 1000, device_facts={"cpu": cpu}) for ms, cpu in ((9.0, "A"), (2.0, "B")))
+    assert "A here and B there" in compare([now], [then], "before", Limits()).apart[0]

@@ -235,7 +235,7 @@ def test_norm_that_feeds_linears_has_no_affine_part(run):
     assert (const_value(norm.inputs[1]) == 1).all()
     assert (const_value(norm.inputs[2]) == 0).all()
     names = {value.name for node in model.graph for value in node.outputs}
-    assert {"qkv.0", "qkv.1", "qkv.2"} <= names
+    assert {"qkv/0", "qkv/1", "qkv/2"} <= names
     assert {module_path(node) for node in model.graph if node.outputs[0].name.startswith("qkv")} == {"qkv"}
 
 

@@ -12,8 +12,9 @@ from edgeport.exporters.coreml import convert
 from edgeport.exporters.frontends.torch_module import from_torch
 from edgeport.models import create_model, get_variant, redraw
 from edgeport.quantize import apply, collect, plan
-from edgeport.runtime.compare import MAX_SNR_DB, compare
+from edgeport.runtime.compare import compare
 from edgeport.runtime.mil.package import read_package
+from edgeport.runtime.output_kinds import MAX_SNR_DB
 from edgeport.runtime.session import TensorSpec
 from edgeport.runtime.sessions.onnx import OnnxSession
 from edgeport.runtime.sessions.torch import TorchSession

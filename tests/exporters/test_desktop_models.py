@@ -147,7 +147,7 @@ def of_tflite(content):
     ranges, weights = {}, set()
     for tensor in interpreter.get_tensor_details():
         scales, zeros = (tensor["quantization_parameters"][key] for key in ("scales", "zero_points"))
-        if tensor["dtype"] is np.int8 and tensor["name"].startswith("const:"):
+        if tensor["dtype"] is np.int8 and "/const:" in tensor["name"]:
             weights.add(np.sort(interpreter.get_tensor(tensor["index"]), axis=None).tobytes())
         elif tensor["dtype"] is np.int8 and len(scales) == 1:
             limits = ((limit - int(zeros[0])) * float(scales[0]) for limit in (-128, 127))

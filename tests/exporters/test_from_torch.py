@@ -72,9 +72,9 @@ def test_values_are_named_after_modules():
     net.blocks[0].bn1.bias.data.fill_(0.5)
     model = canonicalize(export(net))
     names = {value.name: module_path(node) for node in model.graph for value in node.outputs}
-    assert names["blocks.0.conv1"] == "blocks.0.conv1"  # which has bn1 in it
-    assert names["blocks.0.act"] == "blocks.0.act"
-    assert {"blocks.0.conv1.weight", "blocks.0.conv1.bias"} <= model.graph.initializers.keys()
+    assert names["blocks/0/conv1"] == "blocks.0.conv1"  # which has bn1 in it
+    assert names["blocks/0/act"] == "blocks.0.act"
+    assert {"blocks/0/conv1/weight", "blocks/0/conv1/bias"} <= model.graph.initializers.keys()
     assert ([v.name for v in model.graph.inputs], [v.name for v in model.graph.outputs]) == (["image"], ["logits"])
     assert len(names) == len(list(model.graph)), "names repeat"
     metadata = {key for node in model.graph for key in node.metadata_props}

@@ -63,7 +63,7 @@ def test_half_precision_is_half_the_size_and_float_outside():
     proto = onnx.load_from_string(content)
     onnx.checker.check_model(proto, full_check=True)
     halves = [t.name for t in proto.graph.initializer if t.data_type == onnx.TensorProto.FLOAT16]
-    assert halves == ["c.weight_fp16"]
+    assert halves == ["c/weight_fp16"]
     assert len(content) < len(convert(model)) - 64 * 3 * 5 * 5 * 2 + 500
     inputs = feeds(model)
     error = np.abs(run(content, inputs) - run_onnx(model, inputs)["logits"]).max()
@@ -72,7 +72,7 @@ def test_half_precision_is_half_the_size_and_float_outside():
 
 def test_what_half_precision_cannot_hold_stays():
     model = classifier()
-    weight = model.graph.initializers["c.weight"]
+    weight = model.graph.initializers["c/weight"]
     weight.const_value = ir.tensor(np.full((64, 3, 5, 5), 1e6, np.float32), name=weight.name)
     proto = onnx.load_from_string(convert(model, half_weights=True))
     assert all(t.data_type != onnx.TensorProto.FLOAT16 for t in proto.graph.initializer)

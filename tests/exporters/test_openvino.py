@@ -98,7 +98,7 @@ def test_half_precision_is_where_the_bytes_are(tmp_path):
     path = convert(model, tmp_path, half_weights=True)
     constants = ElementTree.parse(path).getroot().iterfind("layers/layer[@type='Const']")
     kinds = {layer.attrib["name"]: layer.find("data").attrib["element_type"] for layer in constants}
-    assert [name for name, kind in kinds.items() if kind == "f16"] == ["c.weight_fp16"]
+    assert [name for name, kind in kinds.items() if kind == "f16"] == ["c/weight_fp16"]
     inputs = feeds(model)
     expected, got = run_onnx(model, inputs)["logits"], OpenVINOSession(path).run(inputs)["logits"]
     assert 0 < np.abs(got - expected).max() < 1e-3

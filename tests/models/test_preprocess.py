@@ -79,12 +79,31 @@ def test_list_refuses(tmp_path, monkeypatch):
         list_images(tmp_path)
 
 
-def test_exif_orientation_is_applied(tmp_path):
-    image = Image.new("RGB", (30, 20))
+UPRIGHT = {  # orientation, in the words of the EXIF standard (4.6.4 A): where row 0 and column 0 are
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],  # top, right
+    3: lambda a: a[::-1, ::-1],  # bottom, right
+    4: lambda a: a[::-1],  # bottom, left
+    5: lambda a: a.swapaxes(0, 1),  # left, top
+    6: lambda a: np.rot90(a, -1),  # right, top
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),  # right, bottom
+    8: lambda a: np.rot90(a),  # left, bottom
+}
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize("ending", ["png", "tif", "webp", "jpg"])
+def test_exif_orientation_is_applied(tmp_path, ending, orientation):
+    pixels = np.zeros((32, 48, 3), np.uint8)
+    pixels[:16, :16] = 255, 0, 0
+    pixels[16:, :16] = 0, 0, 255
     exif = Image.Exif()
-    exif[0x0112] = 6  # turn by 90 degrees
-    image.save(tmp_path / "x.jpg", exif=exif)
-    assert load_image(tmp_path / "x.jpg").size == (20, 30)
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(tmp_path / f"x.{ending}", exif=exif, quality=100)
+    found = np.asarray(load_image(tmp_path / f"x.{ending}"), np.int32)
+    wanted = UPRIGHT[orientation](pixels)
+    assert found.shape == wanted.shape
+    assert np.abs(found - wanted)[8::16, 8::16].max() < 8  # in the middle of the blocks
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "CMYK", "1"])

@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from edgeport.runtime.compare import MAX_SNR_DB, TOLERANCE, Agreement, compare, judge, verdict
+from edgeport.runtime.agreement import Agreement
+from edgeport.runtime.compare import TOLERANCE, compare, judge, verdict
 from edgeport.runtime.compare_samples import compare_samples
+from edgeport.runtime.output_kinds import KINDS, MAX_SNR_DB, SCORES, WHOLE
 from edgeport.runtime.session import TensorSpec
 from edgeport.runtime.sessions.torch import TorchSession
 
@@ -21,7 +23,8 @@ class Recorded:
     def __init__(self, outputs, input_name="x", name="y"):
         self.inputs = (TensorSpec(input_name, (None, 1), "float32"),)
         self.outputs = (TensorSpec(name, np.shape(outputs[0]), "float32"),)
-        self._outputs = iter(np.asarray(output, np.float32) for output in outputs)
+        arrays = (np.asarray(output) for output in outputs)
+        self._outputs = iter(a.astype(np.float32) if a.dtype == np.float64 else a for a in arrays)
 
     def run(self, feeds):
         assert set(feeds) == {self.inputs[0].name}
@@ -31,9 +34,9 @@ class Recorded:
         pass
 
 
-def agreement(ref, cand, **names):
+def agreement(ref, cand, kind=SCORES, **names):
     feeds = [{"x": np.zeros((len(r), 1), np.float32)} for r in ref]
-    return compare(Recorded(ref), Recorded(cand, **names), feeds)
+    return compare(Recorded(ref), Recorded(cand, **names), feeds, {"y": kind} if kind else None)
 
 
 def test_against_numpy():
@@ -114,9 +117,8 @@ GOOD = np.arange(10.0).reshape(1, 10)
         (np.where(GOOD == 3, -np.inf, GOOD), np.where(GOOD == 3, -np.inf, GOOD), "the reference has 1 of 10"),
         (GOOD * np.nan, GOOD * np.nan, "the reference has 10 of 10"),
         (GOOD, GOOD.T, r"the candidate's shape is \(10, 1\)"),
-        (np.ones((1, 10)), np.ones((1, 10)), "one and the same value"),
     ],
-    ids=["nan", "inf", "the same inf in both", "all nan", "shape", "constant"],
+    ids=["nan", "inf", "the same inf in both", "all nan", "shape"],
 )
 @pytest.mark.parametrize("precision", TOLERANCE)
 def test_what_cannot_be_compared_fails(ref, cand, words, precision):
@@ -145,9 +147,85 @@ def test_of_several_outputs_the_worst():
         def run(self, feeds):
             return self._both
 
-    got = compare(Two(good, bad), Two(good, noisy), [{"x": np.zeros((1, 1), np.float32)}])
+    def both(*arguments):
+        return compare(*arguments, [{"x": np.zeros((1, 1), np.float32)}], dict.fromkeys("yz", SCORES))
+
+    got = both(Two(good, bad), Two(good, noisy))
     assert got == agreement([bad], [noisy])
-    assert compare(Two(bad, good), Two(noisy, good), [{"x": np.zeros((1, 1), np.float32)}]) == got
+    assert both(Two(bad, good), Two(noisy, good)) == got
+    assert [(each.name, each.snr_db == got.snr_db) for each in got.outputs] == [("y", False), ("z", True)]
+    assert judge(got, "fp32").startswith("fail: output 'z': max abs error / std")
+    assert "'y'" not in judge(got, "fp32")
+
+
+ROW = np.random.default_rng(4).standard_normal((1, 40))
+IDS = np.arange(1000).reshape(1, 20, 50)
+FLIPPED = np.where(IDS < 300, 999, IDS)  # another class in 3 of 10 places
+
+
+@pytest.mark.parametrize(
+    ("ref", "cand", "kind", "verdicts"),
+    [
+        # a row of numbers, which may be landmarks: another order of near values is no other class
+        (ROW, ROW[:, ::-1] * 1e-3 + ROW, None, {"int8": "ok", "fp16": "ok"}),
+        # class maps, whose SNR says nothing: 30 dB of the first, less than 10 of the second
+        (IDS, IDS, None, {"fp32": "ok", "int8": "ok"}),
+        (IDS, np.where(IDS % 100 == 7, IDS + 1, IDS), None, {"fp32": "fail: share of equal values 0.99, must be at"}),
+        (IDS, FLIPPED, None, {"int8": "warn: share of equal values 0.7, should", "fp16": "fail: share of equal"}),
+        (IDS, IDS + 1, None, {"int8": "fail: share of equal values 0, must be at least 0.5"}),
+        (IDS.astype(np.int32), IDS, None, {"fp32": "ok"}),
+        (IDS.astype(np.float32), FLIPPED, WHOLE, {"int8": "warn: share of equal values 0.7"}),
+        (IDS > 500, IDS > 500, None, {"fp32": "ok"}),
+        (IDS > 500, (IDS > 500).astype(np.int32), None, {"fp32": "ok"}),
+        (IDS > 500, IDS > 600, None, {"fp32": "fail: share of equal values 0.9"}),
+        # bytes are pixels or quantised numbers
+        (np.uint8(IDS % 200), np.uint8(IDS % 200 + 1), None, {"int8": "ok"}),
+        # one and the same value everywhere
+        (np.zeros((1, 9), np.int64), np.zeros((1, 9), np.int64), None, {"fp32": "ok", "int8": "ok"}),
+        (np.ones((1, 9)), np.ones((1, 9)), None, {"fp32": "ok", "int8": "ok"}),
+        (np.zeros((1, 9)), np.zeros((1, 9)), None, {"fp32": "ok", "int8": "ok"}),
+        (
+            np.full((1, 9), 30.0),
+            np.full((1, 9), 31.0),
+            None,
+            {"int8": "ok", "fp16": "fail: error of a constant 0.0333"},
+        ),
+        (np.zeros((1, 9)), np.full((1, 9), 0.2), None, {"int8": "fail: error of a constant 0.2, must be at most 0.05"}),
+        (np.ones((1, 9)), np.ones((1, 9)) + 1e-7 * np.arange(9), None, {"fp32": "ok"}),
+        (np.float32([[1, 1 + 6e-8, 1, 1 - 6e-8]]), np.ones((1, 4)), None, {"fp32": "ok"}),  # norms of unit vectors
+        (np.array(5.0), np.array(5.0), None, {"fp32": "ok"}),
+        # none at all
+        (np.zeros((1, 0, 4)), np.zeros((1, 0, 4)), None, {"fp32": "ok", "int8": "ok"}),
+        (np.zeros((1, 0), np.int64), np.zeros((1, 0), np.int64), None, {"fp32": "ok"}),
+    ],
+)
+def test_outputs_are_judged_by_what_they_are(ref, cand, kind, verdicts):
+    got = compare(Recorded([ref] * 3), Recorded([cand] * 3), [{"x": np.zeros(1, np.float32)}] * 3, {"y": kind})
+    assert got.top1 is None
+    for precision, words in verdicts.items():
+        assert judge(got, precision).startswith(words)
+
+
+def test_scores_are_told_and_are_rows():
+    assert agreement([ROW], [ROW], None).outputs[0].kind == "numbers"
+    assert agreement([ROW], [ROW], None).kl is None
+    assert agreement([ROW], [ROW], SCORES).outputs[0].kind == "class scores"
+    assert agreement([ROW[:, None]], [ROW[:, None]], SCORES).top1 is None
+    assert all(kind.name == name for name, kind in KINDS.items())
+
+
+@pytest.mark.parametrize("steps", [256, 1024])
+def test_quantised_probabilities_are_no_logits(steps):
+    """Those of 1000 classes seldom sum to one: the reference says what both are."""
+    rng = np.random.default_rng(5)
+    ref = softmax(rng.standard_normal((1, 1000)) * 3)
+    cand = np.maximum(np.round(ref * steps), 0.1) / steps
+    assert abs(cand.sum() - 1) > 1e-2
+    q = cand / cand.sum()
+    expected = (ref * np.log(ref / q)).sum()
+    assert agreement([ref], [cand]).kl == pytest.approx(expected, rel=1e-4)
+    feeds = [{"x": np.zeros((1, 1), np.float32)}]
+    assert compare_samples(Recorded([ref]), Recorded([cand]), feeds).kl[0] == pytest.approx(expected, rel=1e-4)
 
 
 def test_no_feeds_and_other_arity():

@@ -9,7 +9,7 @@ from edgeport.exporters.onnx.convert import convert
 from graphs import canonical
 
 SESSION = "from edgeport.targets.registry import open_session; open_session(sys.argv[1])"
-GRAPH = "import onnx; from edgeport.quantize.ort_session import open_graph; open_graph(onnx.load(sys.argv[1]))"
+GRAPH = "import onnx; from edgeport.runtime.graph_session import open_graph; open_graph(onnx.load(sys.argv[1]))"
 RUNNER = "from edgeport.devices.backends import onnx; onnx.prepare()[0](sys.argv[1], 1)"
 
 

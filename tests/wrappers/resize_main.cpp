@@ -1,4 +1,5 @@
-// Lines "image.ppm width height filter out" on stdin; the filter by its number. Writes the resized bytes.
+// Lines "image.ppm width height filter orientation out" on stdin; the filter by its number. Writes the bytes of the
+// image, turned upright and resized.
 #include <fstream>
 #include <iostream>
 
@@ -6,10 +7,10 @@
 
 int main() {
   std::string from, to;
-  int width, height, filter;
-  while (std::cin >> from >> width >> height >> filter >> to) {
-    const vision::Image image =
-        vision::resized(vision::read_ppm(from), width, height, static_cast<vision::Filter>(filter));
+  int width, height, filter, orientation;
+  while (std::cin >> from >> width >> height >> filter >> orientation >> to) {
+    const vision::Image stored = vision::upright(vision::read_ppm(from), orientation);
+    const vision::Image image = vision::resized(stored, width, height, static_cast<vision::Filter>(filter));
     std::ofstream(to, std::ios::binary).write(reinterpret_cast<const char*>(image.bytes.data()), image.bytes.size());
   }
 }

@@ -1,8 +1,10 @@
 """`edgeport bundle`: whole or not at all, and its wrappers, compiled and run, reproduce the golden files to the bit."""
 
+import ast
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,13 +14,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tree_sitter_kotlin
+import tree_sitter_swift
 from android_stubs import STUBS
+from coremltools.models.utils import load_spec
 from demo import photograph
-from edgeport.bundles import golden
+from edgeport.bundles import golden, literals
 from edgeport.cli.main import main
-from PIL import Image
+from edgeport.runtime.sessions.coreml import CoreMLSession
+from hostile_names import NAMES
+from PIL import Image, ImageOps
+from PIL.ExifTags import Base
+from tree_sitter import Language, Parser
 
-MODEL = "mobilevit_test"
+MODEL, ORIENTATION = "mobilevit_test", Base.Orientation
 LABELS = [f"class {i}" for i in range(10)]
 # name: (options of export, platform)
 BUNDLES = {
@@ -28,7 +37,10 @@ BUNDLES = {
     "linux onnx": (("--target", "onnx"), "linux"),
     "android": (("--int8", "--input", "uint8", "--softmax"), "android"),
     "ios": (("--target", "coreml", "--input", "uint8"), "ios"),
+    "ios plain": (("--target", "coreml"), "ios"),
+    "ios probabilities": (("--target", "coreml", "--softmax", "--top-k", "3"), "ios"),
 }
+UNLABELLED = ("ios plain", "ios probabilities")
 LINUX = [name for name in BUNDLES if name.startswith("linux")]
 
 
@@ -59,7 +71,7 @@ def made(tmp_path_factory, photographs):
             options, platform = BUNDLES[name]
             place = folder / name.replace(" ", "_")
             quiet = ("--weights", "random", "--no-benchmark", "--no-validate", "--quiet", "--effort", "fast")
-            labels = ("--labels", str(folder / "labels.txt"))
+            labels = () if name in UNLABELLED else ("--labels", str(folder / "labels.txt"))
             assert main(["export", MODEL, *options, *quiet, *labels, "--output-dir", str(place)]) == 0
             (manifest,) = (
                 path for path in (place / MODEL).glob("*.json") if "int8" in path.name or "--int8" not in options
@@ -88,10 +100,12 @@ def test_it_is_whole(made, name):
     assert (facts["artifact"], facts["golden"]) == (bundle.artifact.name, ["0", "1", "2"])
     for kind in ("png", "ppm", "pixels", "input", "output"):
         assert sum(file.endswith(f"golden/1.{kind}") for file in files) == 1
-    (labels,) = bundle.folder.rglob("labels.txt")
-    assert labels.read_text().splitlines() == LABELS
+    labels = [file.read_text().splitlines() for file in bundle.folder.rglob("labels.txt")]
+    assert labels == ([] if name in UNLABELLED else [LABELS])
     (shipped,) = bundle.folder.rglob(bundle.artifact.name)
-    assert (labels.parent / f"{bundle.artifact.name}.json").read_bytes() == Path(f"{bundle.artifact}.json").read_bytes()
+    assert (shipped.parent / f"{bundle.artifact.name}.json").read_bytes() == Path(
+        f"{bundle.artifact}.json"
+    ).read_bytes()
     if bundle.artifact.is_file():
         assert shipped.read_bytes() == bundle.artifact.read_bytes()
     with zipfile.ZipFile(bundle.told["zip"]) as archive:
@@ -176,7 +190,9 @@ def test_the_kotlin_wrapper_reproduces_the_golden_files_on_a_jvm(made, kotlinc, 
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(source)
     subprocess.run(["javac", "-d", tmp_path / "stubs", *(tmp_path / name for name in STUBS)], check=True)
-    sources = [*(folder / "src/main/kotlin/vision").glob("*.kt"), folder / "src/golden/kotlin/vision/Golden.kt"]
+    sources = [*(folder / "src/main/kotlin").rglob("*.kt"), *(folder / "src/golden/kotlin").rglob("Golden.kt")]
+    (tmp_path / "Main.kt").write_text(MAIN_KT.replace("NAMES", ", ".join(map(literals.kotlin, NAMES))))
+    sources.append(tmp_path / "Main.kt")
     path = f"{standard}:{tmp_path / 'stubs'}"
     done = subprocess.run(
         [compiler, "-no-stdlib", "-no-reflect", "-cp", path, "-d", tmp_path / "out", *sources],
@@ -184,9 +200,80 @@ def test_the_kotlin_wrapper_reproduces_the_golden_files_on_a_jvm(made, kotlinc, 
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    run = ["java", "-cp", f"{tmp_path / 'out'}:{standard}", "vision.GoldenKt", folder / "src/golden/files/golden"]
-    done = subprocess.run(run, capture_output=True, text=True)
+    run = ["java", "-cp", f"{tmp_path / 'out'}:{standard}"]
+    golden_files = folder / "src/golden/files/golden"
+    done = subprocess.run([*run, "org.example.vision.GoldenKt", golden_files], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "3 golden images, 0 problems\n"), done.stderr
+    done = subprocess.run([*run, "test.MainKt"], capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    assert lines[: len(NAMES)] == [name.encode("utf-16-be", "surrogatepass").hex() for name in NAMES], done.stderr
+    assert lines[len(NAMES) :] == [upright(orientation).tobytes().hex() for orientation in range(10)]
+
+
+MAIN_KT = """package test
+import org.example.vision.Pixels
+import org.example.vision.upright
+val names = listOf(NAMES)
+fun main() {
+    for (name in names) println(name.map { "%04x".format(it.toInt()) }.joinToString(""))
+    val image = Pixels(2, 3, 3, ByteArray(18) { it.toByte() })
+    for (i in 0 until 10) println(upright(image, i).bytes.joinToString("") { "%02x".format(it) })
+}
+"""
+
+
+def upright(orientation: int) -> np.ndarray:
+    """What Pillow makes of a picture of 2x3 pixels, 0 to 17, with that EXIF orientation."""
+    image = Image.fromarray(np.arange(18, dtype=np.uint8).reshape(3, 2, 3))
+    image.getexif()[ORIENTATION] = orientation
+    return np.asarray(ImageOps.exif_transpose(image))
+
+
+# name: (what Core ML says the output of the scores is, whether these are probabilities)
+COREML = {
+    "ios": ("dictionaryType", True),
+    "ios plain": ("multiArrayType", False),
+    "ios probabilities": ("multiArrayType", True),
+}
+
+
+@pytest.mark.parametrize("name", COREML)
+def test_the_swift_wrapper_reads_what_the_model_gives(made, name):
+    folder, (kind, probabilities) = made(name).folder, COREML[name]
+    description = load_spec(str(folder / "Sources/ImageModel/model" / made(name).artifact.name)).description
+    facts = (folder / "Sources/ImageModel/ModelFacts.swift").read_text()
+    (scores,) = re.findall(r'static let scores = "(\w+)"', facts)
+    (output,) = [each for each in description.output if each.name == scores]
+    assert output.type.WhichOneof("Type") == kind
+    wrapper = (folder / "Sources/ImageModel/Classifier.swift").read_text()
+    assert f".{kind.removesuffix('Type')}Value" in wrapper
+    (taken,) = description.input
+    assert f'static let input = "{taken.name}"' in facts
+    assert ("normalises: false" in facts) == (taken.type.WhichOneof("Type") == "imageType")
+    sums = [
+        np.frombuffer((folder / f"Tests/ImageModelTests/golden/{i}.output").read_bytes(), "<f4").sum() for i in range(3)
+    ]
+    assert np.allclose(sums, 1, atol=1e-3) == probabilities
+    assert ("Scores are probabilities" in (folder / "README.md").read_text()) == probabilities
+    if kind == "dictionaryType":  # by the labels of labels.txt
+        assert list(CoreMLSession(made(name).artifact).labels) == LABELS
+
+
+@pytest.mark.skipif(not shutil.which("swiftc"), reason="no swiftc")
+def test_a_compiler_finds_no_error_in_the_arithmetic_of_the_swift_wrapper(made):
+    folder = made("ios").folder / "Sources/ImageModel"
+    subprocess.run(["swiftc", "-typecheck", folder / "Preprocessing.swift", folder / "ModelFacts.swift"], check=True)
+
+
+@pytest.mark.parametrize("name", BUNDLES)
+def test_a_parser_finds_no_error_in_the_wrapper(made, name):
+    grammars = {".kt": tree_sitter_kotlin, ".kts": tree_sitter_kotlin, ".swift": tree_sitter_swift}
+    for file in made(name).folder.rglob("*"):
+        if file.suffix in grammars:
+            parser = Parser(Language(grammars[file.suffix].language()))
+            assert not parser.parse(file.read_bytes()).root_node.has_error, file
+        if file.suffix == ".py":
+            ast.parse(file.read_text())
 
 
 def test_the_same_bundle_twice_has_the_same_bytes(made, photographs, tmp_path):
@@ -207,10 +294,16 @@ def test_without_photographs_pictures_are_generated(made, tmp_path):
 
 
 REFUSED = {
+    "package": ("{artifact} --platform android --android-package vision", "it needs two parts or more"),
+    "package elsewhere": (
+        "{artifact} --platform linux --android-package a.b",
+        "package is for platform android",
+    ),
     "platform": ("{artifact} --platform ios", "--platform ios takes *.mlpackage"),
     "absent": ("absent.tflite --platform linux", "absent.tflite: no such file"),
     "no manifest": ("{alone} --platform linux", "has no manifest beside it"),
     "a folder of the user's": ("{artifact} --platform linux -o {photographs}", "is no bundle; give another folder"),
+    "labels": ("{relabelled} --platform linux", r"the name of class 1 has \n, which a line of labels.txt cannot hold"),
     "no images": ("{artifact} --platform linux --images {empty}", "there are no images in"),
     "changed": ("{changed} --platform linux", "its sha256 is not the one in its manifest"),
 }
@@ -221,11 +314,14 @@ def test_refused(made, photographs, tmp_path, monkeypatch, capsys, what):
     monkeypatch.chdir(tmp_path)
     artifact = made("linux tflite").artifact
     places = {"artifact": artifact, "photographs": photographs}
-    for name in ("alone", "changed"):
+    for name in ("alone", "changed", "relabelled"):
         places[name] = tmp_path / name / artifact.name
         places[name].parent.mkdir()
         shutil.copy(artifact, places[name])
     shutil.copy(f"{artifact}.json", tmp_path / "changed")
+    manifest = json.loads(Path(f"{artifact}.json").read_text())
+    next(each for each in manifest["outputs"] if each["labels"])["labels"][1] = "two\nlines"
+    Path(f"{places['relabelled']}.json").write_text(json.dumps(manifest))
     content = bytearray(places["changed"].read_bytes())
     content[len(content) // 2] ^= 1
     places["changed"].write_bytes(content)
@@ -233,6 +329,7 @@ def test_refused(made, photographs, tmp_path, monkeypatch, capsys, what):
     places["empty"].mkdir()
     before = sorted(tmp_path.rglob("*"))
     arguments, words = REFUSED[what]
+    capsys.readouterr()  # what making the artifact said
     code = main(["bundle", *arguments.format(**places).split(), "--quiet"])
     said = capsys.readouterr()
     assert (code, said.out) == (2, "")

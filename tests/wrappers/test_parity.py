@@ -11,12 +11,14 @@ from demo import photograph
 from edgeport.bundles import templates
 from edgeport.models import PreprocessSpec
 from edgeport.models.preprocess import cover, preprocess, resize_and_crop
-from PIL import Image
+from PIL import Image, ImageOps
+from PIL.ExifTags import Base
 
 SOURCES = Path(templates.__file__).parent
 FILTERS = {name: getattr(Image.Resampling, name.upper()) for name in ("nearest", "bilinear", "bicubic", "lanczos")}
 SIZES = ((301, 227), (97, 501), (33, 17), (1, 5))  # of the photograph, (width, height)
 RESULTS = ((224, 224), (17, 400), (640, 17), (301, 61), (97, 227))  # down, up, one of each; one axis kept
+ORIENTATIONS = range(10)  # EXIF's are 1 to 8
 CASES = [(filter_, size, to) for filter_ in FILTERS for size in SIZES for to in RESULTS]
 
 
@@ -27,6 +29,12 @@ def picture() -> Image.Image:
 
 def of_size(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     return picture.crop((40, 30, 40 + 2 * size[0], 30 + size[1])).resize(size, Image.Resampling.BOX)
+
+
+def by_exif(image: Image.Image, orientation: int) -> Image.Image:
+    image = image.copy()
+    image.getexif()[Base.Orientation] = orientation
+    return ImageOps.exif_transpose(image)
 
 
 def by_pillow(image: Image.Image, to: tuple[int, int], filter_: str) -> np.ndarray:
@@ -61,11 +69,27 @@ def test_cpp_resizes_like_pillow(picture, tmp_path):
     lines = []
     for i, (filter_, size, to) in enumerate(CASES):
         of_size(picture, size).save(tmp_path / f"{i}.ppm")
-        lines.append(f"{tmp_path}/{i}.ppm {to[0]} {to[1]} {list(FILTERS).index(filter_)} {tmp_path}/{i}.out\n")
+        lines.append(f"{tmp_path}/{i}.ppm {to[0]} {to[1]} {list(FILTERS).index(filter_)} 1 {tmp_path}/{i}.out\n")
+    turned = of_size(picture, SIZES[0])
+    turned.save(tmp_path / "turned.ppm")
+    for orientation in ORIENTATIONS:
+        size = by_exif(turned, orientation).size
+        lines.append(f"{tmp_path}/turned.ppm {size[0]} {size[1]} 0 {orientation} {tmp_path}/turned{orientation}.out\n")
     subprocess.run([program], input="".join(lines), text=True, check=True)
     for i, (filter_, size, to) in enumerate(CASES):
         wanted = by_pillow(of_size(picture, size), to, filter_)
         assert (tmp_path / f"{i}.out").read_bytes() == wanted.tobytes(), (filter_, size, to)
+    for orientation in ORIENTATIONS:
+        assert (tmp_path / f"turned{orientation}.out").read_bytes() == by_exif(turned, orientation).tobytes(), (
+            orientation
+        )
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_python_turns_like_pillow(python, picture, orientation):
+    image = of_size(picture, SIZES[0])
+    got = python.upright(np.asarray(image), orientation)
+    np.testing.assert_array_equal(got, np.asarray(by_exif(image, orientation)))
 
 
 SPECS = {

@@ -30,10 +30,10 @@ class Classifier {
     return model_.run(tensor(pixels(image, kPreprocessing), kPreprocessing));
   }
 
-  // The `count` best classes, best first.
-  std::vector<Class> classify(const Image& image, int count = 5) {
+  // The `count` best classes, best first; `orientation` is EXIF's, 1 for an upright image.
+  std::vector<Class> classify(const Image& image, int count = 5, int orientation = 1) {
     std::vector<Class> classes;
-    for (const Score& best : top(run(image).at(kScores), count)) {
+    for (const Score& best : top(run(upright(image, orientation)).at(kScores), count)) {
       const bool named = best.index < static_cast<int>(labels_.size());
       classes.push_back({best.index, named ? labels_[best.index] : "", best.score});
     }

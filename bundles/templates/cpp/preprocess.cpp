@@ -114,6 +114,25 @@ Image empty(int width, int height, int channels) {
 
 }  // namespace
 
+Image upright(const Image& image, int orientation) {
+  if (orientation < 2 || orientation > 8) return image;
+  const bool turned = orientation >= 5;
+  const bool flip_columns = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+  const bool flip_rows = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+  Image result = turned ? empty(image.height, image.width, image.channels)
+                        : empty(image.width, image.height, image.channels);
+  size_t to = 0;
+  for (int y = 0; y < result.height; ++y) {
+    for (int x = 0; x < result.width; ++x) {
+      const int column = flip_columns ? image.width - 1 - (turned ? y : x) : (turned ? y : x);
+      const int row = flip_rows ? image.height - 1 - (turned ? x : y) : (turned ? x : y);
+      const size_t from = (static_cast<size_t>(row) * image.width + column) * image.channels;
+      for (int c = 0; c < image.channels; ++c) result.bytes[to++] = image.bytes[from + c];
+    }
+  }
+  return result;
+}
+
 Image luminance(const Image& image) {
   Image grey = empty(image.width, image.height, 1);
   for (size_t i = 0; i < grey.bytes.size(); ++i) {  // Rec. 601 in 16-bit fixed point

@@ -34,6 +34,9 @@ Image pixels(const Image& image, const Preprocessing& how);
 // The input's bytes: uint8 or float32, as `how` says, in its layout.
 std::vector<uint8_t> tensor(const Image& pixels, const Preprocessing& how);
 
+// Turned and mirrored as EXIF's orientation says: 2 to 8; any other means that the image is upright.
+Image upright(const Image& image, int orientation);
+
 Image luminance(const Image& image);
 Image resized(const Image& image, int width, int height, Filter filter);
 Image cropped(const Image& image, int width, int height);

@@ -1,5 +1,5 @@
 // An image in, classes out: what an app calls. The model runs in LiteRT on the CPU.
-package vision
+package org.example.vision
 
 import android.content.res.AssetManager
 import android.graphics.Bitmap
@@ -24,14 +24,12 @@ class Classifier(assets: AssetManager, threads: Int = 4) : Closeable {
         }
     }
     private val labels = try {
-        assets.open("labels.txt").bufferedReader().use { it.readLines() }
+        assets.open("labels.txt").bufferedReader().use { it.readText() }.removeSuffix("\n").split("\n")
     } catch (e: FileNotFoundException) {
         emptyList<String>()
     }
 
     /** The scores of all classes for an upright image. */
-    fun scores(image: Bitmap): FloatArray = scores(pixelsOf(image))
-
     fun scores(image: Pixels): FloatArray {
         val how = ModelFacts.preprocessing
         val input = how.tensor(how.pixels(image))
@@ -48,19 +46,25 @@ class Classifier(assets: AssetManager, threads: Int = 4) : Closeable {
         return FloatArray(numbers.capacity() / 4).also { numbers.asFloatBuffer().get(it) }
     }
 
-    /** The [count] best classes for an upright image, best first. */
-    fun classify(image: Bitmap, count: Int = 5): List<Recognition> =
-        top(scores(image), count).map { (index, score) ->
+    /**
+     * The [count] best classes, best first. [orientation] is EXIF's, as ExifInterface.TAG_ORIENTATION gives it: 1 for
+     * an upright image.
+     */
+    fun classify(image: Bitmap, count: Int = 5, orientation: Int = 1): List<Recognition> =
+        top(scores(upright(pixelsOf(image), orientation)), count).map { (index, score) ->
             Recognition(index, labels.getOrElse(index) { "" }, score)
         }
 
     override fun close() = interpreter.close()
 }
 
-/** A bitmap without its alpha. */
+/** A bitmap without its alpha. Those in graphics memory, which ImageDecoder makes, can only be read as a copy. */
 fun pixelsOf(image: Bitmap): Pixels {
+    val plain = image.config == Bitmap.Config.ARGB_8888
+    val readable = if (plain) image else image.copy(Bitmap.Config.ARGB_8888, false)
+    checkNotNull(readable) { "the bitmap cannot be copied" }
     val colours = IntArray(image.width * image.height)
-    image.getPixels(colours, 0, image.width, 0, 0, image.width, image.height)
+    readable.getPixels(colours, 0, image.width, 0, 0, image.width, image.height)
     val pixels = Pixels(image.width, image.height, 3)
     for ((i, colour) in colours.withIndex()) {
         pixels.bytes[3 * i] = (colour shr 16).toByte()

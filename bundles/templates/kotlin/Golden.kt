@@ -1,5 +1,5 @@
 // The golden files of the bundle, as the tests read them.
-package vision
+package org.example.vision
 
 import java.io.File
 import java.nio.ByteBuffer

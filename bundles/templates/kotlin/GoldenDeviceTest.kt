@@ -1,5 +1,5 @@
 // Runs on a device (src/androidTest): the model itself, within the tolerance of golden/golden.json.
-package vision
+package org.example.vision
 
 import androidx.test.platform.app.InstrumentationRegistry
 import org.junit.Assert.assertArrayEquals

@@ -1,5 +1,5 @@
 // Runs on the developer's machine (src/test): the image arithmetic, to the byte.
-package vision
+package org.example.vision
 
 import java.io.File
 import org.junit.Assert.assertEquals

@@ -1,6 +1,6 @@
 // Resize, crop and normalise an image exactly as the model was checked with. Pure Kotlin, no Android.
 // The resampling is Pillow's, to the bit: two passes, each in 22-bit fixed point with 8-bit results.
-package vision
+package org.example.vision
 
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
@@ -75,6 +75,27 @@ class Preprocessing(
         }
         return result
     }
+}
+
+/** Turned and mirrored as EXIF's [orientation] says: 2 to 8; any other means that the image is upright. */
+fun upright(image: Pixels, orientation: Int): Pixels {
+    if (orientation !in 2..8) return image
+    val turned = orientation >= 5
+    val result = if (turned) Pixels(image.height, image.width, image.channels) else
+        Pixels(image.width, image.height, image.channels)
+    for (y in 0 until result.height) {
+        for (x in 0 until result.width) {
+            var column = if (turned) y else x
+            var row = if (turned) x else y
+            if (orientation in intArrayOf(2, 3, 7, 8)) column = image.width - 1 - column
+            if (orientation in intArrayOf(3, 4, 6, 7)) row = image.height - 1 - row
+            System.arraycopy(
+                image.bytes, (row * image.width + column) * image.channels,
+                result.bytes, (y * result.width + x) * image.channels, image.channels
+            )
+        }
+    }
+    return result
 }
 
 /** Rec. 601 in 16-bit fixed point. */

@@ -4,7 +4,7 @@ plugins {
 }
 
 android {
-    namespace = "vision"
+    namespace = "org.example.vision"
     compileSdk = 35
     defaultConfig {
         minSdk = 24

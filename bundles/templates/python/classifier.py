@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from model_runtime import open_model
-from preprocess import Preprocessing, top
+from preprocess import Preprocessing, top, upright
 
 BUNDLE = Path(__file__).resolve().parents[1]
 
@@ -29,13 +29,13 @@ class Classifier:
         path = bundle / "model" / self.facts["artifact"]
         self._run = open_model(path, threads)
         labels = bundle / "model" / "labels.txt"
-        self.labels = labels.read_text("utf-8").splitlines() if labels.exists() else []
+        self.labels = labels.read_text("utf-8").removesuffix("\n").split("\n") if labels.exists() else []
 
     def run(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """(h, w, 3) uint8, RGB, upright -> {output: array}."""
         return self._run(self.preprocessing.tensor(self.preprocessing.pixels(image)))
 
-    def classify(self, image: np.ndarray, count: int = 5) -> list[Class]:
-        """The best classes, best first."""
-        scores = self.run(image)[self.facts["scores"]].reshape(-1)
+    def classify(self, image: np.ndarray, count: int = 5, orientation: int = 1) -> list[Class]:
+        """The best classes, best first; `orientation` is EXIF's, 1 for an upright image."""
+        scores = self.run(upright(image, orientation))[self.facts["scores"]].reshape(-1)
         return [Class(i, self.labels[i] if self.labels else "", score) for i, score in top(scores, count)]

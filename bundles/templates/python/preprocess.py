@@ -56,6 +56,17 @@ class Preprocessing:
         return np.ascontiguousarray(pixels[None])
 
 
+def upright(image: np.ndarray, orientation: int) -> np.ndarray:
+    """(h, w, c), turned and mirrored as EXIF's orientation says: 2 to 8; any other means that it is upright."""
+    if 5 <= orientation <= 8:
+        image = image.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    return image
+
+
 def luminance(image: np.ndarray) -> np.ndarray:
     """(h, w, 3) -> (h, w, 1): Rec. 601 in 16-bit fixed point."""
     red, green, blue = (image[..., channel : channel + 1].astype(np.uint32) for channel in range(3))

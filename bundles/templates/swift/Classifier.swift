@@ -3,6 +3,7 @@ import CoreGraphics
 import CoreML
 import CoreVideo
 import Foundation
+import ImageIO
 
 public struct Recognition {
     public let index: Int
@@ -26,12 +27,17 @@ public final class Classifier {
         model = try MLModel(contentsOf: MLModel.compileModel(at: package), configuration: configuration)
         let file = Bundle.module.url(forResource: "labels", withExtension: "txt", subdirectory: "model")
         let text = try file.map { try String(contentsOf: $0, encoding: .utf8) } ?? ""
-        labels = text.split(separator: "\n", omittingEmptySubsequences: true).map(String.init)
+        var lines = text.components(separatedBy: "\n")
+        if lines.last == "" { lines.removeLast() }  // behind the last line end
+        labels = lines
     }
 
-    /// The `count` best classes for an upright image, best first.
-    public func classify(_ image: CGImage, count: Int = 5) throws -> [Recognition] {
-        try top(scores(of: pixels(of: image)), count: count).map { best in
+    /// The `count` best classes, best first; `orientation`: how the image has to be turned, as its EXIF says.
+    public func classify(
+        _ image: CGImage, count: Int = 5, orientation: CGImagePropertyOrientation = .up
+    ) throws -> [Recognition] {
+        let seen = try upright(pixels(of: image), orientation: Int(orientation.rawValue))
+        return try top(scores(of: seen), count: count).map { best in
             Recognition(
                 index: best.index, label: best.index < labels.count ? labels[best.index] : "", score: best.score)
         }
@@ -42,9 +48,19 @@ public final class Classifier {
         let pixels = ModelFacts.preprocessing.pixels(of: image)
         let value = try ModelFacts.preprocessing.normalises ? array(of: pixels) : picture(of: pixels)
         let input = try MLDictionaryFeatureProvider(dictionary: [ModelFacts.input: value])
-        guard let scores = try model.prediction(from: input).featureValue(for: ModelFacts.scores)?.multiArrayValue
+        guard let scores = try model.prediction(from: input).featureValue(for: ModelFacts.scores)
         else { throw ClassifierError(description: "the model has no output \(ModelFacts.scores)") }
-        return (0..<scores.count).map { scores[$0].floatValue }
+        if let numbers = scores.multiArrayValue { return (0..<numbers.count).map { numbers[$0].floatValue } }
+        return try inOrder(scores.dictionaryValue)
+    }
+
+    /// A model with labels gives {label: score}.
+    private func inOrder(_ scores: [AnyHashable: NSNumber]) throws -> [Float] {
+        try labels.map { label in
+            guard let score = scores[AnyHashable(label)]
+            else { throw ClassifierError(description: "the model has no class \(label)") }
+            return score.floatValue
+        }
     }
 
     /// float32 (1, c, h, w).

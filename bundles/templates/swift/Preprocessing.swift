@@ -79,6 +79,26 @@ public struct Preprocessing {
     }
 }
 
+/// Turned and mirrored as EXIF's orientation says: 2 to 8; any other means that the image is upright.
+public func upright(_ image: Pixels, orientation: Int) -> Pixels {
+    guard (2...8).contains(orientation) else { return image }
+    let turned = orientation >= 5
+    let (width, height) = turned ? (image.height, image.width) : (image.width, image.height)
+    var result = Pixels(width: width, height: height, channels: image.channels)
+    for y in 0..<height {
+        for x in 0..<width {
+            var (column, row) = turned ? (y, x) : (x, y)
+            if [2, 3, 7, 8].contains(orientation) { column = image.width - 1 - column }
+            if [3, 4, 6, 7].contains(orientation) { row = image.height - 1 - row }
+            for c in 0..<image.channels {
+                result.bytes[(y * width + x) * image.channels + c] =
+                    image.bytes[(row * image.width + column) * image.channels + c]
+            }
+        }
+    }
+    return result
+}
+
 /// Rec. 601 in 16-bit fixed point.
 public func luminance(_ image: Pixels) -> Pixels {
     var grey = Pixels(width: image.width, height: image.height, channels: 1)

@@ -4,7 +4,7 @@ plugins {
 }
 
 android {
-    namespace = "example"
+    namespace = "org.example.classify"
     compileSdk = 35
     defaultConfig {
         applicationId = "org.example.classify"

@@ -1,9 +1,9 @@
 """values and initializers -> the same, named after the modules they come from
 
-The last value of a module is called as the module (`stages.2.1.conv_kxk.conv`), those before it with their op
-(`stages.2.1.attn.softmax`), the parts of a layer that was split with a number (`stages.2.1.attn.qkv.0`), and what is
-taken gets `_2`. Leaves the graph's inputs and outputs alone, and values of
-nodes whose module is not known.
+The last value of a module is called as the module (`stages/2/1/conv_kxk/conv`), those before it with their op
+(`stages/2/1/attn/softmax`), the parts of a layer that was split with a number (`stages/2/1/attn/qkv/0`), and what is
+taken gets `_2`. The slashes are what viewers of models group by. Leaves the graph's inputs and outputs alone, and
+values of nodes whose module is not known.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import ast
 
 import onnx_ir as ir
 
-from ....graph.edit import NAME_SCOPES, PART, module_path, producer
+from ....graph.edit import NAME_SCOPES, PART, module_path, producer, slashed
 
 OPERANDS = {  # op -> what its constant operands are called, by position
     "Conv": {1: "weight", 2: "bias"},
@@ -46,7 +46,7 @@ def rewrite(model: ir.Model) -> int:
                 continue
             is_bias = node.op_type == "Add" and i == 1 and producer(node.inputs[0], "MatMul") is not None
             role = "bias" if is_bias else OPERANDS.get(node.op_type, {}).get(i, "constant")
-            names[value] = unique(f"{owner}.{role}", taken)
+            names[value] = unique(f"{owner}/{role}", taken)
     changed = sum(value.name != name for value, name in names.items())
     for i, value in enumerate(names):  # out of one another's way first
         value.name = f"edgeport.renaming.{i}"
@@ -58,9 +58,9 @@ def rewrite(model: ir.Model) -> int:
 
 
 def path_of(node: ir.Node) -> str:
-    """The node's module, and the part of its layer that a pass made of it: `stages.2.1.attn.qkv.0`."""
+    """The node's module, and the part of its layer that a pass made of it: `stages/2/1/attn/qkv/0`."""
     part = node.metadata_props.get(PART)
-    return module_path(node) + (f".{part}" if part is not None else "")
+    return slashed(module_path(node) + (f".{part}" if part is not None else ""))
 
 
 def value_name(node: ir.Node, out: ir.Value, last: dict[str, ir.Node]) -> str:
@@ -69,14 +69,14 @@ def value_name(node: ir.Node, out: ir.Value, last: dict[str, ir.Node]) -> str:
     path = path_of(node)
     if path and last[path] is node:
         return path
-    return f"{path}.{node.op_type.lower()}" if path else ast.literal_eval(node.metadata_props[NAME_SCOPES])[-1]
+    return f"{path}/{node.op_type.lower()}" if path else ast.literal_eval(node.metadata_props[NAME_SCOPES])[-1]
 
 
 def stem(node: ir.Node, names: dict[ir.Value, str]) -> str:
     """What the constants of the node are named after: its module, or its output where it has none or shares it."""
     (out, *_) = node.outputs
     name = names.get(out, out.name or "")
-    return name.removesuffix(f".{node.op_type.lower()}") if node.op_type == "MatMul" else name
+    return name.removesuffix(f"/{node.op_type.lower()}") if node.op_type == "MatMul" else name
 
 
 def unique(name: str, taken: set[str]) -> str:

@@ -1,8 +1,6 @@
-package example
+package org.example.classify
 
-import android.graphics.Bitmap
 import android.graphics.BitmapFactory
-import android.graphics.Matrix
 import android.net.Uri
 import android.os.Bundle
 import android.widget.Button
@@ -12,7 +10,7 @@ import androidx.activity.ComponentActivity
 import androidx.activity.result.contract.ActivityResultContracts
 import androidx.exifinterface.media.ExifInterface
 import java.util.concurrent.Executors
-import vision.Classifier
+import org.example.vision.Classifier
 
 /** One screen: pick a photograph, read the five best classes. */
 class MainActivity : ComponentActivity() {
@@ -46,16 +44,15 @@ class MainActivity : ComponentActivity() {
     }
 
     private fun show(photograph: Uri) {
-        val best = classifier.classify(upright(photograph), count = 5)
+        val bitmap = contentResolver.openInputStream(photograph).use { BitmapFactory.decodeStream(it) }
+        val best = classifier.classify(bitmap, count = 5, orientation = orientationOf(photograph))
         val text = best.joinToString("\n") { "%.3f  %s".format(it.score, it.label.ifEmpty { "class ${it.index}" }) }
         runOnUiThread { answer.text = text }
     }
 
-    /** The model was checked with upright images, so the camera's orientation is applied. */
-    private fun upright(photograph: Uri): Bitmap {
-        val bitmap = contentResolver.openInputStream(photograph).use { BitmapFactory.decodeStream(it) }
-        val degrees = contentResolver.openInputStream(photograph).use { ExifInterface(it!!).rotationDegrees }
-        val turn = Matrix().apply { postRotate(degrees.toFloat()) }
-        return Bitmap.createBitmap(bitmap, 0, 0, bitmap.width, bitmap.height, turn, true)
-    }
+    /** The model was checked with upright images; a camera turns or mirrors none, and says so in the file. */
+    private fun orientationOf(photograph: Uri): Int =
+        contentResolver.openInputStream(photograph).use {
+            ExifInterface(it!!).getAttributeInt(ExifInterface.TAG_ORIENTATION, ExifInterface.ORIENTATION_NORMAL)
+        }
 }
