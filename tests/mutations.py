@@ -177,7 +177,7 @@ def artifact_trouble(ending: str, damaged: Callable[[int], bytes], seed: int) ->
         except edgeport.EdgeportError as e:
             if "\n" in str(e):
                 return f"not one sentence: {str(e)!r}"
-            if "cannot be run (" in str(e):
+            if "cannot be run (" in str(e) or "ended itself with code" in str(e):
                 return f"an exception that nobody expected: {e}"
         except Exception as e:
             return f"{type(e).__name__}: {str(e)[:300]}"
