@@ -1,6 +1,7 @@
 """SHA-256 digests of files and folders, kept as long as the files stay as they are."""
 
 import hashlib
+import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,16 +23,25 @@ def _sha256(path: Path, size: int, time_ns: int, inode: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def data_file(path: Path) -> Path:
+    """Where the constants of an artifact lie that are too large for its file: beside it, as NAME.data."""
+    return path.with_name(path.name + ".data")
+
+
 def files_of(path: Path) -> list[Path]:
-    """An artifact's files: itself, or all that is in the folder that it is, sorted."""
-    return [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    """An artifact's files: itself and its data file, where it has one, or all in the folder that it is, sorted."""
+    if path.is_file():
+        return [path, *filter(os.path.isfile, [data_file(path)])]
+    return sorted(file for file in path.rglob("*") if file.is_file())
 
 
 def sha256_of_artifact(path: Path) -> str:
-    """Of a file its digest; of a folder that of a listing of its files' digests and names."""
-    if path.is_file():
+    """Of a file alone its digest; of several, or a folder, that of a listing of their digests and names."""
+    files = files_of(path)
+    if files == [path]:
         return sha256_of_file(path)
-    listing = "".join(f"{sha256_of_file(file)} {file.relative_to(path).as_posix()}\n" for file in files_of(path))
+    top = path.parent if path.is_file() else path
+    listing = "".join(f"{sha256_of_file(file)} {file.relative_to(top).as_posix()}\n" for file in files)
     return sha256_of(listing.encode())
 
 

@@ -1,6 +1,8 @@
 """Every error that edgeport raises on purpose: its message is one sentence for the user, its class has an exit code."""
 
+import contextlib
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -127,8 +129,29 @@ class DeviceError(EdgeportError):
 
 def first_line(error: BaseException, otherwise: str = "") -> str:
     """The first line of what another library's error says; `otherwise`, or its type, where it says nothing."""
-    lines = COLOURS.sub("", str(error)).strip().splitlines()
-    return lines[0] if lines else otherwise or type(error).__name__
+    return next(iter(lines_of(error)), "") or otherwise or type(error).__name__
+
+
+def lines_of(error: BaseException) -> list[str]:
+    """The lines that another library's error says; none where even saying it fails."""
+    try:
+        return [line.strip() for line in COLOURS.sub("", str(error)).splitlines() if line.strip()]
+    except Exception:
+        return []
+
+
+@contextlib.contextmanager
+def foreign_code(as_ours: Callable[[BaseException], EdgeportError]) -> Iterator[None]:
+    """Within it runs code that a user wrote: whatever it raises, SystemExit too, becomes one of our errors.
+
+    Only Ctrl-C and our own errors come through as they are.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, EdgeportError):
+        raise
+    except BaseException as e:
+        raise as_ours(e) from e
 
 
 def exit_code(error: BaseException) -> int:

@@ -3,12 +3,16 @@
 import dataclasses
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .digest import sha256_of_artifact, size_of_artifact
 from .errors import ManifestError
+from .files import read_regular
+from .json_reader import LARGEST, NotJson, convert, parse_json
+from .preprocessing import check_preprocessing
 
 SCHEMA = 2  # raised when a reader of the former schema would misread a manifest; the former one is read, too
 RANDOM = "RANDOM"
@@ -30,6 +34,10 @@ class Weights:
     sha256: str
     seed: int | None = None
     key: str = ""
+
+    def __post_init__(self) -> None:
+        if self.seed is not None and not 0 <= self.seed < 2**63:
+            raise ValueError(f"the seed is out of range, {str(self.seed)[:40]}")
 
     def __str__(self) -> str:
         return f"{RANDOM} (seed {self.seed})" if self.source == RANDOM else self.source
@@ -74,6 +82,11 @@ class Input:
     color: str | None = None
     resize_mode: str | None = None
     pad_value: int | None = None
+
+    def __post_init__(self) -> None:
+        if any(dim is not None and not 0 <= dim < 2**31 for dim in self.shape):
+            raise ValueError(f"the shape holds a size out of range, {self.shape}")
+        check_preprocessing(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,13 +167,18 @@ class Artifact:
 
     Attributes:
         file: its name; it lies beside the manifest.
-        size_bytes: of the file, or of all files in the folder.
-        sha256: of the file; of a folder, of the names and digests of its files.
+        size_bytes: of the file and its data file, or of all files in the folder.
+        sha256: of the file; of a folder, or a file with a data file beside it (NAME.data), of the names and digests of
+            the files.
     """
 
     file: str
     size_bytes: int
     sha256: str
+
+    def __post_init__(self) -> None:
+        if "/" in self.file or self.file in ("", ".", ".."):
+            raise ValueError(f"{self.file[:60]!r} is no name of a file beside the manifest")
 
     @classmethod
     def of(cls, path: Path) -> "Artifact":
@@ -232,42 +250,71 @@ class Manifest:
 
     @classmethod
     def read(cls, path: Path) -> "Manifest":
-        """The manifest in a file. Raises ManifestError; OSError where it cannot be read."""
+        """The manifest in a file. Raises ManifestError, which says where in it what is wrong."""
         try:
-            facts = json.loads(path.read_bytes())
-            if facts["schema"] == SCHEMA - 1:
-                facts = _upgrade(facts)
-            if facts["schema"] != SCHEMA:
-                raise ManifestError(f"{path}: is a manifest of schema {facts['schema']}, this version reads {SCHEMA}")
-            facts["weights"] = Weights(**facts["weights"])
-            facts["inputs"] = tuple(Input(**_tuples(each)) for each in facts["inputs"])
-            facts["outputs"] = tuple(Output(**_tuples(each)) for each in facts["outputs"])
-            facts["calibration"] = Calibration(**_tuples(facts["calibration"])) if facts["calibration"] else None
-            facts["artifact"] = Artifact(**facts["artifact"])
-            facts["budget"] = Budget(**facts["budget"]) if facts.get("budget") else None
-            facts["kept_float"] = tuple(facts.get("kept_float", ()))
-            return cls(**facts)
-        except (ValueError, KeyError, TypeError, AttributeError) as e:
-            if isinstance(e, ManifestError):
-                raise
-            raise ManifestError(f"{path}: is not an edgeport manifest") from e
+            return cls.of_facts(parse_json(read_regular(path, LARGEST)))
+        except OSError as e:
+            raise ManifestError(f"{path}: cannot be read ({e.strerror or e})") from e
+        except NotJson as e:
+            raise ManifestError(f"{path}: is not an edgeport manifest ({e})") from e
+        except ManifestError as e:
+            raise ManifestError(f"{path}: {e}") from e
+
+    @classmethod
+    def of_facts(cls, facts: Any) -> "Manifest":
+        """The manifest that a JSON object is. Raises NotJson, and ManifestError for one of another schema."""
+        schema = convert(facts, _Versioned).schema
+        if schema not in (SCHEMA, SCHEMA - 1):
+            raise ManifestError(f"is a manifest of schema {schema}, this version reads {SCHEMA}")
+        manifest = convert(_upgrade(facts) if schema < SCHEMA else facts, cls, extra=False)
+        if not manifest.inputs or not manifest.outputs:
+            raise NotJson(f"has no {'outputs' if manifest.inputs else 'inputs'}")
+        return manifest
+
+    def check_ports(self, inputs: Sequence[str], outputs: Sequence[str], where: Path) -> None:
+        """Raises ManifestError unless the artifact at `where` has inputs and outputs of these names, in their order."""
+        for what, described, names in (("inputs", self.inputs, inputs), ("outputs", self.outputs, outputs)):
+            if [each.name for each in described] != list(names):
+                raise ManifestError(f"{where}: has other {what} than its manifest says; export it again")
+
+
+@dataclass(frozen=True)
+class _Versioned:
+    schema: int
 
 
 def finite(value: Any) -> Any:
-    """The value with every NaN and infinity in it as None, for strict JSON."""
+    """The value with every NaN and infinity in it as None, and halves of characters escaped, for strict JSON."""
     if isinstance(value, dict):
-        return {key: finite(each) for key, each in value.items()}
+        return {finite(key): finite(each) for key, each in value.items()}
+    if isinstance(value, str):
+        return whole_characters(value)
     if isinstance(value, list | tuple):
         return [finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def whole_characters(text: str) -> str:
+    """The text as UTF-8 can hold it.
+
+    Python keeps bytes of a file's name that the locale cannot read as halves of characters; they are read as UTF-8, and
+    written as \\xNN where they are none.
+    """
+    try:
+        text.encode()
+        return text
+    except UnicodeEncodeError:
+        pass
+    try:
+        content = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        content = text.encode("utf-8", "surrogatepass")
+    return content.decode("utf-8", "backslashreplace")
+
+
 def _upgrade(facts: dict[str, Any]) -> dict[str, Any]:
     """The facts of a manifest of schema 1 in the words of schema 2; one release reads it."""
-    plain, system = facts.pop("plain_operators", False), facts.pop("deployment_target", None)
+    kept = {key: value for key, value in facts.items() if key not in ("plain_operators", "deployment_target", "scheme")}
+    plain, system = facts.get("plain_operators", False), facts.get("deployment_target")
     options = ({"plain_operators": True} if plain else {}) | ({"coreml_target": system} if system else {})
-    return facts | {"profile": facts.pop("scheme"), "options": options, "schema": SCHEMA}
-
-
-def _tuples(facts: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()}
+    return kept | {"profile": facts.get("scheme"), "options": options, "schema": SCHEMA}

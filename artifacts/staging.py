@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .errors import WriteError
+from .process import tell
 
 PREFIX = ".edgeport-"
 _REPLACED = ".replaced"  # in a staging folder: where a folder that is being replaced waits
@@ -37,19 +38,18 @@ class Staging:
         self.destination = destination
 
     def __enter__(self) -> "Staging":
-        self._made = [folder for folder in (self.destination, *self.destination.parents) if not folder.exists()]
         with _one_sentence(self.destination):
+            self._made = [folder for folder in (self.destination, *self.destination.parents) if not folder.exists()]
+            tell("staging", os.fspath(self.destination.absolute()), [os.fspath(each.absolute()) for each in self._made])
             self.destination.mkdir(parents=True, exist_ok=True)
             clean(self.destination)
-            self.folder, self._lock = _locked_folder(self.destination)
+            self.folder, self._lock = locked_folder(self.destination)
         return self
 
     def __exit__(self, *_) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self._lock)
-        for folder in self._made:  # what nothing was published into
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        _remove_empty(self._made)
 
     def path(self, name: str) -> Path:
         """Where a file or folder called `name` waits to be published."""
@@ -125,7 +125,20 @@ def clean(destination: Path) -> None:
                 os.close(handle)
 
 
-def _locked_folder(destination: Path) -> tuple[Path, int]:
+def remove_leftovers(destination: Path, made: Sequence[Path]) -> None:
+    """Removes what a process that is dead left behind in a destination, and those of the folders it made there."""
+    clean(destination)
+    _remove_empty(made)
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Removes those that nothing was published into, from the innermost on."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def locked_folder(destination: Path) -> tuple[Path, int]:
     """A new folder in `destination` and an open handle that holds its lock."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=destination))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 import zipfile
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..artifacts.check import manifest_path
+from ..artifacts.digest import files_of
 from ..artifacts.errors import UsageError
 from ..artifacts.manifest import Manifest
 from ..artifacts.staging import Staging
@@ -17,7 +19,8 @@ from ..models.preprocess_facts import from_facts, to_facts
 from ..models.stated_preprocess import Preprocess, PreprocessLike
 from ..reporting.html_table import html_table
 from ..runtime.session import IMAGE
-from ..targets.registry import artifact_path, open_session, target_of, targets
+from ..targets.foreign import open_session
+from ..targets.registry import artifact_path, target_of, targets
 from ..targets.target import AppRuntime
 from .android_package import DEFAULT, check_package
 from .facts import Facts, collect_facts
@@ -114,9 +117,10 @@ def bundle(
         raise UsageError(f"an Android package is for platform android, not {platform}")
     package = check_package(DEFAULT if android_package is None else android_package)
     session = open_session(path)  # also checks that the file is the manifest's
-    if not manifest_path(path).exists():
+    if not os.path.exists(manifest_path(path)):
         raise UsageError(f"{path}: has no manifest beside it; a bundle is made of what `edgeport export` made")
     manifest = stated(Manifest.read(manifest_path(path)), read_preprocess(preprocess), path)
+    manifest.check_ports([spec.name for spec in session.inputs], [spec.name for spec in session.outputs], path)
     runtime = app_runtime(path, platform)
     warnings = () if manifest.verdict == "ok" else (f"{path}: its manifest says {manifest.verdict!r}",)
     target = target_of(path)
@@ -126,7 +130,7 @@ def bundle(
     session.close()
     facts = add_golden(facts, golden)
     folder = Path(output or f"{path.name.removesuffix(target.ending)}_{platform}").absolute()
-    if folder.exists() and not (folder / MARK).is_file():
+    if os.path.exists(folder) and not os.path.isfile(folder / MARK):
         raise UsageError(f"{folder}: is there already, and is no bundle; give another folder with --output")
     with Staging(folder.parent) as staging, staging.making(folder.name) as place:
         write_bundle(place, path, facts, golden, manifest.to_bytes())
@@ -141,7 +145,7 @@ def bundle(
         platform=platform,
         artifact=facts.artifact,
         golden=facts.golden,
-        files=tuple(sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())),
+        files=tuple(sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if os.path.isfile(file))),
         warnings=warnings,
     )
 
@@ -185,14 +189,18 @@ def write_bundle(place: Path, artifact: Path, facts: Facts, golden: dict[str, by
         file = place / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-    to = place / layout.model / artifact.name
-    shutil.copytree(artifact, to) if artifact.is_dir() else shutil.copyfile(artifact, to)
+    to = place / layout.model
+    if artifact.is_dir():
+        shutil.copytree(artifact, to / artifact.name)
+        return
+    for file in files_of(artifact):
+        shutil.copyfile(file, to / file.name)
 
 
 def pack(folder: Path, to: Path) -> None:
     """Writes a zip of the folder, in it under the folder's name."""
     with zipfile.ZipFile(to, "w") as archive:
-        for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+        for file in sorted(file for file in folder.rglob("*") if os.path.isfile(file)):
             entry = zipfile.ZipInfo(f"{folder.name}/{file.relative_to(folder).as_posix()}", _EPOCH)
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)

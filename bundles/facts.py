@@ -7,12 +7,12 @@ from typing import Any
 
 from ..artifacts.errors import UsageError
 from ..artifacts.manifest import Manifest
+from ..artifacts.preprocessing import INTERPOLATIONS, RESIZES
 from ..artifacts.printable import find_unwritable
 from ..graph.classifier import count_scores
 from ..models import PreprocessSpec
 from ..models.preprocess import cover
 from ..models.preprocess_facts import from_facts
-from ..models.spec import INTERPOLATIONS, RESIZES
 from ..runtime.session import IMAGE, Labelled, Session
 from ..runtime.session_wrappers import bare_session
 from ..targets.target import AppRuntime

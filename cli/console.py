@@ -3,8 +3,14 @@
 All of it goes through `printable` here: names come from models, files and devices, and a terminal obeys what it gets.
 """
 
+import contextlib
+import errno
+import os
 import sys
+from pathlib import Path
 from typing import Any, TextIO
+
+import edgeport
 
 from ..pipeline.progress import Event
 from ..pipeline.text_table import printable, to_json
@@ -13,7 +19,7 @@ PATIENCE_S = 2.0  # a stage that takes longer leaves a line
 
 
 class Console:
-    """Where a command's words go: the result to `out`, or stdout, all else to stderr.
+    """Where a command's words go: the result to `out` (None: stdout is closed), all else to stderr.
 
     `quiet` leaves out notes and progress; `json` makes the result one JSON object.
     """
@@ -43,20 +49,34 @@ class Console:
     def note(self, text: str) -> None:
         """Something good to know."""
         if not self.quiet:
-            print(printable(text), file=sys.stderr)
+            _say(printable(text))
 
     def warn(self, text: str) -> None:
         """Something that makes the result less than it seems."""
-        print(f"WARNING: {printable(text)}", file=sys.stderr)
+        _say(f"WARNING: {printable(text)}")
 
     @staticmethod
     def error(error: object) -> None:
         """Why it ends, or what of it failed."""
-        print(f"edgeport: {printable(error)}", file=sys.stderr)
+        _say(f"edgeport: {printable(error)}")
 
     def result(self, value: Any, text: str) -> None:
-        """The result: `value` as JSON, or `text`, whose line breaks are ours."""
-        print(to_json(value) if self.json else printable(text, keep="\n"), file=self._out)
+        """The result: `value` as JSON, or `text`, whose line breaks are ours.
+
+        Raises edgeport.WriteError, BrokenPipeError.
+        """
+        shown = to_json(value) if self.json else printable(text, keep="\n")
+        try:
+            if self._out is None:
+                raise OSError(errno.EBADF, "it is closed")
+            encoding = self._out.encoding or "utf-8"
+            print(shown.encode(encoding, "backslashreplace").decode(encoding), file=self._out, flush=True)
+        except OSError as e:
+            if self._out is not None:
+                _discard(self._out)
+            if isinstance(e, BrokenPipeError):
+                raise
+            raise edgeport.WriteError(Path("stdout"), e) from e
 
     def _begin(self, event: Event) -> None:
         if self.quiet or not sys.stderr.isatty() or self._bar is not None:
@@ -78,3 +98,14 @@ class Console:
         if self._bar is not None:
             self._bar[0].stop()
             self._bar = None
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError):  # a stderr that is full, or that the model's code has closed
+        print(text, file=sys.stderr, flush=True)
+
+
+def _discard(out: TextIO) -> None:
+    """What is still on its way to `out` goes nowhere, so that Python does not fail once more when it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())

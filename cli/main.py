@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import logging
-import os
 import sys
 import traceback
 import warnings
@@ -14,7 +13,7 @@ from typing import Any, NoReturn
 import edgeport
 
 from ..pipeline.text_table import printable
-from . import benchmark, bundle, debug, devices, doctor, export, info, report, sweep, validate, weights
+from . import benchmark, bundle, debug, devices, doctor, export, info, options, report, sweep, validate, weights
 from . import list as list_
 
 COMMANDS = (
@@ -50,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
             command.NAME, help=command.HELP, description=description, epilog=codes, formatter_class=_help
         )
         command.add_arguments(sub)
+        options.add(sub, ("time_limit", "memory_limit"))
         sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else on stdout")
         sub.add_argument("--quiet", action="store_true", help="no progress and no notes; warnings and the result stay")
     return top
@@ -68,27 +68,40 @@ def _help(prog: str) -> argparse.HelpFormatter:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code. An exception that is nobody's input comes through: a bug (code 1)."""
+    """Runs one command; returns its exit code. An exception that is nobody's input comes through: a bug (code 1).
+
+    The command line's own arguments (None) run in a process of their own, which --time-limit and --memory-limit hold
+    and which may crash; arguments that are given run in this process, without limits.
+    """
+    from ..pipeline.supervisor import Limits, standard_streams, supervise
+
     sys.excepthook = show_bug  # Python calls it after the end of this function
+    has_stdout = standard_streams()
     args = parser().parse_args(argv)
-    if args.version:
-        print(f"edgeport {edgeport.__version__}")
-        return 0
     if args.command is None:
-        parser().print_help()
-        return 2
+        print(f"edgeport {edgeport.__version__}" if args.version else parser().format_help())
+        return 0 if args.version else 2
+    if argv is not None:
+        return perform(args)
+    return supervise(
+        lambda: perform(args, has_stdout=has_stdout), Limits(seconds=args.time_limit, memory_mb=args.memory_limit)
+    )
+
+
+def perform(args: argparse.Namespace, *, has_stdout: bool = True) -> int:
+    """Runs the command in this process."""
+    from ..pipeline.supervisor import Ended
     from .console import Console
 
     command = next(each for each in COMMANDS if args.command == each.NAME)
+    console = Console(quiet=args.quiet, json=args.json, out=sys.stdout if has_stdout else None)
     try:
-        console = Console(quiet=args.quiet, json=args.json, out=sys.stdout)
         with bugs_shown(), contextlib.redirect_stdout(sys.stderr):  # what a model prints is no result
-            code = command.run(args, console)
-        sys.stdout.flush()
-        return code
+            return command.run(args, console)
     except BrokenPipeError:  # the reader of a pipe has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Ended:
+        raise
     except KeyboardInterrupt:
         Console.error("interrupted")
         return 130  # 128 + SIGINT, as shells have it

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import edgeport
 
-from ..pipeline.options import COLORS, INTERPOLATIONS, RESIZES
+from ..artifacts.preprocessing import COLORS, INTERPOLATIONS, RESIZES
 
 if TYPE_CHECKING:
     from ..pipeline.device_runs import DeviceAccess
@@ -40,6 +40,13 @@ def shape(text: str) -> tuple[str, tuple[int, ...]]:
 def at_least(text: str) -> float:
     """A number of at least 0."""
     return _number(text, 0, math.inf)
+
+
+def above(text: str) -> float:
+    """A number above 0."""
+    if _number(text, 0, math.inf) == 0:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
+    return float(text)
 
 
 def share(text: str) -> float:
@@ -170,6 +177,16 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": "for the whole job, and for each file on its way",
     },
     "ssh_config": {"metavar": "FILE", "help": "for ssh, instead of your own ~/.ssh/config"},
+    "time_limit": {
+        "type": above,
+        "metavar": "SECONDS",
+        "help": "end the command after so long (default: no limit)",
+    },
+    "memory_limit": {
+        "type": above,
+        "metavar": "MB",
+        "help": "end the command when it has more memory in use than that (default: no limit)",
+    },
     "benchmark_model": {
         "metavar": "PATH",
         "help": "the LiteRT project's program of that name, for a device without Python; only .tflite files",

@@ -8,15 +8,18 @@ On the device, below the transport's folder:
 
 import contextlib
 import json
+import re
 import secrets
 import shlex
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from ..artifacts.digest import sha256_of_file
-from ..artifacts.errors import DeviceError
+from ..artifacts.errors import DeviceError, first_line
+from ..artifacts.json_reader import NotJson, convert, parse_json
 from . import runner
 from .job import Answer, Job, Result, load, save
 from .qemu_setup import KERNELS
@@ -30,6 +33,44 @@ _DAMAGED = 91  # the status of a copy that is not what was sent
 _NO_PROGRAM = 127  # POSIX shell, 2.8.2: the command is not found
 _MISSING = "ModuleNotFoundError"
 _SIGNALS = {9: "killed, as when memory runs out", 11: "ended by a crash (segmentation fault)"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ToldModel:
+    """What runner.py answers of one artifact."""
+
+    runtime: str
+    load_ms: float
+    times_ms: list[float]
+    outputs_sha256: str | None
+    counts: list[dict[str, int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Told:
+    """What runner.py answers of a job."""
+
+    schema: int
+    facts: dict[str, Any]
+    models: list[_ToldModel]
+
+
+@dataclass(frozen=True)
+class _Failed:
+    error: str
+
+
+class _Facts(TypedDict, total=False):
+    """What is shown of a device's facts; it may tell more."""
+
+    board: str
+    cpu: str
+    cpu_parts: list[str]
+    cores: int
+    max_mhz: list[float]
+    governor: list[str]
+    temperature_c: tuple[float | None, float | None]
+    system: str
 
 
 class Board:
@@ -84,12 +125,20 @@ class Board:
                 self._deliver(path, f"{folder}/{path.name}")
             command = f"{shlex.quote(transport.python)} {own.name} {shlex.quote(folder)}"
             done = self.shell(f"cd {shlex.quote(folder)} && exec {command}", self.timeout_s)
-            answer = self._answer(done)
-            answers = []
-            for i, each in enumerate(answer["models"]):
-                digest = each.pop("outputs_sha256")
-                answers.append(Answer(outputs=self._outputs(folder, i, here, digest) if digest else [], **each))
-        return Result(self.name, answer["facts"], answers, kernels(done.out))
+            told = self._answer(done)
+            self._check_answer(told, job)
+            answers = [
+                Answer(
+                    runtime=each.runtime,
+                    load_ms=each.load_ms,
+                    times_ms=each.times_ms,
+                    outputs=self._outputs(folder, i, here, each.outputs_sha256) if each.outputs_sha256 else [],
+                    counts=each.counts,
+                )
+                for i, each in enumerate(told.models)
+            ]
+            self._check_outputs(answers, job)
+        return Result(self.name, told.facts, answers, kernels(done.out))
 
     @contextlib.contextmanager
     def job_folder(self, job: Job, program: Path) -> Iterator[str]:
@@ -154,7 +203,7 @@ class Board:
                 self.shell(f"rm -f {shlex.quote(part)}")
             raise
 
-    def _answer(self, done: Done) -> dict[str, Any]:
+    def _answer(self, done: Done) -> "_Told":
         """What the runner answered. Raises DeviceError where it did not, or says that it failed."""
         if done.status == _NO_PROGRAM:
             raise DeviceError(
@@ -168,30 +217,60 @@ class Board:
             number = done.status - 128
             how = _SIGNALS.get(number, f"ended by signal {number}" if number > 0 else f"ended with {done.why}")
             raise DeviceError(f"{self.name}: the runner was {how}, before it answered")
-        answer = json.loads(line.partition("\n")[0])
-        if "error" in answer:
-            raise DeviceError(f"{self.name}: {_failure(answer['error'])}")
-        return answer
+        try:
+            answer = parse_json(line.partition("\n")[0])
+            if isinstance(answer, dict) and "error" in answer:
+                raise DeviceError(f"{self.name}: {_failure(convert(answer, _Failed).error)}")
+            told = convert(answer, _Told)
+            convert(told.facts, _Facts)
+        except NotJson as e:
+            raise DeviceError(f"{self.name}: its answer is not the runner's ({e})") from e
+        return told
+
+    def _check_answer(self, told: "_Told", job: Job) -> None:
+        """Raises DeviceError unless the answer is to this job: so many artifacts and runs, each of some time."""
+        times = job.warmup + job.runs if job.runs else 0
+        wrong = (
+            f"a schema {told.schema}" if told.schema != runner.SCHEMA else "",
+            f"{len(told.models)} artifacts" if len(told.models) != len(job.tasks) else "",
+            *(f"{len(each.times_ms)} times" for each in told.models if len(each.times_ms) != times),
+            *("a time below 0" for each in told.models if min((each.load_ms, *each.times_ms)) < 0),
+            *("no outputs" for each in told.models if job.keep and not each.outputs_sha256),
+            *("counts without a sum" for each in told.models if any(count.get("all", 0) <= 0 for count in each.counts)),
+        )
+        if said := next(filter(None, wrong), ""):
+            raise DeviceError(f"{self.name}: its answer is not to what was asked (it has {said})")
+
+    def _check_outputs(self, answers: Sequence[Answer], job: Job) -> None:
+        """Raises DeviceError unless there are outputs for each sample."""
+        for answer, task in zip(answers, job.tasks, strict=True):
+            if job.keep and len(answer.outputs) != len(task.samples):
+                raise DeviceError(f"{self.name}: gave outputs of {len(answer.outputs)} inputs of {len(task.samples)}")
 
     def _outputs(self, folder: str, i: int, here: Path, digest: str):
         path = here / f"outputs_{i}.npz"
         self._transport.pull(f"{folder}/outputs_{i}.npz", path, self.timeout_s)
         if sha256_of_file(path) != digest:
             raise DeviceError(f"{self.name}: its outputs were damaged on their way back; try again")
-        return load(path)
+        try:
+            return load(path)
+        except Exception as e:  # whatever NumPy and zipfile make of it
+            raise DeviceError(f"{self.name}: its outputs are no arrays ({first_line(e)})") from e
 
 
 def _failure(error: str) -> str:
     """What the runner says went wrong, for a sentence."""
     kind, _, words = error.partition(": ")
     if kind == _MISSING:
-        module = words.split("'")[1].partition(".")[0]
-        return f"its Python has no {module}; install it there, or name another Python by --device-python"
-    return f"the job failed there: {error.strip().splitlines()[0].rstrip('.')}"
+        module = re.search(r"'([^'.]+)", words)
+        named = module[1] if module else "module that it needs"
+        return f"its Python has no {named}; install it there, or name another Python by --device-python"
+    return f"the job failed there: {(error.strip().splitlines() or ['it does not say why'])[0].rstrip('.')}"
 
 
 def kernels(out: str) -> dict[str, int]:
     """{instruction: how often} from what the emulator's script says where it cannot count."""
     _, found, line = out.rpartition(f"\n{KERNELS}")
     words = line.partition("\n")[0].split() if found else []
-    return {name: int(count) for count, name in zip(words[::2], words[1::2], strict=True)}
+    pairs = zip(words[::2], words[1::2], strict=False)
+    return {name: int(count) for count, name in pairs if count.isdecimal() and len(count) < 20}

@@ -68,7 +68,8 @@ if TYPE_CHECKING:
     from .runtime.agreement import Agreement, OutputAgreement
     from .runtime.benchmark import Latency
     from .runtime.session import Session, TensorSpec
-    from .targets.registry import list_targets, open_session
+    from .targets.foreign import open_session
+    from .targets.registry import list_targets
 
 # where each name is defined: a public function has no name of a subpackage, which an import would put in its place
 _PLACES = {
@@ -103,7 +104,8 @@ _PLACES = {
     "runtime.benchmark": ("Latency",),
     "runtime.agreement": ("Agreement", "OutputAgreement"),
     "runtime.session": ("Session", "TensorSpec"),
-    "targets.registry": ("list_targets", "open_session"),
+    "targets.foreign": ("open_session",),
+    "targets.registry": ("list_targets",),
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..artifacts.errors import UsageError
-from .spec import INTERPOLATIONS, PreprocessSpec
+from ..artifacts.preprocessing import INTERPOLATIONS
+from .spec import PreprocessSpec
 from .stated_preprocess import FIELDS, Preprocess, PreprocessLike, of_mapping, of_spec
 
 # a resampling of Pillow's, by which transformers names it -> our word

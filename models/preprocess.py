@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ..artifacts.errors import ImageError
-from .spec import RESIZES, PreprocessSpec
+from ..artifacts.files import open_regular
+from ..artifacts.preprocessing import RESIZES
+from .spec import PreprocessSpec
 
 __all__ = [
     "ImageError",
@@ -52,8 +54,8 @@ def list_images(folder: str | os.PathLike[str]) -> list[Path]:
         ['a.png', 'b.jpg']
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise ImageError(f"{folder} is {'a file, not a' if folder.exists() else 'no'} folder of images")
+    if not os.path.isdir(folder):
+        raise ImageError(f"{folder} is {'a file, not a' if os.path.exists(folder) else 'no'} folder of images")
     found = []
     for where, folders, files in os.walk(folder, onerror=_unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -86,7 +88,7 @@ def load_image(path: str | os.PathLike[str]) -> Image.Image:
         ((4, 3), (7, 7, 7))
     """
     try:
-        with Image.open(path) as image:
+        with open_regular(path) as file, Image.open(file) as image:
             upright = ImageOps.exif_transpose(image)  # also decodes
     except Image.UnidentifiedImageError as e:
         raise ImageError(f"{path} is not an image") from e

@@ -7,10 +7,6 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 HALF = (0.5, 0.5, 0.5)
 
-
-RESIZES = ("stretch", "crop", "letterbox")
-COLORS = ("rgb", "bgr", "gray")
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
 PAD_VALUE = 114  # the grey that YOLO's authors pad with
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields
 from typing import Any, Protocol, TypeAlias
 
 from ..artifacts.errors import UsageError
-from .spec import COLORS, INTERPOLATIONS, RESIZES, PreprocessSpec
+from ..artifacts.preprocessing import COLORS, INTERPOLATIONS, RESIZES
+from .spec import PreprocessSpec
 
 
 @dataclass(frozen=True, kw_only=True)

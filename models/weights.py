@@ -243,8 +243,8 @@ def _without_counters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _read(path: Path) -> TorchFile:
-    if not path.is_file():
-        raise WeightsError(f"{path} is {'a folder, not' if path.is_dir() else 'not'} a weights file")
+    if not os.path.isfile(path):
+        raise WeightsError(f"{path} is {'a folder, not' if os.path.isdir(path) else 'not'} a weights file")
     if path.suffix.lower() == ".safetensors":
         from safetensors import SafetensorError
         from safetensors.torch import load_file

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import quantize
+from ..artifacts.digest import files_of
 from ..artifacts.manifest import Budget
 from ..artifacts.printable import printable
 from ..artifacts.staging import Staging
@@ -110,7 +111,11 @@ class Bench:
 def discard(session: Session, path: Path) -> None:
     """Frees a session and removes its artifact."""
     session.close()
-    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if path.is_dir():
+        shutil.rmtree(path)
+        return
+    for file in files_of(path):
+        file.unlink()
 
 
 def run_search(

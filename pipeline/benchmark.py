@@ -5,7 +5,8 @@ from pathlib import Path
 from ..artifacts.errors import UsageError
 from ..runtime.benchmark import benchmark as benchmark_sessions
 from ..runtime.benchmark import peak_rss_mb
-from ..targets.registry import artifact_path, open_session
+from ..targets.foreign import open_session
+from ..targets.registry import artifact_path
 from .checks import check_count
 from .data.dataset import random_array
 from .isolation import isolated

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..artifacts.check import manifest_path
+from ..artifacts.digest import data_file
 from ..artifacts.manifest import Manifest
 from ..artifacts.staging import Staging
 from ..runtime.agreement import Agreement
@@ -195,10 +196,12 @@ def time_drafts(
 def publish(manifests: list[Manifest], staging: Staging) -> None:
     """Moves the artifacts and their manifests to where they belong; a former manifest never lies beside a new file."""
     names = [each.artifact.file for each in manifests]
+    data = {data_file(Path(name)).name for name in names}
+    moved = [name for name in sorted(data) if staging.path(name).exists()]
     beside = [manifest_path(Path(name)).name for name in names]
     for name, each in zip(beside, manifests, strict=True):
         staging.write(name, each.to_bytes())
-    staging.publish([*names, *beside], first_remove=beside)
+    staging.publish([*moved, *names, *beside], first_remove=[*beside, *sorted(data.difference(moved))])
 
 
 def make_result(draft: Draft, latency: Latency | None, twin: Latency | None, folder: Path) -> ExportResult:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -163,7 +164,7 @@ def diagnose(path: Path, comparison: Comparison, progress: Progress) -> DebugRes
     from ..quantize.diagnosis.isolated_units import match_artifact
 
     inspector = open_inspector(path)
-    if not manifest_path(path).exists():
+    if not os.path.exists(manifest_path(path)):
         raise UsageError(f"{path}: has no manifest beside it, which says from what its float graph can be made again")
     manifest = Manifest.read(manifest_path(path))
     source, seconds = find_source(comparison, manifest, progress), {}

@@ -1,10 +1,12 @@
 """Describes an artifact: the facts inside it, and the manifest beside it."""
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
-from ..artifacts.manifest import Artifact, Input, Manifest, Output
+from ..artifacts.check import manifest_path
+from ..artifacts.manifest import Artifact, Input, Manifest, Output, finite
 from ..models.preprocess_facts import to_facts
 from ..runtime.agreement import Agreement
 from ..runtime.compare import pair_names
@@ -26,8 +28,8 @@ def embedded_facts(prepared: Prepared, precision: str) -> dict[str, Any]:
     weights = dataclasses.asdict(source.weights) | {"source": Path(source.weights.source).name}
     return {
         "edgeport": installed_version("edgeport"),
-        "model": source.name,
-        "weights": weights,
+        "model": finite(source.name),
+        "weights": finite(weights),
         "precision": precision,
         "preprocess": to_facts(source.input_spec.preprocess) or None,
         **({"origin": source.origin} if source.origin else {}),
@@ -109,3 +111,13 @@ def delegate_partitions(session: Session) -> int | None:
     """How many partitions a delegate made, for the formats that have one."""
     bare = bare_session(session)
     return bare.delegate_partitions() if isinstance(bare, Delegating) else None
+
+
+def read_manifest(path: Path, session: Session) -> Manifest | None:
+    """The manifest beside an artifact that is open; None where there is none. Raises ManifestError."""
+    beside = manifest_path(path)
+    if not os.path.lexists(beside):
+        return None
+    manifest = Manifest.read(beside)
+    manifest.check_ports([spec.name for spec in session.inputs], [spec.name for spec in session.outputs], path)
+    return manifest

@@ -16,7 +16,8 @@ from ..runtime.benchmark import Latency, latency
 from ..runtime.compare import compare
 from ..runtime.session import Portable
 from ..runtime.session_wrappers import Arrays, RecordingSession, ReplayedSession
-from ..targets.registry import artifact_path, endings, open_session
+from ..targets.foreign import open_session
+from ..targets.registry import artifact_path, endings
 from ..targets.target import Target
 from .checks import check_count
 from .data.collection import DataLike
@@ -227,7 +228,7 @@ def benchmark_on_device(
         check_count(name, count)
     check_device(device)
     tool = Path(benchmark_model) if benchmark_model else None
-    if tool and not tool.is_file():
+    if tool and not os.path.isfile(tool):
         raise UsageError(f"{tool}: no such file")
     measured = []
     with open_boards(device, full_access(access or DeviceAccess())) as boards:

@@ -1,14 +1,14 @@
 """`edgeport.info`: all that is known of a zoo model, or of an artifact."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
-from ..artifacts.check import manifest_path
-from ..artifacts.manifest import Artifact, Manifest
-from ..targets.registry import artifact_path, is_artifact, open_session
-from .describe import delegate_partitions
+from ..artifacts.json_reader import parse_json
+from ..artifacts.manifest import Artifact
+from ..targets.foreign import open_session
+from ..targets.registry import artifact_path, is_artifact
+from .describe import delegate_partitions, read_manifest
 
 
 def info(what: str | Path) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def _of_model(name: str) -> dict[str, Any]:
 
 def _of_artifact(path: Path) -> dict[str, Any]:
     session = open_session(path)
-    beside = manifest_path(path)
+    manifest = read_manifest(path, session)
     facts = {
         "artifact": str(path),
         "size_bytes": Artifact.of(path).size_bytes,
@@ -56,7 +56,7 @@ def _of_artifact(path: Path) -> dict[str, Any]:
         "emulated": session.emulated,
         "load_ms": session.load_ms,
         "delegate_partitions": delegate_partitions(session),
-        "manifest": json.loads(Manifest.read(beside).to_bytes()) if beside.exists() else None,
+        "manifest": manifest and parse_json(manifest.to_bytes()),
     }
     session.close()
     return facts

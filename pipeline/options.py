@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..models import spec
-
 if TYPE_CHECKING:
     from ..models.stated_preprocess import Preprocess
     from .data.collection import DataLike
@@ -14,7 +12,6 @@ if TYPE_CHECKING:
     from .sources.source import ExampleInputs
 
 INPUTS = ("float32", "uint8")
-COLORS, RESIZES, INTERPOLATIONS = spec.COLORS, spec.RESIZES, spec.INTERPOLATIONS
 PRECISIONS = ("fp32", "fp16", "int8", "w8a32", "w8a16", "dynamic")
 WEIGHTS_ONLY = ("w8a32", "w8a16", "dynamic")  # int8 weights, no calibration
 EFFORTS = ("fast", "default", "high")

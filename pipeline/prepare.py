@@ -1,12 +1,14 @@
 """The first half of `export`, which all targets share: graph, inputs, reference, calibration."""
 
+import contextlib
 import dataclasses
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..artifacts.errors import UsageError
+from ..artifacts.errors import EdgeportError, NotCanonical, UsageError, first_line
 from ..artifacts.manifest import Calibration
 from ..runtime.session import Session
 from ..runtime.session_wrappers import CachedSession, SoftmaxSession
@@ -18,7 +20,7 @@ from .data.labels import fit_labels, read_labels
 from .options import Job
 from .output_kinds import Kinds, find_kinds, is_told_classifier
 from .preprocess_question import Question, data_options, describe_preprocessing, shape_option
-from .progress import Progress
+from .progress import LOG, Progress
 from .sources.source import ModelSource
 
 if TYPE_CHECKING:
@@ -261,8 +263,21 @@ def to_graph(source: ModelSource, progress: Progress, seconds: dict[str, float])
 
     with progress.stage("to ONNX", seconds, "torch_export"):
         imported = source.graph()
-    with progress.stage("canonicalize", seconds, "canonicalize"):
+    with progress.stage("canonicalize", seconds, "canonicalize"), _one_sentence(source):
         return imported, canonicalize(imported)
+
+
+@contextlib.contextmanager
+def _one_sentence(source: ModelSource) -> Iterator[None]:
+    """Within it what goes wrong with the graph of a file is one sentence; of any other graph it is a bug."""
+    try:
+        yield
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as e:
+        if not source.is_file or isinstance(e, EdgeportError):
+            raise
+        LOG.debug("%s: its graph cannot be made canonical", source.model, exc_info=True)
+        words = f"its graph contradicts itself, or needs what edgeport lacks ({type(e).__name__}: {first_line(e)})"
+        raise NotCanonical(f"{source.model}: {words}") from e
 
 
 def equalize(

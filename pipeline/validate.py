@@ -20,12 +20,13 @@ from ..runtime.compare import compare
 from ..runtime.noise_gain import verdict_with_cause
 from ..runtime.session import Session, TensorSpec
 from ..runtime.session_wrappers import PROBABILITIES, SoftmaxSession, feed_normalized, takes_image
-from ..targets.registry import artifact_path, is_artifact, open_session, target_of
+from ..targets.foreign import open_session
+from ..targets.registry import artifact_path, is_artifact, target_of
 from .checks import check_choice, check_count
 from .data.choose import OpenedData, choose_validation
 from .data.collection import DataLike
 from .data.dataset import Dataset
-from .describe import delegate_partitions
+from .describe import delegate_partitions, read_manifest
 from .input_spec import InputSpec, Shapes, ShapesLike, read_shapes
 from .isolation import isolated
 from .options import NUM_VALIDATION, PRECISIONS
@@ -187,8 +188,7 @@ def open_pair(comparison: Comparison, progress: Progress) -> Pair:
     """What is compared. Raises UsageError, ArtifactError, ManifestError and what loading a model does."""
     path = artifact_path(comparison.artifact)
     session = open_session(path, threads=comparison.threads)
-    beside = manifest_path(path)
-    manifest = Manifest.read(beside) if beside.exists() else None
+    manifest = read_manifest(path, session)
     found = find_reference(comparison, manifest, progress)
     pixels = takes_image(session.inputs)
     question = Question(found.model, example_command(comparison))
@@ -201,6 +201,7 @@ def open_pair(comparison: Comparison, progress: Progress) -> Pair:
         raise UsageError(f"{path}: cannot be compared with {found.model}: {e}") from e
     inputs = choose_inputs(comparison, manifest, found.spec, question, progress)
     precision = comparison.precision or (manifest.precision if manifest else "fp32")
+    check_choice("precision", precision, PRECISIONS)
     pair = Pair(
         *(path, manifest, session, lambda each: each, reference, kinds, found.model, found.weights, inputs, precision)
     )

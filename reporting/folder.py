@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..artifacts.digest import size_of_artifact
 from ..artifacts.errors import UsageError
+from ..artifacts.files import read_regular
 from ..artifacts.staging import PREFIX
 from ..targets.registry import folder_endings
 from .records import LOCAL, MANIFEST, Layers, Piece, Row, Unreadable, parse, parse_lines
@@ -48,8 +50,8 @@ def findings(folder: Path, *, artifacts: bool = True) -> Findings:
 
     Raises UsageError where it is no folder, or holds nothing of edgeport's.
     """
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: {'is not a folder' if folder.exists() else 'no such folder'}")
+    if not os.path.isdir(folder):
+        raise UsageError(f"{folder}: {'is not a folder' if os.path.exists(folder) else 'no such folder'}")
     pieces: list[Piece] = []
     layers: list[Layers] = []
     problems: list[str] = []
@@ -90,10 +92,7 @@ def _files(folder: Path, problems: list[str]) -> Iterator[Path]:
 def _read(folder: Path, path: Path) -> Iterator[Piece | Layers | Problem | Note]:
     """What a file says, or why it says nothing."""
     try:
-        if path.stat().st_size > LARGEST:
-            yield Problem(f"{path}: is larger than the {LARGEST >> 20} MiB that a file of results may have")
-            return
-        content = path.read_bytes()
+        content = read_regular(path, LARGEST)
         if path.suffix == ".jsonl":
             yield from _lines(path, content, folder)
             return
@@ -226,7 +225,6 @@ def _missing(folder: Path, row: Row) -> Iterator[str]:
     if not os.path.exists(path):
         yield f"{path}: is not there, though its manifest is"
         return
-    inside = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
-    size = sum(each.stat().st_size for each in inside)
+    size = size_of_artifact(path)
     if row.size_bytes is not None and size != row.size_bytes:
         yield f"{path}: has {size} bytes, its manifest says {row.size_bytes}"

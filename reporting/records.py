@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ..artifacts.json_reader import NotJson, parse_json
 from ..artifacts.manifest import RANDOM
 from ..artifacts.printable import printable
 from .variant import describe_variant
@@ -107,8 +108,8 @@ def parse(content: bytes) -> list[Piece | Layers] | None:
 
 def _decoded(content: bytes) -> Any:
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as e:
+        return parse_json(content, strict=False)
+    except NotJson as e:
         raise Unreadable(f"is not JSON ({e})") from e
 
 
@@ -162,7 +163,9 @@ def _manifest(value: Mapping[str, Any]) -> Row:
     artifact = _object(value["artifact"], "artifact")
     weights, calibration = _object(value.get("weights"), "weights"), _object(value.get("calibration"), "calibration")
     tools = _object(value.get("tools"), "tools")
-    source = _text(weights, "source")
+    source, file = _text(weights, "source"), _text(artifact, "file")
+    if file is not None and ("/" in file or file in ("", ".", "..")):
+        raise Unreadable(f"has artifact.file that is {_short(file)}, not the name of what lies beside it")
     seeded = f"{RANDOM} (seed {weights.get('seed')})"
     facts = {
         "weights": seeded if source == RANDOM else source,
@@ -174,7 +177,7 @@ def _manifest(value: Mapping[str, Any]) -> Row:
     }
     return Row(
         **_named(value),
-        artifact=_text(artifact, "file"),
+        artifact=file,
         size_bytes=_size(artifact),
         agreement=_figures(value, "agreement", AGREEMENT),
         verdict=_text(value, "verdict"),

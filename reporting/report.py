@@ -1,6 +1,7 @@
 """`edgeport.report`: manifests and results in a folder become one page, and are held to a baseline."""
 
 import dataclasses
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,7 +132,7 @@ def report(
     """
     folder = Path(folder)
     path = Path(output) if output else folder / PAGE
-    if path.is_dir():
+    if os.path.isdir(path):
         raise UsageError(f"{path}: is a folder; --output takes the name of the page")
     found = findings(folder)
     comparison, problems = None, list(found.problems)

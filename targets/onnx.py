@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..artifacts.digest import files_of
 from .target import AppRuntime, Profile, Recipe, Target
 
 if TYPE_CHECKING:
@@ -21,16 +22,16 @@ def _cpu() -> "KernelSet":
 
 
 def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
-    from ..exporters.onnx.convert import convert
+    from ..exporters.onnx.convert import write
 
-    content = convert(
+    write(
         graph,
+        path,
         pixels=recipe.pixels,
         half_weights=recipe.half_weights,
         dynamic=recipe.precision == "dynamic",
         metadata=recipe.metadata,
     )
-    path.write_bytes(content)
 
 
 def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
@@ -43,6 +44,10 @@ def _inspect(path: Path) -> "Inspector":
     from ..runtime.inspectors.onnx import OnnxInspector
 
     return OnnxInspector(path)
+
+
+def _device_files(path: Path) -> tuple[Path, ...]:
+    return tuple(files_of(path))
 
 
 TARGET = Target(
@@ -59,6 +64,7 @@ TARGET = Target(
     inspect=_inspect,
     folds=True,
     device_runtime="onnx",
+    device_files=_device_files,
     device_packages=("onnxruntime",),
     app_runtimes={
         "linux": AppRuntime(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..artifacts.check import check_file, check_folder
 from ..artifacts.errors import ArtifactError, RuntimeUnavailable, UsageError
+from ..artifacts.process import tell
 from .target import Target
 
 if TYPE_CHECKING:
@@ -91,25 +92,18 @@ def is_artifact(path: str | Path) -> bool:
 
 
 def open_session(path: str | Path, *, threads: int = 1, **options: Any) -> "Session":
-    """Opens an artifact, so that it can run.
+    """Opens an artifact in this process, whoever wrote it; `options` are those of the target's session.
 
-    Args:
-        path: a file or folder of any target; its name's ending says which.
-        threads: CPU threads that it may use.
-        options: of the target's session.
-
-    Returns:
-        The session: float32 NCHW arrays and the model's own tensor names, whatever the format has inside.
-
-    Raises:
-        ArtifactError: no such file, an unknown ending, not what the ending says, or not what its manifest describes.
-        RuntimeUnavailable: what runs it is not installed.
-
-    Example:
-        >>> session = edgeport.open_session("artifacts/lenet5/lenet5_int8.tflite")
-        >>> session.run({"image": np.zeros((1, 1, 32, 32), np.float32)})
+    Raises ArtifactError and RuntimeUnavailable, as `edgeport.open_session`.
     """
     path = Path(path)
+    target = check_artifact(path)
+    tell("file", str(path))
+    return target.open(path, threads, options)
+
+
+def check_artifact(path: Path) -> Target:
+    """The target of an artifact that is there, and is what its manifest describes. Raises ArtifactError."""
     known = endings()
     ending = next((ending for ending in known if path.name.endswith(ending)), None)
     if ending is None:
@@ -117,7 +111,7 @@ def open_session(path: str | Path, *, threads: int = 1, **options: Any) -> "Sess
         raise ArtifactError(f"{path}: no runtime for the suffix {shown!r}; known: {', '.join(known)}")
     target = known[ending]
     (check_folder if target.is_folder and ending == target.ending else check_file)(path)
-    return target.open(path, threads, options)
+    return target
 
 
 def open_inspector(path: str | Path) -> "Inspector":
@@ -128,6 +122,7 @@ def open_inspector(path: str | Path) -> "Inspector":
         known = (each.ending for each in targets().values() if each.inspect)
         raise ArtifactError(f"{path}: cannot be looked into; formats that can: {', '.join(known)}")
     (check_folder if target.is_folder else check_file)(path)
+    tell("file", str(path))
     return target.inspect(path)
 
 

@@ -10,7 +10,6 @@ symbols as sizes. Loading such a file runs the shape functions of its operators,
 from __future__ import annotations
 
 import io
-import json
 import pickle
 import re
 import zipfile
@@ -23,6 +22,7 @@ import torch
 import torch.ao.quantization.fx._decomposed  # declares the operators of quantised programs
 
 from ...artifacts.errors import InputShapeError, ModelFileError
+from ...artifacts.json_reader import LARGEST, NotJson, parse_json
 from .input_shapes import chosen_shapes
 from .torch_module import first_sentence, silence
 
@@ -134,7 +134,9 @@ def _unsafe_member(name: str, archive: zipfile.ZipFile) -> str | None:
         return None if _only_tensors(archive.read(name)) else "it holds pickled objects"
     if not inside.endswith(".json"):
         return None
-    for key, value in _entries(json.loads(archive.read(name))):
+    if archive.getinfo(name).file_size > LARGEST:
+        raise NotJson(f"{name} is larger than {LARGEST >> 20} MiB")
+    for key, value in _entries(parse_json(archive.read(name))):
         if key == "use_pickle" and value:
             return "it holds pickled tensors"
         if key == "expr_str" and not _is_size(value):

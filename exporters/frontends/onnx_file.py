@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 
 from ...artifacts.errors import ArtifactTooLarge, InputShapeError, ModelFileError, UnsupportedOp
 from ...graph.edit import where
+from ...graph.external_data import check_external_data, read_inner_data
 from ..onnx.convert import LARGEST, OURS
 from ..passes.entry.opset import light
 from ..passes.forms.quantized_constants import PAIR
@@ -83,8 +84,8 @@ def read(path: Path) -> ir.Model:
         raise ModelFileError(f"{path}: cannot be read ({e.strerror or e})") from e
     if not proto.HasField("graph") or not proto.opset_import:
         raise ModelFileError(f"{path}: is not an ONNX file, or an empty one")
-    for tensor in proto.graph.initializer:
-        _check_external(tensor, path)
+    check_external_data(proto, path)
+    read_inner_data(proto, path)
     try:
         if proto.functions:
             proto = onnx.inliner.inline_local_functions(proto, convert_version=True)
@@ -178,25 +179,6 @@ def _open(value: ir.Value) -> Open:
     if value.shape is None:
         return None
     return tuple(dim if isinstance(dim, int) and dim > 0 else None for dim in value.shape)
-
-
-def _check_external(tensor: onnx.TensorProto, path: Path) -> None:
-    """Raise ModelFileError where a tensor's data lies outside the model's folder, or is not there as a whole."""
-    if tensor.data_location != onnx.TensorProto.EXTERNAL:
-        return
-    entries = {entry.key: entry.value for entry in tensor.external_data}
-    location, folder = entries.get("location", ""), path.resolve().parent
-    file = (folder / location).resolve()
-    if not location or not file.is_relative_to(folder):
-        raise ModelFileError(f"{path}: the data of {tensor.name!r} lies outside the model's folder ({location!r})")
-    if not file.is_file():
-        raise ModelFileError(f"{path}: its data file {location!r} is missing; it belongs beside the model")
-    try:
-        end = int(entries.get("offset", 0)) + int(entries.get("length", 0))
-    except ValueError:
-        end = -1
-    if not 0 <= end <= file.stat().st_size:
-        raise ModelFileError(f"{path}: its data file {location!r} is too short for {tensor.name!r}")
 
 
 def _check_data(graph: ir.Graph, path: Path) -> None:

@@ -16,7 +16,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from ...artifacts.code_place import line_of_error, line_of_trace
-from ...artifacts.errors import ExportError, first_line
+from ...artifacts.errors import ExportError, foreign_code, lines_of
 from ...graph.dialect import OPSET
 from ...graph.edit import NAME_SCOPES, SOURCE_LINE, array
 from ..passes.entry import distinct_outputs
@@ -102,11 +102,11 @@ def traced(module: torch.nn.Module, example_inputs: tuple[torch.Tensor, ...]) ->
 
     from .fake_quant_modules import frozen
 
-    with eval_mode(module):
-        try:
-            program = torch.export.export(frozen(module), tuple(example_inputs), strict=False)
-        except (Exception, SystemExit) as e:  # the module's own code runs here: anything can come
-            raise ExportError(f"torch.export cannot trace {type(module).__name__}{_line(e)}: {_reason(e)}") from e
+    def failed(e: BaseException) -> ExportError:
+        return ExportError(f"torch.export cannot trace {type(module).__name__}{_line(e)}: {_reason(e)}")
+
+    with eval_mode(module), foreign_code(failed):
+        program = torch.export.export(frozen(module), tuple(example_inputs), strict=False)
     unify_numbers(program)
     return program
 
@@ -205,7 +205,7 @@ def first_sentence(error: BaseException) -> str:
     """What the innermost cause says, on one line."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return f"{type(error).__name__}: {first_line(error, 'no message')}"
+    return f"{type(error).__name__}: {next(iter(lines_of(error)), 'no message')}"
 
 
 def tidy(model: ir.Model, share_weights: bool) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import onnx_ir as ir
 
+from ...artifacts.digest import data_file
 from ...artifacts.errors import ArtifactTooLarge
 from ...graph.dialect import check
 from ...graph.edit import NAME_SCOPES
@@ -23,6 +25,7 @@ from .uint8_input import LAYOUT, take_bytes
 
 OURS = "edgeport"  # our facts, as JSON, in metadata_props
 LARGEST = 2**31 - 1  # bytes of one protobuf message
+SMALL, ALIGNMENT = 1024, 4096  # bytes: constants below stay in the message; external data that runtimes can map
 IR_VERSION = 10  # of ONNX 1.16, the first with all of opset 20 and 21's types; newer ones shut out older runtimes
 
 
@@ -34,14 +37,43 @@ def convert(
     dynamic: bool = False,
     metadata: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """The file's bytes; the same graph and metadata give the same.
+    """The file's bytes; the same graph and metadata give the same. The arguments are those of `write`.
+
+    Raises NotCanonical, and ArtifactTooLarge beyond what one file holds.
+    """
+    proto = _build(model, pixels=pixels, half_weights=half_weights, dynamic=dynamic, metadata=metadata)
+    size = _size(proto)
+    if size > LARGEST:
+        raise ArtifactTooLarge(f"onnx: the model takes {size} bytes, a single file holds {LARGEST}")
+    return proto.SerializeToString(deterministic=True)
+
+
+def write(
+    model: ir.Model,
+    path: Path,
+    *,
+    pixels: bool = False,
+    half_weights: bool = False,
+    dynamic: bool = False,
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the file; what is larger than one message holds goes into its data file, NAME.onnx.data beside it.
 
     `pixels`: the one input, which the graph takes as pixels from 0 to 255, is uint8 NHWC.
 
     `half_weights` stores the float constants in half precision with a Cast behind each, which a runtime folds when
     it loads the file: half the size, and computed in float32. `dynamic`: linears with int8 weights round what they read
-    by its range at run time. Raises NotCanonical (the graph is not in the dialect), ArtifactTooLarge.
+    by its range at run time. Raises NotCanonical (the graph is not in the dialect).
     """
+    proto = _build(model, pixels=pixels, half_weights=half_weights, dynamic=dynamic, metadata=metadata)
+    if _size(proto) > LARGEST:
+        _move_data(proto, data_file(path))
+    path.write_bytes(proto.SerializeToString(deterministic=True))
+
+
+def _build(
+    model: ir.Model, *, pixels: bool, half_weights: bool, dynamic: bool, metadata: Mapping[str, Any] | None
+) -> onnx.ModelProto:
     check(model, quantized=True)
     metadata = metadata or {}
     proto = to_proto(dynamic_linear.quantize_dynamically(model) if dynamic else model)
@@ -56,9 +88,29 @@ def convert(
     facts = {**metadata, "layout": LAYOUT} if pixels else metadata
     props[OURS] = json.dumps(facts, sort_keys=True, separators=(",", ":"))
     onnx.helper.set_model_props(proto, props)
-    if proto.ByteSize() > LARGEST:
-        raise ArtifactTooLarge(f"onnx: the model takes {proto.ByteSize()} bytes, a single file holds {LARGEST}")
-    return proto.SerializeToString(deterministic=True)
+    return proto
+
+
+def _size(proto: onnx.ModelProto) -> int:
+    """The message's size in bytes; of one that is too large for it to be counted, that of its constants."""
+    constants = sum(len(tensor.raw_data) for tensor in proto.graph.initializer)
+    return constants if constants > LARGEST else proto.ByteSize()
+
+
+def _move_data(proto: onnx.ModelProto, path: Path) -> None:
+    """Write the large constants into a file of their own, in their order, each at a multiple of ALIGNMENT."""
+    with path.open("wb") as file:
+        for tensor in proto.graph.initializer:
+            length = len(tensor.raw_data)
+            if length < SMALL:
+                continue
+            file.seek(-(-file.tell() // ALIGNMENT) * ALIGNMENT)
+            places = {"location": path.name, "offset": str(file.tell()), "length": str(length)}
+            file.write(tensor.raw_data)
+            tensor.ClearField("raw_data")
+            tensor.data_location = tensor.EXTERNAL
+            for key, value in places.items():
+                tensor.external_data.add(key=key, value=value)
 
 
 def to_proto(model: ir.Model) -> onnx.ModelProto:

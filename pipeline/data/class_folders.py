@@ -1,5 +1,6 @@
 """The true classes of images: as the data say them, or by the folders that the images lie in."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,12 @@ def class_of(inputs: Dataset, labels: Sequence[str] | None, count: int) -> tuple
     if inputs.label is not None:
         return inputs.label, "the labels in it"
     root = Path(inputs.source)
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise UsageError(f"{inputs.source}: --max-drop needs images in class folders; give them with --validation-data")
     loose = next((path for path in inputs.items if Path(path).parent == root), None)
     if loose is not None:
         raise UsageError(f"{loose}: lies in no class folder, which --max-drop needs")
-    folders = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    folders = sorted(path.name for path in root.iterdir() if os.path.isdir(path) and not path.name.startswith("."))
     if labels:
         unknown = next((name for name in folders if name not in labels), None)
         if unknown is not None:

@@ -1,5 +1,6 @@
 """The inputs that calibrate a model and the other ones that validate it, whatever they come as."""
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 
 from ...artifacts.digest import sha256_of
 from ...artifacts.errors import UsageError
+from ...artifacts.files import read_regular
 from ...models import PreprocessSpec
 from ...runtime.pixels import all_to_pixels, from_pixels, to_pixels
 from ...runtime.session import TensorSpec
@@ -26,6 +28,8 @@ NOT_REAL = (
     "and give your own images with --calibration-data"
 )
 # What random inputs are drawn from, half-open; of any other type normal noise. An index of unknown meaning is small.
+MOST_NUMBERS = 2**31  # of one input
+LARGEST_IMAGE = 1 << 30  # bytes of an image's file
 _RANGES = {"uint8": (0, 256), "int8": (-128, 128), "bool": (0, 2)} | dict.fromkeys(
     ("int16", "uint16", "int32", "uint32", "int64", "uint64"), (0, 10)
 )
@@ -139,7 +143,7 @@ def open_folder(source: str, spec: InputSpec, question: Question = Question()) -
         source,
         files,
         lambda path: {name: images.preprocess(images.load_image(path), wanted)[None]},
-        lambda path: path.read_bytes(),
+        lambda path: read_regular(path, LARGEST_IMAGE),
         preprocess=wanted,
     )
 
@@ -192,7 +196,12 @@ def _noise(inputs: Sequence[TensorSpec]) -> Callable[[int], Feed]:
 
 
 def random_array(spec: TensorSpec, rng: np.random.Generator) -> np.ndarray:
-    """Normal noise, or whole numbers for an integer type; float32, an image's pixels uint8; an open dimension is 1."""
+    """Normal noise, or whole numbers for an integer type; float32, an image's pixels uint8; an open dimension is 1.
+
+    Raises UsageError where no input can be so large.
+    """
     shape = [1 if dim is None else dim for dim in spec.shape]
+    if math.prod(shape) > MOST_NUMBERS or min(shape, default=0) < 0:
+        raise UsageError(f"input {spec.name!r} has shape {tuple(shape)}, which is no size that an input can have")
     drawn = rng.integers(*_RANGES[spec.dtype], shape) if spec.dtype in _RANGES else rng.standard_normal(shape)
     return drawn.astype(np.uint8 if spec.dtype == "uint8" else np.float32)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...artifacts.errors import UsageError
+from ...artifacts.files import read_regular
 from ...artifacts.printable import find_unwritable
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 Labels = str | Path | Sequence[str]
 NUM_SHOWN = 3  # of the names that are said
+
+LARGEST = 16 << 20  # bytes of a file of labels
 
 
 def read_labels(labels: Labels) -> tuple[str, ...]:
@@ -23,7 +26,8 @@ def read_labels(labels: Labels) -> tuple[str, ...]:
         _check_characters(names, lambda index: f"labels: the name of class {index}")
         return tuple(names)
     try:
-        lines = Path(labels).read_text("utf-8-sig").rstrip().split("\n")  # all kinds of line ends come as \n
+        text = read_regular(labels, LARGEST).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        lines = text.rstrip().split("\n")
     except OSError as e:
         raise UsageError(f"{labels}: cannot be read ({e.strerror})") from e
     except UnicodeDecodeError as e:

@@ -1,6 +1,7 @@
 """Model inputs in an .npz file: an array for each input, a row for each sample."""
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -8,7 +9,11 @@ from typing import IO, Any
 import numpy as np
 
 from ...artifacts.errors import UsageError
+from ...artifacts.files import open_regular
 from ...runtime.session import TensorSpec
+
+# what zipfile and NumPy make of a damaged archive; RuntimeError: an encrypted one
+_DAMAGED = (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, RuntimeError)
 
 
 class NpzRows:
@@ -22,13 +27,13 @@ class NpzRows:
     def __init__(self, path: Path, inputs: Sequence[TensorSpec]):
         self._path = path
         try:
-            archive = zipfile.ZipFile(path)
+            archive = zipfile.ZipFile(open_regular(path))
             names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
             only = names[0] if len(names) == len(inputs) == 1 else None
             self._columns = {spec.name: _Column(path, archive, only or spec.name, spec, names) for spec in inputs}
         except OSError as e:
             raise UsageError(f"{path}: cannot be read ({e.strerror or e})") from e
-        except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as e:
+        except _DAMAGED as e:
             raise UsageError(f"{path}: is not a readable .npz file") from e
         counts = {name: column.count for name, column in self._columns.items()}
         if len(set(counts.values())) != 1:
@@ -65,7 +70,7 @@ class _Column:
         try:
             self._file.seek(self._start + row * size)
             content = self._file.read(size)
-        except (zipfile.BadZipFile, OSError, EOFError, ValueError) as e:
+        except (OSError, *_DAMAGED) as e:
             raise UsageError(f"{self._path}: row {row} cannot be read; the file is damaged") from e
         if len(content) != size:
             raise UsageError(f"{self._path}: ends before row {row}; the file is damaged")

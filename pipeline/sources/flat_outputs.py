@@ -9,6 +9,7 @@ from ...artifacts.errors import UsageError
 if TYPE_CHECKING:
     import torch
 
+DEEPEST = 100  # levels of an output's tuples and dicts
 ONLY = "logits"  # what the one output of a model is called that nobody has named
 
 
@@ -19,6 +20,8 @@ def iterate_tensors(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tu
     """
     import torch
 
+    if len(path) > DEEPEST:
+        raise UsageError("the model cannot be exported: its output is nested too deeply, or within itself")
     if isinstance(value, torch.Tensor):
         yield path, value
         return

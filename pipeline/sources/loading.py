@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ...artifacts.errors import UsageError
+from ...artifacts.files import open_regular
+from ...artifacts.process import tell
 from ...models.stated_preprocess import Preprocess
 from ..input_spec import Shapes
 from ..progress import Progress
@@ -125,8 +127,8 @@ def _refuse_for_files(model: str, num_classes: int | None, weights: str) -> None
 
 
 def _from_file(model: str, shapes: Shapes, progress: Progress) -> ModelSource:
-    if not Path(model).is_file():
-        raise UsageError(f"{model}: no such file")
+    check_source_file(model)
+    tell("file", model)
     if model.endswith(".onnx"):
         from .onnx_file import from_onnx_file
 
@@ -136,6 +138,15 @@ def _from_file(model: str, shapes: Shapes, progress: Progress) -> ModelSource:
     if not model.endswith(".pt2"):
         raise UsageError(f"{model}: {_what_it_holds(Path(model))}")
     return from_program_file(model, shapes)
+
+
+def check_source_file(model: str) -> None:
+    """Raises UsageError unless it is a file that can be read: no folder, no pipe, no device."""
+    try:
+        open_regular(model).close()
+    except OSError as e:
+        what = "no such file" if isinstance(e, FileNotFoundError) else f"cannot be read ({e.strerror})"
+        raise UsageError(f"{model}: {what}") from e
 
 
 def _from_object(

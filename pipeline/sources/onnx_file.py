@@ -1,13 +1,17 @@
 """Model sources made of ONNX files, and of ONNX models in memory."""
 
-import json
+import dataclasses
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...artifacts.digest import sha256_of_file
+from ...artifacts.embedded import read_embedded
+from ...artifacts.errors import ModelFileError
+from ...artifacts.json_reader import NotJson
 from ...artifacts.manifest import Weights
+from ...artifacts.process import is_watched
 from ...models import PreprocessSpec
 from ...models.preprocess_facts import from_facts
 from ...runtime.session import Session, TensorSpec
@@ -67,7 +71,7 @@ def _make_source(
     renamed = distinct_outputs.rewrite(graph)
     inputs = tuple(TensorSpec(v.name or "", dims(v), _dtype(v)) for v in graph.graph.inputs)
     origin = onnx_file.metadata(path)
-    spec = InputSpec(inputs).recorded(embedded_preprocess(onnx_file.own_metadata(path)), "its metadata")
+    spec = InputSpec(inputs).recorded(embedded_preprocess(onnx_file.own_metadata(path), model), "its metadata")
     if spec.preprocess is None:
         spec = state_from_metadata(spec, origin, model)
     if spec.preprocess is None and not in_memory:
@@ -76,14 +80,20 @@ def _make_source(
     content = path.read_bytes() if in_memory else None  # its file is gone when the reference is opened
 
     def session() -> Session:
+        from ...runtime.child_session import ChildSession
         from ...runtime.sessions.onnx import OnnxSession
 
-        source = onnx_file.serialized(graph) if widened or renamed else content or path
-        return WidenableSession(OnnxSession(source, threads=1, optimisation="disable"), graph)
+        options = {"threads": 1, "optimisation": "disable"}
+        if widened or renamed or content is not None or is_watched():
+            source = onnx_file.serialized(graph) if widened or renamed else content or path
+            return WidenableSession(OnnxSession(source, **options), graph)
+        opener = f"{OnnxSession.__module__}:{OnnxSession.__name__}"
+        return WidenableSession(ChildSession(opener, {"model": str(path), **options}, where=str(path)), graph)
 
     return ModelSource(
         *(model, name, spec, weights, None, outputs, _returning(graph), session),
         origin=origin,
+        is_file=not in_memory,
     )
 
 
@@ -107,12 +117,13 @@ def _returning(graph: "ir.Model") -> "Callable[[], ir.Model]":
     return lambda: graph
 
 
-def embedded_preprocess(text: str | None) -> PreprocessSpec | None:
-    """How an image becomes the input, of a file that edgeport wrote."""
+def embedded_preprocess(text: str | None, model: str) -> PreprocessSpec | None:
+    """How an image becomes the input, of a file that edgeport wrote. Raises ModelFileError."""
     try:
-        return from_facts(json.loads(text or "")["preprocess"] or {})
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
+        own = read_embedded(text).preprocess
+    except NotJson as e:
+        raise ModelFileError(f"{model}: its 'edgeport' metadata is damaged ({e})") from e
+    return from_facts(dataclasses.asdict(own)) if own else None
 
 
 def _dtype(value: "ir.Value") -> str:

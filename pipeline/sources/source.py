@@ -34,6 +34,7 @@ class ModelSource:
         graph: makes the ONNX graph, not yet canonical.
         session: opens the reference on one thread: its figures shall not depend on the core count.
         warnings: what has to be said about it wherever it is used.
+        is_file: whether the graph is that of a file, which may contradict itself in ways that no check finds.
         classifies: it is known to be a classifier by where it comes from.
     """
 
@@ -47,6 +48,7 @@ class ModelSource:
     session: Callable[[], Session] = field(repr=False)
     origin: dict[str, str] | None = None
     warnings: tuple[str, ...] = ()
+    is_file: bool = False
     classifies: bool = False
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...artifacts.code_place import line_of_error
 from ...artifacts.digest import sha256_of_file
-from ...artifacts.errors import UsageError, first_line
+from ...artifacts.errors import UsageError, first_line, foreign_code
 from ...artifacts.manifest import RANDOM, Weights
 from ...models import create_model, get_variant
 from ...runtime.session import Session, TensorSpec
@@ -18,7 +18,7 @@ from ..progress import Progress
 from .flat_outputs import flatten_outputs, name_outputs
 from .source import OWN_CODE, TIMM, ExampleInputs, ModelSource
 from .stated_by_model import state_from_file, state_from_module
-from .user_code import load_factory
+from .user_code import check_tensors, load_factory, user_code
 from .zoo import choose_weights, load_chosen
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ def from_factory(
             "or --input-shape NAME=1xCxHxW for each input"
         )
     module, said = widen(load_factory(model))
-    spec = state_from_module(InputSpec(parameters(module, shapes, model)), module, model)
+    taken = user_code(model, lambda: parameters(module, shapes, model))
+    spec = state_from_module(InputSpec(taken), module, model)
     if weights == "auto":
         facts = Weights(source=OWN_CODE, sha256=digest(module))
     elif spec.image_size is None and weights == "random":
@@ -182,15 +183,17 @@ def make_source(
     zeros = tuple(
         torch.zeros(shape, dtype=getattr(torch, each.dtype)) for shape, each in zip(shapes, spec.inputs, strict=True)
     )
-    try:
-        with torch.inference_mode():
-            result = module(*zeros)
-    except (Exception, SystemExit) as e:  # the module's own code, and any type of PyTorch's
+
+    def failed(e: BaseException) -> UsageError:
         given = "an input of " * (len(spec.inputs) == 1)
         shown = " and ".join("x".join(map(str, s.shape[1:] if spec.image_size else s.shape)) for s in spec.inputs)
         line = line_of_error(e)
         place = f" (at {Path(line[0]).name}:{line[1]})" if line else ""
-        raise UsageError(f"the model does not run on {given}{shown}{place}: {first_line(e, 'no message')}") from e
+        kind = "" if isinstance(e, Exception) else f"{type(e).__name__}: "  # SystemExit says but a number
+        return UsageError(f"the model does not run on {given}{shown}{place}: {kind}{first_line(e, 'no message')}")
+
+    with foreign_code(failed), torch.inference_mode():
+        result = module(*zeros)
     inputs = tuple(each.name for each in spec.inputs)
     outputs = name_outputs(result, inputs)
     flatten_outputs(module)
@@ -233,17 +236,19 @@ def copy_to_cpu(module: "torch.nn.Module") -> "torch.nn.Module":
         module = inner
     if isinstance(module, torch.jit.ScriptModule):
         raise UsageError("a TorchScript module cannot be read by torch.export; give the nn.Module itself")
+    check_tensors(f"the {type(module).__name__} given", dict(module.state_dict()))
     memo: dict[int, Any] = {}
     for tensor in (*module.parameters(), *module.buffers()):
         twin = tensor.detach().to("cpu", copy=True)
         is_parameter = isinstance(tensor, torch.nn.Parameter)
         memo[id(tensor)] = torch.nn.Parameter(twin, requires_grad=False) if is_parameter else twin
-    try:
+
+    def failed(e: BaseException) -> UsageError:
+        words = f"{type(e).__name__}: {first_line(e, 'no message')}"
+        return UsageError(f"a {type(module).__name__} cannot be copied ({words})")
+
+    with foreign_code(failed):
         return copy.deepcopy(module, memo).eval()
-    except Exception as e:  # whatever the module's own parts raise
-        raise UsageError(
-            f"a {type(module).__name__} cannot be copied ({type(e).__name__}: {first_line(e, 'no message')})"
-        ) from e
 
 
 def example_specs(module: "torch.nn.Module", examples: ExampleInputs, model: str) -> tuple[TensorSpec, ...]:

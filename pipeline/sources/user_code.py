@@ -2,15 +2,16 @@
 
 import importlib
 import importlib.util
+import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ...artifacts.code_place import line_of_error
-from ...artifacts.errors import UsageError, first_line
+from ...artifacts.errors import UsageError, first_line, foreign_code
 
 if TYPE_CHECKING:
     import torch
@@ -45,11 +46,27 @@ def load_factory(model: str) -> "torch.nn.Module":
         raise UsageError(f"{model}: must return an nn.Module, but returned a {type(module).__name__}")
     if isinstance(module, torch.jit.ScriptModule):
         raise UsageError(f"{model}: is a TorchScript module, which torch.export cannot read; return the module itself")
-    return module.eval()
+    check_tensors(model, user_code(model, lambda: {**module.state_dict()}))
+    return user_code(model, module.eval)
+
+
+def check_tensors(model: str, tensors: "Mapping[str, Any]") -> None:
+    """Raises UsageError for a weight that holds no numbers."""
+    from torch.nn.parameter import is_lazy
+
+    lazy = next((name for name, tensor in tensors.items() if is_lazy(tensor)), None)
+    if lazy is not None:
+        raise UsageError(f"{model}: {lazy!r} has no shape yet, as lazy modules have until they run; run the model once")
+    name = next((name for name, tensor in tensors.items() if getattr(tensor, "is_meta", False)), None)
+    if name is not None:
+        raise UsageError(
+            f"{model}: {name!r} is on the 'meta' device, where tensors hold no numbers; load its weights before it is "
+            "exported"
+        )
 
 
 def _from_file(model: str, path: Path) -> ModuleType:
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UsageError(f"{path}: no such file (a model of your own is named path/to/file.py:factory)")
     package = _package_of(path)
     if package is not None:
@@ -100,15 +117,17 @@ def _search(folder: Path) -> None:
 
 def user_code(model: str, call: Callable[[], Any]) -> Any:
     """What the call returns; whatever it raises becomes one sentence with the file and line of the user's own code."""
-    try:
+
+    def failed(e: BaseException) -> UsageError:
+        if isinstance(e, SystemExit):
+            return UsageError(
+                f"{model}: ends the program{_place(model, e)}, as a training script that reads its arguments does; put "
+                "that under `if __name__ == '__main__':`"
+            )
+        return UsageError(f"{model}: fails{_place(model, e)}: {type(e).__name__}: {first_line(e, 'no message')}")
+
+    with foreign_code(failed):
         return call()
-    except SystemExit as e:
-        raise UsageError(
-            f"{model}: ends the program{_place(model, e)}, as a training script that reads its arguments does; put "
-            "that under `if __name__ == '__main__':`"
-        ) from e
-    except Exception as e:
-        raise UsageError(f"{model}: fails{_place(model, e)}: {type(e).__name__}: {first_line(e, 'no message')}") from e
 
 
 def _place(model: str, error: BaseException) -> str:

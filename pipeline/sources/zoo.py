@@ -1,5 +1,6 @@
 """The weights of a zoo model: a file, public ones by name, or what there is of them."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +36,7 @@ def choose_weights(model: str, weights: str, progress: Progress) -> ChosenWeight
     if weights == AUTO:
         return try_to_fetch(known[0], progress)
     named = [each for each in known if weights in (each.name, each.source)]
-    if weights == PRETRAINED or (named and not Path(weights).exists()):
+    if weights == PRETRAINED or (named and not os.path.exists(weights)):
         return fetch_weights(named[0] if named else get_checkpoint(model), progress)
     return ChosenWeights(Path(weights))
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from ...artifacts.digest import sha256_of
 from ...artifacts.exit_codes import BUG, DEVICE
+from ...artifacts.json_reader import NotJson, parse_json
+from ...artifacts.process import signal_name
 from .options import BENCHMARK, EXPORT
 from .process import Ended
 
@@ -95,8 +97,8 @@ def outcome(ended: Ended, timeout_s: float) -> dict[str, Any]:
     if ended.code < 0:
         return {"code": DEVICE, "problem": f"was killed by {signal_name(-ended.code)}", "result": None}
     try:
-        result = json.loads(ended.out)
-    except ValueError:
+        result = parse_json(ended.out)
+    except NotJson:
         result = None
     if ended.code == 0 and result is None:
         return {"code": BUG, "problem": "a bug: it printed no JSON", "result": None}
@@ -105,14 +107,6 @@ def outcome(ended: Ended, timeout_s: float) -> dict[str, Any]:
         words = ended.last_words.removeprefix("edgeport: ") or f"ended with code {ended.code}"
         problem = f"a bug: {words}" if ended.code == BUG else words
     return {"code": ended.code, "problem": problem, "result": result}
-
-
-def signal_name(number: int) -> str:
-    """ "SIGKILL (memory may have run out)"."""
-    import signal
-
-    name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
-    return f"{name} (memory may have run out)" if name == "SIGKILL" else name
 
 
 def artifact_of(line: Mapping[str, Any]) -> str | None:

@@ -1,14 +1,19 @@
 """Keeps what became of each job, one line of JSON each, so that a sweep goes on where it was cut off."""
 
+import contextlib
 import fcntl
 import json
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...artifacts.errors import UsageError, WriteError
 from ...artifacts.exit_codes import DISAGREES, DONE, NOT_EXPORTABLE, OVER_BUDGET
+from ...artifacts.files import read_regular
+from ...artifacts.json_reader import LARGEST, NotJson, convert, parse_json
+from .jobs import artifact_of
 
 FILE, LOCK = "results.jsonl", ".sweep.lock"
 FINAL = (DONE, NOT_EXPORTABLE, DISAGREES, OVER_BUDGET)  # codes that the same job would end with again
@@ -27,6 +32,23 @@ def append(lines: Iterable[Mapping[str, Any]], results: Path) -> None:
 def _ends_whole(file) -> bool:
     file.seek(-1, os.SEEK_END)
     return file.read(1) == b"\n"
+
+
+@dataclass(frozen=True)
+class _Job:
+    kind: str
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What a line has to have for it to be a job's."""
+
+    key: str
+    job: _Job
+    code: int
+    problem: str = ""
+    seconds: float = 0.0
+    result: dict[str, Any] | list[dict[str, Any]] | None = None
 
 
 class Journal:
@@ -65,13 +87,15 @@ class Journal:
 
     def _whole(self, line: Mapping[str, Any]) -> bool:
         from ...artifacts.check import manifest_path
-        from ...artifacts.errors import ManifestError
         from ...artifacts.manifest import Artifact, Manifest
 
-        artifact = self.folder / line["result"]["artifact"]
+        named = artifact_of(line)
+        if not isinstance(named, str):
+            return False
+        artifact = self.folder / named
         try:
             return Manifest.read(manifest_path(artifact)).artifact == Artifact.of(artifact)
-        except (OSError, ManifestError):
+        except (OSError, ValueError):  # ValueError: ManifestError, and of a name that none has
             return False
 
     def add(self, line: dict[str, Any]) -> None:
@@ -86,11 +110,18 @@ class Journal:
 def read(path: Path) -> list[dict[str, Any]]:
     """The lines of jobs; others, such as one that a dead writer left unfinished, are nothing that is done."""
     lines = []
-    for text in path.read_bytes().splitlines() if path.exists() else ():
-        try:
-            line = json.loads(text)
-            if {"key", "job", "code"} <= line.keys() and {"kind"} <= line["job"].keys():
-                lines.append(line)
-        except (ValueError, AttributeError):
-            continue
+    for text in _content(path).splitlines():
+        with contextlib.suppress(NotJson):
+            line = parse_json(text)
+            convert(line, _Line)
+            lines.append(line)
     return lines
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return read_regular(path, LARGEST)
+    except FileNotFoundError:
+        return b""
+    except OSError as e:
+        raise UsageError(f"{path}: cannot be read ({e.strerror})") from e

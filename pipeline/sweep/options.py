@@ -1,6 +1,7 @@
 """The options that a sweep passes on to its jobs, as a file or a command line gives them."""
 
 import difflib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
@@ -89,7 +90,7 @@ class SweepOption:
             if self.kind == "list":
                 return [self.parse(each) for each in (value if isinstance(value, list | tuple) else [value])]
             read = self.parse(value)
-            is_path = self.is_path and (self.name != "weights" or Path(read).exists())
+            is_path = self.is_path and (self.name != "weights" or os.path.exists(read))
             return str(Path(read).absolute()) if is_path else read
         except ValueError as e:
             raise UsageError(f"{self.name}: {e}") from e

@@ -1,11 +1,14 @@
 """Makes the jobs of a sweep from what the caller and a YAML file say."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...artifacts.errors import UsageError
+from ...artifacts.files import read_regular
+from ...artifacts.json_reader import check_bounds
 from ...targets.registry import get_target, targets
 from ..device_runs import check_device
 from ..export import check_job, make_job
@@ -25,6 +28,7 @@ from .options import (
 )
 
 LOCAL = "local"
+LARGEST_FILE, MOST_VALUES = 1 << 20, 100_000  # bytes of a YAML file, and values in it
 INT8_ALONE = ("profile", "keep_float", "max_drop", "min_agreement", "min_snr")  # a sweep's float exports go without
 
 Options = Mapping[str, Any]  # {name of an option: its value}
@@ -56,9 +60,12 @@ def read_file(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as e:
+        content = yaml.safe_load(read_regular(path, LARGEST_FILE).decode("utf-8"))
+        check_bounds(content, MOST_VALUES)
+    except (yaml.YAMLError, ValueError) as e:  # ValueError: of the characters, of a date that there is not, of bounds
         raise UsageError(f"{path}: is not YAML ({' '.join(str(e).split())})") from e
+    except RecursionError as e:
+        raise UsageError(f"{path}: is nested too deeply") from e
     except OSError as e:
         raise UsageError(f"{path}: cannot be read ({e.strerror})") from e
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
@@ -102,8 +109,8 @@ def _listed(given: Mapping[str, Any], name: str, *kinds: type) -> list:
 
 def absolute_model(model: str) -> tuple[str, str | None]:
     """(the model with its path absolute, the file) of a file of one's own; (the model, None) of a name."""
-    path, colon, factory = model.rpartition(":") if not Path(model).exists() else (model, "", "")
-    if path and Path(path).is_file():
+    path, colon, factory = model.rpartition(":") if not os.path.exists(model) else (model, "", "")
+    if path and os.path.isfile(path):
         whole = str(Path(path).absolute())
         return f"{whole}{colon}{factory}", whole
     return model, None
@@ -118,7 +125,7 @@ def make_jobs(sweep: Sweep) -> list[Job]:
         model, file = absolute_model(named)
         options = {**sweep.options, **own}
         paths = sorted(name for name in options if known[name].is_path)
-        reads = tuple(options[name] for name in paths if Path(options[name]).exists())
+        reads = tuple(options[name] for name in paths if os.path.exists(options[name]))
         reads += (file,) if file else ()
         arguments = export_arguments(options)
         for target in sweep.targets:

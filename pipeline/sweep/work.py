@@ -17,6 +17,7 @@ from ...artifacts.errors import exit_code
 from ...artifacts.exit_codes import BUG
 from ...artifacts.manifest import finite
 from ...artifacts.printable import printable
+from ...artifacts.process import die_with
 from .cores import divide, turn
 from .options import BENCHMARK, EXPORT
 from .process import Ended, Processes
@@ -81,8 +82,6 @@ def make_call(call: Mapping[str, Any]) -> tuple[Any, int]:
 def main(arguments: Sequence[str]) -> int:
     """The process of one job: its result on stdout, a sentence on stderr where it fails."""
     parent, listed, how, call = arguments
-    from .process import die_with
-
     die_with(int(parent))
     if listed:
         os.sched_setaffinity(0, {int(cpu) for cpu in listed.split(",")})

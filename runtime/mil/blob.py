@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ...artifacts.errors import ArtifactError
+from ...artifacts.files import open_regular
 from .schema import BITS
 
 VERSION = 2
@@ -44,7 +45,8 @@ class BlobFile:
     def __init__(self, path: Path):
         self.path = path
         try:
-            self._bytes = np.fromfile(path, np.uint8)
+            with open_regular(path) as file:
+                self._bytes = np.fromfile(file, np.uint8)
         except FileNotFoundError as e:
             raise ArtifactError(f"{path}: the program needs this weight file, but it is missing") from e
         except OSError as e:

@@ -1,13 +1,17 @@
 """Runs an ONNX model with ONNX Runtime on the CPU."""
 
-import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ...artifacts.errors import ArtifactError, RuntimeUnavailable, first_line
+from ...artifacts.embedded import read_embedded
+from ...artifacts.errors import ArtifactError, ModelFileError, RuntimeUnavailable, first_line
+from ...artifacts.json_reader import NotJson
+from ...graph.external_data import check_external_data
 from ..backends import onnxruntime
 from ..session import TensorSpec, check_feeds, from_nhwc, to_nhwc
 
@@ -26,7 +30,11 @@ _DTYPE = {
     **{f"tensor({sign}int{bits})": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
     **{"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64", "tensor(bool)": "bool"},
 }
-_ERRORS_ONLY = 3  # ONNX Runtime's severity: its warnings are about the graph optimiser, not about the model
+_SILENT = 4  # ONNX Runtime's severity: its warnings are about the graph optimiser, its errors come as exceptions, too
+# "[ONNXRuntimeError] : 1 : FAIL : Non-zero status code returned while running OP node. Name:'NAME' Status Message: ..."
+_CODE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
+_NODE = re.compile(r"^Non-zero status code returned while running (\w+) node\. Name:'([^']*)' Status Message: ")
+_SOURCE = re.compile(r"^\S*\.(?:cc|h):\d+ (?:[^()]*\([^()]*\) (?:const )?|\w+ )?")  # a file, a line, a function
 
 
 class OnnxSession:
@@ -53,24 +61,35 @@ class OnnxSession:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = _ERRORS_ONLY
+        options.log_severity_level = _SILENT
         options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, OPTIMISATION[optimisation])
+        self._where = "the model" if isinstance(model, bytes) else str(model)
+        if not isinstance(model, bytes):
+            _check_external_data(Path(model))
         start = time.perf_counter()
         try:
             self._session = ort.InferenceSession(
                 model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
             )
         except Exception as e:  # ONNX Runtime's exceptions share no base class
-            where = "the model" if isinstance(model, bytes) else model
-            raise ArtifactError(f"{where}: ONNX Runtime cannot load it ({first_line(e).rstrip('.')})") from e
+            raise ArtifactError(f"{self._where}: ONNX Runtime cannot load it ({_why(e)})") from e
         self.load_ms = (time.perf_counter() - start) * 1e3
         self.threads = threads
         self.runtime = f"onnxruntime {ort.__version__}"
-        ours = self._session.get_modelmeta().custom_metadata_map.get(METADATA_NAME)
-        self._nhwc = bool(ours) and json.loads(ours).get("layout") == "nhwc"
-        inputs = [_spec(arg) for arg in self._session.get_inputs()]
+        inputs = [_spec(arg, self._where) for arg in self._session.get_inputs()]
+        self._nhwc = self._takes_nhwc(inputs)
         self.inputs = tuple(from_nhwc(spec) if self._nhwc else spec for spec in inputs)
-        self.outputs = tuple(_spec(arg) for arg in self._session.get_outputs())
+        self.outputs = tuple(_spec(arg, self._where) for arg in self._session.get_outputs())
+
+    def _takes_nhwc(self, inputs: Sequence[TensorSpec]) -> bool:
+        """Whether edgeport has written the file, to take an image as a camera gives it."""
+        try:
+            ours = read_embedded(self._session.get_modelmeta().custom_metadata_map.get(METADATA_NAME))
+        except NotJson as e:
+            raise ArtifactError(f"{self._where}: its {METADATA_NAME!r} metadata is damaged ({e})") from e
+        if ours.layout == "nhwc" and any(len(spec.shape) != 4 for spec in inputs):
+            raise ArtifactError(f"{self._where}: its {METADATA_NAME!r} metadata says NHWC of an input without 4 axes")
+        return ours.layout == "nhwc"
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return self.outward(self.raw(self.inward(feeds)))
@@ -83,7 +102,11 @@ class OnnxSession:
 
     def raw(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         named = {spec.name: array for spec, array in zip(self.inputs, arrays, strict=True)}
-        return [np.asarray(array) for array in self._session.run([spec.name for spec in self.outputs], named)]
+        try:
+            results = self._session.run([spec.name for spec in self.outputs], named)
+        except Exception as e:  # as above
+            raise ArtifactError(f"{self._where}: ONNX Runtime cannot run it ({_why(e)})") from e
+        return [np.asarray(array) for array in results]
 
     def outward(self, arrays: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         return {spec.name: array for spec, array in zip(self.outputs, arrays, strict=True)}
@@ -92,6 +115,29 @@ class OnnxSession:
         del self._session
 
 
-def _spec(arg) -> TensorSpec:
+def _check_external_data(path: Path) -> None:
+    """Raises ArtifactError where the file names data that lie outside its folder, or are no file."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        check_external_data(onnx.load_model(path, load_external_data=False), path)
+    except ModelFileError as e:
+        raise ArtifactError(str(e)) from e
+    except (DecodeError, ValueError, OSError):
+        return  # ONNX Runtime says what is wrong
+
+
+def _spec(arg: Any, where: str) -> TensorSpec:
+    if arg.type not in _DTYPE:
+        raise ArtifactError(f"{where}: {arg.name!r} is a {arg.type}; inputs and outputs must be tensors of numbers")
     shape = tuple(dim if isinstance(dim, int) else None for dim in arg.shape)
-    return TensorSpec(arg.name, shape, _DTYPE.get(arg.type) or str(arg.type))
+    return TensorSpec(arg.name, shape, _DTYPE[arg.type])
+
+
+def _why(error: Exception) -> str:
+    """The reason in what ONNX Runtime says, without its error codes and source files."""
+    words, where = _CODE.sub("", first_line(error)), ""
+    if node := _NODE.match(words):
+        words, where = words[node.end() :], f"{node[1]} {node[2]}".strip() + ": "
+    return where + (_SOURCE.sub("", words).strip().rstrip(".") or type(error).__name__)

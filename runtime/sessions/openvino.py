@@ -1,5 +1,6 @@
 """Runs an OpenVINO IR with OpenVINO's CPU plugin."""
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from ...artifacts.errors import ArtifactError, RuntimeUnavailable
+from ...artifacts.files import open_regular
 from ..backends import openvino
 from ..session import TensorSpec, check_feeds, from_nhwc, outward, to_nhwc
 
@@ -112,7 +114,7 @@ class OpenVINOSession:
 
 
 def _xml(path: Path) -> Path:
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return path
     found = sorted(path.glob("*.xml"))
     if len(found) != 1:
@@ -127,8 +129,8 @@ def _check(path: Path) -> None:
     """
     weights = path.with_suffix(".bin")
     try:
-        root = ElementTree.parse(path).getroot()
-        size = weights.stat().st_size
+        with open_regular(path) as file, open_regular(weights) as constants:
+            root, size = ElementTree.parse(file).getroot(), os.fstat(constants.fileno()).st_size
     except ElementTree.ParseError as e:
         raise ArtifactError(f"{path}: is not a whole OpenVINO IR ({e})") from e
     except FileNotFoundError as e:

@@ -1,7 +1,6 @@
 """Runs a .tflite model with LiteRT's interpreter (XNNPACK delegate, CPU)."""
 
 import contextlib
-import json
 import os
 import sys
 import tempfile
@@ -13,12 +12,16 @@ from typing import Any
 
 import numpy as np
 
+from ...artifacts.embedded import Port, read_embedded
 from ...artifacts.errors import ArtifactError, RuntimeUnavailable
+from ...artifacts.files import read_regular
+from ...artifacts.json_reader import NotJson
 from ..session import TensorSpec, check_feeds
 from . import tflite_verifier
 
 METADATA_NAME = "edgeport"  # our entry in the file: JSON that tells names, logical shapes and layouts
 SIGNATURE = "serving_default"
+LARGEST = 2**31 - 1  # bytes that the format's 32-bit offsets reach
 
 _TO_NHWC, _TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
 
@@ -107,19 +110,18 @@ def _operators(interpreter: Any) -> list[dict[str, Any]]:
     return interpreter._get_ops_details()  # there is no public way to see what was delegated
 
 
-def _describe(path: Path) -> dict[str, dict[str, Any]]:
+def _describe(path: Path) -> dict[str, Port]:
     """{tensor name: its entry} of our metadata in a file that is known to be whole; empty for a foreign file."""
     try:
-        model = tflite_verifier.verify(path.read_bytes())
-        content = tflite_verifier.metadata(model).get(METADATA_NAME)
-        ours = json.loads(content) if content else {}
-        return {entry["name"]: entry for entry in [*ours.get("inputs", ()), *ours.get("outputs", ())]}
+        model = tflite_verifier.verify(read_regular(path, LARGEST))
+        ours = read_embedded(tflite_verifier.metadata(model).get(METADATA_NAME))
+        return {port.name: port for port in (*ours.inputs, *ours.outputs)}
     except OSError as e:
         raise ArtifactError(f"{path}: cannot be read ({e.strerror})") from e
     except tflite_verifier.BrokenFlatbuffer as e:
         raise ArtifactError(f"{path}: is not a whole TFLite model: {e}") from e
-    except (ValueError, KeyError, TypeError, AttributeError) as e:
-        raise ArtifactError(f"{path}: its {METADATA_NAME!r} metadata is damaged") from e
+    except NotJson as e:
+        raise ArtifactError(f"{path}: its {METADATA_NAME!r} metadata is damaged ({e})") from e
 
 
 def _interpreter(path: Path, threads: int, keep: bool = False) -> tuple[Any, float]:
@@ -180,11 +182,11 @@ def _signature_names(interpreter) -> tuple[dict[int, str], dict[int, str]]:
     )
 
 
-def _port(details: dict[str, Any], names: dict[int, str], described: dict[str, dict[str, Any]]) -> _Port:
+def _port(details: dict[str, Any], names: dict[int, str], described: dict[str, Port]) -> _Port:
     name = names.get(details["index"]) or str(details["name"])
     physical = tuple(int(dim) for dim in details["shape"])
     if name in described:
-        nhwc = described[name].get("layout") == "nhwc" and len(physical) == 4
+        nhwc = described[name].layout == "nhwc" and len(physical) == 4
     else:  # a foreign file: images have 1 or 3 channels
         nhwc = len(physical) == 4 and physical[3] in (1, 3) and physical[1] not in (1, 3)
     shape = tuple(physical[axis] for axis in _TO_NCHW) if nhwc else physical

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from ...artifacts.errors import UsageError, first_line
+from ...artifacts.errors import UsageError, first_line, foreign_code
 from ..backends import torch_threads
 from ..session import TensorSpec, check_feeds
 
@@ -66,12 +66,13 @@ class TorchSession:
     def _forward(self, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
         # copies: a forward may change what it is given, and the arrays belong to whoever compares
         given = [t.to(self.dtype, copy=True) if t.is_floating_point() else t.clone() for t in tensors]
-        try:
-            with torch_threads(self.threads), torch.inference_mode():
-                result = self.module(*given)
-        except (Exception, SystemExit) as e:  # the module's own code: anything can come
-            words = first_line(e, "no message")
-            raise UsageError(f"the model fails when it is run: {type(e).__name__}: {words}") from e
+        with foreign_code(_failed), torch_threads(self.threads), torch.inference_mode():
+            result = self.module(*given)
         if isinstance(result, Mapping):
             return list(result.values())
         return [result] if isinstance(result, torch.Tensor) else list(result)
+
+
+def _failed(error: BaseException) -> UsageError:
+    words = first_line(error, "no message")
+    return UsageError(f"the model fails when it is run: {type(error).__name__}: {words}")

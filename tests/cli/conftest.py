@@ -152,6 +152,84 @@ def number():
     return 7
 
 
+class Speechless(Exception):
+    def __str__(self):
+        raise ValueError("no words")
+
+
+class Called(nn.Module):
+    def __init__(self, call):
+        super().__init__()
+        self.call = call
+
+    def forward(self, x):
+        self.call()
+        return x.mean((2, 3))
+
+
+def fail(error):
+    raise error
+
+
+def speechless():
+    raise Speechless
+
+
+def speechless_forward():
+    return Called(lambda: fail(Speechless()))
+
+
+def base_exception():
+    raise BaseException("base")
+
+
+def generator_exit():
+    raise GeneratorExit
+
+
+def leaves_at_once():
+    raise SystemExit(0)
+
+
+class Property(nn.Module):
+    @property
+    def forward(self):
+        raise SystemExit(0)
+
+
+def leaving_property():
+    return Property()
+
+
+class NoInit(nn.Module):
+    def __init__(self):
+        pass
+
+
+def no_init():
+    return NoInit()
+
+
+def meta():
+    with torch.device("meta"):
+        return net()
+
+
+def lazy():
+    return nn.LazyLinear(3)
+
+
+class Loop(nn.Module):
+    def forward(self, x):
+        result = {}
+        result["self"] = result
+        return result
+
+
+def loop():
+    return Loop()
+
+
 def nan():
     model = net()
     model[0].weight.data[0] = float("nan")

@@ -121,6 +121,38 @@ def test_faults(edgeport, artifacts, bin_, tmp_path, monkeypatch, what):
     assert_nothing_left(tmp_path / "t", tmp_path / "t")
 
 
+ANSWER = {"runtime": "a", "load_ms": 1.0, "times_ms": [1.0] * 4, "outputs_sha256": None}
+WHOLE = {"schema": 2, "facts": {}, "models": [ANSWER]}
+LIES = {
+    "{}": "its answer is not the runner's (object missing required field schema)",
+    "[]": "its answer is not the runner's (expected object, got array)",
+    "null": "its answer is not the runner's (expected object, got null)",
+    "nothing": "its answer is not the runner's (Expecting value",
+    "[" * 20_000: "its answer is not the runner's (nested too deeply)",
+    '{"error": ""}': "the job failed there: it does not say why",
+    '{"error": 7}': "its answer is not the runner's (expected str, got int, at error)",
+    '{"error": "ModuleNotFoundError: "}': "its Python has no module that it needs",
+    json.dumps(WHOLE | {"models": []}): "its answer is not to what was asked (it has 0 artifacts)",
+    json.dumps(WHOLE | {"schema": 7}): "its answer is not to what was asked (it has a schema 7)",
+    json.dumps(WHOLE | {"models": [ANSWER | {"times_ms": []}]}): "(it has 0 times)",
+    json.dumps(WHOLE | {"models": [ANSWER | {"times_ms": [-1.0] * 4}]}): "(it has a time below 0)",
+    json.dumps(WHOLE | {"models": [ANSWER | {"load_ms": "1"}]}): "expected float, got str, at models[0].load_ms",
+    json.dumps(WHOLE | {"models": [ANSWER | {"times_ms": [float("nan")] * 4}]}): "NaN, which JSON does not have",
+    json.dumps(WHOLE | {"facts": {"cores": "many"}}): "expected int, got str, at cores",
+    json.dumps(WHOLE | {"facts": {"temperature_c": [1]}}): "at temperature_c",
+}
+
+
+@pytest.mark.parametrize("answer", LIES, ids=range(len(LIES)))
+def test_a_device_that_lies(edgeport, artifacts, bin_, tmp_path, answer):
+    python = bin_("python", f"cat <<'END'\n\nEDGEPORT_ANSWER {answer}\nEND")
+    done = edgeport("benchmark", artifacts["small.tflite"], *LOCAL, *FEW, "--device-python", python)
+    assert done.code == 6
+    assert done.error.startswith("edgeport: local: ")
+    assert LIES[answer] in done.error
+    assert_nothing_left(tmp_path / "t", tmp_path / "t")
+
+
 def test_no_python(edgeport, artifacts, tmp_path):
     done = edgeport("benchmark", artifacts["small.tflite"], *LOCAL, *FEW, "--device-python", "/no/python")
     assert done.code == 6

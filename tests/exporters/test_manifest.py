@@ -57,6 +57,18 @@ def test_the_order_of_making_does_not_show():
     assert other.to_bytes() == MANIFEST.to_bytes()
 
 
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("\udcff.onnx", r"\xff.onnx"), ("\udcc3\udca9.onnx", "é.onnx"), ("\ud800é", r"\xed\xa0\x80é")],
+)
+def test_names_that_are_no_text(tmp_path, name, written):
+    """Bytes of a file's name that are not UTF-8, or that the locale cannot read."""
+    path = tmp_path / "m.json"
+    path.write_bytes(dataclasses.replace(MANIFEST, model=name, options={name: name}).to_bytes())
+    assert Manifest.read(path).model == written
+    assert Manifest.read(path).options == {written: written}
+
+
 def test_nan_is_null():
     manifest = dataclasses.replace(MANIFEST, agreement={"snr_db": float("nan"), "max_abs": float("inf")})
     assert json.loads(manifest.to_bytes())["agreement"] == {"snr_db": None, "max_abs": None}

@@ -2,14 +2,18 @@
 
 import json
 
+import edgeport
 import numpy as np
 import onnx
 import onnx_ir as ir
 import onnxruntime as ort
 import pytest
-from edgeport.artifacts.errors import ArtifactTooLarge
-from edgeport.exporters.onnx.convert import convert
+from edgeport.artifacts.digest import files_of
+from edgeport.artifacts.errors import ArtifactError, ArtifactTooLarge
+from edgeport.artifacts.manifest import Manifest
+from edgeport.exporters.onnx.convert import convert, write
 from edgeport.graph.edit import NAME_SCOPES
+from edgeport.runtime.sessions.onnx import OnnxSession
 from graphs import canonical, feeds, run_onnx
 
 METADATA = {"model": "tiny", "preprocess": {"mean": [0.5], "std": [0.25]}, "labels": ["a b", "c"]}
@@ -78,6 +82,55 @@ def test_a_file_beyond_protobufs_limit_is_refused(monkeypatch):
     monkeypatch.setitem(convert.__globals__, "LARGEST", 1000)
     with pytest.raises(ArtifactTooLarge, match="a single file holds 1000"):
         convert(classifier())
+
+
+def test_what_one_message_does_not_hold_lies_beside_it(monkeypatch, tmp_path):
+    monkeypatch.setitem(write.__globals__, "LARGEST", 1000)
+    paths = [tmp_path / folder / "m.onnx" for folder in "ab"]
+    for path in paths:
+        path.parent.mkdir()
+        write(classifier(), path)
+    path, again = paths
+    assert [file.name for file in files_of(path)] == ["m.onnx", "m.onnx.data"]
+    assert [file.read_bytes() for file in files_of(path)] == [file.read_bytes() for file in files_of(again)]
+    proto = onnx.load_model(path, load_external_data=False)
+    places = [{e.key: e.value for e in t.external_data} for t in proto.graph.initializer if t.external_data]
+    assert places
+    assert all(place["location"] == "m.onnx.data" and int(place["offset"]) % 4096 == 0 for place in places)
+    assert len(path.read_bytes()) < len(path.with_name("m.onnx.data").read_bytes())
+    inputs = feeds(classifier())
+    wanted = run_onnx(classifier(), inputs)["logits"]
+    np.testing.assert_allclose(OnnxSession(path).run(inputs)["logits"], wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_an_artifact_with_a_data_file(monkeypatch, tmp_path):
+    """Both files are described, checked, validated, read again, and replaced together."""
+
+    def export(**more):
+        return edgeport.export(
+            "lenet5", "onnx", weights="random", output_dir=tmp_path, benchmark=False, num_validation_samples=2, **more
+        )
+
+    monkeypatch.setitem(write.__globals__, "LARGEST", 1000)
+    result = export()
+    data = result.path.with_name("lenet5_fp32.onnx.data")
+    assert result.verdict == "ok"
+    assert sorted(path.name for path in result.path.parent.iterdir()) == [
+        *("lenet5_fp32.onnx", "lenet5_fp32.onnx.data", "lenet5_fp32.onnx.json")
+    ]
+    manifest = Manifest.read(result.manifest_path)
+    assert manifest.artifact.size_bytes == result.path.stat().st_size + data.stat().st_size
+    assert edgeport.validate(result.path, num_validation_samples=2).verdict == "ok"
+    again = edgeport.export(result.path, "tflite", output_dir=tmp_path / "b", benchmark=False, num_validation_samples=2)
+    assert again.verdict == "ok"
+    content = bytearray(data.read_bytes())
+    content[100] ^= 1
+    data.write_bytes(content)
+    with pytest.raises(ArtifactError, match="sha256"):
+        edgeport.open_session(result.path)
+    monkeypatch.undo()
+    export()
+    assert not data.exists()
 
 
 @pytest.mark.parametrize("group", [1, 4])

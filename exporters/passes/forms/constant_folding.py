@@ -14,6 +14,7 @@ from onnx.reference import ReferenceEvaluator
 from ....artifacts.errors import NotCanonical
 from ....graph.edit import attribute, const_value, constant, emit, given, owner, producer, replace, where
 
+LARGEST = 2**29  # numbers: 2 GiB in float32, what the formats hold in one file
 LEFT = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"} | {
     "DequantizeLinear",
     "QuantizeLinear",
@@ -73,6 +74,7 @@ def evaluate(node: ir.Node) -> list[np.ndarray] | None:
         return None
     if any(attr.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for attr in node.attributes.values()):
         return None
+    _check_sizes(node)
     names = [(value.name or "") if value is not None else "" for value in node.inputs]
     model = onnx.helper.make_model(
         onnx.helper.make_graph(
@@ -90,6 +92,14 @@ def evaluate(node: ir.Node) -> list[np.ndarray] | None:
             f"{where(node)} cannot be computed from its constants ({str(e).partition(chr(10))[0]})."
         ) from e
     return [np.asarray(result) for result in results]
+
+
+def _check_sizes(node: ir.Node) -> None:
+    """Raises NotCanonical where the result is larger than any file could hold it: it is not worth to be computed."""
+    for out in node.outputs:
+        count = math.prod(out.shape.numpy()) if out.shape is not None and out.shape.is_static() else 0
+        if count > LARGEST:
+            raise NotCanonical(f"{where(node)} makes {count} numbers of constants; at most {LARGEST} are folded.")
 
 
 def constant_of(node: ir.Node) -> np.ndarray:

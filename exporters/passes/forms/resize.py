@@ -14,8 +14,9 @@ import math
 import numpy as np
 import onnx_ir as ir
 
+from ....artifacts.errors import NotCanonical
 from ....graph.dialect import OPS
-from ....graph.edit import attribute, const_value, constant, emit, given, replace, reshape, shape, transpose
+from ....graph.edit import attribute, const_value, constant, emit, given, replace, reshape, shape, transpose, where
 from .explicit_slice import emit_slice
 from .interpolation import CROP, Resampling, matrix
 
@@ -31,6 +32,8 @@ def rewrite(model: ir.Model) -> int:
         resamplings = resamplings_of(node)
         if resamplings is None:
             continue
+        if any(each.outputs < 1 for each in resamplings.values()):
+            raise NotCanonical(f"{where(node)} resizes to nothing: {[each.outputs for each in resamplings.values()]}.")
         replace(node.outputs[0], resized(node, resamplings))
         graph.remove(node, safe=True)
         count += 1
