@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import edgeport
 
-from ..artifacts.preprocessing import COLORS, INTERPOLATIONS, RESIZES
+from ..pipeline.options import COLORS, INTERPOLATIONS, RESIZES
 
 if TYPE_CHECKING:
     from ..pipeline.device_runs import DeviceAccess

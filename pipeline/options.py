@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..artifacts.preprocessing import COLORS as COLORS
+from ..artifacts.preprocessing import INTERPOLATIONS as INTERPOLATIONS
+from ..artifacts.preprocessing import RESIZES as RESIZES
+
 if TYPE_CHECKING:
     from ..models.stated_preprocess import Preprocess
     from .data.collection import DataLike
