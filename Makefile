@@ -29,9 +29,10 @@ test: $(VENV)/test  ## the tests, as CI runs them
 test-all: $(VENV)/test  ## also the slow, complete ones
 	$(TESTS)
 
-fuzz: $(VENV)/test  ## an hour of what nobody wrote: random graphs and networks, damaged files; FUZZ_SECONDS=60 for less
-	$(RUN) tests/fuzz.py --seconds $$(($(FUZZ_SECONDS) / 2)) --seed $$(date +%s)
-	$(RUN) tests/fuzz_images.py --seconds $$(($(FUZZ_SECONDS) / 2)) --seed $$(date +%s)
+fuzz: $(VENV)/test  ## an hour of what nobody wrote: random networks, damaged files and manifests; FUZZ_SECONDS=60 for less
+	$(RUN) tests/fuzz.py --seconds $$(($(FUZZ_SECONDS) / 3)) --seed $$(date +%s)
+	$(RUN) tests/fuzz_images.py --seconds $$(($(FUZZ_SECONDS) / 3)) --seed $$(date +%s)
+	$(RUN) tests/mutations.py --seconds $$(($(FUZZ_SECONDS) / 3)) --first $$(date +%s)
 
 lint: $(VENV)/test
 	$(RUN) -m ruff check .

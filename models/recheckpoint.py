@@ -5,16 +5,15 @@
 Only this file reads timm, and only here: names, repositories, licences, preprocessing and class counts, as facts.
 """
 
-import dataclasses
 import pathlib
 from typing import Any
 
 from .checkpoint import Checkpoint
 from .registry import get_variant, list_models
 from .reindex import CONSTANTS, literal
-from .spec import PreprocessSpec, Variant
+from .spec import Variant
 
-_PREPROCESSING = tuple(field.name for field in dataclasses.fields(PreprocessSpec))
+_PREPROCESSING = ("input_size", "mean", "std", "interpolation", "crop_pct")  # of a hub's row; the rest is the variant's
 
 
 def render() -> str:

@@ -93,7 +93,7 @@ def check_calibrated(source: ModelSource, graph: "ir.Model", reference: Session,
 
     feeds = [feed for feed in feeds if is_finite(reference.run(feed))]
     candidate = OnnxSession(serialized(graph), optimisation="disable")
-    words = difference(reference, candidate, feeds, quantized=False) if feeds else ""
+    words = difference(reference, candidate, feeds, quantized=False, precision="rewritten") if feeds else ""
     candidate.close()
     if words:
         raise ImportFault(
@@ -102,13 +102,15 @@ def check_calibrated(source: ModelSource, graph: "ir.Model", reference: Session,
         )
 
 
-def difference(reference: Session, candidate: Session, feeds: Sequence[Feed], quantized: bool) -> str:
+def difference(
+    reference: Session, candidate: Session, feeds: Sequence[Feed], quantized: bool, precision: str = "graph"
+) -> str:
     """Why two ways to compute one graph are not the same; "" where they are."""
     agreement = compare(reference, candidate, feeds)
     if quantized and not agreement.problem:
         low = agreement.snr_db < ROUNDING_DB
         return f"SNR in dB {agreement.snr_db:.3g}, must be at least {ROUNDING_DB:g}" if low else ""
-    words = verdict(agreement, "fp32", reference, feeds)
+    words = verdict(agreement, precision, reference, feeds)
     return words.removeprefix("fail: ") if words.startswith("fail") else ""
 
 

@@ -245,16 +245,19 @@ def choose_inputs(
     data = job.validation.validation if job.validation.validation is not None else asked.calibration
     count = job.num_validating
     validation = choose_validation(spec, progress, opened.open, data=data, count=count, seed=seed)
-    if spec.preprocess and any(takes_pixels(job, target) for target in job.targets):
-        validation = validation.round_to_pixels(spec.preprocess)
+
+    def as_taken(inputs: Dataset) -> Dataset:
+        pixels = spec.preprocess and any(takes_pixels(job, target) for target in job.targets)
+        return inputs.round_to_pixels(spec.preprocess) if pixels and spec.preprocess else inputs
+
     if job.precision != "int8" or prequantized:
-        return None, validation.take(count)
+        return None, as_taken(validation.take(count))
     wanted = asked.num_calibration_samples
     calibration = choose_calibration(spec, progress, opened.open, data=asked.calibration, count=wanted, seed=seed)
     wanted = wanted or NUM_CALIBRATION
     if job.validation.validate:
-        return separate(calibration, validation, (wanted, count), progress)
-    return calibration.take(wanted), validation.take(count)
+        calibration, validation = separate(calibration, validation, (wanted, count), progress)
+    return calibration.take(wanted), as_taken(validation.take(count))
 
 
 def to_graph(source: ModelSource, progress: Progress, seconds: dict[str, float]) -> "tuple[ir.Model, ir.Model]":

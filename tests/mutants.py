@@ -17,7 +17,7 @@ import os
 import sys
 import tempfile
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -187,21 +187,23 @@ def try_fault(fault: Fault, cases: list[str], target: str, folder: Path, known: 
     return Outcome(fault, "reported", reported) if reported else Outcome(fault, "harmless")
 
 
-def run(target: str, count: int, seed: int) -> Iterator[Outcome]:
-    """`count` faults of a target that do harm, drawn at random."""
+def run(target: str, count: int, seed: int, families: Sequence[str] = ()) -> Iterator[Outcome]:
+    """`count` faults of a target that do harm, drawn at random; of some families and their cases alone, where given."""
     rng = np.random.default_rng(seed)
-    modules = [importlib.import_module(f"edgeport.exporters.{target}.{family}") for family in FAMILIES[target]]
+    files = families or FAMILIES[target]
+    modules = [importlib.import_module(f"edgeport.exporters.{target}.{family}") for family in files]
     faults = [fault for module in modules for fault in faults_of(module)]
     known: dict = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        through = {name: functions_of(name, target, folder) for name in CASES}
+        cases = [name for name in CASES if not families or any(family in name for family in families)]
+        through = {name: functions_of(name, target, folder) for name in cases}
         for index in rng.permutation(len(faults)):
             fault = faults[index]
             file = importlib.import_module(fault.module).__file__
-            cases = [name for name in CASES if (file, fault.function) in through[name]]
-            cases = [str(name) for name in rng.permutation(cases)[:MODELS]]
-            outcome = try_fault(fault, cases, target, folder, known)
+            fitting = [name for name in through if (file, fault.function) in through[name]]
+            fitting = [str(name) for name in rng.permutation(fitting)[:MODELS]]
+            outcome = try_fault(fault, fitting, target, folder, known)
             if outcome.kind == "harmless":
                 continue
             yield outcome

@@ -1,6 +1,7 @@
 """Damages manifests, .tflite and .onnx files, and lets edgeport read and run them: each ends well, or in one sentence.
 
 python tests/mutations.py [manifests|tflite|onnx] [--first SEED] [--count N]     the same seeds give the same files
+python tests/mutations.py --seconds S --first SEED     for so long, each kind in turn
 """
 
 import argparse
@@ -197,15 +198,19 @@ def main() -> None:
     parser.add_argument("kinds", nargs="*", default=list(TROUBLE), help=", ".join(TROUBLE))
     parser.add_argument("--first", type=int, default=0, metavar="SEED")
     parser.add_argument("--count", type=int, metavar="N", help="of each kind (default: a full run)")
+    parser.add_argument("--seconds", type=float, metavar="S", help="in all, in place of a count")
     arguments = parser.parse_args()
+    share = arguments.seconds / len(arguments.kinds) if arguments.seconds else None
     for kind in arguments.kinds:
-        seeds, found = range(arguments.first, arguments.first + (arguments.count or COUNTS[kind])), 0
-        for seed in seeds:
+        end, tried, found = time.monotonic() + (share or 0), 0, 0
+        while time.monotonic() < end if share else tried < (arguments.count or COUNTS[kind]):
+            seed = arguments.first + tried
             trouble = TROUBLE[kind](seed)
+            tried += 1
             if trouble is not None:
                 found += 1
                 print(f"{kind} {seed}: {trouble}", flush=True)
-        print(f"{kind}: {len(seeds)} files, {found} troubles", flush=True)
+        print(f"{kind}: {tried} files, {found} troubles", flush=True)
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ BROKEN = {
     "antialias": (without_antialias, Branch(antialiased), "torch.onnx translates Resize"),
     "divisor": (without_divisor, Branch(divided), "torch.onnx translates AveragePool"),
     "ties": (without_ties, nearest(), "Resize 'y' is rewritten to something else (by resize)"),
-    "border": (with_any_border, Branch(padded), "MaxPool 'max_pool2d' is rewritten to something else"),
+    "border": (with_any_border, Branch(padded), "is rewritten to something else (by pad_into_window)"),
 }
 
 

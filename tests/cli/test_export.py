@@ -27,7 +27,7 @@ LATENCY = [
     *("median_ms", "p90_ms", "mean_ms", "std_ms", "min_ms", "first_ms", "load_ms", "runs", "warmup", "threads"),
     *("runtime", "cpu"),
 ]
-SECONDS = {"torch_export", "canonicalize", "calibrate", "lower", "write", "validate", "benchmark"}
+SECONDS = {"torch_export", "canonicalize", "check_import", "calibrate", "lower", "write", "validate", "benchmark"}
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,7 @@ def test_a_name_stays_in_its_cell(name):
 
 
 def console_words(capsys, name: str) -> str:
-    console = Console()
+    console = Console(out=sys.stdout)
     console.note(name)
     console.warn(name)
     console.error(name)
@@ -86,7 +86,7 @@ def test_the_progress_bar_obeys_no_name(monkeypatch):
     screen.isatty = lambda: True
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setenv("TERM", "xterm")
-    console = Console()
+    console = Console(out=sys.stdout)
     for name in ("[/b]", "[red]x", FORGED):  # rich has a markup of its own
         console.progress(Event("begin", name, total=2))
         console.progress(Event("end", name))

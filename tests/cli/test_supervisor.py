@@ -35,9 +35,17 @@ STUBBORN = """
 
 
 def start(folder: Path, body: str, limits: str = "", grace: float = 5) -> subprocess.Popen:
+    def hear_interrupts() -> None:  # a shell that runs the tests in its background has them ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
     program = COMMAND.format(body=body, limits=limits, grace=grace)
     return subprocess.Popen(
-        [sys.executable, "-c", program], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", program],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_interrupts,
     )
 
 

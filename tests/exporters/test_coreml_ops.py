@@ -27,7 +27,7 @@ CLASSIFIER = """agraph (float[1,3,8,10] x) => (float[1,5] y) {
     c = Conv <pads=[1,1,1,1]> (x, w, b) r = Relu (c) p = ReduceMean (r, a) f = Reshape (p, s)
     m = MatMul (f, v) y = Add (m, d) }"""
 CONSTANTS = {"w": (4, 3, 3, 3), "b": (4,), "a": [2, 3], "s": [1, 4], "v": (4, 5), "d": (5,)}
-IMAGENET = Normalization(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+IMAGENET = Normalization(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -151,7 +151,7 @@ def test_image_input_and_labels(precision, package):
     }
     pixels = np.random.default_rng(0).integers(0, 256, (1, 3, 8, 10)).astype(np.float32)
     mean, std = (np.reshape(v, (1, 3, 1, 1)) for v in (IMAGENET.mean, IMAGENET.std))
-    expected = run_onnx(model, {"x": ((pixels / 255 - mean) / std).astype(np.float32)})["y"]
+    expected = run_onnx(model, {"x": ((pixels - mean) / std).astype(np.float32)})["y"]
     got = session.run({"x": pixels})
     tolerance = {"fp32": 1e-5, "fp16": 5e-3}[precision]
     np.testing.assert_allclose(got["y"], expected, atol=tolerance)
@@ -161,11 +161,11 @@ def test_image_input_and_labels(precision, package):
 
 def test_grey_image(package):
     model = canonical("agraph (float[1,1,8,10] x) => (float[1,1,8,10] y) { y = Relu (x) }")
-    path = package(prepend_normalization(model, Normalization((0.5,), (0.25,))), image_input=True)
+    path = package(prepend_normalization(model, Normalization((127.5,), (63.75,))), image_input=True)
     assert read_package(path).inputs[0].colour == "grayscale"
     pixels = np.arange(80, dtype=np.float32).reshape(1, 1, 8, 10) * 3
     np.testing.assert_allclose(
-        open_session(path).run({"x": pixels})["y"], np.maximum((pixels / 255 - 0.5) / 0.25, 0), atol=1e-5
+        open_session(path).run({"x": pixels})["y"], np.maximum((pixels - 127.5) / 63.75, 0), atol=1e-5
     )
 
 

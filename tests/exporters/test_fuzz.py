@@ -2,6 +2,7 @@
 
 import pytest
 from fuzz import file_trouble, graph_trouble
+from fuzz_images import export_trouble
 
 FILES = (
     51382,  # indices of fewer axes than what they are taken from
@@ -19,6 +20,11 @@ GRAPHS = (
 @pytest.mark.parametrize("seed", range(25))
 def test_random_graph(seed):
     assert graph_trouble(seed) is None
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_network(seed):
+    assert export_trouble(seed) is None
 
 
 @pytest.mark.parametrize("first", range(0, 100, 10))
