@@ -4,8 +4,9 @@ pip install --no-deps -r benchmarks/field_requirements.txt
 python -m benchmarks.field_models                those without a result, then the page
 python -m benchmarks.field_models yolo11n --again
 
-Weights are random and seeded, but those of RapidOCR's files, which are trained. Each model runs in a process of its
-own. Results are kept in benchmarks/results/field.jsonl, the page is docs/generated/field.md.
+Weights are random and seeded, drawn so that every one of them matters (edgeport.models.redraw: a library's own first
+weights let many networks give next to nothing), but those of RapidOCR's files, which are trained. Each model runs in a
+process of its own. Results are kept in benchmarks/results/field.jsonl, the page is docs/generated/field.md.
 """
 
 import argparse
@@ -142,6 +143,7 @@ def measure(name: str) -> list[dict[str, Any]]:
     import edgeport
     import torch
     from edgeport.artifacts.errors import EdgeportError
+    from edgeport.models import redraw
     from edgeport.pipeline.sources.torchvision_on_cpu import declare
 
     declare()
@@ -149,6 +151,8 @@ def measure(name: str) -> list[dict[str, Any]]:
     torch.manual_seed(0)
     try:
         model = brought.make()
+        if isinstance(model, torch.nn.Module):
+            redraw(model.eval(), seed=0, input_size=brought.shape)
         source = edgeport.load(model, input_shape=brought.shape, name=name.replace(" ", "_"))
     except EdgeportError as e:
         return [cell(name, target, precision, str(e)) for target in TARGETS for precision in PRECISIONS]

@@ -54,8 +54,9 @@ def build(job: Job, target: Target, prepared: Prepared, staging: Staging, progre
             twin = drafts["fp32"].session if "fp32" in drafts else None
             int8 = Int8Builder(target, prepared, progress, seconds)
             draft, search = draft_int8(job, recipe, int8, twin, staging)
-            if twin is None and job.validation.validate:
-                draft = judge_float_lowering(draft, job, target, prepared, staging, progress)
+            if job.validation.validate:
+                known = drafts.get("fp32") or draft_float_twin(job, target, prepared, staging, progress, seconds)
+                draft = doubt(draft, known.manifest.verdict)
             drafts[precision] = draft
             continue
         if precision == "int8":
@@ -142,19 +143,24 @@ def with_input(graph: "ir.Model", target: Target, recipe: Recipe, prepared: Prep
     return take_pixels(graph, target, spec) if recipe.pixels and spec else graph
 
 
-def judge_float_lowering(
-    draft: Draft, job: Job, target: Target, prepared: Prepared, staging: Staging, progress: Progress
+def draft_float_twin(
+    job: Job, target: Target, prepared: Prepared, staging: Staging, progress: Progress, seconds: dict[str, float]
 ) -> Draft:
-    """An int8 draft whose float twin is not kept: made and compared all the same, for what int8's own error hides."""
+    """The float twin of an int8 artifact that is not kept: made and compared all the same, on a few inputs."""
     recipe = make_recipe(job, target, prepared, "fp32")
     graph = with_input(prepared.graph, target, recipe, prepared)
     few = dataclasses.replace(prepared, validation=prepared.validation.take(FEW))
-    twin = make_draft(job, target, recipe, graph, few, staging, progress, draft.seconds)
+    twin = make_draft(job, target, recipe, graph, few, staging, progress, seconds)
     twin.session.close()
-    if not twin.manifest.verdict.startswith("fail"):
+    return twin
+
+
+def doubt(draft: Draft, twin: str) -> Draft:
+    """An int8 draft whose float twin fails, fails with it: int8's own error would hide what is wrong in both."""
+    if not twin.startswith("fail"):
         return draft
-    verdict = f"{twin.manifest.verdict}, of its float twin"
-    return dataclasses.replace(draft, manifest=dataclasses.replace(draft.manifest, verdict=verdict))
+    manifest = dataclasses.replace(draft.manifest, verdict=f"{twin}, of its float twin")
+    return dataclasses.replace(draft, manifest=manifest)
 
 
 def convert_prequantized(

@@ -28,7 +28,7 @@ class Float64Session(SessionWrapper):
 
         super().__init__(session)
         try:
-            self._evaluator = ReferenceEvaluator(model, new_ops=_convolutions())
+            self._evaluator = ReferenceEvaluator(model, new_ops=fast_convolutions())
         except Exception as e:  # onnx has no one kind of error for what it does not know
             raise ExportError(f"the graph cannot be evaluated in float64 ({first_line(e)})") from e
 
@@ -50,7 +50,7 @@ class Float64Session(SessionWrapper):
         return found
 
 
-def _convolutions() -> list[type]:
+def fast_convolutions() -> list[type]:
     """The evaluator's convolutions by PyTorch, which needs seconds where NumPy needs minutes."""
     import torch
     from onnx.reference.ops.op_conv import Conv as AnyConv
