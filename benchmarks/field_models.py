@@ -4,9 +4,9 @@ pip install --no-deps -r benchmarks/field_requirements.txt
 python -m benchmarks.field_models                those without a result, then the page
 python -m benchmarks.field_models yolo11n --again
 
-Weights are random and seeded, drawn so that every one of them matters (edgeport.models.redraw: a library's own first
-weights let many networks give next to nothing), but those of RapidOCR's files, which are trained. Each model runs in a
-process of its own. Results are kept in benchmarks/results/field.jsonl, the page is docs/generated/field.md.
+Weights are the packages' random ones, seeded; where these give next to nothing, drawn anew (edgeport.models.redraw).
+Those of RapidOCR's files are trained. Each model runs in a process of its own. Results are kept in
+benchmarks/results/field.jsonl, the page is docs/generated/field.md.
 """
 
 import argparse
@@ -28,11 +28,19 @@ PRECISIONS = ("fp32", "int8")
 
 @dataclass(frozen=True)
 class Brought:
-    """A model that somebody brings: the package, what makes it, and the shape of its input."""
+    """A model that somebody brings.
+
+    Attributes:
+        package: it is of.
+        make: gives it.
+        shape: of its input.
+        redraws: whether its weights are drawn anew, because those of its package give next to nothing before training.
+    """
 
     package: str
     make: Callable[[], Any]
     shape: tuple[int, ...]
+    redraws: bool = False
 
 
 def segmenter(name: str, encoder: str = "resnet18", **options: Any) -> Brought:
@@ -50,7 +58,7 @@ def hugging_face(name: str, config: str, shape: tuple[int, ...] = (3, 224, 224),
 
         return getattr(transformers, name)(getattr(transformers, config)(**options))
 
-    return Brought("transformers", make, shape)
+    return Brought("transformers", make, shape, redraws=True)
 
 
 def yolo(name: str, size: int = 160) -> Brought:
@@ -59,7 +67,7 @@ def yolo(name: str, size: int = 160) -> Brought:
 
         return YOLO(f"{name}.yaml").model.fuse()
 
-    return Brought("ultralytics", make, (3, size, size))
+    return Brought("ultralytics", make, (3, size, size), redraws=True)
 
 
 def face(name: str, shape: tuple[int, ...], **options: Any) -> Brought:
@@ -151,7 +159,7 @@ def measure(name: str) -> list[dict[str, Any]]:
     torch.manual_seed(0)
     try:
         model = brought.make()
-        if isinstance(model, torch.nn.Module):
+        if brought.redraws:
             redraw(model.eval(), seed=0, input_size=brought.shape)
         source = edgeport.load(model, input_shape=brought.shape, name=name.replace(" ", "_"))
     except EdgeportError as e:
