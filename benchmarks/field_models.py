@@ -120,7 +120,9 @@ MODELS: dict[str, Brought] = {
     "hf vit": hugging_face("ViTForImageClassification", "ViTConfig", **SMALL_VIT),
     "hf dinov2": hugging_face("Dinov2Model", "Dinov2Config", hidden_size=64, num_hidden_layers=3),
     "hf convnext": hugging_face("ConvNextForImageClassification", "ConvNextConfig", hidden_sizes=[32, 64, 96, 128]),
-    "hf swin": hugging_face("SwinForImageClassification", "SwinConfig", embed_dim=32, depths=[1, 1, 2, 1]),
+    "hf swin": hugging_face(
+        "SwinForImageClassification", "SwinConfig", embed_dim=32, depths=[1, 1, 2, 1], num_heads=[1, 2, 4, 8]
+    ),
     "hf segformer": hugging_face("SegformerForSemanticSegmentation", "SegformerConfig", (3, 128, 128)),
     "hf yolos": hugging_face(
         "YolosForObjectDetection", "YolosConfig", (3, 160, 160), image_size=[160, 160], **SMALL_VIT
