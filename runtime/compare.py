@@ -39,25 +39,25 @@ class Limits:
 # public W8A8 of MobileNets reaches about 20 dB on random weights, a wrong scale or a lost zero point ends far below 10;
 # accuracy on one's own labels is the user's test. Of whole numbers (class maps, indices) those change whose scores are
 # as near to one another as the error is large; by chance 5% of a map of 20 classes are equal.
-# "graph" is the canonical graph beside the model, "rewritten" what int8 makes of it before it rounds: some operators
-# become several there, whose float32 errors add up.
 _FLOAT32 = Limits(max_abs_over_std=1e-4, snr_db=80.0, equal=0.999, constant_error=1e-4)
 TOLERANCE = {
     "fp32": _FLOAT32,
-    "graph": _FLOAT32,
-    "rewritten": Limits(snr_db=60.0, equal=0.99, constant_error=1e-3),
     "fp16": Limits(snr_db=45.0, equal=0.98, constant_error=1e-2),
     "int8": Limits(snr_db=10.0, cosine=0.95, equal=0.5, constant_error=0.05),
     **dict.fromkeys(("w8a32", "w8a16"), Limits(snr_db=12.0, cosine=0.95, equal=0.5, constant_error=0.05)),
     "dynamic": Limits(snr_db=10.0, cosine=0.95, equal=0.5, constant_error=0.05),
 }
 
+# Of what is no artifact: the canonical graph beside the model, and what int8 makes of it before it rounds, where some
+# operators become several, whose float32 errors add up.
+GRAPHS = {"graph": _FLOAT32, "rewritten": Limits(snr_db=60.0, equal=0.99, constant_error=1e-3)}
+
 # What artifacts usually reach: one that does not is what was asked for, but whoever uses it must know.
 EXPECTED: dict[str, Limits] = dict.fromkeys(
     ("int8", "w8a32", "w8a16", "dynamic"), Limits(snr_db=20.0, top1=0.95, equal=0.95)
 )
 
-NOISE_COUNTS = ("fp32", "graph", "rewritten")  # float32 itself is judged, which loses more in some models
+NOISE_COUNTS = ("fp32", *GRAPHS)  # float32 itself is judged, which loses more in some models
 ROOM = 4.0  # how far two orders of float32 sums may be apart, times what float32 loses in the reference itself
 
 # field of Limits -> (what to call it, +1 where more is better)
@@ -137,7 +137,7 @@ def verdict(
 
     Args:
         agreement: what `compare` gave.
-        precision: of the artifact, a key of TOLERANCE.
+        precision: of the artifact, a key of TOLERANCE, or of GRAPHS.
         reference: the session that the artifact was compared with.
         feeds: those of the comparison; read only where fp32 fails and the reference can compute in float64.
         kinds: as `compare` was given.
@@ -173,7 +173,7 @@ def judge(agreement: Agreement, precision: str, noise: Agreement | None = None) 
     """
     if agreement.problem:
         return f"fail: {agreement.problem}"
-    tolerance, expected = TOLERANCE[precision], EXPECTED.get(precision, Limits())
+    tolerance, expected = {**GRAPHS, **TOLERANCE}[precision], EXPECTED.get(precision, Limits())
     failed = _misses(agreement, tolerance, "must")
     if failed and noise is not None and not _misses(agreement, tolerance, "must", noise):
         lost = _lost(noise)
