@@ -106,8 +106,8 @@ def validate_on_device(
         device: "local", "ssh:[user@]host[:port]", "adb[:serial]" or "qemu:CPU[,CPU...]", which stands for several.
         artifact: what `edgeport.export` made, or a foreign file.
         access: how the device is used.
-        reference, data, num_validation_samples, precision, weights, weights_key, seed, num_classes, input_shape,
-            preprocess, threads, progress: as `edgeport.validate`.
+        reference, data, num_validation_samples, precision, weights, weights_key, seed: as `edgeport.validate`.
+        num_classes, input_shape, preprocess, threads, progress: as `edgeport.validate`.
 
     Returns:
         A result for each device; its `device` says where it ran and how far it is from this machine.
