@@ -246,9 +246,10 @@ def choose_inputs(
     count = job.num_validating
     validation = choose_validation(spec, progress, opened.open, data=data, count=count, seed=seed)
 
+    pixels = spec.preprocess if any(takes_pixels(job, target) for target in job.targets) else None
+
     def as_taken(inputs: Dataset) -> Dataset:
-        pixels = spec.preprocess and any(takes_pixels(job, target) for target in job.targets)
-        return inputs.round_to_pixels(spec.preprocess) if pixels and spec.preprocess else inputs
+        return inputs.round_to_pixels(pixels) if pixels else inputs
 
     if job.precision != "int8" or prequantized:
         return None, as_taken(validation.take(count))

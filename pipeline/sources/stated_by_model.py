@@ -1,11 +1,12 @@
 """Finds what a model says itself about how an image becomes its input: in its attributes, or in a file beside it."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...artifacts.errors import UsageError
+from ...artifacts.files import read_regular
+from ...artifacts.json_reader import LARGEST, parse_json
 from ...models.foreign_preprocess import of_image_processor, of_onnx_metadata, of_timm, recognize
 from ...models.stated_preprocess import Preprocess
 from ..input_spec import InputSpec
@@ -68,9 +69,9 @@ def state_from_folder(spec: InputSpec, folder: Path, model: str) -> InputSpec:
     if not spec.takes_pictures or not file.is_file():
         return spec
     try:
-        config: Any = json.loads(file.read_bytes())
+        config = parse_json(read_regular(file, LARGEST), strict=False)
         said = of_image_processor(config) if isinstance(config, Mapping) else None
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as e:
+    except (OSError, ValueError, TypeError, KeyError) as e:
         raise UsageError(f"{file}: does not say how an image becomes the input of {model} ({e})") from e
     return _stated_where_it_fits(spec, said, str(file), model)
 

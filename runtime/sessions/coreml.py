@@ -3,7 +3,6 @@
 The path through Core ML is written from Apple's documentation of coremltools' MLModel and has never been run.
 """
 
-import json
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -15,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ...artifacts.errors import ArtifactError, FeedError, RuntimeUnavailable, first_line
+from ...artifacts.json_reader import parse_json
 from ..backends import torch_threads
 from ..mil.package import read_package
 from ..mil.program import Feature, Program
@@ -184,9 +184,9 @@ def _labels(program: Program) -> tuple[str | int, ...]:
 def _scalars(program: Program) -> frozenset[str]:
     """The inputs and outputs that have no axes by our own facts in the file; none of a foreign one."""
     try:
-        facts = json.loads(program.metadata.get(METADATA_KEY, ""))
+        facts = parse_json(program.metadata.get(METADATA_KEY, ""))
         return frozenset(each["name"] for side in ("inputs", "outputs") for each in facts[side] if each["shape"] == [])
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         return frozenset()
 
 
