@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..artifacts.errors import DeviceError, UsageError
+from ..devices.folder import devices_folder
 from ..models.foreign_preprocess import read_preprocess
 from ..models.stated_preprocess import PreprocessLike
 from ..runtime.agreement import Agreement
@@ -54,14 +55,6 @@ class DeviceAccess:
     folder: str | None = None
     timeout_s: float | None = None
     ssh_config: str | None = None
-
-
-def devices_folder() -> Path:
-    """Where what devices need is kept on this machine: EDGEPORT_DEVICES, or `devices` in edgeport's cache."""
-    from ..models.download import cache_folder
-
-    own = os.environ.get("EDGEPORT_DEVICES")
-    return Path(own).expanduser() if own else cache_folder() / "devices"
 
 
 def full_access(access: DeviceAccess) -> "Access":

@@ -137,6 +137,8 @@ class Target:
         read_in_graph_order: (graph as it was lowered, layout of the image input, kernels) -> {value: puts a tensor of
             the artifact into the graph's order of dimensions}; None where the artifact has that order.
         app_runtimes: {platform: what an app needs there}, for the platforms of `bundle` that run it.
+        accelerators: beside its plain session, what runs an artifact: "cpu", "gpu", "npu".
+        open_accelerated: (path, accelerator, "fp32" or "fp16", threads) -> a session with a `residency`; it may crash.
     """
 
     name: str
@@ -166,6 +168,8 @@ class Target:
     counted: int = 5
     read_in_graph_order: "Layouts | None" = None
     app_runtimes: Mapping[str, AppRuntime] = field(default_factory=dict)
+    accelerators: tuple[str, ...] = ()
+    open_accelerated: Callable[[Path, str, str, int], "Session"] | None = None
 
     def profile(self, name: str | None) -> Profile:
         """The profile of that name where the target has it, else its default."""

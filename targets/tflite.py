@@ -57,6 +57,12 @@ def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
     return TFLiteSession(path, threads=threads, **options)
 
 
+def _open_accelerated(path: Path, accelerator: str, precision: str, threads: int) -> "Session":
+    from ..runtime.sessions.compiled_model import CompiledModelSession
+
+    return CompiledModelSession(path, accelerator=accelerator, precision=precision, threads=threads)
+
+
 def _inspect(path: Path) -> "Inspector":
     from ..runtime.inspectors.tflite import TFLiteInspector
 
@@ -115,6 +121,8 @@ TARGET = Target(
     lower=_lower,
     open=_open,
     inspect=_inspect,
+    accelerators=("cpu", "gpu", "npu"),
+    open_accelerated=_open_accelerated,
     layout=lambda recipe: recipe.options["input_layout"],
     folds=True,
     device_runtime="tflite",
