@@ -58,7 +58,7 @@ def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
 
 
 def _open_accelerated(path: Path, accelerator: str, precision: str, threads: int) -> "Session":
-    from ..runtime.sessions.compiled_model import CompiledModelSession
+    from ..runtime.sessions.tflite_accelerated import CompiledModelSession
 
     return CompiledModelSession(path, accelerator=accelerator, precision=precision, threads=threads)
 
