@@ -54,12 +54,14 @@ class Profile:
         device: which, in words.
         load_kernels: gives the kernel set; called when it is needed, because that imports NumPy.
         integer_only: the device has no float kernels beside them.
+        accelerator: what its artifacts are for, of the target's `accelerators`, which also validates them.
     """
 
     name: str
     device: str
     load_kernels: Callable[[], "KernelSet"]
     integer_only: bool = False
+    accelerator: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
