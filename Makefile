@@ -20,13 +20,16 @@ $(VENV)/test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable '.[tflite,openvino,coreml,demo,test,docs,dev]'
 	touch $@
 
+$(VENV)/gpu: | $(VENV)/test  # a GPU in software, for the tests of what a phone's GPU does; without it they are skipped
+	$(VENV)/bin/edgeport devices setup gpu && touch $@ || echo "no GPU in software here: its tests are skipped"
+
 demo: $(VENV)/demo  ## MobileViT-S on photographs, with the verdict; a network that names them, before and after int8
 	$(RUN) examples/demo.py demo-output
 
-test: $(VENV)/test  ## the tests, as CI runs them
+test: $(VENV)/test $(VENV)/gpu  ## the tests, as CI runs them
 	$(TESTS) -m "not exhaustive"
 
-test-all: $(VENV)/test  ## also the slow, complete ones
+test-all: $(VENV)/test $(VENV)/gpu  ## also the slow, complete ones
 	$(TESTS)
 
 fuzz: $(VENV)/test  ## an hour of what nobody wrote: random networks, damaged files and manifests; FUZZ_SECONDS=60 for less
