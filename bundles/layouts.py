@@ -126,6 +126,44 @@ enum ModelFacts {{
 """
 
 
+def write_typescript(known: Facts) -> str:
+    """model_facts.ts"""
+    how = known.to_json()["preprocessing"]
+    golden = ", ".join(map(literals.typescript, known.golden))
+    return f"""// What this model takes; written by edgeport.
+import type {{ Facts }} from "./facts.js";
+
+export const FACTS: Facts = {{
+  model: {literals.typescript(known.model)},
+  precision: {literals.typescript(known.precision)},
+  verdict: {literals.typescript(known.verdict)},
+  artifact: {literals.typescript(known.artifact)},
+  scores: {literals.typescript(known.scores)},
+  labelled: {_bool(bool(known.labels))},
+  whole: {_bool(known.precision == "int8")},
+  probabilities: {_bool(known.probabilities)},
+  golden: [{golden}],
+  tolerance: {known.tolerance!r},
+  preprocessing: {{
+    channels: {how["channels"]},
+    height: {how["height"]},
+    width: {how["width"]},
+    coverHeight: {how["cover_height"]},
+    coverWidth: {how["cover_width"]},
+    resize: {literals.typescript(how["resize"])},
+    padValue: {how["pad_value"]},
+    filter: {literals.typescript(how["interpolation"])},
+    bgr: {_bool(how["bgr"])},
+    divisor: {how["divisor"]!r},
+    mean: {list(how["mean"])},
+    std: {list(how["std"])},
+    normalises: {_bool(how["normalises"])},
+    nhwc: {_bool(known.nhwc)},
+  }},
+}};
+"""
+
+
 def _three(numbers: list[float]) -> list[float]:
     return [*numbers, *[0.0, 0.0]][:3] if len(numbers) < 3 else numbers
 
@@ -136,6 +174,9 @@ def _bool(value: bool) -> str:
 
 _CPP = ("CMakeLists.txt", "classifier.h", "golden_test.cpp", "model.h", "preprocess.cpp", "preprocess.h")
 _SWIFT = "Sources/ImageModel"
+_WEB = ("index.html", "golden.html", "page.css", "tsconfig.json", "build.mjs", "serve.mjs") + tuple(
+    f"src/{name}.ts" for name in ("preprocessing", "image", "facts", "runtime_types", "classifier", "page", "golden")
+)
 _KOTLIN = "src/main/kotlin/PACKAGE"
 PACKAGE = DEFAULT.encode()  # in the templates, too
 LAYOUTS = {
@@ -170,5 +211,11 @@ LAYOUTS = {
             "swift/GoldenTests.swift": "Tests/ImageModelTests/GoldenTests.swift",
         },
         facts=(f"{_SWIFT}/ModelFacts.swift", write_swift),
+    ),
+    "web": Layout(
+        model="model",
+        golden="golden",
+        sources={f"web/{name}": name for name in _WEB},
+        facts=("src/model_facts.ts", write_typescript),
     ),
 }

@@ -29,6 +29,11 @@ vision::Classifier classifier("model");              // cpp/classifier.h
 const auto best = classifier.classify(image, 5);     // vision::Image: RGB, of any size; then EXIF's orientation
 for (const auto& each : best) std::cout << each.label << " " << each.score << "\\n";
 ```""",
+    "web": """```typescript
+const classifier = await Classifier.open();                       // once; src/classifier.ts
+const best = await classifier.classify(await decode(file), 5);    // a File or Blob; src/image.ts turns it by its EXIF
+for (const each of best) console.log(each.label, each.score);
+```""",
 }
 
 INSTALL = {
@@ -41,6 +46,8 @@ This folder is a Swift package. In Xcode: File, Add Package Dependencies, Add Lo
 .mlpackage is a resource and is compiled on the device the first time.""",
     "linux": """Python needs numpy and the model's runtime ({runtime}). C++17:
 `cmake -S cpp -B build {cmake} && cmake --build build`; the library is `image_model`.""",
+    "web": """\
+`npm install && npm start` (Node 20 or later) builds the page into site/ and serves it at http://localhost:8080/.""",
 }
 
 TESTS = {
@@ -51,6 +58,7 @@ your app's own (`gradle wrapper` makes one where there is none).""",
     "linux": """\
 `python python/test_golden.py` and `build/golden_test .`; with `--exact` the scores have to be equal to the bit, which
 the runtime's version that is in the manifest gives on a CPU of the same kind.""",
+    "web": "golden.html",
 }
 
 CHECKED = {
@@ -62,6 +70,7 @@ built, and not run on a phone**: the Gradle module itself, GoldenTest.kt, Golden
 The Swift files are **not compiled**: there was no Swift compiler, only a parser that finds no error in them.
 Preprocessing.swift follows, step by step, the C++ and Kotlin files that are compiled and tested. The golden scores come
 from edgeport's own reader of the saved .mlpackage, not from Core ML.""",
+    "web": "",
     "linux": "edgeport's tests compile the C++ and run both wrappers against golden files like these.",
 }
 

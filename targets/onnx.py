@@ -71,5 +71,8 @@ TARGET = Target(
             distribution="onnxruntime",
             sources={"python/runtime_onnxruntime.py": "python/model_runtime.py"},
         ),
+        "web": AppRuntime(
+            sources={"web/runtime_onnxruntime.ts": "src/runtime.ts", "web/package_onnxruntime.json": "package.json"},
+        ),
     },
 )

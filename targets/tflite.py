@@ -140,6 +140,9 @@ TARGET = Target(
     read_in_graph_order=_read_in_graph_order,
     app_runtimes={
         "android": AppRuntime(),
+        "web": AppRuntime(
+            sources={"web/runtime_litert.ts": "src/runtime.ts", "web/package_litert.json": "package.json"},
+        ),
         "linux": AppRuntime(
             distribution="ai-edge-litert",
             cmake="-DLITERT_DIR=FOLDER_OF_LIBLITERT",
