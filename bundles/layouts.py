@@ -8,6 +8,7 @@ from . import literals
 from .android_package import DEFAULT
 from .facts import Facts
 from .readme import write_readme
+from .typescript import write_typescript
 
 
 @dataclass(frozen=True)
@@ -123,44 +124,6 @@ enum ModelFacts {{
         bgr: {_bool(how["bgr"])}, divisor: {how["divisor"]!r},
         mean: {list(how["mean"])}, std: {list(how["std"])}, normalises: {_bool(how["normalises"])})
 }}
-"""
-
-
-def write_typescript(known: Facts) -> str:
-    """model_facts.ts"""
-    how = known.to_json()["preprocessing"]
-    golden = ", ".join(map(literals.typescript, known.golden))
-    return f"""// What this model takes; written by edgeport.
-import type {{ Facts }} from "./facts.js";
-
-export const FACTS: Facts = {{
-  model: {literals.typescript(known.model)},
-  precision: {literals.typescript(known.precision)},
-  verdict: {literals.typescript(known.verdict)},
-  artifact: {literals.typescript(known.artifact)},
-  scores: {literals.typescript(known.scores)},
-  labelled: {_bool(bool(known.labels))},
-  whole: {_bool(known.precision == "int8")},
-  probabilities: {_bool(known.probabilities)},
-  golden: [{golden}],
-  tolerance: {known.tolerance!r},
-  preprocessing: {{
-    channels: {how["channels"]},
-    height: {how["height"]},
-    width: {how["width"]},
-    coverHeight: {how["cover_height"]},
-    coverWidth: {how["cover_width"]},
-    resize: {literals.typescript(how["resize"])},
-    padValue: {how["pad_value"]},
-    filter: {literals.typescript(how["interpolation"])},
-    bgr: {_bool(how["bgr"])},
-    divisor: {how["divisor"]!r},
-    mean: {list(how["mean"])},
-    std: {list(how["std"])},
-    normalises: {_bool(how["normalises"])},
-    nhwc: {_bool(known.nhwc)},
-  }},
-}};
 """
 
 

@@ -99,11 +99,13 @@ class AppRuntime:
         cmake: the option by which CMake finds it, "" where there is no C++ wrapper.
         sources: {template: its place in the bundle} that only this runtime needs; without `cmake` no C++ wrapper is
             made where there is a `distribution`.
+        output_types: that the platform's runtime can read; empty for all.
     """
 
     distribution: str = ""
     cmake: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
+    output_types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

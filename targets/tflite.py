@@ -142,6 +142,7 @@ TARGET = Target(
         "android": AppRuntime(),
         "web": AppRuntime(
             sources={"web/runtime_litert.ts": "src/runtime.ts", "web/package_litert.json": "package.json"},
+            output_types=("float32", "int32", "uint8"),
         ),
         "linux": AppRuntime(
             distribution="ai-edge-litert",

@@ -12,10 +12,12 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import node
 import numpy as np
 import pytest
 import tree_sitter_kotlin
 import tree_sitter_swift
+import tree_sitter_typescript
 from android_stubs import STUBS
 from coremltools.models.utils import load_spec
 from demo import photograph
@@ -48,6 +50,8 @@ BUNDLES = {
     "linux openvino": (("--target", "openvino", "--int8", "--input", "uint8", "--resize", "stretch"), "linux"),
     "linux onnx": (("--target", "onnx", *LETTERBOX), "linux"),
     "android": (("--softmax", *LETTERBOX), "android"),
+    "web tflite": (("--int8", "--input", "uint8", "--softmax"), "web"),
+    "web onnx": (("--target", "onnx", "--top-k", "3", *LETTERBOX), "web"),
     "ios": (("--target", "coreml", "--input", "uint8"), "ios"),
     "ios plain": (("--target", "coreml"), "ios"),
     "ios probabilities": (("--target", "coreml", "--softmax", "--top-k", "3"), "ios"),
@@ -279,13 +283,27 @@ def test_a_compiler_finds_no_error_in_the_arithmetic_of_the_swift_wrapper(made):
 
 @pytest.mark.parametrize("name", BUNDLES)
 def test_a_parser_finds_no_error_in_the_wrapper(made, name):
-    grammars = {".kt": tree_sitter_kotlin, ".kts": tree_sitter_kotlin, ".swift": tree_sitter_swift}
+    grammars = {
+        ".kt": tree_sitter_kotlin.language,
+        ".kts": tree_sitter_kotlin.language,
+        ".swift": tree_sitter_swift.language,
+        ".ts": tree_sitter_typescript.language_typescript,
+    }
     for file in made(name).folder.rglob("*"):
         if file.suffix in grammars:
-            parser = Parser(Language(grammars[file.suffix].language()))
+            parser = Parser(Language(grammars[file.suffix]()))
             assert not parser.parse(file.read_bytes()).root_node.has_error, file
         if file.suffix == ".py":
             ast.parse(file.read_text())
+
+
+@pytest.mark.parametrize(("name", "runtime"), [("web tflite", "@litertjs/core"), ("web onnx", "onnxruntime-web")])
+def test_a_bundle_for_the_web_pins_the_versions_that_the_tests_run(made, name, runtime):
+    package = json.loads((made(name).folder / "package.json").read_text())
+    pinned = package["dependencies"] | package["devDependencies"]
+    assert set(pinned) == {runtime, "esbuild", "typescript"}
+    assert all(node.PINNED[each] == version for each, version in pinned.items())
+    assert all(each.startswith(f"{runtime}/") for each in package["runtimeFiles"])
 
 
 def test_the_same_bundle_twice_has_the_same_bytes(made, photographs, tmp_path):

@@ -9,7 +9,9 @@ const AS_STORED: ImageBitmapOptions = {
 
 /** A picture file, decoded by the browser. Rejects where the browser cannot read it. */
 export async function decode(file: Blob): Promise<Pixels> {
-  const bitmap = await createImageBitmap(file, AS_STORED);
+  const bitmap = await createImageBitmap(file, AS_STORED).catch(() => {
+    throw new Error("This browser cannot read that file as a picture.");
+  });
   try {
     return pixelsFrom(bitmap);
   } finally {
@@ -24,7 +26,7 @@ export function pixelsFrom(picture: ImageBitmap | HTMLVideoElement): Pixels {
   const height = isVideo ? picture.videoHeight : picture.height;
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  if (context === null) throw new Error("this browser has no canvas");
+  if (context === null) throw new Error("This browser has no canvas.");
   context.drawImage(picture, 0, 0);
   const rgba = context.getImageData(0, 0, width, height).data;
   // A canvas multiplies colours by their alpha, which loses them; those of a texture stay as they are.
@@ -50,7 +52,7 @@ function fromTexture(picture: ImageBitmap): Uint8Array {
   const { width, height } = picture;
   const gl = new OffscreenCanvas(1, 1).getContext("webgl2");
   if (gl === null || Math.max(width, height) > gl.getParameter(gl.MAX_TEXTURE_SIZE)) {
-    throw new Error("this browser cannot read a picture of this size that is transparent in places; save it without alpha");
+    throw new Error("This browser cannot read a picture of this size that is transparent in places: save it without alpha.");
   }
   gl.pixelStorei(gl.UNPACK_PREMULTIPLY_ALPHA_WEBGL, false);
   gl.pixelStorei(gl.UNPACK_COLORSPACE_CONVERSION_WEBGL, gl.NONE);

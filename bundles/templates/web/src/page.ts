@@ -9,6 +9,7 @@ const COUNT = 5;
 let classifier: Classifier | undefined;
 let shown: { image: Pixels; decodeMs: number } | undefined; // the last picture, for another backend
 let stream: MediaStream | undefined;
+let turn: Promise<void> = Promise.resolve();
 
 function part<Kind extends Element>(id: string, kind: new () => Kind): Kind {
   const found = document.getElementById(id);
@@ -38,6 +39,15 @@ function write(id: string, text: string): void {
   part(id, HTMLElement).textContent = text;
 }
 
+/** One thing at a time: a model is neither run twice at once nor closed while it runs. */
+function inTurn(work: () => Promise<void>): Promise<void> {
+  turn = turn.then(work).catch((error: unknown) => {
+    stopCamera();
+    fail(error);
+  });
+  return turn;
+}
+
 /** Opens the model where it is to run, and looks at the last picture again. */
 async function open(): Promise<void> {
   for (const each of [choice, choose, camera]) each.disabled = true;
@@ -50,8 +60,6 @@ async function open(): Promise<void> {
     say(`${classifier.note} Runs on ${where}${classifier.detail && `, ${classifier.detail}`}.`.trim());
     document.body.dataset["backend"] = classifier.backend;
     if (shown !== undefined && stream === undefined) await answer(shown.image, shown.decodeMs);
-  } catch (error) {
-    fail(error);
   } finally {
     for (const each of [choice, choose, camera]) each.disabled = false;
   }
@@ -116,18 +124,14 @@ function draw(canvas: HTMLCanvasElement, pixels: Pixels): void {
 async function take(file: Blob | null | undefined): Promise<void> {
   if (!file) return;
   stopCamera();
-  try {
+  await inTurn(async () => {
     const start = performance.now();
-    const image = await decode(file).catch(() => {
-      throw new Error("This browser cannot read that file as a picture.");
-    });
+    const image = await decode(file);
     shown = { image, decodeMs: performance.now() - start };
     draw(picture, image);
     fill(picture);
     await answer(image, shown.decodeMs);
-  } catch (error) {
-    fail(error);
-  }
+  });
 }
 
 function fill(element: HTMLElement): void {
@@ -145,19 +149,15 @@ async function startCamera(): Promise<void> {
   camera.textContent = "Stop the camera";
   video.srcObject = stream;
   fill(video);
-  try {
-    await video.play();
-    while (stream !== undefined) {
-      if (classifier !== undefined && video.videoWidth > 0) {
-        const start = performance.now();
-        const image = pixelsFrom(video);
-        await answer(image, performance.now() - start);
-      }
-      await new Promise(requestAnimationFrame);
-    }
-  } catch (error) {
-    stopCamera();
-    fail(error);
+  await inTurn(() => video.play());
+  while (stream !== undefined) {
+    await inTurn(async () => {
+      if (stream === undefined || video.videoWidth === 0) return;
+      const start = performance.now();
+      const image = pixelsFrom(video);
+      await answer(image, performance.now() - start);
+    });
+    await new Promise(requestAnimationFrame);
   }
 }
 
@@ -178,7 +178,7 @@ function listen(): void {
     if (stream === undefined) void startCamera();
     else stopCamera();
   });
-  choice.addEventListener("change", () => void open());
+  choice.addEventListener("change", () => void inTurn(open));
   addEventListener("dragover", (event) => {
     event.preventDefault();
     drop.classList.add("over");
@@ -200,4 +200,4 @@ write("runtime", RUNTIME);
 write("verdict", `verdict: ${FACTS.verdict}`);
 write("how", `${how.width} × ${how.height}, ${how.resize}, ${how.filter}`);
 listen();
-void open();
+void inTurn(open);
