@@ -98,8 +98,8 @@ class Browser:
         self.call("Page.getLayoutMetrics")
 
     def value(self, expression: str) -> Any:
-        """What JavaScript gives."""
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """What JavaScript gives, in the end where that is a promise."""
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
