@@ -137,9 +137,8 @@ def _bool(value: bool) -> str:
 
 _CPP = ("CMakeLists.txt", "classifier.h", "golden_test.cpp", "model.h", "preprocess.cpp", "preprocess.h")
 _SWIFT = "Sources/ImageModel"
-_WEB = ("index.html", "golden.html", "page.css", "tsconfig.json", "build.mjs", "serve.mjs") + tuple(
-    f"src/{name}.ts" for name in ("preprocessing", "image", "facts", "runtime_types", "classifier", "page", "golden")
-)
+_WEB = ("index.html", "golden.html", "page.css", "tsconfig.json", "build.mjs", "serve.mjs")
+_TYPESCRIPT = ("preprocessing", "image", "facts", "runtime_types", "classifier", "page", "golden")
 _KOTLIN = "src/main/kotlin/PACKAGE"
 PACKAGE = DEFAULT.encode()  # in the templates, too
 LAYOUTS = {
@@ -178,7 +177,7 @@ LAYOUTS = {
     "web": Layout(
         model="model",
         golden="golden",
-        sources={f"web/{name}": name for name in _WEB},
+        sources={f"web/{name}": name for name in (*_WEB, *(f"src/{name}.ts" for name in _TYPESCRIPT))},
         facts=("src/model_facts.ts", write_typescript),
     ),
 }

@@ -73,6 +73,11 @@ TARGET = Target(
         ),
         "web": AppRuntime(
             sources={"web/runtime_onnxruntime.ts": "src/runtime.ts", "web/package_onnxruntime.json": "package.json"},
+            single_file=True,
+            advice={
+                "int8": "in WebAssembly ONNX Runtime Web computes int8 slower than fp32: take fp16 for a small file, "
+                "or an int8 .tflite, which LiteRT.js runs several times faster",
+            },
         ),
     },
 )

@@ -1,4 +1,4 @@
-"""Node, and the packages that `make test-clients` installs into tests/clients/node_modules, for the tests that need them."""
+"""Node, and the packages in tests/clients/node_modules that `make test-clients` installs, for tests that need them."""
 
 import json
 import shutil

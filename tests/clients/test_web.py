@@ -21,7 +21,14 @@ from PIL.ExifTags import Base
 
 pytestmark = pytest.mark.clients
 
-LABELS = ('<img src=x onerror="document.title=1">', "</script>", "${1}`", '"', "&amp;", *(f"class {i}" for i in range(5)))
+LABELS = (
+    '<img src=x onerror="document.title=1">',
+    "</script>",
+    "${1}`",
+    '"',
+    "&amp;",
+    *(f"class {i}" for i in range(5)),
+)
 IN_SOFTWARE = (  # WebGPU without a graphics card
     "--enable-unsafe-webgpu",
     "--enable-features=Vulkan,WebGPU,JavaScriptPromiseIntegration",
@@ -70,9 +77,10 @@ def tab(chromium):
 
 
 @pytest.fixture(scope="module")
-def gpu_tab(chromium):
+def gpu_tab(chromium, page):
     """A browser with WebGPU in software."""
     with browsers.browser(chromium, *IN_SOFTWARE, gpu=True) as running:
+        running.open(page("tflite").url)  # about:blank has no WebGPU
         if not running.value("navigator.gpu ? navigator.gpu.requestAdapter().then((it) => Boolean(it)) : false"):
             pytest.skip("the browser has no WebGPU in software (SwiftShader)")
         yield running
@@ -230,7 +238,9 @@ def test_a_model_may_have_any_name(tab, page, tmp_path):
 
 def test_the_page_says_why_it_does_not_run_on_the_graphics_card(gpu_tab, page, tmp_path):
     said = open_page(gpu_tab, page("tflite"))
-    assert said.startswith("WebGPU is computed by the processor here, which is slower than WebAssembly. Runs on the pro")
+    assert said.startswith(
+        "WebGPU is computed by the processor here, which is slower than WebAssembly. Runs on the pro"
+    )
     said = open_page(gpu_tab, page("tflite"), "webgpu")
     assert said == "Runs on the graphics card (WebGPU)."
     copy = tmp_path / "bundle"

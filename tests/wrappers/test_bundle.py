@@ -12,6 +12,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import edgeport
 import node
 import numpy as np
 import pytest
@@ -21,9 +22,10 @@ import tree_sitter_typescript
 from android_stubs import STUBS
 from coremltools.models.utils import load_spec
 from demo import photograph
-from edgeport.bundles import golden, literals
+from edgeport.bundles import create, golden, literals
 from edgeport.cli.main import main
 from edgeport.runtime.sessions.coreml import CoreMLSession
+from edgeport.targets.registry import targets
 from hostile_names import NAMES
 from PIL import Image, ImageOps
 from PIL.ExifTags import Base
@@ -365,6 +367,34 @@ def test_refused(made, photographs, tmp_path, monkeypatch, capsys, what):
     assert (code, said.out) == (2, "")
     assert words in said.err.splitlines()[-1]
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_a_runtime_of_the_web_cannot_open(made, tmp_path):
+    runtimes = {name: target.app_runtimes["web"] for name, target in targets().items() if "web" in target.app_runtimes}
+    assert set(runtimes) == {"tflite", "onnx"}
+    path = tmp_path / "large.onnx"
+    shutil.copy(made("web onnx").artifact, path)
+    with edgeport.open_session(made("web onnx").artifact) as session:
+        assert "int64" in [output.dtype for output in session.outputs]
+        create.check_runtime(path, session, runtimes["onnx"])
+        with pytest.raises(
+            edgeport.UsageError, match="its output top_classes is int64, and the platform's runtime reads"
+        ):
+            create.check_runtime(path, session, runtimes["tflite"])
+        (tmp_path / "large.onnx.data").write_bytes(b"")
+        with pytest.raises(edgeport.UsageError, match="its constants are in a file beside it"):
+            create.check_runtime(path, session, runtimes["onnx"])
+
+
+@pytest.mark.parametrize(("precision", "advised"), [("fp16", True), ("fp32", False)])
+def test_what_is_slow_in_webassembly_is_said(tmp_path, capsys, precision, advised):
+    quiet = ("--weights", "random", "--no-benchmark", "--no-validate", "--quiet")
+    assert main(["export", "resnet_test", "--precision", precision, *quiet, "--output-dir", str(tmp_path)]) == 0
+    (artifact,) = tmp_path.rglob("*.tflite")
+    capsys.readouterr()
+    assert main(["bundle", str(artifact), "--platform", "web", "-o", str(tmp_path / "bundle")]) == 0
+    assert ("3 to 6 times slower" in capsys.readouterr().err) == advised
+    assert ("3 to 6 times slower" in (tmp_path / "bundle" / "README.md").read_text()) == advised
 
 
 def test_a_failure_leaves_nothing(made, tmp_path, monkeypatch):
