@@ -30,10 +30,11 @@ test: $(VENV)/test  ## the tests, as CI runs them
 test-all: $(VENV)/test  ## also the slow, complete ones
 	$(TESTS)
 
-test-clients: $(VENV)/test clients  ## the files in other people's runtimes; those in a browser need Node and Chromium
+test-clients: clients  ## the files in other people's runtimes; those in a browser need Node and Chromium
 	$(RUN) -m pytest -m clients -rs
 
-clients:  # what package.json pins, without the scripts of packages: they would download more
+clients: $(VENV)/test  # what is pinned, without the scripts of npm's packages: they would download more
+	$(PIP) --editable '.[clients]'
 	@if command -v npm > /dev/null; then \
 		cmp -s $(CLIENTS)/package-lock.json $(CLIENTS)/node_modules/.installed || \
 		{ cd $(CLIENTS) && npm ci --ignore-scripts --no-audit --no-fund && cp package-lock.json node_modules/.installed; }; \
