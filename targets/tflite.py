@@ -145,7 +145,7 @@ TARGET = Target(
             output_types=("float32", "int32", "uint8"),
             advice={
                 "fp16": "in WebAssembly LiteRT.js computes with float16 weights 3 to 6 times slower than in fp32: take "
-                "int8 or dynamic for a small file, or fp32; on WebGPU fp16 costs nothing",
+                "int8 or dynamic for a small file, or fp32",
                 "w8a32": "in WebAssembly LiteRT.js computes with 8-bit weights and float activations 2 times slower "
                 "than in fp32: take dynamic or int8",
             },
