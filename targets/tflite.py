@@ -144,10 +144,8 @@ TARGET = Target(
             sources={"web/runtime_litert.ts": "src/runtime.ts", "web/package_litert.json": "package.json"},
             output_types=("float32", "int32", "uint8"),
             advice={
-                "fp16": "in WebAssembly LiteRT.js computes with float16 weights 3 to 6 times slower than in fp32: take "
-                "int8 or dynamic for a small file, or fp32",
-                "w8a32": "in WebAssembly LiteRT.js computes with 8-bit weights and float activations 2 times slower "
-                "than in fp32: take dynamic or int8",
+                "fp16": "in WebAssembly LiteRT.js takes 2 to 4 times as long with float16 weights as in fp32: take int8 or "
+                "dynamic for a small file, or fp32"
             },
         ),
         "linux": AppRuntime(
