@@ -75,8 +75,8 @@ TARGET = Target(
             sources={"web/runtime_onnxruntime.ts": "src/runtime.ts", "web/package_onnxruntime.json": "package.json"},
             single_file=True,
             advice={
-                "int8": "in WebAssembly ONNX Runtime Web gains little from int8 (0.7 to 1.4 times the time of fp32): take "
-                "an int8 .tflite, which LiteRT.js runs in a third of that time, or fp16 for a small file"
+                "int8": "in WebAssembly ONNX Runtime Web gains little from int8 (0.7 to 1.4 times the time of fp32): "
+                "take an int8 .tflite, which LiteRT.js runs in a third of that time, or fp16 for a small file"
             },
         ),
     },
