@@ -201,6 +201,10 @@ def test_a_dropped_picture_is_classified_and_text_is_not(tab, page):
     assert tab.value("document.getElementById('status').textContent") == (
         "This browser cannot read that file as a picture."
     )
+    tab.choose("#file", page("tflite").folder / "golden" / "2.png")
+    tab.wait_for("document.body.dataset.answers === '2'")
+    assert tab.value("document.getElementById('status').textContent").startswith(WITHOUT_GPU)
+    assert not tab.value("document.getElementById('status').classList.contains('failed')")
 
 
 def test_the_camera_is_classified(tab, page):

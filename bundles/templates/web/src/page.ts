@@ -10,6 +10,7 @@ let classifier: Classifier | undefined;
 let shown: { image: Pixels; decodeMs: number } | undefined; // the last picture, for another backend
 let stream: MediaStream | undefined;
 let turn: Promise<void> = Promise.resolve();
+let runsOn = ""; // what is said while nothing is wrong
 
 function part<Kind extends Element>(id: string, kind: new () => Kind): Kind {
   const found = document.getElementById(id);
@@ -57,7 +58,8 @@ async function open(): Promise<void> {
     classifier = undefined;
     classifier = await Classifier.open(choice.value as Choice);
     const where = classifier.backend === "webgpu" ? "the graphics card (WebGPU)" : "the processor (WebAssembly)";
-    say(`${classifier.note} Runs on ${where}${classifier.detail && `, ${classifier.detail}`}.`.trim());
+    runsOn = `${classifier.note} Runs on ${where}${classifier.detail && `, ${classifier.detail}`}.`.trim();
+    say(runsOn);
     document.body.dataset["backend"] = classifier.backend;
     if (shown !== undefined && stream === undefined) await answer(shown.image, shown.decodeMs);
   } finally {
@@ -74,6 +76,7 @@ async function answer(image: Pixels, decodeMs: number): Promise<void> {
   const done = performance.now();
   draw(part("pixels", HTMLCanvasElement), pixels);
   list(classifier.best(outputs, COUNT));
+  say(runsOn);
   write("decode", time(decodeMs));
   write("prepare", time(prepared - start));
   write("infer", time(done - prepared));
@@ -198,6 +201,7 @@ write("model", FACTS.model);
 write("precision", FACTS.precision);
 write("runtime", RUNTIME);
 write("verdict", `verdict: ${FACTS.verdict}`);
+if (!FACTS.probabilities) write("best", "Best classes, by logit");
 write("how", `${how.width} × ${how.height}, ${how.resize}, ${how.filter}`);
 listen();
 void inTurn(open);
