@@ -13,12 +13,13 @@ from ..artifacts.check import manifest_path
 from ..artifacts.digest import files_of
 from ..artifacts.errors import UsageError
 from ..artifacts.manifest import Manifest
+from ..artifacts.printable import printable
 from ..artifacts.staging import Staging
 from ..models.foreign_preprocess import read_preprocess
 from ..models.preprocess_facts import from_facts, to_facts
 from ..models.stated_preprocess import Preprocess, PreprocessLike
 from ..reporting.html_table import html_table
-from ..runtime.session import IMAGE
+from ..runtime.session import IMAGE, Session
 from ..targets.foreign import open_session
 from ..targets.registry import artifact_path, target_of, targets
 from ..targets.target import AppRuntime
@@ -86,7 +87,7 @@ def bundle(
 
     Args:
         artifact: a classifier that `edgeport.export` made, with its manifest beside it.
-        platform: "android" (Kotlin), "ios" (Swift) or "linux" (C++ and Python).
+        platform: "android" (Kotlin), "ios" (Swift), "linux" (C++ and Python) or "web" (a page in TypeScript).
         output: the folder to make, in place of a bundle that is there; None for ARTIFACT_PLATFORM, in the working
             folder.
         zip: also makes output.zip, with the same in it.
@@ -123,9 +124,12 @@ def bundle(
     manifest.check_ports([spec.name for spec in session.inputs], [spec.name for spec in session.outputs], path)
     runtime = app_runtime(path, platform)
     warnings = () if manifest.verdict == "ok" else (f"{path}: its manifest says {manifest.verdict!r}",)
+    if manifest.precision in runtime.advice:
+        warnings += (f"{path}: {runtime.advice[manifest.precision]}",)
     target = target_of(path)
     assert target is not None
     facts = collect_facts(path, platform, manifest, session, runtime, target.device_files(path)[0], package)
+    check_runtime(path, session, runtime)
     golden = make_golden(facts, session, choose_pictures(images, facts), manifest)
     session.close()
     facts = add_golden(facts, golden)
@@ -174,6 +178,20 @@ def app_runtime(path: Path, platform: str) -> AppRuntime:
         runs = (f"*{each.ending}" for each in targets().values() if platform in each.app_runtimes)
         raise UsageError(f"{path}: --platform {platform} takes {' or '.join(runs)}")
     return target.app_runtimes[platform]
+
+
+def check_runtime(path: Path, session: Session, runtime: AppRuntime) -> None:
+    """Raises UsageError where the platform's runtime cannot open the artifact, or read what it gives."""
+    if runtime.single_file and len(files_of(path)) > 1:
+        raise UsageError(
+            f"{path}: its constants are in a file beside it, above 2 GB; that is more than a browser holds"
+        )
+    for output in session.outputs:
+        if runtime.output_types and output.dtype not in runtime.output_types:
+            raise UsageError(
+                f"{path}: its output {printable(output.name)} is {output.dtype}, and the platform's runtime reads "
+                f"{', '.join(runtime.output_types)} only"
+            )
 
 
 def write_bundle(place: Path, artifact: Path, facts: Facts, golden: dict[str, bytes], manifest: bytes) -> None:

@@ -8,6 +8,7 @@ from . import literals
 from .android_package import DEFAULT
 from .facts import Facts
 from .readme import write_readme
+from .typescript import write_typescript
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,8 @@ def _bool(value: bool) -> str:
 
 _CPP = ("CMakeLists.txt", "classifier.h", "golden_test.cpp", "model.h", "preprocess.cpp", "preprocess.h")
 _SWIFT = "Sources/ImageModel"
+_WEB = ("index.html", "golden.html", "page.css", "tsconfig.json", "build.mjs", "serve.mjs")
+_TYPESCRIPT = ("preprocessing", "image", "facts", "runtime_types", "classifier", "page", "golden")
 _KOTLIN = "src/main/kotlin/PACKAGE"
 PACKAGE = DEFAULT.encode()  # in the templates, too
 LAYOUTS = {
@@ -170,5 +173,11 @@ LAYOUTS = {
             "swift/GoldenTests.swift": "Tests/ImageModelTests/GoldenTests.swift",
         },
         facts=(f"{_SWIFT}/ModelFacts.swift", write_swift),
+    ),
+    "web": Layout(
+        model="model",
+        golden="golden",
+        sources={f"web/{name}": name for name in (*_WEB, *(f"src/{name}.ts" for name in _TYPESCRIPT))},
+        facts=("src/model_facts.ts", write_typescript),
     ),
 }

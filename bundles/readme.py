@@ -29,6 +29,11 @@ vision::Classifier classifier("model");              // cpp/classifier.h
 const auto best = classifier.classify(image, 5);     // vision::Image: RGB, of any size; then EXIF's orientation
 for (const auto& each : best) std::cout << each.label << " " << each.score << "\\n";
 ```""",
+    "web": """```typescript
+const classifier = await Classifier.open();                       // once; src/classifier.ts
+const best = await classifier.classify(await decode(file), 5);    // a File or Blob; src/image.ts turns it by its EXIF
+for (const each of best) console.log(each.label, each.score);
+```""",
 }
 
 INSTALL = {
@@ -41,6 +46,20 @@ This folder is a Swift package. In Xcode: File, Add Package Dependencies, Add Lo
 .mlpackage is a resource and is compiled on the device the first time.""",
     "linux": """Python needs numpy and the model's runtime ({runtime}). C++17:
 `cmake -S cpp -B build {cmake} && cmake --build build`; the library is `image_model`.""",
+    "web": """\
+`npm install && npm start` (Node 20 or later) checks the types, builds a page into site/ and serves it at
+http://localhost:8080/: it classifies a dropped, pasted or chosen picture, or what the camera shows. site/ is all that a
+web server has to hold; package.json pins what it is built of, esbuild among it. In a page of your own, import
+src/classifier.ts and serve model/, golden/ and the runtime's files (wasm/) beside the page, as in site/.
+
+- **Where it runs**: on the graphics card (WebGPU) where the browser has one, the model is not int8, and the scores of a
+  golden image are right there; else on the processor (WebAssembly). `classifier.note` and the page say why.
+  `Classifier.open("wasm")` and `open("webgpu")` choose. WebGPU computes in float32.
+- **Threads** in WebAssembly need two headers of the server: `Cross-Origin-Opener-Policy: same-origin` and
+  `Cross-Origin-Embedder-Policy: require-corp`, as serve.mjs sends them. Without them the model runs on one thread.
+- **The camera** needs https://, or localhost.
+- A picture is read as its file has it: no colour management, no multiplication by alpha, turned by its EXIF
+  orientation. It is resized in TypeScript, since a canvas resizes otherwise.{advice}""",
 }
 
 TESTS = {
@@ -51,6 +70,9 @@ your app's own (`gradle wrapper` makes one where there is none).""",
     "linux": """\
 `python python/test_golden.py` and `build/golden_test .`; with `--exact` the scores have to be equal to the bit, which
 the runtime's version that is in the manifest gives on a CPU of the same kind.""",
+    "web": """\
+golden.html (http://localhost:8080/golden.html) runs the golden files in any browser, in WebAssembly and on WebGPU;
+`?backend=wasm` or `?backend=webgpu` in one of them.""",
 }
 
 CHECKED = {
@@ -62,6 +84,8 @@ built, and not run on a phone**: the Gradle module itself, GoldenTest.kt, Golden
 The Swift files are **not compiled**: there was no Swift compiler, only a parser that finds no error in them.
 Preprocessing.swift follows, step by step, the C++ and Kotlin files that are compiled and tested. The golden scores come
 from edgeport's own reader of the saved .mlpackage, not from Core ML.""",
+    "web": """edgeport's tests check the types, build such pages, and run them with the pinned versions in Chromium, in
+WebAssembly and on WebGPU in software: pictures, pixels and inputs are equal to the byte.""",
     "linux": "edgeport's tests compile the C++ and run both wrappers against golden files like these.",
 }
 
@@ -69,7 +93,8 @@ from edgeport's own reader of the saved .mlpackage, not from Core ML.""",
 def write_readme(facts: "Facts") -> str:
     """Markdown."""
     runtime, cmake = facts.runtime.distribution, facts.runtime.cmake
-    words = {"runtime": runtime, "cmake": cmake, "package": facts.package}
+    advice = facts.runtime.advice.get(facts.precision)
+    words = {"runtime": runtime, "cmake": cmake, "package": facts.package, "advice": f"\n- {advice}." if advice else ""}
     call, install = CALLS[facts.platform], INSTALL[facts.platform].format(**words)
     test, checked = TESTS[facts.platform], CHECKED[facts.platform]
     if runtime and not cmake:  # no C++ wrapper

@@ -101,11 +101,17 @@ class AppRuntime:
         cmake: the option by which CMake finds it, "" where there is no C++ wrapper.
         sources: {template: its place in the bundle} that only this runtime needs; without `cmake` no C++ wrapper is
             made where there is a `distribution`.
+        output_types: that the platform's runtime can read; empty for all.
+        single_file: whether it takes no artifact whose constants lie in a file beside it.
+        advice: {precision: what it costs there, and what to take instead}.
     """
 
     distribution: str = ""
     cmake: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
+    output_types: tuple[str, ...] = ()
+    single_file: bool = False
+    advice: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

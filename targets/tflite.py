@@ -140,6 +140,14 @@ TARGET = Target(
     read_in_graph_order=_read_in_graph_order,
     app_runtimes={
         "android": AppRuntime(),
+        "web": AppRuntime(
+            sources={"web/runtime_litert.ts": "src/runtime.ts", "web/package_litert.json": "package.json"},
+            output_types=("float32", "int32", "uint8"),
+            advice={
+                "fp16": "in WebAssembly LiteRT.js takes 2 to 4 times as long with float16 weights as in fp32: take "
+                "int8 or dynamic for a small file, or fp32"
+            },
+        ),
         "linux": AppRuntime(
             distribution="ai-edge-litert",
             cmake="-DLITERT_DIR=FOLDER_OF_LIBLITERT",

@@ -12,16 +12,20 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import edgeport
+import node
 import numpy as np
 import pytest
 import tree_sitter_kotlin
 import tree_sitter_swift
+import tree_sitter_typescript
 from android_stubs import STUBS
 from coremltools.models.utils import load_spec
 from demo import photograph
-from edgeport.bundles import golden, literals
+from edgeport.bundles import create, golden, literals
 from edgeport.cli.main import main
 from edgeport.runtime.sessions.coreml import CoreMLSession
+from edgeport.targets.registry import targets
 from hostile_names import NAMES
 from PIL import Image, ImageOps
 from PIL.ExifTags import Base
@@ -48,6 +52,8 @@ BUNDLES = {
     "linux openvino": (("--target", "openvino", "--int8", "--input", "uint8", "--resize", "stretch"), "linux"),
     "linux onnx": (("--target", "onnx", *LETTERBOX), "linux"),
     "android": (("--softmax", *LETTERBOX), "android"),
+    "web tflite": (("--int8", "--input", "uint8", "--softmax"), "web"),
+    "web onnx": (("--target", "onnx", "--top-k", "3", *LETTERBOX), "web"),
     "ios": (("--target", "coreml", "--input", "uint8"), "ios"),
     "ios plain": (("--target", "coreml"), "ios"),
     "ios probabilities": (("--target", "coreml", "--softmax", "--top-k", "3"), "ios"),
@@ -279,13 +285,27 @@ def test_a_compiler_finds_no_error_in_the_arithmetic_of_the_swift_wrapper(made):
 
 @pytest.mark.parametrize("name", BUNDLES)
 def test_a_parser_finds_no_error_in_the_wrapper(made, name):
-    grammars = {".kt": tree_sitter_kotlin, ".kts": tree_sitter_kotlin, ".swift": tree_sitter_swift}
+    grammars = {
+        ".kt": tree_sitter_kotlin.language,
+        ".kts": tree_sitter_kotlin.language,
+        ".swift": tree_sitter_swift.language,
+        ".ts": tree_sitter_typescript.language_typescript,
+    }
     for file in made(name).folder.rglob("*"):
         if file.suffix in grammars:
-            parser = Parser(Language(grammars[file.suffix].language()))
+            parser = Parser(Language(grammars[file.suffix]()))
             assert not parser.parse(file.read_bytes()).root_node.has_error, file
         if file.suffix == ".py":
             ast.parse(file.read_text())
+
+
+@pytest.mark.parametrize(("name", "runtime"), [("web tflite", "@litertjs/core"), ("web onnx", "onnxruntime-web")])
+def test_a_bundle_for_the_web_pins_the_versions_that_the_tests_run(made, name, runtime):
+    package = json.loads((made(name).folder / "package.json").read_text())
+    pinned = package["dependencies"] | package["devDependencies"]
+    assert set(pinned) == {runtime, "esbuild", "typescript"}
+    assert all(node.PINNED[each] == version for each, version in pinned.items())
+    assert all(each.startswith(f"{runtime}/") for each in package["runtimeFiles"])
 
 
 def test_the_same_bundle_twice_has_the_same_bytes(made, photographs, tmp_path):
@@ -347,6 +367,33 @@ def test_refused(made, photographs, tmp_path, monkeypatch, capsys, what):
     assert (code, said.out) == (2, "")
     assert words in said.err.splitlines()[-1]
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_a_runtime_of_the_web_cannot_open(made, tmp_path):
+    runtimes = {name: targets()[name].app_runtimes["web"] for name in ("tflite", "onnx")}
+    path = tmp_path / "large.onnx"
+    shutil.copy(made("web onnx").artifact, path)
+    session = edgeport.open_session(path)
+    assert "int64" in [output.dtype for output in session.outputs]
+    create.check_runtime(path, session, runtimes["onnx"])
+    with pytest.raises(
+        edgeport.UsageError, match="its output top_classes is int64, and the platform's runtime reads f"
+    ):
+        create.check_runtime(path, session, runtimes["tflite"])
+    (tmp_path / "large.onnx.data").write_bytes(b"")
+    with pytest.raises(edgeport.UsageError, match="its constants are in a file beside it"):
+        create.check_runtime(path, session, runtimes["onnx"])
+
+
+@pytest.mark.parametrize(("precision", "advised"), [("fp16", True), ("fp32", False)])
+def test_what_is_slow_in_webassembly_is_said(tmp_path, capsys, precision, advised):
+    quiet = ("--weights", "random", "--no-benchmark", "--no-validate", "--quiet")
+    assert main(["export", "resnet_test", "--precision", precision, *quiet, "--output-dir", str(tmp_path)]) == 0
+    (artifact,) = tmp_path.rglob("*.tflite")
+    capsys.readouterr()
+    assert main(["bundle", str(artifact), "--platform", "web", "-o", str(tmp_path / "bundle")]) == 0
+    assert ("2 to 4 times as long" in capsys.readouterr().err) == advised
+    assert ("2 to 4 times as long" in (tmp_path / "bundle" / "README.md").read_text()) == advised
 
 
 def test_a_failure_leaves_nothing(made, tmp_path, monkeypatch):
