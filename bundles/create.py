@@ -23,9 +23,10 @@ from ..targets.foreign import open_session
 from ..targets.registry import artifact_path, target_of, targets
 from ..targets.target import AppRuntime
 from .android_package import DEFAULT, check_package
-from .facts import Facts, collect_facts
+from .facts import NO_FOOTPRINT, Facts, collect_facts
 from .golden import add_golden, choose_pictures, make_golden
 from .layouts import LAYOUTS, write_sources
+from .micro import check_footprint, input_of_pixel
 
 PLATFORMS = tuple(LAYOUTS)
 MARK = "bundle.json"  # what tells a bundle from a folder of the user's
@@ -86,7 +87,8 @@ def bundle(
 
     Args:
         artifact: a classifier that `edgeport.export` made, with its manifest beside it.
-        platform: "android" (Kotlin), "ios" (Swift) or "linux" (C++ and Python).
+        platform: "android" (Kotlin), "ios" (Swift), "linux" (C++ and Python) or "micro" (C++ without a heap, for
+            TensorFlow Lite Micro).
         output: the folder to make, in place of a bundle that is there; None for ARTIFACT_PLATFORM, in the working
             folder.
         zip: also makes output.zip, with the same in it.
@@ -116,16 +118,20 @@ def bundle(
     if android_package is not None and platform != "android":
         raise UsageError(f"an Android package is for platform android, not {platform}")
     package = check_package(DEFAULT if android_package is None else android_package)
-    session = open_session(path)  # also checks that the file is the manifest's
+    runtime = app_runtime(path, platform)
+    session = open_session(path, **runtime.session)  # also checks that the file is the manifest's
     if not os.path.exists(manifest_path(path)):
         raise UsageError(f"{path}: has no manifest beside it; a bundle is made of what `edgeport export` made")
     manifest = stated(Manifest.read(manifest_path(path)), read_preprocess(preprocess), path)
     manifest.check_ports([spec.name for spec in session.inputs], [spec.name for spec in session.outputs], path)
-    runtime = app_runtime(path, platform)
     warnings = () if manifest.verdict == "ok" else (f"{path}: its manifest says {manifest.verdict!r}",)
     target = target_of(path)
     assert target is not None
+    footprint = check_footprint(path, target, manifest.model) if runtime.integers else NO_FOOTPRINT
     facts = collect_facts(path, platform, manifest, session, runtime, target.device_files(path)[0], package)
+    if runtime.integers:
+        table = input_of_pixel(session, facts.spec, facts.takes_pixels)
+        facts = dataclasses.replace(facts, footprint=footprint, input_of_pixel=table)
     golden = make_golden(facts, session, choose_pictures(images, facts), manifest)
     session.close()
     facts = add_golden(facts, golden)
@@ -181,6 +187,7 @@ def write_bundle(place: Path, artifact: Path, facts: Facts, golden: dict[str, by
     layout = LAYOUTS[facts.platform]
     contents = write_sources(facts)
     contents |= {f"{layout.golden}/{name}": content for name, content in golden.items()}
+    contents |= layout.generated(facts, artifact, golden)
     contents[f"{layout.model}/{artifact.name}.json"] = manifest
     if facts.labels:
         contents[f"{layout.model}/labels.txt"] = "".join(f"{label}\n" for label in facts.labels).encode()

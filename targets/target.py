@@ -100,11 +100,15 @@ class AppRuntime:
         cmake: the option by which CMake finds it, "" where there is no C++ wrapper.
         sources: {template: its place in the bundle} that only this runtime needs; without `cmake` no C++ wrapper is
             made where there is a `distribution`.
+        session: options of the target's session, with which it computes as this runtime does.
+        integers: it takes artifacts with int8 or uint8 at both ends, and no others; they have a footprint.
     """
 
     distribution: str = ""
     cmake: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
+    session: Mapping[str, Any] = field(default_factory=dict)
+    integers: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

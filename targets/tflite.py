@@ -75,7 +75,7 @@ def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
     if not session.reference:
         return session
     session.close()
-    return MicroSession(path, threads=threads, **options)
+    return MicroSession(path, threads=threads, keep=bool(options.get("keep")))
 
 
 def _open_accelerated(path: Path, accelerator: str, precision: str, threads: int) -> "Session":
@@ -146,8 +146,8 @@ TARGET = Target(
         Option(
             name="output_type",
             choices=OUTPUT_TYPES,
-            help="tflite, int8: of the outputs that are numbers (default: float32; int8 for profile npu or micro); with "
-            "uint8, and --input uint8, both ends of the file are as Task Library and MediaPipe want them of a "
+            help="tflite, int8: of the outputs that are numbers (default: float32; int8 for profiles npu and micro); "
+            "with uint8, and --input uint8, both ends of the file are as Task Library and MediaPipe want them of a "
             "full-integer model",
             precisions=("int8",),
         ),
@@ -168,6 +168,7 @@ TARGET = Target(
     footprint=_footprint,
     app_runtimes={
         "android": AppRuntime(),
+        "micro": AppRuntime(cmake="-DTFLM_DIR=FOLDER_OF_TFLITE_MICRO", session={"reference": True}, integers=True),
         "linux": AppRuntime(
             distribution="ai-edge-litert",
             cmake="-DLITERT_DIR=FOLDER_OF_LIBLITERT",
