@@ -119,6 +119,7 @@ def bundle(
         raise UsageError(f"an Android package is for platform android, not {platform}")
     package = check_package(DEFAULT if android_package is None else android_package)
     runtime = app_runtime(path, platform)
+    footprint = check_footprint(path) if runtime.integers else NO_FOOTPRINT
     session = open_session(path, **runtime.session)  # also checks that the file is the manifest's
     if not os.path.exists(manifest_path(path)):
         raise UsageError(f"{path}: has no manifest beside it; a bundle is made of what `edgeport export` made")
@@ -127,11 +128,11 @@ def bundle(
     warnings = () if manifest.verdict == "ok" else (f"{path}: its manifest says {manifest.verdict!r}",)
     target = target_of(path)
     assert target is not None
-    footprint = check_footprint(path, target, manifest.model) if runtime.integers else NO_FOOTPRINT
     facts = collect_facts(path, platform, manifest, session, runtime, target.device_files(path)[0], package)
+    facts = dataclasses.replace(facts, footprint=footprint)
     if runtime.integers:
         table = input_of_pixel(session, facts.spec, facts.takes_pixels)
-        facts = dataclasses.replace(facts, footprint=footprint, input_of_pixel=table)
+        facts = dataclasses.replace(facts, input_of_pixel=table)
     golden = make_golden(facts, session, choose_pictures(images, facts), manifest)
     session.close()
     facts = add_golden(facts, golden)

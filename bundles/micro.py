@@ -1,15 +1,18 @@
 """Write what a microcontroller's bundle has beside its templates: the model and the golden vectors as C arrays."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
+from ..artifacts.check import manifest_path
 from ..artifacts.errors import UsageError
+from ..artifacts.manifest import Manifest
 from ..models import PreprocessSpec
 from ..runtime.footprint import Footprint
 from ..runtime.session import Portable, Session
-from ..targets.target import Target
+from ..targets.registry import check_artifact
 from . import literals
 from .cpp_facts import truth, write_preprocessing
 from .facts import Facts
@@ -19,13 +22,15 @@ _LINE = 24  # numbers
 _FROM = {"int8": np.int8, "uint8": np.uint8}
 
 
-def check_footprint(path: Path, target: Target, model: str) -> Footprint:
-    """What the artifact needs on a microcontroller. Raises UsageError where none takes it."""
-    found = target.footprint(path) if target.footprint else Footprint(runtime="", problem="no runtime is known")
+def check_footprint(path: Path) -> Footprint:
+    """What the artifact needs on a microcontroller. Raises UsageError where none takes it, ArtifactError."""
+    target, beside = check_artifact(path), manifest_path(path)
+    found = target.footprint(path) if target.footprint else Footprint(runtime="", problem="nothing runs its format")
     if found.problem:
+        model = Manifest.read(beside).model if os.path.exists(beside) else "MODEL"
         raise UsageError(
-            f"{path}: is none for a microcontroller, since {found.problem}; make one with: edgeport export {model} "
-            "--int8 --profile micro"
+            f"{path}: is no file for a microcontroller: {found.problem}; make one with: edgeport export {model} --int8 "
+            "--profile micro"
         )
     return found
 

@@ -79,8 +79,9 @@ Preprocessing.swift follows, step by step, the C++ and Kotlin files that are com
 from edgeport's own reader of the saved .mlpackage, not from Core ML.""",
     "linux": "edgeport's tests compile the C++ and run both wrappers against golden files like these.",
     "micro": """\
-edgeport's tests compile the C++ against declarations of TensorFlow Lite Micro's interface, as it was until 2026 and as it
-is since, and run it with the kernels of its Python package: golden scores equal to the bit. **No board has run it.**""",
+edgeport's tests compile the C++ against declarations of TensorFlow Lite Micro's interface, as it was until 2026 and as
+it is since, and run it with the kernels of its Python package: golden scores equal to the bit. **No board has run
+it.**""",
 }
 
 
@@ -132,8 +133,8 @@ def write_needs(facts: "Facts") -> str:
     need = facts.footprint
     operators = ", ".join(f"{name} ({count})" for name, count in need.operators.items())
     return f"""- Working memory (`kArenaBytes`): {need.arena_bytes:,} bytes, {need.arena_source}.
-  That is for a 64-bit process and TensorFlow Lite Micro's own kernels: on 32 bits what the interpreter keeps is smaller;
-  kernels of a vendor may want scratch memory on top. `arena_used()` says what a device uses.
+  That is for a 64-bit process and TensorFlow Lite Micro's own kernels: on 32 bits what the interpreter keeps is
+  smaller; kernels of a vendor may want scratch memory on top. `arena_used()` says what a device uses.
 - Storage: {need.flash_bytes:,} bytes for the model, read in place, and the code of {len(need.operators)} operators:
   {operators}.
 """

@@ -148,7 +148,8 @@ def headers(*, since_2026: bool) -> dict[str, str]:
         for parser in dict.fromkeys(parsers.values())
     ]
     methods = [
-        f"  TfLiteStatus {method}() {{ return add(tflite::BuiltinOperator_{name}, Register_{name}(), {parsers[method]}); }}"
+        f"  TfLiteStatus {method}() {{\n    "
+        f"return add(tflite::BuiltinOperator_{name}, Register_{name}(), {parsers[method]});\n  }}"
         for name, method in MICRO_OPERATORS.items()
     ]
     words = {

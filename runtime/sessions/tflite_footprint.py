@@ -46,9 +46,14 @@ def find_problem(graph: FileGraph, known: Mapping[str, str]) -> str:
     real = [tensor for tensor in graph.computed() if tensor.dtype not in INTEGERS]
     if real:
         return f"it computes in {real[0].dtype} (at '{real[0].name}')"
-    missing = next((each for each in graph.operators if each.name not in known), None)
-    if missing is not None:
-        return f"{RUNTIME} has no {missing.name} (at '{graph.tensors[missing.outputs[0]].name}')"
+    for operator in graph.operators:
+        result = graph.tensors[operator.outputs[0]]
+        if operator.name not in known:
+            return f"{RUNTIME} has no {operator.name} (at '{result.name}')"
+        if operator.name == "FULLY_CONNECTED" and graph.tensors[operator.inputs[1]].scales > 1:
+            return f"older releases of {RUNTIME} take one scale for all channels of a FULLY_CONNECTED ('{result.name}')"
+        if operator.name == "RELU6" and graph.tensors[operator.inputs[0]].quantization != result.quantization:
+            return f"{RUNTIME} does not change the scale in a RELU6, as it has to at '{result.name}'"
     return ""
 
 

@@ -166,8 +166,6 @@ MICRO_OPERATORS = {
     "DEPTHWISE_CONV_2D": "AddDepthwiseConv2D",
     "DEPTH_TO_SPACE": "AddDepthToSpace",
     "DEQUANTIZE": "AddDequantize",
-    "ELU": "AddElu",
-    "EXP": "AddExp",
     "FULLY_CONNECTED": "AddFullyConnected",
     "HARD_SWISH": "AddHardSwish",
     "LEAKY_RELU": "AddLeakyRelu",
@@ -203,12 +201,20 @@ MICRO_OPERATORS = {
     "TRANSPOSE_CONV": "AddTransposeConv",
 }
 
-# As TFLITE_NPU, without what TensorFlow Lite Micro lacks. FULLY_CONNECTED is left out, though it is there: older
-# releases take its first channel's scale for all channels, without a word; a 1x1 convolution is the same product.
+# s_input / s_output of LOGISTIC and TANH in TensorFlow Lite Micro: from 2**10 on zero comes out as the lowest number
+LOOKUP_LIMITS = (0.0, 2.0**9)
+
+# As TFLITE_NPU, without what TensorFlow Lite Micro lacks, as targets/measured.py has it. Two operators that it has are
+# left out, since they are wrong without a word. FULLY_CONNECTED takes, in older releases, its first channel's scale for
+# all; a 1x1 convolution is the same product. RELU6 does not requantise; RELU does, and ends where its range ends.
 TFLITE_MICRO = replace(
     TFLITE_NPU,
     name="tflite-micro",
-    kernels={kind: kernel for kind, kernel in TFLITE_NPU.kernels.items() if kind not in ("Gelu", "Exp")},
+    kernels={kind: kernel for kind, kernel in TFLITE_NPU.kernels.items() if kind not in ("Gelu", "Exp", "Elu")}
+    | {
+        "Sigmoid": Kernel(fixed_output=SIGMOID, multiplier="each", limits=LOOKUP_LIMITS),
+        "Tanh": Kernel(fixed_output=TANH, multiplier="each", limits=LOOKUP_LIMITS),
+    },
     forms=(expand_layer_norm.rewrite, expand_gelu.rewrite),
     rewrites=(
         *TFLITE_NPU.rewrites,
@@ -217,6 +223,6 @@ TFLITE_MICRO = replace(
             kinds=frozenset(kind for kind, kernel in TFLITE_NPU.kernels.items() if kernel.same_parameters),
         ),
     ),
-    operators=frozenset(MICRO_OPERATORS) - {"FULLY_CONNECTED"},
+    operators=frozenset(MICRO_OPERATORS) - {"FULLY_CONNECTED", "RELU6"},
     transpose_rank=5,
 )
