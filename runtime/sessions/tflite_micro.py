@@ -3,6 +3,7 @@
 Where it is not, LiteRT's reference kernels compute the model: the same arithmetic, written for another runtime.
 """
 
+import importlib
 import importlib.util
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -78,11 +79,10 @@ def runtime_version() -> str:
 
 def open_interpreter(content: bytes, arena_bytes: int) -> Any:
     """An interpreter with its tensors allocated. Raises NotAllocated."""
-    from tflite_micro import runtime
-
+    runtime: Any = importlib.import_module(MODULE)
     with native_stderr() as said:
         try:
-            return runtime.Interpreter.from_bytes(content, arena_size=arena_bytes)
+            return runtime.runtime.Interpreter.from_bytes(content, arena_size=arena_bytes)
         except (ValueError, RuntimeError) as e:
             lines = [line for line in said().splitlines() if line.strip()]
             raise NotAllocated(lines[0] if lines else str(e)) from e

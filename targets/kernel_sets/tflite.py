@@ -13,6 +13,8 @@ from ...graph.qparams import QParams
 from ...quantize.calibration.sentinels import SENTINEL, is_only_pooled
 from ...quantize.rewrites import (
     affine_to_depthwise,
+    divide_by_root,
+    drop_negligible,
     expand_gelu,
     expand_hard_swish,
     expand_layer_norm,
@@ -215,8 +217,9 @@ TFLITE_MICRO = replace(
         "Sigmoid": Kernel(fixed_output=SIGMOID, multiplier="each", limits=LOOKUP_LIMITS),
         "Tanh": Kernel(fixed_output=TANH, multiplier="each", limits=LOOKUP_LIMITS),
     },
-    forms=(expand_layer_norm.rewrite, expand_gelu.rewrite),
+    forms=(expand_layer_norm.rewrite, divide_by_root.rewrite, expand_gelu.rewrite),
     rewrites=(
+        drop_negligible.rewrite,
         *TFLITE_NPU.rewrites,
         partial(
             separate_scales.rewrite,
