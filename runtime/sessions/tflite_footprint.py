@@ -1,8 +1,10 @@
-"""Find what a .tflite needs on a microcontroller: its arena by trying, or as an estimate."""
+"""Find what a .tflite needs on a microcontroller: its arena by the runtime's own record, or as an estimate."""
 
+from bisect import insort
 from collections.abc import Mapping
 from pathlib import Path
 
+from ...artifacts.check import recorded_artifact
 from ...artifacts.files import read_regular
 from ..footprint import Footprint
 from .tflite_graph import FileGraph, read_graph
@@ -13,6 +15,7 @@ INTEGERS = ("int8", "uint8", "int32")
 # What the interpreter keeps for each operator, tensor and output channel, in bytes: a little more than tflite-micro
 # 0.dev20261023182759 takes in a 64-bit process (tests/runtime/test_tflite_micro.py compares)
 PER_OPERATOR, PER_TENSOR, PER_CHANNEL, FIXED = 120, 76, 9, 1024
+MOST_PLANNED = 4096  # tensors; of more the activations are added up
 
 
 def measure_footprint(path: Path, known: Mapping[str, str]) -> Footprint:
@@ -21,19 +24,19 @@ def measure_footprint(path: Path, known: Mapping[str, str]) -> Footprint:
     counted = graph.count()
     if problem := find_problem(graph, known):
         return Footprint(runtime=RUNTIME, problem=problem)
-    guess = estimate_arena(graph)
-    source = "an estimate: tflite-micro, which would find it, is not installed"
-    if is_installed():
+    arena, source = estimate_arena(graph), "an estimate: tflite-micro, which would find it, is not installed"
+    if recorded_artifact(path) is None:
+        source = "an estimate: native code runs no file of strangers here"
+    elif is_installed():
         try:
-            guess = find_arena(read_regular(path, LARGEST), guess)
+            arena, source = find_arena(read_regular(path, LARGEST)), f"found by {runtime_version()}"
         except NotAllocated as e:
             return Footprint(runtime=RUNTIME, problem=str(e))
-        source = f"found by trying, {runtime_version()}"
     return Footprint(
         runtime=RUNTIME,
         operators=counted,
         calls=tuple(known[name] for name in counted),
-        arena_bytes=guess,
+        arena_bytes=arena,
         arena_source=source,
         flash_bytes=graph.size_bytes,
         inputs=tuple(q for place in graph.inputs if (q := graph.tensors[place].quantization)),
@@ -84,14 +87,16 @@ def plan_activations(graph: FileGraph) -> int:
         for place in (*operator.inputs, *operator.outputs):
             last[place] = max(last.get(place, 0), i)
     alive = [place for place in first if place >= 0 and not graph.tensors[place].constant]
+    if len(alive) > MOST_PLANNED:
+        return sum(_aligned(graph.tensors[place].size_bytes) for place in alive)
     placed: list[tuple[int, int, int]] = []  # (offset, end, tensor)
     for place in sorted(alive, key=lambda place: -graph.tensors[place].size_bytes):
         size, offset = _aligned(graph.tensors[place].size_bytes), 0
-        for start, end, other in sorted(placed):
+        for start, end, other in placed:
             together = first[place] <= last[other] and first[other] <= last[place]
             if together and start < offset + size and offset < end:
                 offset = end
-        placed.append((offset, offset + size, place))
+        insort(placed, (offset, offset + size, place))
     return max((end for _, end, _ in placed), default=0)
 
 

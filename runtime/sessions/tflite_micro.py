@@ -5,6 +5,7 @@ Where it is not, LiteRT's reference kernels compute the model: the same arithmet
 
 import importlib
 import importlib.util
+import re
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +23,8 @@ PACKAGE, MODULE = "tflite-micro", "tflite_micro"
 RUNTIME = "TensorFlow Lite Micro"
 HOST_ARENA = 2**28  # bytes; pages that are not touched cost nothing
 STEP = 16  # bytes: the arena's alignment
+SPARE = 64  # bytes: what an arena wants beyond the record to align its parts
+MORE = 1024  # bytes, where that is too few for the list of buffers that the planner makes in it
 
 
 class MicroSession(TFLiteSession):
@@ -88,21 +91,22 @@ def open_interpreter(content: bytes, arena_bytes: int) -> Any:
             raise NotAllocated(lines[0] if lines else str(e)) from e
 
 
-def find_arena(content: bytes, guess: int) -> int:
-    """The smallest arena in which the interpreter allocates its tensors, in bytes, by trying.
+def find_arena(content: bytes) -> int:
+    """The bytes of an arena that is enough: what the interpreter records that it uses, and what it wants beyond that
+    while it plans. Raises NotAllocated.
 
-    Raises NotAllocated where there is none up to HOST_ARENA.
+    Smaller arenas are not tried: kernels that get no memory may write to it all the same.
     """
-    high = max(guess // STEP, 1)
-    while not _fits(content, high * STEP):
-        if high * STEP >= HOST_ARENA:
-            open_interpreter(content, HOST_ARENA)
-        high *= 2
-    low = 0
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if _fits(content, middle * STEP) else (middle, high)
-    return high * STEP
+    interpreter = open_interpreter(content, HOST_ARENA)
+    with native_stderr() as said:
+        interpreter.print_allocations()
+        found = re.search(r"Arena allocation total (\d+) bytes", said())
+    if found is None:
+        raise NotAllocated("it does not say how much memory it uses")
+    size = -(-int(found[1]) // STEP) * STEP + SPARE
+    while not _fits(content, size):
+        size += MORE
+    return size
 
 
 def _fits(content: bytes, arena_bytes: int) -> bool:

@@ -217,9 +217,10 @@ TFLITE_MICRO = replace(
         "Sigmoid": Kernel(fixed_output=SIGMOID, multiplier="each", limits=LOOKUP_LIMITS),
         "Tanh": Kernel(fixed_output=TANH, multiplier="each", limits=LOOKUP_LIMITS),
     },
-    forms=(expand_layer_norm.rewrite, divide_by_root.rewrite, expand_gelu.rewrite),
+    forms=(expand_layer_norm.rewrite, divide_by_root.rewrite),
     rewrites=(
         drop_negligible.rewrite,
+        expand_gelu.rewrite,
         *TFLITE_NPU.rewrites,
         partial(
             separate_scales.rewrite,
