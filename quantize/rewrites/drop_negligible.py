@@ -10,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ...graph.edit import const_value, given, name_of, remove_dead, replace, shape
+from ...graph.fusion import source
 from ..calibration.statistics import Statistics
 
 STEPS = 255
@@ -22,11 +23,13 @@ def rewrite(model: ir.Model, stats: Statistics) -> tuple[ir.Model, Statistics]:
     for node in graph:
         if node.op_type != "Add" or node.outputs[0].is_graph_output():
             continue
-        constant, known = const_value(node.inputs[1]), stats.values.get(name_of(node.outputs[0]))
-        if constant is None or known is None or shape(node.inputs[0]) != shape(node.outputs[0]):
+        x, constant = given(node.inputs[0]), const_value(node.inputs[1])
+        known = stats.values.get(name_of(node.outputs[0]))
+        if constant is None or known is None or shape(x) != shape(node.outputs[0]):
             continue
         span = max(known.max, 0.0) - min(known.min, 0.0)
-        if np.abs(constant).max(initial=0) < span / STEPS / 2:
-            replace(node.outputs[0], given(node.inputs[0]))
+        stands_alone = name_of(source(x)) in stats.values  # else the sum is part of what computes x: a layer's bias
+        if stands_alone and np.abs(constant).max(initial=0) < span / STEPS / 2:
+            replace(node.outputs[0], x)
     remove_dead(graph)
     return model, stats

@@ -27,7 +27,7 @@ PARSERS = {
     ".kts": Parser(Language(tree_sitter_kotlin.language())),
     ".swift": Parser(Language(tree_sitter_swift.language())),
 }
-RUNTIMES = {"linux": "openvino", "android": "tflite", "ios": "coreml"}
+RUNTIMES = {"linux": "openvino", "android": "tflite", "ios": "coreml", "micro": "tflite"}
 
 
 def bytes_of(name: str) -> bytes:
