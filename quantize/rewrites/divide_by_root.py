@@ -25,5 +25,6 @@ def rewrite(model: ir.Model) -> ir.Model:
         value, name = emit(node, "Mul", [node.inputs[0], inverse], shape(node.outputs[0])), name_of(node.outputs[0])
         replace(node.outputs[0], value)
         node.outputs[0].name, value.name = f"{name}_whole", name
+        inverse.name = f"{name}_inverse"  # as statistics know it, whatever graph this is in
     remove_dead(graph)
     return model
