@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ..graph.kernels import KernelSet
     from ..graph.qparams import QParams
+    from ..runtime.footprint import Footprint
     from ..runtime.inspectors.accelerated import Expose
     from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
@@ -104,6 +105,8 @@ class AppRuntime:
         output_types: that the platform's runtime can read; empty for all.
         single_file: whether it takes no artifact whose constants lie in a file beside it.
         advice: {precision: what it costs there, and what to take instead}.
+        session: options of the target's session, with which it computes as this runtime does.
+        integers: it takes artifacts with int8 or uint8 at both ends, and no others; they have a footprint.
     """
 
     distribution: str = ""
@@ -112,6 +115,8 @@ class AppRuntime:
     output_types: tuple[str, ...] = ()
     single_file: bool = False
     advice: Mapping[str, str] = field(default_factory=dict)
+    session: Mapping[str, Any] = field(default_factory=dict)
+    integers: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +150,7 @@ class Target:
         counted: inferences whose instructions are counted on an emulated device: runtimes differ in how alike they are.
         read_in_graph_order: (graph as it was lowered, layout of the image input, kernels) -> {value: puts a tensor of
             the artifact into the graph's order of dimensions}; None where the artifact has that order.
+        footprint: artifact -> what it needs on a microcontroller; None where none runs the format.
         app_runtimes: {platform: what an app needs there}, for the platforms of `bundle` that run it.
         accelerators: beside its plain session, what runs an artifact: "cpu", "gpu", "npu".
         expose: (path, names, path of a copy) -> the copy gives these values of the artifact as outputs, too.
@@ -177,6 +183,7 @@ class Target:
     large_on_device: bool = False
     counted: int = 5
     read_in_graph_order: "Layouts | None" = None
+    footprint: "Callable[[Path], Footprint] | None" = None
     app_runtimes: Mapping[str, AppRuntime] = field(default_factory=dict)
     accelerators: tuple[str, ...] = ()
     expose: "Expose | None" = None

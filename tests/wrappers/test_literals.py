@@ -29,7 +29,7 @@ PARSERS = {
     ".swift": Parser(Language(tree_sitter_swift.language())),
     ".ts": Parser(Language(tree_sitter_typescript.language_typescript())),
 }
-RUNTIMES = {"linux": "openvino", "android": "tflite", "ios": "coreml", "web": "onnx"}
+RUNTIMES = {"linux": "openvino", "android": "tflite", "ios": "coreml", "web": "onnx", "micro": "tflite"}
 
 
 def bytes_of(name: str) -> bytes:
