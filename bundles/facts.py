@@ -1,6 +1,7 @@
 """What the wrapper of a bundle has to know."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ..models.preprocess import cover
 from ..models.preprocess_facts import from_facts
 from ..runtime.session import IMAGE, Labelled, Session
 from ..runtime.session_wrappers import bare_session
+from ..targets.accelerators import list_accelerators
 from ..targets.target import AppRuntime
 from .android_package import DEFAULT
 
@@ -30,11 +32,12 @@ class Facts:
         takes_pixels: uint8 goes in; else float32, normalised.
         nhwc: its layout, else nchw.
         golden: the names of the golden images.
-        tolerance: what a score may be off.
+        tolerance: what a score may be off; gpu_tolerance: on a GPU, which computes in float16.
         probabilities: the scores are such, else logits.
         package: of the Kotlin files, on Android.
         verdict: the manifest's.
         runtime: what an app needs to run the artifact.
+        residency: what an accelerator takes of it, one sentence each.
     """
 
     platform: str
@@ -53,8 +56,20 @@ class Facts:
     runtime: AppRuntime
     golden: tuple[str, ...] = ()
     tolerance: float = 0.0
+    gpu_tolerance: float = 0.0
     probabilities: bool = False
     package: str = DEFAULT
+    residency: tuple[str, ...] = ()
+
+    @property
+    def integer(self) -> bool:
+        """Whether it computes in int8."""
+        return self.precision in ("int8", "dynamic")
+
+    @property
+    def input_bytes(self) -> int:
+        """The size of the input."""
+        return math.prod(self.spec.input_size) * (1 if self.takes_pixels else 4)
 
     def to_json(self) -> dict[str, Any]:
         """For bundle.json, which the Python wrapper reads."""
@@ -87,7 +102,12 @@ class Facts:
             "tolerance",
             "probabilities",
         )
-        return {name: getattr(self, name) for name in names} | {"preprocessing": how}
+        facts = {name: getattr(self, name) for name in names} | {"preprocessing": how}
+        if self.runtime.name:
+            facts["runtime"] = self.runtime.name
+        if self.platform == "android":
+            facts["gpu_tolerance"] = self.gpu_tolerance
+        return facts
 
 
 def collect_facts(
@@ -155,4 +175,5 @@ def collect_facts(
         verdict=manifest.verdict,
         runtime=runtime,
         package=package,
+        residency=tuple(str(each) for each in list_accelerators(path)) if platform == "android" else (),
     )

@@ -30,8 +30,9 @@ def write_sources(known: Facts) -> dict[str, bytes]:
     layout = LAYOUTS[known.platform]
     root = resources("edgeport.bundles.templates")
     package = known.package.encode()
+    litert = "\n    ".join(f'implementation("{library}")' for library in known.runtime.gradle).encode()
     contents = {
-        _place(place, known): root.joinpath(source).read_bytes().replace(PACKAGE, package)
+        _place(place, known): root.joinpath(source).read_bytes().replace(PACKAGE, package).replace(LITERT, litert)
         for source, place in (layout.sources | dict(known.runtime.sources)).items()
     }
     contents["README.md"] = write_readme(known).encode()
@@ -82,8 +83,11 @@ package {known.package}
 
 object ModelFacts {{
     const val ARTIFACT = {literals.kotlin(known.artifact)}
+    const val INTEGER = {_bool(known.integer)} // int8 arithmetic
+    const val INPUT_BYTES = {known.input_bytes}
     const val SCORES = {known.scores_index} // their place among the outputs
     const val TOLERANCE = {known.tolerance!r}f
+    const val GPU_TOLERANCE = {known.gpu_tolerance!r}f
     val golden = listOf({golden})
     val preprocessing = Preprocessing(
         channels = {how["channels"]},
@@ -138,6 +142,7 @@ _CPP = ("CMakeLists.txt", "classifier.h", "golden_test.cpp", "model.h", "preproc
 _SWIFT = "Sources/ImageModel"
 _KOTLIN = "src/main/kotlin/PACKAGE"
 PACKAGE = DEFAULT.encode()  # in the templates, too
+LITERT = b"// LITERT"  # in build.gradle.kts
 LAYOUTS = {
     "linux": Layout(
         model="model",
@@ -156,7 +161,6 @@ LAYOUTS = {
             "kotlin/Classifier.kt": f"{_KOTLIN}/Classifier.kt",
             "kotlin/Golden.kt": "src/golden/kotlin/PACKAGE/Golden.kt",
             "kotlin/GoldenTest.kt": "src/test/kotlin/PACKAGE/GoldenTest.kt",
-            "kotlin/GoldenDeviceTest.kt": "src/androidTest/kotlin/PACKAGE/GoldenDeviceTest.kt",
         },
         facts=(f"{_KOTLIN}/ModelFacts.kt", write_kotlin),
     ),

@@ -99,11 +99,17 @@ class AppRuntime:
         cmake: the option by which CMake finds it, "" where there is no C++ wrapper.
         sources: {template: its place in the bundle} that only this runtime needs; without `cmake` no C++ wrapper is
             made where there is a `distribution`.
+        name: of the runtime, where a platform has a choice of them.
+        gradle: the libraries that an Android module depends on.
+        others: {name: another runtime of the same platform}, which is taken where it is asked for.
     """
 
     distribution: str = ""
     cmake: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+    gradle: tuple[str, ...] = ()
+    others: "Mapping[str, AppRuntime]" = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

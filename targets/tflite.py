@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 
 OUTPUT_TYPES = ("float32", "int8", "uint8")
+ANDROID_SOURCES = {
+    "ModelRunner.kt": "src/main/kotlin/PACKAGE/ModelRunner.kt",
+    "GoldenDeviceTest.kt": "src/androidTest/kotlin/PACKAGE/GoldenDeviceTest.kt",
+}
 
 
 def _xnnpack() -> "KernelSet":
@@ -90,6 +94,19 @@ def _read_in_graph_order(
     }
 
 
+_INTERPRETER = AppRuntime(
+    name="interpreter",
+    gradle=("com.google.ai.edge.litert:litert:1.4.2",),
+    sources={f"kotlin/interpreter/{name}": place for name, place in ANDROID_SOURCES.items()},
+)
+_COMPILED_MODEL = AppRuntime(
+    name="compiled-model",
+    gradle=("com.google.ai.edge.litert:litert:2.3.0", "com.google.ai.edge.litert:litert-gpu:2.3.0"),
+    sources={f"kotlin/compiled_model/{name}": place for name, place in ANDROID_SOURCES.items()},
+    others={_INTERPRETER.name: _INTERPRETER},
+)
+
+
 TARGET = Target(
     name="tflite",
     position=1,
@@ -139,7 +156,7 @@ TARGET = Target(
     counted=2,  # LiteRT's are all alike
     read_in_graph_order=_read_in_graph_order,
     app_runtimes={
-        "android": AppRuntime(),
+        "android": _COMPILED_MODEL,
         "linux": AppRuntime(
             distribution="ai-edge-litert",
             cmake="-DLITERT_DIR=FOLDER_OF_LIBLITERT",

@@ -1,0 +1,128 @@
+"""Which accelerators take an artifact whole, operator by operator, from what is known of them."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..runtime.contents.contents import Contents, Operator
+from ..runtime.contents.tflite import read_contents
+
+GPU = "LiteRT GPU"
+BY_RULES = "by rules"
+
+# What LiteRT's GPU accelerator has (ai-edge-litert 2.3).
+_GPU_OPERATORS = frozenset(
+    """
+    ABS ADD ADD_N ARG_MAX ARG_MIN AVERAGE_POOL_2D BATCH_MATMUL CAST CEIL CONCATENATION CONV_2D COS CUMSUM DEPTHWISE_CONV_2D
+    DEPTH_TO_SPACE DEQUANTIZE DIV ELU EQUAL EXP FLOOR FLOOR_DIV FLOOR_MOD FULLY_CONNECTED GATHER GELU GREATER
+    GREATER_EQUAL HARD_SWISH LEAKY_RELU LESS LESS_EQUAL LOG LOGICAL_AND LOGICAL_NOT LOGICAL_OR LOGISTIC MAXIMUM
+    MAX_POOL_2D MEAN MINIMUM MIRROR_PAD MUL NEG NOT_EQUAL ONE_HOT PACK PAD PADV2 POW PRELU QUANTIZE REDUCE_MAX
+    REDUCE_MIN REDUCE_PROD RELU RELU6 RELU_0_TO_1 RELU_N1_TO_1 RESHAPE RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR ROUND
+    RSQRT SELECT SELECT_V2 SIGN SIN SLICE SOFTMAX SPACE_TO_DEPTH SPLIT SPLIT_V SQRT SQUARE SQUARED_DIFFERENCE
+    STABLEHLO_COMPOSITE STRIDED_SLICE SUB SUM TANH TILE TOPK_V2 TRANSPOSE TRANSPOSE_CONV UNPACK
+    """.split()
+)
+_GPU_RANK = 4
+_ELEMENTWISE = frozenset("ADD SUB MUL DIV MAXIMUM MINIMUM POW SQUARED_DIFFERENCE".split())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Operators that an accelerator leaves to the CPU, or computes wrongly.
+
+    Attributes:
+        operator: its kind.
+        count: how many.
+        reason: why, in a few words.
+    """
+
+    operator: str
+    count: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Residency:
+    """What one accelerator takes of an artifact.
+
+    Attributes:
+        accelerator: its name.
+        operators, of: how many it takes, and how many there are; by rules at most so many, since it takes only so many
+            parts of a graph that is cut.
+        source: where that is known from.
+        refused: the others.
+        wrong: of those that it takes, the ones that it is known to compute wrongly.
+    """
+
+    accelerator: str
+    operators: int
+    of: int
+    source: str
+    refused: tuple[Refusal, ...] = ()
+    wrong: tuple[Refusal, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether it takes all, and computes all of it rightly."""
+        return self.operators == self.of and not self.wrong
+
+    def __str__(self) -> str:
+        at_most = "at most " if self.source == BY_RULES else ""
+        taken = "the whole model" if self.operators == self.of else f"{at_most}{self.operators} of {self.of} operators"
+        parts = [f"{self.accelerator} takes {taken} ({self.source})"]
+        parts += [f"not {each.count} {each.operator}: {each.reason}" for each in self.refused]
+        parts += [f"**wrong**: {each.count} {each.operator}: {each.reason}" for each in self.wrong]
+        return "; ".join(parts)
+
+
+def list_accelerators(path: Path) -> tuple[Residency, ...]:
+    """What each accelerator that is known takes of an artifact; none of formats other than .tflite.
+
+    Raises ArtifactError and RuntimeUnavailable.
+    """
+    return (predict_gpu(read_contents(path)),) if path.name.endswith(".tflite") else ()
+
+
+def predict_gpu(contents: Contents) -> Residency:
+    """What LiteRT's GPU accelerator takes of a .tflite, by rules: ranks, and the operators that it has."""
+    refused = [(operator.kind, reason) for operator in contents.operators if (reason := _gpu_refuses(operator))]
+    wrong = [
+        (operator.kind, "a constant of rank 2 or 3 with several rows, of which it reads the first for all")
+        for operator in contents.operators
+        if not _gpu_refuses(operator) and _reads_one_row(operator)
+    ]
+    total = len(contents.operators)
+    return Residency(
+        accelerator=GPU,
+        operators=total - len(refused),
+        of=total,
+        source=BY_RULES,
+        refused=_count(refused),
+        wrong=_count(wrong),
+    )
+
+
+def _gpu_refuses(operator: Operator) -> str:
+    """Why, or nothing."""
+    if operator.kind not in _GPU_OPERATORS:
+        return "it has no such operator"
+    if operator.rank > _GPU_RANK:
+        return f"rank {operator.rank}, it takes at most {_GPU_RANK}"
+    first = operator.inputs[0] if operator.inputs else None
+    computed = [tensor for tensor in operator.inputs if tensor is not None and not tensor.constant]
+    if not computed and first is not None and operator.kind != "DEQUANTIZE":
+        return "all that it reads is constant"
+    return ""
+
+
+def _reads_one_row(operator: Operator) -> bool:
+    """Whether it is one of the elementwise operators with a constant that the accelerator misreads."""
+    shapes = [tensor.shape for tensor in operator.inputs if tensor is not None and tensor.constant]
+    misread = any(shape is not None and len(shape) in (2, 3) and (shape[0] or 1) > 1 for shape in shapes)
+    return operator.kind in _ELEMENTWISE and misread
+
+
+def _count(found: Iterable[tuple[str, str]]) -> tuple[Refusal, ...]:
+    counted = Counter(found).most_common()
+    return tuple(Refusal(operator=kind, count=count, reason=reason) for (kind, reason), count in counted)
