@@ -1,14 +1,15 @@
 """Which accelerators take an artifact whole, operator by operator, from what is known of them."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..runtime.contents.contents import Contents, Operator
 from ..runtime.contents.tflite import read_contents
+from ..runtime.residency import Residency
 
-GPU = "LiteRT GPU"
+CPU, GPU = "CPU (XNNPACK)", "LiteRT GPU"
 BY_RULES = "by rules"
 
 # What LiteRT's GPU accelerator has (ai-edge-litert 2.3).
@@ -28,8 +29,8 @@ _ELEMENTWISE = frozenset("ADD SUB MUL DIV MAXIMUM MINIMUM POW SQUARED_DIFFERENCE
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refusal:
-    """Operators that an accelerator leaves to the CPU, or computes wrongly.
+class Gap:
+    """Operators that an accelerator refuses, or computes wrongly.
 
     Attributes:
         operator: its kind.
@@ -43,7 +44,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Residency:
+class Coverage:
     """What one accelerator takes of an artifact.
 
     Attributes:
@@ -51,7 +52,8 @@ class Residency:
         operators, of: how many it takes, and how many there are; by rules at most so many, since it takes only so many
             parts of a graph that is cut.
         source: where that is known from.
-        refused: the others.
+        partitions: in how many pieces it computes them, where that is measured.
+        gaps: the others.
         wrong: of those that it takes, the ones that it is known to compute wrongly.
     """
 
@@ -59,8 +61,9 @@ class Residency:
     operators: int
     of: int
     source: str
-    refused: tuple[Refusal, ...] = ()
-    wrong: tuple[Refusal, ...] = ()
+    partitions: int | None = None
+    gaps: tuple[Gap, ...] = ()
+    wrong: tuple[Gap, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -76,7 +79,31 @@ class Residency:
         return "; ".join(parts)
 
 
-def list_accelerators(path: Path) -> tuple[Residency, ...]:
+def covered_by_cpu(contents: Contents, left: Sequence[str]) -> Coverage:
+    """What LiteRT's CPU delegate, XNNPACK, took here; `left` are the kinds of the operators that it did not."""
+    total = len(contents.operators)
+    return Coverage(
+        accelerator=CPU,
+        operators=total - len(left),
+        of=total,
+        source="measured here",
+        gaps=_count((kind, "LiteRT's own kernels compute it") for kind in left),
+    )
+
+
+def covered(residency: Residency) -> Coverage:
+    """What was measured of an accelerator on this machine, in the same words."""
+    return Coverage(
+        accelerator=GPU if residency.accelerator == "gpu" else f"LiteRT {residency.accelerator.upper()}",
+        operators=residency.accelerated,
+        of=residency.operators,
+        source=f"measured on {residency.device}",
+        partitions=residency.partitions,
+        gaps=_count((each.operator, each.reason) for each in residency.refused),
+    )
+
+
+def list_accelerators(path: Path) -> tuple[Coverage, ...]:
     """What each accelerator that is known takes of an artifact; none of formats other than .tflite.
 
     Raises ArtifactError and RuntimeUnavailable.
@@ -84,7 +111,7 @@ def list_accelerators(path: Path) -> tuple[Residency, ...]:
     return (predict_gpu(read_contents(path)),) if path.name.endswith(".tflite") else ()
 
 
-def predict_gpu(contents: Contents) -> Residency:
+def predict_gpu(contents: Contents) -> Coverage:
     """What LiteRT's GPU accelerator takes of a .tflite, by rules: ranks, and the operators that it has."""
     refused = [(operator.kind, reason) for operator in contents.operators if (reason := _gpu_refuses(operator))]
     wrong = [
@@ -93,12 +120,12 @@ def predict_gpu(contents: Contents) -> Residency:
         if not _gpu_refuses(operator) and _reads_one_row(operator)
     ]
     total = len(contents.operators)
-    return Residency(
+    return Coverage(
         accelerator=GPU,
         operators=total - len(refused),
         of=total,
         source=BY_RULES,
-        refused=_count(refused),
+        gaps=_count(refused),
         wrong=_count(wrong),
     )
 
@@ -123,6 +150,6 @@ def _reads_one_row(operator: Operator) -> bool:
     return operator.kind in _ELEMENTWISE and misread
 
 
-def _count(found: Iterable[tuple[str, str]]) -> tuple[Refusal, ...]:
+def _count(found: Iterable[tuple[str, str]]) -> tuple[Gap, ...]:
     counted = Counter(found).most_common()
-    return tuple(Refusal(operator=kind, count=count, reason=reason) for (kind, reason), count in counted)
+    return tuple(Gap(operator=kind, count=count, reason=reason) for (kind, reason), count in counted)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..graph.kernels import KernelSet
+    from ..runtime.contents.contents import Contents
     from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
 
@@ -45,6 +46,12 @@ def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
     return CoreMLSession(path, threads=threads, **options)
 
 
+def _read_contents(path: Path) -> "Contents":
+    from ..runtime.contents.coreml import read_contents
+
+    return read_contents(path)
+
+
 def _inspect(path: Path) -> "Inspector":
     from ..runtime.inspectors.coreml import CoreMLInspector
 
@@ -74,6 +81,7 @@ TARGET = Target(
     lower=_lower,
     open=_open,
     inspect=_inspect,
+    read_contents=_read_contents,
     orders_channels=True,
     layout=lambda recipe: "image" if recipe.pixels else "nchw",
     wants_image=lambda options: bool(options["image_input"]),

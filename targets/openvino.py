@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..graph.kernels import KernelSet
+    from ..runtime.contents.contents import Contents
     from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
 
@@ -31,6 +32,12 @@ def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
     from ..runtime.sessions.openvino import OpenVINOSession
 
     return OpenVINOSession(path, threads=threads, **options)
+
+
+def _read_contents(path: Path) -> "Contents":
+    from ..runtime.contents.openvino import read_contents
+
+    return read_contents(path)
 
 
 def _inspect(path: Path) -> "Inspector":
@@ -61,6 +68,7 @@ TARGET = Target(
     lower=_lower,
     open=_open,
     inspect=_inspect,
+    read_contents=_read_contents,
     device_runtime="openvino",
     device_files=_device_files,
     device_packages=("openvino",),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ..graph.kernels import KernelSet
     from ..graph.qparams import QParams
+    from ..runtime.contents.contents import Contents
     from ..runtime.inspectors.accelerated import Expose
     from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
@@ -131,6 +132,7 @@ class Target:
         lower: (graph as the artifact computes it, its path, recipe) -> the artifact lies there.
         open: (path, threads, options of the session) -> a session.
         inspect: path -> what is inside; None where it cannot be looked into.
+        read_contents: path -> what is written in an artifact, which is not run for it.
         layout: recipe -> how the artifact takes an image, for the manifest.
         folds: the normalisation is cheaper in the first convolution than in front of it.
         orders_channels: the format itself brings an image's channels to the model's order, BGR where that is so.
@@ -164,6 +166,7 @@ class Target:
     lower: Callable[["ir.Model", Path, Recipe], None]
     open: Callable[[Path, int, Mapping[str, Any]], "Session"]
     inspect: "Callable[[Path], Inspector] | None" = None
+    read_contents: "Callable[[Path], Contents]"
     layout: Callable[[Recipe], str] = lambda recipe: "nhwc" if recipe.pixels else "nchw"
     folds: bool = False
     orders_channels: bool = False

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from ..graph.kernels import KernelSet
     from ..runtime.inspectors.accelerated import Exposed
+    from ..runtime.contents.contents import Contents
     from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
 
@@ -72,6 +73,12 @@ def _expose(path: Path, names: "Collection[str]", copy: Path) -> "Mapping[str, E
     from ..runtime.sessions.tflite_exposed import expose
 
     return expose(path, names, copy)
+
+
+def _read_contents(path: Path) -> "Contents":
+    from ..runtime.contents.tflite import read_contents
+
+    return read_contents(path)
 
 
 def _inspect(path: Path) -> "Inspector":
@@ -145,6 +152,7 @@ TARGET = Target(
     lower=_lower,
     open=_open,
     inspect=_inspect,
+    read_contents=_read_contents,
     accelerators=("cpu", "gpu", "npu"),
     expose=_expose,
     open_accelerated=_open_accelerated,

@@ -17,10 +17,9 @@ def read_contents(path: Path) -> Contents:
 
     try:
         model = onnx.load(path, load_external_data=False)
-        inferred = onnx.shape_inference.infer_shapes(model)
-    except (OSError, DecodeError, ValueError, onnx.shape_inference.InferenceError) as e:
+    except (OSError, DecodeError, ValueError) as e:
         raise ArtifactError(f"{path}: is no ONNX model that can be read ({str(e).splitlines()[0][:200]})") from e
-    graph = inferred.graph
+    graph = model.graph
     known = {value.name: _tensor(onnx, value) for value in (*graph.input, *graph.value_info, *graph.output)}
     for value in graph.initializer:
         known[value.name] = Tensor(

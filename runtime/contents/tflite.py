@@ -7,7 +7,7 @@ from pathlib import Path
 from ...artifacts.errors import ArtifactError, RuntimeUnavailable
 from ...artifacts.files import read_regular
 from ..sessions import tflite_verifier
-from ..sessions.tflite import LARGEST
+from ..sessions.tflite_ports import LARGEST
 from ..sessions.tflite_verifier import BrokenFlatbuffer, Table
 from .contents import Contents, Operator, Tensor
 
