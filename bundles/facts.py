@@ -16,7 +16,7 @@ from ..models.preprocess import cover
 from ..models.preprocess_facts import from_facts
 from ..runtime.session import IMAGE, Labelled, Session
 from ..runtime.session_wrappers import bare_session
-from ..targets.accelerators import list_accelerators
+from ..targets.accelerators import Coverage, list_accelerators
 from ..targets.target import AppRuntime
 from .android_package import DEFAULT
 
@@ -37,7 +37,7 @@ class Facts:
         package: of the Kotlin files, on Android.
         verdict: the manifest's.
         runtime: what an app needs to run the artifact.
-        residency: what an accelerator takes of it, one sentence each.
+        residency: what accelerators take of it.
     """
 
     platform: str
@@ -59,7 +59,7 @@ class Facts:
     gpu_tolerance: float = 0.0
     probabilities: bool = False
     package: str = DEFAULT
-    residency: tuple[str, ...] = ()
+    residency: tuple[Coverage, ...] = ()
 
     @property
     def integer(self) -> bool:
@@ -175,5 +175,5 @@ def collect_facts(
         verdict=manifest.verdict,
         runtime=runtime,
         package=package,
-        residency=tuple(str(each) for each in list_accelerators(path)) if platform == "android" else (),
+        residency=list_accelerators(path) if platform == "android" else (),
     )

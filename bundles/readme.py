@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ..reporting.markdown import code, text
 
 if TYPE_CHECKING:
+    from ..targets.accelerators import Coverage
     from .facts import Facts
 
 CALLS = {
@@ -34,8 +35,9 @@ for (const auto& each : best) std::cout << each.label << " " << each.score << "\
 INSTALL = {
     "android": """\
 This folder is a Gradle module. Copy it beside your app as `vision/`, add `include(":vision")` to settings.gradle.kts
-and `implementation(project(":vision"))` to the app's dependencies; its package, for `import`, is {package}. The model
-runs in {libraries}, which build.gradle.kts names. It needs Android 7 (minSdk 24){kotlin}.""",
+and `implementation(project(":vision"))` to the app's dependencies; its package, for `import`, is {package}. It needs
+Android 7 (minSdk 24){kotlin}, and brings LiteRT:
+{libraries}.""",
     "ios": """\
 This folder is a Swift package. In Xcode: File, Add Package Dependencies, Add Local, and `import ImageModel`. The
 .mlpackage is a resource and is compiled on the device the first time.""",
@@ -68,7 +70,7 @@ from edgeport's own reader of the saved .mlpackage, not from Core ML.""",
 
 
 RUNS_ON = {
-    "compiled-model": """
+    "compiled-model": """\
 ## What it runs on
 {wanted}; `ModelRunner.Options` says otherwise:
 
@@ -85,7 +87,7 @@ Log.i("vision", "${{classifier.runner.accelerators}} ${{classifier.runner.fallba
 - `Accelerator.NPU` needs the vendor's libraries in the app, as LiteRT's guide to NPUs says; without them the GPU is next.
 - The first start compiles for the GPU and takes seconds.
 {residency}""",
-    "interpreter": """
+    "interpreter": """\
 ## What it runs on
 The CPU, in LiteRT's Interpreter; `ModelRunner.Options(threads = 4)`. `edgeport bundle --android-runtime compiled-model`
 makes a wrapper that takes the GPU.
@@ -101,8 +103,16 @@ def _runs_on(facts: "Facts") -> str:
         wanted="The CPU" if facts.integer else "The GPU, or the CPU where there is none that takes the model",
         gpu_tolerance=facts.gpu_tolerance,
         integer=_INTEGER if facts.integer else "",
-        residency="".join(f"- {each}\n" for each in facts.residency),
+        residency="".join(_residency(each) for each in facts.residency),
     )
+
+
+def _residency(coverage: "Coverage") -> str:
+    """What an accelerator takes of the model, as items of a list."""
+    head = f"- {coverage}; `edgeport info` measures it where there is one.\n"
+    lines = [f"  - not {each.count} {each.operator}: {each.reason}\n" for each in coverage.gaps]
+    lines += [f"  - **wrongly** {each.count} {each.operator}: {each.reason}\n" for each in coverage.wrong]
+    return head + "".join(lines)
 
 
 def write_readme(facts: "Facts") -> str:
@@ -112,7 +122,7 @@ def write_readme(facts: "Facts") -> str:
         "runtime": runtime,
         "cmake": cmake,
         "package": facts.package,
-        "libraries": " and ".join(f"`{library}`" for library in facts.runtime.gradle),
+        "libraries": ", ".join(f"`{library}`" for library in facts.runtime.gradle),
         "kotlin": " and Kotlin 2.2 or newer" if facts.runtime.name == "compiled-model" else "",
     }
     call, install = CALLS[facts.platform], INSTALL[facts.platform].format(**words)

@@ -73,10 +73,7 @@ class Coverage:
     def __str__(self) -> str:
         at_most = "at most " if self.source == BY_RULES else ""
         taken = "the whole model" if self.operators == self.of else f"{at_most}{self.operators} of {self.of} operators"
-        parts = [f"{self.accelerator} takes {taken} ({self.source})"]
-        parts += [f"not {each.count} {each.operator}: {each.reason}" for each in self.refused]
-        parts += [f"**wrong**: {each.count} {each.operator}: {each.reason}" for each in self.wrong]
-        return "; ".join(parts)
+        return f"{self.accelerator} takes {taken} ({self.source})"
 
 
 def covered_by_cpu(contents: Contents, left: Sequence[str]) -> Coverage:
