@@ -79,12 +79,13 @@ val classifier = Classifier(context, ModelRunner.Options(Accelerator.GPU, thread
 Log.i("vision", "${{classifier.runner.accelerators}} ${{classifier.runner.fallbacks}}")
 ```
 
-- `accelerators` is what the model runs on: `[GPU]`, whole; `[GPU, CPU]`, the CPU has what the GPU does not take, which is
-  often slower than the CPU alone; `[CPU]`. `fallbacks` says why it is not what was asked for. A GPU that fails later, or
-  gives scores that are not finite, is left for the CPU, and that is said there, too.
+- `accelerators` is what the model runs on: `[GPU]`, whole; `[GPU, CPU]`, the CPU has what the GPU does not take, which
+  is often slower than the CPU alone; `[CPU]`. `fallbacks` says why it is not what was asked for. A GPU that fails
+  later, or gives scores that are not finite, is left for the CPU, and that is said there, too.
 - A GPU computes in float16: some three digits, and nothing above 65504. `gpuFloat32 = true` is exact and slower. The
   scores may then be off by {gpu_tolerance:.3g} (`gpu_tolerance` in bundle.json).{integer}
-- `Accelerator.NPU` needs the vendor's libraries in the app, as LiteRT's guide to NPUs says; without them the GPU is next.
+- `Accelerator.NPU` needs the vendor's libraries in the app, as LiteRT's guide to NPUs says; without them the GPU is
+  next.
 - The first start compiles for the GPU and takes seconds.
 {residency}""",
     "interpreter": """\

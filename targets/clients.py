@@ -70,8 +70,7 @@ def _mediapipe_input(contents: Contents, manifest: Manifest | None) -> Iterator[
         yield "it takes no single image"
         return
     (image,) = contents.inputs
-    shape = image.shape or ()
-    if shape[0] != 1 or shape[3] != 3:
+    if image.shape is None or (image.shape[0], image.shape[3]) != (1, 3):
         yield f"its image is {_shape(image)}, not (1, height, width, 3): leave out --input-layout nchw"
     if image.dtype not in _MEDIAPIPE_TYPES:
         yield f"its image is {image.dtype}, not uint8 or float32: export it with --input uint8"

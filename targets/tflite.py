@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..graph.kernels import KernelSet
-    from ..runtime.inspectors.accelerated import Exposed
     from ..runtime.contents.contents import Contents
+    from ..runtime.inspectors.accelerated import Exposed
     from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
 

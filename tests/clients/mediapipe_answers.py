@@ -1,7 +1,7 @@
 """What MediaPipe Tasks makes of .tflite files: python mediapipe_answers.py CROPS.npy FILE... -> JSON on stdout.
 
-{file: {"ImageClassifier" and "ImageEmbedder": what it answers to each crop, or {"refused": why}}}; of the first file also
-"metadata", as its schema reads it.
+{file: {"ImageClassifier" and "ImageEmbedder": what it answers to each crop, or {"refused": why}}}; of the first file
+also "metadata", as its schema reads it.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What Model Explorer shows of a .tflite: python model_explorer_nodes.py FILE -> JSON on stdout, [{label, namespace}]."""
+"""What Model Explorer shows of a .tflite: python model_explorer_nodes.py FILE -> JSON, [{label, namespace}]."""
 
 import json
 import sys
