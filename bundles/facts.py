@@ -16,7 +16,8 @@ from ..models.preprocess import cover
 from ..models.preprocess_facts import from_facts
 from ..runtime.session import IMAGE, Labelled, Session
 from ..runtime.session_wrappers import bare_session
-from ..targets.accelerators import Coverage, list_accelerators
+from ..targets.accelerators import Coverage
+from ..targets.registry import target_of
 from ..targets.target import AppRuntime
 from .android_package import DEFAULT
 
@@ -152,7 +153,7 @@ def collect_facts(
         shapes = [spec.shape for spec in session.outputs]
         raise UsageError(f"{path}: gives {shapes}; a bundle is for classifiers, with an output of shape (1, classes)")
     _, channels, height, width = (dim or 1 for dim in taken.shape)
-    bare = bare_session(session)
+    bare, target = bare_session(session), target_of(path)
     in_file = bare.labels if isinstance(bare, Labelled) else ()
     labels = tuple(map(str, in_file)) or manifest.outputs[scored[0]].labels or ()
     for index, label in enumerate(labels):
@@ -175,5 +176,5 @@ def collect_facts(
         verdict=manifest.verdict,
         runtime=runtime,
         package=package,
-        residency=list_accelerators(path) if platform == "android" else (),
+        residency=tuple(target.predict_coverage(target.read_contents(path))) if target and target.read_contents else (),
     )

@@ -5,6 +5,7 @@ import sys
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..artifacts.errors import UnknownModel
@@ -153,9 +154,8 @@ def create_model(name: str, *, num_classes: int | None = None) -> "nn.Module":
     _built[model] = recipe
     if not classes:
         from .headless import remove_classifier
-        from .weights import head_keys
 
-        remove_classifier(model, head_keys(name))
+        remove_classifier(model, partial(recipe.build, recipe.cfg))
     return model
 
 

@@ -8,11 +8,10 @@ from typing import Any
 from ..artifacts.errors import ArtifactError, RuntimeUnavailable
 from ..artifacts.json_reader import parse_json
 from ..artifacts.manifest import Artifact
-from ..runtime.contents.contents import Tensor
+from ..runtime.contents.contents import Contents, Tensor
 from ..runtime.session import Delegating, TensorSpec
 from ..runtime.session_wrappers import bare_session
-from ..targets.accelerators import Coverage, covered, covered_by_cpu, list_accelerators
-from ..targets.clients import list_clients
+from ..targets.accelerators import Coverage, covered, covered_by_cpu
 from ..targets.foreign import open_accelerated, open_session
 from ..targets.registry import artifact_path, check_artifact, is_artifact
 from ..targets.target import Target
@@ -60,7 +59,7 @@ def _of_artifact(path: Path) -> dict[str, Any]:
     session = open_session(path)
     manifest = read_manifest(path, session)
     target, bare = check_artifact(path), bare_session(session)
-    contents = target.read_contents(path)
+    contents = target.read_contents(path) if target.read_contents else Contents()
     partitions = delegate_partitions(session)
     on_cpu = [covered_by_cpu(contents, bare.undelegated())] if partitions and isinstance(bare, Delegating) else []
     facts = {
@@ -75,10 +74,10 @@ def _of_artifact(path: Path) -> dict[str, Any]:
         "delegate_partitions": partitions,
         "operators": contents.count_operators(),
         "ranks": {str(rank): count for rank, count in contents.count_ranks().items()},
-        "accelerators": [_coverage(each) for each in (*on_cpu, *accelerators(path, target))],
+        "accelerators": [_coverage(each) for each in (*on_cpu, *accelerators(path, target, contents))],
         "clients": [
             {"name": each.name, "takes": not each.refuses, "refuses": list(each.refuses), "notes": list(each.notes)}
-            for each in list_clients(path, target, contents, manifest)
+            for each in target.list_clients(path, contents, manifest)
         ],
         "manifest": manifest and parse_json(manifest.to_bytes()),
     }
@@ -86,18 +85,21 @@ def _of_artifact(path: Path) -> dict[str, Any]:
     return facts
 
 
-def accelerators(path: Path, target: Target) -> tuple[Coverage, ...]:
+def accelerators(path: Path, target: Target, contents: Contents) -> Sequence[Coverage]:
     """What accelerators take of an artifact: measured where this machine has one, else by the rules that are known."""
+    predicted = target.predict_coverage(contents)
     if "gpu" not in target.accelerators:
-        return ()
+        return predicted
     try:
         session = open_accelerated(path, "gpu", time_limit_s=MEASURING_S)
     except (RuntimeUnavailable, ArtifactError):
-        return list_accelerators(path)
+        return predicted
     residency = session.residency
     session.close()
-    predicted = list_accelerators(path)
-    return predicted if residency is None else (dataclasses.replace(covered(residency), wrong=predicted[0].wrong),)
+    if residency is None:
+        return predicted
+    wrong = tuple(gap for each in predicted for gap in each.wrong)
+    return (dataclasses.replace(covered(residency), wrong=wrong),)
 
 
 def _pair(specs: Sequence[TensorSpec], stored: Sequence[Tensor]) -> Iterator[tuple[TensorSpec, Tensor | None]]:

@@ -3,10 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..runtime.contents.contents import Contents, Operator
-from ..runtime.contents.tflite import read_contents
 from ..runtime.residency import Residency
 
 CPU, GPU = "CPU (XNNPACK)", "LiteRT GPU"
@@ -14,7 +12,7 @@ BY_RULES = "by rules"
 
 # What LiteRT's GPU accelerator has (ai-edge-litert 2.3).
 _GPU_HAS = """
-ABS ADD ADD_N ARG_MAX ARG_MIN AVERAGE_POOL_2D BATCH_MATMUL CAST CEIL CONCATENATION CONV_2D COS CUMSUM DEPTHWISE_CONV_2D
+ABS ADD ADD_N ARG_MAX AVERAGE_POOL_2D BATCH_MATMUL CAST CEIL CONCATENATION CONV_2D COS CUMSUM DEPTHWISE_CONV_2D
 DEPTH_TO_SPACE DEQUANTIZE DIV ELU EQUAL EXP FLOOR FLOOR_DIV FLOOR_MOD FULLY_CONNECTED GATHER GELU GREATER GREATER_EQUAL
 HARD_SWISH LEAKY_RELU LESS LESS_EQUAL LOG LOGICAL_AND LOGICAL_NOT LOGICAL_OR LOGISTIC MAXIMUM MAX_POOL_2D MEAN MINIMUM
 MIRROR_PAD MUL NEG NOT_EQUAL ONE_HOT PACK PAD PADV2 POW PRELU QUANTIZE REDUCE_MAX REDUCE_MIN REDUCE_PROD RELU RELU6
@@ -99,21 +97,13 @@ def covered(residency: Residency) -> Coverage:
     )
 
 
-def list_accelerators(path: Path) -> tuple[Coverage, ...]:
-    """What each accelerator that is known takes of an artifact; none of formats other than .tflite.
-
-    Raises ArtifactError and RuntimeUnavailable.
-    """
-    return (predict_gpu(read_contents(path)),) if path.name.endswith(".tflite") else ()
-
-
 def predict_gpu(contents: Contents) -> Coverage:
     """What LiteRT's GPU accelerator takes of a .tflite, by rules: ranks, and the operators that it has."""
     refused = [(operator.kind, reason) for operator in contents.operators if (reason := _gpu_refuses(operator))]
     wrong = [
-        (operator.kind, "a constant of rank 2 or 3 with several rows, of which it reads the first for all")
+        (operator.kind, reason)
         for operator in contents.operators
-        if not _gpu_refuses(operator) and _reads_one_row(operator)
+        if not _gpu_refuses(operator) and (reason := _gpu_mistakes(operator))
     ]
     total = len(contents.operators)
     return Coverage(
@@ -139,11 +129,23 @@ def _gpu_refuses(operator: Operator) -> str:
     return ""
 
 
-def _reads_one_row(operator: Operator) -> bool:
-    """Whether it is one of the elementwise operators with a constant that the accelerator misreads."""
-    shapes = [tensor.shape for tensor in operator.inputs if tensor is not None and tensor.constant]
-    misread = any(shape is not None and len(shape) in (2, 3) and (shape[0] or 1) > 1 for shape in shapes)
-    return operator.kind in _ELEMENTWISE and misread
+def _gpu_mistakes(operator: Operator) -> str:
+    """How the accelerator computes it wrongly, or nothing: what gpu_measured.py has of the forms that occur."""
+    shapes = [tensor.shape or () for tensor in operator.inputs if tensor is not None]
+    constants = [tensor.shape or () for tensor in operator.inputs if tensor is not None and tensor.constant]
+    if operator.kind in _ELEMENTWISE and any(len(shape) in (2, 3) and shape[:1] != (1,) for shape in constants):
+        return "a constant of rank 2 or 3 with several rows, of which it reads the first for all"
+    if operator.kind in ("PAD", "PADV2", "MIRROR_PAD") and shapes:
+        if len(shapes[0]) == 3:
+            return "it pads other axes of rank 3"
+        if shapes[0][:1] != (operator.outputs[0].shape or ())[:1]:
+            return "it does not pad the first axis"
+    batches = [shape[:-2] for shape in shapes]
+    if operator.kind == "BATCH_MATMUL" and not constants and batches[0] != batches[-1]:
+        return "it does not repeat the smaller batch"
+    if operator.kind == "CONV_2D" and len(shapes) > 1 and shapes[0][-1:] != shapes[1][-1:]:
+        return "it does not compute groups"
+    return ""
 
 
 def _count(found: Iterable[tuple[str, str]]) -> tuple[Gap, ...]:

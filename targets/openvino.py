@@ -9,10 +9,12 @@ from .target import AppRuntime, Profile, Recipe, Target
 if TYPE_CHECKING:
     import onnx_ir as ir
 
+    from ..artifacts.manifest import Manifest
     from ..graph.kernels import KernelSet
     from ..runtime.contents.contents import Contents
     from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
+    from .clients.client import Client
 
 
 def _cpu() -> "KernelSet":
@@ -38,6 +40,12 @@ def _read_contents(path: Path) -> "Contents":
     from ..runtime.contents.openvino import read_contents
 
     return read_contents(path)
+
+
+def _list_clients(path: Path, contents: "Contents", manifest: "Manifest | None") -> "tuple[Client, ...]":
+    from .clients.openvino import list_clients
+
+    return list_clients(path, contents, manifest)
 
 
 def _inspect(path: Path) -> "Inspector":
@@ -69,6 +77,7 @@ TARGET = Target(
     open=_open,
     inspect=_inspect,
     read_contents=_read_contents,
+    list_clients=_list_clients,
     device_runtime="openvino",
     device_files=_device_files,
     device_packages=("openvino",),

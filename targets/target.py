@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     import numpy as np
     import onnx_ir as ir
 
+    from ..artifacts.manifest import Manifest
     from ..graph.kernels import KernelSet
     from ..graph.qparams import QParams
     from ..runtime.contents.contents import Contents
     from ..runtime.inspectors.accelerated import Expose
     from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
+    from .accelerators import Coverage
+    from .clients.client import Client
 
 Layouts = Callable[["ir.Model", str, "KernelSet"], "Mapping[str, Callable[[np.ndarray], np.ndarray | None]]"]
 
@@ -133,6 +136,8 @@ class Target:
         open: (path, threads, options of the session) -> a session.
         inspect: path -> what is inside; None where it cannot be looked into.
         read_contents: path -> what is written in an artifact, which is not run for it.
+        predict_coverage: contents -> what accelerators take of it, by the rules that are known.
+        list_clients: (path, contents, manifest) -> what known programs make of it.
         layout: recipe -> how the artifact takes an image, for the manifest.
         folds: the normalisation is cheaper in the first convolution than in front of it.
         orders_channels: the format itself brings an image's channels to the model's order, BGR where that is so.
@@ -166,7 +171,9 @@ class Target:
     lower: Callable[["ir.Model", Path, Recipe], None]
     open: Callable[[Path, int, Mapping[str, Any]], "Session"]
     inspect: "Callable[[Path], Inspector] | None" = None
-    read_contents: "Callable[[Path], Contents]"
+    read_contents: "Callable[[Path], Contents] | None" = None
+    predict_coverage: "Callable[[Contents], Sequence[Coverage]]" = lambda contents: ()
+    list_clients: "Callable[[Path, Contents, Manifest | None], Sequence[Client]]" = lambda path, contents, manifest: ()
     layout: Callable[[Recipe], str] = lambda recipe: "nhwc" if recipe.pixels else "nchw"
     folds: bool = False
     orders_channels: bool = False

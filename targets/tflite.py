@@ -10,11 +10,14 @@ if TYPE_CHECKING:
     import numpy as np
     import onnx_ir as ir
 
+    from ..artifacts.manifest import Manifest
     from ..graph.kernels import KernelSet
     from ..runtime.contents.contents import Contents
     from ..runtime.inspectors.accelerated import Exposed
     from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
+    from .accelerators import Coverage
+    from .clients.client import Client
 
 
 OUTPUT_TYPES = ("float32", "int8", "uint8")
@@ -79,6 +82,18 @@ def _read_contents(path: Path) -> "Contents":
     from ..runtime.contents.tflite import read_contents
 
     return read_contents(path)
+
+
+def _predict_coverage(contents: "Contents") -> "tuple[Coverage, ...]":
+    from .accelerators import predict_gpu
+
+    return (predict_gpu(contents),)
+
+
+def _list_clients(path: Path, contents: "Contents", manifest: "Manifest | None") -> "tuple[Client, ...]":
+    from .clients.tflite import list_clients
+
+    return list_clients(path, contents, manifest)
 
 
 def _inspect(path: Path) -> "Inspector":
@@ -153,6 +168,8 @@ TARGET = Target(
     open=_open,
     inspect=_inspect,
     read_contents=_read_contents,
+    predict_coverage=_predict_coverage,
+    list_clients=_list_clients,
     accelerators=("cpu", "gpu", "npu"),
     expose=_expose,
     open_accelerated=_open_accelerated,

@@ -48,9 +48,8 @@ def from_zoo(
         facts, said = fill(module, model, progress, seed=seed, input_size=preprocess.input_size)
     if num_classes == 0:
         from ...models.headless import remove_classifier
-        from ...models.weights import head_keys
 
-        remove_classifier(module, head_keys(model))
+        remove_classifier(module, lambda classes: create_model(model, num_classes=classes))
     spec = InputSpec.of_image(preprocess, "the zoo")
     return make_source(
         *(model, model, module, spec, facts),

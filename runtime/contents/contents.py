@@ -59,9 +59,9 @@ class Contents:
         metadata: names of the entries beside the graph.
     """
 
-    operators: tuple[Operator, ...]
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
+    operators: tuple[Operator, ...] = ()
+    inputs: tuple[Tensor, ...] = ()
+    outputs: tuple[Tensor, ...] = ()
     minimum_runtime: str | None = None
     metadata: tuple[str, ...] = ()
 

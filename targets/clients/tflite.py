@@ -1,57 +1,26 @@
-"""What programs that take an artifact as it is refuse in it, and why: known from running them on such files."""
+"""What MediaPipe, Task Library and TensorFlow Lite Micro make of a .tflite: known from running them on such files."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 
-from ..artifacts.manifest import Manifest
-from ..runtime.contents.contents import Contents, Tensor
-from ..runtime.contents.tflite import STANDARD_METADATA
-from .target import Target
+from ...artifacts.manifest import Manifest
+from ...runtime.contents.contents import Contents, Tensor
+from ...runtime.contents.tflite import STANDARD_METADATA
+from .client import NO_LABELS, NOT_SAID, Client, count_scores, is_labelled
 
 _MEDIAPIPE_TYPES = ("float32", "uint8")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Client:
-    """What one program makes of an artifact.
-
-    Attributes:
-        name: of the program.
-        refuses: why it does not take it, and what to export instead; empty where it takes it.
-        notes: what it lacks where it takes it.
-    """
-
-    name: str
-    refuses: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+def list_clients(path: Path, contents: Contents, manifest: Manifest | None) -> tuple[Client, ...]:
+    """Two tasks of MediaPipe, which are those of Task Library, and the runtime for microcontrollers."""
+    return (_image_classifier(contents, manifest), _image_embedder(contents, manifest), _microcontroller(contents))
 
 
-def list_clients(path: Path, target: Target, contents: Contents, manifest: Manifest | None) -> tuple[Client, ...]:
-    """The programs that are known for the artifact's format, and what each makes of it."""
-    known = manifest.inputs[0].mean is not None if manifest and manifest.inputs else None
-    labelled = bool(manifest and any(output.labels for output in manifest.outputs))
-    match target.name:
-        case "tflite":
-            return (
-                _image_classifier(contents, manifest, labelled),
-                _image_embedder(contents, manifest),
-                _microcontroller(path, target, contents),
-            )
-        case "openvino":
-            notes = () if labelled else ("names no classes: export it with --labels",)
-            return (Client(name="OpenVINO Model API", refuses=tuple(_model_api(contents, known)), notes=notes),)
-        case "coreml":
-            return (Client(name="Vision (VNCoreMLRequest)", refuses=tuple(_vision(contents))),)
-    return ()
-
-
-def _image_classifier(contents: Contents, manifest: Manifest | None, labelled: bool) -> Client:
+def _image_classifier(contents: Contents, manifest: Manifest | None) -> Client:
     refuses = [*_mediapipe_input(contents, manifest), *_mediapipe_outputs(contents)]
-    if any(_scores(tensor) == 0 for tensor in contents.outputs):
+    if any(count_scores(tensor) == 0 for tensor in contents.outputs):
         refuses.append("an output is no row of scores, (1, N) or (1, 1, 1, N)")
-    notes = [] if labelled else ["names no classes: export it with --labels"]
+    notes = [] if is_labelled(manifest) else [NO_LABELS]
     if manifest and not any(output.name == "probabilities" for output in manifest.outputs):
         notes.append("its scores are the model's own, which may be no probabilities: export it with --softmax")
     return Client(name="MediaPipe and Task Library, ImageClassifier", refuses=tuple(refuses), notes=tuple(notes))
@@ -71,7 +40,8 @@ def _mediapipe_input(contents: Contents, manifest: Manifest | None) -> Iterator[
         return
     (image,) = contents.inputs
     if image.shape is None or (image.shape[0], image.shape[3]) != (1, 3):
-        yield f"its image is {_shape(image)}, not (1, height, width, 3): leave out --input-layout nchw"
+        advice = ": leave out --input-layout nchw" if image.shape and image.shape[1] == 3 else ""
+        yield f"its image is {_shape(image)}, not (1, height, width, 3){advice}"
     if image.dtype not in _MEDIAPIPE_TYPES:
         yield f"its image is {image.dtype}, not uint8 or float32: export it with --input uint8"
     if image.dtype != "float32":
@@ -86,7 +56,7 @@ def _normalisation(manifest: Manifest) -> Iterator[str]:
     """Why they do not take float32 that is normalised so."""
     mean, std = manifest.inputs[0].mean, manifest.inputs[0].std
     if mean is None or std is None:
-        yield "nobody said how a pixel is normalised: export it with --mean, --std and their like"
+        yield NOT_SAID
     elif len(set(mean)) > 1 or len(set(std)) > 1:
         yield "each colour is normalised differently, which they do not: export it with --input uint8"
 
@@ -98,12 +68,8 @@ def _mediapipe_outputs(contents: Contents) -> Iterator[str]:
             yield f"the output '{tensor.name}' is {tensor.dtype}, not float32 or uint8: {advice}"
 
 
-def _microcontroller(path: Path, target: Target, contents: Contents) -> Client:
-    """TensorFlow Lite Micro; the target's own answer, where it has one, goes first."""
-    footprint = getattr(target, "footprint", None)
-    if footprint is not None:
-        problem = footprint(path).problem
-        return Client(name="TensorFlow Lite Micro", refuses=(problem,) if problem else ())
+def _microcontroller(contents: Contents) -> Client:
+    """TensorFlow Lite Micro."""
     tensors = [tensor for operator in contents.operators for tensor in operator.tensors]
     refuses = []
     if any(tensor.dtype == "float16" for tensor in tensors):
@@ -117,27 +83,6 @@ def _microcontroller(path: Path, target: Target, contents: Contents) -> Client:
     real = sorted({t.dtype for t in tensors if not t.constant and t.dtype.startswith("float")} - {"float16"})
     notes = (f"computes in {' and '.join(real)} in places: export --int8 --profile npu for integers alone",)
     return Client(name="TensorFlow Lite Micro", refuses=tuple(refuses), notes=notes if real and not refuses else ())
-
-
-def _model_api(contents: Contents, known: bool | None) -> Iterator[str]:
-    if len(contents.inputs) != 1 or len(contents.inputs[0].shape or ()) != 4:
-        yield "it takes no single image"
-    elif known is False:
-        yield "nobody said how a pixel is normalised: export it with --mean, --std and their like, or --input uint8"
-    if sum(_scores(tensor) > 0 for tensor in contents.outputs) != 1:
-        yield "not just one output is a row of scores: leave out --top-k"
-
-
-def _vision(contents: Contents) -> Iterator[str]:
-    if not any("image" in tensor.dtype for tensor in contents.inputs):
-        yield "its input is an array, no image: export it with --input uint8"
-
-
-def _scores(tensor: Tensor) -> int:
-    """The number of scores of an output that is a row of them; 0 of any other."""
-    shape = tensor.shape or ()
-    sizes = [dim or 1 for dim in shape]
-    return sizes[-1] if len(sizes) in (2, 4) and prod(sizes) == sizes[-1] else 0
 
 
 def _shape(tensor: Tensor) -> str:
