@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..artifacts.errors import WeightsError, first_line
+from .headless import find_class_tensors
 from .registry import create_model, find_relatives, find_renames, get_variant
 from .state_dicts import (
     StateDict,
@@ -218,9 +219,7 @@ def head_keys(name: str) -> list[str]:
     Raises:
         UnknownModel: there is no such model.
     """
-    with torch.device("meta"):
-        few, more = (create_model(name, num_classes=n).state_dict() for n in (2, 3))
-    return [key for key, tensor in few.items() if tensor.shape != more[key].shape]
+    return find_class_tensors(lambda classes: create_model(name, num_classes=classes))
 
 
 def draw(model: nn.Module, keys: Collection[str], *, seed: int) -> None:

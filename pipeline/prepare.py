@@ -228,8 +228,10 @@ def check_classifier_options(job: Job, source: ModelSource, graph: "ir.Model") -
     shapes = [shape(value) for value in graph.graph.outputs]
     classes = count_classes(shapes)
     softmax, top_k = job.model.softmax, job.model.top_k
-    for option, given in (("--softmax", softmax), ("--top-k", top_k)):
-        if given and classes is None:
+    for option, given in (("--softmax", softmax), ("--top-k", top_k), ("--labels", job.model.labels is not None)):
+        if given and source.num_classes == 0:
+            raise UsageError(f"{option} is for a classifier; --num-classes 0 leaves it away")
+        if given and classes is None and option != "--labels":
             raise UsageError(f"{option} is for one output of shape (1, classes); {source.model} has {shapes}")
     if classes is not None and top_k > classes:
         raise UsageError(f"--top-k {top_k}: {source.model} has {classes} classes")

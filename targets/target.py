@@ -12,12 +12,16 @@ if TYPE_CHECKING:
     import numpy as np
     import onnx_ir as ir
 
+    from ..artifacts.manifest import Manifest
     from ..graph.kernels import KernelSet
     from ..graph.qparams import QParams
+    from ..runtime.contents.contents import Contents
     from ..runtime.footprint import Footprint
     from ..runtime.inspectors.accelerated import Expose
     from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
+    from .accelerators import Coverage
+    from .clients.client import Client
 
 Layouts = Callable[["ir.Model", str, "KernelSet"], "Mapping[str, Callable[[np.ndarray], np.ndarray | None]]"]
 
@@ -107,6 +111,9 @@ class AppRuntime:
         advice: {precision: what it costs there, and what to take instead}.
         session: options of the target's session, with which it computes as this runtime does.
         integers: it takes artifacts with int8 or uint8 at both ends, and no others; they have a footprint.
+        name: of the runtime, where a platform has a choice of them.
+        gradle: the libraries that an Android module depends on.
+        others: {name: another runtime of the same platform}, which is taken where it is asked for.
     """
 
     distribution: str = ""
@@ -117,6 +124,9 @@ class AppRuntime:
     advice: Mapping[str, str] = field(default_factory=dict)
     session: Mapping[str, Any] = field(default_factory=dict)
     integers: bool = False
+    name: str = ""
+    gradle: tuple[str, ...] = ()
+    others: "Mapping[str, AppRuntime]" = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +148,9 @@ class Target:
         lower: (graph as the artifact computes it, its path, recipe) -> the artifact lies there.
         open: (path, threads, options of the session) -> a session.
         inspect: path -> what is inside; None where it cannot be looked into.
+        read_contents: path -> what is written in an artifact, which is not run for it.
+        predict_coverage: contents -> what accelerators take of it, by the rules that are known.
+        list_clients: (path, contents, manifest) -> what known programs make of it.
         layout: recipe -> how the artifact takes an image, for the manifest.
         folds: the normalisation is cheaper in the first convolution than in front of it.
         orders_channels: the format itself brings an image's channels to the model's order, BGR where that is so.
@@ -172,6 +185,9 @@ class Target:
     lower: Callable[["ir.Model", Path, Recipe], None]
     open: Callable[[Path, int, Mapping[str, Any]], "Session"]
     inspect: "Callable[[Path], Inspector] | None" = None
+    read_contents: "Callable[[Path], Contents] | None" = None
+    predict_coverage: "Callable[[Contents], Sequence[Coverage]]" = lambda contents: ()
+    list_clients: "Callable[[Path, Contents, Manifest | None], Sequence[Client]]" = lambda path, contents, manifest: ()
     layout: Callable[[Recipe], str] = lambda recipe: "nhwc" if recipe.pixels else "nchw"
     folds: bool = False
     orders_channels: bool = False

@@ -10,14 +10,22 @@ if TYPE_CHECKING:
     import numpy as np
     import onnx_ir as ir
 
+    from ..artifacts.manifest import Manifest
     from ..graph.kernels import KernelSet
+    from ..runtime.contents.contents import Contents
     from ..runtime.footprint import Footprint
     from ..runtime.inspectors.accelerated import Exposed
     from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
+    from .accelerators import Coverage
+    from .clients.client import Client
 
 
 OUTPUT_TYPES = ("float32", "int8", "uint8")
+ANDROID_SOURCES = {
+    "ModelRunner.kt": "src/main/kotlin/PACKAGE/ModelRunner.kt",
+    "GoldenDeviceTest.kt": "src/androidTest/kotlin/PACKAGE/GoldenDeviceTest.kt",
+}
 
 
 def _xnnpack() -> "KernelSet":
@@ -90,6 +98,24 @@ def _expose(path: Path, names: "Collection[str]", copy: Path) -> "Mapping[str, E
     return expose(path, names, copy)
 
 
+def _read_contents(path: Path) -> "Contents":
+    from ..runtime.contents.tflite import read_contents
+
+    return read_contents(path)
+
+
+def _predict_coverage(contents: "Contents") -> "tuple[Coverage, ...]":
+    from .accelerators import predict_gpu
+
+    return (predict_gpu(contents),)
+
+
+def _list_clients(path: Path, contents: "Contents", manifest: "Manifest | None") -> "tuple[Client, ...]":
+    from .clients.tflite import list_clients
+
+    return list_clients(path, contents, manifest)
+
+
 def _inspect(path: Path) -> "Inspector":
     from ..runtime.inspectors.tflite import TFLiteInspector
 
@@ -115,6 +141,19 @@ def _read_in_graph_order(
         name: lambda tensor, view=view: view.read(tensor) if tensor.size == math.prod(view.shape) else None
         for name, view in views.items()
     }
+
+
+_INTERPRETER = AppRuntime(
+    name="interpreter",
+    gradle=("com.google.ai.edge.litert:litert:1.4.2",),
+    sources={f"kotlin/interpreter/{name}": place for name, place in ANDROID_SOURCES.items()},
+)
+_COMPILED_MODEL = AppRuntime(
+    name="compiled-model",
+    gradle=("com.google.ai.edge.litert:litert:2.3.0", "com.google.ai.edge.litert:litert-gpu:2.3.0"),
+    sources={f"kotlin/compiled_model/{name}": place for name, place in ANDROID_SOURCES.items()},
+    others={_INTERPRETER.name: _INTERPRETER},
+)
 
 
 TARGET = Target(
@@ -155,6 +194,9 @@ TARGET = Target(
     lower=_lower,
     open=_open,
     inspect=_inspect,
+    read_contents=_read_contents,
+    predict_coverage=_predict_coverage,
+    list_clients=_list_clients,
     accelerators=("cpu", "gpu", "npu"),
     expose=_expose,
     open_accelerated=_open_accelerated,
@@ -167,7 +209,7 @@ TARGET = Target(
     read_in_graph_order=_read_in_graph_order,
     footprint=_footprint,
     app_runtimes={
-        "android": AppRuntime(),
+        "android": _COMPILED_MODEL,
         "web": AppRuntime(
             sources={"web/runtime_litert.ts": "src/runtime.ts", "web/package_litert.json": "package.json"},
             output_types=("float32", "int32", "uint8"),
