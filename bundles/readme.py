@@ -185,8 +185,8 @@ def write_readme(facts: "Facts") -> str:
     off = f"{int(facts.tolerance)} steps" if facts.integers else f"{facts.tolerance:.3g}"
     how = f"resized ({spec.interpolation}, {_resized(facts)} {width}x{height}"
     taken = (
-        f"pixels, {width}x{height}, go to the model as\n  {goes_in}, to the bit as it was checked. For that an image was\n"
-        f"  {how}; resize/ does the same."
+        f"pixels, {width}x{height}, go to the model as\n  {goes_in}, to the bit as it was checked. "
+        f"For that an image was\n  {how}; resize/ does the same."
         if facts.integers
         else f"an RGB image of any size is turned upright by its EXIF orientation, where you give one,\n"
         f"  {how}, and given to the model as\n  {goes_in}. It does so to the bit as the model was checked."
