@@ -183,6 +183,14 @@ def write_readme(facts: "Facts") -> str:
     goes_in = f"uint8 pixels, {colours}" if facts.takes_pixels else f"{number}, {colours}, normalised"
     stored = f"{facts.score_type}, the scores" if facts.integers else "float32, the scores"
     off = f"{int(facts.tolerance)} steps" if facts.integers else f"{facts.tolerance:.3g}"
+    how = f"resized ({spec.interpolation}, {_resized(facts)} {width}x{height}"
+    taken = (
+        f"pixels, {width}x{height}, go to the model as\n  {goes_in}, to the bit as it was checked. "
+        f"For that an image was\n  {how}; resize/ does the same."
+        if facts.integers
+        else f"an RGB image of any size is turned upright by its EXIF orientation, where you give one,\n"
+        f"  {how}, and given to the model as\n  {goes_in}. It does so to the bit as the model was checked."
+    )
     needs = write_needs(facts) if facts.integers else ""
     score = "probabilities" if facts.probabilities else "logits: their order counts, not their size"
     return f"""# {text(facts.model)}, {text(facts.precision)}, for {facts.platform}
@@ -194,9 +202,7 @@ def write_readme(facts: "Facts") -> str:
 ## What is in it
 - {code(facts.artifact)} with its manifest, and labels.txt where the model came with labels. Its verdict:
   {text(facts.verdict)}.
-- The wrapper: an RGB image of any size is turned upright by its EXIF orientation, where you give one, resized
-  ({spec.interpolation}, {_resized(facts)} {width}x{height}, and given to the model as
-  {goes_in}. It does so to the bit as the model was checked.
+- The wrapper: {taken}
 - Scores are {score}.
 {needs}\
 - Golden files: images (PNG, and the same as PPM), `.pixels` (uint8, h x w x c), `.input` (as the model takes it),
