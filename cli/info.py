@@ -59,7 +59,6 @@ def microcontroller(need: dict[str, Any] | None) -> str:
 
 
 SHOWN = {
-    "microcontroller": microcontroller,
     "params": millions,
     "macs": millions,
     "weights": licences,
@@ -92,6 +91,8 @@ def of_artifact(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "ranks", ranks(facts["ranks"])
     yield from _headed("accelerators", [line for each in facts["accelerators"] for line in coverage(each)])
     yield from _headed("clients", [line for each in facts["clients"] for line in client(each)])
+    if facts["microcontroller"] is not None:
+        yield "microcontroller", microcontroller(facts["microcontroller"])
 
 
 def _headed(head: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -151,7 +152,8 @@ def coverage(facts: Mapping[str, Any]) -> Iterator[str]:
     total, taken = facts["of"], facts["operators"]
     most = "at most " if facts["source"] == "by rules" and taken < total else ""
     share = "whole" if taken == total else f"{most}{taken} of {total} operators"
-    parts = f" in {facts['partitions']} parts" if facts["partitions"] and taken < total else ""
+    pieces = facts["partitions"] if taken < total else None
+    parts = f" in {pieces} part{'s' * (pieces > 1)}" if pieces else ""
     yield f"{facts['accelerator']}: {share}{parts} ({facts['source']})"
     for gap in facts["gaps"]:
         yield f"  not {gap['count']} {gap['operator']}: {gap['reason']}"

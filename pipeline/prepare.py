@@ -99,6 +99,7 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
     from ..exporters.canonicalize import is_quantized
     from .import_check import check_calibrated
 
+    check_head(job, source)
     labels = read_labels(job.model.labels) if job.model.labels else None
     question = Question(source.model, example_command(job, source))
     data = OpenedData(source.input_spec, NUM_CALIBRATION + job.num_validating, question)
@@ -220,6 +221,14 @@ def check_data(job: Job, source: ModelSource, data: OpenedData, question: Questi
         progress.note(describe_preprocessing(spec))
 
 
+def check_head(job: Job, source: ModelSource) -> None:
+    """Raises UsageError for what is asked of the classifier of a model that was asked for without one."""
+    asked = (("--softmax", job.model.softmax), ("--top-k", job.model.top_k), ("--labels", job.model.labels is not None))
+    for option, given in asked:
+        if given and source.num_classes == 0:
+            raise UsageError(f"{option} is for a classifier; --num-classes 0 leaves it away")
+
+
 def check_classifier_options(job: Job, source: ModelSource, graph: "ir.Model") -> None:
     """Raises UsageError for a model that is no classifier, and one that has a softmax already."""
     from ..graph.classifier import count_classes, gives_probabilities
@@ -228,10 +237,8 @@ def check_classifier_options(job: Job, source: ModelSource, graph: "ir.Model") -
     shapes = [shape(value) for value in graph.graph.outputs]
     classes = count_classes(shapes)
     softmax, top_k = job.model.softmax, job.model.top_k
-    for option, given in (("--softmax", softmax), ("--top-k", top_k), ("--labels", job.model.labels is not None)):
-        if given and source.num_classes == 0:
-            raise UsageError(f"{option} is for a classifier; --num-classes 0 leaves it away")
-        if given and classes is None and option != "--labels":
+    for option, given in (("--softmax", softmax), ("--top-k", top_k)):
+        if given and classes is None:
             raise UsageError(f"{option} is for one output of shape (1, classes); {source.model} has {shapes}")
     if classes is not None and top_k > classes:
         raise UsageError(f"--top-k {top_k}: {source.model} has {classes} classes")

@@ -1,4 +1,4 @@
-"""What MediaPipe, Task Library and TensorFlow Lite Micro make of a .tflite: known from running them on such files."""
+"""What MediaPipe and Task Library make of a .tflite: known from running them on such files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +12,8 @@ _MEDIAPIPE_TYPES = ("float32", "uint8")
 
 
 def list_clients(path: Path, contents: Contents, manifest: Manifest | None) -> tuple[Client, ...]:
-    """Two tasks of MediaPipe, which are those of Task Library, and the runtime for microcontrollers."""
-    return (_image_classifier(contents, manifest), _image_embedder(contents, manifest), _microcontroller(contents))
+    """Two tasks of MediaPipe, which are those of Task Library."""
+    return (_image_classifier(contents, manifest), _image_embedder(contents, manifest))
 
 
 def _image_classifier(contents: Contents, manifest: Manifest | None) -> Client:
@@ -66,23 +66,6 @@ def _mediapipe_outputs(contents: Contents) -> Iterator[str]:
         if tensor.dtype not in _MEDIAPIPE_TYPES:
             advice = "--output-type uint8 or float32" if tensor.dtype == "int8" else "leave out --top-k"
             yield f"the output '{tensor.name}' is {tensor.dtype}, not float32 or uint8: {advice}"
-
-
-def _microcontroller(contents: Contents) -> Client:
-    """TensorFlow Lite Micro."""
-    tensors = [tensor for operator in contents.operators for tensor in operator.tensors]
-    refuses = []
-    if any(tensor.dtype == "float16" for tensor in tensors):
-        refuses.append("its weights are float16, which it has no kernels for: export int8 or fp32")
-    for operator in contents.operators:
-        read = [tensor for tensor in operator.inputs if tensor is not None]
-        hybrid = any(tensor.constant and tensor.dtype == "int8" for tensor in read)
-        if hybrid and read[0].dtype == "float32" and operator.kind != "DEQUANTIZE":
-            refuses.append(f"{operator.kind} takes float32 with int8 weights, which it does not compute: export int8")
-            break
-    real = sorted({t.dtype for t in tensors if not t.constant and t.dtype.startswith("float")} - {"float16"})
-    notes = (f"computes in {' and '.join(real)} in places: export --int8 --profile npu for integers alone",)
-    return Client(name="TensorFlow Lite Micro", refuses=tuple(refuses), notes=notes if real and not refuses else ())
 
 
 def _shape(tensor: Tensor) -> str:
