@@ -71,6 +71,9 @@ def aligned(mb: Builder, operands: Sequence[Operand]) -> tuple[list[int], Shape,
         shape = mb.shape(tensors[lead or 0])
         return [mb.reshaped(tensor, shape) for tensor in tensors], shape, result
     groups = _uniform_groups(mb, operands, views, embed, order, lead)
+    constants = [e for x, e in zip(operands, embed, strict=True) if isinstance(x, Constant)]
+    if len(groups) < 4 and any(k in e for e in constants for k in groups[0]):
+        groups = [(), *groups]  # else LiteRT's GPU delegate reads the first row of a constant for every row
     shape = tuple(prod(whole.factors[k] for k in g) for g in groups)
     return [_broadcast(mb, x, v, e, groups) for x, v, e in parts], shape, result
 

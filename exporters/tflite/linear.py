@@ -163,9 +163,9 @@ def _batch_matmul(mb: Builder, a: Value, b: Value, run: Run) -> Value:
     last = b.view.order[-1] if b.view.order else -1
     adjoint = last in b_inner
     m, n = a.shape[-2], b.shape[-1]
-    left = mb.laid_out(a, [batch_order, a_rows, a_inner])
-    right = mb.laid_out(b, [batch_order, b_columns, b_inner] if adjoint else [batch_order, b_inner, b_columns])
-    y = run("BATCH_MATMUL", [left, right], (mb.shape(left)[0], m, n), adjX=False, adjY=adjoint)
+    left = mb.laid_out(a, [(), batch_order, a_rows, a_inner])
+    right = mb.laid_out(b, [(), batch_order, b_columns, b_inner] if adjoint else [(), batch_order, b_inner, b_columns])
+    y = run("BATCH_MATMUL", [left, right], (1, mb.shape(left)[1], m, n), adjX=False, adjY=adjoint)
     # b's column factors are renumbered behind a's batch and row factors
     shift = batch_count + len(rows)
     order = batch_order + a_rows + tuple(shift + columns.index(f) for f in b_columns)
