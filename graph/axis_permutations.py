@@ -38,7 +38,7 @@ def _orders(order: Order, wanted: Order, most: int, sizes: Order | None) -> list
 
 
 def _moved(order: Order, wanted: Order, most: int) -> Iterator[Order]:
-    """What one step makes of an order: any permutation of at most four stretches, none cut where it is right already."""
+    """What one step makes of an order: any permutation of four stretches at most, none cut where it is right."""
     together = runs(wanted, order)
     count = min(most, 4)
     for cuts in combinations(range(1, len(together)), min(count, len(together)) - 1):

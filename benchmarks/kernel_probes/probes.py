@@ -373,5 +373,5 @@ DEVICES = {
     profile.name: Device(target, profile, RUNTIMES[target.name])
     for target in targets().values()
     for profile in target.profiles
-    if target.name in RUNTIMES
+    if target.name in RUNTIMES and "int8" in profile.precisions
 }

@@ -101,7 +101,9 @@ def conv_transpose(
     w = Constant(weight.array.transpose(1, 2, 3, 0), weight.quant and weight.quant.along(0))  # IOHW -> OHWI
     shape = (n, *full, out_channels)
     inputs = [mb.const(np.array(shape, np.int32)), mb.weight(w), x_tensor]
-    y = mb.run(
+    activation = mb.activation()
+    fused = not (activation and mb.forms.plain)  # LiteRT's GPU delegate fuses none
+    y = (mb.run if fused else mb.emit)(
         "TRANSPOSE_CONV",
         [*inputs, bias_tensor(mb, bias, x, weight, out_channels)],
         shape,
@@ -109,8 +111,10 @@ def conv_transpose(
         padding=0 if same else 1,
         strideH=strides[0],
         strideW=strides[1],
-        fusedActivationFunction=mb.activation(),
+        fusedActivationFunction=activation if fused else 0,
     )
+    if not fused:
+        y = mb.run(mb.target.activation, [y], shape)
     if full != size:
         begin, extent = np.array([0, pads[0], pads[1], 0], np.int32), np.array((n, *size, out_channels), np.int32)
         y = mb.move("SLICE", [y, mb.const(begin), mb.const(extent)], tuple(extent.tolist()), named=False)

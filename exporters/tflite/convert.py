@@ -48,8 +48,9 @@ def convert(
     "nhwc" (images lie in memory as cameras give them) or "nchw" (the model's own), for inputs of rank 4. `pixels`: the
     input, which the graph takes as pixels from 0 to 255, is uint8. `half_weights`: store float weights as float16
     (inputs, outputs and arithmetic stay float32). `int8_weights`: what becomes of those of layers that compute in
-    float, as Builder has them. `forms`: of operators, for the CPU's delegate or the GPU's. `output_type`: of outputs that are real numbers, "float32", "int8" or "uint8"; None for the device's own. `metadata`: facts
-    written into the file beside the inputs and outputs. Signature: "serving_default", with the graph's own names.
+    float, as Builder has them. `forms`: of operators, for the CPU's delegate or the GPU's. `output_type`: of outputs
+    that are real numbers, "float32", "int8" or "uint8"; None for the device's own. `metadata`: facts written into the
+    file beside the inputs and outputs. Signature: "serving_default", with the graph's own names.
     Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape, ArtifactTooLarge).
     """
     check(model, quantized=True)

@@ -214,31 +214,28 @@ def pad(mb: Builder, x: Operand, pads: Constant, value: Constant, *, mode: str) 
 
 
 def _pad_groups(mb: Builder, x: Value, dims: Sequence[int]) -> tuple[list[tuple[int, ...]], list[int]]:
-    """The groups of `x`, and the places of those that are the `dims`. They are one, two, or four of which the first is
-    not padded: LiteRT's GPU delegate pads others wrongly. They are more where the `dims` are too many at once."""
-    candidates = []
+    """The groups of `x`, and the places of those that are the `dims`. They are four, of which the first is not padded:
+    LiteRT's GPU delegate pads others wrongly, or not. They are others where the `dims` are too many at once."""
+    groups: list[tuple[int, ...]]
+    candidates: list[tuple[list[tuple[int, ...]], list[int]]] = []
     if all(x.view.dims[d] for d in dims):
         for groups in (_groups(mb, x), [x.view.order]):
             for d in dims:
                 groups = _alone(groups, x.view.of_dim(d)[0])
             candidates.append((groups, [groups.index(x.view.of_dim(d)) for d in dims]))
     else:  # row-major, and a dimension of size 1 among them
-        groups, places = [()], []
+        groups = [()]
         for d in range(len(x.shape)):
             if d in dims:
-                places.append(len(groups))
                 groups += [x.view.of_dim(d), ()]
             else:
                 groups[-1] += x.view.of_dim(d)
-        empty = [i for i, g in enumerate(groups) if not g and i not in places]
-        candidates.append(
-            ([g for i, g in enumerate(groups) if i not in empty], [p - sum(i < p for i in empty) for p in places])
-        )
+        kept = [i for i, g in enumerate(groups) if g or i % 2]  # every second one is padded
+        candidates.append(([groups[i] for i in kept], [kept.index(2 * n + 1) for n in range(len(dims))]))
     for groups, places in candidates:
-        if len(groups) == 3:
-            groups, places = [(), *groups], [p + 1 for p in places]
-        if len(groups) < 4 or (len(groups) == 4 and 0 not in places):
-            return groups, places
+        ones = max(0, 4 - len(groups))
+        if ones or (len(groups) == 4 and 0 not in places):
+            return [()] * ones + groups, [p + ones for p in places]
     return candidates[0]
 
 
