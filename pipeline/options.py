@@ -68,7 +68,7 @@ class QuantizationOptions:
 
     Attributes:
         precision: one of PRECISIONS.
-        profile: of the device's int8 kernels; None for the target's default.
+        profile: the kind of device; None for the target's default.
         calibration: the data that set the ranges; None for generated inputs.
         num_calibration_samples: at most so many; None for 300, or 32 generated ones.
         effort: "fast", ranges only; "default", biases corrected; "high", weights rounded layer by layer too.

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from .accelerators import Coverage
     from .clients.client import Client
 
-Layouts = Callable[["ir.Model", str, "KernelSet"], "Mapping[str, Callable[[np.ndarray], np.ndarray | None]]"]
+Layouts = Callable[
+    ["ir.Model", str, "KernelSet", str | None, Mapping[str, Any]],
+    "Mapping[str, Callable[[np.ndarray], np.ndarray | None]]",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +55,7 @@ class Option:
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """The int8 kernels of one kind of device.
+    """One kind of device: its int8 kernels, and what else a converter has to know of it.
 
     Attributes:
         name: for `--profile`.
@@ -60,6 +63,8 @@ class Profile:
         load_kernels: gives the kernel set; called when it is needed, because that imports NumPy.
         integer_only: the device has no float kernels beside them.
         accelerator: what its artifacts are for, of the target's `accelerators`, which also validates them.
+        precisions: what it can be asked for.
+        refusal: why not for another, and what to take instead.
     """
 
     name: str
@@ -67,6 +72,8 @@ class Profile:
     load_kernels: Callable[[], "KernelSet"]
     integer_only: bool = False
     accelerator: str | None = None
+    precisions: tuple[str, ...] = ("int8",)
+    refusal: str = "it says what the device's int8 kernels are"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +148,7 @@ class Target:
         extra: the extra of `pip install edgeport[...]` that brings what it needs; "" for none.
         needs: {module: distribution} that have to be there.
         purposes: {distribution: what it is for}, of those.
-        profiles: of int8, the default first.
+        profiles: of devices, the default first.
         refused: {precision: why there is no such artifact, and what to take instead}.
         float16: the precisions in which all that is float is computed in float16.
         options: of its own, for `export`.
@@ -161,8 +168,9 @@ class Target:
         device_packages: what the environment of emulated devices needs for it, of Python's packages.
         large_on_device: they come into it only where they are asked for.
         counted: inferences whose instructions are counted on an emulated device: runtimes differ in how alike they are.
-        read_in_graph_order: (graph as it was lowered, layout of the image input, kernels) -> {value: puts a tensor of
-            the artifact into the graph's order of dimensions}; None where the artifact has that order.
+        read_in_graph_order: (graph as it was lowered, layout of the image input, kernels, profile and options of the
+            manifest) -> {value: puts a tensor of the artifact into the graph's order of dimensions}; None where the
+            artifact has that order.
         footprint: artifact -> what it needs on a microcontroller; None where none runs the format.
         app_runtimes: {platform: what an app needs there}, for the platforms of `bundle` that run it.
         accelerators: beside its plain session, what runs an artifact: "cpu", "gpu", "npu".

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..artifacts.manifest import Manifest
+    from ..exporters.tflite.builder import Forms
     from ..graph.kernels import KernelSet
     from ..runtime.contents.contents import Contents
     from ..runtime.footprint import Footprint
@@ -56,6 +57,22 @@ _MICRO = Profile(
 )
 
 
+_GPU = Profile(
+    name="gpu",
+    device="LiteRT's GPU delegate: at most 4 axes, operators that it has",
+    load_kernels=_xnnpack,
+    accelerator="gpu",
+    precisions=("fp32", "fp16", "w8a32"),
+    refusal="a GPU computes an int8 file in float, of dequantised numbers, and no faster; take fp32, fp16 or w8a32",
+)
+
+
+def _forms(profile: Profile, plain: bool) -> "Forms":
+    from ..exporters.tflite.builder import CPU, GPU
+
+    return GPU if profile == _GPU or plain else CPU
+
+
 def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     from ..exporters.tflite.convert import convert
 
@@ -67,7 +84,7 @@ def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
         pixels=recipe.pixels,
         half_weights=recipe.half_weights,
         int8_weights={"w8a32": "stored", "dynamic": "hybrid"}.get(recipe.precision, "widened"),
-        plain=recipe.options["plain_operators"],
+        forms=_forms(recipe.profile, recipe.options["plain_operators"]),
         output_type=recipe.options["output_type"] if recipe.precision == "int8" else None,
         kernels=kernels,
         metadata={**recipe.metadata, **({"kernels": kernels.name} if profile is _MICRO else {})},
@@ -130,13 +147,14 @@ def _footprint(path: Path) -> "Footprint":
 
 
 def _read_in_graph_order(
-    graph: "ir.Model", layout: str, kernels: "KernelSet"
+    graph: "ir.Model", layout: str, kernels: "KernelSet", profile: str | None, options: Mapping[str, Any]
 ) -> "Mapping[str, Callable[[np.ndarray], np.ndarray | None]]":
     import math
 
     from ..exporters.tflite.convert import layouts
 
-    views = layouts(graph, kernels=kernels, input_layout=layout)
+    forms = _forms(_GPU if profile == _GPU.name else _XNNPACK, bool(options.get("plain_operators")))
+    views = layouts(graph, kernels=kernels, input_layout=layout, forms=forms)
     return {
         name: lambda tensor, view=view: view.read(tensor) if tensor.size == math.prod(view.shape) else None
         for name, view in views.items()
@@ -166,7 +184,7 @@ TARGET = Target(
         "ai-edge-litert": ".tflite files: the schema, the interpreter",
         "flatbuffers": ".tflite files: writing",
     },
-    profiles=(_XNNPACK, _NPU, _MICRO),
+    profiles=(_XNNPACK, _NPU, _MICRO, _GPU),
     refused={"w8a16": "its CPU delegate has no kernels for 16-bit activations; take int8 or w8a32"},
     options=(
         Option(
@@ -179,8 +197,7 @@ TARGET = Target(
         Option(
             name="plain_operators",
             default=False,
-            help="tflite: one operator for each convolution and mean, for a GPU's delegate or another; by default some "
-            "are several, which the CPU's delegate computes faster or more exactly",
+            help="tflite: the operators of profile gpu; deprecated, take --profile gpu",
         ),
         Option(
             name="output_type",
