@@ -581,6 +581,24 @@ def test_what_a_runtime_of_the_web_cannot_open(made, tmp_path):
         create.check_runtime(path, session, runtimes["onnx"])
 
 
+NO_CLASSIFIER = "import torch\n\n\ndef make():\n    return torch.nn.Conv2d(3, 5, 3)\n"
+UNFIT = {
+    "net.py:make --input-shape 3,32,32 --scale 1/255": r"gives \[\(1, 5, 30, 30\)\]; a bundle is for classifiers",
+    "resnet_test --int8 --input uint8 --output-type uint8": "takes uint8 and gives uint8; a bundle takes pixels or",
+}
+
+
+@pytest.mark.parametrize("export", UNFIT)
+def test_no_page_for_what_is_no_classifier_or_gives_integers(tmp_path, monkeypatch, export):
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(NO_CLASSIFIER)
+    options = ("--weights", "random", "--no-benchmark", "--no-validate", "--quiet", "--effort", "fast")
+    assert main(["export", *export.split(), *options]) == 0
+    (manifest,) = (path for path in Path("artifacts").rglob("*.json") if ("int8" in path.name) == ("int8" in export))
+    with pytest.raises(edgeport.UsageError, match=UNFIT[export]):
+        edgeport.bundle(manifest.with_suffix(""), "web")
+
+
 @pytest.mark.parametrize(("precision", "advised"), [("fp16", True), ("fp32", False)])
 def test_what_is_slow_in_webassembly_is_said(tmp_path, capsys, precision, advised):
     quiet = ("--weights", "random", "--no-benchmark", "--no-validate", "--quiet")
