@@ -15,14 +15,13 @@ MASKED = 3e4  # a score that much below the others has a probability of 0 in flo
 ORDINARY = 1e4  # scores within it stay far above MASKED
 
 
-def fit_constants(
-    model: ir.Model, largest: Mapping[str, float], limit: float = HALF
-) -> tuple[ir.Model, set[str]]:
+def fit_constants(model: ir.Model, largest: Mapping[str, float], limit: float = HALF) -> tuple[ir.Model, set[str]]:
     """The model with such constants made smaller, and the values that are computed from those.
 
-    `largest`: {value: the largest magnitude that it reached}. `limit`: constants beyond it are looked at. A bound of Clip, Max and Min beyond what it bounds, the
-    fill of a Pad in front of a MaxPool, and what masks the scores of a Softmax, if no row is masked as a whole. Such a
-    row's probabilities depend on how the mask swallows its scores, so its mask stays as it is.
+    `largest`: {value: the largest magnitude that it reached}. `limit`: constants beyond it are looked at. A bound of
+    Clip, Max and Min beyond what it bounds, the fill of a Pad in front of a MaxPool, and what masks the scores of a
+    Softmax, if no row is masked as a whole. Such a row's probabilities depend on how the mask swallows its scores, so
+    its mask stays as it is.
     """
     model = model.clone()
     found = [(node, index, fitted) for node in model.graph for index, fitted in _fit(node, largest, limit).items()]

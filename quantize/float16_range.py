@@ -25,9 +25,7 @@ WHOLE = 2048.0  # from here on float16 does not have every whole number
 NORMALIZED = (2.0**-6, LARGEST**0.5)  # LayerNormalization squares what it takes, inside
 
 DIVISORS = {"Div": 1, "Log": 0, "Sqrt": 0, "Pow": 0}  # the operand whose small numbers have to be right
-CARRY = (
-    frozenset({"Abs", "Add", "Clip", "Max", "Min", "ReduceMax", "ReduceMean", "ReduceSum", "Slice", "Sqrt"}) | VIEWS
-)
+CARRY = frozenset({"Abs", "Add", "Clip", "Max", "Min", "ReduceMax", "ReduceMean", "ReduceSum", "Slice", "Sqrt"}) | VIEWS
 _RELATIVE = frozenset({"Conv", "ConvTranspose", "Div", "MatMul", "Mul", "PRelu", "Pow"})
 
 
@@ -107,7 +105,7 @@ def _beyond(node: ir.Node, extents: Mapping[str, Extent]) -> str | None:
             continue
         if (extent := _extent(value, extents)) and extent.largest > LARGEST:
             return f"{value.name} reaches {extent.largest:.3g}"
-        if is_beyond(numbers := const_value(value)):
+        if node.op_type != "Clip" and is_beyond(numbers := const_value(value)):  # a bound may as well be infinite
             assert numbers is not None
             return f"its constant {value.name} reaches {np.abs(numbers[np.isfinite(numbers)]).max():.3g}"
         if extent and extent.largest > WHOLE and _is_whole(value):

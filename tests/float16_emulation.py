@@ -1,18 +1,17 @@
-"""Run a canonical graph as a GPU does in float16: every result is rounded to it, and so is each step of a layer's sums.
+"""Run a canonical graph as a GPU does in float16: every result is rounded to it, and so is each step of layers' sums.
 
-What LiteRT's GPU accelerator sums in which precision was measured on crafted files: convolutions and linears add product
-by product in float16, means, sums and softmaxes do in float32 and round once. `sums="float16"` is a GPU that rounds those
-sums, too, and takes a LayerNormalization apart.
+What LiteRT's GPU accelerator adds up in which precision was measured on crafted files: convolutions and matrix products
+add one product after the other in float16; means, sums, pools and softmaxes add in float32 and round once.
+`sums="float16"` is a GPU that rounds those sums, too, and takes a LayerNormalization apart.
 """
 
 import numpy as np
 import onnx_ir as ir
 import torch
-from edgeport.exporters.canonicalize import copy_model
-from edgeport.graph.edit import array, attribute, const_value, shape
+from edgeport.graph.edit import array, attribute, shape
 from edgeport.runtime.graph_session import open_graph, run
 
-STEP = 4  # products that are summed before the total is rounded: the accelerator's vectors have so many channels
+STEP = 1  # products that are summed before the total is rounded
 
 
 def run_float16(model: ir.Model, feeds, *, layers="float16", sums="float32") -> dict[str, np.ndarray]:
@@ -54,7 +53,9 @@ def alone(node, operands):
         None if value is None else ir.val(f"i{k}", ir.DataType.from_numpy(x.dtype), x.shape)
         for k, (value, x) in enumerate(zip(node.inputs, operands, strict=True))
     ]
-    copy = ir.node(node.op_type, inputs, {a.name: a.value for a in node.attributes.values()}, num_outputs=len(node.outputs))
+    copy = ir.node(
+        node.op_type, inputs, {a.name: a.value for a in node.attributes.values()}, num_outputs=len(node.outputs)
+    )
     for k, output in enumerate(copy.outputs):
         output.name, output.dtype = f"o{k}", node.outputs[k].dtype
     given = [value for value in inputs if value is not None]

@@ -11,8 +11,7 @@ import onnx_ir as ir
 from ...graph.edit import const_value, name_of, scalar, sole_consumer
 from ...graph.fusion import VIEWS
 from ..float16_range import CARRY, DIVISORS, LARGEST, NORMALIZED, SMALLEST, SUBNORMAL, Extent, matters
-from .sums import REDUCED
-
+from .measure import REDUCED, Measured
 
 ROUNDING = 1e-6  # of a logarithm
 
@@ -49,17 +48,19 @@ class Bounds:
 ANY = Bounds()
 
 
-def find_bounds(model: ir.Model, extents: Mapping[str, Extent], sums: Mapping[str, float]) -> dict[str, Bounds]:
+def find_bounds(model: ir.Model, measured: Measured) -> dict[str, Bounds]:
     """{value: its bounds}, of the float values that are computed."""
     found: dict[str, Bounds] = {}
+    extents = measured.extents
     for node in model.graph:
         for output in node.outputs:
             extent = extents.get(name_of(output))
             if extent is not None and extent.largest and not _masks(node):
-                reach = max(extent.largest, sums.get(name_of(output), 0.0))
                 small = matters(output, extents)
                 high = _high(extent.largest, SMALLEST) if small else inf
-                found[name_of(output)] = Bounds(_low(reach), high, round(log2(extent.largest)))
+                found[name_of(output)] = Bounds(
+                    _low(measured.reach(name_of(output))), high, round(log2(extent.largest))
+                )
     for node in reversed(list(model.graph)):
         _narrow_divisors(node, extents, found)
         _raise_summed(node, found)

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
 
 from ...graph.edit import const_value, name_of, remove_dead
 from ..float16_constants import fit_constants, is_beyond
-from ..float16_range import LARGEST, Extent, find_beyond_float16, measure_extents
+from ..float16_range import LARGEST, find_beyond_float16
 from .bounds import find_bounds
 from .fold import fold_scales
 from .forms import apply_forms
+from .measure import Measured, measure
 from .scales import Scales
-from .sums import measure_sums
 
-
-@dataclass(frozen=True)
-class _Measured:
-    extents: dict[str, Extent]
-    sums: dict[str, float]
+NEAR = 128.0  # times smaller than what it is the difference of: float16's rounding of those is 30 dB below it
 
 
 def make_safe(model: ir.Model, feeds: Iterable[Mapping[str, np.ndarray]]) -> tuple[ir.Model, dict[str, str]]:
@@ -39,29 +34,42 @@ def make_safe(model: ir.Model, feeds: Iterable[Mapping[str, np.ndarray]]) -> tup
     """
     feeds = list(feeds)
     model = model.clone()
-    measured = _measure(model, feeds)
+    measured = measure(model, feeds)
     if any(is_beyond(const_value(value), LARGEST) for node in model.graph for value in node.inputs):
         model, _ = fit_constants(model, {name: extent.largest for name, extent in measured.extents.items()}, LARGEST)
-        measured = _measure(model, feeds)
-    if apply_forms(model, measured.extents, measured.sums):
-        measured = _measure(model, feeds)
-    scales = Scales(model.graph, find_bounds(model, measured.extents, measured.sums), measured.extents)
+        measured = measure(model, feeds)
+    if apply_forms(model, measured):
+        measured = measure(model, feeds)
+    scales = Scales(model.graph, find_bounds(model, measured), measured.extents)
     scales.walk()
     fold_scales(scales)
     remove_dead(model.graph)
+    scales.name_scaled()
     if scales.exponents:
-        measured = _measure(model, feeds)
-    return model, find_unsafe(model, measured.extents, measured.sums)
+        measured = measure(model, feeds)
+    return model, find_unsafe(model, measured)
 
 
-def find_unsafe(model: ir.Model, extents: Mapping[str, Extent], sums: Mapping[str, float]) -> dict[str, str]:
+def find_unsafe(model: ir.Model, measured: Measured) -> dict[str, str]:
     """{an operator's first output: why float16 cannot compute it}, in the graph's order."""
-    beyond = find_beyond_float16(model, extents)
-    for name, largest in sums.items():
+    found = find_beyond_float16(model, measured.extents)
+    for name, largest in measured.sums.items():
         if largest > LARGEST:
-            beyond.setdefault(name, f"the sum inside it may reach {largest:.3g}")
-    return {name: beyond[name] for node in model.graph if (name := name_of(node.outputs[0])) in beyond}
+            found.setdefault(name, f"the sum inside it may reach {largest:.3g}")
+    for node in model.graph:
+        name, why = name_of(node.outputs[0]), _cancels(node, measured)
+        if why:
+            found.setdefault(name, why)
+    return {name: found[name] for node in model.graph if (name := name_of(node.outputs[0])) in found}
 
 
-def _measure(model: ir.Model, feeds: list[Mapping[str, np.ndarray]]) -> _Measured:
-    return _Measured(measure_extents(model, feeds), measure_sums(model, feeds))
+def _cancels(node: ir.Node, measured: Measured) -> str | None:
+    """Whether the node takes nearly equal numbers from one another, of which float16 has lost the difference."""
+    if node.op_type not in ("Add", "Sub"):
+        return None
+    extents = [measured.extents.get(value.name or "") for value in (*node.inputs, *node.outputs) if value is not None]
+    *operands, result = [extent.largest for extent in extents if extent is not None] or [0.0]
+    if not operands or not 0 < result * NEAR < max(operands):
+        return None
+    names = " and ".join(name_of(value) for value in node.inputs)
+    return f"{names} are nearly equal: they reach {max(operands):.3g}, their difference {result:.3g}"

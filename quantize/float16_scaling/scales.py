@@ -12,11 +12,27 @@ from math import ceil, floor, log, log2
 import numpy as np
 import onnx_ir as ir
 
-from ...graph.edit import Operand, array, attribute, const_value, constant, emit, given, name_of, owner, scalar, shape
+from ...graph.edit import (
+    Operand,
+    array,
+    attribute,
+    const_value,
+    constant,
+    emit,
+    given,
+    maker,
+    name_of,
+    owner,
+    producer,
+    scalar,
+    shape,
+)
+from ...graph.fusion import kind_of
 from ...graph.layers import CONVOLUTIONS, bias_add
 from ..float16_range import LARGEST, SMALLEST, SUBNORMAL, Extent
 from .bounds import ANY, Bounds, normalized_bounds
 
+NEVER = -1e30  # no value is below it
 TINIEST = 2.0**-24  # of float16
 _MOST = 14  # of one scale's exponent
 RELATIVE = 2.0**-20  # a change that is lost in float32's own rounding of a sum
@@ -83,12 +99,23 @@ class Scales:
             if numbers is not None:
                 version = constant(self.graph, numbers * factor, value.name)
             else:
-                origin = value.producer() or before
                 operand = constant(self.graph, np.array(factor), "scale")
-                version = emit(before, "Mul", [value, operand], shape(value), like=origin)
+                origin = value.producer() or before
+                version = emit(before, "Mul", [self.apart(value, before), operand], shape(value), like=origin)
                 self._enter(value, exponent, version)
             self._versions[value, exponent] = version
         return self._versions[value, exponent]
+
+    def apart(self, value: ir.Value, before: ir.Node) -> ir.Value:
+        """The value, which no product behind it can be multiplied into the weights of the layer that gives it.
+
+        LiteRT's GPU accelerator does that, and undoes by it what keeps the layer's sum in range. It leaves a maximum
+        between the two alone.
+        """
+        if self.exponent(value) <= 0 or not _ends_layer(value):
+            return value
+        bounds = [constant(self.graph, np.array(number, np.float32), "bound") for number in (NEVER, np.inf)]
+        return emit(before, "Clip", [value, *bounds], shape(value), like=value.producer())
 
     def place(self, node: ir.Node, index: int, exponent: int) -> None:
         """Let the node read its operand over 2^exponent."""
@@ -110,16 +137,20 @@ class Scales:
 
     def _restored(self, output: ir.Value) -> ir.Value:
         """A graph output as it was, under its name."""
-        factor = constant(self.graph, np.array(2.0 ** self.exponent(output), np.float32), "scale")
-        maker = output.producer()
-        assert maker is not None
-        node = ir.node("Mul", [output, factor], metadata_props=dict(maker.metadata_props))
-        value = node.outputs[0]
-        value.shape, value.dtype = output.shape, output.dtype
+        node = ir.node("Identity", [output], metadata_props=dict(maker(output).metadata_props))
         self.graph.append(node)
-        self.inserted.append(node)
-        value.name, output.name = name_of(output), f"{name_of(output)}_scaled"
+        value = self.at(output, 0, node)
+        self.graph.remove(node, safe=True)
         return value
+
+    def name_scaled(self) -> None:
+        """A value under a scale is not what its name says, unless it stands there without the scale, too."""
+        for value in [value for value in _values(self.graph) if self.exponent(value)]:
+            name = name_of(value)
+            value.name = f"{name}_scaled"
+            whole = self._versions.get((value, 0))
+            if whole is not None and whole.producer() is not None:
+                whole.name = name
 
 
 def _values(graph: ir.Graph) -> Iterable[ir.Value]:
@@ -134,6 +165,16 @@ def _is_float(value: Operand) -> bool:
 
 def _is_computed(value: Operand) -> bool:
     return value is not None and const_value(value) is None
+
+
+def _ends_layer(value: ir.Value) -> bool:
+    """Whether a convolution or linear gives the value, perhaps with something constant added."""
+    node = producer(value)
+    while node is not None and node.op_type == "Add" and not _is_computed(node.inputs[1]):
+        node = producer(node.inputs[0])
+    if node is None or node.op_type == "MatMul":
+        return node is not None and kind_of(node) == "Linear"
+    return node.op_type in CONVOLUTIONS
 
 
 def flushes(numbers: np.ndarray) -> bool:
@@ -191,7 +232,9 @@ def _cheapest(scales: Scales, bounds: Bounds, computed: Sequence[Operand]) -> in
     """The exponent for which the fewest numbers have to be multiplied."""
 
     def cost(exponent: int) -> tuple[int, int]:
-        return sum(scales.size(v) for v in computed if not scales.known(v, exponent)), abs(exponent)
+        changed = [value for value in computed if not scales.known(value, exponent)]
+        apart = [value for value in changed if scales.exponent(value) > 0 and _ends_layer(given(value))]
+        return sum(map(scales.size, changed + apart)), abs(exponent)
 
     candidates = sorted({scales.exponent(value) for value in computed} or {0}, key=cost)
     fine = [exponent for exponent in candidates if bounds.contains(exponent)]
@@ -261,6 +304,7 @@ def _times_constant(scales: Scales, node: ir.Node) -> int:
     low, high = ceil(log2(nonzero.max() / LARGEST)), floor(log2(nonzero.max() / SMALLEST))
     change = min(max(wanted - scales.exponent(x), low), high)
     scales.place(node, 0, wanted - change)
+    node.replace_input_with(0, scales.apart(given(node.inputs[0]), node))
     scales.multiply_constant(node, 1, 2.0**-change)
     return wanted
 
@@ -314,7 +358,9 @@ def root(scales: Scales, node: ir.Node) -> int:
 
 def power(scales: Scales, node: ir.Node) -> int:
     number = scalar(node.inputs[1])
-    return unscaled(scales, node) if number is None or not _is_computed(node.inputs[0]) else _power(scales, node, number)
+    return (
+        unscaled(scales, node) if number is None or not _is_computed(node.inputs[0]) else _power(scales, node, number)
+    )
 
 
 def _power(scales: Scales, node: ir.Node, number: float) -> int:
