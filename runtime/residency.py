@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+ACCELERATORS = ("cpu", "gpu", "npu")
+ARITHMETICS = ("fp32", "fp16")  # what a GPU computes float32 in
+
 
 @dataclass(frozen=True)
 class Refusal:

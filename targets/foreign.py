@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 from ..artifacts.check import recorded_artifact
 from ..artifacts.errors import UsageError
 from ..artifacts.process import is_watched
+from ..runtime.residency import ACCELERATORS, ARITHMETICS
 from . import registry
 
 if TYPE_CHECKING:
     from ..runtime.child_session import Launcher, PortableChildSession
+    from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
-
-ACCELERATORS = ("cpu", "gpu", "npu")
-FLOATS = ("fp32", "fp16")
 
 
 def open_session(
@@ -93,7 +92,7 @@ def open_accelerated(
     """Opens an artifact on an accelerator, in a process of its own. Args and errors as `open_session`."""
     from ..runtime.child_session import PortableChildSession
 
-    for name, value, known in (("accelerator", accelerator, ACCELERATORS), ("its precision", precision, FLOATS)):
+    for name, value, known in (("accelerator", accelerator, ACCELERATORS), ("its precision", precision, ARITHMETICS)):
         if value not in known:
             raise UsageError(f"{name} must be one of {', '.join(known)}, not {value!r}")
     target = registry.check_artifact(Path(path))
@@ -107,6 +106,19 @@ def open_accelerated(
         launcher=_launcher(accelerator),
         time_limit_s=time_limit_s,
         memory_limit_mb=memory_limit_mb,
+    )
+
+
+def open_accelerated_inspector(path: str | Path, accelerator: str, precision: str = "fp16") -> "Inspector":
+    """Looks into an artifact as an accelerator computes it. Args and errors as `open_session`."""
+    inspector = registry.open_inspector(path)
+    target = registry.check_artifact(Path(path))
+    if target.expose is None:
+        raise UsageError(f"{path}: runs on no accelerator")
+    from ..runtime.inspectors.accelerated import AcceleratedInspector
+
+    return AcceleratedInspector(
+        Path(path), inspector, target.expose, lambda copy: open_accelerated(copy, accelerator, precision)
     )
 
 

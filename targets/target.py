@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ..graph.kernels import KernelSet
     from ..graph.qparams import QParams
+    from ..runtime.inspectors.accelerated import Expose
     from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
 
@@ -138,6 +139,7 @@ class Target:
             the artifact into the graph's order of dimensions}; None where the artifact has that order.
         app_runtimes: {platform: what an app needs there}, for the platforms of `bundle` that run it.
         accelerators: beside its plain session, what runs an artifact: "cpu", "gpu", "npu".
+        expose: (path, names, path of a copy) -> the copy gives these values of the artifact as outputs, too.
         open_accelerated: (path, accelerator, "fp32" or "fp16", threads) -> a session with a `residency`; it may crash.
     """
 
@@ -169,6 +171,7 @@ class Target:
     read_in_graph_order: "Layouts | None" = None
     app_runtimes: Mapping[str, AppRuntime] = field(default_factory=dict)
     accelerators: tuple[str, ...] = ()
+    expose: "Expose | None" = None
     open_accelerated: Callable[[Path, str, str, int], "Session"] | None = None
 
     def profile(self, name: str | None) -> Profile:

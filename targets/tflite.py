@@ -1,6 +1,6 @@
 """TFLite: .tflite files for LiteRT, on phones, boards and microcontrollers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..graph.kernels import KernelSet
+    from ..runtime.inspectors.accelerated import Exposed
     from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
 
@@ -61,6 +62,12 @@ def _open_accelerated(path: Path, accelerator: str, precision: str, threads: int
     from ..runtime.sessions.tflite_accelerated import CompiledModelSession
 
     return CompiledModelSession(path, accelerator=accelerator, precision=precision, threads=threads)
+
+
+def _expose(path: Path, names: "Collection[str]", copy: Path) -> "Mapping[str, Exposed]":
+    from ..runtime.sessions.tflite_exposed import expose
+
+    return expose(path, names, copy)
 
 
 def _inspect(path: Path) -> "Inspector":
@@ -122,6 +129,7 @@ TARGET = Target(
     open=_open,
     inspect=_inspect,
     accelerators=("cpu", "gpu", "npu"),
+    expose=_expose,
     open_accelerated=_open_accelerated,
     layout=lambda recipe: recipe.options["input_layout"],
     folds=True,

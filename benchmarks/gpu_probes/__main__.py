@@ -1,0 +1,33 @@
+"""Write targets/gpu_measured.py: `python -m benchmarks.gpu_probes [PART OF A NAME]`; with a part it only prints."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from benchmarks.gpu_probes.probes import PROBES, measure, runtime
+
+HEAD = '''"""What LiteRT's GPU accelerator makes of every probe. Generated: python -m benchmarks.gpu_probes"""
+
+from .gpu_result import Accelerated
+
+RUNTIME = "{}"
+# probe -> what came of it
+MEASURED: dict[str, Accelerated] = {{
+'''
+
+
+def main(part: str = "") -> None:
+    lines = [HEAD.format(runtime())]
+    for name, probe in PROBES.items():
+        if part in name:
+            found = measure(probe)
+            lines.append(f"    {name!r}: {found!r},\n".replace("'", '"'))
+            print(lines[-1].strip(), flush=True)
+    if not part:
+        place = Path(__file__).parents[2] / "targets" / "gpu_measured.py"
+        place.write_text("".join([*lines, "}\n"]))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:2])
