@@ -54,12 +54,14 @@ class Profile:
         device: which, in words.
         load_kernels: gives the kernel set; called when it is needed, because that imports NumPy.
         integer_only: the device has no float kernels beside them.
+        float16: the device computes in float16 what is float; the graph is made safe for that.
     """
 
     name: str
     device: str
     load_kernels: Callable[[], "KernelSet"]
     integer_only: bool = False
+    float16: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,12 +8,13 @@ from math import ceil, floor, inf, log2
 
 import onnx_ir as ir
 
-from ...graph.edit import const_value, name_of, scalar, sole_consumer
+from ...graph.edit import const_value, name_of, producer, scalar, sole_consumer
 from ...graph.fusion import VIEWS
 from ..float16_range import CARRY, DIVISORS, LARGEST, NORMALIZED, SMALLEST, SUBNORMAL, Extent, matters
 from .measure import REDUCED, Measured
 
 ROUNDING = 1e-6  # of a logarithm
+RELATIVE = 2.0**-20  # a change that is lost in float32's own rounding of a sum
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Bounds:
 
     low: float = -inf
     high: float = inf
-    unit: int = 0
+    unit: float = 0
     least: float = inf
 
     def contains(self, exponent: int) -> bool:
@@ -35,9 +36,9 @@ class Bounds:
     def settle(self, exponent: int) -> int:
         """The exponent, or another that will do; what is too small comes near 1, and overflow is the worse evil."""
         if exponent < self.low:
-            return int(self.low)
+            return ceil(self.low)
         if exponent > self.high:
-            return int(max(self.low, min(self.high, self.unit)))
+            return ceil(max(self.low, min(floor(self.high), self.unit)))
         return exponent
 
     def within(self, other: Bounds) -> Bounds:
@@ -89,7 +90,9 @@ def _narrow_divisors(node: ir.Node, extents: Mapping[str, Extent], found: dict[s
     known = found.get(name_of(value)) if value is not None else None
     if value is not None and known is not None:
         least = extents[name_of(value)].least
-        high = min(known.high, _high(least, SUBNORMAL))
+        saved = _least_saved(value, extents)
+        high = min(known.high, _high(saved * RELATIVE if saved else least, SUBNORMAL))
+        least = saved or least
         found[name_of(value)] = replace(known, high=high, least=min(known.least, least))
     result = found.get(name_of(node.outputs[0]))
     if node.op_type in CARRY - DIVISORS.keys() and result is not None:
@@ -97,6 +100,15 @@ def _narrow_divisors(node: ir.Node, extents: Mapping[str, Extent], found: dict[s
             known = found.get(operand.name or "") if operand is not None else None
             if operand is not None and known is not None:
                 found[name_of(operand)] = replace(known, high=min(known.high, result.high))
+
+
+def _least_saved(value: ir.Value, extents: Mapping[str, Extent]) -> float | None:
+    """The smallest number but 0 in front of an epsilon, where that had to save a 0; None where it had not."""
+    add = producer(value, "Add")
+    epsilon, extent = (scalar(add.inputs[1]), extents.get(name_of(add.inputs[0]))) if add is not None else (None, None)
+    if epsilon is None or extent is None or not 0 < extents[name_of(value)].least <= 2 * epsilon:
+        return None
+    return extent.least if epsilon < RELATIVE * extent.least < inf else None
 
 
 def _raise_summed(node: ir.Node, found: dict[str, Bounds]) -> None:

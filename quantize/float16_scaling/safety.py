@@ -16,10 +16,10 @@ from .forms import apply_forms
 from .measure import Measured, measure
 from .scales import Scales
 
-NEAR = 128.0  # times smaller than what it is the difference of: float16's rounding of those is 30 dB below it
+NEAR = 32.0  # times smaller than what it is the difference of: the rounding of those is about 30 dB below it
 
 
-def make_safe(model: ir.Model, feeds: Iterable[Mapping[str, np.ndarray]]) -> tuple[ir.Model, dict[str, str]]:
+def make_float16_safe(model: ir.Model, feeds: Iterable[Mapping[str, np.ndarray]]) -> tuple[ir.Model, dict[str, str]]:
     """Make a canonical float graph safe in float16.
 
     The same function up to float32's rounding: scales are powers of two. What needs nothing stays as it is. Room of a

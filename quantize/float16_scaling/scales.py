@@ -30,12 +30,11 @@ from ...graph.edit import (
 from ...graph.fusion import kind_of
 from ...graph.layers import CONVOLUTIONS, bias_add
 from ..float16_range import LARGEST, SMALLEST, SUBNORMAL, Extent
-from .bounds import ANY, Bounds, normalized_bounds
+from .bounds import ANY, RELATIVE, Bounds, normalized_bounds
 
 NEVER = -1e30  # no value is below it
 TINIEST = 2.0**-24  # of float16
 _MOST = 14  # of one scale's exponent
-RELATIVE = 2.0**-20  # a change that is lost in float32's own rounding of a sum
 _FLUSHED = 2.0**-11  # of a weight's norm may lie in numbers that some GPUs take for zero
 
 
@@ -409,7 +408,7 @@ def logarithm(scales: Scales, node: ir.Node) -> int:
         total = ir.node("Add", [y, shift], metadata_props=dict(node.metadata_props))
         owner(node).insert_after(node, total)
         value = total.outputs[0]
-        value.shape, value.dtype = y.shape, y.dtype
+        value.shape, value.type = y.shape, y.type
         for reader, index in list(y.uses()):
             if reader is not total:
                 reader.replace_input_with(index, value)
