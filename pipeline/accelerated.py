@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..graph.edit import STEP
+from ..runtime.child_session import ChildSession
 from ..runtime.compare import compare
 from ..runtime.noise_gain import verdict_with_cause
 from ..runtime.output_kinds import decibel
@@ -13,9 +14,9 @@ from ..runtime.residency import Residency
 from ..runtime.session import Session
 from ..runtime.session_wrappers import SessionWrapper
 from ..targets.foreign import open_accelerated
+from .pair import Pair
 from .progress import Progress
 from .results import FLOAT_NAMES, AcceleratedRun, AcceleratorFacts
-from .validate import Pair
 
 PRECISIONS_OF = {"gpu": ("fp32", "fp16"), "npu": ("fp16",), "cpu": ("fp32",)}
 BY_ARITHMETIC = ("fp32", "fp16")  # artifacts whose limits are those of the arithmetic, not their own
@@ -49,21 +50,13 @@ def run_accelerated(
 
     Raises UsageError, ArtifactError and RuntimeUnavailable, as `edgeport.open_session`.
     """
-    runs = []
-    for precision in PRECISIONS_OF[accelerator]:
-        session = open_accelerated(pair.path, accelerator, precision, threads)
-        residency, count = session.residency, len(pair.inputs)
-        assert residency is not None
-        beside = _BesideCpu(session, pair.session)
-        text = f"validate on the {accelerator.upper()} in {FLOAT_NAMES[precision]} on {count} inputs"
-        with progress.stage(text, seconds, f"validate_{accelerator}_{precision}", count) as advance:
-            agreement = compare(pair.reference, pair.feed(beside), pair.inputs.feeds(advance), pair.kinds)
-        limits = f"accelerated {precision}" if pair.precision in BY_ARITHMETIC else pair.precision
-        verdict = verdict_with_cause(agreement, limits, pair.reference, pair.inputs.feeds, pair.kinds)
-        runs.append(
-            AcceleratedRun(precision=precision, agreement=agreement, cpu_snr_db=beside.snr_db(), verdict=verdict)
-        )
-        session.close()
+    found = [
+        _run(pair, open_accelerated(pair.path, accelerator, precision, threads), progress, seconds)
+        for precision in PRECISIONS_OF[accelerator]
+    ]
+    runs, sessions = zip(*found, strict=True)
+    session = sessions[0]
+    residency = _residency(session)
     return AcceleratorFacts(
         name=accelerator,
         device=residency.device,
@@ -73,8 +66,30 @@ def run_accelerated(
         accelerated=residency.accelerated,
         partitions=residency.partitions,
         refused=tuple(refusals(residency)),
-        runs=tuple(runs),
+        runs=runs,
     )
+
+
+def _run(
+    pair: Pair, session: ChildSession, progress: Progress, seconds: dict[str, float]
+) -> tuple[AcceleratedRun, ChildSession]:
+    """What the artifact comes to in one precision; the session is closed then."""
+    residency, count = _residency(session), len(pair.inputs)
+    name, precision = residency.accelerator, residency.precision
+    beside = _BesideCpu(session, pair.session)
+    text = f"validate on the {name.upper()} in {FLOAT_NAMES[precision]} on {count} inputs"
+    with progress.stage(text, seconds, f"validate_{name}_{precision}", count) as advance:
+        agreement = compare(pair.reference, pair.feed(beside), pair.inputs.feeds(advance), pair.kinds)
+    limits = f"accelerated {precision}" if pair.precision in BY_ARITHMETIC else pair.precision
+    verdict = verdict_with_cause(agreement, limits, pair.reference, pair.inputs.feeds, pair.kinds)
+    session.close()
+    run = AcceleratedRun(precision=precision, agreement=agreement, cpu_snr_db=beside.snr_db(), verdict=verdict)
+    return run, session
+
+
+def _residency(session: ChildSession) -> Residency:
+    assert session.residency is not None  # an accelerator's session has it
+    return session.residency
 
 
 def refusals(residency: Residency) -> list[dict[str, object]]:

@@ -26,10 +26,11 @@ from .data.dataset import random_array
 from .input_spec import ShapesLike, read_shapes
 from .isolation import isolated
 from .options import NUM_VALIDATION
+from .pair import Pair
 from .progress import Progress, ProgressCallback
 from .results import DeviceBenchmark, DeviceFacts, ValidationResult, agreement_figures
 from .sources.source import ModelLike
-from .validate import Comparison, Pair, make_result, open_pair
+from .validate import Comparison, make_result, open_pair
 
 if TYPE_CHECKING:
     from ..devices.address import Access

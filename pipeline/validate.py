@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from ..runtime.session import Session, TensorSpec
 from ..runtime.session_wrappers import PROBABILITIES, SoftmaxSession, feed_normalized, takes_image
 from ..targets.foreign import open_session
 from ..targets.registry import artifact_path, is_artifact, target_of
+from .accelerated import overall_verdict, run_accelerated
 from .checks import check_choice, check_count
 from .data.choose import OpenedData, choose_validation
 from .data.collection import DataLike
@@ -30,7 +31,8 @@ from .describe import delegate_partitions, read_manifest
 from .input_spec import InputSpec, Shapes, ShapesLike, read_shapes
 from .isolation import isolated
 from .options import NUM_ACCELERATED, NUM_VALIDATION, PRECISIONS
-from .output_kinds import Kinds, recorded_kinds
+from .output_kinds import recorded_kinds
+from .pair import Pair
 from .prepare import open_reference
 from .preprocess_question import Question, data_options, describe_preprocessing
 from .progress import Progress, ProgressCallback
@@ -72,29 +74,6 @@ class Comparison:
         check_count("threads", self.threads)
         if self.precision is not None:
             check_choice("precision", self.precision, PRECISIONS)
-
-
-@dataclass(frozen=True)
-class Pair:
-    """An artifact, its reference, and the inputs that they are compared on.
-
-    Attributes:
-        session: the artifact itself.
-        feed: a session of the artifact -> the same, given normalised arrays whatever it takes.
-        kinds: what its outputs are, where their types alone do not say it.
-        model, weights: what the reference is.
-    """
-
-    path: Path
-    manifest: Manifest | None
-    session: Session
-    feed: Callable[[Session], Session]
-    reference: Session
-    kinds: Kinds
-    model: str
-    weights: str | None
-    inputs: Dataset
-    precision: str
 
 
 @dataclass(frozen=True)
@@ -193,8 +172,6 @@ def validate(
 
 def validate_accelerated(comparison: Comparison, accelerator: str, progress: Progress) -> ValidationResult:
     """The same on an accelerator; the agreement is that of its last precision: float16, as a phone's GPU computes."""
-    from .accelerated import overall_verdict, run_accelerated
-
     pair, seconds = open_pair(comparison, progress), {}
     facts = run_accelerated(pair, accelerator, comparison.threads, progress, seconds)
     made = make_result(pair, facts.runs[-1].agreement, seconds, progress, judged=overall_verdict(facts.runs))

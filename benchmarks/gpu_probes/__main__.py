@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import sys
 from pathlib import Path
 
-from benchmarks.gpu_probes.probes import PROBES, measure, runtime
+from benchmarks.gpu_probes.probes import PROBES, measure_all, runtime
 
 HEAD = '''"""What LiteRT's GPU accelerator makes of every probe. Generated: python -m benchmarks.gpu_probes"""
 
@@ -19,11 +21,10 @@ MEASURED: dict[str, Accelerated] = {{
 
 def main(part: str = "") -> None:
     lines = [HEAD.format(runtime())]
-    for name, probe in PROBES.items():
-        if part in name:
-            found = measure(probe)
-            lines.append(f"    {name!r}: {found!r},\n".replace("'", '"'))
-            print(lines[-1].strip(), flush=True)
+    for name, found in measure_all([name for name in PROBES if part in name]):
+        facts = (json.dumps(value) if isinstance(value, str) else repr(value) for value in dataclasses.astuple(found))
+        lines.append(f"    {json.dumps(name)}: Accelerated({', '.join(facts)}),\n")
+        print(lines[-1].strip(), flush=True)
     if not part:
         place = Path(__file__).parents[2] / "targets" / "gpu_measured.py"
         place.write_text("".join([*lines, "}\n"]))

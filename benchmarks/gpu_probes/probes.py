@@ -7,6 +7,9 @@
 from __future__ import annotations
 
 import itertools
+import json
+import os
+import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +19,11 @@ from typing import Any
 
 import numpy as np
 from edgeport.artifacts.errors import ArtifactError
+from edgeport.devices.software_gpu import installed
 from edgeport.exporters.tflite.writer import Operator, Tensor, serialize
+from edgeport.runtime.child_session import Launcher
 from edgeport.runtime.output_kinds import decibel
 from edgeport.runtime.sessions.litert import open_interpreter
-from edgeport.targets.foreign import open_accelerated
 from edgeport.targets.gpu_result import Accelerated
 
 SAME, VALID = 0, 1  # the schema's kinds of padding
@@ -99,9 +103,8 @@ def second_shapes(shape: Shape) -> Iterator[Shape]:
 
 def binary() -> Iterator[tuple[str, Probe]]:
     """Elementwise operators of two operands."""
-    positive = {"low": 0.5}
     for op in (*BOTH, *SOME):
-        more = positive if op in ("DIV", "POW") else {}
+        more = {"low": 0.5} if op in POSITIVE else {}
         for shape in RANKS if op in BOTH else ((6, 8), (3, 6, 8), (1, 4, 6, 8)):
             for other in second_shapes(shape):
                 for make, word in ((const, "constant"), (var, "tensor")):
@@ -119,16 +122,17 @@ def binary() -> Iterator[tuple[str, Probe]]:
 
 # -- operators of one operand
 
-UNARY = {
-    **dict.fromkeys(("ABS", "NEG", "EXP", "TANH", "LOGISTIC", "GELU", "ELU", "HARD_SWISH", "RELU", "RELU6"), {}),
-    **dict.fromkeys(("FLOOR", "CEIL", "ROUND", "SIN", "COS", "SIGN"), {}),
-    **dict.fromkeys(("SQRT", "RSQRT", "LOG"), {"low": 0.1}),
-}
+UNARY = (
+    *("ABS", "NEG", "EXP", "TANH", "LOGISTIC", "GELU", "ELU", "HARD_SWISH", "RELU", "RELU6"),
+    *("FLOOR", "CEIL", "ROUND", "SIN", "COS", "SIGN", "SQRT", "RSQRT", "LOG"),
+)
+POSITIVE = ("SQRT", "RSQRT", "LOG", "DIV", "POW")  # their operands are above zero
 
 
 def unary() -> Iterator[tuple[str, Probe]]:
     """Elementwise operators of one operand, at several ranks."""
-    for op, more in UNARY.items():
+    for op in UNARY:
+        more = {"low": 0.1} if op in POSITIVE else {}
         for shape in ((6, 8), (3, 6, 8), (1, 4, 6, 8), (2, 4, 6, 8), (1, 2, 4, 6, 8)):
             if len(shape) in (2, 5) and op not in ("EXP", "GELU", "RELU"):
                 continue
@@ -169,8 +173,8 @@ def reductions() -> Iterator[tuple[str, Probe]]:
 # -- moving numbers
 
 
-def movement() -> Iterator[tuple[str, Probe]]:
-    """Operators that compute nothing."""
+def arrangements() -> Iterator[tuple[str, Probe]]:
+    """Other shapes and orders of the same numbers."""
     for source, out in (
         ((6, 8), (48,)),
         ((6, 8), (1, 6, 8)),
@@ -196,6 +200,10 @@ def movement() -> Iterator[tuple[str, Probe]]:
         "TRANSPOSE 1x2x4x6x8 by 02134",
         Probe("TRANSPOSE", (var(1, 2, 4, 6, 8), whole(0, 2, 1, 3, 4)), (1, 4, 2, 6, 8)),
     )
+
+
+def parts() -> Iterator[tuple[str, Probe]]:
+    """Slices, and what puts parts together."""
     for shape in ((6, 8), (3, 6, 8), (1, 4, 6, 8), (2, 4, 6, 8), (1, 2, 4, 6, 8)):
         for axis in range(len(shape)):
             begin, size = [0] * len(shape), list(shape)
@@ -217,6 +225,10 @@ def movement() -> Iterator[tuple[str, Probe]]:
         part = tuple(n // 2 if i == axis else n for i, n in enumerate(shape))
         probe = Probe("SPLIT", (whole(axis), var(*shape)), part, {"numSplits": 2})
         yield f"SPLIT {form(shape)} on axis {axis}", probe
+
+
+def copies() -> Iterator[tuple[str, Probe]]:
+    """Padding, gathering, repeating."""
     for shape in ((6, 8), (3, 6, 8), (1, 4, 6, 8), (1, 2, 4, 6, 8)):
         for axis in range(len(shape)):
             pads = [(1, 2) if i == axis else (0, 0) for i in range(len(shape))]
@@ -235,6 +247,10 @@ def movement() -> Iterator[tuple[str, Probe]]:
         counts = (1,) * (len(shape) - 2) + (2, 1)
         out = tuple(a * b for a, b in zip(shape, counts, strict=True))
         yield f"TILE {form(shape)}", Probe("TILE", (var(*shape), whole(*counts)), out)
+
+
+def resizes() -> Iterator[tuple[str, Probe]]:
+    """Other sizes and types."""
     for op in ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"):
         for out in ((8, 12), (2, 3), (5, 7)):
             for half, corners in ((True, False), (False, False), (False, True)):
@@ -371,7 +387,9 @@ def choices() -> Iterator[tuple[str, Probe]]:
 
 
 PROBES: dict[str, Probe] = dict(
-    itertools.chain(binary(), unary(), reductions(), movement(), products(), windows(), choices())
+    itertools.chain.from_iterable(
+        make() for make in (binary, unary, reductions, arrangements, parts, copies, resizes, products, windows, choices)
+    )
 )
 
 
@@ -404,37 +422,70 @@ def content(probe: Probe) -> bytes:
 
 
 def measure(probe: Probe) -> Accelerated:
-    """What the accelerator makes of it, beside LiteRT's plain kernels."""
+    """What the accelerator makes of it in this process, beside LiteRT's plain kernels."""
+    from edgeport.runtime.sessions.tflite_accelerated import CompiledModelSession
+
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "probe.tflite"
         path.write_bytes(content(probe))
-        interpreter, _ = open_interpreter(path, 1, delegates=False)
-        rng = np.random.default_rng(1)
-        feeds = {}
-        details = {d["name"]: d for d in interpreter.get_input_details()}
-        for i, given in enumerate(probe.inputs):
-            if not given.constant:
-                feeds[f"x{i}"] = given.array(rng)
-        feeds = feeds or {"x": rng.uniform(-2, 2, probe.output).astype(np.float32)}
-        for name, array in feeds.items():
-            interpreter.set_tensor(details[name]["index"], array)
-        interpreter.invoke()
-        expected = [interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details()]
+        feeds, expected = _run_plainly(path, probe)
         figures: list[float] = []
         taken, reason = False, ""
         for precision in ("fp32", "fp16"):
             try:
-                session = open_accelerated(path, "gpu", precision)
-                residency = session.residency
-                assert residency is not None
-                taken = residency.whole
-                reason = "; ".join(dict.fromkeys(each.reason for each in residency.refused))
+                session = CompiledModelSession(path, accelerator="gpu", precision=precision)
+                taken = session.residency.whole
+                reason = "; ".join(dict.fromkeys(each.reason for each in session.residency.refused))
                 got = session.raw([feeds[spec.name] for spec in session.inputs])
                 session.close()
             except ArtifactError as e:
                 return Accelerated(False, f"cannot be run: {str(e).partition(': ')[2]}")
             figures.append(round(_snr(expected, got), 1))
     return Accelerated(taken, reason if not taken else "", *figures)
+
+
+def measure_all(names: Sequence[str]) -> Iterator[tuple[str, Accelerated]]:
+    """The same of many, in another process, and in a new one after each that crashes it."""
+    left = list(names)
+    while left:
+        with _worker() as process:
+            assert process.stdin
+            assert process.stdout
+            while left:
+                name = left.pop(0)
+                process.stdin.write(f"{name}\n")
+                process.stdin.flush()
+                answer = process.stdout.readline()
+                if not answer:
+                    yield name, Accelerated(False, "crashes the accelerator")
+                    break
+                yield name, Accelerated(**json.loads(answer))
+            process.kill()
+
+
+def _worker() -> subprocess.Popen:
+    launcher = installed() or Launcher()
+    return subprocess.Popen(
+        [*launcher.python, "-m", "benchmarks.gpu_probes.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | launcher.environment,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+
+
+def _run_plainly(path: Path, probe: Probe) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
+    """(inputs by name, what LiteRT's kernels without a delegate give)."""
+    interpreter, _ = open_interpreter(path, 1, delegates=False)
+    rng = np.random.default_rng(1)
+    feeds = {f"x{i}": given.array(rng) for i, given in enumerate(probe.inputs) if not given.constant}
+    feeds = feeds or {"x": rng.uniform(-2, 2, probe.output).astype(np.float32)}
+    for details in interpreter.get_input_details():
+        interpreter.set_tensor(details["index"], feeds[details["name"]])
+    interpreter.invoke()
+    return feeds, [interpreter.get_tensor(details["index"]) for details in interpreter.get_output_details()]
 
 
 def _snr(expected: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> float:

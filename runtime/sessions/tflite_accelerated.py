@@ -22,7 +22,7 @@ from .tflite_ports import SIGNATURE, Ports, describe
 _ADAPTER = re.compile(r"Selected adapter: (?P<name>.+?), arch=.*adapterType=(?P<kind>.*)")
 _NO_GPU = re.compile(r"No adapters found|Couldn't load Vulkan|Failed to initialize WebGPU|GPU accelerator could not")
 _NO_NPU = re.compile(r"NPU accelerator could not be loaded|No compiler plugin found")
-_SHARES = re.compile(r"(?P<taken>\d+) operations will run on the GPU, and the remaining (?P<left>\d+)")
+_SHARES = re.compile(r"(?P<taken>\d+|No) operations will run on the GPU, and (?:the remaining|all) (?P<left>\d+)")
 _PARTITION = "Initializing WebGPU-based API from graph"
 _REFUSED = "operations are not supported by GPU delegate:"
 _REFUSAL = re.compile(r"(?P<operator>[A-Z][A-Z0-9_]+): (?P<reason>.+)")
@@ -123,8 +123,10 @@ def read_residency(log: str, accelerator: str, precision: str, operators: int, t
     adapter = _ADAPTER.search(log)
     device = adapter["name"] if adapter else {"cpu": "CPU"}.get(accelerator, accelerator.upper())
     shares = _SHARES.findall(log)
-    accelerated = int(shares[-1][0]) if shares else operators
     partitions = log.count(_PARTITION) if accelerator == "gpu" else 1
+    accelerated = operators if partitions else 0
+    if shares:
+        accelerated = int(shares[-1][0].replace("No", "0"))
     refused = tuple(_refusals(log, tensors)) if shares else ()
     return Residency(accelerator, device, precision, operators, accelerated, partitions, refused)
 

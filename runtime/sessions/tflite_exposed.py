@@ -25,7 +25,7 @@ def expose(path: Path, names: Collection[str], copy: Path) -> Mapping[str, Expos
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(read_regular(path, LARGEST), 0))
+    model: Any = schema.ModelT.InitFromObj(schema.Model.GetRootAs(read_regular(path, LARGEST), 0))
     graph = model.subgraphs[0]
     types = {value: name for name, value in vars(schema.TensorType).items() if not name.startswith("_")}
     computed = {int(index) for operator in graph.operators for index in operator.outputs}
@@ -38,13 +38,12 @@ def expose(path: Path, names: Collection[str], copy: Path) -> Mapping[str, Expos
     found: dict[str, Exposed] = {}
     for index in sorted(computed):
         tensor = graph.tensors[index]
-        name, kind = tensor.name.decode(), types[tensor.type]
-        quantized = kind in _INTEGER and tensor.quantization is not None and tensor.quantization.scale is not None
-        if name not in names or not (kind in _REAL or quantized):
+        name, kind, steps = tensor.name.decode(), types[tensor.type], _steps(tensor)
+        if name not in names or not (kind in _REAL or (kind in _INTEGER and steps)):
             continue
         output = outputs.get(index) or NAME.format(len(found))
-        scale = float(tensor.quantization.scale[0]) if quantized else 0.0
-        found[name] = Exposed(output, scale, int(tensor.quantization.zeroPoint[0]) if quantized else 0)
+        scale, zero_point = steps or (0.0, 0)
+        found[name] = Exposed(output, scale, zero_point)
         if index not in outputs:
             graph.outputs = [*graph.outputs, index]
             _sign(schema, model, output, index)
@@ -52,6 +51,12 @@ def expose(path: Path, names: Collection[str], copy: Path) -> Mapping[str, Expos
     builder.Finish(model.Pack(builder), b"TFL3")
     copy.write_bytes(builder.Output())
     return found
+
+
+def _steps(tensor: Any) -> tuple[float, int] | None:
+    """(scale, zero point) of a tensor's integers; None where it has none."""
+    found = tensor.quantization
+    return None if found is None or found.scale is None else (float(found.scale[0]), int(found.zeroPoint[0]))
 
 
 def _sign(schema: Any, model: Any, name: str, index: int) -> None:
