@@ -3,10 +3,16 @@
 import numpy as np
 import onnx_ir as ir
 import pytest
+from edgeport.exporters.tflite.convert import convert
 from edgeport.graph.dialect import check
 from edgeport.quantize import make_float16_safe
+from edgeport.targets.foreign import open_session
+from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from float16_emulation import run_float16
 from graphs import canonical, run_onnx, snr_db
+from software_gpu import gpu, needs_gpu
+
+__all__ = ["gpu"]
 
 RANDOM = np.random.default_rng(0)
 ROWS = RANDOM.standard_normal((1, 16, 64)).astype(np.float32)
@@ -100,6 +106,17 @@ OVERFLOWING = {
         ROWS * 100,
     ),
 }  # fmt: skip
+
+SIMILAR = {  # to others, on a GPU
+    "RMSNorm of thousands",
+    "L2 norm of hundreds",
+    "norm over two axes of thousands",
+    "a cube of 40 and more",
+    "a fourth power",
+    "log of a sum of exps",
+    "a product below the range",
+    "hard swish of hundreds, by its operators",
+}
 
 
 def made_safe(text, constants, array):
@@ -199,3 +216,26 @@ def test_no_product_is_left_that_a_gpu_multiplies_into_the_layer_before_it():
     behind = [use.node for node in safe.graph if node.op_type == "Conv" for use in node.outputs[0].uses()]
     assert "Clip" in {node.op_type for node in behind}
     assert not {"Mul", "Div", "Add"} & {node.op_type for node in behind}
+
+
+def run_on_gpu(model, path, feed, **options):
+    """The only output of the model's file, computed in float16; all of the file is on the GPU."""
+    path.write_bytes(convert(model, kernels=TFLITE_XNNPACK, input_layout="nchw", **options))
+    session = open_session(path, accelerator="gpu", accelerator_precision="fp16")
+    results = session.run(feed)
+    assert session.residency.whole
+    session.close()
+    return only(results)
+
+
+ON_GPU = [name for name in OVERFLOWING if name not in SIMILAR]
+
+
+@needs_gpu
+@pytest.mark.parametrize("name", ON_GPU)
+def test_what_overflows_on_a_gpu_becomes_safe(name, tmp_path, gpu):
+    """LiteRT's own accelerator in float16: the file for a CPU gives garbage there, the safe one does not."""
+    model, safe, _, feed = made_safe(*OVERFLOWING[name])
+    expected = only(run_onnx(model, feed))
+    assert decibels(expected, run_on_gpu(model, tmp_path / "naive.tflite", feed)) < 10
+    assert decibels(expected, run_on_gpu(safe, tmp_path / "safe.tflite", feed, plain=True)) > 35
