@@ -13,6 +13,7 @@ from ...graph.fusion import VIEWS
 from ..float16_range import CARRY, DIVISORS, LARGEST, NORMALIZED, SMALLEST, SUBNORMAL, Extent, matters
 from .measure import REDUCED, Measured
 
+_SUBNORMAL_BITS = 10  # how much smaller than normal ones float16's smallest numbers are
 ROUNDING = 1e-6  # of a logarithm
 RELATIVE = 2.0**-20  # a change that is lost in float32's own rounding of a sum
 
@@ -30,11 +31,18 @@ class Bounds:
     unit: float = 0
     least: float = inf
 
+    @property
+    def contradict(self) -> bool:
+        """Whether what keeps the largest in range leaves nothing of the smallest that is divided by."""
+        return self.low > self.high + _SUBNORMAL_BITS
+
     def contains(self, exponent: int) -> bool:
-        return self.low <= exponent <= self.high
+        return self.contradict or self.low <= exponent <= self.high
 
     def settle(self, exponent: int) -> int:
         """The exponent, or another that will do; what is too small comes near 1, and overflow is the worse evil."""
+        if self.contradict:
+            return exponent
         if exponent < self.low:
             return ceil(self.low)
         if exponent > self.high:

@@ -1,6 +1,8 @@
 """Write operators as others whose steps a GPU computes well, where what they take asks for it.
 
 ReduceMean(x, axes) -> ReduceMean(ReduceMean(x, last axis), the others); ReduceSum the same
+exp(x) / sum(exp(x)) -> Softmax(x), which has the largest x subtracted; y / (exp(x) + 1) -> y * Sigmoid(-x)
+(exp(x) - 1) / (exp(x) + 1) -> Tanh(x / 2)
 Mish(x) -> x * n / (n + 2), n = e * (e + 2), e = exp(min(x, 8.9)), from where on it is x
 LayerNormalization(x) -> LayerNormalization(x - mean(x)), where the mean is far from zero: LiteRT's GPU accelerator has
 mean(x^2) - mean(x)^2 for the variance, of which nothing is left then, in float32 either
@@ -11,7 +13,20 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from ...graph.edit import array, constant, emit, given, name_of, remove_dead, replace, shape
+from ...graph.edit import (
+    array,
+    const_value,
+    constant,
+    emit,
+    given,
+    name_of,
+    producer,
+    remove_dead,
+    replace,
+    scalar,
+    shape,
+)
+from ...graph.products import product
 from ..float16_range import LARGEST
 from .measure import REDUCED, Measured
 
@@ -29,6 +44,8 @@ def apply_forms(model: ir.Model, measured: Measured) -> int:
             _centre(node)
         elif node.op_type in REDUCED and array(node.inputs[1]).size > 1 and measured.sums.get(name, 0.0) > LARGEST:
             _put(node, _in_steps(node))
+        elif node.op_type == "Div" and (value := _of_exponents(node, measured)) is not None:
+            _put(node, value)
         elif node.op_type == "Mish" and measured.extents[name_of(node.inputs[0])].largest > _MISH_SQUARES:
             _put(node, _mish(node))
         else:
@@ -51,6 +68,43 @@ def _in_steps(node: ir.Node) -> ir.Value:
         dims[axis] = 1
         value = emit(node, node.op_type, [value, constant(node.graph, np.array([axis]), "axes")], dims, {"keepdims": 1})
     return value
+
+
+def _of_exponents(node: ir.Node, measured: Measured) -> ir.Value | None:
+    """A quotient of exps beyond the range as the one operator that it is."""
+    below = product(node.inputs[1])
+    total = below.factors[0].producer() if len(below.factors) == 1 else None
+    exp = producer(total.inputs[0], "Exp") if total is not None else None
+    if total is None or exp is None or measured.extents[name_of(exp.outputs[0])].largest <= LARGEST:
+        return None
+    x, dims = given(exp.inputs[0]), shape(node.outputs[0])
+    if total.op_type == "Add" and (scalar(total.inputs[1]), below.number) == (1.0, 1.0):
+        return _of_exp_and_one(node, exp, measured)
+    if total.op_type in REDUCED and node.inputs[0] is exp.outputs[0] and array(total.inputs[1]).size == 1:
+        axis = int(array(total.inputs[1]).item())
+        if below.number == (dims[axis] if total.op_type == "ReduceMean" else 1):
+            return emit(node, "Softmax", [x], dims, {"axis": axis})
+    return None
+
+
+def _of_exp_and_one(node: ir.Node, exp: ir.Node, measured: Measured) -> ir.Value | None:
+    """What the node divides by exp(x) + 1."""
+    above, x, dims = given(node.inputs[0]), given(exp.inputs[0]), shape(exp.outputs[0])
+    less = producer(above)
+    if less is not None and less.op_type in ("Add", "Sub") and less.inputs[0] is exp.outputs[0]:
+        if scalar(less.inputs[1]) != {"Add": -1.0, "Sub": 1.0}[less.op_type]:
+            return None
+        half = constant(node.graph, np.array(0.5, np.float32), "half")
+        return emit(node, "Tanh", [emit(node, "Mul", [x, half], dims)], dims)
+    numbers = const_value(above)
+    largest = np.abs(numbers).max(initial=0) if numbers is not None else measured.extents[name_of(above)].largest
+    if largest > LARGEST:
+        return None
+    negative = producer(x, "Neg")
+    opposite = negative.inputs[0] if negative is not None else emit(node, "Neg", [x], dims)
+    gate = emit(node, "Sigmoid", [opposite], dims)
+    operands = [above, gate] if numbers is None else [gate, above]
+    return emit(node, "Mul", operands, shape(node.outputs[0]))
 
 
 def _mish(node: ir.Node) -> ir.Value:

@@ -8,9 +8,10 @@ from edgeport.graph.dialect import check
 from edgeport.quantize import make_float16_safe
 from edgeport.targets.foreign import open_session
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
-from float16_emulation import run_float16
 from graphs import canonical, run_onnx, snr_db
 from software_gpu import gpu, needs_gpu
+
+from benchmarks.gpu_float16.emulation import run_float16
 
 __all__ = ["gpu"]
 
@@ -83,6 +84,10 @@ OVERFLOWING = {
     "exp of 12 over its sum": rows(
         "e = Exp (x) s = ReduceSum <keepdims=1> (e, n) y = Div (e, s)", 4.5, n=[2]
     ),
+    "exp of 80 over its sum": rows("e = Exp (x) s = ReduceSum <keepdims=1> (e, n) y = Div (e, s)", 25, n=[2]),
+    "tanh by its operators": rows(
+        "e = Exp (x) a = Sub (e, o) b = Add (e, o) y = Div (a, b)", 8, o=np.float32(1)
+    ),
     "log of a sum of exps": (
         "agraph (float[1,16,64] x) => (float[1,16,1] y) { e = Exp (x) s = ReduceSum <keepdims=1> (e, n) y = Log (s) }",
         {"n": [2]},
@@ -115,6 +120,8 @@ SIMILAR = {  # to others, on a GPU
     "a fourth power",
     "log of a sum of exps",
     "a product below the range",
+    "exp of 80 over its sum",
+    "tanh by its operators",
     "hard swish of hundreds, by its operators",
 }
 
@@ -199,6 +206,15 @@ def test_a_divisor_that_epsilon_saves_stays_above_zero():
     model, safe, _, feed = made_safe(text, constants, array)
     assert not np.isfinite(only(run_float16(model, feed))).all()
     assert decibels(only(run_onnx(model, feed)), only(run_float16(safe, feed))) > 35
+
+
+def test_a_sigmoid_by_its_operators_is_one():
+    """An exp beyond the range is harmless in a divisor, where its scale would leave nothing of the 1 beside it."""
+    body = "a = Neg (x) e = Exp (a) s = Add (e, o) y = Div (x, s)"
+    model, safe, beyond, feed = made_safe(*rows(body, 7, o=np.float32(1)))
+    assert not beyond
+    assert [node.op_type for node in safe.graph] == ["Sigmoid", "Mul"]
+    assert decibels(only(run_onnx(model, feed)), only(run_float16(safe, feed))) > 60
 
 
 def test_a_scale_costs_nothing_where_weights_can_take_it():
