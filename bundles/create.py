@@ -13,19 +13,21 @@ from ..artifacts.check import manifest_path
 from ..artifacts.digest import files_of
 from ..artifacts.errors import UsageError
 from ..artifacts.manifest import Manifest
+from ..artifacts.printable import printable
 from ..artifacts.staging import Staging
 from ..models.foreign_preprocess import read_preprocess
 from ..models.preprocess_facts import from_facts, to_facts
 from ..models.stated_preprocess import Preprocess, PreprocessLike
 from ..reporting.html_table import html_table
-from ..runtime.session import IMAGE
+from ..runtime.session import IMAGE, Session
 from ..targets.foreign import open_session
 from ..targets.registry import artifact_path, target_of, targets
 from ..targets.target import AppRuntime
 from .android_package import DEFAULT, check_package
-from .facts import Facts, collect_facts
+from .facts import NO_FOOTPRINT, Facts, collect_facts
 from .golden import add_golden, choose_pictures, make_golden
 from .layouts import LAYOUTS, write_sources
+from .micro import check_footprint, input_of_pixel
 
 PLATFORMS = tuple(LAYOUTS)
 MARK = "bundle.json"  # what tells a bundle from a folder of the user's
@@ -86,7 +88,8 @@ def bundle(
 
     Args:
         artifact: a classifier that `edgeport.export` made, with its manifest beside it.
-        platform: "android" (Kotlin), "ios" (Swift) or "linux" (C++ and Python).
+        platform: "android" (Kotlin), "ios" (Swift), "linux" (C++ and Python), "web" (a page in TypeScript) or "micro"
+            (C++ without a heap, for TensorFlow Lite Micro).
         output: the folder to make, in place of a bundle that is there; None for ARTIFACT_PLATFORM, in the working
             folder.
         zip: also makes output.zip, with the same in it.
@@ -116,16 +119,24 @@ def bundle(
     if android_package is not None and platform != "android":
         raise UsageError(f"an Android package is for platform android, not {platform}")
     package = check_package(DEFAULT if android_package is None else android_package)
-    session = open_session(path)  # also checks that the file is the manifest's
+    runtime = app_runtime(path, platform)
+    footprint = check_footprint(path) if runtime.integers else NO_FOOTPRINT
+    session = open_session(path, **runtime.session)  # also checks that the file is the manifest's
     if not os.path.exists(manifest_path(path)):
         raise UsageError(f"{path}: has no manifest beside it; a bundle is made of what `edgeport export` made")
     manifest = stated(Manifest.read(manifest_path(path)), read_preprocess(preprocess), path)
     manifest.check_ports([spec.name for spec in session.inputs], [spec.name for spec in session.outputs], path)
-    runtime = app_runtime(path, platform)
     warnings = () if manifest.verdict == "ok" else (f"{path}: its manifest says {manifest.verdict!r}",)
+    if manifest.precision in runtime.advice:
+        warnings += (f"{path}: {runtime.advice[manifest.precision]}",)
     target = target_of(path)
     assert target is not None
     facts = collect_facts(path, platform, manifest, session, runtime, target.device_files(path)[0], package)
+    check_runtime(path, session, runtime)
+    facts = dataclasses.replace(facts, footprint=footprint)
+    if runtime.integers:
+        table = input_of_pixel(session, facts.spec, facts.takes_pixels)
+        facts = dataclasses.replace(facts, input_of_pixel=table)
     golden = make_golden(facts, session, choose_pictures(images, facts), manifest)
     session.close()
     facts = add_golden(facts, golden)
@@ -176,11 +187,26 @@ def app_runtime(path: Path, platform: str) -> AppRuntime:
     return target.app_runtimes[platform]
 
 
+def check_runtime(path: Path, session: Session, runtime: AppRuntime) -> None:
+    """Raises UsageError where the platform's runtime cannot open the artifact, or read what it gives."""
+    if runtime.single_file and len(files_of(path)) > 1:
+        raise UsageError(
+            f"{path}: its constants are in a file beside it, above 2 GB; that is more than a browser holds"
+        )
+    for output in session.outputs:
+        if runtime.output_types and output.dtype not in runtime.output_types:
+            raise UsageError(
+                f"{path}: its output {printable(output.name)} is {output.dtype}, and the platform's runtime reads "
+                f"{', '.join(runtime.output_types)} only"
+            )
+
+
 def write_bundle(place: Path, artifact: Path, facts: Facts, golden: dict[str, bytes], manifest: bytes) -> None:
     """Writes the whole bundle into the new folder `place`."""
     layout = LAYOUTS[facts.platform]
     contents = write_sources(facts)
     contents |= {f"{layout.golden}/{name}": content for name, content in golden.items()}
+    contents |= layout.generated(facts, artifact, golden)
     contents[f"{layout.model}/{artifact.name}.json"] = manifest
     if facts.labels:
         contents[f"{layout.model}/labels.txt"] = "".join(f"{label}\n" for label in facts.labels).encode()

@@ -1,7 +1,7 @@
 """What the wrapper of a bundle has to know."""
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,13 @@ from ..graph.classifier import count_scores
 from ..models import PreprocessSpec
 from ..models.preprocess import cover
 from ..models.preprocess_facts import from_facts
+from ..runtime.footprint import Footprint
 from ..runtime.session import IMAGE, Labelled, Session
 from ..runtime.session_wrappers import bare_session
 from ..targets.target import AppRuntime
 from .android_package import DEFAULT
+
+NO_FOOTPRINT = Footprint(runtime="")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,9 @@ class Facts:
         package: of the Kotlin files, on Android.
         verdict: the manifest's.
         runtime: what an app needs to run the artifact.
+        classes: how many scores there are.
+        footprint: of a microcontroller's artifact, whose ends are of `input_type` and `score_type`, "int8" or "uint8";
+            `input_of_pixel` is what each pixel value becomes, (channels, 256).
     """
 
     platform: str
@@ -55,6 +61,16 @@ class Facts:
     tolerance: float = 0.0
     probabilities: bool = False
     package: str = DEFAULT
+    classes: int = 0
+    footprint: Footprint = NO_FOOTPRINT
+    input_type: str = "float32"
+    score_type: str = "float32"
+    input_of_pixel: bytes = field(default=b"", repr=False)
+
+    @property
+    def integers(self) -> bool:
+        """Whether the app gives and takes the artifact's own integers."""
+        return self.runtime.integers
 
     def to_json(self) -> dict[str, Any]:
         """For bundle.json, which the Python wrapper reads."""
@@ -87,7 +103,10 @@ class Facts:
             "tolerance",
             "probabilities",
         )
-        return {name: getattr(self, name) for name in names} | {"preprocessing": how}
+        facts = {name: getattr(self, name) for name in names} | {"preprocessing": how}
+        if self.integers:
+            facts["footprint"] = self.footprint.to_json()
+        return facts
 
 
 def collect_facts(
@@ -123,12 +142,13 @@ def collect_facts(
     scored = [i for i, out in enumerate(session.outputs) if count_scores(out.shape)]
     taken_type = session.inputs[0].dtype
     given_type = session.outputs[scored[0]].dtype if scored else ""
-    if "int8" in (taken_type, given_type) or given_type == "uint8":
+    whole = "int8" in (taken_type, given_type) or given_type == "uint8"
+    if whole and not runtime.integers:
         raise UsageError(
             f"{path}: takes {taken_type} and gives {given_type or 'no scores'}; a bundle takes pixels or "
             "float32 and gives float32: export it with --input uint8 --output-type float32"
         )
-    if given_type != "float32":
+    if given_type != "float32" and not (whole and scored):
         shapes = [spec.shape for spec in session.outputs]
         raise UsageError(f"{path}: gives {shapes}; a bundle is for classifiers, with an output of shape (1, classes)")
     _, channels, height, width = (dim or 1 for dim in taken.shape)
@@ -155,4 +175,7 @@ def collect_facts(
         verdict=manifest.verdict,
         runtime=runtime,
         package=package,
+        classes=count_scores(session.outputs[scored[0]].shape) or 0,
+        input_type=taken_type,
+        score_type=given_type,
     )

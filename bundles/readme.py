@@ -29,6 +29,18 @@ vision::Classifier classifier("model");              // cpp/classifier.h
 const auto best = classifier.classify(image, 5);     // vision::Image: RGB, of any size; then EXIF's orientation
 for (const auto& each : best) std::cout << each.label << " " << each.score << "\\n";
 ```""",
+    "web": """```typescript
+const classifier = await Classifier.open();                       // once; src/classifier.ts
+const best = await classifier.classify(await decode(file), 5);    // a File or Blob; src/image.ts turns it by its EXIF
+for (const each of best) console.log(each.label, each.score);
+```""",
+    "micro": """```cpp
+#include "classifier.h"
+
+if (!vision::begin()) stop();              // once
+vision::set_pixels(frame);                 // kHeight x kWidth x kChannels bytes, of the camera
+if (vision::run()) show(vision::label(vision::best()), vision::score(vision::best()));
+```""",
 }
 
 INSTALL = {
@@ -41,6 +53,24 @@ This folder is a Swift package. In Xcode: File, Add Package Dependencies, Add Lo
 .mlpackage is a resource and is compiled on the device the first time.""",
     "linux": """Python needs numpy and the model's runtime ({runtime}). C++17:
 `cmake -S cpp -B build {cmake} && cmake --build build`; the library is `image_model`.""",
+    "web": """\
+`npm install && npm start` (Node 20 or later) checks the types, builds a page into site/ and serves it at
+http://localhost:8080/: it classifies a dropped, pasted or chosen picture, or what the camera shows. site/ is all that a
+web server has to hold; package.json pins what it is built of, esbuild among it. In a page of your own, import
+src/classifier.ts and serve model/, golden/ and the runtime's files (wasm/) beside the page, as in site/.
+
+- **Where it runs**: on the graphics card (WebGPU) where the browser has one, the model is not int8, and the scores of a
+  golden image are right there; else on the processor (WebAssembly). `classifier.note` and the page say why.
+  `Classifier.open("wasm")` and `open("webgpu")` choose. WebGPU computes in float32.
+- **Threads** in WebAssembly need two headers of the server: `Cross-Origin-Opener-Policy: same-origin` and
+  `Cross-Origin-Embedder-Policy: require-corp`, as serve.mjs sends them. Without them the model runs on one thread.
+- **The camera** needs https://, or localhost.
+- A picture is read as its file has it: no colour management, no multiplication by alpha, turned by its EXIF
+  orientation. It is resized in TypeScript, since a canvas resizes otherwise.{advice}""",
+    "micro": """\
+Add src/ to the firmware's sources, src/ and model/ to its include folders, and TensorFlow Lite Micro, of any year. With
+`-DVISION_ARENA_ATTRIBUTE='__attribute__((section(".sdram")))'`, say, the arena lies in another memory. Where the camera
+does not give the size that the model takes, resize/ scales as the model was checked (C++17 with a heap).""",
 }
 
 TESTS = {
@@ -51,6 +81,13 @@ your app's own (`gradle wrapper` makes one where there is none).""",
     "linux": """\
 `python python/test_golden.py` and `build/golden_test .`; with `--exact` the scores have to be equal to the bit, which
 the runtime's version that is in the manifest gives on a CPU of the same kind.""",
+    "web": """\
+golden.html (http://localhost:8080/golden.html) runs the golden files in any browser, in WebAssembly and on WebGPU;
+`?backend=wasm` or `?backend=webgpu` in one of them.""",
+    "micro": """\
+`make test TFLM_DIR=FOLDER_OF_TFLITE_MICRO` on a PC, or test/ and src/ in a firmware, prints PASS; so does CMake with
+`{cmake}`. TensorFlow Lite Micro's own kernels give the scores to the bit, those of a
+vendor (CMSIS-NN, ESP-NN) within the tolerance.""",
 }
 
 CHECKED = {
@@ -62,23 +99,34 @@ built, and not run on a phone**: the Gradle module itself, GoldenTest.kt, Golden
 The Swift files are **not compiled**: there was no Swift compiler, only a parser that finds no error in them.
 Preprocessing.swift follows, step by step, the C++ and Kotlin files that are compiled and tested. The golden scores come
 from edgeport's own reader of the saved .mlpackage, not from Core ML.""",
+    "web": """edgeport's tests check the types, build such pages, and run them with the pinned versions in Chromium, in
+WebAssembly and on WebGPU in software: pictures, pixels and inputs are equal to the byte.""",
     "linux": "edgeport's tests compile the C++ and run both wrappers against golden files like these.",
+    "micro": """\
+edgeport's tests compile the C++ against declarations of TensorFlow Lite Micro's interface, as it was until 2026 and as
+it is since, and run it with the kernels of its Python package: golden scores equal to the bit. **No board has run
+it.**""",
 }
 
 
 def write_readme(facts: "Facts") -> str:
     """Markdown."""
     runtime, cmake = facts.runtime.distribution, facts.runtime.cmake
-    words = {"runtime": runtime, "cmake": cmake, "package": facts.package}
+    advice = facts.runtime.advice.get(facts.precision)
+    words = {"runtime": runtime, "cmake": cmake, "package": facts.package, "advice": f"\n- {advice}." if advice else ""}
     call, install = CALLS[facts.platform], INSTALL[facts.platform].format(**words)
-    test, checked = TESTS[facts.platform], CHECKED[facts.platform]
+    test, checked = TESTS[facts.platform].replace("{cmake}", cmake), CHECKED[facts.platform]
     if runtime and not cmake:  # no C++ wrapper
         call = call.partition("\n\n")[0]
         install = f"Python needs numpy and {runtime}. There is no C++ wrapper for such artifacts."
         test, checked = "`python python/test_golden.py`; with `--exact` the scores have to be equal to the bit.", ""
     spec, (channels, height, width) = facts.spec, facts.spec.input_size
     colours = "luminance" if channels == 1 else "BGR" if spec.bgr and not facts.takes_pixels else "RGB"
-    goes_in = f"uint8 pixels, {colours}" if facts.takes_pixels else f"float32, {colours}, normalised"
+    number = facts.input_type if facts.integers else "float32"
+    goes_in = f"uint8 pixels, {colours}" if facts.takes_pixels else f"{number}, {colours}, normalised"
+    stored = f"{facts.score_type}, the scores" if facts.integers else "float32, the scores"
+    off = f"{int(facts.tolerance)} steps" if facts.integers else f"{facts.tolerance:.3g}"
+    needs = write_needs(facts) if facts.integers else ""
     score = "probabilities" if facts.probabilities else "logits: their order counts, not their size"
     return f"""# {text(facts.model)}, {text(facts.precision)}, for {facts.platform}
 
@@ -93,14 +141,27 @@ def write_readme(facts: "Facts") -> str:
   ({spec.interpolation}, {_resized(facts)} {width}x{height}, and given to the model as
   {goes_in}. It does so to the bit as the model was checked.
 - Scores are {score}.
+{needs}\
 - Golden files: images (PNG, and the same as PPM), `.pixels` (uint8, h x w x c), `.input` (as the model takes it),
-  `.output` (float32, the scores), little-endian and without headers. Pixels and inputs must be equal to the byte;
-  scores may be off by {facts.tolerance:.3g} on other hardware (`bundle.json`).
+  `.output` ({stored}), little-endian and without headers. Pixels and inputs must be equal to the byte;
+  scores may be off by {off} on other hardware (`bundle.json`).
 
 ## Tests
 {test}
 
 {checked}
+"""
+
+
+def write_needs(facts: "Facts") -> str:
+    """What the model needs of a microcontroller, as items of a list."""
+    need = facts.footprint
+    operators = ", ".join(f"{name} ({count})" for name, count in need.operators.items())
+    return f"""- Working memory (`kArenaBytes`): {need.arena_bytes:,} bytes, {need.arena_source}.
+  That is for a 64-bit process and TensorFlow Lite Micro's own kernels: on 32 bits what the interpreter keeps is
+  smaller; kernels of a vendor may want scratch memory on top. `arena_used()` says what a device uses.
+- Storage: {need.flash_bytes:,} bytes for the model, read in place, and the code of {len(need.operators)} operators:
+  {operators}.
 """
 
 

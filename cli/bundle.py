@@ -9,12 +9,17 @@ from . import options
 from .console import Console
 
 NAME, HELP = "bundle", "make a folder that an app team can drop in: artifact, wrapper, golden files"
-PLATFORMS = ("linux", "android", "ios")  # those of bundles.layouts, which imports more than `--help` needs
+PLATFORMS = ("linux", "android", "ios", "web", "micro")  # of bundles.layouts, which imports more than `--help` needs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("artifact", metavar="ARTIFACT", help="a classifier that `edgeport export` made")
-    parser.add_argument("--platform", choices=PLATFORMS, required=True, help="Kotlin, Swift, or C++ and Python")
+    parser.add_argument(
+        "--platform",
+        choices=PLATFORMS,
+        required=True,
+        help="C++ and Python, Kotlin, Swift, TypeScript, or C++ for microcontrollers",
+    )
     options.add_output(parser, "output", metavar="DIR", help="the folder to make (default: ARTIFACT_PLATFORM)")
     parser.add_argument("--zip", action="store_true", help="also DIR.zip, with the same in it")
     parser.add_argument("--images", metavar="DIR", help="photographs for the golden files (default: generated ones)")

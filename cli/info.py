@@ -38,7 +38,24 @@ def exports(passed: dict[str, tuple[str, ...]] | None) -> str:
     return "; ".join(f"{target} {' '.join(precisions) or 'nothing'}" for target, precisions in passed.items())
 
 
-SHOWN = {"params": millions, "macs": millions, "weights": licences, "passed": exports}  # of a model
+def microcontroller(need: dict[str, Any] | None) -> str:
+    """What it takes to run there, or why it does not."""
+    if need is None or "refused" in need:
+        return "no" if need is None else printable(f"no: {need['refused']}")
+    operators = ", ".join(f"{name} ({count})" for name, count in need["operators"].items())
+    return (
+        f"{need['runtime']}: arena {need['arena_bytes']:,} bytes ({need['arena_source']}); flash "
+        f"{need['flash_bytes']:,} bytes and {len(need['operators'])} operators: {operators}"
+    )
+
+
+SHOWN = {
+    "microcontroller": microcontroller,
+    "params": millions,
+    "macs": millions,
+    "weights": licences,
+    "passed": exports,
+}
 
 
 def text(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from ..artifacts.json_reader import parse_json
 from ..artifacts.manifest import Artifact
 from ..targets.foreign import open_session
-from ..targets.registry import artifact_path, is_artifact
+from ..targets.registry import artifact_path, is_artifact, target_of
 from .describe import delegate_partitions, read_manifest
 
 
@@ -20,7 +20,7 @@ def info(what: str | Path) -> dict[str, Any]:
     Returns:
         Of a model: its input, normalisation, paper, parameters, public weights, and the precisions in which each
         target's export has passed ("passed", None where it was not run). Of an artifact: its inputs, outputs, runtime,
-        and its manifest.
+        what it needs on a microcontroller, and its manifest.
 
     Raises:
         UnknownModel: no zoo model has that name.
@@ -56,7 +56,14 @@ def _of_artifact(path: Path) -> dict[str, Any]:
         "emulated": session.emulated,
         "load_ms": session.load_ms,
         "delegate_partitions": delegate_partitions(session),
+        "microcontroller": describe_footprint(path),
         "manifest": manifest and parse_json(manifest.to_bytes()),
     }
     session.close()
     return facts
+
+
+def describe_footprint(path: Path) -> dict[str, Any] | None:
+    """What the artifact needs on a microcontroller, or why none takes it; None for formats that none runs."""
+    target = target_of(path)
+    return target.footprint(path).to_json() if target and target.footprint else None

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..artifacts.exit_codes import BUG, DISAGREES, DONE, OVER_BUDGET
-from ..artifacts.manifest import Budget
+from ..artifacts.manifest import AcceleratedRun as RecordedRun
+from ..artifacts.manifest import Accelerator, Budget
 from ..reporting.html_table import html_table
 from ..runtime.agreement import Agreement
 from ..runtime.benchmark import Latency
@@ -110,6 +111,8 @@ class ExportResult(_Readable):
         peak_rss_mb: the most memory that this process had, in MB (10^6 bytes).
         delegate_partitions: of a .tflite, how many the CPU delegate made.
         verdict: "ok", "warn: ...", "fail: ...", "over budget: ..." or "not validated".
+        accelerator: what that of the artifact's profile takes of it, and makes of it; None where the profile has none,
+            or there is none on this machine.
         float_twin: the float artifact that an int8 one was timed beside.
         search: what came of the accuracy budget.
         warnings: what makes the result less than it seems.
@@ -131,6 +134,7 @@ class ExportResult(_Readable):
     peak_rss_mb: float | None = field(default=None, repr=False)
     delegate_partitions: int | None = None
     verdict: str
+    accelerator: "AcceleratorFacts | None" = None
     float_twin: "ExportResult | None" = field(default=None, repr=False)
     search: BudgetSearch | None = field(default=None, repr=False)
     warnings: tuple[str, ...] = field(default=(), repr=False)
@@ -169,6 +173,7 @@ class ExportResult(_Readable):
             "seconds": self.seconds,
             "peak_rss_mb": self.peak_rss_mb,
             "delegate_partitions": self.delegate_partitions,
+            "accelerator": self.accelerator.to_json() if self.accelerator else None,
             "verdict": self.verdict,
         }
 
@@ -185,6 +190,7 @@ class ExportResult(_Readable):
             ("SNR", f"{format_number(agreement and agreement.snr_db, '.1f')} dB"),
             ("top-1", format_number(agreement and agreement.top1, ".1%")),
             *_output_rows(agreement),
+            *(self.accelerator.to_rows() if self.accelerator else []),
             ("verdict", self.verdict),
         ]
 
@@ -384,6 +390,26 @@ class AcceleratorFacts:
         own = {each.name: getattr(self, each.name) for each in dataclasses.fields(self) if each.name != "runs"}
         own |= {"refused": list(self.refused), "whole": self.whole}
         return own | {"runs": [run.to_json() for run in self.runs]}
+
+    def record(self) -> Accelerator:
+        """The same as a manifest keeps it."""
+        return Accelerator(
+            name=self.name,
+            device=self.device,
+            emulated=self.emulated,
+            operators=self.operators,
+            accelerated=self.accelerated,
+            refused={f"{each['operator']}: {each['reason']}": each["count"] for each in summarize(self.refused)},
+            runs=tuple(
+                RecordedRun(
+                    precision=run.precision,
+                    snr_db=run.agreement.snr_db,
+                    cpu_snr_db=run.cpu_snr_db,
+                    verdict=run.verdict,
+                )
+                for run in self.runs
+            ),
+        )
 
     def to_rows(self) -> list[tuple[str, str]]:
         """(name, value), for people."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ..graph.kernels import KernelSet
     from ..graph.qparams import QParams
+    from ..runtime.footprint import Footprint
     from ..runtime.inspectors.accelerated import Expose
     from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
@@ -55,6 +56,7 @@ class Profile:
         load_kernels: gives the kernel set; called when it is needed, because that imports NumPy.
         integer_only: the device has no float kernels beside them.
         float16: the device computes in float16 what is float; the graph is made safe for that.
+        accelerator: what its artifacts are for, of the target's `accelerators`, which also validates them.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Profile:
     load_kernels: Callable[[], "KernelSet"]
     integer_only: bool = False
     float16: bool = False
+    accelerator: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,11 +104,21 @@ class AppRuntime:
         cmake: the option by which CMake finds it, "" where there is no C++ wrapper.
         sources: {template: its place in the bundle} that only this runtime needs; without `cmake` no C++ wrapper is
             made where there is a `distribution`.
+        output_types: that the platform's runtime can read; empty for all.
+        single_file: whether it takes no artifact whose constants lie in a file beside it.
+        advice: {precision: what it costs there, and what to take instead}.
+        session: options of the target's session, with which it computes as this runtime does.
+        integers: it takes artifacts with int8 or uint8 at both ends, and no others; they have a footprint.
     """
 
     distribution: str = ""
     cmake: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
+    output_types: tuple[str, ...] = ()
+    single_file: bool = False
+    advice: Mapping[str, str] = field(default_factory=dict)
+    session: Mapping[str, Any] = field(default_factory=dict)
+    integers: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +152,7 @@ class Target:
         counted: inferences whose instructions are counted on an emulated device: runtimes differ in how alike they are.
         read_in_graph_order: (graph as it was lowered, layout of the image input, kernels) -> {value: puts a tensor of
             the artifact into the graph's order of dimensions}; None where the artifact has that order.
+        footprint: artifact -> what it needs on a microcontroller; None where none runs the format.
         app_runtimes: {platform: what an app needs there}, for the platforms of `bundle` that run it.
         accelerators: beside its plain session, what runs an artifact: "cpu", "gpu", "npu".
         expose: (path, names, path of a copy) -> the copy gives these values of the artifact as outputs, too.
@@ -171,6 +185,7 @@ class Target:
     large_on_device: bool = False
     counted: int = 5
     read_in_graph_order: "Layouts | None" = None
+    footprint: "Callable[[Path], Footprint] | None" = None
     app_runtimes: Mapping[str, AppRuntime] = field(default_factory=dict)
     accelerators: tuple[str, ...] = ()
     expose: "Expose | None" = None

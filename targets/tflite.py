@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..graph.kernels import KernelSet
+    from ..runtime.footprint import Footprint
     from ..runtime.inspectors.accelerated import Exposed
     from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
@@ -31,13 +32,27 @@ def _npu() -> "KernelSet":
     return TFLITE_NPU
 
 
+def _micro() -> "KernelSet":
+    from .kernel_sets.tflite import TFLITE_MICRO
+
+    return TFLITE_MICRO
+
+
 _XNNPACK = Profile(name="xnnpack", device="CPU of a phone or board", load_kernels=_xnnpack)
 _NPU = Profile(name="npu", device="a device without float: int8 in and out", load_kernels=_npu, integer_only=True)
+_MICRO = Profile(
+    name="micro",
+    device="a microcontroller with TensorFlow Lite Micro: int8 in and out",
+    load_kernels=_micro,
+    integer_only=True,
+)
 
 
 def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     from ..exporters.tflite.convert import convert
 
+    profile = recipe.profile if recipe.precision == "int8" else _XNNPACK
+    kernels = profile.load_kernels()
     content = convert(
         graph,
         input_layout=recipe.options["input_layout"],
@@ -46,16 +61,21 @@ def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
         int8_weights={"w8a32": "stored", "dynamic": "hybrid"}.get(recipe.precision, "widened"),
         plain=recipe.options["plain_operators"],
         output_type=recipe.options["output_type"] if recipe.precision == "int8" else None,
-        kernels=(recipe.profile if recipe.precision == "int8" else _XNNPACK).load_kernels(),
-        metadata=recipe.metadata,
+        kernels=kernels,
+        metadata={**recipe.metadata, **({"kernels": kernels.name} if profile is _MICRO else {})},
     )
     path.write_bytes(content)
 
 
 def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
     from ..runtime.sessions.tflite import TFLiteSession
+    from ..runtime.sessions.tflite_micro import MicroSession
 
-    return TFLiteSession(path, threads=threads, **options)
+    session = TFLiteSession(path, threads=threads, **options)
+    if not session.reference:
+        return session
+    session.close()
+    return MicroSession(path, threads=threads, keep=bool(options.get("keep")))
 
 
 def _open_accelerated(path: Path, accelerator: str, precision: str, threads: int) -> "Session":
@@ -74,6 +94,13 @@ def _inspect(path: Path) -> "Inspector":
     from ..runtime.inspectors.tflite import TFLiteInspector
 
     return TFLiteInspector(path)
+
+
+def _footprint(path: Path) -> "Footprint":
+    from ..runtime.sessions.tflite_footprint import measure_footprint
+    from .kernel_sets.tflite import MICRO_OPERATORS
+
+    return measure_footprint(path, MICRO_OPERATORS)
 
 
 def _read_in_graph_order(
@@ -100,7 +127,7 @@ TARGET = Target(
         "ai-edge-litert": ".tflite files: the schema, the interpreter",
         "flatbuffers": ".tflite files: writing",
     },
-    profiles=(_XNNPACK, _NPU),
+    profiles=(_XNNPACK, _NPU, _MICRO),
     refused={"w8a16": "its CPU delegate has no kernels for 16-bit activations; take int8 or w8a32"},
     options=(
         Option(
@@ -119,9 +146,9 @@ TARGET = Target(
         Option(
             name="output_type",
             choices=OUTPUT_TYPES,
-            help="tflite, int8: of the outputs that are numbers (default: float32; int8 for profile npu); with uint8, "
-            "and --input uint8, both ends of the file are as Task Library and MediaPipe want them of a full-integer "
-            "model",
+            help="tflite, int8: of the outputs that are numbers (default: float32; int8 for profiles npu and micro); "
+            "with uint8, and --input uint8, both ends of the file are as Task Library and MediaPipe want them of a "
+            "full-integer model",
             precisions=("int8",),
         ),
     ),
@@ -138,8 +165,18 @@ TARGET = Target(
     device_tool="benchmark_model",
     counted=2,  # LiteRT's are all alike
     read_in_graph_order=_read_in_graph_order,
+    footprint=_footprint,
     app_runtimes={
         "android": AppRuntime(),
+        "web": AppRuntime(
+            sources={"web/runtime_litert.ts": "src/runtime.ts", "web/package_litert.json": "package.json"},
+            output_types=("float32", "int32", "uint8"),
+            advice={
+                "fp16": "in WebAssembly LiteRT.js takes 2 to 4 times as long with float16 weights as in fp32: take "
+                "int8 or dynamic for a small file, or fp32"
+            },
+        ),
+        "micro": AppRuntime(cmake="-DTFLM_DIR=FOLDER_OF_TFLITE_MICRO", session={"reference": True}, integers=True),
         "linux": AppRuntime(
             distribution="ai-edge-litert",
             cmake="-DLITERT_DIR=FOLDER_OF_LIBLITERT",

@@ -8,7 +8,7 @@ add one product after the other in float16; means, sums, pools and softmaxes add
 import numpy as np
 import onnx_ir as ir
 import torch
-from edgeport.graph.edit import array, attribute, shape
+from edgeport.graph.edit import array, attribute, name_of, shape
 from edgeport.runtime.graph_session import open_graph, run
 
 STEP = 1  # products that are summed before the total is rounded
@@ -23,10 +23,11 @@ def run_float16(model: ir.Model, feeds, *, layers="float16", sums="float32") -> 
         operands = [None if value is None else values[value.name] for value in node.inputs]
         for output, result in zip(node.outputs, compute(node, operands, layers, sums), strict=False):
             values[output.name] = rounded(result)
-    return {output.name: values[output.name] for output in model.graph.outputs}
+    return {name_of(output): values[name_of(output)] for output in model.graph.outputs}
 
 
 def rounded(numbers: np.ndarray) -> np.ndarray:
+    """To float16, still stored as float32."""
     if numbers.dtype != np.float32:
         return numbers
     with np.errstate(over="ignore"):
@@ -119,5 +120,5 @@ def layer_norm(node, x, gamma, beta):
     with np.errstate(all="ignore"):
         centred = rounded(x - rounded(x.mean(axis, keepdims=True)))
         variance = rounded(rounded(centred * centred).mean(axis, keepdims=True))
-        factor = rounded(1 / np.sqrt(rounded(variance + rounded(epsilon))))
+        factor = rounded(1 / np.sqrt(rounded(variance + rounded(np.full_like(variance, epsilon)))))
         return rounded(rounded(centred * factor) * gamma) + beta

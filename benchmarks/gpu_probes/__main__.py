@@ -1,9 +1,13 @@
-"""Write targets/gpu_measured.py: `python -m benchmarks.gpu_probes [PART OF A NAME]`; with a part it only prints."""
+"""Write targets/gpu_measured.py and its page: `python -m benchmarks.gpu_probes`.
+
+With a part of a name behind it, only what those probes come to is printed.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -28,6 +32,10 @@ def main(part: str = "") -> None:
     if not part:
         place = Path(__file__).parents[2] / "targets" / "gpu_measured.py"
         place.write_text("".join([*lines, "}\n"]))
+        subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(place)], check=True)
+        from benchmarks.gpu_probes import page  # reads what was just written
+
+        page.write()
 
 
 if __name__ == "__main__":

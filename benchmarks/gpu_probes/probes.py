@@ -21,6 +21,7 @@ import numpy as np
 from edgeport.artifacts.errors import ArtifactError
 from edgeport.devices.software_gpu import installed
 from edgeport.exporters.tflite.writer import Operator, Tensor, serialize
+from edgeport.graph.qparams import QParams
 from edgeport.runtime.child_session import Launcher
 from edgeport.runtime.output_kinds import decibel
 from edgeport.runtime.sessions.litert import open_interpreter
@@ -37,6 +38,7 @@ class Given:
     Attributes:
         low, high: where its values are.
         values: of a constant of whole numbers (axes, sizes); None for random numbers.
+        scales: of integers that stand for real numbers; several are of the slices of `axis`.
     """
 
     shape: Shape
@@ -45,23 +47,34 @@ class Given:
     low: float = -2.0
     high: float = 2.0
     values: tuple[int, ...] | None = None
+    scales: tuple[float, ...] = ()
+    axis: int | None = None
 
     def array(self, rng: np.random.Generator) -> np.ndarray:
         """Its numbers."""
         if self.values is not None:
             return np.array(self.values, self.dtype).reshape(self.shape)
+        if self.dtype in ("int8", "int32"):
+            limit = 100 if self.dtype == "int8" else 1000
+            return rng.integers(-limit, limit, self.shape).astype(self.dtype)
         return rng.uniform(self.low, self.high, self.shape).astype(self.dtype)
+
+    @property
+    def quant(self) -> QParams | None:
+        """Its scales, with a zero point of 0."""
+        return QParams(self.scales, 0, self.axis) if self.scales else None
 
 
 @dataclass(frozen=True)
 class Probe:
-    """One operator; `options` as in the schema."""
+    """One operator; `options` as in the schema, `scale` of an output of integers."""
 
     op: str
     inputs: tuple[Given, ...]
     output: Shape
     options: dict[str, Any] = field(default_factory=dict)
     dtype: str = "float32"
+    scale: float = 0.0
 
 
 def var(*shape: int, **more: Any) -> Given:
@@ -342,8 +355,20 @@ def windows() -> Iterator[tuple[str, Probe]]:
     one = {"padding": SAME, "strideW": 1, "strideH": 1}
     yield "CONV_2D batch of 2", Probe("CONV_2D", (var(2, 8, 8, 8), const(5, 3, 3, 8), const(5)), (2, 8, 8, 5), one)
     yield "CONV_2D without bias", Probe("CONV_2D", (var(1, 8, 8, 8), const(5, 3, 3, 8)), (1, 8, 8, 5), one)
-    yield "CONV_2D in 2 groups", Probe("CONV_2D", (var(1, 8, 8, 8), const(6, 3, 3, 4), const(6)), (1, 8, 8, 6), one)
-    yield "CONV_2D in 4 groups", Probe("CONV_2D", (var(1, 8, 8, 8), const(8, 3, 3, 2), const(8)), (1, 8, 8, 8), one)
+    for groups, reads, writes in (
+        (2, 4, 4),
+        (2, 8, 4),
+        (2, 4, 8),
+        (4, 8, 8),
+        (2, 4, 3),
+        (2, 3, 4),
+        (4, 2, 2),
+        (2, 6, 6),
+        (8, 1, 2),
+    ):
+        operands = (var(1, 8, 8, groups * reads), const(groups * writes, 3, 3, reads), const(groups * writes))
+        words = f"{groups} groups, {reads} to {writes} channels in each"
+        yield f"CONV_2D in {words}", Probe("CONV_2D", operands, (1, 8, 8, groups * writes), one)
     yield "CONV_2D 1x7", Probe("CONV_2D", (var(1, 8, 8, 8), const(5, 1, 7, 8), const(5)), (1, 8, 8, 5), one)
     for times in (2, 4):
         operands = (var(1, 8, 8, 8), const(1, 3, 3, 8 * times), const(8 * times))
@@ -374,6 +399,39 @@ def windows() -> Iterator[tuple[str, Probe]]:
                 yield f"{op} {words}", Probe(op, (var(1, 8, 8, 8),), (1, out, out, 8), options)
 
 
+# -- integers that stand for real numbers
+
+
+def quantized() -> Iterator[tuple[str, Probe]]:
+    """int8 operators, and stored weights of other types."""
+    shape, one = (1, 4, 6, 8), {"padding": SAME, "strideW": 1, "strideH": 1}
+    x, y = var(*shape, dtype="int8", scales=(0.02,)), {"dtype": "int8", "scale": 0.05}
+
+    def weight(*sizes: int, axis: int) -> tuple[Given, Given]:
+        scales = tuple(0.01 * (1 + i) for i in range(sizes[axis]))
+        bias = const(sizes[axis], dtype="int32", scales=tuple(0.02 * each for each in scales), axis=0)
+        return const(*sizes, dtype="int8", scales=scales, axis=axis), bias
+
+    yield "int8 CONV_2D", Probe("CONV_2D", (x, *weight(5, 3, 3, 8, axis=0)), (1, 4, 6, 5), one, **y)
+    depthwise = {**one, "depthMultiplier": 1}
+    yield "int8 DEPTHWISE_CONV_2D", Probe("DEPTHWISE_CONV_2D", (x, *weight(1, 3, 3, 8, axis=3)), shape, depthwise, **y)
+    yield "int8 FULLY_CONNECTED", Probe("FULLY_CONNECTED", (x, *weight(5, 8, axis=0)), (24, 5), {}, **y)
+    for op in ("ADD", "SUB", "MUL"):
+        yield f"int8 {op}", Probe(op, (x, x), shape, **y)
+    yield "int8 MEAN", Probe("MEAN", (x, whole(1, 2)), (1, 1, 1, 8), {"keepDims": True}, **y)
+    yield "int8 MAX_POOL_2D", Probe("MAX_POOL_2D", (x,), (1, 2, 3, 8), POOL_OF_2, dtype="int8", scale=0.02)
+    yield "int8 RESHAPE", Probe("RESHAPE", (x, whole(24, 8)), (24, 8), dtype="int8", scale=0.02)
+    yield "int8 CONCATENATION", Probe("CONCATENATION", (x, x), (1, 4, 6, 16), {"axis": 3}, dtype="int8", scale=0.02)
+    yield "QUANTIZE to int8", Probe("QUANTIZE", (var(*shape),), shape, dtype="int8", scale=0.02)
+    yield "DEQUANTIZE of int8", Probe("DEQUANTIZE", (x,), shape)
+    yield "DEQUANTIZE of a constant in float16", Probe("DEQUANTIZE", (const(*shape, dtype="float16"),), shape)
+    stored, _ = weight(1, 4, 6, 8, axis=3)
+    yield "DEQUANTIZE of a constant in int8, per channel", Probe("DEQUANTIZE", (stored,), shape)
+
+
+POOL_OF_2 = {"padding": VALID, "strideW": 2, "strideH": 2, "filterWidth": 2, "filterHeight": 2}
+
+
 # -- choices and comparisons
 
 
@@ -388,7 +446,20 @@ def choices() -> Iterator[tuple[str, Probe]]:
 
 PROBES: dict[str, Probe] = dict(
     itertools.chain.from_iterable(
-        make() for make in (binary, unary, reductions, arrangements, parts, copies, resizes, products, windows, choices)
+        make()
+        for make in (
+            binary,
+            unary,
+            reductions,
+            arrangements,
+            parts,
+            copies,
+            resizes,
+            products,
+            windows,
+            quantized,
+            choices,
+        )
     )
 )
 
@@ -399,7 +470,7 @@ def content(probe: Probe) -> bytes:
     tensors, inputs = [], {}
     for i, given in enumerate(probe.inputs):
         data = given.array(rng) if given.constant else None
-        tensors.append(Tensor(f"x{i}", given.shape, np.dtype(given.dtype), data=data))
+        tensors.append(Tensor(f"x{i}", given.shape, np.dtype(given.dtype), given.quant, data))
         if not given.constant:
             inputs[f"x{i}"] = i
     if not inputs:  # an operator on constants alone, and one beside it, since a file has an input
@@ -409,7 +480,8 @@ def content(probe: Probe) -> bytes:
     first = len(tensors)
     for i in range(outputs):
         kind = np.dtype("int32") if probe.op == "TOPK_V2" and i else np.dtype(probe.dtype)
-        tensors.append(Tensor(f"y{i}", probe.output, kind))
+        scale = QParams((probe.scale,), 0) if probe.scale else None
+        tensors.append(Tensor(f"y{i}", probe.output, kind, scale))
     operators = [
         Operator(probe.op, tuple(range(len(probe.inputs))), tuple(range(first, first + outputs)), probe.options)
     ]

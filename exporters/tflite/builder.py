@@ -25,8 +25,6 @@ from ...graph.qparams import QParams
 from .view import Shape, View
 from .writer import Operator, Tensor
 
-_MAX_TRANSPOSE_RANK = 6  # TRANSPOSE: reference kernels and XNNPACK both stop there
-
 _NON_NEGATIVE = frozenset({"RELU", "RELU6", "LOGISTIC", "SOFTMAX"})
 
 _WIDENED = (np.int8, np.uint8, np.float16)  # what DEQUANTIZE reads
@@ -278,7 +276,8 @@ class Builder:
 
     def _transposed(self, x: Value, groups: Groups) -> int:
         """The buffer of `x` reordered to `groups`; its shape is that of `groups` where the rank allows."""
-        *between, wanted = orders(x.view.order, [k for g in groups for k in g], _MAX_TRANSPOSE_RANK)
+        most = self.kernels.transpose_rank
+        *between, wanted = orders(x.view.order, [k for g in groups for k in g], most)
         for order in between:
             x = Value(self._transposed(x, [order]), View(x.view.dims, order))
         candidates = (
@@ -286,7 +285,7 @@ class Builder:
             [run for g in groups for run in runs(x.view.order, g)],
             runs(x.view.order, wanted),
         )
-        dims = next(dims for dims in candidates if len(dims) <= _MAX_TRANSPOSE_RANK)
+        dims = next(dims for dims in candidates if len(dims) <= most)
         position = {k: i for i, k in enumerate(x.view.order)}
         stored = sorted((d for d in dims if d), key=lambda run: position[run[0]])
         sizes = {run: prod(x.view.factors[k] for k in run) for run in dims}

@@ -68,6 +68,7 @@ def convert(
     }
     if not kernels.has_float:
         check_integers(builder, list(outputs.values()))
+    check_operators(builder, list(outputs.values()))
     entries = {
         OURS: json.dumps(facts, sort_keys=True, separators=(",", ":")).encode(),
         metadata_file.NAME: metadata_file.of_model(model, facts, input_layout, pixels),
@@ -85,6 +86,15 @@ def check_integers(builder: Builder, outputs: list[int]) -> None:
                 raise UnsupportedOp(
                     f"tflite: {operator.op} works on float tensor '{tensor.name}'; {builder.kernels.name} has none"
                 )
+
+
+def check_operators(builder: Builder, outputs: list[int]) -> None:
+    """Raises UnsupportedOp for an operator that the device's runtime does not have."""
+    known = builder.kernels.operators
+    for operator in used(builder.tensors, builder.operators, outputs):
+        if known is not None and operator.op not in known:
+            name = builder.tensors[operator.outputs[0]].name
+            raise UnsupportedOp(f"tflite: '{name}' needs {operator.op}, which {builder.kernels.name} does not have")
 
 
 def layouts(model: ir.Model, *, kernels: KernelSet, input_layout: str = "nhwc") -> dict[str, View]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...artifacts.errors import UnsupportedAttribute
 from ...graph.qdq import Constant
+from ...graph.qparams import QParams
 from .builder import Builder, Operand, Value
 from .lowering_table import lower
 from .view import Shape, View, unify
@@ -71,6 +72,9 @@ def aligned(mb: Builder, operands: Sequence[Operand]) -> tuple[list[int], Shape,
         shape = mb.shape(tensors[lead or 0])
         return [mb.reshaped(tensor, shape) for tensor in tensors], shape, result
     groups = _uniform_groups(mb, operands, views, embed, order, lead)
+    constants = [e for x, e in zip(operands, embed, strict=True) if isinstance(x, Constant)]
+    if len(groups) < 4 and any(k in e for e in constants for k in groups[0]):
+        groups = [(), *groups]  # else LiteRT's GPU delegate reads the first row of a constant for every row
     shape = tuple(prod(whole.factors[k] for k in g) for g in groups)
     return [_broadcast(mb, x, v, e, groups) for x, v, e in parts], shape, result
 
@@ -227,11 +231,23 @@ def clip(mb: Builder, x: Operand, low: Constant, high: Constant) -> Value:
     """RELU or RELU6 where the bounds are theirs, else MAXIMUM and MINIMUM (the delegate has no RELU_0_TO_1)."""
     bounds = (float(low.float()), float(high.float()))
     x = mb.value(x)
+    quant = mb.target.quant
+    if bounds == (0, 6) and quant is not None and mb.kernels.operators and "RELU6" not in mb.kernels.operators:
+        return Value(_saturated(mb, mb.memory(x), 6.0, quant), x.view)
     if bounds in _CLIPS:
         return apply_unary(mb, _CLIPS[bounds], x)
     if mb.target.quant is not None:
         raise UnsupportedAttribute(f"tflite: '{mb.target.name}' clips to {bounds}; int8 has clips to (0, 6) alone")
     return Value(clamped(mb, mb.memory(x), *bounds), x.view)
+
+
+def _saturated(mb: Builder, tensor: int, high: float, quant: QParams) -> int:
+    """min(max(x, 0), high) in int8: integers end where the range ends, and a MINIMUM is for a range that goes on."""
+    shape = mb.shape(tensor)
+    if quant.range[1] <= high + quant.scale / 2:
+        return mb.run("RELU", [tensor], shape)
+    bound = mb.const(quant.quantize(np.array([high], np.float32)), quant)
+    return mb.run("MINIMUM", [mb.emit("RELU", [tensor], shape, quant=quant), bound], shape)
 
 
 def clamped(mb: Builder, tensor: int, low: float, high: float) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 
 import numpy as np
 
@@ -67,6 +68,10 @@ def _fully_connected(mb: Builder, x: Value, weight: Constant) -> Value:
         tensor = mb.laid_out(x, [outer, inner])
         view = x.view
     n = weight.shape[1]
+    last = (len(outer),) if n > 1 else ()
+    result = View((*view.dims[:-1], (n,) if n > 1 else ()), _renumber(outer) + last)
+    if mb.kernels.operators is not None and "FULLY_CONNECTED" not in mb.kernels.operators:
+        return Value(_pointwise(mb, tensor, Constant(array.T, weight.quant and weight.quant.along(0)), x), result)
     w = mb.weight(Constant(array.T, weight.quant and weight.quant.along(0)), hybrid=True)
     shape = (*mb.shape(tensor)[:-1], n) if len(mb.shape(tensor)) > 1 else (1, n)  # as the kernel makes it
     bias = bias_tensor(mb, mb.target.bias, x, weight, n)
@@ -78,8 +83,27 @@ def _fully_connected(mb: Builder, x: Value, weight: Constant) -> Value:
         keepNumDims=len(shape) > 2,
         asymmetricQuantizeInputs=mb.tensors[w].dtype == np.int8 and mb.target.quant is None,
     )
-    last = (len(outer),) if n > 1 else ()
-    return Value(y, View((*view.dims[:-1], (n,) if n > 1 else ()), _renumber(outer) + last))
+    return Value(y, result)
+
+
+def _pointwise(mb: Builder, tensor: int, weight: Constant, x: Value) -> int:
+    """The same product as a convolution with windows of 1x1; `weight`: (n, k)."""
+    *outer, k = mb.shape(tensor)
+    n = len(weight.array)
+    image = (*outer, k) if len(outer) == 3 else (1, 1, prod(outer), k)
+    filters = mb.weight(Constant(weight.array.reshape(n, 1, 1, k), weight.quant))
+    inputs = [mb.reshaped(tensor, image), filters, bias_tensor(mb, mb.target.bias, x, weight, n)]
+    return mb.run(
+        "CONV_2D",
+        inputs,
+        (*image[:-1], n),
+        padding=1,
+        strideH=1,
+        strideW=1,
+        dilationHFactor=1,
+        dilationWFactor=1,
+        fusedActivationFunction=mb.activation(),
+    )
 
 
 def _split_tail(groups: list[tuple[int, ...]], tail: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -163,9 +187,9 @@ def _batch_matmul(mb: Builder, a: Value, b: Value, run: Run) -> Value:
     last = b.view.order[-1] if b.view.order else -1
     adjoint = last in b_inner
     m, n = a.shape[-2], b.shape[-1]
-    left = mb.laid_out(a, [batch_order, a_rows, a_inner])
-    right = mb.laid_out(b, [batch_order, b_columns, b_inner] if adjoint else [batch_order, b_inner, b_columns])
-    y = run("BATCH_MATMUL", [left, right], (mb.shape(left)[0], m, n), adjX=False, adjY=adjoint)
+    left = mb.laid_out(a, [(), batch_order, a_rows, a_inner])
+    right = mb.laid_out(b, [(), batch_order, b_columns, b_inner] if adjoint else [(), batch_order, b_inner, b_columns])
+    y = run("BATCH_MATMUL", [left, right], (1, mb.shape(left)[1], m, n), adjX=False, adjY=adjoint)
     # b's column factors are renumbered behind a's batch and row factors
     shift = batch_count + len(rows)
     order = batch_order + a_rows + tuple(shift + columns.index(f) for f in b_columns)

@@ -12,12 +12,15 @@ from typing import Any
 from ...artifacts.errors import ArtifactError, RuntimeUnavailable
 
 
-def open_interpreter(path: Path, threads: int, *, keep: bool = False, delegates: bool = True) -> tuple[Any, float]:
+def open_interpreter(
+    path: Path, threads: int, *, keep: bool = False, delegates: bool = True, reference: bool = False
+) -> tuple[Any, float]:
     """(an interpreter with its tensors allocated, the milliseconds that took).
 
     Args:
         keep: every tensor stays readable after a run.
         delegates: with XNNPACK; without, nothing is prepared that a run would need.
+        reference: with the reference kernels, and no delegate.
 
     Raises ArtifactError where LiteRT refuses the file, and RuntimeUnavailable where it is not installed.
     """
@@ -28,13 +31,12 @@ def open_interpreter(path: Path, threads: int, *, keep: bool = False, delegates:
     with native_stderr() as said:
         try:
             start = time.perf_counter()
+            resolver = OpResolverType.AUTO if delegates else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
             interpreter = Interpreter(
                 model_path=str(path),
                 num_threads=threads,
                 experimental_preserve_all_tensors=keep,
-                experimental_op_resolver_type=OpResolverType.AUTO
-                if delegates
-                else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+                experimental_op_resolver_type=OpResolverType.BUILTIN_REF if reference else resolver,
             )
             interpreter.allocate_tensors()
             return interpreter, (time.perf_counter() - start) * 1e3

@@ -9,7 +9,9 @@ import numpy as np
 from ...artifacts.errors import ArtifactError
 from ..session import check_feeds
 from .litert import open_interpreter, runtime_name, why
-from .tflite_ports import Ports, describe
+from .tflite_ports import Ports, of_ports, read_facts
+
+MICRO_KERNELS = "tflite-micro"  # the kernel set that a file for TensorFlow Lite Micro names
 
 
 class TFLiteSession:
@@ -17,6 +19,8 @@ class TFLiteSession:
 
     Args:
         keep: keep every tensor, for whoever asks the `interpreter` for it: slower, and with more memory.
+        reference: LiteRT's reference kernels compute it, without a delegate; so they do where the file says that it is
+            for TensorFlow Lite Micro, whose arithmetic they have.
 
     Raises:
         ArtifactError: the file is not a whole TFLite model, or the interpreter refuses it.
@@ -25,13 +29,14 @@ class TFLiteSession:
 
     emulated = False
 
-    def __init__(self, path: str | Path, *, threads: int = 1, keep: bool = False):
+    def __init__(self, path: str | Path, *, threads: int = 1, keep: bool = False, reference: bool = False):
         self._path = Path(path)
-        described = describe(self._path)
-        self.interpreter, self.load_ms = open_interpreter(self._path, threads, keep=keep)
+        facts = read_facts(self._path)
+        self.reference = reference or facts.kernels == MICRO_KERNELS
+        self.interpreter, self.load_ms = open_interpreter(self._path, threads, keep=keep, reference=self.reference)
         self.threads = threads
-        self.runtime = runtime_name()
-        self._ports = Ports(self.interpreter, described)
+        self.runtime = f"{runtime_name()}, reference kernels" if self.reference else runtime_name()
+        self._ports = Ports(self.interpreter, of_ports(facts))
         self.inputs, self.outputs = self._ports.inputs, self._ports.outputs
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

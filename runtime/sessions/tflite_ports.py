@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...artifacts.embedded import Port, read_embedded
+from ...artifacts.embedded import Embedded, Port, read_embedded
 from ...artifacts.errors import ArtifactError
 from ...artifacts.files import read_regular
 from ...artifacts.json_reader import NotJson
@@ -57,14 +57,23 @@ class Ports:
 
 
 def describe(path: Path) -> dict[str, Port]:
-    """{tensor name: its entry} of our metadata in a file that is known to be whole; empty for a foreign file.
+    """{tensor name: its entry} of our metadata in a file; empty for a foreign file. Raises ArtifactError."""
+    return of_ports(read_facts(path))
+
+
+def of_ports(facts: Embedded) -> dict[str, Port]:
+    """{tensor name: its entry}"""
+    return {port.name: port for port in (*facts.inputs, *facts.outputs)}
+
+
+def read_facts(path: Path) -> Embedded:
+    """Our metadata in a file that is known to be whole; empty for a foreign file.
 
     Raises ArtifactError: it is not a whole TFLite model.
     """
     try:
         model = tflite_verifier.verify(read_regular(path, LARGEST))
-        ours = read_embedded(tflite_verifier.metadata(model).get(METADATA_NAME))
-        return {port.name: port for port in (*ours.inputs, *ours.outputs)}
+        return read_embedded(tflite_verifier.metadata(model).get(METADATA_NAME))
     except OSError as e:
         raise ArtifactError(f"{path}: cannot be read ({e.strerror})") from e
     except tflite_verifier.BrokenFlatbuffer as e:

@@ -12,16 +12,21 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import edgeport
+import node
 import numpy as np
 import pytest
+import tflm_stubs
 import tree_sitter_kotlin
 import tree_sitter_swift
+import tree_sitter_typescript
 from android_stubs import STUBS
 from coremltools.models.utils import load_spec
 from demo import photograph
-from edgeport.bundles import golden, literals
+from edgeport.bundles import create, golden, literals, micro
 from edgeport.cli.main import main
 from edgeport.runtime.sessions.coreml import CoreMLSession
+from edgeport.targets.registry import targets
 from hostile_names import NAMES
 from PIL import Image, ImageOps
 from PIL.ExifTags import Base
@@ -41,6 +46,7 @@ LETTERBOX = (
     "--std",
     "1,0.9,0.8",
 )
+FOR_MICRO = ("--int8", "--profile", "micro")
 # name: (options of export, platform)
 BUNDLES = {
     "linux tflite": (("--int8", "--input", "uint8", "--softmax"), "linux"),
@@ -48,10 +54,16 @@ BUNDLES = {
     "linux openvino": (("--target", "openvino", "--int8", "--input", "uint8", "--resize", "stretch"), "linux"),
     "linux onnx": (("--target", "onnx", *LETTERBOX), "linux"),
     "android": (("--softmax", *LETTERBOX), "android"),
+    "web tflite": (("--int8", "--input", "uint8", "--softmax"), "web"),
+    "web onnx": (("--target", "onnx", "--top-k", "3", *LETTERBOX), "web"),
     "ios": (("--target", "coreml", "--input", "uint8"), "ios"),
     "ios plain": (("--target", "coreml"), "ios"),
     "ios probabilities": (("--target", "coreml", "--softmax", "--top-k", "3"), "ios"),
+    "micro": ((*FOR_MICRO, *LETTERBOX), "micro"),
+    "micro pixels": ((*FOR_MICRO, "--input", "uint8", "--softmax", "--output-type", "uint8"), "micro"),
+    "micro nchw": ((*FOR_MICRO, "--input-layout", "nchw"), "micro"),
 }
+MICRO = [name for name in BUNDLES if name.startswith("micro")]
 UNLABELLED = ("ios plain", "ios probabilities")
 LINUX = [name for name in BUNDLES if name.startswith("linux")]
 
@@ -186,6 +198,113 @@ def test_the_cpp_wrapper_reproduces_the_golden_files(made, name, tmp_path):
     assert subprocess.run([program, tmp_path / "absent"], capture_output=True).returncode == 2
 
 
+def compile_micro(folder: Path, to: Path, *, since_2026: bool, options: tuple[str, ...]) -> None:
+    """The bundle's C++ against declarations of TensorFlow Lite Micro's interface."""
+    for name, text in tflm_stubs.headers(since_2026=since_2026).items():
+        (to.parent / "tflm" / name).parent.mkdir(parents=True, exist_ok=True)
+        (to.parent / "tflm" / name).write_text(text)
+    sources = [*folder.glob("src/*.cc"), *folder.glob("src/*.S"), *folder.glob("test/*.cc")]
+    places = [f"-I{place}" for place in (to.parent / "tflm", folder / "src", folder / "model")]
+    strict = ["-std=c++17", "-Wall", "-Wextra", "-Werror", "-fno-exceptions", "-fno-rtti"]
+    subprocess.run(["g++", *strict, *options, *places, *sources, "-o", to], check=True)
+
+
+def run_micro(folder: Path, to: Path, *options: str) -> subprocess.CompletedProcess:
+    """Its golden test, with the kernels of the package tflite-micro."""
+    compile_micro(folder, to, since_2026=True, options=("-O1", "-shared", "-fPIC", *options))
+    return subprocess.run([sys.executable, "-c", tflm_stubs.RUN, to], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("name", MICRO)
+def test_the_micro_wrapper_reproduces_the_golden_files(made, name, tmp_path):
+    pytest.importorskip("tflite_micro", reason="tflite-micro is for Linux on x86-64")
+    if not shutil.which("g++"):
+        pytest.skip("no g++")
+    folder = made(name).folder
+    done = run_micro(folder, tmp_path / "golden.so")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "PASS"), done.stdout + done.stderr
+    for i in range(3):
+        scores = np.frombuffer((folder / "golden" / f"{i}.output").read_bytes(), "u1" if "pixels" in name else "i1")
+        best = int(np.argmax(scores))
+        assert f"image {i}: input equal, scores off by 0, class {best} {LABELS[best]}\n" in done.stdout
+
+
+def test_the_micro_wrapper_finds_what_is_wrong(made, tmp_path):
+    """An input that differs, an output and an operator that are not there; and one image of three is enough."""
+    pytest.importorskip("tflite_micro", reason="tflite-micro is for Linux on x86-64")
+    if not shutil.which("g++"):
+        pytest.skip("no g++")
+    for place, old, new, words in (
+        ("test/golden_data.cc", "input_0[] = {\n", "input_0[] = {\n1+", "image 0: input DIFFERS"),
+        ("src/model_facts.h", "kScoresOutput = 0", "kScoresOutput = 1", "the model does not start"),
+        ("src/operators.h", "  fine &= resolver.AddConv2D() == 0;\n", "", "the model does not start"),
+    ):
+        copy = tmp_path / words.replace(" ", "_") / Path(place).name
+        shutil.copytree(made("micro").folder, copy)
+        text = (copy / place).read_text()
+        assert old in text
+        (copy / place).write_text(text.replace(old, new))
+        done = run_micro(copy, copy / "golden.so")
+        assert (done.returncode, words in done.stdout, "FAIL" in done.stdout) == (1, True, True), done.stdout
+    done = run_micro(made("micro").folder, tmp_path / "one.so", "-DVISION_GOLDEN_IMAGES=1")
+    assert (done.returncode, done.stdout.count("image")) == (0, 1)
+
+
+@pytest.mark.parametrize("since_2026", [True, False])
+def test_the_micro_wrapper_compiles_with_either_interface(made, since_2026, tmp_path):
+    if not shutil.which("g++"):
+        pytest.skip("no g++")
+    options = ("-O0", "-shared", "-fPIC", "-ffreestanding")
+    compile_micro(made("micro").folder, tmp_path / "golden.so", since_2026=since_2026, options=options)
+
+
+def test_a_large_model_is_included_by_the_assembler(made, tmp_path, monkeypatch):
+    if not shutil.which("g++"):
+        pytest.skip("no g++")
+    artifact, place = made("micro").artifact, tmp_path / "bundle"
+    hostile = tmp_path / 'a"\\ \n.tflite'
+    shutil.copy(artifact, hostile)
+    manifest = json.loads(Path(f"{artifact}.json").read_text())
+    manifest["artifact"]["file"] = hostile.name
+    Path(f"{hostile}.json").write_text(json.dumps(manifest))
+    monkeypatch.setattr(micro, "LARGEST_ARRAY", 1000)
+    assert main(["bundle", str(hostile), "--platform", "micro", "-o", str(place), "--quiet"]) == 0
+    assert not (place / "src/model_data.cc").exists()
+    subprocess.run(["g++", f"-I{place}/model", "-c", place / "src/model_data.S", "-o", tmp_path / "m.o"], check=True)
+    subprocess.run(
+        ["objcopy", "-O", "binary", "-j", ".rodata.vision_model", tmp_path / "m.o", tmp_path / "m"], check=True
+    )
+    assert (tmp_path / "m").read_bytes() == artifact.read_bytes()
+
+
+@pytest.mark.parametrize("name", MICRO)
+def test_what_a_microcontroller_needs_is_written_down(made, name):
+    folder, artifact = made(name).folder, made(name).artifact
+    need = json.loads((folder / "bundle.json").read_text())["footprint"]
+    assert need["flash_bytes"] == artifact.stat().st_size
+    facts, readme = (folder / "src/model_facts.h").read_text(), (folder / "README.md").read_text()
+    assert f"kArenaBytes = {need['arena_bytes']};  // {need['arena_source']}" in facts
+    assert f"{need['arena_bytes']:,} bytes, {need['arena_source']}" in readme
+    operators = (folder / "src/operators.h").read_text()
+    assert operators.count("resolver.Add") == len(need["operators"])
+    assert all(f"{operator} ({count})" in readme for operator, count in need["operators"].items())
+
+
+NOT_MICRO = {
+    "linux tflite": "computes in float32 (at ",
+    "linux tflite float": "computes in float32 (at 'image')",
+}
+
+
+@pytest.mark.parametrize("name", NOT_MICRO)
+def test_what_no_microcontroller_takes_is_refused(made, name, capsys):
+    code = main(["bundle", str(made(name).artifact), "--platform", "micro", "--quiet"])
+    said = capsys.readouterr().err
+    assert code == 2
+    assert NOT_MICRO[name] in said
+    assert f"make one with: edgeport export {MODEL} --int8 --profile micro\n" in said
+
+
 @pytest.fixture(scope="module")
 def kotlinc() -> list[str]:
     """The compiler, with its standard library on the class path: KOTLIN_STDLIB, or beside a kotlinc on the PATH."""
@@ -279,13 +398,27 @@ def test_a_compiler_finds_no_error_in_the_arithmetic_of_the_swift_wrapper(made):
 
 @pytest.mark.parametrize("name", BUNDLES)
 def test_a_parser_finds_no_error_in_the_wrapper(made, name):
-    grammars = {".kt": tree_sitter_kotlin, ".kts": tree_sitter_kotlin, ".swift": tree_sitter_swift}
+    grammars = {
+        ".kt": tree_sitter_kotlin.language,
+        ".kts": tree_sitter_kotlin.language,
+        ".swift": tree_sitter_swift.language,
+        ".ts": tree_sitter_typescript.language_typescript,
+    }
     for file in made(name).folder.rglob("*"):
         if file.suffix in grammars:
-            parser = Parser(Language(grammars[file.suffix].language()))
+            parser = Parser(Language(grammars[file.suffix]()))
             assert not parser.parse(file.read_bytes()).root_node.has_error, file
         if file.suffix == ".py":
             ast.parse(file.read_text())
+
+
+@pytest.mark.parametrize(("name", "runtime"), [("web tflite", "@litertjs/core"), ("web onnx", "onnxruntime-web")])
+def test_a_bundle_for_the_web_pins_the_versions_that_the_tests_run(made, name, runtime):
+    package = json.loads((made(name).folder / "package.json").read_text())
+    pinned = package["dependencies"] | package["devDependencies"]
+    assert set(pinned) == {runtime, "esbuild", "typescript"}
+    assert all(node.PINNED[each] == version for each, version in pinned.items())
+    assert all(each.startswith(f"{runtime}/") for each in package["runtimeFiles"])
 
 
 def test_the_same_bundle_twice_has_the_same_bytes(made, photographs, tmp_path):
@@ -347,6 +480,33 @@ def test_refused(made, photographs, tmp_path, monkeypatch, capsys, what):
     assert (code, said.out) == (2, "")
     assert words in said.err.splitlines()[-1]
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_a_runtime_of_the_web_cannot_open(made, tmp_path):
+    runtimes = {name: targets()[name].app_runtimes["web"] for name in ("tflite", "onnx")}
+    path = tmp_path / "large.onnx"
+    shutil.copy(made("web onnx").artifact, path)
+    session = edgeport.open_session(path)
+    assert "int64" in [output.dtype for output in session.outputs]
+    create.check_runtime(path, session, runtimes["onnx"])
+    with pytest.raises(
+        edgeport.UsageError, match="its output top_classes is int64, and the platform's runtime reads f"
+    ):
+        create.check_runtime(path, session, runtimes["tflite"])
+    (tmp_path / "large.onnx.data").write_bytes(b"")
+    with pytest.raises(edgeport.UsageError, match="its constants are in a file beside it"):
+        create.check_runtime(path, session, runtimes["onnx"])
+
+
+@pytest.mark.parametrize(("precision", "advised"), [("fp16", True), ("fp32", False)])
+def test_what_is_slow_in_webassembly_is_said(tmp_path, capsys, precision, advised):
+    quiet = ("--weights", "random", "--no-benchmark", "--no-validate", "--quiet")
+    assert main(["export", "resnet_test", "--precision", precision, *quiet, "--output-dir", str(tmp_path)]) == 0
+    (artifact,) = tmp_path.rglob("*.tflite")
+    capsys.readouterr()
+    assert main(["bundle", str(artifact), "--platform", "web", "-o", str(tmp_path / "bundle")]) == 0
+    assert ("2 to 4 times as long" in capsys.readouterr().err) == advised
+    assert ("2 to 4 times as long" in (tmp_path / "bundle" / "README.md").read_text()) == advised
 
 
 def test_a_failure_leaves_nothing(made, tmp_path, monkeypatch):
