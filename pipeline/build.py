@@ -20,7 +20,7 @@ from ..targets.target import Recipe, Target
 from . import accuracy_search
 from .accelerated import overall_verdict, run_accelerated
 from .describe import embedded_facts, make_manifest
-from .float16 import fit_float16, tell_beyond_float16
+from .float16 import fit_float16, scale_float16, tell_beyond_float16
 from .int8 import Int8Builder
 from .options import NUM_ACCELERATED, WEIGHTS_ONLY, Job
 from .pair import Pair
@@ -65,9 +65,9 @@ def build(job: Job, target: Target, prepared: Prepared, staging: Staging, progre
             continue
         if precision == "int8":
             graph = convert_prequantized(target, prepared, progress, seconds)
+            graph = with_input(graph, target, recipe, prepared)
         else:
-            graph = prepared.weights_only if precision in WEIGHTS_ONLY else prepared.graph
-        graph = with_input(graph, target, recipe, prepared)
+            graph, recipe = float_graph(target, recipe, prepared, progress, seconds)
         drafts[precision] = make_draft(job, target, recipe, graph, prepared, staging, progress, seconds)
     latencies = time_drafts(job, target, drafts, prepared, progress) if job.timing.benchmark else {}
     for draft in drafts.values():
@@ -176,12 +176,26 @@ def with_input(graph: "ir.Model", target: Target, recipe: Recipe, prepared: Prep
     return take_pixels(graph, target, spec) if recipe.pixels and spec else graph
 
 
+def float_graph(
+    target: Target, recipe: Recipe, prepared: Prepared, progress: Progress, seconds: dict[str, float]
+) -> "tuple[ir.Model, Recipe]":
+    """The graph of an artifact that computes in float, with its weights in 8 bits where they are stored so; its recipe."""
+    from .. import quantize
+
+    if not recipe.profile.float16:
+        graph = prepared.weights_only if recipe.precision in WEIGHTS_ONLY else prepared.graph
+        return with_input(graph, target, recipe, prepared), recipe
+    graph = with_input(prepared.graph, target, recipe, prepared)
+    graph, recipe = scale_float16(target, recipe, graph, prepared, progress, seconds)
+    return (quantize.quantize_weights(graph) if recipe.precision in WEIGHTS_ONLY else graph), recipe
+
+
 def draft_float_twin(
     job: Job, target: Target, prepared: Prepared, staging: Staging, progress: Progress, seconds: dict[str, float]
 ) -> Draft:
     """The float twin of an int8 artifact that is not kept: made and compared all the same, on a few inputs."""
     recipe = make_recipe(job, target, prepared, "fp32")
-    graph = with_input(prepared.graph, target, recipe, prepared)
+    graph, recipe = float_graph(target, recipe, prepared, progress, seconds)
     few = dataclasses.replace(prepared, validation=prepared.validation.take(FEW))
     twin = make_draft(job, target, recipe, graph, few, staging, progress, seconds)
     twin.session.close()

@@ -62,6 +62,7 @@ class Profile:
         device: which, in words.
         load_kernels: gives the kernel set; called when it is needed, because that imports NumPy.
         integer_only: the device has no float kernels beside them.
+        float16: the device computes in float16 what is float; the graph is made safe for that.
         accelerator: what its artifacts are for, of the target's `accelerators`, which also validates them.
         precisions: what it can be asked for.
         refusal: why not for another, and what to take instead.
@@ -71,6 +72,7 @@ class Profile:
     device: str
     load_kernels: Callable[[], "KernelSet"]
     integer_only: bool = False
+    float16: bool = False
     accelerator: str | None = None
     precisions: tuple[str, ...] = ("int8",)
     refusal: str = "it says what the device's int8 kernels are"
