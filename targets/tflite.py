@@ -62,6 +62,7 @@ _GPU = Profile(
     device="LiteRT's GPU delegate: at most 4 axes, operators that it has",
     load_kernels=_xnnpack,
     accelerator="gpu",
+    float16=True,
     precisions=("fp32", "fp16", "w8a32"),
     refusal="a GPU computes an int8 file in float, of dequantised numbers, and no faster; take fp32, fp16 or w8a32",
 )
