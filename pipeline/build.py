@@ -164,6 +164,8 @@ def accelerate(draft: Draft, path: Path, recipe: Recipe, prepared: Prepared, pro
     except RuntimeUnavailable as e:
         progress.warn(f"the artifact was not run on a {accelerator.upper()}, which it is for: {e}")
         return draft
+    for name, told in found.to_rows():
+        progress.note(f"{name}: {told}")
     verdicts = [draft.manifest.verdict, overall_verdict(found.runs)]
     verdict = next((each for grade in ("fail", "warn") for each in verdicts if each.startswith(grade)), verdicts[0])
     manifest = dataclasses.replace(draft.manifest, accelerator=found.record(), verdict=verdict)
