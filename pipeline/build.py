@@ -179,7 +179,7 @@ def with_input(graph: "ir.Model", target: Target, recipe: Recipe, prepared: Prep
 def float_graph(
     target: Target, recipe: Recipe, prepared: Prepared, progress: Progress, seconds: dict[str, float]
 ) -> "tuple[ir.Model, Recipe]":
-    """The graph of an artifact that computes in float, with its weights in 8 bits where they are stored so; its recipe."""
+    """The graph of an artifact that computes in float, weights in 8 bits where they are stored so, and its recipe."""
     from .. import quantize
 
     if not recipe.profile.float16:
