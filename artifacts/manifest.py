@@ -240,7 +240,7 @@ class Manifest:
         precision: "fp32", "fp16", "int8", "w8a32", "w8a16" or "dynamic".
         inputs: what the artifact takes, in its order.
         outputs: what it gives, in its order.
-        profile: of the device's int8 kernels, None for float.
+        profile: the kind of device: of int8 its kernels, of float what it was written for; None for none in particular.
         calibration: the inputs that set the int8 ranges; None for what has none, also for a model that was quantised
             before.
         tools: {package: version} of what made the artifact.

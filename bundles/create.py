@@ -82,6 +82,7 @@ def bundle(
     zip: bool = False,
     images: str | Path | None = None,
     android_package: str | None = None,
+    android_runtime: str | None = None,
     preprocess: PreprocessLike | None = None,
 ) -> BundleResult:
     """Makes a folder that an app team can drop in: the artifact, a wrapper, golden files, a README.
@@ -96,6 +97,8 @@ def bundle(
         images: a folder with photographs for the golden files; None for generated ones.
         android_package: of the Kotlin files and the Android library, as "com.your_company.vision"; None for
             "org.example.vision".
+        android_runtime: what runs the model on Android: "compiled-model" (LiteRT's CompiledModel: on the GPU, or on the
+            CPU where there is none that takes it), the default, or "interpreter" (LiteRT's Interpreter: on the CPU).
         preprocess: how an image becomes the input, as `edgeport.load` takes it, where the manifest does not say it, or
             otherwise than it says; of an artifact that takes pixels only how an image is resized. The manifest in the
             bundle says it, too.
@@ -116,10 +119,11 @@ def bundle(
     path = artifact_path(artifact)
     if platform not in LAYOUTS:
         raise UsageError(f"platform: {platform!r} is none of {', '.join(PLATFORMS)}")
-    if android_package is not None and platform != "android":
-        raise UsageError(f"an Android package is for platform android, not {platform}")
+    for what, given in (("package", android_package), ("runtime", android_runtime)):
+        if given is not None and platform != "android":
+            raise UsageError(f"an Android {what} is for platform android, not {platform}")
     package = check_package(DEFAULT if android_package is None else android_package)
-    runtime = app_runtime(path, platform)
+    runtime = app_runtime(path, platform, android_runtime)
     footprint = check_footprint(path) if runtime.integers else NO_FOOTPRINT
     session = open_session(path, **runtime.session)  # also checks that the file is the manifest's
     if not os.path.exists(manifest_path(path)):
@@ -178,13 +182,18 @@ def stated(manifest: Manifest, said: Preprocess | None, path: Path) -> Manifest:
     return dataclasses.replace(manifest, inputs=(dataclasses.replace(taken, **to_facts(spec)), *manifest.inputs[1:]))
 
 
-def app_runtime(path: Path, platform: str) -> AppRuntime:
-    """What runs the artifact on the platform. Raises UsageError where nothing does."""
+def app_runtime(path: Path, platform: str, name: str | None = None) -> AppRuntime:
+    """What runs the artifact on the platform; `name`d where there are several. Raises UsageError where nothing does."""
     target = target_of(path)
     if target is None or platform not in target.app_runtimes:
         runs = (f"*{each.ending}" for each in targets().values() if platform in each.app_runtimes)
         raise UsageError(f"{path}: --platform {platform} takes {' or '.join(runs)}")
-    return target.app_runtimes[platform]
+    runtime = target.app_runtimes[platform]
+    if name in (None, runtime.name):
+        return runtime
+    if name not in runtime.others:
+        raise UsageError(f"android runtime: {name!r} is none of {', '.join((runtime.name, *runtime.others))}")
+    return runtime.others[name]
 
 
 def check_runtime(path: Path, session: Session, runtime: AppRuntime) -> None:

@@ -35,8 +35,9 @@ def write_sources(known: Facts) -> dict[str, bytes]:
     layout = LAYOUTS[known.platform]
     root = resources("edgeport.bundles.templates")
     package = known.package.encode()
+    litert = "\n    ".join(f'implementation("{library}")' for library in known.runtime.gradle).encode()
     contents = {
-        _place(place, known): root.joinpath(source).read_bytes().replace(PACKAGE, package)
+        _place(place, known): root.joinpath(source).read_bytes().replace(PACKAGE, package).replace(LITERT, litert)
         for source, place in (layout.sources | dict(known.runtime.sources)).items()
     }
     contents["README.md"] = write_readme(known).encode()
@@ -81,8 +82,11 @@ package {known.package}
 
 object ModelFacts {{
     const val ARTIFACT = {literals.kotlin(known.artifact)}
+    const val INTEGER = {truth(known.computes_in_int8)} // int8 arithmetic
+    const val INPUT_BYTES = {known.input_bytes}
     const val SCORES = {known.scores_index} // their place among the outputs
     const val TOLERANCE = {known.tolerance!r}f
+    const val GPU_TOLERANCE = {known.gpu_tolerance!r}f
     val golden = listOf({golden})
     val preprocessing = Preprocessing(
         channels = {how["channels"]},
@@ -136,6 +140,7 @@ _MICRO = {
     "test": ("golden_data.h", "golden_test.cc"),
     ".": ("Makefile", "CMakeLists.txt"),
 }
+LITERT = b"// LITERT"  # in build.gradle.kts
 LAYOUTS = {
     "linux": Layout(
         model="model",
@@ -154,7 +159,6 @@ LAYOUTS = {
             "kotlin/Classifier.kt": f"{_KOTLIN}/Classifier.kt",
             "kotlin/Golden.kt": "src/golden/kotlin/PACKAGE/Golden.kt",
             "kotlin/GoldenTest.kt": "src/test/kotlin/PACKAGE/GoldenTest.kt",
-            "kotlin/GoldenDeviceTest.kt": "src/androidTest/kotlin/PACKAGE/GoldenDeviceTest.kt",
         },
         facts=(f"{_KOTLIN}/ModelFacts.kt", write_kotlin),
     ),

@@ -96,7 +96,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "num_classes": {
         "type": int,
         "metavar": "N",
-        "help": "classes of a zoo model; a new classifier head if the weights have others",
+        "help": "classes of a zoo or timm model; a new classifier head if the weights have others; 0: no head, the "
+        "output is the embedding",
     },
     "input_shape": {
         "type": shape,

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from ..artifacts.errors import WeightsError, first_line
+from .headless import find_class_tensors
 from .registry import create_model, find_relatives, find_renames, get_variant
 from .state_dicts import (
     StateDict,
@@ -25,6 +27,7 @@ from .state_dicts import (
 from .torch_file import StoredTensor, TorchFile, read_torch_file
 
 _LOG = logging.getLogger("edgeport")
+_NOISE_DB, _MOST_LOST_DB = 60.0, 30.0  # trained networks lose up to 20 of them on the way to the output
 _BUFFERS = 1.25  # a state dict's size to that of its parameters, at most
 
 
@@ -218,9 +221,7 @@ def head_keys(name: str) -> list[str]:
     Raises:
         UnknownModel: there is no such model.
     """
-    with torch.device("meta"):
-        few, more = (create_model(name, num_classes=n).state_dict() for n in (2, 3))
-    return [key for key, tensor in few.items() if tensor.shape != more[key].shape]
+    return find_class_tensors(lambda classes: create_model(name, num_classes=classes))
 
 
 def draw(model: nn.Module, keys: Collection[str], *, seed: int) -> None:
@@ -269,8 +270,9 @@ def redraw(model: nn.Module, *, seed: int = 0, input_size: tuple[int, int, int])
     With a library's initialisation it hardly does: norms are ones, biases zeros, batch statistics are not the data's.
     Here norm weights and layer scales are uniform in 0.5..1.5, biases N(0, 0.1), weights N(0, 1/sqrt(fan_in)), tokens
     and position tables N(0, 0.5). Batch norms are then calibrated on 16 image-like inputs, and jittered; in a model
-    without norms the weights and biases are (layer-sequential unit variance, arXiv:1511.06422). Other buffers, which
-    are constants, stay. The same seed, torch and machine give the same weights.
+    without norms the weights and biases are (layer-sequential unit variance, arXiv:1511.06422). Where the network then
+    amplifies noise as no trained one does, its norms are set milder. Other buffers, which are constants, stay. The same
+    seed, torch and machine give the same weights.
 
     Args:
         model: a module of one image input, in eval mode; changed in place.
@@ -291,6 +293,7 @@ def redraw(model: nn.Module, *, seed: int = 0, input_size: tuple[int, int, int])
             _draw(key.rpartition(".")[2], parameter, generator)
         if any("Norm" in type(m).__name__ and next(m.parameters(), None) is not None for m in model.modules()):
             _calibrate(model, generator, input_size)
+            _calm(model, generator, input_size)
         else:
             _standardise(model, generator, input_size)
 
@@ -345,6 +348,50 @@ def _calibrate(model: nn.Module, generator: torch.Generator, input_size: tuple[i
         assert var is not None
         mean.add_(var.sqrt() * torch.randn(mean.shape, generator=generator).to(mean) * 0.1)
         var.mul_(torch.empty(var.shape).uniform_(0.7, 1.4, generator=generator).to(var))
+
+
+def _calm(model: nn.Module, generator: torch.Generator, input_size: tuple[int, int, int]) -> None:
+    """Set the norms milder, once, where noise grows as it does in no trained network.
+
+    Behind batch norms each layer adds noise to what it passes on: a norm takes the mean away, which is most of what a
+    ReLU leaves, and brings what is left back to size, noise and all (arXiv:1902.08129); attention in saturation adds
+    more. With smaller weights and a bias of a quarter, activations and attention are used where they are near linear.
+    Attention that is then nearly even would make all tokens alike, which a batch norm behind it blows up: strong biases
+    for the places keep them apart.
+    """
+    if not _amplifies(model, input_size):
+        return
+    for norm in _norms(model):
+        norm.get_parameter("weight").mul_(0.4)
+        norm.get_parameter("bias").mul_(0.4).add_(0.25)
+    for key, parameter in model.named_parameters():
+        if key.endswith("attention_biases"):
+            parameter.mul_(6)
+    _calibrate(model, generator, input_size)
+
+
+def _amplifies(model: nn.Module, input_size: tuple[int, int, int]) -> bool:
+    """Whether little noise on strong image-like inputs is much on every output."""
+    generator = torch.Generator().manual_seed(0)
+    images = 1.5 * image_like(4, input_size, generator)
+    noise = torch.randn(images.shape, generator=generator) * images.std() * 10 ** (-_NOISE_DB / 20)
+    parameter = next(model.parameters())
+    exact, noisy = (tree_leaves(model(given.to(parameter))) for given in (images, images + noise))
+    pairs = [(a.double(), b.double()) for a, b in zip(exact, noisy, strict=True) if _is_comparable(a, b)]
+    lost = [_NOISE_DB - 10 * float(torch.log10(a.var() / (a - b).square().mean())) for a, b in pairs]
+    return bool(lost) and min(lost) > _MOST_LOST_DB
+
+
+def _is_comparable(a: object, b: object) -> bool:
+    if not isinstance(a, Tensor) or not isinstance(b, Tensor) or not a.is_floating_point() or a.shape != b.shape:
+        return False
+    return a.numel() > 1 and bool((a != b).any()) and bool(a.var() > 0)
+
+
+def _norms(model: nn.Module) -> list[nn.Module]:
+    """The norms with a weight and a bias."""
+    named = (m for m in model.modules() if "Norm" in type(m).__name__)
+    return [m for m in named if {"weight", "bias"} <= {name for name, _ in m.named_parameters(recurse=False)}]
 
 
 def _standardise(model: nn.Module, generator: torch.Generator, input_size: tuple[int, int, int]) -> None:

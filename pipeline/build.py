@@ -164,6 +164,8 @@ def accelerate(draft: Draft, path: Path, recipe: Recipe, prepared: Prepared, pro
     except RuntimeUnavailable as e:
         progress.warn(f"the artifact was not run on a {accelerator.upper()}, which it is for: {e}")
         return draft
+    for name, told in found.to_rows():
+        progress.note(f"{name}: {told}")
     verdicts = [draft.manifest.verdict, overall_verdict(found.runs)]
     verdict = next((each for grade in ("fail", "warn") for each in verdicts if each.startswith(grade)), verdicts[0])
     manifest = dataclasses.replace(draft.manifest, accelerator=found.record(), verdict=verdict)
@@ -179,7 +181,7 @@ def with_input(graph: "ir.Model", target: Target, recipe: Recipe, prepared: Prep
 def float_graph(
     target: Target, recipe: Recipe, prepared: Prepared, progress: Progress, seconds: dict[str, float]
 ) -> "tuple[ir.Model, Recipe]":
-    """The graph of an artifact that computes in float, weights in 8 bits where they are stored so, and its recipe."""
+    """The graph of an artifact that computes in float, its weights in 8 bits where they are stored so; its recipe."""
     from .. import quantize
 
     if not recipe.profile.float16:

@@ -191,7 +191,7 @@ def diagnose(
     target = get_target(manifest.target)
     spec = source.input_spec.preprocess if takes_image(inspector.inputs) else None
     inputs = inputs.round_to_pixels(spec) if spec else inputs
-    found = fold_normalization(graph, target, spec, quantized=manifest.profile is not None) if spec else None
+    found = fold_normalization(graph, target, spec, quantized=manifest.precision == "int8") if spec else None
     if found and spec:
         graph, inputs, spec = found.model, inputs.as_pixels(spec), None
     kernels = kernels_of(manifest)
@@ -200,7 +200,9 @@ def diagnose(
         if manifest.calibration:
             steps = {value: map(int, text.split()) for value, text in manifest.calibration.equalization.items()}
             graph = quantize.apply_equalization(graph, steps)
-        if manifest.profile:  # rewrites and reasons need to know what the values are like, and a few inputs tell
+        if (
+            manifest.precision == "int8"
+        ):  # rewrites and reasons need to know what the values are like, and a few inputs tell
             graph = kernels.apply_forms(graph)
             graph, statistics = kernels.apply_rewrites(graph, quantize.collect(graph, inputs.take(FEW).feeds()))
             units = quantize.plan(graph, statistics, kernels).units
@@ -248,7 +250,7 @@ def kernels_of(manifest: Manifest) -> "KernelSet":
     profile = target.recorded_profile(manifest.profile)
     if profile is None:
         raise UsageError(
-            f"{manifest.artifact.file}: was quantised for profile {manifest.profile}, which this version has not"
+            f"{manifest.artifact.file}: was written for profile {manifest.profile}, which this version has not"
         )
     return profile.load_kernels()
 
@@ -263,9 +265,11 @@ def graph_order(
     from .. import quantize
     from ..quantize.diagnosis.isolated_units import rebuild_plan
 
-    written = quantize.apply(graph, rebuild_plan(graph, units, inspector, kernels)) if manifest.profile else graph
+    written = (
+        quantize.apply(graph, rebuild_plan(graph, units, inspector, kernels)) if manifest.precision == "int8" else graph
+    )
     layout = next((each.layout for each in manifest.inputs if each.layout), "nchw")
-    readers = read_in_graph_order(written, layout, kernels)
+    readers = read_in_graph_order(written, layout, kernels, manifest.profile, manifest.options)
     outputs = {spec.name for spec in manifest.outputs}
 
     def arrange(name: str, tensor: "np.ndarray") -> "np.ndarray | None":

@@ -116,7 +116,7 @@ def validate(
         artifact: what `edgeport.export` made, or a foreign file.
         reference: a model as `edgeport.load` takes it, or another artifact; None for the model in the manifest.
         data: to compare on, as `edgeport.export` takes it; None for generated inputs. What calibrated is left out.
-        num_validation_samples: at most so many; where none is given 50, or 4 on an accelerator in software.
+        num_validation_samples: at most so many; where none is given 50, or 2 on an accelerator.
         precision: whose limits judge; None for the manifest's, or fp32.
         weights, weights_key, seed, num_classes, input_shape: of the reference, as `edgeport.load`.
         preprocess: how an image becomes the input, as `edgeport.load`; None for what the manifest says, or else the

@@ -1,8 +1,9 @@
 """Fit the quantisation that a model brings along to a target, without changing a value of it.
 
 What is allowed: uint8 for int8 and back, both 128 apart, for kernels that want the other one; a float bias as the
-int32 numbers that the target's kernel adds (a rounding far below the layer's own); and a layer that the target's kernel
-cannot compute in integers left in float, on the very weights that its integers stand for, which is notes.
+int32 numbers that the target's kernel adds (a rounding far below the layer's own); a constant whose slices have scales
+that no integer kernel takes as the float numbers that it stands for; and a layer that the target's kernel cannot
+compute in integers left in float, on the very weights that its integers stand for, which is notes.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ import numpy as np
 import onnx_ir as ir
 
 from ..graph.dialect import stored
-from ..graph.edit import array, const_value, constant, given, name_of, producer
+from ..graph.edit import array, attribute, const_value, constant, given, name_of, producer, shape
 from ..graph.kernels import KernelSet
 from ..graph.layers import bias_add
 from ..graph.qdq import dequantized, stored_qparams
 from ..graph.qparams import INT8
 
 _OTHER = {ir.DataType.UINT8: (np.int8, INT8[0]), ir.DataType.INT8: (np.uint8, -INT8[0])}
-_LAYERS = frozenset({"Conv", "MatMul", "ConvTranspose"})
+_LAYERS = {"Conv": 0, "MatMul": 1, "ConvTranspose": 1}  # op type -> the axis of the weight that may have several scales
 
 
 def fit_prequantized(model: ir.Model, kernels: KernelSet) -> tuple[ir.Model, tuple[str, ...]]:
@@ -26,7 +27,7 @@ def fit_prequantized(model: ir.Model, kernels: KernelSet) -> tuple[ir.Model, tup
     model = model.clone()
     graph = model.graph
     notes = asymmetric_weights(graph, kernels) if kernels.symmetric_weights else ()
-    per_channel_zero_points(graph)
+    float_slices(graph)
     if kernels.integer_biases:
         integer_biases(graph)
     for node in list(graph):
@@ -80,15 +81,33 @@ def asymmetric_weights(graph: ir.Graph, kernels: KernelSet) -> tuple[str, ...]:
     )
 
 
-def per_channel_zero_points(graph: ir.Graph) -> None:
-    """Constants whose slices have different zero points become float: only ONNX itself can say that."""
+def float_slices(graph: ir.Graph) -> None:
+    """Constants whose slices have scales or zero points of their own become float where no integer kernel takes them.
+
+    Different zero points only ONNX itself can say. Different scales are for the output channels of a layer's weight,
+    and its bias: elsewhere (a batch of matrices, rows, an operand of Add) TFLite and ONNX Runtime fail, or go wrong.
+    """
     for node in list(graph):
         if node.op_type == "DequantizeLinear" and const_value(node.inputs[0]) is not None:
-            zero = array(node.inputs[2])
-            if zero.size > 1 and (zero != zero.flat[0]).any():
+            scale, zero = array(node.inputs[1]), array(node.inputs[2])
+            if (zero != zero.flat[0]).any() or (scale.size > 1 and not all(takes_scales(*use) for use in uses(node))):
                 real = constant(graph, dequantized(node), name_of(node.inputs[0]))
                 node.outputs[0].replace_all_uses_with(real)
                 graph.remove(node, safe=True)
+
+
+def uses(dequantize: ir.Node) -> list[tuple[ir.Node, int, ir.Node]]:
+    """(who reads the constant, as which operand, the constant's node)"""
+    return [(use.node, use.idx, dequantize) for use in dequantize.outputs[0].uses()]
+
+
+def takes_scales(reader: ir.Node, operand: int, dequantize: ir.Node) -> bool:
+    """Whether a constant with several scales is read as a layer's weight, one for each output channel, or its bias."""
+    if given(dequantize.inputs[0]).dtype == ir.DataType.INT32:
+        return True
+    channels = _LAYERS.get(reader.op_type) if operand == 1 else None
+    is_matrices = reader.op_type == "MatMul" and len(shape(dequantize.outputs[0])) > 2
+    return channels == attribute(dequantize, "axis") and not is_matrices
 
 
 def integer_biases(graph: ir.Graph) -> None:

@@ -52,6 +52,7 @@ class _Facts(msgspec.Struct):
     runtime: str
     emulated: bool
     delegate_partitions: int | None
+    undelegated: list[str]
     portable: bool
     labels: tuple[str | int, ...] = ()
     residency: Residency | None = None
@@ -125,6 +126,7 @@ class ChildSession:
         self.inputs, self.outputs, self.threads = facts.inputs, facts.outputs, facts.threads
         self.load_ms, self.runtime, self.emulated = facts.load_ms, facts.runtime, facts.emulated
         self._partitions, self.labels = facts.delegate_partitions, facts.labels
+        self._undelegated = facts.undelegated
         self.residency = facts.residency
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -136,6 +138,9 @@ class ChildSession:
 
     def delegate_partitions(self) -> int | None:
         return self._partitions
+
+    def undelegated(self) -> list[str]:
+        return self._undelegated
 
     def _unpacked(self, arrays: Mapping[str, _Array]) -> dict[str, np.ndarray]:
         return dict(zip(arrays, self._all_unpacked(arrays.values()), strict=True))
@@ -274,6 +279,7 @@ def _facts(session: Any) -> _Facts:
         session.runtime,
         session.emulated,
         partitions,
+        getattr(session, "undelegated", list)(),
         isinstance(session, Portable),
         tuple(getattr(session, "labels", ())),
         getattr(session, "residency", None),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..graph.kernels import KernelSet
+    from ..runtime.contents.contents import Contents
     from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
 
@@ -40,6 +41,12 @@ def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
     return OnnxSession(path, threads=threads, **options)
 
 
+def _read_contents(path: Path) -> "Contents":
+    from ..runtime.contents.onnx import read_contents
+
+    return read_contents(path)
+
+
 def _inspect(path: Path) -> "Inspector":
     from ..runtime.inspectors.onnx import OnnxInspector
 
@@ -62,6 +69,7 @@ TARGET = Target(
     lower=_lower,
     open=_open,
     inspect=_inspect,
+    read_contents=_read_contents,
     folds=True,
     device_runtime="onnx",
     device_files=_device_files,

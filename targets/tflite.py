@@ -10,14 +10,23 @@ if TYPE_CHECKING:
     import numpy as np
     import onnx_ir as ir
 
+    from ..artifacts.manifest import Manifest
+    from ..exporters.tflite.builder import Forms
     from ..graph.kernels import KernelSet
+    from ..runtime.contents.contents import Contents
     from ..runtime.footprint import Footprint
     from ..runtime.inspectors.accelerated import Exposed
     from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
+    from .accelerators import Coverage
+    from .clients.client import Client
 
 
 OUTPUT_TYPES = ("float32", "int8", "uint8")
+ANDROID_SOURCES = {
+    "ModelRunner.kt": "src/main/kotlin/PACKAGE/ModelRunner.kt",
+    "GoldenDeviceTest.kt": "src/androidTest/kotlin/PACKAGE/GoldenDeviceTest.kt",
+}
 
 
 def _xnnpack() -> "KernelSet":
@@ -48,6 +57,23 @@ _MICRO = Profile(
 )
 
 
+_GPU = Profile(
+    name="gpu",
+    device="LiteRT's GPU delegate: at most 4 axes, operators that it has",
+    load_kernels=_xnnpack,
+    accelerator="gpu",
+    float16=True,
+    precisions=("fp32", "fp16", "w8a32"),
+    refusal="a GPU computes an int8 file in float, of dequantised numbers, and no faster; take fp32, fp16 or w8a32",
+)
+
+
+def _forms(profile: Profile, plain: bool) -> "Forms":
+    from ..exporters.tflite.builder import CPU, GPU
+
+    return GPU if profile == _GPU or plain else CPU
+
+
 def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     from ..exporters.tflite.convert import convert
 
@@ -59,7 +85,7 @@ def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
         pixels=recipe.pixels,
         half_weights=recipe.half_weights,
         int8_weights={"w8a32": "stored", "dynamic": "hybrid"}.get(recipe.precision, "widened"),
-        plain=recipe.options["plain_operators"],
+        forms=_forms(recipe.profile, recipe.options["plain_operators"]),
         output_type=recipe.options["output_type"] if recipe.precision == "int8" else None,
         kernels=kernels,
         metadata={**recipe.metadata, **({"kernels": kernels.name} if profile is _MICRO else {})},
@@ -90,6 +116,24 @@ def _expose(path: Path, names: "Collection[str]", copy: Path) -> "Mapping[str, E
     return expose(path, names, copy)
 
 
+def _read_contents(path: Path) -> "Contents":
+    from ..runtime.contents.tflite import read_contents
+
+    return read_contents(path)
+
+
+def _predict_coverage(contents: "Contents") -> "tuple[Coverage, ...]":
+    from .accelerators import predict_gpu
+
+    return (predict_gpu(contents),)
+
+
+def _list_clients(path: Path, contents: "Contents", manifest: "Manifest | None") -> "tuple[Client, ...]":
+    from .clients.tflite import list_clients
+
+    return list_clients(path, contents, manifest)
+
+
 def _inspect(path: Path) -> "Inspector":
     from ..runtime.inspectors.tflite import TFLiteInspector
 
@@ -104,17 +148,31 @@ def _footprint(path: Path) -> "Footprint":
 
 
 def _read_in_graph_order(
-    graph: "ir.Model", layout: str, kernels: "KernelSet"
+    graph: "ir.Model", layout: str, kernels: "KernelSet", profile: str | None, options: Mapping[str, Any]
 ) -> "Mapping[str, Callable[[np.ndarray], np.ndarray | None]]":
     import math
 
     from ..exporters.tflite.convert import layouts
 
-    views = layouts(graph, kernels=kernels, input_layout=layout)
+    forms = _forms(_GPU if profile == _GPU.name else _XNNPACK, bool(options.get("plain_operators")))
+    views = layouts(graph, kernels=kernels, input_layout=layout, forms=forms)
     return {
         name: lambda tensor, view=view: view.read(tensor) if tensor.size == math.prod(view.shape) else None
         for name, view in views.items()
     }
+
+
+_INTERPRETER = AppRuntime(
+    name="interpreter",
+    gradle=("com.google.ai.edge.litert:litert:1.4.2",),
+    sources={f"kotlin/interpreter/{name}": place for name, place in ANDROID_SOURCES.items()},
+)
+_COMPILED_MODEL = AppRuntime(
+    name="compiled-model",
+    gradle=("com.google.ai.edge.litert:litert:2.3.0", "com.google.ai.edge.litert:litert-gpu:2.3.0"),
+    sources={f"kotlin/compiled_model/{name}": place for name, place in ANDROID_SOURCES.items()},
+    others={_INTERPRETER.name: _INTERPRETER},
+)
 
 
 TARGET = Target(
@@ -127,7 +185,7 @@ TARGET = Target(
         "ai-edge-litert": ".tflite files: the schema, the interpreter",
         "flatbuffers": ".tflite files: writing",
     },
-    profiles=(_XNNPACK, _NPU, _MICRO),
+    profiles=(_XNNPACK, _NPU, _MICRO, _GPU),
     refused={"w8a16": "its CPU delegate has no kernels for 16-bit activations; take int8 or w8a32"},
     options=(
         Option(
@@ -140,8 +198,7 @@ TARGET = Target(
         Option(
             name="plain_operators",
             default=False,
-            help="tflite: one operator for each convolution and mean, for a GPU's delegate or another; by default some "
-            "are several, which the CPU's delegate computes faster or more exactly",
+            help="tflite: the operators of profile gpu; deprecated, take --profile gpu",
         ),
         Option(
             name="output_type",
@@ -155,6 +212,9 @@ TARGET = Target(
     lower=_lower,
     open=_open,
     inspect=_inspect,
+    read_contents=_read_contents,
+    predict_coverage=_predict_coverage,
+    list_clients=_list_clients,
     accelerators=("cpu", "gpu", "npu"),
     expose=_expose,
     open_accelerated=_open_accelerated,
@@ -167,7 +227,7 @@ TARGET = Target(
     read_in_graph_order=_read_in_graph_order,
     footprint=_footprint,
     app_runtimes={
-        "android": AppRuntime(),
+        "android": _COMPILED_MODEL,
         "web": AppRuntime(
             sources={"web/runtime_litert.ts": "src/runtime.ts", "web/package_litert.json": "package.json"},
             output_types=("float32", "int32", "uint8"),

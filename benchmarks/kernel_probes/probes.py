@@ -375,5 +375,5 @@ DEVICES = {
     profile.name: Device(target, profile, runtime)
     for target in targets().values()
     for profile in target.profiles
-    if (runtime := RUNTIMES.get(profile.name, RUNTIMES.get(target.name)))
+    if "int8" in profile.precisions and (runtime := RUNTIMES.get(profile.name, RUNTIMES.get(target.name)))
 }

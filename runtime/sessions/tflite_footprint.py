@@ -13,7 +13,7 @@ from .tflite_ports import LARGEST
 
 INTEGERS = ("int8", "uint8", "int32")
 # What the interpreter keeps for each operator, tensor and output channel, in bytes: a little more than tflite-micro
-# 0.dev20261023182759 takes in a 64-bit process (tests/runtime/test_tflite_micro.py compares)
+# 0.dev20261023182759 takes in a 64-bit process (tests/runtime/test_tflite_micro.py compares a few small networks)
 PER_OPERATOR, PER_TENSOR, PER_CHANNEL, FIXED = 120, 76, 9, 1024
 MOST_PLANNED = 4096  # tensors; of more the activations are added up
 

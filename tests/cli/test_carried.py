@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import readback
 import torch
@@ -116,3 +117,44 @@ def test_refused(edgeport, file, folder, tmp_path, what):
     assert done.code == code, done.err
     assert said in done.err.splitlines()[-1]
     assert done.err.count("edgeport: ") == 1
+
+
+SLICES = {  # where a constant with a scale for each slice stands: shapes of x, c and y, the slices' axis, the operator
+    "linear of tokens": ((1, 5, 4), (4, 6), (1, 5, 6), 1, "MatMul(x, c)"),
+    "linear of a batch of tokens": ((2, 5, 4), (4, 6), (2, 5, 6), 1, "MatMul(x, c)"),
+    "linear by rows": ((1, 5, 4), (4, 6), (1, 5, 6), 0, "MatMul(x, c)"),
+    "linear from the left": ((1, 5, 4), (6, 5), (1, 6, 4), 0, "MatMul(c, x)"),
+    "one matrix": ((1, 5, 4), (1, 4, 6), (1, 5, 6), 2, "MatMul(x, c)"),
+    "matrices": ((3, 5, 4), (3, 4, 6), (3, 5, 6), 2, "MatMul(x, c)"),
+    "matrices by matrix": ((3, 5, 4), (3, 4, 6), (3, 5, 6), 0, "MatMul(x, c)"),
+    "more matrices than inputs": ((5, 4), (2, 4, 6), (2, 5, 6), 2, "MatMul(x, c)"),
+    "operand of Add": ((1, 5, 4), (1, 5, 4), (1, 5, 4), 2, "Add(x, c)"),
+    "operand of Mul": ((1, 5, 4), (5, 4), (1, 5, 4), 0, "Mul(c, x)"),
+    "operand of Concat": ((1, 5, 4), (1, 2, 4), (1, 7, 4), 1, "Concat<axis=1>(x, c)"),
+}
+
+
+@pytest.mark.parametrize("where", SLICES)
+def test_constants_with_a_scale_for_each_slice(edgeport, tmp_path, where):
+    *shapes, axis, operator = SLICES[where]
+    (slices,) = shapes[1][axis : axis + 1]
+    dims = [",".join(map(str, shape)) for shape in shapes]
+    rng = np.random.default_rng(0)
+    scales = ", ".join(f"{value:.4f}" for value in rng.uniform(0.004, 0.02, slices))
+    integers = ", ".join(map(str, rng.integers(-127, 127, int(np.prod(shapes[1])))))
+    text = f"""<ir_version: 8, opset_import: ["" : 17]>
+    net (float[{dims[0]}] image) => (float[{dims[2]}] y)
+    <float s = {{0.03}}, uint8 z = {{120}}, float sy = {{0.1}}, uint8 zy = {{128}}, int8[{dims[1]}] q = {{{integers}}},
+     float[{slices}] sc = {{{scales}}}, int8[{slices}] zc = {{{", ".join("0" * slices)}}}>
+    {{ xq = QuantizeLinear(image, s, z)
+       x = DequantizeLinear(xq, s, z)
+       c = DequantizeLinear<axis={axis}>(q, sc, zc)
+       m = {operator}
+       mq = QuantizeLinear(m, sy, zy)
+       y = DequantizeLinear(mq, sy, zy) }}"""
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "net.onnx")
+    done = edgeport("export", tmp_path / "net.onnx", "--target", "all", *OPTIONS)
+    assert done.code == 0, done.err
+    for result in json.loads(done.out):
+        assert (result["precision"], result["verdict"]) == ("int8", "ok"), result["target"]
+        assert result["agreement"]["snr_db"] > (30 if result["target"] == "coreml" else LEAST_DB)

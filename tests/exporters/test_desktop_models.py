@@ -134,10 +134,18 @@ def of_onnx(content):
 
 
 def of_openvino(path):
+    """The ranges from FakeQuantize: zero points in front of a linear are in its bias."""
     import openvino as ov
 
-    constants = (op for op in ov.Core().read_model(path).get_ops() if op.get_type_name() == "Constant")
-    return entries({op.get_friendly_name(): np.array(op.data) for op in constants})
+    operations = ov.Core().read_model(path).get_ops()
+    constants = (op for op in operations if op.get_type_name() == "Constant")
+    _, weights = entries({op.get_friendly_name(): np.array(op.data) for op in constants})
+    ranges = {}
+    for op in operations:
+        if op.get_type_name() == "FakeQuantize":
+            low, high = (float(op.input_value(i).get_node().get_data()) for i in (1, 2))
+            ranges[op.get_friendly_name().partition("/FakeQuantize")[0].removesuffix("_q")] = (low, high)
+    return ranges, weights
 
 
 def of_tflite(content):

@@ -188,6 +188,29 @@ def test_redraw_calibrates_batch_norm():
     assert 0.5 < spread.min() < spread.max() < 2
 
 
+class Deep(nn.Sequential):
+    """Convolutions, batch norms and ReLUs in a row: each of thirty makes noise larger by up to 1.7 dB."""
+
+    def __init__(self, depth):
+        layers = [
+            (nn.Conv2d(3 if i == 0 else 16, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU()) for i in range(depth)
+        ]
+        super().__init__(*(layer for three in layers for layer in three), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+@pytest.mark.parametrize(("depth", "is_milder"), [(3, False), (30, True)])
+def test_redraw_sets_norms_milder_where_noise_would_grow(depth, is_milder):
+    model = Deep(depth).eval()
+    redraw(model, input_size=(3, 32, 32))
+    largest = max(float(m.weight.max()) for m in model if isinstance(m, nn.BatchNorm2d))
+    assert (largest < 0.61) == is_milder  # they are drawn between 0.5 and 1.5
+    images = image_like(4, (3, 32, 32), torch.Generator().manual_seed(5))
+    noise = 1e-3 * torch.randn(images.shape, generator=torch.Generator().manual_seed(6))
+    with torch.no_grad():
+        exact, noisy = model(images), model(images + noise)
+    assert 10 * torch.log10(exact.var() / (exact - noisy).square().mean()) > 30
+
+
 def test_image_like_is_coarse_and_seeded():
     x = image_like(8, (3, 64, 64), torch.Generator().manual_seed(0))
     assert torch.equal(x, image_like(8, (3, 64, 64), torch.Generator().manual_seed(0)))

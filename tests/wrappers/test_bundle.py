@@ -20,7 +20,7 @@ import tflm_stubs
 import tree_sitter_kotlin
 import tree_sitter_swift
 import tree_sitter_typescript
-from android_stubs import STUBS
+from android_stubs import RUNNER_KT, STUBS
 from coremltools.models.utils import load_spec
 from demo import photograph
 from edgeport.bundles import create, golden, literals, micro
@@ -56,6 +56,9 @@ BUNDLES = {
     "android": (("--softmax", *LETTERBOX), "android"),
     "web tflite": (("--int8", "--input", "uint8", "--softmax"), "web"),
     "web onnx": (("--target", "onnx", "--top-k", "3", *LETTERBOX), "web"),
+    "android pixels": (("--input", "uint8", "--top-k", "3", "--softmax"), "android"),
+    "android int8": (("--int8", "--input", "uint8"), "android"),
+    "android interpreter": (("--softmax", *LETTERBOX), "android"),
     "ios": (("--target", "coreml", "--input", "uint8"), "ios"),
     "ios plain": (("--target", "coreml"), "ios"),
     "ios probabilities": (("--target", "coreml", "--softmax", "--top-k", "3"), "ios"),
@@ -106,6 +109,7 @@ def made(tmp_path_factory, photographs):
                 saved, sys.stdout = sys.stdout, file
                 try:
                     arguments = ["--platform", platform, "-o", str(place / "bundle"), "--zip", "--json", "--quiet"]
+                    arguments += ["--android-runtime", "interpreter"] if name == "android interpreter" else []
                     assert main(["bundle", str(artifact), *arguments, "--images", str(photographs)]) == 0
                 finally:
                     sys.stdout = saved
@@ -307,31 +311,41 @@ def test_what_no_microcontroller_takes_is_refused(made, name, capsys):
 
 @pytest.fixture(scope="module")
 def kotlinc() -> list[str]:
-    """The compiler, with its standard library on the class path: KOTLIN_STDLIB, or beside a kotlinc on the PATH."""
-    found = shutil.which("kotlinc")
-    standard = os.environ.get("KOTLIN_STDLIB", "/usr/share/java/kotlin-stdlib.jar")
-    if not (found and shutil.which("javac") and Path(standard).exists()):
-        pytest.skip("no kotlinc (Debian: apt-get install kotlin) or no javac")
-    return [found, standard]
+    """The compiler, with its standard library on the class path: beside tests/clients' own, or the one on the PATH."""
+    package = Path(__file__).parents[1] / "clients/node_modules/kotlin-compiler"
+    beside = package / "bin/kotlinc"
+    found = ["bash", str(beside)] if beside.exists() else [shutil.which("kotlinc")]
+    standard = package / "lib/kotlin-stdlib.jar" if beside.exists() else Path("/usr/share/java/kotlin-stdlib.jar")
+    standard = Path(os.environ.get("KOTLIN_STDLIB", standard))
+    if not (found[-1] and shutil.which("javac") and standard.exists()):
+        pytest.skip("no kotlinc (`make test-clients` brings it; Debian: apt-get install kotlin) or no javac")
+    return [*found, str(standard)]
 
 
-def test_the_kotlin_wrapper_reproduces_the_golden_files_on_a_jvm(made, kotlinc, tmp_path):
-    folder, (compiler, standard) = made("android").folder, kotlinc
-    for name, source in STUBS.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(source)
-    subprocess.run(["javac", "-d", tmp_path / "stubs", *(tmp_path / name for name in STUBS)], check=True)
-    sources = [*(folder / "src/main/kotlin").rglob("*.kt"), *(folder / "src/golden/kotlin").rglob("Golden.kt")]
-    (tmp_path / "Main.kt").write_text(MAIN_KT.replace("NAMES", ", ".join(map(literals.kotlin, NAMES))))
-    sources.append(tmp_path / "Main.kt")
-    path = f"{standard}:{tmp_path / 'stubs'}"
-    done = subprocess.run(
-        [compiler, "-no-stdlib", "-no-reflect", "-cp", path, "-d", tmp_path / "out", *sources],
-        capture_output=True,
-        text=True,
+def compile_kotlin(kotlinc: list[str], runtime: str, sources: list[Path], folder: Path) -> list[str]:
+    """Compiles the sources with the stubs of an Android runtime; the command that runs a class of them."""
+    *compiler, standard = kotlinc
+    for name, source in STUBS[runtime].items():
+        (folder / "stubs" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "stubs" / name).write_text(source)
+    java, kotlin = (
+        [folder / "stubs" / name for name in STUBS[runtime] if name.endswith(kind)] for kind in ("java", "kt")
     )
+    subprocess.run(["javac", "-d", folder / "java", *java], check=True)
+    path = f"{standard}:{folder / 'java'}"
+    command = [*compiler, "-no-stdlib", "-no-reflect", "-cp", path, "-d", folder / "out", *kotlin, *sources]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    run = ["java", "-cp", f"{tmp_path / 'out'}:{standard}"]
+    return ["java", "-cp", f"{folder / 'out'}:{path}"]
+
+
+@pytest.mark.parametrize("name", ["android", "android interpreter"])
+def test_the_kotlin_wrapper_reproduces_the_golden_files_on_a_jvm(made, kotlinc, tmp_path, name):
+    folder = made(name).folder
+    (tmp_path / "Main.kt").write_text(MAIN_KT.replace("NAMES", ", ".join(map(literals.kotlin, NAMES))))
+    runtime = json.loads((folder / "bundle.json").read_text())["runtime"]
+    sources = [*(each for each in (folder / "src").rglob("*.kt") if each.name != "GoldenTest.kt"), tmp_path / "Main.kt"]
+    run = compile_kotlin(kotlinc, runtime, sources, tmp_path)
     golden_files = folder / "src/golden/files/golden"
     done = subprocess.run([*run, "org.example.vision.GoldenKt", golden_files], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "3 golden images, 0 problems\n"), done.stderr
@@ -339,6 +353,71 @@ def test_the_kotlin_wrapper_reproduces_the_golden_files_on_a_jvm(made, kotlinc, 
     lines = done.stdout.splitlines()
     assert lines[: len(NAMES)] == [name.encode("utf-16-be", "surrogatepass").hex() for name in NAMES], done.stderr
     assert lines[len(NAMES) :] == [upright(orientation).tobytes().hex() for orientation in range(10)]
+
+
+WHOLE, NONE = "GPU: Some ops are not accelerated.", "LiteRT finds no {} on this device"
+# device: (what the model runs on, why, the scores)
+DEVICES = {
+    "whole": ("[GPU]", "[]", "[1.0]"),
+    "cpu": ("[CPU]", "[]", "[1.0]"),
+    "in part": ("[GPU, CPU]", f"[{WHOLE}]", "[1.0]"),
+    "no gpu": ("[CPU]", f"[GPU: Failed to compile model, GPU and CPU: {NONE.format('GPU')}]", "[1.0]"),
+    "does not run": ("[CPU]", "[GPU: no memory, GPU and CPU: no memory]", "[1.0]"),
+    "overflow": ("[CPU]", "[GPU: its scores are not finite]", "[2.0]"),
+    "fails later": ("[CPU]", "[GPU: lost]", "[1.0]"),
+    "no npu": ("[GPU]", f"[NPU and CPU: {NONE.format('NPU')}]", "[1.0]"),
+    "npu": ("[NPU, CPU]", "[]", "[1.0]"),
+}
+
+
+@pytest.mark.parametrize(("name", "default"), [("android", "GPU"), ("android int8", "CPU")])
+def test_the_kotlin_wrapper_says_what_it_runs_on_and_why(made, kotlinc, tmp_path, name, default):
+    sources = list((made(name).folder / "src/main").rglob("*.kt"))
+    (tmp_path / "Runner.kt").write_text(RUNNER_KT)
+    run = compile_kotlin(kotlinc, "compiled-model", [*sources, tmp_path / "Runner.kt"], tmp_path)
+    done = subprocess.run([*run, "test.RunnerKt"], capture_output=True, text=True)
+    told = dict(line.split(": ", 1) for line in done.stdout.splitlines())
+    assert done.returncode == 0, done.stderr
+    wanted = {device: " ".join(facts) for device, facts in DEVICES.items()}
+    everywhere = "GPU: broken; GPU and CPU: broken; CPU: broken" if default == "GPU" else "CPU: broken"
+    assert told == wanted | {"default": default, "broken": f"the model cannot be run: {everywhere}"}
+
+
+@pytest.mark.parametrize("name", ["android", "android pixels", "android int8"])
+def test_compiled_model_has_the_scores_where_the_wrapper_looks(made, name):
+    """LiteRT's CompiledModel for Python stands for the one for Kotlin: the same library behind, the same order."""
+    from ai_edge_litert.compiled_model import CompiledModel
+    from ai_edge_litert.hardware_accelerator import HardwareAccelerator
+
+    folder = made(name).folder
+    facts = (folder / "src/main/kotlin/org/example/vision/ModelFacts.kt").read_text()
+    (place,) = re.findall(r"const val SCORES = (\d+)", facts)
+    (size,) = re.findall(r"const val INPUT_BYTES = (\d+)", facts)
+    golden_files = folder / "src/golden/files/golden"
+    given, wanted = (golden_files / "1.input").read_bytes(), np.fromfile(golden_files / "1.output", np.float32)
+    assert len(given) == int(size)
+    model = CompiledModel.from_file(
+        str(folder / "src/main/assets" / made(name).artifact.name), hardware_accel=HardwareAccelerator.CPU
+    )
+    inputs, outputs = model.create_input_buffers(0), model.create_output_buffers(0)
+    inputs[0].write(np.frombuffer(given, np.float32 if "normalises = true" in facts else np.uint8))
+    model.run_by_index(0, inputs, outputs)
+    scores = outputs[int(place)].read(wanted.size, np.float32)
+    np.testing.assert_allclose(scores, wanted, atol=1e-5)
+
+
+def test_the_readme_says_what_an_android_model_runs_on(made):
+    readme = (made("android").folder / "README.md").read_text()
+    assert "litert-gpu:2.3.0" in readme
+    assert "The GPU, or the CPU where there is none" in readme
+    assert re.search(r"LiteRT GPU takes at most \d+ of \d+ operators", readme)  # MobileViT's attention has rank 6
+    assert "float16" in readme
+    assert "no faster than a float model" in (made("android int8").folder / "README.md").read_text()
+    interpreter = (made("android interpreter").folder / "README.md").read_text()
+    assert "litert:1.4.2" in interpreter
+    assert "GPU_TOLERANCE" not in interpreter
+    gradle = (made("android interpreter").folder / "build.gradle.kts").read_text()
+    assert "litert-gpu" not in gradle
 
 
 MAIN_KT = """package test
@@ -440,6 +519,10 @@ def test_without_photographs_pictures_are_generated(made, tmp_path):
 
 REFUSED = {
     "package": ("{artifact} --platform android --android-package vision", "it needs two parts or more"),
+    "runtime elsewhere": (
+        "{artifact} --platform linux --android-runtime interpreter",
+        "an Android runtime is for platform android",
+    ),
     "package elsewhere": (
         "{artifact} --platform linux --android-package a.b",
         "package is for platform android",
@@ -496,6 +579,24 @@ def test_what_a_runtime_of_the_web_cannot_open(made, tmp_path):
     (tmp_path / "large.onnx.data").write_bytes(b"")
     with pytest.raises(edgeport.UsageError, match="its constants are in a file beside it"):
         create.check_runtime(path, session, runtimes["onnx"])
+
+
+NO_CLASSIFIER = "import torch\n\n\ndef make():\n    return torch.nn.Conv2d(3, 5, 3)\n"
+UNFIT = {
+    "net.py:make --input-shape 3,32,32 --scale 1/255": r"gives \[\(1, 5, 30, 30\)\]; a bundle is for classifiers",
+    "resnet_test --int8 --input uint8 --output-type uint8": "takes uint8 and gives uint8; a bundle takes pixels or",
+}
+
+
+@pytest.mark.parametrize("export", UNFIT)
+def test_no_page_for_what_is_no_classifier_or_gives_integers(tmp_path, monkeypatch, export):
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(NO_CLASSIFIER)
+    options = ("--weights", "random", "--no-benchmark", "--no-validate", "--quiet", "--effort", "fast")
+    assert main(["export", *export.split(), *options]) == 0
+    (manifest,) = (path for path in Path("artifacts").rglob("*.json") if ("int8" in path.name) == ("int8" in export))
+    with pytest.raises(edgeport.UsageError, match=UNFIT[export]):
+        edgeport.bundle(manifest.with_suffix(""), "web")
 
 
 @pytest.mark.parametrize(("precision", "advised"), [("fp16", True), ("fp32", False)])

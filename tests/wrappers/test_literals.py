@@ -201,7 +201,7 @@ def test_android_packages(name):
     assert check_package(name) == name
     made = write_sources(dataclasses.replace(facts("android", "x"), package=name))
     kotlin = {place: content for place, content in made.items() if place.endswith(".kt")}
-    assert len(kotlin) == 6
+    assert len(kotlin) == 7
     for place, content in kotlin.items():
         assert content.decode().count(f"\npackage {name}\n") == 1
         assert f"/{name.replace('.', '/')}/" in place

@@ -1,11 +1,13 @@
 """MatMul(W, x) -> Transpose(MatMul(Transpose(x), W')); MatMul(a, b) of unequal ranks -> Reshape of the lower one
 
 The first is for a constant W of two axes. A vector becomes a matrix of one row or column, whose axis the result
-loses again. Leaves MatMul(x, W) and products of equal rank alone.
+loses again; a constant W of one matrix in more axes loses them. Leaves MatMul(x, W), of quantised W, too, and products
+of equal rank alone.
 """
 
 import onnx_ir as ir
 
+from ....graph.dialect import stored
 from ....graph.edit import const_value, emit, given, replace, reshape, shape, transpose
 from ....graph.layers import emit_linear
 
@@ -38,7 +40,9 @@ def canonical(node: ir.Node) -> ir.Value | None:
         swap = [*range(rank_b - 2), rank_b - 1, rank_b - 2]
         product = emit_linear(transpose(b, swap, node), weight.T, None, node, names=(given(a).name, None))
         return transpose(product, swap, node)
-    if rank_a == rank_b or (const_value(b) is not None and rank_b == 2):
+    if stored(b) is not None and 2 < rank_b <= rank_a and set(shape(b)[:-2]) == {1}:
+        return emit(node, "MatMul", [a, reshape(b, shape(b)[-2:], node)], shape(node.outputs[0]))
+    if rank_a == rank_b or (stored(b) is not None and rank_b == 2):
         return None
     rank = max(rank_a, rank_b)
     a, b = (reshape(value, (1,) * (rank - len(shape(value))) + shape(value), node) for value in (a, b))
