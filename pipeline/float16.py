@@ -1,7 +1,10 @@
 """Finds, on a few inputs, what of an artifact float16 cannot compute, mends it where that is possible, and says so."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ..targets.target import Recipe, Target
 from .data.dataset import Dataset
@@ -40,8 +43,22 @@ def scale_float16(
     if not recipe.profile.float16:
         return graph, recipe
     with progress.stage(f"{target.name} {recipe.precision}: make it safe in float16", seconds, "float16"):
-        graph, beyond = quantize.make_float16_safe(graph, few_inputs(recipe, prepared).feeds())
+        feeds = list(few_inputs(recipe, prepared).feeds())
+        graph, beyond = quantize.make_float16_safe(graph, [*feeds, noise_like(feeds[0])])
     return graph, dataclasses.replace(recipe, beyond_float16=beyond)
+
+
+def noise_like(feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Noise of the types of a feed: in a product of many values it reaches far beyond what images do."""
+    random = np.random.default_rng(0)
+    drawn: dict[str, np.ndarray] = {}
+    for name, array in feed.items():
+        if array.dtype == np.uint8:
+            drawn[name] = random.integers(0, 256, array.shape, np.uint8)
+        else:
+            normal = array.dtype == np.float32
+            drawn[name] = random.standard_normal(array.shape, np.float32) if normal else array
+    return drawn
 
 
 def few_inputs(recipe: Recipe, prepared: Prepared) -> Dataset:

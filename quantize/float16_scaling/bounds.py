@@ -13,6 +13,7 @@ from ...graph.fusion import VIEWS
 from ..float16_range import CARRY, DIVISORS, LARGEST, NORMALIZED, SMALLEST, SUBNORMAL, Extent, matters
 from .measure import REDUCED, Measured
 
+HEADROOM = 4  # more that what is scaled is scaled by, for inputs that were not seen: it costs nothing
 _SUBNORMAL_BITS = 10  # how much smaller than normal ones float16's smallest numbers are
 ROUNDING = 1e-6  # of a logarithm
 RELATIVE = 2.0**-20  # a change that is lost in float32's own rounding of a sum
@@ -44,7 +45,7 @@ class Bounds:
         if self.contradict:
             return exponent
         if exponent < self.low:
-            return ceil(self.low)
+            return ceil(self.low) + floor(min(HEADROOM, max(0, self.high - ceil(self.low))))
         if exponent > self.high:
             return ceil(max(self.low, min(floor(self.high), self.unit)))
         return exponent

@@ -55,9 +55,10 @@ def measure(model: ir.Model, feeds: Iterable[Mapping[str, np.ndarray]]) -> Measu
     session = open_graph(ir.to_proto(model), names)
     largest = np.zeros(len(names))
     for feed in feeds:
-        largest = np.maximum(largest, [float(array.max()) for array in run(session, names, feed)])
-    found = dict(zip((*sums, *offsets), largest.tolist(), strict=True))
-    return Measured(extents, {name: found[name] for name in sums}, {name: found[name] for name in offsets})
+        found = np.array([float(array.max()) for array in run(session, names, feed)])
+        largest = np.maximum(largest, np.where(np.isfinite(found), found, 0))
+    by_name = dict(zip((*sums, *offsets), largest.tolist(), strict=True))
+    return Measured(extents, {name: by_name[name] for name in sums}, {name: by_name[name] for name in offsets})
 
 
 def _sum_of_magnitudes(node: ir.Node) -> ir.Value:

@@ -3,6 +3,7 @@
 import numpy as np
 import onnx_ir as ir
 import pytest
+from edgeport.exporters.tflite.builder import GPU
 from edgeport.exporters.tflite.convert import convert
 from edgeport.graph.dialect import check
 from edgeport.quantize import make_float16_safe
@@ -217,6 +218,13 @@ def test_a_sigmoid_by_its_operators_is_one():
     assert decibels(only(run_onnx(model, feed)), only(run_float16(safe, feed))) > 60
 
 
+def test_what_is_scaled_has_room_for_inputs_that_were_not_seen():
+    text, constants, array = OVERFLOWING["RMSNorm of hundreds"]
+    model, safe, _, feed = made_safe(text, constants, array)
+    larger = {name: 8 * array for name, array in feed.items()}  # whose squares are 64 times as large
+    assert decibels(only(run_onnx(model, larger)), only(run_float16(safe, larger))) > 35
+
+
 def test_a_scale_costs_nothing_where_weights_can_take_it():
     """Only the square's own scale is an operator; the layer before it has it in its weights."""
     body = f"w1 = MatMul (x, w) {L2.replace('(x, x)', '(w1, w1)').replace('(x, c)', '(w1, c)')}"
@@ -254,4 +262,4 @@ def test_what_overflows_on_a_gpu_becomes_safe(name, tmp_path, gpu):
     model, safe, _, feed = made_safe(*OVERFLOWING[name])
     expected = only(run_onnx(model, feed))
     assert decibels(expected, run_on_gpu(model, tmp_path / "naive.tflite", feed)) < 10
-    assert decibels(expected, run_on_gpu(safe, tmp_path / "safe.tflite", feed, plain=True)) > 35
+    assert decibels(expected, run_on_gpu(safe, tmp_path / "safe.tflite", feed, forms=GPU)) > 35
