@@ -2,8 +2,8 @@
 
 What is allowed: uint8 for int8 and back, both 128 apart, for kernels that want the other one; a float bias as the
 int32 numbers that the target's kernel adds (a rounding far below the layer's own); a constant whose slices have scales
-that no integer kernel takes as the float numbers that it stands for; and a layer that the target's kernel cannot compute
-in integers left in float, on the very weights that its integers stand for, which is notes.
+that no integer kernel takes as the float numbers that it stands for; and a layer that the target's kernel cannot
+compute in integers left in float, on the very weights that its integers stand for, which is notes.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def asymmetric_weights(graph: ir.Graph, kernels: KernelSet) -> tuple[str, ...]:
 def float_slices(graph: ir.Graph) -> None:
     """Constants whose slices have scales or zero points of their own become float where no integer kernel takes them.
 
-    Different zero points only ONNX itself can say. Different scales are for the output channels of a layer's weight, and
-    for its bias: elsewhere (a batch of matrices, rows, an operand of Add) TFLite and ONNX Runtime fail, or go wrong.
+    Different zero points only ONNX itself can say. Different scales are for the output channels of a layer's weight,
+    and for its bias: elsewhere (a batch of matrices, an operand of Add) TFLite and ONNX Runtime fail, or go wrong.
     """
     for node in list(graph):
         if node.op_type == "DequantizeLinear" and const_value(node.inputs[0]) is not None:
@@ -102,7 +102,7 @@ def uses(dequantize: ir.Node) -> list[tuple[ir.Node, int, ir.Node]]:
 
 
 def takes_scales(reader: ir.Node, operand: int, dequantize: ir.Node) -> bool:
-    """Whether a constant with several scales is read as the weight of a layer, one for each output channel, or its bias."""
+    """Whether a constant with several scales is a layer's bias, or its weight with one for each output channel."""
     if given(dequantize.inputs[0]).dtype == ir.DataType.INT32:
         return True
     channels = _LAYERS.get(reader.op_type) if operand == 1 else None
