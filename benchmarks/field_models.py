@@ -35,12 +35,14 @@ class Brought:
         make: gives it.
         shape: of its input.
         redraws: whether its weights are drawn anew, because those of its package give next to nothing before training.
+        finish: what is done to it then.
     """
 
     package: str
     make: Callable[[], Any]
     shape: tuple[int, ...]
     redraws: bool = False
+    finish: Callable[[Any], Any] = lambda model: model
 
 
 def segmenter(name: str, encoder: str = "resnet18", **options: Any) -> Brought:
@@ -65,9 +67,9 @@ def yolo(name: str, size: int = 160) -> Brought:
     def make() -> Any:
         from ultralytics import YOLO
 
-        return YOLO(f"{name}.yaml").model.fuse()
+        return YOLO(f"{name}.yaml").model
 
-    return Brought("ultralytics", make, (3, size, size), redraws=True)
+    return Brought("ultralytics", make, (3, size, size), redraws=True, finish=lambda model: model.fuse())
 
 
 def face(name: str, shape: tuple[int, ...], **options: Any) -> Brought:
@@ -163,7 +165,7 @@ def measure(name: str) -> list[dict[str, Any]]:
         model = brought.make()
         if brought.redraws:
             redraw(model.eval(), seed=0, input_size=brought.shape)
-        source = edgeport.load(model, input_shape=brought.shape, name=name.replace(" ", "_"))
+        source = edgeport.load(brought.finish(model), input_shape=brought.shape, name=name.replace(" ", "_"))
     except EdgeportError as e:
         return [cell(name, target, precision, str(e)) for target in TARGETS for precision in PRECISIONS]
     cells = []
