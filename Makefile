@@ -5,9 +5,10 @@ RUN := $(VENV)/bin/python
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TESTS := $(RUN) -m pytest -n 2 --dist loadfile
 
+CLIENTS := tests/clients
 FUZZ_SECONDS ?= 3600
 
-.PHONY: demo test test-all fuzz lint types tables docs notebook wheel-check clean
+.PHONY: demo test test-all test-clients clients fuzz lint types tables docs notebook wheel-check clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -18,16 +19,30 @@ $(VENV)/demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable '.[tflite,openvino,coreml,demo,test,docs,dev]'
+	$(PIP) --no-deps --upgrade --target $(VENV)/clients openvino-model-api  # it asks for an OpenCV beside MediaPipe's
 	touch $@
+
+$(VENV)/gpu: | $(VENV)/test  # a GPU in software, for the tests of what a phone's GPU does; without it they are skipped
+	$(VENV)/bin/edgeport devices setup gpu && touch $@ || echo "no GPU in software here: its tests are skipped"
 
 demo: $(VENV)/demo  ## MobileViT-S on photographs, with the verdict; a network that names them, before and after int8
 	$(RUN) examples/demo.py demo-output
 
-test: $(VENV)/test  ## the tests, as CI runs them
+test: $(VENV)/test $(VENV)/gpu  ## the tests, as CI runs them
 	$(TESTS) -m "not exhaustive"
 
-test-all: $(VENV)/test  ## also the slow, complete ones
+test-all: $(VENV)/test $(VENV)/gpu  ## also the slow, complete ones
 	$(TESTS)
+
+test-clients: clients  ## the files in other people's runtimes; those in a browser need Node and Chromium
+	$(RUN) -m pytest -m clients -rs
+
+clients: $(VENV)/test  # what is pinned, without the scripts of npm's packages: they would download more
+	$(PIP) --editable '.[clients]'
+	@if command -v npm > /dev/null; then \
+		cmp -s $(CLIENTS)/package-lock.json $(CLIENTS)/node_modules/.installed || \
+		{ cd $(CLIENTS) && npm ci --ignore-scripts --no-audit --no-fund && cp package-lock.json node_modules/.installed; }; \
+	else echo "no npm (Debian: apt-get install nodejs npm): tests in Node and in a browser are skipped"; fi
 
 fuzz: $(VENV)/test  ## an hour of what nobody wrote: random networks, damaged files and manifests; FUZZ_SECONDS=60 for less
 	$(RUN) tests/fuzz.py --seconds $$(($(FUZZ_SECONDS) / 3)) --seed $$(date +%s)

@@ -34,9 +34,11 @@ class Preprocess:
 
 @dataclass(frozen=True, kw_only=True)
 class Embedded:
-    """The facts. `layout`: "nhwc" where the one input of an .onnx takes an image as a camera gives it."""
+    """The facts. `layout`: "nhwc" where the one input of an .onnx takes an image as a camera gives it. `kernels`: the
+    kernel set that a file was made for, where another runtime than the format's usual one has it."""
 
     layout: str | None = None
+    kernels: str | None = None
     inputs: tuple[Port, ...] = ()
     outputs: tuple[Port, ...] = ()
     preprocess: Preprocess | None = None

@@ -162,6 +162,46 @@ class Budget:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AcceleratedRun:
+    """An artifact as an accelerator computed it, in one precision of its arithmetic.
+
+    Attributes:
+        precision: "fp32" or "fp16".
+        snr_db: how far it is from the reference, of several outputs the worst; None where it is no number.
+        cpu_snr_db: how far it is from what the CPU makes of the same artifact; None where it is no number.
+        verdict: "ok", "warn: ..." or "fail: ...".
+    """
+
+    precision: str
+    snr_db: float | None
+    cpu_snr_db: float | None
+    verdict: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accelerator:
+    """What an accelerator took of an artifact when it was validated, and what it made of it.
+
+    Attributes:
+        name: "gpu", "npu" or "cpu".
+        device: which it was, as its driver says.
+        emulated: it was computed in software: right numbers, no times.
+        operators: of the artifact.
+        accelerated: how many of them it took; the CPU computes the others.
+        refused: {operator and reason: how many it did not take for it}.
+        runs: in each precision of its arithmetic.
+    """
+
+    name: str
+    device: str
+    emulated: bool
+    operators: int
+    accelerated: int
+    refused: dict[str, int] = field(default_factory=dict)
+    runs: tuple[AcceleratedRun, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Artifact:
     """The file (or folder) itself.
 
@@ -200,7 +240,7 @@ class Manifest:
         precision: "fp32", "fp16", "int8", "w8a32", "w8a16" or "dynamic".
         inputs: what the artifact takes, in its order.
         outputs: what it gives, in its order.
-        profile: of the device's int8 kernels, None for float.
+        profile: the kind of device: of int8 its kernels, of float what it was written for; None for none in particular.
         calibration: the inputs that set the int8 ranges; None for what has none, also for a model that was quantised
             before.
         tools: {package: version} of what made the artifact.
@@ -216,6 +256,7 @@ class Manifest:
         budget: for whose sake, None where none was given.
         beyond_float16: {an operator's first output: why float16 cannot compute it}. Core ML computes these in float32;
             other formats compute all of an fp16 artifact in float32, and a device set to float16 (a GPU) would not.
+        accelerator: what that of its profile made of it; None where the profile has none, or it was not there.
         schema: of these keys.
     """
 
@@ -239,6 +280,7 @@ class Manifest:
     budget: Budget | None = None
     cpu: str | None = None
     beyond_float16: dict[str, str] = field(default_factory=dict)
+    accelerator: Accelerator | None = None
     schema: int = SCHEMA
 
     def to_bytes(self) -> bytes:

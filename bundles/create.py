@@ -13,19 +13,21 @@ from ..artifacts.check import manifest_path
 from ..artifacts.digest import files_of
 from ..artifacts.errors import UsageError
 from ..artifacts.manifest import Manifest
+from ..artifacts.printable import printable
 from ..artifacts.staging import Staging
 from ..models.foreign_preprocess import read_preprocess
 from ..models.preprocess_facts import from_facts, to_facts
 from ..models.stated_preprocess import Preprocess, PreprocessLike
 from ..reporting.html_table import html_table
-from ..runtime.session import IMAGE
+from ..runtime.session import IMAGE, Session
 from ..targets.foreign import open_session
 from ..targets.registry import artifact_path, target_of, targets
 from ..targets.target import AppRuntime
 from .android_package import DEFAULT, check_package
-from .facts import Facts, collect_facts
+from .facts import NO_FOOTPRINT, Facts, collect_facts
 from .golden import add_golden, choose_pictures, make_golden
 from .layouts import LAYOUTS, write_sources
+from .micro import check_footprint, input_of_pixel
 
 PLATFORMS = tuple(LAYOUTS)
 MARK = "bundle.json"  # what tells a bundle from a folder of the user's
@@ -80,19 +82,23 @@ def bundle(
     zip: bool = False,
     images: str | Path | None = None,
     android_package: str | None = None,
+    android_runtime: str | None = None,
     preprocess: PreprocessLike | None = None,
 ) -> BundleResult:
     """Makes a folder that an app team can drop in: the artifact, a wrapper, golden files, a README.
 
     Args:
         artifact: a classifier that `edgeport.export` made, with its manifest beside it.
-        platform: "android" (Kotlin), "ios" (Swift) or "linux" (C++ and Python).
+        platform: "android" (Kotlin), "ios" (Swift), "linux" (C++ and Python), "web" (a page in TypeScript) or "micro"
+            (C++ without a heap, for TensorFlow Lite Micro).
         output: the folder to make, in place of a bundle that is there; None for ARTIFACT_PLATFORM, in the working
             folder.
         zip: also makes output.zip, with the same in it.
         images: a folder with photographs for the golden files; None for generated ones.
         android_package: of the Kotlin files and the Android library, as "com.your_company.vision"; None for
             "org.example.vision".
+        android_runtime: what runs the model on Android: "compiled-model" (LiteRT's CompiledModel: on the GPU, or on the
+            CPU where there is none that takes it), the default, or "interpreter" (LiteRT's Interpreter: on the CPU).
         preprocess: how an image becomes the input, as `edgeport.load` takes it, where the manifest does not say it, or
             otherwise than it says; of an artifact that takes pixels only how an image is resized. The manifest in the
             bundle says it, too.
@@ -113,19 +119,28 @@ def bundle(
     path = artifact_path(artifact)
     if platform not in LAYOUTS:
         raise UsageError(f"platform: {platform!r} is none of {', '.join(PLATFORMS)}")
-    if android_package is not None and platform != "android":
-        raise UsageError(f"an Android package is for platform android, not {platform}")
+    for what, given in (("package", android_package), ("runtime", android_runtime)):
+        if given is not None and platform != "android":
+            raise UsageError(f"an Android {what} is for platform android, not {platform}")
     package = check_package(DEFAULT if android_package is None else android_package)
-    session = open_session(path)  # also checks that the file is the manifest's
+    runtime = app_runtime(path, platform, android_runtime)
+    footprint = check_footprint(path) if runtime.integers else NO_FOOTPRINT
+    session = open_session(path, **runtime.session)  # also checks that the file is the manifest's
     if not os.path.exists(manifest_path(path)):
         raise UsageError(f"{path}: has no manifest beside it; a bundle is made of what `edgeport export` made")
     manifest = stated(Manifest.read(manifest_path(path)), read_preprocess(preprocess), path)
     manifest.check_ports([spec.name for spec in session.inputs], [spec.name for spec in session.outputs], path)
-    runtime = app_runtime(path, platform)
     warnings = () if manifest.verdict == "ok" else (f"{path}: its manifest says {manifest.verdict!r}",)
+    if manifest.precision in runtime.advice:
+        warnings += (f"{path}: {runtime.advice[manifest.precision]}",)
     target = target_of(path)
     assert target is not None
     facts = collect_facts(path, platform, manifest, session, runtime, target.device_files(path)[0], package)
+    check_runtime(path, session, runtime)
+    facts = dataclasses.replace(facts, footprint=footprint)
+    if runtime.integers:
+        table = input_of_pixel(session, facts.spec, facts.takes_pixels)
+        facts = dataclasses.replace(facts, input_of_pixel=table)
     golden = make_golden(facts, session, choose_pictures(images, facts), manifest)
     session.close()
     facts = add_golden(facts, golden)
@@ -167,13 +182,32 @@ def stated(manifest: Manifest, said: Preprocess | None, path: Path) -> Manifest:
     return dataclasses.replace(manifest, inputs=(dataclasses.replace(taken, **to_facts(spec)), *manifest.inputs[1:]))
 
 
-def app_runtime(path: Path, platform: str) -> AppRuntime:
-    """What runs the artifact on the platform. Raises UsageError where nothing does."""
+def app_runtime(path: Path, platform: str, name: str | None = None) -> AppRuntime:
+    """What runs the artifact on the platform; `name`d where there are several. Raises UsageError where nothing does."""
     target = target_of(path)
     if target is None or platform not in target.app_runtimes:
         runs = (f"*{each.ending}" for each in targets().values() if platform in each.app_runtimes)
         raise UsageError(f"{path}: --platform {platform} takes {' or '.join(runs)}")
-    return target.app_runtimes[platform]
+    runtime = target.app_runtimes[platform]
+    if name in (None, runtime.name):
+        return runtime
+    if name not in runtime.others:
+        raise UsageError(f"android runtime: {name!r} is none of {', '.join((runtime.name, *runtime.others))}")
+    return runtime.others[name]
+
+
+def check_runtime(path: Path, session: Session, runtime: AppRuntime) -> None:
+    """Raises UsageError where the platform's runtime cannot open the artifact, or read what it gives."""
+    if runtime.single_file and len(files_of(path)) > 1:
+        raise UsageError(
+            f"{path}: its constants are in a file beside it, above 2 GB; that is more than a browser holds"
+        )
+    for output in session.outputs:
+        if runtime.output_types and output.dtype not in runtime.output_types:
+            raise UsageError(
+                f"{path}: its output {printable(output.name)} is {output.dtype}, and the platform's runtime reads "
+                f"{', '.join(runtime.output_types)} only"
+            )
 
 
 def write_bundle(place: Path, artifact: Path, facts: Facts, golden: dict[str, bytes], manifest: bytes) -> None:
@@ -181,6 +215,7 @@ def write_bundle(place: Path, artifact: Path, facts: Facts, golden: dict[str, by
     layout = LAYOUTS[facts.platform]
     contents = write_sources(facts)
     contents |= {f"{layout.golden}/{name}": content for name, content in golden.items()}
+    contents |= layout.generated(facts, artifact, golden)
     contents[f"{layout.model}/{artifact.name}.json"] = manifest
     if facts.labels:
         contents[f"{layout.model}/labels.txt"] = "".join(f"{label}\n" for label in facts.labels).encode()

@@ -1,7 +1,8 @@
 """What the wrapper of a bundle has to know."""
 
 import dataclasses
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,15 @@ from ..graph.classifier import count_scores
 from ..models import PreprocessSpec
 from ..models.preprocess import cover
 from ..models.preprocess_facts import from_facts
+from ..runtime.footprint import Footprint
 from ..runtime.session import IMAGE, Labelled, Session
 from ..runtime.session_wrappers import bare_session
+from ..targets.accelerators import Coverage
+from ..targets.registry import target_of
 from ..targets.target import AppRuntime
 from .android_package import DEFAULT
+
+NO_FOOTPRINT = Footprint(runtime="")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +36,15 @@ class Facts:
         takes_pixels: uint8 goes in; else float32, normalised.
         nhwc: its layout, else nchw.
         golden: the names of the golden images.
-        tolerance: what a score may be off.
+        tolerance: what a score may be off; gpu_tolerance: on a GPU, which computes in float16.
         probabilities: the scores are such, else logits.
         package: of the Kotlin files, on Android.
         verdict: the manifest's.
         runtime: what an app needs to run the artifact.
+        classes: how many scores there are.
+        footprint: of a microcontroller's artifact, whose ends are of `input_type` and `score_type`, "int8" or "uint8";
+            `input_of_pixel` is what each pixel value becomes, (channels, 256).
+        residency: what accelerators take of it.
     """
 
     platform: str
@@ -53,8 +63,31 @@ class Facts:
     runtime: AppRuntime
     golden: tuple[str, ...] = ()
     tolerance: float = 0.0
+    gpu_tolerance: float = 0.0
     probabilities: bool = False
     package: str = DEFAULT
+    classes: int = 0
+    footprint: Footprint = NO_FOOTPRINT
+    input_type: str = "float32"
+    score_type: str = "float32"
+    input_of_pixel: bytes = field(default=b"", repr=False)
+
+    residency: tuple[Coverage, ...] = ()
+
+    @property
+    def integers(self) -> bool:
+        """Whether the app gives and takes the artifact's own integers."""
+        return self.runtime.integers
+
+    @property
+    def computes_in_int8(self) -> bool:
+        """Whether its arithmetic is int8."""
+        return self.precision in ("int8", "dynamic")
+
+    @property
+    def input_bytes(self) -> int:
+        """The size of the input."""
+        return math.prod(self.spec.input_size) * (1 if self.takes_pixels else 4)
 
     def to_json(self) -> dict[str, Any]:
         """For bundle.json, which the Python wrapper reads."""
@@ -87,7 +120,14 @@ class Facts:
             "tolerance",
             "probabilities",
         )
-        return {name: getattr(self, name) for name in names} | {"preprocessing": how}
+        facts = {name: getattr(self, name) for name in names} | {"preprocessing": how}
+        if self.integers:
+            facts["footprint"] = self.footprint.to_json()
+        if self.runtime.name:
+            facts["runtime"] = self.runtime.name
+        if self.platform == "android":
+            facts["gpu_tolerance"] = self.gpu_tolerance
+        return facts
 
 
 def collect_facts(
@@ -123,16 +163,17 @@ def collect_facts(
     scored = [i for i, out in enumerate(session.outputs) if count_scores(out.shape)]
     taken_type = session.inputs[0].dtype
     given_type = session.outputs[scored[0]].dtype if scored else ""
-    if "int8" in (taken_type, given_type) or given_type == "uint8":
+    whole = "int8" in (taken_type, given_type) or given_type == "uint8"
+    if whole and not runtime.integers:
         raise UsageError(
             f"{path}: takes {taken_type} and gives {given_type or 'no scores'}; a bundle takes pixels or "
             "float32 and gives float32: export it with --input uint8 --output-type float32"
         )
-    if given_type != "float32":
+    if given_type != "float32" and not (whole and scored):
         shapes = [spec.shape for spec in session.outputs]
         raise UsageError(f"{path}: gives {shapes}; a bundle is for classifiers, with an output of shape (1, classes)")
     _, channels, height, width = (dim or 1 for dim in taken.shape)
-    bare = bare_session(session)
+    bare, target = bare_session(session), target_of(path)
     in_file = bare.labels if isinstance(bare, Labelled) else ()
     labels = tuple(map(str, in_file)) or manifest.outputs[scored[0]].labels or ()
     for index, label in enumerate(labels):
@@ -155,4 +196,8 @@ def collect_facts(
         verdict=manifest.verdict,
         runtime=runtime,
         package=package,
+        classes=count_scores(session.outputs[scored[0]].shape) or 0,
+        input_type=taken_type,
+        score_type=given_type,
+        residency=tuple(target.predict_coverage(target.read_contents(path))) if target and target.read_contents else (),
     )

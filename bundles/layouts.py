@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files as resources
+from pathlib import Path
 
-from . import literals
+from . import literals, micro
 from .android_package import DEFAULT
+from .cpp_facts import truth, write_preprocessing
 from .facts import Facts
 from .readme import write_readme
+from .typescript import write_typescript
 
 
 @dataclass(frozen=True)
@@ -17,12 +20,14 @@ class Layout:
     Attributes:
         sources: {file of the wrappers package: its place}.
         facts: the place of the facts in the wrapper's language, and what writes them; None where it reads bundle.json.
+        generated: (facts, artifact, golden files) -> {place: content} of what else depends on the model.
     """
 
     model: str
     golden: str
     sources: dict[str, str]
     facts: tuple[str, Callable[[Facts], str]] | None
+    generated: Callable[[Facts, Path, dict[str, bytes]], dict[str, bytes]] = lambda facts, artifact, golden: {}
 
 
 def write_sources(known: Facts) -> dict[str, bytes]:
@@ -30,8 +35,9 @@ def write_sources(known: Facts) -> dict[str, bytes]:
     layout = LAYOUTS[known.platform]
     root = resources("edgeport.bundles.templates")
     package = known.package.encode()
+    litert = "\n    ".join(f'implementation("{library}")' for library in known.runtime.gradle).encode()
     contents = {
-        _place(place, known): root.joinpath(source).read_bytes().replace(PACKAGE, package)
+        _place(place, known): root.joinpath(source).read_bytes().replace(PACKAGE, package).replace(LITERT, litert)
         for source, place in (layout.sources | dict(known.runtime.sources)).items()
     }
     contents["README.md"] = write_readme(known).encode()
@@ -49,9 +55,6 @@ def _place(place: str, known: Facts) -> str:
 
 def write_cpp(known: Facts) -> str:
     """model_facts.h"""
-    how = known.to_json()["preprocessing"]
-    mean, std = (", ".join(f"{number!r}f" for number in _three(how[key])) for key in ("mean", "std"))
-    sizes = ", ".join(str(how[key]) for key in ("channels", "height", "width", "cover_height", "cover_width"))
     golden = ", ".join(map(literals.cpp, known.golden))
     return f"""// What this model takes; written by edgeport.
 #pragma once
@@ -62,10 +65,7 @@ namespace vision {{
 
 inline constexpr const char* kArtifact = {literals.cpp(known.opened)};
 inline constexpr const char* kScores = {literals.cpp(known.scores)};
-inline constexpr Preprocessing kPreprocessing{{
-    {sizes}, Resize::{how["resize"]}, {how["pad_value"]}, Filter::{how["interpolation"]},
-    {how["divisor"]!r}f, {{{mean}}}, {{{std}}}, {_bool(how["bgr"])}, {_bool(how["normalises"])}, {_bool(known.nhwc)}}};
-inline constexpr const char* kGolden[] = {{{golden}}};
+{write_preprocessing(known)}inline constexpr const char* kGolden[] = {{{golden}}};
 inline constexpr float kTolerance = {known.tolerance!r}f;
 
 }}  // namespace vision
@@ -82,8 +82,11 @@ package {known.package}
 
 object ModelFacts {{
     const val ARTIFACT = {literals.kotlin(known.artifact)}
+    const val INTEGER = {truth(known.computes_in_int8)} // int8 arithmetic
+    const val INPUT_BYTES = {known.input_bytes}
     const val SCORES = {known.scores_index} // their place among the outputs
     const val TOLERANCE = {known.tolerance!r}f
+    const val GPU_TOLERANCE = {known.gpu_tolerance!r}f
     val golden = listOf({golden})
     val preprocessing = Preprocessing(
         channels = {how["channels"]},
@@ -94,12 +97,12 @@ object ModelFacts {{
         resize = Resize.{how["resize"].upper()},
         padValue = {how["pad_value"]},
         filter = Filter.{how["interpolation"].upper()},
-        bgr = {_bool(how["bgr"])},
+        bgr = {truth(how["bgr"])},
         divisor = {how["divisor"]!r}f,
         mean = {mean},
         std = {std},
-        normalises = {_bool(how["normalises"])},
-        nhwc = {_bool(known.nhwc)}
+        normalises = {truth(how["normalises"])},
+        nhwc = {truth(known.nhwc)}
     )
 }}
 """
@@ -120,24 +123,24 @@ enum ModelFacts {{
         channels: {how["channels"]}, height: {how["height"]}, width: {how["width"]},
         coverHeight: {how["cover_height"]}, coverWidth: {how["cover_width"]},
         resize: .{how["resize"]}, padValue: {how["pad_value"]}, filter: .{how["interpolation"]},
-        bgr: {_bool(how["bgr"])}, divisor: {how["divisor"]!r},
-        mean: {list(how["mean"])}, std: {list(how["std"])}, normalises: {_bool(how["normalises"])})
+        bgr: {truth(how["bgr"])}, divisor: {how["divisor"]!r},
+        mean: {list(how["mean"])}, std: {list(how["std"])}, normalises: {truth(how["normalises"])})
 }}
 """
 
 
-def _three(numbers: list[float]) -> list[float]:
-    return [*numbers, *[0.0, 0.0]][:3] if len(numbers) < 3 else numbers
-
-
-def _bool(value: bool) -> str:
-    return "true" if value else "false"
-
-
 _CPP = ("CMakeLists.txt", "classifier.h", "golden_test.cpp", "model.h", "preprocess.cpp", "preprocess.h")
 _SWIFT = "Sources/ImageModel"
+_WEB = ("index.html", "golden.html", "page.css", "tsconfig.json", "build.mjs", "serve.mjs")
+_TYPESCRIPT = ("preprocessing", "image", "facts", "runtime_types", "classifier", "page", "golden")
 _KOTLIN = "src/main/kotlin/PACKAGE"
 PACKAGE = DEFAULT.encode()  # in the templates, too
+_MICRO = {
+    "src": ("classifier.h", "classifier.cc"),
+    "test": ("golden_data.h", "golden_test.cc"),
+    ".": ("Makefile", "CMakeLists.txt"),
+}
+LITERT = b"// LITERT"  # in build.gradle.kts
 LAYOUTS = {
     "linux": Layout(
         model="model",
@@ -156,7 +159,6 @@ LAYOUTS = {
             "kotlin/Classifier.kt": f"{_KOTLIN}/Classifier.kt",
             "kotlin/Golden.kt": "src/golden/kotlin/PACKAGE/Golden.kt",
             "kotlin/GoldenTest.kt": "src/test/kotlin/PACKAGE/GoldenTest.kt",
-            "kotlin/GoldenDeviceTest.kt": "src/androidTest/kotlin/PACKAGE/GoldenDeviceTest.kt",
         },
         facts=(f"{_KOTLIN}/ModelFacts.kt", write_kotlin),
     ),
@@ -170,5 +172,23 @@ LAYOUTS = {
             "swift/GoldenTests.swift": "Tests/ImageModelTests/GoldenTests.swift",
         },
         facts=(f"{_SWIFT}/ModelFacts.swift", write_swift),
+    ),
+    "web": Layout(
+        model="model",
+        golden="golden",
+        sources={f"web/{name}": name for name in (*_WEB, *(f"src/{name}.ts" for name in _TYPESCRIPT))},
+        facts=("src/model_facts.ts", write_typescript),
+    ),
+    "micro": Layout(
+        model="model",
+        golden="golden",
+        sources={
+            f"micro/{name}": name if folder == "." else f"{folder}/{name}"
+            for folder, names in _MICRO.items()
+            for name in names
+        }
+        | {f"cpp/preprocess.{ending}": f"resize/preprocess.{ending}" for ending in ("h", "cpp")},
+        facts=("resize/preprocessing.h", micro.write_resizing),
+        generated=micro.write_generated,
     ),
 }

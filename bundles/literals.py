@@ -28,6 +28,11 @@ def _units(character: str) -> str:
     return "".join(f"\\u{data[i : i + 2].hex()}" for i in range(0, len(data), 2))
 
 
+def typescript(text: str) -> str:
+    """A TypeScript literal, in UTF-16 as its strings are; nothing in it ends a script element, or begins a comment."""
+    return f'"{"".join(_units(c) if c not in _PLAIN or c in "<>" else c for c in text)}"'
+
+
 def swift(text: str) -> str:
     """A Swift literal. A lone surrogate, which no Swift string holds, becomes U+FFFD."""
     return f'"{"".join(_scalar(c) if c not in _PLAIN else c for c in text)}"'

@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from ..pipeline.options import ARITHMETICS
 from ..pipeline.text_table import printable
 from . import options
 from .console import Console
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from ..pipeline.debug import DebugResult
 
 NAME, HELP = "debug", "compare an artifact with the float model layer by layer"
+ACCELERATION = ("accelerator", "accelerator_precision")
 SHOWN = 20  # layers on the terminal
 
 
@@ -27,6 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where layers.json, layers.png, layers.html go (default: ARTIFACT.debug, beside it)",
     )
+    options.add(parser, ("accelerator",))
+    parser.add_argument(
+        "--accelerator-precision",
+        choices=ARITHMETICS,
+        default="fp16",
+        help="of a GPU's arithmetic (default: %(default)s, as phones compute)",
+    )
     parser.add_argument("--all", action="store_true", help=f"show all layers, not only the {SHOWN} worst")
 
 
@@ -34,7 +43,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from ..pipeline.debug import debug
 
     arguments: dict[str, Any] = options.pick(
-        args, ("reference", "num_validation_samples", "output_dir", *options.MODEL_OPTIONS)
+        args, ("reference", "num_validation_samples", "output_dir", *ACCELERATION, *options.MODEL_OPTIONS)
     )
     arguments |= {"data": options.one_of(args, "validation_data"), "preprocess": options.preprocess(args)}
     result = debug(args.artifact, progress=console.progress, **arguments)

@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile",
         choices=profile_names(),
-        help="int8: of the device's kernels (`edgeport list --profiles`; default: the target's first)",
+        help="the kind of device (`edgeport list --profiles`; default: the target's first)",
     )
     options.add(parser, options.MODEL_OPTIONS)
     options.add(parser, options.PREPROCESS_OPTIONS)

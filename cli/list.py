@@ -36,7 +36,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 
 def list_profiles(console: Console) -> int:
-    """The sets of int8 kernels that `export --profile` chooses among, and with what they were measured."""
+    """The kinds of device that `export --profile` chooses among, and with what their int8 kernels were measured."""
     from ..pipeline.catalog import describe_profiles
     from ..pipeline.text_table import format_table
 
@@ -47,9 +47,11 @@ def list_profiles(console: Console) -> int:
             row["target"] + " (default)" * row["default"],
             row["device"],
             row["measured_with"] or "-",
-            ", ".join(row["int8"]),
+            ", ".join(row["int8"] or row["precisions"]),
         )
         for row in rows
     ]
-    console.result(rows, format_table(("profile", "target", "device", "measured with", "int8 kernels"), cells))
+    console.result(
+        rows, format_table(("profile", "target", "device", "measured with", "int8 kernels, or precisions"), cells)
+    )
     return 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import edgeport
 
-from ..pipeline.options import COLORS, INTERPOLATIONS, RESIZES
+from ..pipeline.options import ACCELERATORS, COLORS, INTERPOLATIONS, RESIZES
 
 if TYPE_CHECKING:
     from ..pipeline.device_runs import DeviceAccess
@@ -96,7 +96,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "num_classes": {
         "type": int,
         "metavar": "N",
-        "help": "classes of a zoo model; a new classifier head if the weights have others",
+        "help": "classes of a zoo or timm model; a new classifier head if the weights have others; 0: no head, the "
+        "output is the embedding",
     },
     "input_shape": {
         "type": shape,
@@ -168,6 +169,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "type": device,
         "metavar": "local|ssh:[USER@]HOST[:PORT]|adb[:SERIAL]|qemu:CPU[,CPU...]",
         "help": "where the artifact runs, as a job of its own (default: in this process)",
+    },
+    "accelerator": {
+        "choices": ACCELERATORS,
+        "help": "LiteRT runs the .tflite there, and on the CPU what it refuses; a machine without a GPU gets one in "
+        "software by `edgeport devices setup gpu` (default: the CPU's interpreter)",
     },
     "device_python": {"metavar": "PATH", "help": "its Python (default: python3)"},
     "device_dir": {"metavar": "DIR", "help": "where edgeport keeps its files there"},

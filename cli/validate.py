@@ -3,7 +3,9 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from ..pipeline.options import PRECISIONS
+import edgeport
+
+from ..pipeline.options import NUM_ACCELERATED, NUM_VALIDATION, PRECISIONS
 from . import options
 from .console import Console
 
@@ -23,9 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add(parser, ("weights",), default=None)
     options.add(parser, options.MODEL_OPTIONS[1:])
     options.add(parser, options.PREPROCESS_OPTIONS)
-    options.add(parser, options.VALIDATION_OPTIONS)
+    options.add(parser, ("validation_data", "feeds"))
+    most = f"at most so many (default: {NUM_VALIDATION}; {NUM_ACCELERATED} on an accelerator)"
+    options.add(parser, ("num_validation_samples",), default=None, help=most)
     parser.add_argument("--precision", choices=PRECISIONS, help="whose limits apply (default: the manifest's)")
-    options.add(parser, ("threads", "device", *options.ACCESS_OPTIONS))
+    options.add(parser, ("threads", "accelerator", "device", *options.ACCESS_OPTIONS))
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
@@ -36,13 +40,16 @@ def run(args: argparse.Namespace, console: Console) -> int:
     names = ("reference", "num_validation_samples", "precision", "threads", *options.MODEL_OPTIONS)
     arguments: dict[str, Any] = options.pick(args, names) | {"data": options.one_of(args, "validation_data")}
     arguments["preprocess"] = options.preprocess(args)
+    if args.device and args.accelerator:
+        raise edgeport.UsageError("--accelerator is of this machine: leave out --device")
     if args.device:
+        arguments["num_validation_samples"] = args.num_validation_samples or NUM_VALIDATION
         access = options.access(args)
         results = validate_on_device(args.device, args.artifact, access=access, progress=console.progress, **arguments)
         values = [result.to_json() for result in results]
         console.result(values[0] if len(values) == 1 else values, describe(results))
         return max(result.exit_code for result in results)
-    result = validate(args.artifact, progress=console.progress, **arguments)
+    result = validate(args.artifact, accelerator=args.accelerator, progress=console.progress, **arguments)
     console.result(result.to_json(), format_facts(result.to_rows(), 20))
     return result.exit_code
 

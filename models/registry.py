@@ -5,6 +5,7 @@ import sys
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..artifacts.errors import UnknownModel
@@ -124,7 +125,8 @@ def create_model(name: str, *, num_classes: int | None = None) -> "nn.Module":
 
     Args:
         name: of the model, as `list_models` gives it.
-        num_classes: how many classes it tells apart; the default is that of the published weights.
+        num_classes: how many classes it tells apart; the default is that of the published weights. 0: no classifier;
+            the model gives what it would read, an embedding (n, width), and has the tensors that timm's has then.
 
     Returns:
         The model in eval mode, float32, on the CPU. It takes images (n, *input_size), normalised as its variant
@@ -132,7 +134,7 @@ def create_model(name: str, *, num_classes: int | None = None) -> "nn.Module":
 
     Raises:
         UnknownModel: there is no such model; the message names the nearest.
-        ValueError: `num_classes` is below 1.
+        ValueError: `num_classes` is negative.
 
     Example:
         >>> import torch
@@ -143,13 +145,17 @@ def create_model(name: str, *, num_classes: int | None = None) -> "nn.Module":
     """
     variant = get_variant(name)
     classes = variant.num_classes if num_classes is None else num_classes
-    if classes < 1:
-        raise ValueError(f"num_classes must be at least 1, not {classes}")
+    if classes < 0:
+        raise ValueError(f"num_classes must be 0 or more, not {classes}")
     if name not in _recipes:
         importlib.import_module(f".{variant.family}", __package__)
     recipe = _recipes[name]
-    model = recipe.build(recipe.cfg, classes).eval()
+    model = recipe.build(recipe.cfg, classes or variant.num_classes).eval()
     _built[model] = recipe
+    if not classes:
+        from .headless import remove_classifier
+
+        remove_classifier(model, partial(recipe.build, recipe.cfg))
     return model
 
 

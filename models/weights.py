@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from ..artifacts.errors import WeightsError, first_line
+from .headless import find_class_tensors
 from .registry import create_model, find_relatives, find_renames, get_variant
 from .state_dicts import (
     StateDict,
@@ -220,9 +221,7 @@ def head_keys(name: str) -> list[str]:
     Raises:
         UnknownModel: there is no such model.
     """
-    with torch.device("meta"):
-        few, more = (create_model(name, num_classes=n).state_dict() for n in (2, 3))
-    return [key for key, tensor in few.items() if tensor.shape != more[key].shape]
+    return find_class_tensors(lambda classes: create_model(name, num_classes=classes))
 
 
 def draw(model: nn.Module, keys: Collection[str], *, seed: int) -> None:
@@ -373,7 +372,7 @@ def _calm(model: nn.Module, generator: torch.Generator, input_size: tuple[int, i
 
 
 def _lost_db(model: nn.Module, input_size: tuple[int, int, int]) -> float:
-    """How much nearer noise is to the outputs than to strong image-like inputs, in dB, for the output that loses least."""
+    """How much nearer noise is to the outputs than to strong image-like inputs, in dB; of the output that loses least."""
     generator = torch.Generator().manual_seed(0)
     images = 1.5 * image_like(4, input_size, generator)
     noise = torch.randn(images.shape, generator=generator) * images.std() * 10 ** (-_NOISE_DB / 20)

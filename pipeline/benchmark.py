@@ -23,6 +23,7 @@ def benchmark(
     warmup_runs: int = 5,
     threads: int = 1,
     seed: int = 0,
+    accelerator: str | None = None,
     progress: ProgressCallback | None = None,
 ) -> BenchmarkResult:
     """Times artifacts side by side in this process, interleaved, on random inputs.
@@ -33,15 +34,17 @@ def benchmark(
         warmup_runs: runs before them.
         threads: CPU threads of each.
         seed: of the inputs.
+        accelerator: "gpu", "npu" or "cpu": LiteRT's CompiledModel runs .tflite files there, a GPU in float16 as phones
+            do; None for each format's own runtime on the CPU. A GPU in software is not timed.
         progress: called with an `Event` for each stage, note and warning.
 
     Returns:
         The latencies in ms, in the order of the artifacts; none for what can only be emulated on this machine.
 
     Raises:
-        UsageError: no artifact, or a number below 1.
+        UsageError: no artifact, a number below 1, or the accelerator takes no such file.
         ArtifactError: no such file, or not what its ending or its manifest says.
-        RuntimeUnavailable: what runs it is not installed.
+        RuntimeUnavailable: what runs it is not installed, or there is no such accelerator here.
 
     Example:
         >>> times = edgeport.benchmark(result.float_twin.path, result.path)
@@ -54,7 +57,7 @@ def benchmark(
     for name, count in (("num_runs", num_runs), ("warmup_runs", warmup_runs), ("threads", threads)):
         check_count(name, count)
     told, rng = Progress(progress), np.random.default_rng(seed)
-    sessions = [open_session(artifact_path(path), threads=threads) for path in artifacts]
+    sessions = [open_session(artifact_path(path), threads=threads, accelerator=accelerator) for path in artifacts]
     real = {f"{i}": session for i, session in enumerate(sessions) if not session.emulated}
     for path, session in zip(artifacts, sessions, strict=True):
         if session.emulated:

@@ -7,24 +7,27 @@ from typing import TYPE_CHECKING
 
 from ..artifacts.check import manifest_path
 from ..artifacts.digest import data_file
+from ..artifacts.errors import RuntimeUnavailable
 from ..artifacts.manifest import Manifest
 from ..artifacts.staging import Staging
 from ..runtime.agreement import Agreement
 from ..runtime.benchmark import Latency, benchmark, peak_rss_mb
 from ..runtime.compare import compare
 from ..runtime.session import Session
-from ..runtime.session_wrappers import as_an_app_runs, feed_normalized
+from ..runtime.session_wrappers import as_an_app_runs, bare_session, feed_normalized
 from ..targets.registry import open_session
 from ..targets.target import Recipe, Target
 from . import accuracy_search
+from .accelerated import overall_verdict, run_accelerated
 from .describe import embedded_facts, make_manifest
-from .float16 import fit_float16, tell_beyond_float16
+from .float16 import fit_float16, scale_float16, tell_beyond_float16
 from .int8 import Int8Builder
-from .options import WEIGHTS_ONLY, Job
+from .options import NUM_ACCELERATED, WEIGHTS_ONLY, Job
+from .pair import Pair
 from .pixel_input import take_pixels
 from .prepare import Prepared, takes_pixels
 from .progress import Progress
-from .results import BudgetSearch, ExportResult, verdict_exit_code
+from .results import AcceleratorFacts, BudgetSearch, ExportResult, verdict_exit_code
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -41,6 +44,7 @@ class Draft:
     session: Session
     agreement: Agreement | None
     seconds: dict[str, float]
+    accelerator: AcceleratorFacts | None = None
 
 
 def build(job: Job, target: Target, prepared: Prepared, staging: Staging, progress: Progress) -> ExportResult:
@@ -61,9 +65,9 @@ def build(job: Job, target: Target, prepared: Prepared, staging: Staging, progre
             continue
         if precision == "int8":
             graph = convert_prequantized(target, prepared, progress, seconds)
+            graph = with_input(graph, target, recipe, prepared)
         else:
-            graph = prepared.weights_only if precision in WEIGHTS_ONLY else prepared.graph
-        graph = with_input(graph, target, recipe, prepared)
+            graph, recipe = float_graph(target, recipe, prepared, progress, seconds)
         drafts[precision] = make_draft(job, target, recipe, graph, prepared, staging, progress, seconds)
     latencies = time_drafts(job, target, drafts, prepared, progress) if job.timing.benchmark else {}
     for draft in drafts.values():
@@ -133,8 +137,39 @@ def make_draft(
         staging.sync(name)
     session = feed_normalized(open_session(path, threads=job.timing.threads), prepared.source.input_spec.preprocess)
     agreement = validate_draft(session, what, prepared, progress, seconds) if job.validation.validate else None
-    manifest = make_manifest(target, recipe, prepared, path, session, agreement)
-    return Draft(manifest, session, agreement, seconds)
+    draft = Draft(make_manifest(target, recipe, prepared, path, session, agreement), session, agreement, seconds)
+    if recipe.profile.accelerator is None or agreement is None:
+        return draft
+    return accelerate(draft, path, recipe, prepared, progress)
+
+
+def accelerate(draft: Draft, path: Path, recipe: Recipe, prepared: Prepared, progress: Progress) -> Draft:
+    """The draft with what the accelerator that it is for makes of it, where there is one here."""
+    accelerator, source = recipe.profile.accelerator, prepared.source
+    assert accelerator is not None
+    pair = Pair(
+        path=path,
+        manifest=None,
+        session=bare_session(draft.session),
+        feed=lambda session: feed_normalized(session, source.input_spec.preprocess),
+        reference=prepared.reference,
+        kinds=prepared.kinds,
+        model=source.model,
+        weights=None,
+        inputs=prepared.validation.take(NUM_ACCELERATED),
+        precision=recipe.precision,
+    )
+    try:
+        found = run_accelerated(pair, accelerator, prepared.job.timing.threads, progress, draft.seconds)
+    except RuntimeUnavailable as e:
+        progress.warn(f"the artifact was not run on a {accelerator.upper()}, which it is for: {e}")
+        return draft
+    for name, told in found.to_rows():
+        progress.note(f"{name}: {told}")
+    verdicts = [draft.manifest.verdict, overall_verdict(found.runs)]
+    verdict = next((each for grade in ("fail", "warn") for each in verdicts if each.startswith(grade)), verdicts[0])
+    manifest = dataclasses.replace(draft.manifest, accelerator=found.record(), verdict=verdict)
+    return dataclasses.replace(draft, manifest=manifest, accelerator=found)
 
 
 def with_input(graph: "ir.Model", target: Target, recipe: Recipe, prepared: Prepared) -> "ir.Model":
@@ -143,12 +178,26 @@ def with_input(graph: "ir.Model", target: Target, recipe: Recipe, prepared: Prep
     return take_pixels(graph, target, spec) if recipe.pixels and spec else graph
 
 
+def float_graph(
+    target: Target, recipe: Recipe, prepared: Prepared, progress: Progress, seconds: dict[str, float]
+) -> "tuple[ir.Model, Recipe]":
+    """The graph of an artifact that computes in float, its weights in 8 bits where they are stored so; its recipe."""
+    from .. import quantize
+
+    if not recipe.profile.float16:
+        graph = prepared.weights_only if recipe.precision in WEIGHTS_ONLY else prepared.graph
+        return with_input(graph, target, recipe, prepared), recipe
+    graph = with_input(prepared.graph, target, recipe, prepared)
+    graph, recipe = scale_float16(target, recipe, graph, prepared, progress, seconds)
+    return (quantize.quantize_weights(graph) if recipe.precision in WEIGHTS_ONLY else graph), recipe
+
+
 def draft_float_twin(
     job: Job, target: Target, prepared: Prepared, staging: Staging, progress: Progress, seconds: dict[str, float]
 ) -> Draft:
     """The float twin of an int8 artifact that is not kept: made and compared all the same, on a few inputs."""
     recipe = make_recipe(job, target, prepared, "fp32")
-    graph = with_input(prepared.graph, target, recipe, prepared)
+    graph, recipe = float_graph(target, recipe, prepared, progress, seconds)
     few = dataclasses.replace(prepared, validation=prepared.validation.take(FEW))
     twin = make_draft(job, target, recipe, graph, few, staging, progress, seconds)
     twin.session.close()
@@ -229,5 +278,6 @@ def make_result(draft: Draft, latency: Latency | None, twin: Latency | None, fol
         seconds=draft.seconds,
         peak_rss_mb=peak_rss_mb(),
         delegate_partitions=facts.delegate_partitions,
+        accelerator=draft.accelerator,
         verdict=facts.verdict,
     )

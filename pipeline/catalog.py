@@ -46,7 +46,7 @@ def describe_models(family: str | None = None) -> list[dict[str, Any]]:
 
 
 def describe_profiles() -> list[dict[str, Any]]:
-    """The sets of int8 kernels, and with what they were measured."""
+    """The kinds of device, their int8 kernels, and with what these were measured."""
     from ..targets.measured import MEASURED
 
     rows = []
@@ -59,7 +59,8 @@ def describe_profiles() -> list[dict[str, Any]]:
                     "target": target.name,
                     "default": profile == target.profiles[0],
                     "device": profile.device,
-                    "int8": sorted(profile.load_kernels().kernels),
+                    "int8": sorted(profile.load_kernels().kernels) if "int8" in profile.precisions else [],
+                    "precisions": [*profile.precisions],
                     "measured_with": measured,
                     "probes": {name: dataclasses.asdict(made) for name, made in probes.items()},
                 }

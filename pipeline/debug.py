@@ -19,6 +19,7 @@ from ..reporting.layer_chart import to_png
 from ..reporting.layer_page import page
 from ..runtime.pixels import all_to_pixels
 from ..runtime.session_wrappers import takes_image
+from ..targets.foreign import open_accelerated_inspector
 from ..targets.registry import artifact_path, get_target, open_inspector
 from .data.collection import DataLike
 from .input_spec import ShapesLike, read_shapes
@@ -104,6 +105,8 @@ def debug(
     input_shape: ShapesLike | None = None,
     preprocess: PreprocessLike | None = None,
     output_dir: str | Path | None = None,
+    accelerator: str | None = None,
+    accelerator_precision: str = "fp16",
     progress: ProgressCallback | None = None,
 ) -> DebugResult:
     """Compares an artifact with the float model, layer by layer: where int8 hurts, and why what is float is float.
@@ -116,6 +119,8 @@ def debug(
         weights, weights_key, seed, num_classes, input_shape: of the reference, as `edgeport.load`.
         preprocess: how an image becomes the input, as `edgeport.validate`.
         output_dir: where layers.json, layers.png and layers.html go; None for ARTIFACT.debug, beside it.
+        accelerator: "gpu" or "npu": the layers' values are those that it computes of a .tflite; None for the CPU.
+        accelerator_precision: of a GPU's arithmetic: "fp16", as phones compute by default, or "fp32".
         progress: called with an `Event` for each stage, note and warning.
 
     Returns:
@@ -142,7 +147,7 @@ def debug(
         preprocess=read_preprocess(preprocess),
     )
     path = artifact_path(artifact)
-    result = diagnose(path, comparison, told)
+    result = diagnose(path, comparison, told, opener(accelerator, accelerator_precision))
     folder = Path(output_dir) if output_dir else path.with_name(f"{path.name}.debug")
     facts = result.to_json()
     with Staging(folder) as staging:
@@ -154,7 +159,16 @@ def debug(
     return dataclasses.replace(result, files=tuple(folder / name for name in FILES))
 
 
-def diagnose(path: Path, comparison: Comparison, progress: Progress) -> DebugResult:
+def opener(accelerator: str | None, precision: str) -> "Callable[[Path], Inspector]":
+    """What opens the artifact to look inside."""
+    if accelerator is None:
+        return open_inspector
+    return lambda path: open_accelerated_inspector(path, accelerator, precision)
+
+
+def diagnose(
+    path: Path, comparison: Comparison, progress: Progress, look_into: "Callable[[Path], Inspector]" = open_inspector
+) -> DebugResult:
     """The comparison itself."""
     from .. import quantize
     from ..exporters.canonicalize import is_quantized
@@ -163,7 +177,7 @@ def diagnose(path: Path, comparison: Comparison, progress: Progress) -> DebugRes
     from ..quantize.diagnosis.compare_units import rank_worst_first
     from ..quantize.diagnosis.isolated_units import match_artifact
 
-    inspector = open_inspector(path)
+    inspector = look_into(path)
     if not os.path.exists(manifest_path(path)):
         raise UsageError(f"{path}: has no manifest beside it, which says from what its float graph can be made again")
     manifest = Manifest.read(manifest_path(path))
@@ -177,7 +191,7 @@ def diagnose(path: Path, comparison: Comparison, progress: Progress) -> DebugRes
     target = get_target(manifest.target)
     spec = source.input_spec.preprocess if takes_image(inspector.inputs) else None
     inputs = inputs.round_to_pixels(spec) if spec else inputs
-    found = fold_normalization(graph, target, spec, quantized=manifest.profile is not None) if spec else None
+    found = fold_normalization(graph, target, spec, quantized=manifest.precision == "int8") if spec else None
     if found and spec:
         graph, inputs, spec = found.model, inputs.as_pixels(spec), None
     kernels = kernels_of(manifest)
@@ -186,7 +200,9 @@ def diagnose(path: Path, comparison: Comparison, progress: Progress) -> DebugRes
         if manifest.calibration:
             steps = {value: map(int, text.split()) for value, text in manifest.calibration.equalization.items()}
             graph = quantize.apply_equalization(graph, steps)
-        if manifest.profile:  # rewrites and reasons need to know what the values are like, and a few inputs tell
+        if (
+            manifest.precision == "int8"
+        ):  # rewrites and reasons need to know what the values are like, and a few inputs tell
             graph = kernels.apply_forms(graph)
             graph, statistics = kernels.apply_rewrites(graph, quantize.collect(graph, inputs.take(FEW).feeds()))
             units = quantize.plan(graph, statistics, kernels).units
@@ -234,7 +250,7 @@ def kernels_of(manifest: Manifest) -> "KernelSet":
     profile = target.recorded_profile(manifest.profile)
     if profile is None:
         raise UsageError(
-            f"{manifest.artifact.file}: was quantised for profile {manifest.profile}, which this version has not"
+            f"{manifest.artifact.file}: was written for profile {manifest.profile}, which this version has not"
         )
     return profile.load_kernels()
 
@@ -249,9 +265,11 @@ def graph_order(
     from .. import quantize
     from ..quantize.diagnosis.isolated_units import rebuild_plan
 
-    written = quantize.apply(graph, rebuild_plan(graph, units, inspector, kernels)) if manifest.profile else graph
+    written = (
+        quantize.apply(graph, rebuild_plan(graph, units, inspector, kernels)) if manifest.precision == "int8" else graph
+    )
     layout = next((each.layout for each in manifest.inputs if each.layout), "nchw")
-    readers = read_in_graph_order(written, layout, kernels)
+    readers = read_in_graph_order(written, layout, kernels, manifest.profile, manifest.options)
     outputs = {spec.name for spec in manifest.outputs}
 
     def arrange(name: str, tensor: "np.ndarray") -> "np.ndarray | None":

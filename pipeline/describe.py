@@ -73,7 +73,7 @@ def make_manifest(
             )
             for spec in session.outputs
         ),
-        profile=recipe.profile.name if quantized else None,
+        profile=recipe.profile.name if recipe.precision in recipe.profile.precisions else None,
         calibration=prepared.calibration_record if quantized else None,
         options=dict(recipe.options),
         beyond_float16=dict(recipe.beyond_float16),

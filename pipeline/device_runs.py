@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..artifacts.errors import DeviceError, UsageError
+from ..devices.folder import devices_folder
 from ..models.foreign_preprocess import read_preprocess
 from ..models.stated_preprocess import PreprocessLike
 from ..runtime.agreement import Agreement
@@ -25,10 +26,11 @@ from .data.dataset import random_array
 from .input_spec import ShapesLike, read_shapes
 from .isolation import isolated
 from .options import NUM_VALIDATION
+from .pair import Pair
 from .progress import Progress, ProgressCallback
 from .results import DeviceBenchmark, DeviceFacts, ValidationResult, agreement_figures
 from .sources.source import ModelLike
-from .validate import Comparison, Pair, make_result, open_pair
+from .validate import Comparison, make_result, open_pair
 
 if TYPE_CHECKING:
     from ..devices.address import Access
@@ -54,14 +56,6 @@ class DeviceAccess:
     folder: str | None = None
     timeout_s: float | None = None
     ssh_config: str | None = None
-
-
-def devices_folder() -> Path:
-    """Where what devices need is kept on this machine: EDGEPORT_DEVICES, or `devices` in edgeport's cache."""
-    from ..models.download import cache_folder
-
-    own = os.environ.get("EDGEPORT_DEVICES")
-    return Path(own).expanduser() if own else cache_folder() / "devices"
 
 
 def full_access(access: DeviceAccess) -> "Access":

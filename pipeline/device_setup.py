@@ -1,28 +1,34 @@
-"""Which devices there are, building the emulated ones, and removing what edgeport keeps on one."""
+"""Which devices there are, building the emulated ones and the GPU in software, and cleaning up."""
 
 import shutil
 from pathlib import Path
 from typing import Any
 
 from ..artifacts.errors import UsageError
+from ..devices.folder import devices_folder
 from ..targets.registry import installed_version, targets
-from .device_runs import DeviceAccess, check_device, devices_folder, full_access
+from .device_runs import DeviceAccess, check_device, full_access
 from .progress import Progress, ProgressCallback
 
-EMULATED = "qemu"
+EMULATED, GPU = "qemu", "gpu"
+NOT_SET_UP = "not set up: edgeport devices setup {}"
+STAMPS = {EMULATED: "qemu/STAMP", GPU: "STAMP"}  # what is in the folder of a finished environment
 
 
 def list_devices() -> list[dict[str, str]]:
     """{"device", "state"} of each kind of device, or of each that is there."""
     from ..devices.adb import ready
     from ..devices.cpus import PROFILES
+    from ..devices.software_gpu import is_ready
 
     rows = [{"device": "local", "state": "ready"}]
     rows += [{"device": "ssh:[user@]host[:port]", "state": "whatever ssh reaches" if shutil.which("ssh") else "no ssh"}]
     rows += [{"device": f"adb:{serial}", "state": "ready"} for serial in ready()]
     for cpu in PROFILES:
         there = (devices_folder() / EMULATED / "cpus" / cpu / "python").exists()
-        rows.append({"device": f"qemu:{cpu}", "state": "ready" if there else "not set up: edgeport devices setup qemu"})
+        rows.append({"device": f"qemu:{cpu}", "state": "ready" if there else NOT_SET_UP.format(EMULATED)})
+    ready = is_ready(devices_folder() / GPU)
+    rows.append({"device": "--accelerator gpu, in software", "state": "ready" if ready else NOT_SET_UP.format(GPU)})
     return rows
 
 
@@ -54,17 +60,46 @@ def setup_emulated(
     packages = [f"{name}=={own}" if own else name for name, own in versions.items()]
     setup(where, ["numpy", *packages], Progress(progress).note)
     check(where)
-    size = sum(path.lstat().st_size for path in where.rglob("*") if path.is_file() and not path.is_symlink())
-    return {"folder": str(where), "size_bytes": size}
+    return facts_of(where)
+
+
+def setup_gpu(folder: Path | None = None, *, progress: ProgressCallback | None = None) -> dict[str, Any]:
+    """Builds the GPU in software, on which LiteRT computes as on a phone's, in float32 and in float16.
+
+    Args:
+        folder: where; None for where it is looked for.
+        progress: hears what is done.
+
+    Returns:
+        {"folder", "size_bytes"}.
+
+    Raises:
+        DownloadError: the network is forbidden.
+        DeviceError: a step failed.
+    """
+    from ..devices.software_gpu import check, setup
+    from ..models.download import check_online
+
+    where = folder.expanduser().resolve() if folder else devices_folder() / GPU
+    check_online("the GPU in software")
+    setup(where, Progress(progress).note)
+    check(where)
+    return facts_of(where)
+
+
+def facts_of(folder: Path) -> dict[str, Any]:
+    """Where an environment is, and how large."""
+    size = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return {"folder": str(folder), "size_bytes": size}
 
 
 def clean_device(name: str, access: DeviceAccess | None = None, folder: Path | None = None) -> None:
-    """Removes what edgeport keeps on a device, or the environment of the emulated ones.
+    """Removes what edgeport keeps on a device, the environment of the emulated ones, or the GPU in software.
 
     Args:
-        name: "qemu", or a device.
+        name: "qemu", "gpu", or a device.
         access: how the device is used.
-        folder: of the emulated environment; None for where it is looked for.
+        folder: of the environment; None for where it is looked for.
 
     Raises:
         UsageError: no such kind of device, or the folder is nothing of edgeport's.
@@ -72,10 +107,10 @@ def clean_device(name: str, access: DeviceAccess | None = None, folder: Path | N
     """
     from ..devices.address import open_boards
 
-    if name == EMULATED:
-        where = folder.expanduser() if folder else devices_folder() / EMULATED
-        if where.exists() and not (where / "qemu" / "STAMP").exists():
-            raise UsageError(f"{where}: is not what `edgeport devices setup qemu` makes")
+    if name in STAMPS:
+        where = folder.expanduser() if folder else devices_folder() / name
+        if where.exists() and not (where / STAMPS[name]).exists():
+            raise UsageError(f"{where}: is not what `edgeport devices setup {name}` makes")
         shutil.rmtree(where, ignore_errors=True)
         return
     with open_boards(check_device(name), full_access(access or DeviceAccess())) as boards:

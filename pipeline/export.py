@@ -90,7 +90,7 @@ def export(
         target: the format, a name of `edgeport.list_targets()`; None for the first, tflite.
         precision: "fp32"; "fp16": weights in half precision; "int8": static, W8A8; "w8a32", "w8a16": weights in 8 bits,
             computed in float (in half precision); "dynamic": linear layers also round what they read, at run time.
-        profile: of the device's int8 kernels; None for the target's default.
+        profile: the kind of device, as `edgeport list --profiles` names it; None for the target's default.
         calibration: data for int8: a folder of images, `edgeport.images(...)`, an .npz, an array (n, c, h, w), a dict
             of arrays by input, or what yields samples or batches, such as a DataLoader. Arrays are preprocessed inputs.
         num_calibration_samples: at most so many; None for 300.
@@ -296,9 +296,10 @@ def check_job(job: Job) -> None:
         profiles = {profile.name: profile for name in job.targets for profile in get_target(name).profiles}
         if asked.profile not in profiles:
             raise UsageError(f"--profile {asked.profile} is not of {given}, which has {' and '.join(profiles)}")
-        if asked.precision != "int8":
-            raise UsageError(f"--profile is for --int8, not for --precision {asked.precision}")
-        if profiles[asked.profile].integer_only and (budgets or asked.keep_float):
+        profile = profiles[asked.profile]
+        if asked.precision not in profile.precisions:
+            raise UsageError(f"--profile {profile.name} is not for --precision {asked.precision}: {profile.refusal}")
+        if profile.integer_only and (budgets or asked.keep_float):
             raise UsageError(
                 f"profile {asked.profile} has no float that units could return to; "
                 "leave out the budget and --keep-float"

@@ -1,9 +1,10 @@
-"""Finds, on a few inputs, what of an artifact float16 cannot compute, and says so."""
+"""Finds, on a few inputs, what of an artifact float16 cannot compute, mends it where that is possible, and says so."""
 
 import dataclasses
 from typing import TYPE_CHECKING
 
 from ..targets.target import Recipe, Target
+from .data.dataset import Dataset
 from .prepare import Prepared
 from .progress import Progress
 
@@ -17,16 +18,36 @@ def fit_float16(target: Target, recipe: Recipe, graph: "ir.Model", prepared: Pre
     """The graph with its masks in float16's range where it is computed in that; the recipe knows what stays float32."""
     from .. import quantize
 
-    if recipe.precision != "fp16" and recipe.precision not in target.float16:
+    if recipe.profile.float16 or (recipe.precision != "fp16" and recipe.precision not in target.float16):
         return graph, recipe
-    inputs, spec = (prepared.calibration or prepared.validation).take(NUM_INPUTS), prepared.source.input_spec.preprocess
-    if recipe.pixels and spec:
-        inputs = inputs.as_pixels(spec)
+    inputs = few_inputs(recipe, prepared)
     values = prepared.statistics.values if prepared.statistics and recipe.precision == "int8" else {}
     known = {name: max(abs(found.min), abs(found.max)) for name, found in values.items()}
     fitted, beyond = quantize.prepare_float16(graph, inputs.feeds(), known)
     computes = recipe.precision in target.float16
     return fitted if computes else graph, dataclasses.replace(recipe, beyond_float16=beyond)
+
+
+def scale_float16(
+    target: Target, recipe: Recipe, graph: "ir.Model", prepared: Prepared, progress: Progress, seconds: dict[str, float]
+) -> "tuple[ir.Model, Recipe]":
+    """The float graph with the scales that keep it in float16's range, where the profile's device computes in that.
+
+    The recipe knows what is beyond it all the same.
+    """
+    from .. import quantize
+
+    if not recipe.profile.float16:
+        return graph, recipe
+    with progress.stage(f"{target.name} {recipe.precision}: make it safe in float16", seconds, "float16"):
+        graph, beyond = quantize.make_float16_safe(graph, few_inputs(recipe, prepared).feeds())
+    return graph, dataclasses.replace(recipe, beyond_float16=beyond)
+
+
+def few_inputs(recipe: Recipe, prepared: Prepared) -> Dataset:
+    """The few inputs that tell ranges, as the artifact takes them."""
+    inputs, spec = (prepared.calibration or prepared.validation).take(NUM_INPUTS), prepared.source.input_spec.preprocess
+    return inputs.as_pixels(spec) if recipe.pixels and spec else inputs
 
 
 def tell_beyond_float16(target: Target, recipe: Recipe, progress: Progress) -> None:

@@ -34,7 +34,8 @@ def load(
         weights_key: under which key or prefix of the file the weights are, with dots ("callbacks.ema"); None: where
             they fit, an average of the weights (EMA) first.
         seed: of random weights.
-        num_classes: of a zoo or timm model; a new classifier head where the weights have others.
+        num_classes: of a zoo or timm model; a new classifier head where the weights have others. 0: no classifier; the
+            output is the embedding.
         input_shape: (3, 224, 224) for a model of one image, or {"name": (1, 3, 224, 224), ...}.
         example_inputs: for an nn.Module instead of shapes: a tensor, a tuple of tensors, or a dict of them.
         name: of the files, for a model in memory; its class's name otherwise.

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ..artifacts.preprocessing import COLORS as COLORS
 from ..artifacts.preprocessing import INTERPOLATIONS as INTERPOLATIONS
 from ..artifacts.preprocessing import RESIZES as RESIZES
+from ..runtime.residency import ACCELERATORS as ACCELERATORS
+from ..runtime.residency import ARITHMETICS as ARITHMETICS
 
 if TYPE_CHECKING:
     from ..models.stated_preprocess import Preprocess
@@ -23,6 +25,7 @@ RANGES = ("minmax", "average", "percentile", "entropy", "mse")  # as in quantize
 RANGE = "mse"  # on photographs, MobileViT-S: 21.0 dB, 17.4 with min-max; with corrected biases 24.6 and 21.4
 BUDGETS = ("max_drop", "min_agreement", "min_snr")
 NUM_VALIDATION, NUM_JUDGING = 50, 200
+NUM_ACCELERATED = 2  # a GPU in software takes seconds for each input
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +68,7 @@ class QuantizationOptions:
 
     Attributes:
         precision: one of PRECISIONS.
-        profile: of the device's int8 kernels; None for the target's default.
+        profile: the kind of device; None for the target's default.
         calibration: the data that set the ranges; None for generated inputs.
         num_calibration_samples: at most so many; None for 300, or 32 generated ones.
         effort: "fast", ranges only; "default", biases corrected; "high", weights rounded layer by layer too.

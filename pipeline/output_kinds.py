@@ -36,7 +36,7 @@ def find_kinds(graph: "ir.Graph", reference: Session, *, classifies: bool) -> Ki
 def is_told_classifier(job: Job, source: ModelSource) -> bool:
     """Whether the model is a classifier by what is asked of it, or by where it comes from."""
     asked, (budget, _) = job.model, job.quantization.budget or ("", 0)
-    by_options = asked.labels is not None or asked.softmax or asked.top_k or asked.num_classes is not None
+    by_options = asked.labels is not None or asked.softmax or asked.top_k or asked.num_classes
     return bool(by_options or budget in ("max_drop", "min_agreement") or source.classifies)
 
 

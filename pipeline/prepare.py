@@ -99,6 +99,7 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
     from ..exporters.canonicalize import is_quantized
     from .import_check import check_calibrated
 
+    check_head(job, source)
     labels = read_labels(job.model.labels) if job.model.labels else None
     question = Question(source.model, example_command(job, source))
     data = OpenedData(source.input_spec, NUM_CALIBRATION + job.num_validating, question)
@@ -218,6 +219,14 @@ def check_data(job: Job, source: ModelSource, data: OpenedData, question: Questi
     ]
     if spec.preprocess and (pixels or any(each.preprocess for each in opened)):
         progress.note(describe_preprocessing(spec))
+
+
+def check_head(job: Job, source: ModelSource) -> None:
+    """Raises UsageError for what is asked of the classifier of a model that was asked for without one."""
+    asked = (("--softmax", job.model.softmax), ("--top-k", job.model.top_k), ("--labels", job.model.labels is not None))
+    for option, given in asked:
+        if given and source.num_classes == 0:
+            raise UsageError(f"{option} is for a classifier; --num-classes 0 leaves it away")
 
 
 def check_classifier_options(job: Job, source: ModelSource, graph: "ir.Model") -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..artifacts.exit_codes import BUG, DISAGREES, DONE, OVER_BUDGET
-from ..artifacts.manifest import Budget
+from ..artifacts.manifest import AcceleratedRun as RecordedRun
+from ..artifacts.manifest import Accelerator, Budget
 from ..reporting.html_table import html_table
 from ..runtime.agreement import Agreement
 from ..runtime.benchmark import Latency
@@ -110,6 +111,8 @@ class ExportResult(_Readable):
         peak_rss_mb: the most memory that this process had, in MB (10^6 bytes).
         delegate_partitions: of a .tflite, how many the CPU delegate made.
         verdict: "ok", "warn: ...", "fail: ...", "over budget: ..." or "not validated".
+        accelerator: what that of the artifact's profile takes of it, and makes of it; None where the profile has none,
+            or there is none on this machine.
         float_twin: the float artifact that an int8 one was timed beside.
         search: what came of the accuracy budget.
         warnings: what makes the result less than it seems.
@@ -131,6 +134,7 @@ class ExportResult(_Readable):
     peak_rss_mb: float | None = field(default=None, repr=False)
     delegate_partitions: int | None = None
     verdict: str
+    accelerator: "AcceleratorFacts | None" = None
     float_twin: "ExportResult | None" = field(default=None, repr=False)
     search: BudgetSearch | None = field(default=None, repr=False)
     warnings: tuple[str, ...] = field(default=(), repr=False)
@@ -169,6 +173,7 @@ class ExportResult(_Readable):
             "seconds": self.seconds,
             "peak_rss_mb": self.peak_rss_mb,
             "delegate_partitions": self.delegate_partitions,
+            "accelerator": self.accelerator.to_json() if self.accelerator else None,
             "verdict": self.verdict,
         }
 
@@ -185,6 +190,7 @@ class ExportResult(_Readable):
             ("SNR", f"{format_number(agreement and agreement.snr_db, '.1f')} dB"),
             ("top-1", format_number(agreement and agreement.top1, ".1%")),
             *_output_rows(agreement),
+            *(self.accelerator.to_rows() if self.accelerator else []),
             ("verdict", self.verdict),
         ]
 
@@ -258,6 +264,7 @@ class ValidationResult(_Readable):
         verdict: "ok", "warn: ..." or "fail: ...".
         emulated: the artifact was not run by what runs it on a device.
         device: where it ran, with what is known of it there; None for this process.
+        accelerator: what ran it, with what that takes of it; None for the CPU's own runtime.
     """
 
     model: str
@@ -275,6 +282,7 @@ class ValidationResult(_Readable):
     verdict: str
     warnings: tuple[str, ...] = field(default=(), repr=False)
     device: "DeviceFacts | None" = None
+    accelerator: "AcceleratorFacts | None" = None
 
     @property
     def ok(self) -> bool:
@@ -305,6 +313,7 @@ class ValidationResult(_Readable):
             "verdict": self.verdict,
             "warnings": list(self.warnings),
         }
+        value |= {"accelerator": self.accelerator.to_json()} if self.accelerator else {}
         return value | (self.device.to_json() if self.device else {})
 
     def to_rows(self) -> list[tuple[str, str]]:
@@ -313,7 +322,126 @@ class ValidationResult(_Readable):
         names = {"artifact": str(self.path), "model": self.model, "weights": self.weights, "precision": self.precision}
         rows = [(name, str(value)) for name, value in names.items() if value]
         rows += [(name, f"{figure:.6g}") for name, figure in figures.items() if format_number(figure, "g") != "-"]
+        rows += self.accelerator.to_rows() if self.accelerator else []
         return [*rows, *_output_rows(self.agreement), ("verdict", self.verdict)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceleratedRun:
+    """An artifact as an accelerator computes it in one precision.
+
+    Attributes:
+        precision: of its arithmetic, "fp32" or "fp16".
+        agreement: with the reference.
+        cpu_snr_db: how far it is from what the CPU makes of the same artifact, 10 log10(sum cpu^2 / sum difference^2).
+        verdict: "ok", "warn: ..." or "fail: ...".
+    """
+
+    precision: str
+    agreement: Agreement
+    cpu_snr_db: float
+    verdict: str
+
+    def to_json(self) -> dict[str, Any]:
+        """An entry of "runs"."""
+        return {
+            "precision": self.precision,
+            "agreement": agreement_figures(self.agreement),
+            "outputs": output_figures(self.agreement),
+            "cpu_snr_db": self.cpu_snr_db,
+            "verdict": self.verdict,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceleratorFacts:
+    """What an accelerator takes of an artifact, and what it makes of it.
+
+    Attributes:
+        name: "gpu", "npu" or "cpu".
+        device: which it is, as its driver says.
+        runtime: what ran the artifact on it.
+        emulated: it is computed in software: its numbers and what it refuses are a GPU's, its times are not.
+        operators: of the artifact.
+        accelerated: how many of them the accelerator computes; the CPU computes the others.
+        partitions: the pieces in which it computes them.
+        refused: {"operator", "reason", "tensor", "module", "count"} of what it does not take; "module" is the path of
+            the PyTorch module, "" where the accelerator does not say which operator it means.
+        runs: in each precision of its arithmetic, float32 first.
+    """
+
+    name: str
+    device: str
+    runtime: str
+    emulated: bool
+    operators: int
+    accelerated: int
+    partitions: int
+    refused: tuple[dict[str, Any], ...]
+    runs: tuple[AcceleratedRun, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether it computes the whole artifact."""
+        return self.accelerated == self.operators
+
+    def to_json(self) -> dict[str, Any]:
+        """The object "accelerator" of a validation."""
+        own = {each.name: getattr(self, each.name) for each in dataclasses.fields(self) if each.name != "runs"}
+        own |= {"refused": list(self.refused), "whole": self.whole}
+        return own | {"runs": [run.to_json() for run in self.runs]}
+
+    def record(self) -> Accelerator:
+        """The same as a manifest keeps it."""
+        return Accelerator(
+            name=self.name,
+            device=self.device,
+            emulated=self.emulated,
+            operators=self.operators,
+            accelerated=self.accelerated,
+            refused={f"{each['operator']}: {each['reason']}": each["count"] for each in summarize(self.refused)},
+            runs=tuple(
+                RecordedRun(
+                    precision=run.precision,
+                    snr_db=run.agreement.snr_db,
+                    cpu_snr_db=run.cpu_snr_db,
+                    verdict=run.verdict,
+                )
+                for run in self.runs
+            ),
+        )
+
+    def to_rows(self) -> list[tuple[str, str]]:
+        """(name, value), for people."""
+        where = f"all {self.operators} operators" if self.whole else f"{self.accelerated} of {self.operators} operators"
+        pieces = f" in {self.partitions} parts" if self.partitions > 1 else ""
+        software = ", in software: no times" if self.emulated else ""
+        rows = [(self.name, f"{self.device}{software}"), (f"on the {self.name.upper()}", f"{where}{pieces}")]
+        for run in self.runs:
+            figures = f"{run.agreement.snr_db:.1f} dB from the reference, {run.cpu_snr_db:.1f} dB from the CPU"
+            top1 = format_number(run.agreement.top1, ".1%")
+            rows.append((f"in {FLOAT_NAMES[run.precision]}", figures if top1 == "-" else f"{figures}, top-1 {top1}"))
+        return rows + [("refused", describe_refusal(each)) for each in summarize(self.refused)]
+
+
+FLOAT_NAMES = {"fp32": "float32", "fp16": "float16"}
+FEW = 5  # reasons that people are shown
+
+
+def describe_refusal(refusal: dict[str, Any]) -> str:
+    """In words: TRANSPOSE, 9 times: a tensor has bad input dims size: 6 (first in stages.2.1)."""
+    times = f", {refusal['count']} times" if refusal["count"] > 1 else ""
+    where = f" ({'first ' if times else ''}in {refusal['module']})" if refusal["module"] else ""
+    return f"{refusal['operator']}{times}: {refusal['reason']}{where}"
+
+
+def summarize(refused: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Refusals of one operator for one reason together, the most frequent first; the last may tell what is left out."""
+    groups: dict[tuple[str, str], dict[str, Any]] = {}
+    for each in refused:
+        group = groups.setdefault((each["operator"], each["reason"]), {**each, "count": 0})
+        group["count"] += each["count"]
+    return sorted(groups.values(), key=lambda group: -group["count"])[:FEW]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from ..runtime.session import Session, TensorSpec
 from ..runtime.session_wrappers import PROBABILITIES, SoftmaxSession, feed_normalized, takes_image
 from ..targets.foreign import open_session
 from ..targets.registry import artifact_path, is_artifact, target_of
+from .accelerated import overall_verdict, run_accelerated
 from .checks import check_choice, check_count
 from .data.choose import OpenedData, choose_validation
 from .data.collection import DataLike
@@ -29,8 +30,9 @@ from .data.dataset import Dataset
 from .describe import delegate_partitions, read_manifest
 from .input_spec import InputSpec, Shapes, ShapesLike, read_shapes
 from .isolation import isolated
-from .options import NUM_VALIDATION, PRECISIONS
-from .output_kinds import Kinds, recorded_kinds
+from .options import NUM_ACCELERATED, NUM_VALIDATION, PRECISIONS
+from .output_kinds import recorded_kinds
+from .pair import Pair
 from .prepare import open_reference
 from .preprocess_question import Question, data_options, describe_preprocessing
 from .progress import Progress, ProgressCallback
@@ -75,29 +77,6 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """An artifact, its reference, and the inputs that they are compared on.
-
-    Attributes:
-        session: the artifact itself.
-        feed: a session of the artifact -> the same, given normalised arrays whatever it takes.
-        kinds: what its outputs are, where their types alone do not say it.
-        model, weights: what the reference is.
-    """
-
-    path: Path
-    manifest: Manifest | None
-    session: Session
-    feed: Callable[[Session], Session]
-    reference: Session
-    kinds: Kinds
-    model: str
-    weights: str | None
-    inputs: Dataset
-    precision: str
-
-
-@dataclass(frozen=True)
 class Reference:
     """What an artifact is compared with.
 
@@ -119,7 +98,7 @@ def validate(
     *,
     reference: ModelLike | None = None,
     data: DataLike | None = None,
-    num_validation_samples: int = NUM_VALIDATION,
+    num_validation_samples: int | None = None,
     precision: str | None = None,
     weights: str | None = None,
     weights_key: str | None = None,
@@ -128,6 +107,7 @@ def validate(
     input_shape: ShapesLike | None = None,
     preprocess: PreprocessLike | None = None,
     threads: int = 1,
+    accelerator: str | None = None,
     progress: ProgressCallback | None = None,
 ) -> ValidationResult:
     """Compares an artifact with its reference.
@@ -136,12 +116,15 @@ def validate(
         artifact: what `edgeport.export` made, or a foreign file.
         reference: a model as `edgeport.load` takes it, or another artifact; None for the model in the manifest.
         data: to compare on, as `edgeport.export` takes it; None for generated inputs. What calibrated is left out.
-        num_validation_samples: at most so many; 50 where none is given.
+        num_validation_samples: at most so many; where none is given 50, or 2 on an accelerator.
         precision: whose limits judge; None for the manifest's, or fp32.
         weights, weights_key, seed, num_classes, input_shape: of the reference, as `edgeport.load`.
         preprocess: how an image becomes the input, as `edgeport.load`; None for what the manifest says, or else the
             reference.
         threads: CPU threads of the artifact.
+        accelerator: "gpu", "npu" or "cpu": LiteRT's CompiledModel runs a .tflite there, a GPU in float32 and in
+            float16; the result's `accelerator` says what it takes, and how far it is from the CPU. None for the CPU's
+            own runtime.
         progress: called with an `Event` for each stage, note and warning.
 
     Returns:
@@ -151,7 +134,7 @@ def validate(
         ArtifactError: no such file, or not what its ending or its manifest says.
         ManifestError: the file beside the artifact is no manifest of a known schema.
         RuntimeUnavailable: what runs the artifact is not installed.
-        UsageError: the reference cannot be made again, or the data do not fit it.
+        UsageError: the reference cannot be made again, the data do not fit it, or the accelerator takes no such file.
         ImageError: a folder without images, or a damaged one.
         UnknownModel, UnknownCheckpoint, DownloadError, WeightsError, ModelFileError, InputShapeError, ExportError: as
             `edgeport.load`.
@@ -160,12 +143,13 @@ def validate(
         >>> edgeport.validate("artifacts/resnet18/resnet18_int8.tflite", data="photos/").verdict
         'ok'
     """
-    told = Progress(progress)
+    told, usual = Progress(progress), NUM_ACCELERATED if accelerator else NUM_VALIDATION
+    most = usual if num_validation_samples is None else num_validation_samples
     comparison = Comparison(
         artifact=artifact,
         reference=reference,
         data=data,
-        num_validation_samples=num_validation_samples,
+        num_validation_samples=most,
         weights=weights,
         weights_key=weights_key,
         seed=seed,
@@ -175,6 +159,8 @@ def validate(
         precision=precision,
         threads=threads,
     )
+    if accelerator:
+        return validate_accelerated(comparison, accelerator, told)
     pair, seconds = open_pair(comparison, told), {}
     inputs = pair.inputs
     with told.stage(f"validate on {len(inputs)} inputs", seconds, "validate", len(inputs)) as advance:
@@ -182,6 +168,15 @@ def validate(
     result = make_result(pair, agreement, seconds, told)
     pair.session.close()
     return result
+
+
+def validate_accelerated(comparison: Comparison, accelerator: str, progress: Progress) -> ValidationResult:
+    """The same on an accelerator; the agreement is that of its last precision: float16, as a phone's GPU computes."""
+    pair, seconds = open_pair(comparison, progress), {}
+    facts = run_accelerated(pair, accelerator, comparison.threads, progress, seconds)
+    made = make_result(pair, facts.runs[-1].agreement, seconds, progress, judged=overall_verdict(facts.runs))
+    pair.session.close()
+    return replace(made, accelerator=facts, emulated=facts.emulated)
 
 
 def open_pair(comparison: Comparison, progress: Progress) -> Pair:
@@ -223,8 +218,9 @@ def make_result(
     seconds: dict[str, float],
     progress: Progress,
     device: "DeviceFacts | None" = None,
+    judged: str | None = None,
 ) -> ValidationResult:
-    """What is told of a comparison."""
+    """What is told of a comparison; `judged` where the verdict is known."""
     path, manifest = pair.path, pair.manifest
     target = target_of(path)
     return ValidationResult(
@@ -240,7 +236,7 @@ def make_result(
         seconds=seconds,
         peak_rss_mb=peak_rss_mb(),
         delegate_partitions=delegate_partitions(pair.session),
-        verdict=verdict_with_cause(agreement, pair.precision, pair.reference, pair.inputs.feeds, pair.kinds),
+        verdict=judged or verdict_with_cause(agreement, pair.precision, pair.reference, pair.inputs.feeds, pair.kinds),
         warnings=tuple(progress.warnings),
         device=device,
     )

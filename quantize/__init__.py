@@ -7,6 +7,7 @@ from .apply import apply
 from .calibration.collect import collect
 from .calibration.statistics import Statistics
 from .float16_range import prepare_float16
+from .float16_scaling.safety import make_float16_safe
 from .mixed_precision.patterns import select
 from .mixed_precision.search import Kept, Measured, Search, Step, candidates, search
 from .mixed_precision.sensitivity import measure_sensitivity
@@ -37,6 +38,7 @@ __all__ = [
     "correct_for_weights",
     "find_equalization",
     "fit_prequantized",
+    "make_float16_safe",
     "measure_sensitivity",
     "plan",
     "prepare_float16",

@@ -15,32 +15,33 @@ MASKED = 3e4  # a score that much below the others has a probability of 0 in flo
 ORDINARY = 1e4  # scores within it stay far above MASKED
 
 
-def fit_constants(model: ir.Model, largest: Mapping[str, float]) -> tuple[ir.Model, set[str]]:
+def fit_constants(model: ir.Model, largest: Mapping[str, float], limit: float = HALF) -> tuple[ir.Model, set[str]]:
     """The model with such constants made smaller, and the values that are computed from those.
 
-    `largest`: {value: the largest magnitude that it reached}. A bound of Clip, Max and Min beyond what it bounds, the
-    fill of a Pad in front of a MaxPool, and what masks the scores of a Softmax, if no row is masked as a whole. Such a
-    row's probabilities depend on how the mask swallows its scores, so its mask stays as it is.
+    `largest`: {value: the largest magnitude that it reached}. `limit`: constants beyond it are looked at. A bound of
+    Clip, Max and Min beyond what it bounds, the fill of a Pad in front of a MaxPool, and what masks the scores of a
+    Softmax, if no row is masked as a whole. Such a row's probabilities depend on how the mask swallows its scores, so
+    its mask stays as it is.
     """
     model = model.clone()
-    found = [(node, index, fitted) for node in model.graph for index, fitted in _fit(node, largest).items()]
+    found = [(node, index, fitted) for node in model.graph for index, fitted in _fit(node, largest, limit).items()]
     for node, index, fitted in found:
         old = given(node.inputs[index])
         node.replace_input_with(index, constant(owner(node), fitted, f"{name_of(old)}_fitted"))
     return model, {name_of(node.outputs[0]) for node, _, _ in found}
 
 
-def is_beyond(numbers: np.ndarray | None) -> bool:
-    """Whether a constant has finite numbers that float16 does not have."""
+def is_beyond(numbers: np.ndarray | None, limit: float = HALF) -> bool:
+    """Whether a constant has finite numbers that float16 does not have, or that are beyond another limit."""
     if numbers is None or numbers.dtype != np.float32:
         return False
-    return bool((np.isfinite(numbers) & (np.abs(numbers) > HALF)).any())
+    return bool((np.isfinite(numbers) & (np.abs(numbers) > limit)).any())
 
 
-def _fit(node: ir.Node, largest: Mapping[str, float]) -> dict[int, np.ndarray]:
+def _fit(node: ir.Node, largest: Mapping[str, float], limit: float) -> dict[int, np.ndarray]:
     """{input: the constant that takes its place}."""
     given_constants = {index: const_value(value) for index, value in enumerate(node.inputs)}
-    constants = {index: c for index, c in given_constants.items() if c is not None and is_beyond(c)}
+    constants = {index: c for index, c in given_constants.items() if c is not None and is_beyond(c, limit)}
     if not constants:
         return {}
     computed = [value for value in node.inputs if value is not None and const_value(value) is None]

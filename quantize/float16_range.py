@@ -24,10 +24,8 @@ SUBNORMAL = 2.0**-14
 WHOLE = 2048.0  # from here on float16 does not have every whole number
 NORMALIZED = (2.0**-6, LARGEST**0.5)  # LayerNormalization squares what it takes, inside
 
-_DIVISORS = {"Div": 1, "Log": 0, "Sqrt": 0, "Pow": 0}  # the operand whose small numbers have to be right
-_CARRY = (
-    frozenset({"Abs", "Add", "Clip", "Max", "Min", "ReduceMax", "ReduceMean", "ReduceSum", "Slice", "Sqrt"}) | VIEWS
-)
+DIVISORS = {"Div": 1, "Log": 0, "Sqrt": 0, "Pow": 0}  # the operand whose small numbers have to be right
+CARRY = frozenset({"Abs", "Add", "Clip", "Max", "Min", "ReduceMax", "ReduceMean", "ReduceSum", "Slice", "Sqrt"}) | VIEWS
 _RELATIVE = frozenset({"Conv", "ConvTranspose", "Div", "MatMul", "Mul", "PRelu", "Pow"})
 
 
@@ -94,7 +92,7 @@ def find_beyond_float16(model: ir.Model, extents: Mapping[str, Extent]) -> dict[
         reason = _beyond(node, extents) or _too_small(node, extents) or _inside(node, extents)
         if reason:
             reasons.setdefault(node, reason)
-        index = _DIVISORS.get(node.op_type)
+        index = DIVISORS.get(node.op_type)
         if index is not None and (node.op_type != "Pow" or (scalar(node.inputs[1]) or 2.0) < 1):
             _trace(node, index, extents, reasons)
     return {name_of(node.outputs[0]): reasons[node] for node in model.graph if node in reasons}
@@ -107,7 +105,7 @@ def _beyond(node: ir.Node, extents: Mapping[str, Extent]) -> str | None:
             continue
         if (extent := _extent(value, extents)) and extent.largest > LARGEST:
             return f"{value.name} reaches {extent.largest:.3g}"
-        if is_beyond(numbers := const_value(value)):
+        if node.op_type != "Clip" and is_beyond(numbers := const_value(value)):  # a bound may as well be infinite
             assert numbers is not None
             return f"its constant {value.name} reaches {np.abs(numbers[np.isfinite(numbers)]).max():.3g}"
         if extent and extent.largest > WHOLE and _is_whole(value):
@@ -124,7 +122,7 @@ def _is_whole(value: ir.Value) -> bool:
 
 def _too_small(node: ir.Node, extents: Mapping[str, Extent]) -> str | None:
     """Whether all numbers of something that it takes or gives are so small that float16 has few bits for them."""
-    if not any(_matters(output, extents) for output in node.outputs):
+    if not any(matters(output, extents) for output in node.outputs):
         return None
     for value in (*node.outputs, *node.inputs):
         if _is_small(value, extents) and not (node.op_type in ("Add", "Sub") and value in node.inputs):
@@ -163,16 +161,16 @@ def _trace(node: ir.Node, index: int, extents: Mapping[str, Extent], reasons: di
             continue
         seen.add(maker)
         reasons.setdefault(maker, reasons[node])
-        if maker.op_type in _CARRY:
+        if maker.op_type in CARRY:
             left += [each for each in maker.inputs if each is not None and _extent(each, extents) is not None]
 
 
-def _matters(value: ir.Value, extents: Mapping[str, Extent]) -> bool:
+def matters(value: ir.Value, extents: Mapping[str, Extent]) -> bool:
     """Whether a small value's bits show: not where it is only added to something larger."""
     if not _is_small(value, extents) or value.is_graph_output():
         return True
     return any(
-        _matters(use.node.outputs[0], extents)
+        matters(use.node.outputs[0], extents)
         if use.node.op_type in VIEWS
         else use.node.op_type not in ("Add", "Sub") or _is_small(use.node.outputs[0], extents)
         for use in value.uses()

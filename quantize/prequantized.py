@@ -85,7 +85,7 @@ def float_slices(graph: ir.Graph) -> None:
     """Constants whose slices have scales or zero points of their own become float where no integer kernel takes them.
 
     Different zero points only ONNX itself can say. Different scales are for the output channels of a layer's weight,
-    and for its bias: elsewhere (a batch of matrices, an operand of Add) TFLite and ONNX Runtime fail, or go wrong.
+    and its bias: elsewhere (a batch of matrices, rows, an operand of Add) TFLite and ONNX Runtime fail, or go wrong.
     """
     for node in list(graph):
         if node.op_type == "DequantizeLinear" and const_value(node.inputs[0]) is not None:
@@ -102,7 +102,7 @@ def uses(dequantize: ir.Node) -> list[tuple[ir.Node, int, ir.Node]]:
 
 
 def takes_scales(reader: ir.Node, operand: int, dequantize: ir.Node) -> bool:
-    """Whether a constant with several scales is a layer's bias, or its weight with one for each output channel."""
+    """Whether a constant with several scales is read as a layer's weight, one for each output channel, or its bias."""
     if given(dequantize.inputs[0]).dtype == ir.DataType.INT32:
         return True
     channels = _LAYERS.get(reader.op_type) if operand == 1 else None

@@ -17,6 +17,7 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe
 from typing import Any, TypeVar
 
@@ -26,6 +27,7 @@ import numpy as np
 from ..artifacts import errors
 from ..artifacts.errors import ArtifactError, EdgeportError, first_line
 from ..artifacts.process import resident_mb, signal_name
+from .residency import Residency
 from .session import Portable, TensorSpec
 
 T = TypeVar("T")
@@ -50,8 +52,10 @@ class _Facts(msgspec.Struct):
     runtime: str
     emulated: bool
     delegate_partitions: int | None
+    undelegated: list[str]
     portable: bool
     labels: tuple[str | int, ...] = ()
+    residency: Residency | None = None
 
 
 class _Failure(msgspec.Struct):
@@ -66,6 +70,21 @@ class _Request(msgspec.Struct):
     arguments: dict[str, Any] = {}
 
 
+@dataclass(frozen=True)
+class Launcher:
+    """What a process is started with.
+
+    Attributes:
+        python: a command that is Python: this one, or the same behind another loader of libraries.
+        environment: variables that it has beside this process's own.
+        quiet: what it writes to stderr is nothing for people; errors come another way.
+    """
+
+    python: tuple[str, ...] = (sys.executable,)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    quiet: bool = False
+
+
 class ChildSession:
     """A session that another process holds.
 
@@ -73,6 +92,7 @@ class ChildSession:
         opener: "module:function" of edgeport that opens it there.
         arguments: of that function, by name: texts and numbers.
         where: the file, for messages.
+        launcher: of the process.
         time_limit_s: for opening it, and for each run; None for none.
         memory_limit_mb: of the other process, resident, in MB (10^6 bytes); None for none.
 
@@ -85,6 +105,7 @@ class ChildSession:
         arguments: Mapping[str, Any],
         *,
         where: str,
+        launcher: Launcher = Launcher(),
         time_limit_s: float | None = None,
         memory_limit_mb: float | None = None,
     ):
@@ -93,9 +114,11 @@ class ChildSession:
         with its:
             handle = its.fileno()
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", __name__, str(handle)],
+                [*launcher.python, "-P", "-m", __name__, str(handle)],
+                env=os.environ | launcher.environment,
                 stdin=subprocess.PIPE,  # at its end the child ends, too
                 stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL if launcher.quiet else None,
                 pass_fds=(handle,),
             )
         self.close = weakref.finalize(self, _end, self._process, self._socket)
@@ -103,6 +126,8 @@ class ChildSession:
         self.inputs, self.outputs, self.threads = facts.inputs, facts.outputs, facts.threads
         self.load_ms, self.runtime, self.emulated = facts.load_ms, facts.runtime, facts.emulated
         self._partitions, self.labels = facts.delegate_partitions, facts.labels
+        self._undelegated = facts.undelegated
+        self.residency = facts.residency
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return self._unpacked(self._ask(_Request("run", _packed(feeds)), dict[str, _Array]))
@@ -113,6 +138,9 @@ class ChildSession:
 
     def delegate_partitions(self) -> int | None:
         return self._partitions
+
+    def undelegated(self) -> list[str]:
+        return self._undelegated
 
     def _unpacked(self, arrays: Mapping[str, _Array]) -> dict[str, np.ndarray]:
         return dict(zip(arrays, self._all_unpacked(arrays.values()), strict=True))
@@ -251,8 +279,10 @@ def _facts(session: Any) -> _Facts:
         session.runtime,
         session.emulated,
         partitions,
+        getattr(session, "undelegated", list)(),
         isinstance(session, Portable),
         tuple(getattr(session, "labels", ())),
+        getattr(session, "residency", None),
     )
 
 

@@ -52,12 +52,19 @@ TOLERANCE = {
 # operators become several, whose float32 errors add up.
 GRAPHS = {"graph": _FLOAT32, "rewritten": Limits(snr_db=60.0, equal=0.99, constant_error=1e-3)}
 
+# Of what an accelerator makes of a float artifact: its kernels approximate activations and sum in other orders, and in
+# float16 each value has 11 bits, of whatever size it is. int8 artifacts are judged by their own limits there, too.
+ACCELERATED = {
+    "accelerated fp32": Limits(snr_db=60.0, equal=0.99, constant_error=1e-3),
+    "accelerated fp16": Limits(snr_db=20.0, cosine=0.99, equal=0.9, constant_error=2e-2),
+}
+
 # What artifacts usually reach: one that does not is what was asked for, but whoever uses it must know.
 EXPECTED: dict[str, Limits] = dict.fromkeys(
     ("int8", "w8a32", "w8a16", "dynamic"), Limits(snr_db=20.0, top1=0.95, equal=0.95)
-)
+) | {"accelerated fp16": Limits(snr_db=30.0, top1=0.95, equal=0.95)}
 
-NOISE_COUNTS = ("fp32", *GRAPHS)  # float32 itself is judged, which loses more in some models
+NOISE_COUNTS = ("fp32", "accelerated fp32", *GRAPHS)  # float32 itself is judged, which loses more in some models
 ROOM = 4.0  # how far two orders of float32 sums may be apart, times what float32 loses in the reference itself
 
 # field of Limits -> (what to call it, +1 where more is better)
@@ -137,7 +144,7 @@ def verdict(
 
     Args:
         agreement: what `compare` gave.
-        precision: of the artifact, a key of TOLERANCE, or of GRAPHS.
+        precision: of the artifact, a key of TOLERANCE, GRAPHS or ACCELERATED.
         reference: the session that the artifact was compared with.
         feeds: those of the comparison; read only where fp32 fails and the reference can compute in float64.
         kinds: as `compare` was given.
@@ -161,7 +168,7 @@ def judge(agreement: Agreement, precision: str, noise: Agreement | None = None) 
 
     Args:
         agreement: what `compare` gave.
-        precision: of the artifact, a key of TOLERANCE.
+        precision: of the artifact, a key of TOLERANCE, GRAPHS or ACCELERATED.
         noise: how the reference agrees with itself in float64; within ROOM times that, an error is a warning.
 
     Returns:
@@ -173,7 +180,7 @@ def judge(agreement: Agreement, precision: str, noise: Agreement | None = None) 
     """
     if agreement.problem:
         return f"fail: {agreement.problem}"
-    tolerance, expected = {**GRAPHS, **TOLERANCE}[precision], EXPECTED.get(precision, Limits())
+    tolerance, expected = {**GRAPHS, **ACCELERATED, **TOLERANCE}[precision], EXPECTED.get(precision, Limits())
     failed = _misses(agreement, tolerance, "must")
     if failed and noise is not None and not _misses(agreement, tolerance, "must", noise):
         lost = _lost(noise)

@@ -94,6 +94,10 @@ class Delegating(Protocol):
         """How many partitions the delegate made."""
         ...
 
+    def undelegated(self) -> list[str]:
+        """The names of the operators that it did not take, in order."""
+        ...
+
 
 @runtime_checkable
 class TimesItself(Protocol):

@@ -9,9 +9,12 @@ from .target import AppRuntime, Option, Profile, Recipe, Target
 if TYPE_CHECKING:
     import onnx_ir as ir
 
+    from ..artifacts.manifest import Manifest
     from ..graph.kernels import KernelSet
+    from ..runtime.contents.contents import Contents
     from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
+    from .clients.client import Client
 
 OLDEST_SYSTEM = "iOS17"  # the first with int8 activations
 HALF = frozenset({"fp16", "int8", "w8a16"})  # the Neural Engine has no float32
@@ -45,6 +48,18 @@ def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
     return CoreMLSession(path, threads=threads, **options)
 
 
+def _read_contents(path: Path) -> "Contents":
+    from ..runtime.contents.coreml import read_contents
+
+    return read_contents(path)
+
+
+def _list_clients(path: Path, contents: "Contents", manifest: "Manifest | None") -> "tuple[Client, ...]":
+    from .clients.coreml import list_clients
+
+    return list_clients(path, contents, manifest)
+
+
 def _inspect(path: Path) -> "Inspector":
     from ..runtime.inspectors.coreml import CoreMLInspector
 
@@ -74,6 +89,8 @@ TARGET = Target(
     lower=_lower,
     open=_open,
     inspect=_inspect,
+    read_contents=_read_contents,
+    list_clients=_list_clients,
     orders_channels=True,
     layout=lambda recipe: "image" if recipe.pixels else "nchw",
     wants_image=lambda options: bool(options["image_input"]),

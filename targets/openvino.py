@@ -9,9 +9,12 @@ from .target import AppRuntime, Profile, Recipe, Target
 if TYPE_CHECKING:
     import onnx_ir as ir
 
+    from ..artifacts.manifest import Manifest
     from ..graph.kernels import KernelSet
+    from ..runtime.contents.contents import Contents
     from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
+    from .clients.client import Client
 
 
 def _cpu() -> "KernelSet":
@@ -31,6 +34,18 @@ def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
     from ..runtime.sessions.openvino import OpenVINOSession
 
     return OpenVINOSession(path, threads=threads, **options)
+
+
+def _read_contents(path: Path) -> "Contents":
+    from ..runtime.contents.openvino import read_contents
+
+    return read_contents(path)
+
+
+def _list_clients(path: Path, contents: "Contents", manifest: "Manifest | None") -> "tuple[Client, ...]":
+    from .clients.openvino import list_clients
+
+    return list_clients(path, contents, manifest)
 
 
 def _inspect(path: Path) -> "Inspector":
@@ -61,6 +76,8 @@ TARGET = Target(
     lower=_lower,
     open=_open,
     inspect=_inspect,
+    read_contents=_read_contents,
+    list_clients=_list_clients,
     device_runtime="openvino",
     device_files=_device_files,
     device_packages=("openvino",),

@@ -102,6 +102,15 @@ def open_session(path: str | Path, *, threads: int = 1, **options: Any) -> "Sess
     return target.open(path, threads, options)
 
 
+def open_accelerated(path: str | Path, accelerator: str, precision: str, threads: int) -> "Session":
+    """Opens an artifact on an accelerator, in this process. Raises as `edgeport.open_session`."""
+    path = Path(path)
+    target = check_artifact(path)
+    assert target.open_accelerated is not None
+    tell("file", str(path))
+    return target.open_accelerated(path, accelerator, precision, threads)
+
+
 def check_artifact(path: Path) -> Target:
     """The target of an artifact that is there, and is what its manifest describes. Raises ArtifactError."""
     known = endings()

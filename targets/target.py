@@ -12,12 +12,21 @@ if TYPE_CHECKING:
     import numpy as np
     import onnx_ir as ir
 
+    from ..artifacts.manifest import Manifest
     from ..graph.kernels import KernelSet
     from ..graph.qparams import QParams
+    from ..runtime.contents.contents import Contents
+    from ..runtime.footprint import Footprint
+    from ..runtime.inspectors.accelerated import Expose
     from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
+    from .accelerators import Coverage
+    from .clients.client import Client
 
-Layouts = Callable[["ir.Model", str, "KernelSet"], "Mapping[str, Callable[[np.ndarray], np.ndarray | None]]"]
+Layouts = Callable[
+    ["ir.Model", str, "KernelSet", str | None, Mapping[str, Any]],
+    "Mapping[str, Callable[[np.ndarray], np.ndarray | None]]",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,19 +55,27 @@ class Option:
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """The int8 kernels of one kind of device.
+    """One kind of device: its int8 kernels, and what else a converter has to know of it.
 
     Attributes:
         name: for `--profile`.
         device: which, in words.
         load_kernels: gives the kernel set; called when it is needed, because that imports NumPy.
         integer_only: the device has no float kernels beside them.
+        float16: the device computes in float16 what is float; the graph is made safe for that.
+        accelerator: what its artifacts are for, of the target's `accelerators`, which also validates them.
+        precisions: what it can be asked for.
+        refusal: why not for another, and what to take instead.
     """
 
     name: str
     device: str
     load_kernels: Callable[[], "KernelSet"]
     integer_only: bool = False
+    float16: bool = False
+    accelerator: str | None = None
+    precisions: tuple[str, ...] = ("int8",)
+    refusal: str = "it says what the device's int8 kernels are"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,11 +115,27 @@ class AppRuntime:
         cmake: the option by which CMake finds it, "" where there is no C++ wrapper.
         sources: {template: its place in the bundle} that only this runtime needs; without `cmake` no C++ wrapper is
             made where there is a `distribution`.
+        output_types: that the platform's runtime can read; empty for all.
+        single_file: whether it takes no artifact whose constants lie in a file beside it.
+        advice: {precision: what it costs there, and what to take instead}.
+        session: options of the target's session, with which it computes as this runtime does.
+        integers: it takes artifacts with int8 or uint8 at both ends, and no others; they have a footprint.
+        name: of the runtime, where a platform has a choice of them.
+        gradle: the libraries that an Android module depends on.
+        others: {name: another runtime of the same platform}, which is taken where it is asked for.
     """
 
     distribution: str = ""
     cmake: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
+    output_types: tuple[str, ...] = ()
+    single_file: bool = False
+    advice: Mapping[str, str] = field(default_factory=dict)
+    session: Mapping[str, Any] = field(default_factory=dict)
+    integers: bool = False
+    name: str = ""
+    gradle: tuple[str, ...] = ()
+    others: "Mapping[str, AppRuntime]" = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,13 +150,16 @@ class Target:
         extra: the extra of `pip install edgeport[...]` that brings what it needs; "" for none.
         needs: {module: distribution} that have to be there.
         purposes: {distribution: what it is for}, of those.
-        profiles: of int8, the default first.
+        profiles: of devices, the default first.
         refused: {precision: why there is no such artifact, and what to take instead}.
         float16: the precisions in which all that is float is computed in float16.
         options: of its own, for `export`.
         lower: (graph as the artifact computes it, its path, recipe) -> the artifact lies there.
         open: (path, threads, options of the session) -> a session.
         inspect: path -> what is inside; None where it cannot be looked into.
+        read_contents: path -> what is written in an artifact, which is not run for it.
+        predict_coverage: contents -> what accelerators take of it, by the rules that are known.
+        list_clients: (path, contents, manifest) -> what known programs make of it.
         layout: recipe -> how the artifact takes an image, for the manifest.
         folds: the normalisation is cheaper in the first convolution than in front of it.
         orders_channels: the format itself brings an image's channels to the model's order, BGR where that is so.
@@ -134,9 +170,14 @@ class Target:
         device_packages: what the environment of emulated devices needs for it, of Python's packages.
         large_on_device: they come into it only where they are asked for.
         counted: inferences whose instructions are counted on an emulated device: runtimes differ in how alike they are.
-        read_in_graph_order: (graph as it was lowered, layout of the image input, kernels) -> {value: puts a tensor of
-            the artifact into the graph's order of dimensions}; None where the artifact has that order.
+        read_in_graph_order: (graph as it was lowered, layout of the image input, kernels, profile and options of the
+            manifest) -> {value: puts a tensor of the artifact into the graph's order of dimensions}; None where the
+            artifact has that order.
+        footprint: artifact -> what it needs on a microcontroller; None where none runs the format.
         app_runtimes: {platform: what an app needs there}, for the platforms of `bundle` that run it.
+        accelerators: beside its plain session, what runs an artifact: "cpu", "gpu", "npu".
+        expose: (path, names, path of a copy) -> the copy gives these values of the artifact as outputs, too.
+        open_accelerated: (path, accelerator, "fp32" or "fp16", threads) -> a session with a `residency`; it may crash.
     """
 
     name: str
@@ -154,6 +195,9 @@ class Target:
     lower: Callable[["ir.Model", Path, Recipe], None]
     open: Callable[[Path, int, Mapping[str, Any]], "Session"]
     inspect: "Callable[[Path], Inspector] | None" = None
+    read_contents: "Callable[[Path], Contents] | None" = None
+    predict_coverage: "Callable[[Contents], Sequence[Coverage]]" = lambda contents: ()
+    list_clients: "Callable[[Path, Contents, Manifest | None], Sequence[Client]]" = lambda path, contents, manifest: ()
     layout: Callable[[Recipe], str] = lambda recipe: "nhwc" if recipe.pixels else "nchw"
     folds: bool = False
     orders_channels: bool = False
@@ -165,7 +209,11 @@ class Target:
     large_on_device: bool = False
     counted: int = 5
     read_in_graph_order: "Layouts | None" = None
+    footprint: "Callable[[Path], Footprint] | None" = None
     app_runtimes: Mapping[str, AppRuntime] = field(default_factory=dict)
+    accelerators: tuple[str, ...] = ()
+    expose: "Expose | None" = None
+    open_accelerated: Callable[[Path, str, str, int], "Session"] | None = None
 
     def profile(self, name: str | None) -> Profile:
         """The profile of that name where the target has it, else its default."""

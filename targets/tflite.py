@@ -1,6 +1,6 @@
 """TFLite: .tflite files for LiteRT, on phones, boards and microcontrollers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +10,23 @@ if TYPE_CHECKING:
     import numpy as np
     import onnx_ir as ir
 
+    from ..artifacts.manifest import Manifest
+    from ..exporters.tflite.builder import Forms
     from ..graph.kernels import KernelSet
+    from ..runtime.contents.contents import Contents
+    from ..runtime.footprint import Footprint
+    from ..runtime.inspectors.accelerated import Exposed
     from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
+    from .accelerators import Coverage
+    from .clients.client import Client
 
 
 OUTPUT_TYPES = ("float32", "int8", "uint8")
+ANDROID_SOURCES = {
+    "ModelRunner.kt": "src/main/kotlin/PACKAGE/ModelRunner.kt",
+    "GoldenDeviceTest.kt": "src/androidTest/kotlin/PACKAGE/GoldenDeviceTest.kt",
+}
 
 
 def _xnnpack() -> "KernelSet":
@@ -30,31 +41,97 @@ def _npu() -> "KernelSet":
     return TFLITE_NPU
 
 
+def _micro() -> "KernelSet":
+    from .kernel_sets.tflite import TFLITE_MICRO
+
+    return TFLITE_MICRO
+
+
 _XNNPACK = Profile(name="xnnpack", device="CPU of a phone or board", load_kernels=_xnnpack)
 _NPU = Profile(name="npu", device="a device without float: int8 in and out", load_kernels=_npu, integer_only=True)
+_MICRO = Profile(
+    name="micro",
+    device="a microcontroller with TensorFlow Lite Micro: int8 in and out",
+    load_kernels=_micro,
+    integer_only=True,
+)
+
+
+_GPU = Profile(
+    name="gpu",
+    device="LiteRT's GPU delegate: at most 4 axes, operators that it has",
+    load_kernels=_xnnpack,
+    accelerator="gpu",
+    float16=True,
+    precisions=("fp32", "fp16", "w8a32"),
+    refusal="a GPU computes an int8 file in float, of dequantised numbers, and no faster; take fp32, fp16 or w8a32",
+)
+
+
+def _forms(profile: Profile, plain: bool) -> "Forms":
+    from ..exporters.tflite.builder import CPU, GPU
+
+    return GPU if profile == _GPU or plain else CPU
 
 
 def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     from ..exporters.tflite.convert import convert
 
+    profile = recipe.profile if recipe.precision == "int8" else _XNNPACK
+    kernels = profile.load_kernels()
     content = convert(
         graph,
         input_layout=recipe.options["input_layout"],
         pixels=recipe.pixels,
         half_weights=recipe.half_weights,
         int8_weights={"w8a32": "stored", "dynamic": "hybrid"}.get(recipe.precision, "widened"),
-        plain=recipe.options["plain_operators"],
+        forms=_forms(recipe.profile, recipe.options["plain_operators"]),
         output_type=recipe.options["output_type"] if recipe.precision == "int8" else None,
-        kernels=(recipe.profile if recipe.precision == "int8" else _XNNPACK).load_kernels(),
-        metadata=recipe.metadata,
+        kernels=kernels,
+        metadata={**recipe.metadata, **({"kernels": kernels.name} if profile is _MICRO else {})},
     )
     path.write_bytes(content)
 
 
 def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
     from ..runtime.sessions.tflite import TFLiteSession
+    from ..runtime.sessions.tflite_micro import MicroSession
 
-    return TFLiteSession(path, threads=threads, **options)
+    session = TFLiteSession(path, threads=threads, **options)
+    if not session.reference:
+        return session
+    session.close()
+    return MicroSession(path, threads=threads, keep=bool(options.get("keep")))
+
+
+def _open_accelerated(path: Path, accelerator: str, precision: str, threads: int) -> "Session":
+    from ..runtime.sessions.tflite_accelerated import CompiledModelSession
+
+    return CompiledModelSession(path, accelerator=accelerator, precision=precision, threads=threads)
+
+
+def _expose(path: Path, names: "Collection[str]", copy: Path) -> "Mapping[str, Exposed]":
+    from ..runtime.sessions.tflite_exposed import expose
+
+    return expose(path, names, copy)
+
+
+def _read_contents(path: Path) -> "Contents":
+    from ..runtime.contents.tflite import read_contents
+
+    return read_contents(path)
+
+
+def _predict_coverage(contents: "Contents") -> "tuple[Coverage, ...]":
+    from .accelerators import predict_gpu
+
+    return (predict_gpu(contents),)
+
+
+def _list_clients(path: Path, contents: "Contents", manifest: "Manifest | None") -> "tuple[Client, ...]":
+    from .clients.tflite import list_clients
+
+    return list_clients(path, contents, manifest)
 
 
 def _inspect(path: Path) -> "Inspector":
@@ -63,18 +140,39 @@ def _inspect(path: Path) -> "Inspector":
     return TFLiteInspector(path)
 
 
+def _footprint(path: Path) -> "Footprint":
+    from ..runtime.sessions.tflite_footprint import measure_footprint
+    from .kernel_sets.tflite import MICRO_OPERATORS
+
+    return measure_footprint(path, MICRO_OPERATORS)
+
+
 def _read_in_graph_order(
-    graph: "ir.Model", layout: str, kernels: "KernelSet"
+    graph: "ir.Model", layout: str, kernels: "KernelSet", profile: str | None, options: Mapping[str, Any]
 ) -> "Mapping[str, Callable[[np.ndarray], np.ndarray | None]]":
     import math
 
     from ..exporters.tflite.convert import layouts
 
-    views = layouts(graph, kernels=kernels, input_layout=layout)
+    forms = _forms(_GPU if profile == _GPU.name else _XNNPACK, bool(options.get("plain_operators")))
+    views = layouts(graph, kernels=kernels, input_layout=layout, forms=forms)
     return {
         name: lambda tensor, view=view: view.read(tensor) if tensor.size == math.prod(view.shape) else None
         for name, view in views.items()
     }
+
+
+_INTERPRETER = AppRuntime(
+    name="interpreter",
+    gradle=("com.google.ai.edge.litert:litert:1.4.2",),
+    sources={f"kotlin/interpreter/{name}": place for name, place in ANDROID_SOURCES.items()},
+)
+_COMPILED_MODEL = AppRuntime(
+    name="compiled-model",
+    gradle=("com.google.ai.edge.litert:litert:2.3.0", "com.google.ai.edge.litert:litert-gpu:2.3.0"),
+    sources={f"kotlin/compiled_model/{name}": place for name, place in ANDROID_SOURCES.items()},
+    others={_INTERPRETER.name: _INTERPRETER},
+)
 
 
 TARGET = Target(
@@ -87,7 +185,7 @@ TARGET = Target(
         "ai-edge-litert": ".tflite files: the schema, the interpreter",
         "flatbuffers": ".tflite files: writing",
     },
-    profiles=(_XNNPACK, _NPU),
+    profiles=(_XNNPACK, _NPU, _MICRO, _GPU),
     refused={"w8a16": "its CPU delegate has no kernels for 16-bit activations; take int8 or w8a32"},
     options=(
         Option(
@@ -100,21 +198,26 @@ TARGET = Target(
         Option(
             name="plain_operators",
             default=False,
-            help="tflite: one operator for each convolution and mean, for a GPU's delegate or another; by default some "
-            "are several, which the CPU's delegate computes faster or more exactly",
+            help="tflite: the operators of profile gpu; deprecated, take --profile gpu",
         ),
         Option(
             name="output_type",
             choices=OUTPUT_TYPES,
-            help="tflite, int8: of the outputs that are numbers (default: float32; int8 for profile npu); with uint8, "
-            "and --input uint8, both ends of the file are as Task Library and MediaPipe want them of a full-integer "
-            "model",
+            help="tflite, int8: of the outputs that are numbers (default: float32; int8 for profiles npu and micro); "
+            "with uint8, and --input uint8, both ends of the file are as Task Library and MediaPipe want them of a "
+            "full-integer model",
             precisions=("int8",),
         ),
     ),
     lower=_lower,
     open=_open,
     inspect=_inspect,
+    read_contents=_read_contents,
+    predict_coverage=_predict_coverage,
+    list_clients=_list_clients,
+    accelerators=("cpu", "gpu", "npu"),
+    expose=_expose,
+    open_accelerated=_open_accelerated,
     layout=lambda recipe: recipe.options["input_layout"],
     folds=True,
     device_runtime="tflite",
@@ -122,8 +225,18 @@ TARGET = Target(
     device_tool="benchmark_model",
     counted=2,  # LiteRT's are all alike
     read_in_graph_order=_read_in_graph_order,
+    footprint=_footprint,
     app_runtimes={
-        "android": AppRuntime(),
+        "android": _COMPILED_MODEL,
+        "web": AppRuntime(
+            sources={"web/runtime_litert.ts": "src/runtime.ts", "web/package_litert.json": "package.json"},
+            output_types=("float32", "int32", "uint8"),
+            advice={
+                "fp16": "in WebAssembly LiteRT.js takes 2 to 4 times as long with float16 weights as in fp32: take "
+                "int8 or dynamic for a small file, or fp32"
+            },
+        ),
+        "micro": AppRuntime(cmake="-DTFLM_DIR=FOLDER_OF_TFLITE_MICRO", session={"reference": True}, integers=True),
         "linux": AppRuntime(
             distribution="ai-edge-litert",
             cmake="-DLITERT_DIR=FOLDER_OF_LIBLITERT",

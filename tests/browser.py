@@ -82,9 +82,9 @@ class Browser:
         return message
 
     def open(
-        self, path: Path, *, width: int = 1280, height: int = 900, dark: bool = False, script: bool = True
+        self, page: Path | str, *, width: int = 1280, height: int = 900, dark: bool = False, script: bool = True
     ) -> None:
-        """Shows a file, in a window of that many pixels, and waits until it is there."""
+        """Shows a file or an address, in a window of that many pixels, and waits until it is there."""
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )
@@ -92,16 +92,31 @@ class Browser:
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.call("Emulation.setScriptExecutionDisabled", value=not script)
         self.events.clear()
-        self.call("Page.navigate", url=path.resolve().as_uri())
+        self.call("Page.navigate", url=page if isinstance(page, str) else page.resolve().as_uri())
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self._message()
         self.call("Page.getLayoutMetrics")
 
     def value(self, expression: str) -> Any:
-        """What JavaScript gives."""
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """What JavaScript gives, in the end where that is a promise."""
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
+
+    def wait_for(self, expression: str, *, seconds: float = PATIENCE_S) -> Any:
+        """What JavaScript gives, once that is true. Raises TimeoutError."""
+        end = time.monotonic() + seconds
+        while not (found := self.value(expression)):
+            if time.monotonic() > end:
+                raise TimeoutError(f"{expression} does not become true")
+            time.sleep(0.05)
+        return found
+
+    def choose(self, selector: str, file: Path) -> None:
+        """Gives a file to an <input type=file>."""
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(file.resolve())])
 
     def screenshot(self, path: Path, *, whole: bool = True) -> None:
         """The whole page as a PNG, or what the window shows of it."""
@@ -129,11 +144,12 @@ class Browser:
 
 
 @contextmanager
-def browser(path: str) -> Iterator[Browser]:
-    """A browser with an empty profile; it is gone at the end."""
+def browser(path: str, *more: str, gpu: bool = False) -> Iterator[Browser]:
+    """A browser with an empty profile, with more options of its command line; it is gone at the end."""
     (own_read, to), (back, own_write) = os.pipe(), os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        options = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe")
+        options = ["--headless", "--no-sandbox", "--hide-scrollbars", "--remote-debugging-pipe", *more]
+        options += [] if gpu else ["--disable-gpu"]
         command = [sys.executable, "-c", AT_3_AND_4, str(own_read), str(own_write), path, *options]
         command += [f"--user-data-dir={profile}", "about:blank"]
         process = subprocess.Popen(

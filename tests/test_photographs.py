@@ -40,6 +40,27 @@ def test_int8_answers_are_the_same(rows, target):
     assert int(rows[f"{target} int8"][-1].removesuffix(" dB")) >= 18
 
 
+def test_answers_are_the_same_on_a_microcontroller(tmp_path):
+    pytest.importorskip("tflite_micro", reason="tflite-micro is for Linux on x86-64")
+    demo.write_crops(demo.UNNAMED, 24, tmp_path / "unnamed")
+    result = edgeport.export(
+        edgeport.load(demo.CLASSIFIER, weights=demo.imagenet_weights()),
+        "tflite",
+        precision="int8",
+        profile="micro",
+        calibration=tmp_path / "unnamed",
+        effort="fast",
+        benchmark=False,
+        validate=False,
+        output_dir=tmp_path,
+    )
+    session = edgeport.open_session(result.path)
+    assert session.runtime.startswith("tflite-micro ")
+    cat, *others = (each.rpartition(" ")[0] for each in demo.top1(session))
+    assert cat in ("tiger cat", "Egyptian cat", "tabby")  # PyTorch itself is in doubt
+    assert tuple(others) == SEEN[1:]
+
+
 def test_the_readme_shows_the_table(rows):
     readme = (Path(__file__).parents[1] / "README.md").read_text()
     for name, cells in rows.items():

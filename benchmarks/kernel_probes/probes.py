@@ -224,7 +224,8 @@ class Device:
 
     def write(self, model: ir.Model, path: Path) -> None:
         """The probe's artifact, with all that has an int8 form in int8; what a delegate takes of it is measured."""
-        whole = next((each for each in self.target.profiles if each.integer_only), self.profile)
+        own = (self.profile,) if self.profile.integer_only else self.target.profiles
+        whole = next((each for each in own if each.integer_only), self.profile)
         metadata = {"preprocess": None, "labels": None}
         self.target.write(
             model,
@@ -363,15 +364,16 @@ def _onnx_integer(path: Path) -> bool:
     return not any(node.op_type == "DequantizeLinear" and node.input[0] in quantized for node in nodes)
 
 
-# by target; one that nothing here runs on its own kernels has none
+# by profile or target; one that nothing here runs on its own kernels has none
 RUNTIMES = {
+    "micro": Runtime("tflite-micro", _tflite_integer),
     "tflite": Runtime("ai-edge-litert", _tflite_integer, _delegated),
     "openvino": Runtime("openvino", _openvino_integer),
     "onnx": Runtime("onnxruntime", _onnx_integer),
 }
 DEVICES = {
-    profile.name: Device(target, profile, RUNTIMES[target.name])
+    profile.name: Device(target, profile, runtime)
     for target in targets().values()
     for profile in target.profiles
-    if target.name in RUNTIMES
+    if "int8" in profile.precisions and (runtime := RUNTIMES.get(profile.name, RUNTIMES.get(target.name)))
 }

@@ -25,13 +25,26 @@ from ...graph.qparams import QParams
 from .view import Shape, View
 from .writer import Operator, Tensor
 
-_MAX_TRANSPOSE_RANK = 6  # TRANSPOSE: reference kernels and XNNPACK both stop there
-
 _NON_NEGATIVE = frozenset({"RELU", "RELU6", "LOGISTIC", "SOFTMAX"})
 
 _WIDENED = (np.int8, np.uint8, np.float16)  # what DEQUANTIZE reads
 
 Groups = Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Forms:
+    """In which forms operators are written; all compute the same.
+
+    `most_axes`: of a tensor. `plain`: no float convolution or mean becomes several operators because the CPU delegate
+    computes those better, and none that it lacks is made of others.
+    """
+
+    most_axes: int = 6  # TRANSPOSE: reference kernels and XNNPACK both stop there
+    plain: bool = False
+
+
+CPU, GPU = Forms(), Forms(most_axes=4, plain=True)
 
 
 @dataclass(frozen=True)
@@ -66,7 +79,6 @@ class Builder:
     `kernels`: the device's int8 ones. `half_weights`: store float weights as float16; kernels read float32.
     `int8_weights` of float layers: "widened" to float32 here; "stored", and widened when the file is loaded; "hybrid",
     read by kernels that round the other operand.
-    `plain`: no float convolution or mean becomes several operators because the CPU delegate computes those better.
     """
 
     def __init__(
@@ -75,10 +87,10 @@ class Builder:
         *,
         half_weights: bool = False,
         int8_weights: str = "widened",
-        plain: bool = False,
+        forms: Forms = CPU,
     ) -> None:
-        self.kernels = kernels
-        self.half_weights, self.int8_weights, self.plain = half_weights, int8_weights, plain
+        self.kernels, self.forms = kernels, forms
+        self.half_weights, self.int8_weights = half_weights, int8_weights
         self.tensors: list[Tensor] = []
         self.operators: list[Operator] = []
         self.target = Target("")
@@ -273,12 +285,16 @@ class Builder:
         shape = tuple(shape)
         if self.shape(tensor) == shape:
             return tensor
+        data = self.tensors[tensor].data
+        if data is not None:
+            return self.const(data.reshape(shape), self.tensors[tensor].quant)
         target = [self.const(np.array(shape, np.int32))] if shape else []  # a constant without elements is none
         return self.cached("RESHAPE", [tensor, *target], shape, self.tensors[tensor].quant, newShape=shape)
 
     def _transposed(self, x: Value, groups: Groups) -> int:
         """The buffer of `x` reordered to `groups`; its shape is that of `groups` where the rank allows."""
-        *between, wanted = orders(x.view.order, [k for g in groups for k in g], _MAX_TRANSPOSE_RANK)
+        most = min(self.kernels.transpose_rank, self.forms.most_axes)
+        *between, wanted = orders(x.view.order, [k for g in groups for k in g], most, x.view.factors)
         for order in between:
             x = Value(self._transposed(x, [order]), View(x.view.dims, order))
         candidates = (
@@ -286,7 +302,7 @@ class Builder:
             [run for g in groups for run in runs(x.view.order, g)],
             runs(x.view.order, wanted),
         )
-        dims = next(dims for dims in candidates if len(dims) <= _MAX_TRANSPOSE_RANK)
+        dims = next(dims for dims in candidates if len(dims) <= most)
         position = {k: i for i, k in enumerate(x.view.order)}
         stored = sorted((d for d in dims if d), key=lambda run: position[run[0]])
         sizes = {run: prod(x.view.factors[k] for k in run) for run in dims}

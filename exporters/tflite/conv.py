@@ -26,11 +26,13 @@ def conv(
     group: int,
 ) -> Value:
     """(n, c, h, w), OIHW -> (n, o, h', w')"""
-    out_channels, _, kh, kw = weight.shape
     x_tensor = spatial(mb, x)
     channels = mb.shape(x_tensor)[-1]
     depthwise = group == channels > 1
-    if mb.target.quant is None and not mb.plain:
+    if not depthwise:
+        weight = _fewer_groups(weight, group)
+    out_channels, _, kh, kw = weight.shape
+    if mb.target.quant is None and not mb.forms.plain:
         if depthwise and rows_are_faster((kh, kw), pads, dilations):
             return of_rows(mb, x_tensor, weight, bias, pads, strides, dilations)
         exact = weight.quant is None and not mb.half_weights  # sums of rounded weights are rounded again
@@ -58,6 +60,20 @@ def conv(
     return from_spatial(mb.run(op, inputs, shape, **options), shape)
 
 
+def _fewer_groups(weight: Constant, group: int) -> Constant:
+    """The same convolution with so many groups as one that each has multiples of 4 channels, in and out: LiteRT's GPU
+    delegate computes others wrongly."""
+    out, inside = weight.shape[0] // group, weight.shape[1]
+    joined = next((n for n in range(1, group) if group % n == 0 and n * inside % 4 == n * out % 4 == 0), group)
+    if group == 1 or joined == 1:
+        return weight
+    blocks = weight.array.reshape(group // joined, joined, out, inside, *weight.shape[2:])
+    array = np.zeros((group // joined, joined, out, joined, inside, *weight.shape[2:]), weight.array.dtype)
+    for i in range(joined):
+        array[:, i, :, i] = blocks[:, i]
+    return Constant(array.reshape(weight.shape[0], joined * inside, *weight.shape[2:]), weight.quant)
+
+
 @lower("ConvTranspose")
 def conv_transpose(
     mb: Builder,
@@ -76,17 +92,18 @@ def conv_transpose(
     n, *sizes, _ = mb.shape(x_tensor)
     full = [(sizes[i] - 1) * strides[i] + kernel[i] + output_padding[i] for i in (0, 1)]
     size = [full[i] - pads[i] - pads[i + 2] for i in (0, 1)]
-    same = all(
-        size[i] == sizes[i] * strides[i]
-        and (pads[i], pads[i + 2] - output_padding[i]) == same_pads(size[i], kernel[i], strides[i])
-        for i in (0, 1)
-    )
+    ends = [(pads[i], pads[i + 2] - output_padding[i]) for i in (0, 1)]
+    same = all(  # of different ends LiteRT's GPU delegate takes the wrong one
+        size[i] == sizes[i] * strides[i] and ends[i] == same_pads(size[i], kernel[i], strides[i]) for i in (0, 1)
+    ) and all(before == after for before, after in ends)
     if same:
         full = size
     w = Constant(weight.array.transpose(1, 2, 3, 0), weight.quant and weight.quant.along(0))  # IOHW -> OHWI
     shape = (n, *full, out_channels)
     inputs = [mb.const(np.array(shape, np.int32)), mb.weight(w), x_tensor]
-    y = mb.run(
+    activation = mb.activation()
+    fused = not (activation and mb.forms.plain)  # LiteRT's GPU delegate fuses none
+    y = (mb.run if fused else mb.emit)(
         "TRANSPOSE_CONV",
         [*inputs, bias_tensor(mb, bias, x, weight, out_channels)],
         shape,
@@ -94,8 +111,10 @@ def conv_transpose(
         padding=0 if same else 1,
         strideH=strides[0],
         strideW=strides[1],
-        fusedActivationFunction=mb.activation(),
+        fusedActivationFunction=activation if fused else 0,
     )
+    if not fused:
+        y = mb.run(mb.target.activation, [y], shape)
     if full != size:
         begin, extent = np.array([0, pads[0], pads[1], 0], np.int32), np.array((n, *size, out_channels), np.int32)
         y = mb.move("SLICE", [y, mb.const(begin), mb.const(extent)], tuple(extent.tolist()), named=False)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...artifacts.errors import UnsupportedAttribute
 from ...graph.qdq import Constant
+from ...graph.qparams import QParams
 from .builder import Builder, Operand, Value
 from .lowering_table import lower
 from .view import Shape, View, unify
@@ -71,8 +72,37 @@ def aligned(mb: Builder, operands: Sequence[Operand]) -> tuple[list[int], Shape,
         shape = mb.shape(tensors[lead or 0])
         return [mb.reshaped(tensor, shape) for tensor in tensors], shape, result
     groups = _uniform_groups(mb, operands, views, embed, order, lead)
+    if len(groups) > mb.forms.most_axes:
+        groups = _fewer_groups(groups, whole, embed, [isinstance(x, Constant) for x in operands], mb.forms.most_axes)
+        result = View(dims, tuple(k for g in groups for k in g))
+    constants = [e for x, e in zip(operands, embed, strict=True) if isinstance(x, Constant)]
+    if len(groups) < 4 and any(k in e for e in constants for k in groups[0]):
+        groups = [(), *groups]  # else LiteRT's GPU delegate reads the first row of a constant for every row
     shape = tuple(prod(whole.factors[k] for k in g) for g in groups)
-    return [_broadcast(mb, x, v, e, groups) for x, v, e in parts], shape, result
+    return [_broadcast(mb, x, v, e, groups, whole) for x, v, e in parts], shape, result
+
+
+def _fewer_groups(
+    groups: list[Shape], whole: View, embed: Sequence[Sequence[int]], constant: Sequence[bool], most: int
+) -> list[Shape]:
+    """At most that many groups: constants are repeated along neighbours, else all that is broadcast alike is moved
+    together."""
+
+    def present(group: Shape, constants: bool) -> tuple[bool, ...]:
+        return tuple(group[0] in e for e, is_constant in zip(embed, constant, strict=True) if is_constant == constants)
+
+    groups = [g for g in groups if g]
+    while len(groups) > most:
+        alike = [i for i in range(len(groups) - 1) if present(groups[i], False) == present(groups[i + 1], False)]
+        if not alike:
+            classes = dict.fromkeys(present(g, False) + present(g, True) for g in groups)
+            return [
+                tuple(k for g in groups if present(g, False) + present(g, True) == each for k in g) for each in classes
+            ]
+        sizes = [prod(whole.factors[k] for k in g) for g in groups]
+        at = min(alike, key=lambda i: min(sizes[i], sizes[i + 1]))
+        groups[at : at + 2] = [groups[at] + groups[at + 1]]
+    return groups
 
 
 def _view(x: Operand) -> View:
@@ -116,13 +146,21 @@ def _uniform_groups(mb, operands, views, embed, order, lead) -> list[Shape]:
     return [tuple(g) for _, g in groupby(order, key=present)] or [()]
 
 
-def _broadcast(mb: Builder, x: Operand, view: View, embed: list[int], groups: list[tuple[int, ...]]) -> int:
-    """The operand's tensor with size 1 where it has none of a group's factors."""
+def _broadcast(
+    mb: Builder, x: Operand, view: View, embed: list[int], groups: list[tuple[int, ...]], whole: View
+) -> int:
+    """The operand's tensor with size 1 where it has none of a group's factors; a constant is repeated along those that
+    it lacks of a group."""
     own = [[embed.index(k) for k in g if k in embed] for g in groups]
     if isinstance(x, Value):
         return mb.laid_out(Value(x.tensor, view), own)
     array = x.array.reshape(view.factors).transpose([k for g in own for k in g])
-    return mb.constant(Constant(array, x.quant), [prod(view.factors[k] for k in g) for g in own])
+    if any(0 < len(mine) < len(g) for mine, g in zip(own, groups, strict=True)):
+        array = array.reshape([whole.factors[k] if k in embed else 1 for g in groups for k in g])
+        full = [whole.factors[k] if k in embed or mine else 1 for g, mine in zip(groups, own, strict=True) for k in g]
+        array = np.broadcast_to(array, full)
+    sizes = [prod(whole.factors[k] for k in g) if mine else 1 for g, mine in zip(groups, own, strict=True)]
+    return mb.constant(Constant(array, x.quant), sizes)
 
 
 UNARY = {
@@ -227,11 +265,23 @@ def clip(mb: Builder, x: Operand, low: Constant, high: Constant) -> Value:
     """RELU or RELU6 where the bounds are theirs, else MAXIMUM and MINIMUM (the delegate has no RELU_0_TO_1)."""
     bounds = (float(low.float()), float(high.float()))
     x = mb.value(x)
+    quant = mb.target.quant
+    if bounds == (0, 6) and quant is not None and mb.kernels.operators and "RELU6" not in mb.kernels.operators:
+        return Value(_saturated(mb, mb.memory(x), 6.0, quant), x.view)
     if bounds in _CLIPS:
         return apply_unary(mb, _CLIPS[bounds], x)
     if mb.target.quant is not None:
         raise UnsupportedAttribute(f"tflite: '{mb.target.name}' clips to {bounds}; int8 has clips to (0, 6) alone")
     return Value(clamped(mb, mb.memory(x), *bounds), x.view)
+
+
+def _saturated(mb: Builder, tensor: int, high: float, quant: QParams) -> int:
+    """min(max(x, 0), high) in int8: integers end where the range ends, and a MINIMUM is for a range that goes on."""
+    shape = mb.shape(tensor)
+    if quant.range[1] <= high + quant.scale / 2:
+        return mb.run("RELU", [tensor], shape)
+    bound = mb.const(quant.quantize(np.array([high], np.float32)), quant)
+    return mb.run("MINIMUM", [mb.emit("RELU", [tensor], shape, quant=quant), bound], shape)
 
 
 def clamped(mb: Builder, tensor: int, low: float, high: float) -> int:
@@ -288,8 +338,11 @@ def atan(mb: Builder, x: Operand) -> Value:
     x = mb.value(x)
     tensor = mb.memory(x)
     shape = mb.shape(tensor)
-    one = mb.const(np.array(1, np.float32))
-    ones = mb.cached("FILL", [mb.const(np.array(shape, np.int32)), one], shape, None, dtype=np.float32)
+    if mb.forms.plain:
+        ones = mb.const(np.ones(shape, np.float32))
+    else:
+        one = mb.const(np.array(1, np.float32))
+        ones = mb.cached("FILL", [mb.const(np.array(shape, np.int32)), one], shape, None, dtype=np.float32)
     return Value(mb.run("ATAN2", [tensor, ones], shape), x.view)
 
 

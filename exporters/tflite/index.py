@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
@@ -31,8 +32,11 @@ def _arg(op: str):
     def lowering(mb: Builder, x: Operand, *, axis: int, keepdims: int, select_last_index: int) -> Value:
         """The kernels drop the axis, and take the first of equals."""
         shape = (*x.shape[:axis], *x.shape[axis + 1 :])
-        inputs = [_rows(mb, x), mb.const(np.array(axis, np.int32))]
-        found = mb.run(op, inputs, shape, dtype=np.int32, outputType=_INT32)
+        rows, kernel = _rows(mb, x), op
+        if op == "ARG_MIN" and mb.forms.plain:  # which LiteRT's GPU delegate has not
+            rows, kernel = mb.emit("NEG", [rows], x.shape), "ARG_MAX"
+        inputs = [rows, mb.const(np.array(axis, np.int32))]
+        found = mb.run(kernel, inputs, shape, dtype=np.int32, outputType=_INT32)
         kept = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
         return _value(mb.reshaped(found, kept), kept)
 
@@ -59,7 +63,14 @@ def gather(mb: Builder, x: Operand, indices: Operand, *, axis: int) -> Value:
     """Computed indices may be negative, which GATHER does not know: they are taken modulo the size."""
     shape = (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
     places = _places(mb, indices, x.shape[axis])
-    return _value(mb.move("GATHER", [_rows(mb, x), places], shape, axis=axis), shape)
+    before, after = x.shape[:axis], x.shape[axis + 1 :]
+    rows = _rows(mb, x)
+    if mb.forms.plain:  # LiteRT's GPU delegate has lists of indices alone, and few axes
+        places, before, after = mb.reshaped(places, (prod(indices.shape),)), (prod(before),), (prod(after),)
+        rows = mb.reshaped(rows, (*before, x.shape[axis], *after))
+        found = mb.move("GATHER", [rows, places], (*before, prod(indices.shape), *after), axis=1)
+        return _value(mb.reshaped(found, shape), shape)
+    return _value(mb.move("GATHER", [rows, places], shape, axis=axis), shape)
 
 
 def _places(mb: Builder, indices: Operand, size: int | Sequence[int]) -> int:
@@ -94,9 +105,20 @@ def scatter_nd(mb: Builder, x: Operand, indices: Operand, updates: Operand, *, r
 
 @lower("CumSum")
 def cum_sum(mb: Builder, x: Operand, axis: Constant, *, exclusive: int, reverse: int) -> Value:
-    inputs = [_rows(mb, x), mb.const(np.array(int(axis.array.reshape(())), np.int32))]
-    options = {"exclusive": bool(exclusive), "reverse": bool(reverse)}
-    return _value(mb.run("CUMSUM", inputs, x.shape, **options), x.shape)
+    """The sum of what is behind is that of all less that of what is before: LiteRT's GPU delegate ignores both options
+    of CUMSUM."""
+    rows, along = _rows(mb, x), mb.const(np.array(int(axis.array.reshape(())), np.int32))
+    if not exclusive and not reverse:
+        return _value(mb.run("CUMSUM", [rows, along], x.shape, exclusive=False, reverse=False), x.shape)
+    sums = mb.emit("CUMSUM", [rows, along], x.shape, exclusive=False, reverse=False)
+    if not reverse:
+        return _value(mb.run("SUB", [sums, rows], x.shape, fusedActivationFunction=0), x.shape)
+    one = [1 if d == int(axis.array.reshape(())) else size for d, size in enumerate(x.shape)]
+    total = mb.emit("SUM", [rows, mb.reshaped(along, (1,))], one, keepDims=True)
+    if exclusive:
+        return _value(mb.run("SUB", [total, sums], x.shape, fusedActivationFunction=0), x.shape)
+    before = mb.emit("SUB", [sums, rows], x.shape, fusedActivationFunction=0)
+    return _value(mb.run("SUB", [total, before], x.shape, fusedActivationFunction=0), x.shape)
 
 
 @lower("Tile")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import prod
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from ...graph.qparams import QParams
 from .builder import Builder, Operand, Value
 from .lowering_table import lower
 from .reduce import reduce_dims
-from .view import View, unify
+from .view import Shape, View, unify
 
 Run = Callable[..., int]  # Builder.run for the unit's result, Builder.emit for what leads to it
 
@@ -40,7 +41,7 @@ def matmul(mb: Builder, a: Operand, b: Operand) -> Value:
     if isinstance(b, Constant) and len(b.shape) == 2:
         return _fully_connected(mb, mb.value(a), b)
     a, b = mb.value(a), mb.value(b)
-    long = None if mb.plain or mb.target.quant is not None else _in_parts(a, b)
+    long = None if mb.forms.plain or mb.target.quant is not None else _in_parts(a, b)
     if long is None:
         return _batch_matmul(mb, a, b, mb.run)
     products = _batch_matmul(mb, *long, mb.emit)
@@ -66,9 +67,15 @@ def _fully_connected(mb: Builder, x: Value, weight: Constant) -> Value:
         inner = x.view.of_dim(len(x.shape) - 1)
         tensor = mb.laid_out(x, [outer, inner])
         view = x.view
+    if len(mb.shape(tensor)) == 1:
+        tensor = mb.reshaped(tensor, (1, x.shape[-1]))  # as the kernel makes it; the GPU's delegate does not
     n = weight.shape[1]
+    last = (len(outer),) if n > 1 else ()
+    result = View((*view.dims[:-1], (n,) if n > 1 else ()), _renumber(outer) + last)
+    if mb.kernels.operators is not None and "FULLY_CONNECTED" not in mb.kernels.operators:
+        return Value(_pointwise(mb, tensor, Constant(array.T, weight.quant and weight.quant.along(0)), x), result)
     w = mb.weight(Constant(array.T, weight.quant and weight.quant.along(0)), hybrid=True)
-    shape = (*mb.shape(tensor)[:-1], n) if len(mb.shape(tensor)) > 1 else (1, n)  # as the kernel makes it
+    shape = (*mb.shape(tensor)[:-1], n)
     bias = bias_tensor(mb, mb.target.bias, x, weight, n)
     y = mb.run(
         "FULLY_CONNECTED",
@@ -78,8 +85,27 @@ def _fully_connected(mb: Builder, x: Value, weight: Constant) -> Value:
         keepNumDims=len(shape) > 2,
         asymmetricQuantizeInputs=mb.tensors[w].dtype == np.int8 and mb.target.quant is None,
     )
-    last = (len(outer),) if n > 1 else ()
-    return Value(y, View((*view.dims[:-1], (n,) if n > 1 else ()), _renumber(outer) + last))
+    return Value(y, result)
+
+
+def _pointwise(mb: Builder, tensor: int, weight: Constant, x: Value) -> int:
+    """The same product as a convolution with windows of 1x1; `weight`: (n, k)."""
+    *outer, k = mb.shape(tensor)
+    n = len(weight.array)
+    image = (*outer, k) if len(outer) == 3 else (1, 1, prod(outer), k)
+    filters = mb.weight(Constant(weight.array.reshape(n, 1, 1, k), weight.quant))
+    inputs = [mb.reshaped(tensor, image), filters, bias_tensor(mb, mb.target.bias, x, weight, n)]
+    return mb.run(
+        "CONV_2D",
+        inputs,
+        (*image[:-1], n),
+        padding=1,
+        strideH=1,
+        strideW=1,
+        dilationHFactor=1,
+        dilationWFactor=1,
+        fusedActivationFunction=mb.activation(),
+    )
 
 
 def _split_tail(groups: list[tuple[int, ...]], tail: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -131,11 +157,30 @@ def _in_parts(a: Value, b: Value) -> tuple[Value, Value] | None:
 
 
 def _broadcast_matmul(mb: Builder, a: Value, b: Value, run: Run) -> Value:
-    """Batches that are broadcast to one another, row-major."""
-    a, b = mb.contiguous(a), mb.contiguous(b)
-    tensors = [mb.reshaped(x.tensor, x.shape) for x in (a, b)]
-    shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
-    return Value(run("BATCH_MATMUL", tensors, shape, adjX=False, adjY=False), View.of(shape))
+    """Batches that are broadcast to one another: a dimension that one side lacks is more rows, or columns, of the
+    other, since LiteRT's GPU delegate repeats nothing."""
+    rank = max(len(a.shape), len(b.shape))
+    left, right = (View(((),) * (rank - len(x.shape)) + x.view.dims, x.view.order) for x in (a, b))
+    batch = range(rank - 2)
+    rows = [d for d in batch if right.shape[d] == 1 != left.shape[d]]
+    columns = [d for d in batch if left.shape[d] == 1 != right.shape[d]]
+    both = [d for d in batch if d not in rows and d not in columns]
+    left = left.transpose([*columns, *both, *rows, rank - 2, rank - 1])
+    right = right.transpose([*rows, *both, rank - 2, *columns, rank - 1])
+    batches, left_rows = left.dims[len(columns) :][: len(both)], left.dims[len(columns) + len(both) : -1]
+    inner, right_columns = right.dims[len(rows) + len(both)], right.dims[len(rows) + len(both) + 1 :]
+    wide = View((*batches, _joined(left_rows), left.dims[-1]), left.order)
+    high = View((*right.dims[len(rows) :][: len(both)], inner, _joined(right_columns)), right.order)
+    y = _batch_matmul(mb, Value(a.tensor, wide), Value(b.tensor, high), run)
+    places = [*both, *rows, rank - 2, *columns, rank - 1]
+    whole = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
+    split = y.view.reshape([whole[d] for d in places])
+    assert split is not None, "rows and columns are what they were joined of"
+    return Value(y.tensor, split.transpose([places.index(d) for d in range(rank)]))
+
+
+def _joined(dims: Sequence[Shape]) -> Shape:
+    return tuple(factor for d in dims for factor in d)
 
 
 def _batch_matmul(mb: Builder, a: Value, b: Value, run: Run) -> Value:
@@ -163,9 +208,9 @@ def _batch_matmul(mb: Builder, a: Value, b: Value, run: Run) -> Value:
     last = b.view.order[-1] if b.view.order else -1
     adjoint = last in b_inner
     m, n = a.shape[-2], b.shape[-1]
-    left = mb.laid_out(a, [batch_order, a_rows, a_inner])
-    right = mb.laid_out(b, [batch_order, b_columns, b_inner] if adjoint else [batch_order, b_inner, b_columns])
-    y = run("BATCH_MATMUL", [left, right], (mb.shape(left)[0], m, n), adjX=False, adjY=adjoint)
+    left = mb.laid_out(a, [(), batch_order, a_rows, a_inner])
+    right = mb.laid_out(b, [(), batch_order, b_columns, b_inner] if adjoint else [(), batch_order, b_inner, b_columns])
+    y = run("BATCH_MATMUL", [left, right], (1, mb.shape(left)[1], m, n), adjX=False, adjY=adjoint)
     # b's column factors are renumbered behind a's batch and row factors
     shift = batch_count + len(rows)
     order = batch_order + a_rows + tuple(shift + columns.index(f) for f in b_columns)

@@ -53,6 +53,18 @@ def _groups(mb: Builder, x: Value) -> list[tuple[int, ...]]:
     return groups if len(groups) <= 4 else [g for g in groups if g]
 
 
+def _around(mb: Builder, x: Value, factors: Sequence[int]) -> list[tuple[int, ...]]:
+    """The groups of `x` with each of the `factors` alone; what is between them is one where the axes are too many."""
+    found = []
+    for groups in (_groups(mb, x), [x.view.order]):
+        for factor in factors:
+            groups = _alone(groups, factor)
+        if len(groups) <= mb.forms.most_axes:
+            return groups
+        found.append(groups)
+    return found[0]
+
+
 def _alone(groups: list[tuple[int, ...]], factor: int) -> list[tuple[int, ...]]:
     """The groups with `factor` in one of its own."""
     out: list[tuple[int, ...]] = []
@@ -109,10 +121,12 @@ def _cut(mb: Builder, x: Value, where: Mapping[int, tuple[int, int]]) -> Value:
     if not where:
         return x
     x = _single_factors(mb, x, list(where))
-    groups = _groups(mb, x)
     factor = {d: x.view.of_dim(d)[0] for d in where}
-    for f in factor.values():
-        groups = _alone(groups, f)
+    groups = _around(mb, x, list(factor.values()))
+    if len(groups) > mb.forms.most_axes:
+        for d, bounds in where.items():
+            x = _cut(mb, x, {d: bounds})
+        return x
     tensor = mb.laid_out(x, groups)
     begin, size, view = [0] * len(groups), list(mb.shape(tensor)), x.view
     for d, (start, end) in where.items():
@@ -163,7 +177,7 @@ def concat(mb: Builder, *operands: Operand, axis: int) -> Operand:
     index = sum(map(len, lead.view.dims[:axis]))
     view = with_size(lead.view, axis, total)
     if lead.view.dims[axis]:
-        groups = _alone(_groups(mb, lead), index)
+        groups = _around(mb, lead, [index])
         at = groups.index((index,))
     else:  # every operand has size 1 there
         position = view.order.index(index)
@@ -195,24 +209,53 @@ def pad(mb: Builder, x: Operand, pads: Constant, value: Constant, *, mode: str) 
     rank = len(x.shape)
     amounts = [(int(pads.array[d]), int(pads.array[d + rank])) for d in range(rank)]
     x = mb.value(x)
-    padded = [d for d in range(rank) if amounts[d] != (0, 0)]
-    x = _single_factors(mb, x, padded)
-    if any(not x.view.dims[d] for d in padded):
+    padded = {d: amount for d, amount in enumerate(amounts) if amount != (0, 0)}
+    return _padded(mb, x, padded, fill)
+
+
+def _pad_groups(mb: Builder, x: Value, dims: Sequence[int]) -> tuple[list[tuple[int, ...]], list[int]]:
+    """The groups of `x`, and the places of those that are the `dims`. They are four, of which the first is not padded:
+    LiteRT's GPU delegate pads others wrongly, or not. They are others where the `dims` are too many at once."""
+    groups: list[tuple[int, ...]]
+    candidates: list[tuple[list[tuple[int, ...]], list[int]]] = []
+    if all(x.view.dims[d] for d in dims):
+        for groups in (_groups(mb, x), [x.view.order]):
+            for d in dims:
+                groups = _alone(groups, x.view.of_dim(d)[0])
+            candidates.append((groups, [groups.index(x.view.of_dim(d)) for d in dims]))
+    else:  # row-major, and a dimension of size 1 among them
+        groups = [()]
+        for d in range(len(x.shape)):
+            if d in dims:
+                groups += [x.view.of_dim(d), ()]
+            else:
+                groups[-1] += x.view.of_dim(d)
+        kept = [i for i, g in enumerate(groups) if g or i % 2]  # every second one is padded
+        candidates.append(([groups[i] for i in kept], [kept.index(2 * n + 1) for n in range(len(dims))]))
+    for groups, places in candidates:
+        ones = max(0, 4 - len(groups))
+        if ones or (len(groups) == 4 and 0 not in places):
+            return [()] * ones + groups, [p + ones for p in places]
+    return candidates[0]
+
+
+def _padded(mb: Builder, x: Value, amounts: Mapping[int, tuple[int, int]], fill: float) -> Value:
+    """Of few axes, and all at once where they are few enough."""
+    x = _single_factors(mb, x, list(amounts))
+    if any(not x.view.dims[d] for d in amounts):
         x = mb.contiguous(x)
-        groups: list[tuple[int, ...]] = [x.view.of_dim(d) for d in range(rank)]
-        index = {d: d for d in padded}
-    else:
-        groups = _groups(mb, x)
-        for d in padded:
-            groups = _alone(groups, x.view.of_dim(d)[0])
-        index = {d: groups.index(x.view.of_dim(d)) for d in padded}
+    groups, places = _pad_groups(mb, x, list(amounts))
+    if len(amounts) > 1 and (len(groups) > 4 or 0 in places):
+        for d, amount in amounts.items():
+            x = _padded(mb, x, {d: amount}, fill)
+        return x
     tensor = mb.laid_out(x, groups)
     table, view = [[0, 0] for _ in groups], x.view
     shape = list(mb.shape(tensor))
-    for d in padded:
-        table[index[d]] = list(amounts[d])
-        shape[index[d]] += sum(amounts[d])
-        view = with_size(view, d, x.shape[d] + sum(amounts[d]))
+    for place, (d, amount) in zip(places, amounts.items(), strict=True):
+        table[place] = list(amount)
+        shape[place] += sum(amount)
+        view = with_size(view, d, x.shape[d] + sum(amount))
     inputs = [tensor, mb.const(np.array(table, np.int32))]
     if fill == 0:
         return Value(mb.move("PAD", inputs, shape), view)

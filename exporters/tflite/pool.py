@@ -54,6 +54,8 @@ def _pool(
     shape = (mb.shape(x)[0], *size, mb.shape(x)[-1])
     share = None
     if op == "AVERAGE_POOL_2D":
+        if zeros and any(pads) and mb.target.quant is None:
+            return _counting_average(mb, x, kernel, strides, pads)
         if padding == 0 and zeros:
             padded, padding = framed(mb, x, pads), 1
         elif padded != x and not zeros:
@@ -78,6 +80,29 @@ def _pool(
     if share is not None:
         y = mb.run("MUL", [y, mb.const(share[None, :, :, None])], shape)
     return from_spatial(y, shape)
+
+
+def _counting_average(
+    mb: Builder, x: int, kernel: tuple[int, int], strides: tuple[int, int], pads: tuple[int, int, int, int]
+) -> Value:
+    """A depthwise convolution that multiplies by 1 / the number of elements: LiteRT's GPU delegate makes one of a PAD
+    and an AVERAGE_POOL_2D, which no longer counts the zeros."""
+    padded, padding, size = pad_spatial(mb, x, kernel, strides, pads)
+    n, channels = mb.shape(x)[0], mb.shape(x)[-1]
+    weight = np.full((1, *kernel, channels), 1 / (kernel[0] * kernel[1]), np.float32)
+    y = mb.run(
+        "DEPTHWISE_CONV_2D",
+        [padded, mb.const(weight), mb.const(np.zeros(channels, np.float32))],
+        (n, *size, channels),
+        padding=padding,
+        strideH=strides[0],
+        strideW=strides[1],
+        depthMultiplier=1,
+        dilationHFactor=1,
+        dilationWFactor=1,
+        fusedActivationFunction=mb.activation(),
+    )
+    return from_spatial(y, (n, *size, channels))
 
 
 def _share(

@@ -54,6 +54,9 @@ def _over_factors(mb: Builder, op: str, x: Value, dims: set[int], reduced: set[i
     groups = mb.groups(x)
     if groups is None or any(len({k in reduced for k in g}) > 1 for g in groups):
         groups = [tuple(g) for _, g in groupby(x.view.order, key=lambda k: k in reduced)]
+    if len(groups) > mb.forms.most_axes:
+        groups = [tuple(k for k in x.view.order if k not in reduced), tuple(k for k in x.view.order if k in reduced)]
+        x = Value(mb.laid_out(x, groups), View(x.view.dims, groups[0] + groups[1]))
     tensor = mb.laid_out(x, groups)
     where = [i for i, g in enumerate(groups) if g and g[0] in reduced]
     shape = tuple(1 if i in where else s for i, s in enumerate(mb.shape(tensor)))
@@ -62,7 +65,7 @@ def _over_factors(mb: Builder, op: str, x: Value, dims: set[int], reduced: set[i
         tuple(() if d in dims else f for d, f in enumerate(x.view.dims)),
         tuple(keep.index(k) for k in x.view.order if k not in reduced),
     )
-    if op in _SUMS and len(where) > 1 and mb.target.quant is None and not mb.plain:
+    if op in _SUMS and len(where) > 1 and mb.target.quant is None and not mb.forms.plain:
         sizes = mb.shape(tensor)
         if prod(sizes[i] for i in where) >= _LONG:
             last = where.pop()
@@ -72,10 +75,13 @@ def _over_factors(mb: Builder, op: str, x: Value, dims: set[int], reduced: set[i
 
 
 def innermost(mb: Builder, x: Value, axis: int) -> tuple[int, View]:
-    """A tensor whose last dimension is the logical dimension `axis`, and its view; the rest keeps its order."""
+    """A tensor whose last dimension is the logical dimension `axis`, and its view; the rest keeps its order.
+
+    It is no tensor of one dimension: LiteRT's GPU delegate takes that one for the batch.
+    """
     inner = x.view.of_dim(axis)
     outer = tuple(k for k in x.view.order if k not in inner)
-    if x.view.order[len(outer) :] == inner and mb.shape(x.tensor)[-1] == x.shape[axis]:
+    if x.view.order[len(outer) :] == inner and mb.shape(x.tensor)[-1] == x.shape[axis] and len(mb.shape(x.tensor)) > 1:
         return mb.memory(x), x.view
     return mb.laid_out(x, [outer, inner]), View(x.view.dims, outer + inner)
 
@@ -90,10 +96,17 @@ def softmax(mb: Builder, x: Operand, *, axis: int) -> Value:
 
 @lower("LogSoftmax")
 def log_softmax(mb: Builder, x: Operand, *, axis: int) -> Value:
-    """LOG_SOFTMAX works on the last dimension only, and the delegate does not run it."""
+    """LOG_SOFTMAX works on the last dimension only; the CPU's delegate does not run it, and the GPU's has none."""
     x = mb.value(x)
     tensor, view = innermost(mb, x, axis)
-    return Value(mb.run("LOG_SOFTMAX", [tensor], mb.shape(tensor)), view)
+    shape = mb.shape(tensor)
+    if not mb.forms.plain:
+        return Value(mb.run("LOG_SOFTMAX", [tensor], shape), view)
+    row, last = (*shape[:-1], 1), mb.const(np.array([len(shape) - 1], np.int32))
+    most = mb.emit("REDUCE_MAX", [tensor, last], row, keepDims=True)
+    below = mb.emit("SUB", [tensor, most], shape)
+    total = mb.emit("SUM", [mb.emit("EXP", [below], shape), last], row, keepDims=True)
+    return Value(mb.run("SUB", [below, mb.emit("LOG", [total], row)], shape), view)
 
 
 @lower("LayerNormalization")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 DEEPEST = 100  # levels of an output's tuples and dicts
 ONLY = "logits"  # what the one output of a model is called that nobody has named
+EMBEDDING = "embedding"  # and that of a model without its classifier
 
 
 def iterate_tensors(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], "torch.Tensor"]]:

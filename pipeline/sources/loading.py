@@ -97,8 +97,8 @@ def _from_code(model: str, progress: Progress, *, num_classes: int | None, **opt
         if num_classes is not None:
             raise UsageError(f"--num-classes is for zoo models; {model} decides its own")
         return torch_module.from_factory(model, progress, **options)
-    if num_classes is not None and num_classes < 1:
-        raise UsageError(f"--num-classes must be at least 1, not {num_classes}")
+    if num_classes is not None and num_classes < 0:
+        raise UsageError(f"--num-classes must be 0 or more, not {num_classes}")
     _refuse_without_factory(model)
     load = torch_module.from_timm if model.startswith(TIMM) else torch_module.from_zoo
     return load(model, progress, num_classes=num_classes, **options)

@@ -15,7 +15,7 @@ from ...models import create_model, get_variant
 from ...runtime.session import Session, TensorSpec
 from ..input_spec import IMAGE, InputSpec, Shapes, image_size, resize_spec, with_batch
 from ..progress import Progress
-from .flat_outputs import flatten_outputs, name_outputs
+from .flat_outputs import EMBEDDING, ONLY, flatten_outputs, name_outputs
 from .source import OWN_CODE, TIMM, ExampleInputs, ModelSource
 from .stated_by_model import state_from_file, state_from_module
 from .user_code import check_tensors, load_factory, user_code
@@ -46,9 +46,17 @@ def from_zoo(
         facts, said = load_chosen(module, model, chosen, progress, key=weights_key, num_classes=num_classes, seed=seed)
     else:
         facts, said = fill(module, model, progress, seed=seed, input_size=preprocess.input_size)
+    if num_classes == 0:
+        from ...models.headless import remove_classifier
+
+        remove_classifier(module, lambda classes: create_model(model, num_classes=classes))
     spec = InputSpec.of_image(preprocess, "the zoo")
     return make_source(
-        model, model, module, spec, facts, num_classes=num_classes, fuses=True, warnings=said, classifies=True
+        *(model, model, module, spec, facts),
+        num_classes=num_classes,
+        fuses=True,
+        warnings=said,
+        classifies=num_classes != 0,
     )
 
 
@@ -196,6 +204,8 @@ def make_source(
         result = module(*zeros)
     inputs = tuple(each.name for each in spec.inputs)
     outputs = name_outputs(result, inputs)
+    if num_classes == 0 and outputs == (ONLY,):
+        outputs = (EMBEDDING,)
     flatten_outputs(module)
 
     def graph() -> "ir.Model":

@@ -69,7 +69,7 @@ def load_chosen(
     seed: int,
 ) -> tuple[Weights, tuple[str, ...]]:
     """Puts a file's weights in, those under `key`. Where `num_classes` was asked for, heads that do not fit are redrawn
-    and named.
+    and named; with 0 they are of no use.
 
     Returns what the weights are, and what has to be said of them.
     """
@@ -79,7 +79,7 @@ def load_chosen(
     for note in loaded.notes:
         progress.note(note)
     said = loaded.warnings
-    if remade := loaded.kept:
+    if remade := loaded.kept if num_classes else ():
         draw(module, remade, seed=seed)
         said += (
             f"{model} has a new classifier head for {num_classes} classes, with RANDOM weights (seed {seed}) in "

@@ -131,7 +131,7 @@ def make_jobs(sweep: Sweep) -> list[Job]:
         for target in sweep.targets:
             made = []
             for precision in sweep.precisions:
-                left_out = () if precision == "int8" else INT8_ALONE
+                left_out = () if precision == "int8" else _left_out(arguments.get("profile"), target, precision)
                 own = {name: value for name, value in arguments.items() if name not in left_out}
                 check_job(make_job((target,), {**own, "precision": precision, "benchmark": False}))
                 made.append(Job(EXPORT, model, target, precision, "", own, {}, reads=reads))
@@ -139,6 +139,12 @@ def make_jobs(sweep: Sweep) -> list[Job]:
             for device in sweep.devices:
                 others += _on_device(made, device, options, reads, own_code=bool(file))
     return exports + others
+
+
+def _left_out(profile: Any, target: str, precision: str) -> tuple[str, ...]:
+    """The options that a float export of a sweep goes without; a profile that has the precision is not one of them."""
+    kept = profile and precision in get_target(target).profile(profile).precisions
+    return tuple(name for name in INT8_ALONE if not (kept and name == "profile"))
 
 
 def _on_device(

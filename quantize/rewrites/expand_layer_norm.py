@@ -30,12 +30,17 @@ def rewrite(model: ir.Model) -> ir.Model:
         centred = emit(node, "Sub", [x, mean], dims)
         square = emit(node, "Mul", [centred, centred], dims)
         variance = emit(node, "ReduceMean", [square, last], row, {"keepdims": 1})
-        value = emit(node, "Mul", [centred, emit(node, "Pow", [variance, power], row)], dims)
+        inverse = emit(node, "Pow", [variance, power], row)
+        value = normal = emit(node, "Mul", [centred, inverse], dims)
         if (array(gamma) != 1).any():
-            value = emit(node, "Mul", [value, gamma], dims)
+            value = scaled = emit(node, "Mul", [value, gamma], dims)
+            scaled.name = f"{name_of(node.outputs[0])}_scaled"
         if (array(beta) != 0).any():
             value = emit(node, "Add", [value, beta], dims)
         name = name_of(node.outputs[0])
+        parts = {"mean": mean, "centred": centred, "square": square, "variance": variance, "inverse": inverse}
+        for part, made in (parts | {"normal": normal}).items():  # as statistics know them, whatever graph this is in
+            made.name = f"{name}_{part}"
         replace(node.outputs[0], value)
         node.outputs[0].name, value.name = f"{name}_whole", name
     remove_dead(graph)

@@ -51,8 +51,8 @@ class OpenVINOSession:
         oracle: bool = False,
         watch: Sequence[str] = (),
     ):
-        self._path = _xml(Path(path))
-        _check(self._path)
+        self._path = xml_of(Path(path))
+        check_ir(self._path)
         try:
             ov = openvino()
         except ImportError as e:
@@ -113,7 +113,8 @@ class OpenVINOSession:
         del self._request, self._compiled
 
 
-def _xml(path: Path) -> Path:
+def xml_of(path: Path) -> Path:
+    """The .xml of an IR that is named by its folder or by itself. Raises ArtifactError."""
     if not os.path.isdir(path):
         return path
     found = sorted(path.glob("*.xml"))
@@ -122,7 +123,7 @@ def _xml(path: Path) -> Path:
     return found[0]
 
 
-def _check(path: Path) -> None:
+def check_ir(path: Path) -> None:
     """Raises ArtifactError unless the .xml is one, and every constant that it names lies within the .bin.
 
     OpenVINO maps the .bin into memory and believes the .xml.

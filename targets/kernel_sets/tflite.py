@@ -1,4 +1,4 @@
-"""The int8 kernels of LiteRT: those of its CPU delegate (XNNPACK), and the full set that an NPU has."""
+"""The int8 kernels of LiteRT's CPU delegate (XNNPACK), the full set that an NPU has, and those of microcontrollers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from ...graph.edit import attribute, scalar, shape
 from ...graph.kernels import Kernel, KernelSet
 from ...graph.qparams import QParams
 from ...quantize.calibration.sentinels import SENTINEL, is_only_pooled
-from ...quantize.rewrites import affine_to_depthwise, expand_hard_swish, expand_layer_norm
+from ...quantize.rewrites import (
+    affine_to_depthwise,
+    divide_by_root,
+    drop_negligible,
+    expand_gelu,
+    expand_hard_swish,
+    expand_layer_norm,
+    separate_scales,
+)
 
 _ACTIVATIONS = ("Relu", "Relu6", "Relu0To1")
 SIGMOID = QParams((1 / 256,), -128)  # fixed by the int8 LOGISTIC and SOFTMAX kernels
@@ -145,4 +153,80 @@ TFLITE_NPU = KernelSet(
     islands=dict.fromkeys(("Div", "Erf", "Sqrt", "LayerNormalization"), "TFLite has no int8 kernel for it"),
     forms=(expand_layer_norm.rewrite,),
     rewrites=(affine_to_depthwise.rewrite,),
+)
+
+
+# {operator: how MicroMutableOpResolver registers it}, of TensorFlow Lite Micro (tflite-micro 0.dev20261023182759), as
+# far as int8 files have such operators
+MICRO_OPERATORS = {
+    "ABS": "AddAbs",
+    "ADD": "AddAdd",
+    "AVERAGE_POOL_2D": "AddAveragePool2D",
+    "BATCH_MATMUL": "AddBatchMatMul",
+    "CONCATENATION": "AddConcatenation",
+    "CONV_2D": "AddConv2D",
+    "DEPTHWISE_CONV_2D": "AddDepthwiseConv2D",
+    "DEPTH_TO_SPACE": "AddDepthToSpace",
+    "DEQUANTIZE": "AddDequantize",
+    "FULLY_CONNECTED": "AddFullyConnected",
+    "HARD_SWISH": "AddHardSwish",
+    "LEAKY_RELU": "AddLeakyRelu",
+    "LOGISTIC": "AddLogistic",
+    "MAXIMUM": "AddMaximum",
+    "MAX_POOL_2D": "AddMaxPool2D",
+    "MEAN": "AddMean",
+    "MINIMUM": "AddMinimum",
+    "MUL": "AddMul",
+    "PAD": "AddPad",
+    "PADV2": "AddPadV2",
+    "PRELU": "AddPrelu",
+    "QUANTIZE": "AddQuantize",
+    "REDUCE_MAX": "AddReduceMax",
+    "REDUCE_MIN": "AddReduceMin",
+    "RELU": "AddRelu",
+    "RELU6": "AddRelu6",
+    "RESHAPE": "AddReshape",
+    "RESIZE_BILINEAR": "AddResizeBilinear",
+    "RESIZE_NEAREST_NEIGHBOR": "AddResizeNearestNeighbor",
+    "RSQRT": "AddRsqrt",
+    "SLICE": "AddSlice",
+    "SOFTMAX": "AddSoftmax",
+    "SPACE_TO_DEPTH": "AddSpaceToDepth",
+    "SPLIT": "AddSplit",
+    "SPLIT_V": "AddSplitV",
+    "SQUARED_DIFFERENCE": "AddSquaredDifference",
+    "SQUEEZE": "AddSqueeze",
+    "STRIDED_SLICE": "AddStridedSlice",
+    "SUB": "AddSub",
+    "TANH": "AddTanh",
+    "TRANSPOSE": "AddTranspose",
+    "TRANSPOSE_CONV": "AddTransposeConv",
+}
+
+# s_input / s_output of LOGISTIC and TANH in TensorFlow Lite Micro: from 2**10 on zero comes out as the lowest number
+LOOKUP_LIMITS = (0.0, 2.0**9)
+
+# As TFLITE_NPU, without what TensorFlow Lite Micro lacks, as targets/measured.py has it. Two operators that it has are
+# left out, since they are wrong without a word. FULLY_CONNECTED takes, in older releases, its first channel's scale for
+# all; a 1x1 convolution is the same product. RELU6 does not requantise; RELU does, and ends where its range ends.
+TFLITE_MICRO = replace(
+    TFLITE_NPU,
+    name="tflite-micro",
+    kernels={kind: kernel for kind, kernel in TFLITE_NPU.kernels.items() if kind not in ("Gelu", "Exp", "Elu")}
+    | {
+        "Sigmoid": Kernel(fixed_output=SIGMOID, multiplier="each", limits=LOOKUP_LIMITS),
+        "Tanh": Kernel(fixed_output=TANH, multiplier="each", limits=LOOKUP_LIMITS),
+    },
+    forms=(expand_layer_norm.rewrite, divide_by_root.rewrite),
+    rewrites=(
+        drop_negligible.rewrite,
+        expand_gelu.rewrite,
+        *TFLITE_NPU.rewrites,
+        partial(
+            separate_scales.rewrite,
+            kinds=frozenset(kind for kind, kernel in TFLITE_NPU.kernels.items() if kernel.same_parameters),
+        ),
+    ),
+    operators=frozenset(MICRO_OPERATORS) - {"FULLY_CONNECTED", "RELU6"},
+    transpose_rank=5,
 )

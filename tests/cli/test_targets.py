@@ -113,6 +113,26 @@ def test_without_float(edgeport):
     assert all(layer["precision"] == "int8" for layer in json.loads(debug.out)["layers"])
 
 
+def test_for_a_microcontroller(edgeport):
+    """--profile micro, from the export to what `info` says."""
+    done = edgeport("export", MODEL, "--int8", "--profile", "micro", "--json", *SAMPLES)
+    result = json.loads(done.out)
+    assert done.code == 0, done.err
+    assert (result["emulated"], Manifest.read(Path(result["manifest"])).profile) == (True, "micro")
+    assert result["agreement"]["snr_db"] > 15
+    need = json.loads(edgeport("info", result["artifact"], "--json").out)["microcontroller"]
+    assert need["flash_bytes"] == Path(result["artifact"]).stat().st_size
+    assert need["arena_bytes"] > 32 * 32 * 3
+    said = edgeport("info", result["artifact"]).out
+    assert f"arena {need['arena_bytes']:,} bytes ({need['arena_source']}); flash {need['flash_bytes']:,} bytes" in said
+    assert all(f"{name} ({count})" in said for name, count in need["operators"].items())
+    twin = json.loads(edgeport("export", MODEL, "--no-benchmark", "--no-validate", "--json").out)["artifact"]
+    assert "microcontroller no: it computes in float32 (at 'image')" in edgeport("info", twin).out
+    debug = edgeport("debug", result["artifact"], "--json", *SAMPLES)
+    assert debug.code == 0, debug.err
+    assert all(layer["precision"] == "int8" for layer in json.loads(debug.out)["layers"])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

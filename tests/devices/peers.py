@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from edgeport.pipeline.device_runs import devices_folder
+from edgeport.devices.folder import devices_folder
 
 HOW = "fetch it by `python tests/devices/peers.py`"
 PEERS = devices_folder() / "peers"  # at import: the tests' own caches are elsewhere

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from edgeport.artifacts.errors import DeviceError
 from edgeport.devices import debian, qemu_setup
-from edgeport.pipeline.device_runs import devices_folder
+from edgeport.devices.folder import devices_folder
 
 READY = devices_folder() / "qemu"  # at import: the tests' own caches are elsewhere
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import tree_sitter_kotlin
 import tree_sitter_swift
+import tree_sitter_typescript
 from edgeport.artifacts.errors import UsageError
 from edgeport.bundles import literals
 from edgeport.bundles.android_package import check_package
@@ -26,8 +27,9 @@ PARSERS = {
     ".kt": Parser(Language(tree_sitter_kotlin.language())),
     ".kts": Parser(Language(tree_sitter_kotlin.language())),
     ".swift": Parser(Language(tree_sitter_swift.language())),
+    ".ts": Parser(Language(tree_sitter_typescript.language_typescript())),
 }
-RUNTIMES = {"linux": "openvino", "android": "tflite", "ios": "coreml"}
+RUNTIMES = {"linux": "openvino", "android": "tflite", "ios": "coreml", "web": "onnx", "micro": "tflite"}
 
 
 def bytes_of(name: str) -> bytes:
@@ -52,6 +54,20 @@ def test_a_kotlin_literal_is_the_name(name):
     assert {each.type for each in nodes(root)} <= {
         *("source_file", "property_declaration", "val", "variable_declaration", "identifier", "="),
         *("string_literal", '"', "string_content", "escape_sequence"),
+    }
+
+
+@given(ANY)
+@example("".join(NAMES))
+def test_a_typescript_literal_is_the_name(name):
+    literal = literals.typescript(name)
+    assert json.loads(literal).encode("utf-16", "surrogatepass") == name.encode("utf-16", "surrogatepass")
+    assert not set(literal) & set("<>`$")  # no end of a script element, no HTML comment, no template
+    root = PARSERS[".ts"].parse(f"const x = {literal};".encode()).root_node
+    assert not root.has_error
+    assert {each.type for each in nodes(root)} <= {
+        *("program", "lexical_declaration", "const", "variable_declarator", "identifier", "=", ";"),
+        *("string", '"', "string_fragment", "escape_sequence"),
     }
 
 
@@ -88,6 +104,15 @@ def test_a_compiler_reads_the_names_out_of_cpp(tmp_path):
         assert [bytes.fromhex(line) for line in done.stdout.splitlines()] == [bytes_of(name) for name in NAMES]
 
 
+@pytest.mark.skipif(not shutil.which("node"), reason="no Node")
+def test_an_engine_reads_the_names_out_of_typescript(tmp_path):
+    names = ", ".join(map(literals.typescript, NAMES))
+    code = f"for (const name of [{names}]) console.log(Buffer.from(name, 'utf16le').toString('hex'));"
+    (tmp_path / "names.js").write_text(code)
+    said = subprocess.run(["node", tmp_path / "names.js"], capture_output=True, text=True, check=True).stdout
+    assert said.splitlines() == [name.encode("utf-16-le", "surrogatepass").hex() for name in NAMES]
+
+
 @pytest.mark.skipif(not shutil.which("swiftc"), reason="no swiftc")
 def test_a_compiler_reads_the_names_out_of_swift(tmp_path):
     code = "".join(f"print(Array({literals.swift(name)}.utf8))\n" for name in NAMES)
@@ -119,6 +144,9 @@ def facts(platform: str, name: str) -> Facts:
     )
 
 
+FREE = ("README.md", "cpp/model_facts.h")  # whose names other tests look for
+
+
 @pytest.mark.parametrize("platform", LAYOUTS)
 def test_the_code_of_a_bundle_does_not_depend_on_names(platform):
     plain = write_sources(facts(platform, "name"))
@@ -127,18 +155,19 @@ def test_the_code_of_a_bundle_does_not_depend_on_names(platform):
         assert made.keys() == plain.keys()
         for place, content in made.items():
             parser = PARSERS.get(Path(place).suffix)
-            if place == "README.md" or parser is None:
+            if parser is None:
+                assert content == plain[place] or place in FREE, place
                 continue
             assert shape(parser, content) == shape(parser, plain[place]), (place, name)
             if content != plain[place]:
-                assert place.endswith(("ModelFacts.kt", "ModelFacts.swift"))
+                assert place.endswith(("ModelFacts.kt", "ModelFacts.swift", "model_facts.ts"))
 
 
 def shape(parser: Parser, content: bytes) -> list[str]:
     """The kinds of all nodes of a file, but for the insides of literals."""
     root = parser.parse(content).root_node
     assert not root.has_error
-    inside = ("string_content", "line_str_text", "str_escaped_char", "escape_sequence", "\\", "u")
+    inside = ("string_content", "line_str_text", "str_escaped_char", "escape_sequence", "\\", "u", "string_fragment")
     return [each.type for each in nodes(root) if each.type not in inside]
 
 
@@ -172,7 +201,7 @@ def test_android_packages(name):
     assert check_package(name) == name
     made = write_sources(dataclasses.replace(facts("android", "x"), package=name))
     kotlin = {place: content for place, content in made.items() if place.endswith(".kt")}
-    assert len(kotlin) == 6
+    assert len(kotlin) == 7
     for place, content in kotlin.items():
         assert content.decode().count(f"\npackage {name}\n") == 1
         assert f"/{name.replace('.', '/')}/" in place

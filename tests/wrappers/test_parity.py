@@ -1,10 +1,12 @@
-"""The wrappers' arithmetic in Python and C++ gives Pillow's bytes, on photographs of odd sizes."""
+"""The wrappers' arithmetic in Python, C++ and TypeScript gives Pillow's bytes, on photographs of odd sizes."""
 
 import importlib.util
+import json
 import shutil
 import subprocess
 from pathlib import Path
 
+import node
 import numpy as np
 import pytest
 from demo import photograph
@@ -149,3 +151,73 @@ def test_python_refuses_what_is_no_image(python, image):
 def test_top_takes_the_lower_class_of_equal_ones(python):
     scores = np.array([1, 3, 2, 3], np.float32)
     assert python.top(scores, 3) == [(1, 3.0), (3, 3.0), (2, 2.0)]
+
+
+@pytest.fixture(scope="module")
+def typescript(tmp_path_factory):
+    """The TypeScript wrapper's arithmetic in Node: typescript([{"image": array, ...}]) -> arrays; see parity.mjs."""
+    node.require("esbuild")
+    folder = tmp_path_factory.mktemp("typescript")
+    node.bundle_script(SOURCES / "web" / "src" / "preprocessing.ts", folder / "preprocessing.mjs")
+    shutil.copy(Path(__file__).with_name("parity.mjs"), folder)
+
+    def run(jobs: list[dict]) -> list[bytes]:
+        for i, job in enumerate(jobs):
+            image = job.pop("image")
+            (folder / f"{i}.rgb").write_bytes(image.tobytes())
+            job["size"] = [image.shape[1], image.shape[0]]
+        (folder / "jobs.json").write_text(json.dumps(jobs))
+        node.run("parity.mjs", cwd=folder)
+        return [(folder / f"{i}.out").read_bytes() for i in range(len(jobs))]
+
+    return run
+
+
+def test_typescript_resizes_like_pillow(typescript, picture):
+    images = [of_size(picture, size) for _, size, _ in CASES]
+    jobs = [
+        {"image": np.asarray(image), "resize": [*to, filter_]}
+        for image, (filter_, _, to) in zip(images, CASES, strict=True)
+    ]
+    for case, image, got in zip(CASES, images, typescript(jobs), strict=True):
+        assert got == by_pillow(image, case[2], case[0]).tobytes(), case
+
+
+def test_typescript_turns_like_pillow(typescript, picture):
+    image = of_size(picture, SIZES[0])
+    got = typescript([{"image": np.asarray(image), "orientation": each} for each in ORIENTATIONS])
+    assert got == [np.asarray(by_exif(image, each)).tobytes() for each in ORIENTATIONS]
+
+
+def typescript_record(spec: PreprocessSpec) -> dict:
+    """The wrapper's record of a spec."""
+    cover_height, cover_width = cover(spec)
+    channels, height, width = spec.input_size
+    return {
+        **{"channels": channels, "height": height, "width": width, "normalises": True, "nhwc": False},
+        **{"coverHeight": cover_height, "coverWidth": cover_width, "resize": spec.resize, "padValue": spec.pad_value},
+        **{"filter": spec.interpolation, "bgr": spec.bgr, "divisor": spec.divisor, "mean": spec.mean, "std": spec.std},
+    }
+
+
+def test_typescript_sees_and_normalises_like_the_reference(typescript, picture):
+    cases = [(name, of_size(picture, size)) for name in SPECS for size in ((640, 427), (97, 301), (20, 31), (1, 200))]
+    jobs = [
+        {"image": np.asarray(image), "how": typescript_record(SPECS[name]), "tensor": tensor}
+        for name, image in cases
+        for tensor in (False, True)
+    ]
+    made = iter(typescript(jobs))
+    for name, image in cases:
+        assert next(made) == resize_and_crop(image, SPECS[name]).tobytes(), (name, image.size)
+        assert next(made) == preprocess(image, SPECS[name])[None].tobytes(), (name, image.size)
+
+
+def test_typescript_takes_the_lower_class_of_equal_ones(typescript):
+    (said,) = typescript([{"image": np.zeros((1, 1, 3), np.uint8), "scores": [1, 3, 2, 3]}])
+    assert json.loads(said) == [{"index": 1, "score": 3}, {"index": 3, "score": 3}, {"index": 2, "score": 2}]
+
+
+def test_typescript_refuses_what_is_no_image(typescript):
+    with pytest.raises(AssertionError, match=r"RangeError: an image is width \* height \* channels bytes"):
+        typescript([{"image": np.zeros((0, 4, 3), np.uint8), "orientation": 1}])

@@ -1,30 +1,23 @@
-// An image in, classes out: what an app calls. The model runs in LiteRT on the CPU.
+// An image in, classes out: what an app calls.
 package org.example.vision
 
-import android.content.res.AssetManager
+import android.content.Context
 import android.graphics.Bitmap
 import java.io.Closeable
-import java.io.FileInputStream
 import java.io.FileNotFoundException
-import java.nio.ByteBuffer
-import java.nio.ByteOrder
-import java.nio.channels.FileChannel
-import org.tensorflow.lite.DataType
-import org.tensorflow.lite.Interpreter
 
 /** @param label empty where the model came without labels; [score] is as the model gives it: a probability or a logit */
 class Recognition(val index: Int, val label: String, val score: Float)
 
-/** The model and its labels, from the app's assets. Not thread-safe; close it when done. */
-class Classifier(assets: AssetManager, threads: Int = 4) : Closeable {
-    private val interpreter = assets.openFd(ModelFacts.ARTIFACT).use { file ->
-        FileInputStream(file.fileDescriptor).channel.use { channel ->
-            val model = channel.map(FileChannel.MapMode.READ_ONLY, file.startOffset, file.declaredLength)
-            Interpreter(model, Interpreter.Options().setNumThreads(threads))
-        }
-    }
+/**
+ * The model and its labels, from the app's assets. Make it, use it and close it on one thread, not the main one.
+ *
+ * @property runner what runs the model
+ */
+class Classifier(context: Context, options: ModelRunner.Options = ModelRunner.Options()) : Closeable {
+    val runner = ModelRunner(context, options)
     private val labels = try {
-        assets.open("labels.txt").bufferedReader().use { it.readText() }.removeSuffix("\n").split("\n")
+        context.assets.open("labels.txt").bufferedReader().use { it.readText() }.removeSuffix("\n").split("\n")
     } catch (e: FileNotFoundException) {
         emptyList<String>()
     }
@@ -32,18 +25,7 @@ class Classifier(assets: AssetManager, threads: Int = 4) : Closeable {
     /** The scores of all classes for an upright image. */
     fun scores(image: Pixels): FloatArray {
         val how = ModelFacts.preprocessing
-        val input = how.tensor(how.pixels(image))
-        val outputs = HashMap<Int, Any>()
-        for (i in 0 until interpreter.outputTensorCount) {
-            val size = interpreter.getOutputTensor(i).numBytes()
-            outputs[i] = ByteBuffer.allocateDirect(size).order(ByteOrder.nativeOrder())
-        }
-        interpreter.runForMultipleInputsOutputs(arrayOf<Any>(input), outputs)
-        val index = ModelFacts.SCORES
-        check(interpreter.getOutputTensor(index).dataType() == DataType.FLOAT32) { "the scores are not float32" }
-        val numbers = outputs[index] as ByteBuffer
-        numbers.rewind()
-        return FloatArray(numbers.capacity() / 4).also { numbers.asFloatBuffer().get(it) }
+        return runner.run(how.tensor(how.pixels(image)))
     }
 
     /**
@@ -55,7 +37,7 @@ class Classifier(assets: AssetManager, threads: Int = 4) : Closeable {
             Recognition(index, labels.getOrElse(index) { "" }, score)
         }
 
-    override fun close() = interpreter.close()
+    override fun close() = runner.close()
 }
 
 /** A bitmap without its alpha. Those in graphics memory, which ImageDecoder makes, can only be read as a copy. */

@@ -34,7 +34,7 @@ class MainActivity : ComponentActivity() {
             addView(button)
             addView(answer)
         })
-        worker.execute { classifier = Classifier(assets) }
+        worker.execute { classifier = Classifier(applicationContext) }
     }
 
     override fun onDestroy() {

@@ -1,4 +1,4 @@
-// Runs on a device (src/androidTest): the model itself, within the tolerance of golden/golden.json.
+// Runs on a device (src/androidTest): the model itself, within the tolerance of bundle.json.
 package org.example.vision
 
 import androidx.test.platform.app.InstrumentationRegistry
@@ -9,11 +9,10 @@ import org.junit.Test
 class GoldenDeviceTest {
     @Test
     fun scores() {
-        val golden = InstrumentationRegistry.getInstrumentation().context.assets
-        val assets = InstrumentationRegistry.getInstrumentation().targetContext.assets
-        Classifier(assets).use { classifier ->
+        val instrumentation = InstrumentationRegistry.getInstrumentation()
+        Classifier(instrumentation.targetContext).use { classifier ->
             for (name in ModelFacts.golden) {
-                val one = Golden(name) { golden.open("golden/$it").readBytes() }
+                val one = Golden(name) { instrumentation.context.assets.open("golden/$it").readBytes() }
                 val wanted = one.scores()
                 val got = classifier.scores(one.image())
                 assertArrayEquals(name, wanted, got, ModelFacts.TOLERANCE)
