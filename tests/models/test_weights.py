@@ -189,20 +189,21 @@ def test_redraw_calibrates_batch_norm():
 
 
 class Deep(nn.Sequential):
-    """Convolutions, batch norms and ReLUs in a row: each of thirty makes noise larger by up to 1.7 dB."""
+    """Convolutions, batch norms and ReLUs in a row: each makes noise larger by one or two decibels."""
 
     def __init__(self, depth):
-        layers = [
-            (nn.Conv2d(3 if i == 0 else 16, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU()) for i in range(depth)
+        blocks = [
+            nn.Sequential(nn.Conv2d(3 if i == 0 else 16, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU())
+            for i in range(depth)
         ]
-        super().__init__(*(layer for three in layers for layer in three), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        super().__init__(*blocks)
 
 
-@pytest.mark.parametrize(("depth", "is_milder"), [(3, False), (30, True)])
+@pytest.mark.parametrize(("depth", "is_milder"), [(3, False), (20, True)])
 def test_redraw_sets_norms_milder_where_noise_would_grow(depth, is_milder):
     model = Deep(depth).eval()
     redraw(model, input_size=(3, 32, 32))
-    largest = max(float(m.weight.max()) for m in model if isinstance(m, nn.BatchNorm2d))
+    largest = max(m.weight.detach().max().item() for m in model.modules() if isinstance(m, nn.BatchNorm2d))
     assert (largest < 0.61) == is_milder  # they are drawn between 0.5 and 1.5
     images = image_like(4, (3, 32, 32), torch.Generator().manual_seed(5))
     noise = 1e-3 * torch.randn(images.shape, generator=torch.Generator().manual_seed(6))
