@@ -229,6 +229,9 @@ def run_job(
         for each in job.targets:
             require_target(each).check_precision(job.precision)
     asked = job.model
+    for option in (option for target in known_targets().values() for option in target.options if option.deprecated):
+        if asked.target_options.get(option.name):
+            progress.warn(f"{option.flag} goes with the next release; take {option.deprecated}")
     source = load_source(
         model,
         progress,
@@ -298,7 +301,10 @@ def check_job(job: Job) -> None:
             raise UsageError(f"--profile {asked.profile} is not of {given}, which has {' and '.join(profiles)}")
         profile = profiles[asked.profile]
         if asked.precision not in profile.precisions:
-            raise UsageError(f"--profile {profile.name} is not for --precision {asked.precision}: {profile.refusal}")
+            wanted = " and ".join(profile.precisions)
+            raise UsageError(
+                f"--profile {profile.name} is for --precision {wanted}, not for {asked.precision}; {profile.refusal}"
+            )
         if profile.integer_only and (budgets or asked.keep_float):
             raise UsageError(
                 f"profile {asked.profile} has no float that units could return to; "

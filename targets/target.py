@@ -38,6 +38,7 @@ class Option:
         choices: what it may be; None for a switch, which is True or False.
         elsewhere: what the option means to `export` without this target: an error, or nothing.
         precisions: that it is for; empty for all.
+        deprecated: what to take instead; empty where it stays.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Option:
     default: str | bool | None = None
     elsewhere: Literal["error", "ignored"] = "error"
     precisions: tuple[str, ...] = ()
+    deprecated: str = ""
 
     @property
     def flag(self) -> str:
@@ -75,7 +77,7 @@ class Profile:
     float16: bool = False
     accelerator: str | None = None
     precisions: tuple[str, ...] = ("int8",)
-    refusal: str = "it says what the device's int8 kernels are"
+    refusal: str = "it names the device's int8 kernels"
 
 
 @dataclass(frozen=True, kw_only=True)

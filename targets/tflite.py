@@ -198,7 +198,8 @@ TARGET = Target(
         Option(
             name="plain_operators",
             default=False,
-            help="tflite: the operators of profile gpu; deprecated, take --profile gpu",
+            help="tflite: the operators of profile gpu, in any precision; deprecated",
+            deprecated="--profile gpu",
         ),
         Option(
             name="output_type",

@@ -31,6 +31,8 @@ def conv(
     depthwise = group == channels > 1
     if not depthwise:
         weight = _fewer_groups(weight, group)
+    elif weight.shape[2:] == (1, 1) and weight.shape[0] > channels:
+        weight, pads = _higher(weight, pads, same_pads(mb.shape(x_tensor)[1], 3, strides[0])[0])
     out_channels, _, kh, kw = weight.shape
     if mb.target.quant is None and not mb.forms.plain:
         if depthwise and rows_are_faster((kh, kw), pads, dilations):
@@ -58,6 +60,15 @@ def conv(
     inputs = [x_tensor, mb.weight(w, hybrid=op == "CONV_2D"), bias_tensor(mb, bias, x, weight, out_channels)]
     shape = (mb.shape(x_tensor)[0], *size, out_channels)
     return from_spatial(mb.run(op, inputs, shape, **options), shape)
+
+
+def _higher(weight: Constant, pads: tuple[int, ...], row: int) -> tuple[Constant, tuple[int, int, int, int]]:
+    """A depthwise 1x1 as a 3x1 of zeros but for that row, and its pads: of a 1x1 LiteRT's GPU delegate makes no more
+    channels than there were."""
+    array = np.zeros((*weight.shape[:2], 3, 1), weight.array.dtype)
+    array[:, :, row] = weight.array[:, :, 0]
+    top, left, bottom, right = pads
+    return Constant(array, weight.quant), (top + row, left, bottom + 2 - row, right)
 
 
 def _fewer_groups(weight: Constant, group: int) -> Constant:

@@ -131,16 +131,19 @@ def net():
 """
 
 
-def test_plain_operators(edgeport, given):
+def test_operators_for_the_gpu(edgeport, given):
+    """--profile gpu, and --plain-operators as long as it is known."""
     (given / "wide.py").write_text(WIDE)
     options = (f"{given / 'wide.py'}:net", "--input-shape", "48,16,16", "--no-benchmark", "--json")
     kinds = {}
-    for flag in ((), ("--plain-operators",)):
+    for flag in ((), ("--plain-operators",), ("--profile", "gpu")):
         result = json.loads(edgeport("export", *options, *flag).out)
         manifest = Manifest.read(Path(result["manifest"]))
-        assert (result["verdict"], manifest.options["plain_operators"]) == ("ok", bool(flag))
+        assert (result["verdict"], manifest.options["plain_operators"]) == ("ok", "--plain-operators" in flag)
+        assert manifest.profile == ("gpu" if "gpu" in flag else None)
+        assert any("--profile gpu" in said for said in result["warnings"]) == ("--plain-operators" in flag)
         kinds[flag] = operators(Path(result["artifact"]).read_bytes())
-    assert [kind.count("CONV_2D") for kind in kinds.values()] == [6, 1]
+    assert [kind.count("CONV_2D") for kind in kinds.values()] == [6, 1, 1]
 
 
 def test_int8_alone(edgeport, given):

@@ -137,7 +137,8 @@ def test_for_a_microcontroller(edgeport):
     ("options", "message"),
     [
         (("--target", "onnx", "--int8", "--profile", "npu"), "--profile npu is not of onnx, which has onnxruntime-cpu"),
-        (("--profile", "npu"), "--profile is for --int8, not for --precision fp32"),
+        (("--profile", "npu"), "--profile npu is for --precision int8, not for fp32"),
+        (("--int8", "--profile", "gpu"), "a GPU computes an int8 file in float, of dequantised numbers, and no faster"),
         (("--int8", "--profile", "npu", "--keep-float", "stem"), "profile npu has no float"),
     ],
 )
