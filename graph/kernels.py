@@ -86,7 +86,6 @@ class KernelSet:
     rewrites: tuple[Rewrite, ...] = ()
     has_float: bool = True  # else what stays float is refused
     operators: frozenset[str] | None = None  # of the format, that the device's runtime has; None for all
-    transpose_rank: int = 6  # the most dimensions that its transposition takes; more are permuted in steps
 
     def requantizes(self, stored: QParams, wanted: QParams) -> bool:
         """Whether a kernel takes integers under one scale to those under the other."""

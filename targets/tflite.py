@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..artifacts.manifest import Manifest
-    from ..exporters.tflite.builder import Forms
     from ..graph.kernels import KernelSet
     from ..runtime.contents.contents import Contents
     from ..runtime.footprint import Footprint
@@ -68,12 +67,6 @@ _GPU = Profile(
 )
 
 
-def _forms(profile: Profile, plain: bool) -> "Forms":
-    from ..exporters.tflite.builder import CPU, GPU
-
-    return GPU if profile == _GPU or plain else CPU
-
-
 def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     from ..exporters.tflite.convert import convert
 
@@ -85,7 +78,7 @@ def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
         pixels=recipe.pixels,
         half_weights=recipe.half_weights,
         int8_weights={"w8a32": "stored", "dynamic": "hybrid"}.get(recipe.precision, "widened"),
-        forms=_forms(recipe.profile, recipe.options["plain_operators"]),
+        plain=recipe.profile == _GPU or recipe.options["plain_operators"],
         output_type=recipe.options["output_type"] if recipe.precision == "int8" else None,
         kernels=kernels,
         metadata={**recipe.metadata, **({"kernels": kernels.name} if profile is _MICRO else {})},
@@ -154,8 +147,8 @@ def _read_in_graph_order(
 
     from ..exporters.tflite.convert import layouts
 
-    forms = _forms(_GPU if profile == _GPU.name else _XNNPACK, bool(options.get("plain_operators")))
-    views = layouts(graph, kernels=kernels, input_layout=layout, forms=forms)
+    plain = profile == _GPU.name or bool(options.get("plain_operators"))
+    views = layouts(graph, kernels=kernels, input_layout=layout, plain=plain)
     return {
         name: lambda tensor, view=view: view.read(tensor) if tensor.size == math.prod(view.shape) else None
         for name, view in views.items()

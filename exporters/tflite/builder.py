@@ -31,20 +31,7 @@ _WIDENED = (np.int8, np.uint8, np.float16)  # what DEQUANTIZE reads
 
 Groups = Sequence[Sequence[int]]
 
-
-@dataclass(frozen=True)
-class Forms:
-    """In which forms operators are written; all compute the same.
-
-    `most_axes`: of a tensor. `plain`: no float convolution or mean becomes several operators because the CPU delegate
-    computes those better, and none that it lacks is made of others.
-    """
-
-    most_axes: int = 6  # TRANSPOSE: reference kernels and XNNPACK both stop there
-    plain: bool = False
-
-
-CPU, GPU = Forms(), Forms(most_axes=4, plain=True)
+MOST_AXES = 4  # of a tensor: LiteRT's GPU delegate has no more, and the CPU's is no faster with them
 
 
 @dataclass(frozen=True)
@@ -79,6 +66,8 @@ class Builder:
     `kernels`: the device's int8 ones. `half_weights`: store float weights as float16; kernels read float32.
     `int8_weights` of float layers: "widened" to float32 here; "stored", and widened when the file is loaded; "hybrid",
     read by kernels that round the other operand.
+    `plain`: the operators that LiteRT's GPU delegate has, and none that become several because the CPU's computes those
+    better; but a large depthwise window stays in parts.
     """
 
     def __init__(
@@ -87,9 +76,9 @@ class Builder:
         *,
         half_weights: bool = False,
         int8_weights: str = "widened",
-        forms: Forms = CPU,
+        plain: bool = False,
     ) -> None:
-        self.kernels, self.forms = kernels, forms
+        self.kernels, self.plain = kernels, plain
         self.half_weights, self.int8_weights = half_weights, int8_weights
         self.tensors: list[Tensor] = []
         self.operators: list[Operator] = []
@@ -293,8 +282,7 @@ class Builder:
 
     def _transposed(self, x: Value, groups: Groups) -> int:
         """The buffer of `x` reordered to `groups`; its shape is that of `groups` where the rank allows."""
-        most = min(self.kernels.transpose_rank, self.forms.most_axes)
-        *between, wanted = orders(x.view.order, [k for g in groups for k in g], most, x.view.factors)
+        *between, wanted = orders(x.view.order, [k for g in groups for k in g], MOST_AXES, x.view.factors)
         for order in between:
             x = Value(self._transposed(x, [order]), View(x.view.dims, order))
         candidates = (
@@ -302,7 +290,7 @@ class Builder:
             [run for g in groups for run in runs(x.view.order, g)],
             runs(x.view.order, wanted),
         )
-        dims = next(dims for dims in candidates if len(dims) <= most)
+        dims = next(dims for dims in candidates if len(dims) <= MOST_AXES)
         position = {k: i for i, k in enumerate(x.view.order)}
         stored = sorted((d for d in dims if d), key=lambda run: position[run[0]])
         sizes = {run: prod(x.view.factors[k] for k in run) for run in dims}

@@ -34,12 +34,12 @@ def conv(
     elif weight.shape[2:] == (1, 1) and weight.shape[0] > channels:
         weight, pads = _higher(weight, pads, same_pads(mb.shape(x_tensor)[1], 3, strides[0])[0])
     out_channels, _, kh, kw = weight.shape
-    if mb.target.quant is None and not mb.forms.plain:
+    if mb.target.quant is None:
         if depthwise and rows_are_faster((kh, kw), pads, dilations):
             return of_rows(mb, x_tensor, weight, bias, pads, strides, dilations)
         exact = weight.quant is None and not mb.half_weights  # sums of rounded weights are rounded again
-        moves = (*strides, *dilations, group)
-        if exact and moves == (1, 1, 1, 1, 1) and tiles_are_faster(mb.shape(x_tensor), weight.shape, pads):
+        tiles = exact and (*strides, *dilations, group) == (1, 1, 1, 1, 1) and not mb.plain
+        if tiles and tiles_are_faster(mb.shape(x_tensor), weight.shape, pads):
             return of_tiles(mb, x_tensor, weight, bias, pads)
     dilated = (dilations[0] * (kh - 1) + 1, dilations[1] * (kw - 1) + 1)
     x_tensor, padding, size = pad_spatial(mb, x_tensor, dilated, strides, pads)
@@ -113,7 +113,7 @@ def conv_transpose(
     shape = (n, *full, out_channels)
     inputs = [mb.const(np.array(shape, np.int32)), mb.weight(w), x_tensor]
     activation = mb.activation()
-    fused = not (activation and mb.forms.plain)  # LiteRT's GPU delegate fuses none
+    fused = not (activation and mb.plain)  # LiteRT's GPU delegate fuses none
     y = (mb.run if fused else mb.emit)(
         "TRANSPOSE_CONV",
         [*inputs, bias_tensor(mb, bias, x, weight, out_channels)],

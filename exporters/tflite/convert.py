@@ -18,7 +18,7 @@ from ...graph.qdq import Constant, constant_operand, qparams_of, read_qparams
 from ...graph.qparams import QParams
 from . import conv, elementwise, index, linear, logic, movement, pool, reduce, resize  # noqa: F401  (each fills the table)
 from . import metadata as metadata_file
-from .builder import CPU, Builder, Forms, Operand, Target, Value
+from .builder import Builder, Operand, Target, Value
 from .lowering_table import table
 from .units import Unit, unit_of
 from .view import View
@@ -38,7 +38,7 @@ def convert(
     pixels: bool = False,
     half_weights: bool = False,
     int8_weights: str = "widened",
-    forms: Forms = CPU,
+    plain: bool = False,
     output_type: str | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> bytes:
@@ -48,13 +48,13 @@ def convert(
     "nhwc" (images lie in memory as cameras give them) or "nchw" (the model's own), for inputs of rank 4. `pixels`: the
     input, which the graph takes as pixels from 0 to 255, is uint8. `half_weights`: store float weights as float16
     (inputs, outputs and arithmetic stay float32). `int8_weights`: what becomes of those of layers that compute in
-    float, as Builder has them. `forms`: of operators, for the CPU's delegate or the GPU's. `output_type`: of outputs
-    that are real numbers, "float32", "int8" or "uint8"; None for the device's own. `metadata`: facts written into the
+    float, and `plain`: operators for the GPU's delegate, as Builder has them. `output_type`: of outputs that are real
+    numbers, "float32", "int8" or "uint8"; None for the device's own. `metadata`: facts written into the
     file beside the inputs and outputs. Signature: "serving_default", with the graph's own names.
     Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape, ArtifactTooLarge).
     """
     check(model, quantized=True)
-    builder = Builder(kernels, half_weights=half_weights, int8_weights=int8_weights, forms=forms)
+    builder = Builder(kernels, half_weights=half_weights, int8_weights=int8_weights, plain=plain)
     lowering = _lower(model, input_layout, builder, pixels)
     wanted = output_type or ("float32" if kernels.has_float else "int8")
     outputs = {name_of(v): lowering.output(v, wanted) for v in model.graph.outputs}
@@ -97,10 +97,10 @@ def check_operators(builder: Builder, outputs: list[int]) -> None:
             raise UnsupportedOp(f"tflite: '{name}' needs {operator.op}, which {builder.kernels.name} does not have")
 
 
-def layouts(model: ir.Model, *, kernels: KernelSet, input_layout: str = "nhwc", forms: Forms = CPU) -> dict[str, View]:
+def layouts(model: ir.Model, *, kernels: KernelSet, input_layout: str = "nhwc", plain: bool = False) -> dict[str, View]:
     """{value: how it lies in its tensor} in the file that `convert` makes of the same model, but for graph outputs,
     which are row-major. Raises ExportError."""
-    operands = _lower(model, input_layout, Builder(kernels, forms=forms)).operands
+    operands = _lower(model, input_layout, Builder(kernels, plain=plain)).operands
     return {name_of(value): operand.view for value, operand in operands.items() if isinstance(operand, Value)}
 
 

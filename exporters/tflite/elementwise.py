@@ -11,7 +11,7 @@ import numpy as np
 from ...artifacts.errors import UnsupportedAttribute
 from ...graph.qdq import Constant
 from ...graph.qparams import QParams
-from .builder import Builder, Operand, Value
+from .builder import MOST_AXES, Builder, Operand, Value
 from .lowering_table import lower
 from .view import Shape, View, unify
 
@@ -72,8 +72,8 @@ def aligned(mb: Builder, operands: Sequence[Operand]) -> tuple[list[int], Shape,
         shape = mb.shape(tensors[lead or 0])
         return [mb.reshaped(tensor, shape) for tensor in tensors], shape, result
     groups = _uniform_groups(mb, operands, views, embed, order, lead)
-    if len(groups) > mb.forms.most_axes:
-        groups = _fewer_groups(groups, whole, embed, [isinstance(x, Constant) for x in operands], mb.forms.most_axes)
+    if len(groups) > MOST_AXES:
+        groups = _fewer_groups(groups, whole, embed, [isinstance(x, Constant) for x in operands])
         result = View(dims, tuple(k for g in groups for k in g))
     constants = [e for x, e in zip(operands, embed, strict=True) if isinstance(x, Constant)]
     if len(groups) < 4 and any(k in e for e in constants for k in groups[0]):
@@ -83,16 +83,16 @@ def aligned(mb: Builder, operands: Sequence[Operand]) -> tuple[list[int], Shape,
 
 
 def _fewer_groups(
-    groups: list[Shape], whole: View, embed: Sequence[Sequence[int]], constant: Sequence[bool], most: int
+    groups: list[Shape], whole: View, embed: Sequence[Sequence[int]], constant: Sequence[bool]
 ) -> list[Shape]:
-    """At most that many groups: constants are repeated along neighbours, else all that is broadcast alike is moved
+    """At most MOST_AXES groups: constants are repeated along neighbours, else all that is broadcast alike is moved
     together."""
 
     def present(group: Shape, constants: bool) -> tuple[bool, ...]:
         return tuple(group[0] in e for e, is_constant in zip(embed, constant, strict=True) if is_constant == constants)
 
     groups = [g for g in groups if g]
-    while len(groups) > most:
+    while len(groups) > MOST_AXES:
         alike = [i for i in range(len(groups) - 1) if present(groups[i], False) == present(groups[i + 1], False)]
         if not alike:
             classes = dict.fromkeys(present(g, False) + present(g, True) for g in groups)
@@ -338,7 +338,7 @@ def atan(mb: Builder, x: Operand) -> Value:
     x = mb.value(x)
     tensor = mb.memory(x)
     shape = mb.shape(tensor)
-    if mb.forms.plain:
+    if mb.plain:
         ones = mb.const(np.ones(shape, np.float32))
     else:
         one = mb.const(np.array(1, np.float32))

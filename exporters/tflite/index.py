@@ -33,7 +33,7 @@ def _arg(op: str):
         """The kernels drop the axis, and take the first of equals."""
         shape = (*x.shape[:axis], *x.shape[axis + 1 :])
         rows, kernel = _rows(mb, x), op
-        if op == "ARG_MIN" and mb.forms.plain:  # which LiteRT's GPU delegate has not
+        if op == "ARG_MIN" and mb.plain:  # which LiteRT's GPU delegate has not
             rows, kernel = mb.emit("NEG", [rows], x.shape), "ARG_MAX"
         inputs = [rows, mb.const(np.array(axis, np.int32))]
         found = mb.run(kernel, inputs, shape, dtype=np.int32, outputType=_INT32)
@@ -65,7 +65,7 @@ def gather(mb: Builder, x: Operand, indices: Operand, *, axis: int) -> Value:
     places = _places(mb, indices, x.shape[axis])
     before, after = x.shape[:axis], x.shape[axis + 1 :]
     rows = _rows(mb, x)
-    if mb.forms.plain:  # LiteRT's GPU delegate has lists of indices alone, and few axes
+    if mb.plain:  # LiteRT's GPU delegate has lists of indices alone, and few axes
         places, before, after = mb.reshaped(places, (prod(indices.shape),)), (prod(before),), (prod(after),)
         rows = mb.reshaped(rows, (*before, x.shape[axis], *after))
         found = mb.move("GATHER", [rows, places], (*before, prod(indices.shape), *after), axis=1)

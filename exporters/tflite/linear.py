@@ -41,7 +41,7 @@ def matmul(mb: Builder, a: Operand, b: Operand) -> Value:
     if isinstance(b, Constant) and len(b.shape) == 2:
         return _fully_connected(mb, mb.value(a), b)
     a, b = mb.value(a), mb.value(b)
-    long = None if mb.forms.plain or mb.target.quant is not None else _in_parts(a, b)
+    long = None if mb.plain or mb.target.quant is not None else _in_parts(a, b)
     if long is None:
         return _batch_matmul(mb, a, b, mb.run)
     products = _batch_matmul(mb, *long, mb.emit)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ...graph.qdq import Constant
-from .builder import Builder, Operand, Value
+from .builder import MOST_AXES, Builder, Operand, Value
 from .lowering_table import lower
 from .view import View, unify
 
@@ -59,7 +59,7 @@ def _around(mb: Builder, x: Value, factors: Sequence[int]) -> list[tuple[int, ..
     for groups in (_groups(mb, x), [x.view.order]):
         for factor in factors:
             groups = _alone(groups, factor)
-        if len(groups) <= mb.forms.most_axes:
+        if len(groups) <= MOST_AXES:
             return groups
         found.append(groups)
     return found[0]
@@ -123,7 +123,7 @@ def _cut(mb: Builder, x: Value, where: Mapping[int, tuple[int, int]]) -> Value:
     x = _single_factors(mb, x, list(where))
     factor = {d: x.view.of_dim(d)[0] for d in where}
     groups = _around(mb, x, list(factor.values()))
-    if len(groups) > mb.forms.most_axes:
+    if len(groups) > MOST_AXES:
         for d, bounds in where.items():
             x = _cut(mb, x, {d: bounds})
         return x

@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from ...graph.qdq import Constant
-from .builder import Builder, Operand, Value
+from .builder import MOST_AXES, Builder, Operand, Value
 from .lowering_table import lower
 from .view import View
 
@@ -54,7 +54,7 @@ def _over_factors(mb: Builder, op: str, x: Value, dims: set[int], reduced: set[i
     groups = mb.groups(x)
     if groups is None or any(len({k in reduced for k in g}) > 1 for g in groups):
         groups = [tuple(g) for _, g in groupby(x.view.order, key=lambda k: k in reduced)]
-    if len(groups) > mb.forms.most_axes:
+    if len(groups) > MOST_AXES:
         groups = [tuple(k for k in x.view.order if k not in reduced), tuple(k for k in x.view.order if k in reduced)]
         x = Value(mb.laid_out(x, groups), View(x.view.dims, groups[0] + groups[1]))
     tensor = mb.laid_out(x, groups)
@@ -65,7 +65,7 @@ def _over_factors(mb: Builder, op: str, x: Value, dims: set[int], reduced: set[i
         tuple(() if d in dims else f for d, f in enumerate(x.view.dims)),
         tuple(keep.index(k) for k in x.view.order if k not in reduced),
     )
-    if op in _SUMS and len(where) > 1 and mb.target.quant is None and not mb.forms.plain:
+    if op in _SUMS and len(where) > 1 and mb.target.quant is None and not mb.plain:
         sizes = mb.shape(tensor)
         if prod(sizes[i] for i in where) >= _LONG:
             last = where.pop()
@@ -100,7 +100,7 @@ def log_softmax(mb: Builder, x: Operand, *, axis: int) -> Value:
     x = mb.value(x)
     tensor, view = innermost(mb, x, axis)
     shape = mb.shape(tensor)
-    if not mb.forms.plain:
+    if not mb.plain:
         return Value(mb.run("LOG_SOFTMAX", [tensor], shape), view)
     row, last = (*shape[:-1], 1), mb.const(np.array([len(shape) - 1], np.int32))
     most = mb.emit("REDUCE_MAX", [tensor, last], row, keepDims=True)

@@ -26,7 +26,7 @@ def resize(
     """(n, c, h, w) -> (n, c, h', w'), canonical: linear, or nearest by whole factors"""
     n, c, height, width = (int(size) for size in sizes.array)
     tensor = spatial(mb, x)
-    if mode == "nearest" and mb.forms.plain:
+    if mode == "nearest" and mb.plain:
         size = mb.const(np.array([height, width], np.int32))
         options = {"alignCorners": False, "halfPixelCenters": False}
         y = mb.move("RESIZE_NEAREST_NEIGHBOR", [tensor, size], (n, height, width, c), **options)

@@ -228,5 +228,4 @@ TFLITE_MICRO = replace(
         ),
     ),
     operators=frozenset(MICRO_OPERATORS) - {"FULLY_CONNECTED", "RELU6"},
-    transpose_rank=5,
 )

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from cases import CASES
-from edgeport.exporters.tflite.builder import CPU, GPU
 from edgeport.graph.edit import const_value
 from edgeport.runtime.sessions.tflite import TFLiteSession
 from graphs import canonical, feeds, operators, run_onnx, run_tflite
@@ -42,12 +41,11 @@ def test_six_products_make_four_columns_in_one_partition(name, tmp_path):
     assert TFLiteSession(path).delegate_partitions() == 1
 
 
-@pytest.mark.parametrize("name", [*TILED, *ROWS])
+@pytest.mark.parametrize("name", TILED)
 def test_plain_operators_are_one_each(name):
     model = case(name)
-    content = convert(model, forms=GPU)
-    (kind,) = set(made(content)) - {"PAD"}
-    assert kind == ("DEPTHWISE_CONV_2D" if name in ROWS else "CONV_2D")
+    content = convert(model, plain=True)
+    assert set(made(content)) - {"PAD"} == {"CONV_2D"}
     np.testing.assert_allclose(
         run_tflite(content, feeds(model))["y"], run_onnx(model, feeds(model))["y"], atol=1e-4, rtol=0
     )
@@ -78,8 +76,6 @@ def test_rounding_errors_stay_near_those_of_the_plain_convolution():
     padded = np.pad(inputs["x"].astype(np.float64), [(0, 0), (0, 0), (1, 1), (1, 1)])
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
     exact = np.einsum("nchwij,ocij->nohw", windows, weight, optimize=True)
-    errors = {
-        plain: run_tflite(convert(model, forms=GPU if plain else CPU), inputs)["y"] - exact for plain in (True, False)
-    }
+    errors = {plain: run_tflite(convert(model, plain=plain), inputs)["y"] - exact for plain in (True, False)}
     assert errors[False].std() <= 4 * errors[True].std()
     assert np.abs(errors[False]).max() <= 2e-5 * exact.std()

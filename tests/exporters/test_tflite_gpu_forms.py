@@ -8,7 +8,6 @@ import torch
 from cases import CASES
 from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.frontends.torch_module import from_torch
-from edgeport.exporters.tflite.builder import GPU
 from edgeport.graph.edit import shape
 from edgeport.models import create_model, get_variant
 from edgeport.quantize import apply, collect, plan
@@ -80,7 +79,7 @@ def test_forms_for_the_gpu_compute_the_same_in_four_axes(name):
     model = canonical(text, constants)
     inputs = feeds(model)
     expected = run_onnx(model, inputs)["y"]
-    content = convert(model, forms=GPU)
+    content = convert(model, plain=True)
     got = run_tflite(content, inputs)["y"]
     np.testing.assert_allclose(got, expected, atol=2e-5 * max(expected.std(), 1), rtol=0)
     ends = max(len(shape(value)) for value in (*model.graph.inputs, *model.graph.outputs))
@@ -99,7 +98,7 @@ def test_any_permutation_is_made_of_transposes_of_four_axes(data):
         "y = Reshape (c, out) }"
     ).replace("PERM", ",".join(map(str, perm)))
     model = graph(text, {"into": sizes, "out": [flat]})
-    content = convert(model, forms=GPU)
+    content = convert(model, plain=True)
     x = np.arange(flat, dtype=np.float32)
     got = run_tflite(content, {"x": x})["y"]
     np.testing.assert_array_equal(got, x.reshape(sizes).transpose(perm).reshape(-1))
