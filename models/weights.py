@@ -372,7 +372,7 @@ def _calm(model: nn.Module, generator: torch.Generator, input_size: tuple[int, i
 
 
 def _lost_db(model: nn.Module, input_size: tuple[int, int, int]) -> float:
-    """How much nearer noise is to the outputs than to strong image-like inputs, in dB; of the output that loses least."""
+    """How much nearer noise is to the output that it disturbs most than to strong image-like inputs, in dB."""
     generator = torch.Generator().manual_seed(0)
     images = 1.5 * image_like(4, input_size, generator)
     noise = torch.randn(images.shape, generator=generator) * images.std() * 10 ** (-_NOISE_DB / 20)
@@ -380,7 +380,7 @@ def _lost_db(model: nn.Module, input_size: tuple[int, int, int]) -> float:
     exact, noisy = (tree_leaves(model(given.to(parameter))) for given in (images, images + noise))
     pairs = [(a.double(), b.double()) for a, b in zip(exact, noisy, strict=True) if _is_comparable(a, b)]
     lost = [_NOISE_DB - 10 * float(torch.log10(a.var() / (a - b).square().mean())) for a, b in pairs]
-    return min(lost, default=0.0)
+    return max(lost, default=0.0)
 
 
 def _is_comparable(a: object, b: object) -> bool:
