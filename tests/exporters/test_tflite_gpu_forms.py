@@ -68,9 +68,17 @@ def test_a_constant_of_several_rows_has_a_leading_one(op, x, c):
 def test_models_have_no_such_constant_in_float_and_in_int8(name):
     size = get_variant(name).input_size
     model = canonicalize(from_torch(create_model(name), (torch.zeros(1, *size),)))
-    assert read_as_one_row(convert(model)) == []
+    content = convert(model)
+    assert (read_as_one_row(content), most_axes(content)) == ([], 4)
     images = [{"image": np.random.default_rng(0).normal(size=(1, *size)).astype(np.float32)}]
     assert read_as_one_row(convert(apply(model, plan(model, collect(model, images), TFLITE_XNNPACK)))) == []
+
+
+@pytest.mark.parametrize("name", ["mobilevit_xxs", "efficientformerv2_s0", "shufflenet_v2_x0_5", "efficientvit_b0"])
+def test_models_have_four_axes_for_the_gpu(name):
+    size = get_variant(name).input_size
+    model = canonicalize(from_torch(create_model(name), (torch.zeros(1, *size),)))
+    assert most_axes(convert(model, plain=True)) == 4
 
 
 @pytest.mark.parametrize("name", CASES)
