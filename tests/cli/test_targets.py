@@ -253,7 +253,9 @@ def test_benchmark_of_all_formats(edgeport, everywhere):
 @pytest.mark.parametrize("target", ENDINGS)
 def test_info(edgeport, everywhere, target):
     facts = json.loads(edgeport("info", everywhere["fp32"][target]["artifact"], "--json").out)
-    assert facts["inputs"] == [{"name": "image", "shape": [1, 3, 128, 128], "dtype": "float32"}]
+    (taken,) = facts["inputs"]
+    assert (taken["name"], taken["shape"], taken["dtype"]) == ("image", [1, 3, 128, 128], "float32")
+    assert taken["stored"]["shape"] == ([1, 128, 128, 3] if target == "tflite" else [1, 3, 128, 128])
     assert facts["size_bytes"] == everywhere["fp32"][target]["size_bytes"]
 
 
