@@ -34,9 +34,12 @@ STUBBORN = """
             except BaseException: pass"""
 
 
-def start(folder: Path, body: str, limits: str = "", grace: float = 5) -> subprocess.Popen:
-    def hear_interrupts() -> None:  # a shell that runs the tests in its background has them ignored
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+def start(
+    folder: Path, body: str, limits: str = "", grace: float = 5, ignored: tuple[int, ...] = ()
+) -> subprocess.Popen:
+    def hear_signals() -> None:  # a shell that runs the tests in its background, or nohup, has them ignored
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
 
     program = COMMAND.format(body=body, limits=limits, grace=grace)
     return subprocess.Popen(
@@ -45,7 +48,7 @@ def start(folder: Path, body: str, limits: str = "", grace: float = 5) -> subpro
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=hear_interrupts,
+        preexec_fn=hear_signals,
     )
 
 
@@ -134,11 +137,7 @@ def test_the_child_ends_with_the_supervisor(tmp_path):
 
 def test_a_signal_that_is_ignored_stays_so(tmp_path):
     """As nohup wants it."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        process = start(tmp_path, "print(flush=True); time.sleep(1)")
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    process = start(tmp_path, "print(flush=True); time.sleep(1)", ignored=(signal.SIGHUP,))
     assert process.stdout is not None
     process.stdout.readline()
     process.stdout.readline()
