@@ -28,7 +28,7 @@ def list_devices() -> list[dict[str, str]]:
         there = (devices_folder() / EMULATED / "cpus" / cpu / "python").exists()
         rows.append({"device": f"qemu:{cpu}", "state": "ready" if there else NOT_SET_UP.format(EMULATED)})
     ready = is_ready(devices_folder() / GPU)
-    rows.append({"device": "--accelerator gpu, in software", "state": "ready" if ready else NOT_SET_UP.format(GPU)})
+    rows.append({"device": "gpu (--accelerator)", "state": "ready" if ready else NOT_SET_UP.format(GPU)})
     return rows
 
 

@@ -288,7 +288,7 @@ WRONG = {  # what is wrong: (the call, its error, what the sentence says)
     "model": (lambda net: edgeport.export(7), edgeport.UsageError, "a int is no model that edgeport takes"),
     "name": (lambda net: edgeport.load("mobilevit_z"), edgeport.UnknownModel, "mobilevit_s"),
     "artifact": (lambda net: edgeport.open_session("a.tflite"), edgeport.ArtifactError, "a.tflite: no such file"),
-    "platform": (lambda net: edgeport.bundle("a.tflite", "web"), edgeport.UsageError, "platform: 'web' is none of"),
+    "platform": (lambda net: edgeport.bundle("a.tflite", "watch"), edgeport.UsageError, "platform: 'watch' is none of"),
     "device": (
         lambda net: edgeport.benchmark_on_device("toaster", "a.tflite"),
         edgeport.UsageError,

@@ -10,7 +10,7 @@ CASES = {
     "corrupt safetensors": ("export lenet5 --weights {given}/corrupt.safetensors", 2, "is not a readable safetensors"),
     "foreign weights": ("export lenet5 --weights {given}/lenet1.pth", 2, "missing: "),
     "nan weights": ("export lenet5 --weights {given}/nan.pth", 2, "holds NaN"),
-    "no classes": ("export lenet5 --num-classes 0", 2, "must be at least 1"),
+    "no classes": ("export lenet5 --num-classes=-1", 2, "must be 0 or more"),
     "no such images": ("export lenet5 --int8 --calibration-data {given}/no", 2, "is no folder of images"),
     "no images": ("export lenet5 --int8 --calibration-data {given}/empty", 2, "there are no images in"),
     "no image": ("export lenet5 --int8 --calibration-data {given}/no_image --no-validate", 2, "a.jpg is not an image"),

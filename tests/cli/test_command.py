@@ -89,7 +89,8 @@ def test_info(edgeport, exported, monkeypatch):
     for fact in ("none are public", "not run"):
         assert fact in edgeport("info", "lenet5").out
     facts = json.loads(edgeport("info", exported["int8"], "--json").out)
-    assert facts["inputs"] == [{"name": "image", "shape": [1, 1, 32, 32], "dtype": "float32"}]
+    (taken,) = facts["inputs"]
+    assert (taken["name"], taken["shape"], taken["dtype"]) == ("image", [1, 1, 32, 32], "float32")
     assert facts["manifest"]["precision"] == "int8"
     assert "image" in edgeport("info", exported["int8"]).out
 
