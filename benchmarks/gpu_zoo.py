@@ -92,8 +92,8 @@ def main(arguments: Sequence[str]) -> None:
         PAGE.write_text(page(rows()))
         return
     done = {(row["name"], row["profile"]) for row in rows()}
-    for name in arguments or names():
-        for profile in PROFILES:
+    for profile in PROFILES:
+        for name in arguments or names():
             if (name, profile) not in done:
                 line = json.dumps(measure(name, profile))
                 with ROWS.open("a") as file:

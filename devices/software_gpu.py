@@ -98,6 +98,7 @@ def launch(folder: Path) -> Launcher:
             "VK_DRIVER_FILES": str(folder / "icd.json"),
             "VK_LOADER_LAYERS_DISABLE": "~all~",
             "MESA_SHADER_CACHE_DIR": str(folder / "shaders"),
+            "GALLIVM_PERF": "nopt",  # to compile the shaders takes longer than to run a few images
         },
         quiet=True,
     )
