@@ -17,9 +17,9 @@ from ..models.preprocess_facts import from_facts
 from ..runtime.footprint import Footprint
 from ..runtime.session import IMAGE, Labelled, Session
 from ..runtime.session_wrappers import bare_session
-from ..targets.accelerators import Coverage
+from ..targets.accelerators import Coverage, best_known
 from ..targets.registry import target_of
-from ..targets.target import AppRuntime
+from ..targets.target import AppRuntime, Target
 from .android_package import DEFAULT
 
 NO_FOOTPRINT = Footprint(runtime="")
@@ -199,5 +199,12 @@ def collect_facts(
         classes=count_scores(session.outputs[scored[0]].shape) or 0,
         input_type=taken_type,
         score_type=given_type,
-        residency=tuple(target.predict_coverage(target.read_contents(path))) if target and target.read_contents else (),
+        residency=_residency(path, manifest, target),
     )
+
+
+def _residency(path: Path, manifest: Manifest, target: Target | None) -> tuple[Coverage, ...]:
+    """What accelerators take of an artifact."""
+    if target is None or target.read_contents is None:
+        return ()
+    return tuple(best_known(target.predict_coverage(target.read_contents(path)), manifest.accelerator))

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 from ..reporting.markdown import code, text
+from ..targets.accelerators import BY_RULES, Coverage
 
 if TYPE_CHECKING:
-    from ..targets.accelerators import Coverage
     from .facts import Facts
 
 CALLS = {
@@ -151,9 +151,10 @@ def _runs_on(facts: "Facts") -> str:
     )
 
 
-def _residency(coverage: "Coverage") -> str:
+def _residency(coverage: Coverage) -> str:
     """What an accelerator takes of the model, as items of a list."""
-    head = f"- {coverage}; `edgeport info` measures it where there is one.\n"
+    unmeasured = "; `edgeport info` measures it where there is one" if coverage.source == BY_RULES else ""
+    head = f"- {coverage}{unmeasured}.\n"
     lines = [f"  - not {each.count} {each.operator}: {each.reason}\n" for each in coverage.gaps]
     lines += [f"  - **wrongly** {each.count} {each.operator}: {each.reason}\n" for each in coverage.wrong]
     return head + "".join(lines)

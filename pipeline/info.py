@@ -7,11 +7,11 @@ from typing import Any
 
 from ..artifacts.errors import ArtifactError, RuntimeUnavailable
 from ..artifacts.json_reader import parse_json
-from ..artifacts.manifest import Artifact
+from ..artifacts.manifest import Artifact, Manifest
 from ..runtime.contents.contents import Contents, Tensor
 from ..runtime.session import Delegating, TensorSpec
 from ..runtime.session_wrappers import bare_session
-from ..targets.accelerators import Coverage, covered, covered_by_cpu
+from ..targets.accelerators import Coverage, best_known, covered, covered_by_cpu
 from ..targets.foreign import open_accelerated, open_session
 from ..targets.registry import artifact_path, check_artifact, is_artifact, target_of
 from ..targets.target import Target
@@ -75,7 +75,7 @@ def _of_artifact(path: Path) -> dict[str, Any]:
         "delegate_partitions": partitions,
         "operators": contents.count_operators(),
         "ranks": {str(rank): count for rank, count in contents.count_ranks().items()},
-        "accelerators": [_coverage(each) for each in (*on_cpu, *accelerators(path, target, contents))],
+        "accelerators": [_coverage(each) for each in (*on_cpu, *accelerators(path, target, contents, manifest))],
         "clients": [
             {"name": each.name, "takes": not each.refuses, "refuses": list(each.refuses), "notes": list(each.notes)}
             for each in target.list_clients(path, contents, manifest)
@@ -93,19 +93,20 @@ def describe_footprint(path: Path) -> dict[str, Any] | None:
     return target.footprint(path).to_json() if target and target.footprint else None
 
 
-def accelerators(path: Path, target: Target, contents: Contents) -> Sequence[Coverage]:
-    """What accelerators take of an artifact: measured where this machine has one, else by the rules that are known."""
+def accelerators(path: Path, target: Target, contents: Contents, manifest: Manifest | None) -> Sequence[Coverage]:
+    """What accelerators take of an artifact: as measured here, else as its manifest has it, else by rules."""
     predicted = target.predict_coverage(contents)
+    fallback = best_known(predicted, manifest and manifest.accelerator)
     if "gpu" not in target.accelerators:
-        return predicted
+        return fallback
     try:
         session = open_accelerated(path, "gpu", time_limit_s=MEASURING_S)
     except (RuntimeUnavailable, ArtifactError):
-        return predicted
+        return fallback
     residency = session.residency
     session.close()
     if residency is None:
-        return predicted
+        return fallback
     wrong = tuple(gap for each in predicted for gap in each.wrong)
     return (dataclasses.replace(covered(residency), wrong=wrong),)
 

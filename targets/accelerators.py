@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ..artifacts.manifest import Accelerator
 from ..runtime.contents.contents import Contents, Operator
 from ..runtime.residency import Residency
 
-CPU, GPU = "CPU (XNNPACK)", "LiteRT GPU"
+CPU = "CPU (XNNPACK)"
 BY_RULES = "by rules"
 
 # What LiteRT's GPU accelerator has (ai-edge-litert 2.3).
@@ -88,13 +89,32 @@ def covered_by_cpu(contents: Contents, left: Sequence[str]) -> Coverage:
 def covered(residency: Residency) -> Coverage:
     """What was measured of an accelerator on this machine, in the same words."""
     return Coverage(
-        accelerator=GPU if residency.accelerator == "gpu" else f"LiteRT {residency.accelerator.upper()}",
+        accelerator=_title(residency.accelerator),
         operators=residency.accelerated,
         of=residency.operators,
         source=f"measured on {residency.device}",
         partitions=residency.partitions,
         gaps=_count((each.operator, each.reason) for each in residency.refused),
     )
+
+
+def best_known(predicted: Sequence[Coverage], measured: Accelerator | None) -> Sequence[Coverage]:
+    """What was measured when an artifact was validated, as its manifest has it; else what the rules predict."""
+    if measured is None:
+        return predicted
+    refused = (key.partition(": ") for key in measured.refused)
+    coverage = Coverage(
+        accelerator=_title(measured.name),
+        operators=measured.accelerated,
+        of=measured.operators,
+        source=f"measured on {measured.device}",
+        gaps=tuple(
+            Gap(operator=kind, count=count, reason=reason)
+            for (kind, _, reason), count in zip(refused, measured.refused.values(), strict=True)
+        ),
+        wrong=tuple(gap for each in predicted for gap in each.wrong),
+    )
+    return (coverage,)
 
 
 def predict_gpu(contents: Contents) -> Coverage:
@@ -107,13 +127,17 @@ def predict_gpu(contents: Contents) -> Coverage:
     ]
     total = len(contents.operators)
     return Coverage(
-        accelerator=GPU,
+        accelerator=_title("gpu"),
         operators=total - len(refused),
         of=total,
         source=BY_RULES,
         gaps=_count(refused),
         wrong=_count(wrong),
     )
+
+
+def _title(accelerator: str) -> str:
+    return f"LiteRT {accelerator.upper()}"
 
 
 def _gpu_refuses(operator: Operator) -> str:
@@ -143,9 +167,15 @@ def _gpu_mistakes(operator: Operator) -> str:
     batches = [shape[:-2] for shape in shapes]
     if operator.kind == "BATCH_MATMUL" and not constants and batches[0] != batches[-1]:
         return "it does not repeat the smaller batch"
-    if operator.kind == "CONV_2D" and len(shapes) > 1 and shapes[0][-1:] != shapes[1][-1:]:
-        return "it does not compute groups"
+    if operator.kind == "CONV_2D" and len(shapes) > 1 and _has_odd_groups(shapes[0], shapes[1]):
+        return "it does not compute groups whose channels are no multiple of 4"
     return ""
+
+
+def _has_odd_groups(image: tuple[int, ...], weights: tuple[int, ...]) -> bool:
+    """Of a convolution in groups of an NHWC image by OHWI weights: whether they go on from one vector of 4 channels."""
+    groups = image[-1] // weights[-1]
+    return groups > 1 and (weights[-1] % 4 != 0 or weights[0] // groups % 4 != 0)
 
 
 def _count(found: Iterable[tuple[str, str]]) -> tuple[Gap, ...]:

@@ -1,5 +1,6 @@
 """`edgeport.info` of an artifact answers what an app team asks, from the file itself."""
 
+import dataclasses
 import json
 from types import SimpleNamespace
 
@@ -7,11 +8,12 @@ import edgeport
 import numpy as np
 import pytest
 from edgeport.artifacts.errors import RuntimeUnavailable
+from edgeport.artifacts.manifest import Accelerator
 from edgeport.cli.main import main
 from edgeport.pipeline import info as of_info
 from edgeport.runtime.contents.contents import Contents, Operator, Tensor
 from edgeport.runtime.residency import Refusal, Residency
-from edgeport.targets.accelerators import predict_gpu
+from edgeport.targets.accelerators import Gap, best_known, predict_gpu
 
 TARGETS = {  # target: (what the oldest runtime is called, one of its operators)
     "tflite": ("TensorFlow Lite ", "CONV_2D"),
@@ -89,6 +91,18 @@ def test_accelerators_are_measured_where_there_is_one(made, monkeypatch):
     assert gpu["gaps"] == ({"operator": "RESHAPE", "count": 2, "reason": "too many axes"},)
 
 
+def test_what_the_manifest_has_measured_is_told_where_there_is_no_accelerator(made):
+    refused = {"RESHAPE: rank: 5, too many axes": 2}
+    measured = Accelerator(name="gpu", device="a phone", emulated=False, operators=9, accelerated=7, refused=refused)
+    wrong = Gap(operator="PAD", count=1, reason="other axes")
+    (gpu,) = best_known([dataclasses.replace(predict_gpu(Contents()), wrong=(wrong,))], measured)
+    assert (str(gpu), gpu.whole) == ("LiteRT GPU takes 7 of 9 operators (measured on a phone)", False)
+    assert gpu.gaps == (Gap(operator="RESHAPE", count=2, reason="rank: 5, too many axes"),)
+    assert gpu.wrong == (wrong,)
+    predicted = [predict_gpu(Contents())]
+    assert best_known(predicted, None) is predicted
+
+
 def operator(kind: str, *inputs: tuple[tuple[int, ...], bool], out: tuple[int, ...]) -> Operator:
     """An operator of float32 tensors; an input is (shape, whether it is constant)."""
     read = tuple(Tensor(name="", shape=shape, dtype="float32", constant=constant) for shape, constant in inputs)
@@ -106,6 +120,7 @@ RULES = {
     "one row": (operator("ADD", ((6, 8), False), ((1, 8), True), out=(6, 8)), "", ""),
     "rank 4 rows": (operator("ADD", IMAGE, ((1, 8, 8, 4), True), out=(1, 8, 8, 4)), "", ""),
     "groups": (operator("CONV_2D", IMAGE, ((4, 3, 3, 2), True), out=(1, 8, 8, 4)), "", "groups"),
+    "groups of 4": (operator("CONV_2D", ((1, 8, 8, 8), False), ((8, 3, 3, 4), True), out=(1, 8, 8, 8)), "", ""),
     "pad": (operator("PAD", ((3, 6, 8), False), ((3, 2), True), out=(3, 7, 8)), "", "pads other axes"),
     "batch": (operator("BATCH_MATMUL", ((4, 6, 8), False), ((1, 8, 5), False), out=(4, 6, 5)), "", "repeat"),
 }
