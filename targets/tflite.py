@@ -72,13 +72,14 @@ def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
 
     profile = recipe.profile if recipe.precision == "int8" else _XNNPACK
     kernels = profile.load_kernels()
+    plain = recipe.profile == _GPU or recipe.options["plain_operators"]
     content = convert(
         graph,
         input_layout=recipe.options["input_layout"],
         pixels=recipe.pixels,
         half_weights=recipe.half_weights,
-        int8_weights={"w8a32": "stored", "dynamic": "hybrid"}.get(recipe.precision, "widened"),
-        plain=recipe.profile == _GPU or recipe.options["plain_operators"],
+        int8_weights={"w8a32": "hybrid" if plain else "stored", "dynamic": "hybrid"}.get(recipe.precision, "widened"),
+        plain=plain,
         output_type=recipe.options["output_type"] if recipe.precision == "int8" else None,
         kernels=kernels,
         metadata={**recipe.metadata, **({"kernels": kernels.name} if profile is _MICRO else {})},

@@ -427,6 +427,33 @@ def quantized() -> Iterator[tuple[str, Probe]]:
     yield "DEQUANTIZE of a constant in float16", Probe("DEQUANTIZE", (const(*shape, dtype="float16"),), shape)
     stored, _ = weight(1, 4, 6, 8, axis=3)
     yield "DEQUANTIZE of a constant in int8, per channel", Probe("DEQUANTIZE", (stored,), shape)
+    yield "DEQUANTIZE of a constant in int8", Probe("DEQUANTIZE", (const(*shape, dtype="int8", scales=(0.02,)),), shape)
+
+
+def weights() -> Iterator[tuple[str, Probe]]:
+    """Layers whose weights another operator computes, and float layers with weights of int8."""
+    one = {"padding": SAME, "strideW": 1, "strideH": 1}
+    image = var(1, 8, 8, 8)
+    layers: tuple[tuple[str, str, tuple[int, ...], int, dict[str, Any]], ...] = (
+        ("CONV_2D 3x3", "CONV_2D", (5, 3, 3, 8), 0, one),
+        ("CONV_2D 3x3 in 2 groups of 4 channels", "CONV_2D", (8, 3, 3, 4), 0, one),
+        ("DEPTHWISE_CONV_2D 3x3", "DEPTHWISE_CONV_2D", (1, 3, 3, 8), 3, {**one, "depthMultiplier": 1}),
+        ("FULLY_CONNECTED", "FULLY_CONNECTED", (5, 8), 0, {}),
+        ("FULLY_CONNECTED of one row", "FULLY_CONNECTED", (5, 8), 0, {}),
+    )
+    for words, op, shape, axis, options in layers:
+        channels = shape[axis]
+        if op == "FULLY_CONNECTED":
+            x = var(1 if "one row" in words else 6, 8)
+            out: Shape = (x.shape[0], channels)
+        else:
+            x, out = image, (1, 8, 8, channels)
+        bias = const(channels)
+        yield f"{words}, computed weights", Probe(op, (x, var(*shape), bias), out, options)
+        stored = const(*shape, dtype="int8", scales=tuple(0.01 * (1 + i) for i in range(channels)), axis=axis)
+        yield f"{words}, int8 weights", Probe(op, (x, stored, bias), out, options)
+        whole_scale = const(*shape, dtype="int8", scales=(0.01,))
+        yield f"{words}, int8 weights of one scale", Probe(op, (x, whole_scale, bias), out, options)
 
 
 POOL_OF_2 = {"padding": VALID, "strideW": 2, "strideH": 2, "filterWidth": 2, "filterHeight": 2}
@@ -458,6 +485,7 @@ PROBES: dict[str, Probe] = dict(
             products,
             windows,
             quantized,
+            weights,
             choices,
         )
     )

@@ -4,6 +4,7 @@
     python -m benchmarks.peers --setup-only                 only the environments
     python -m benchmarks.peers --models resnet50 --peers onnx2tf --again
     python -m benchmarks.peers --convert-only               while the machine is busy: no timings
+    python -m benchmarks.peers --gpu                        also float .tflite on LiteRT's GPU, once that is set up
     python -m benchmarks.peers --render                     the page again from what is known
 
 Environments and artifacts lie in benchmarks/.peers, or where EDGEPORT_PEERS says, results in
@@ -42,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--again", action="store_true", help="also what is known")
     parser.add_argument("--setup-only", action="store_true")
     parser.add_argument("--convert-only", action="store_true")
+    parser.add_argument("--gpu", action="store_true")
     parser.add_argument("--render", action="store_true")
     args = parser.parse_args(argv)
     os.environ[OFF] = "1"  # in the peers' processes, too
@@ -69,6 +71,8 @@ def steps(args: argparse.Namespace) -> Iterator[str]:
         material = prepare_material(model)
         for peer in (PEERS[name] for name in args.peers):
             yield from convert_all(material, peer, args)
+            if args.gpu and "tflite" in peer.makes:
+                yield from run_on_gpu(material, peer.name, args.again)
         if not args.convert_only:
             for format_, precision in product(args.formats, args.precisions):
                 yield from time_artifacts(material, format_, precision, args.runs, args.again)
@@ -114,6 +118,21 @@ def try_conversion(material: Material, peer: str, format_: str, precision: str, 
     except (NotInstalled, Failed) as e:
         facts |= {"stage": stage, "error": str(e).replace(f"{FOLDER}/", "")}
     return facts
+
+
+def run_on_gpu(material: Material, peer: str, again: bool) -> Iterator[str]:
+    """What LiteRT's GPU makes of a peer's float .tflite, where there is one; a line says so."""
+    known = results.read()
+    cell = {"model": material.model, "format": "tflite", "precision": FP32, "peer": peer}
+    artifact = FOLDER / known.cells.get(results.key(cell), {}).get("artifact", "none")
+    if not artifact.exists() or (not again and results.key(cell) in known.on_gpu):
+        return
+    try:
+        found = answer(python(OURS), "peers.on_gpu", (material.model, material.folder, artifact), timeout_s=900)
+    except Failed as e:
+        found = {"error": str(e)}
+    results.append({**cell, "gpu": found})
+    yield f"{' '.join(results.key(cell))} on the GPU: {found.get('error', 'ok')}"
 
 
 def path_of(artifact: str) -> Path:

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from edgeport.runtime.compare import TOLERANCE
 
 from benchmarks.matrix_page import table
-from benchmarks.peers import int8_page, results
+from benchmarks.peers import gpu_page, int8_page, results
 from benchmarks.peers.environments import ROOT, pins
 from benchmarks.peers.int8_page import TITLES
 from benchmarks.peers.peers import FORMATS, FP32, INT8, MODELS, OURS, PEERS, Peer
@@ -55,6 +55,7 @@ def page(known: Results) -> str:
         "Means are geometric, over the models where both are there.",
         "\n".join(table(SUMMARY, (row for kind in kinds for row in summary(*kind, known)))),
         *latency(known),
+        *gpu_page.sections(known),
         *int8_page.sections(known),
         *(part for kind in kinds for part in details(*kind, known)),
         *failures(known),

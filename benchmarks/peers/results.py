@@ -19,22 +19,26 @@ class Results:
 
     Attributes:
         cells: each conversion and its artifact.
+        on_gpu: of some .tflite, what LiteRT's GPU makes of it.
         timings: each (model, format, precision): "machine", its "load_average" before, "latencies":
             {"precision peer": figures}; beside those of int8 also our float one's.
     """
 
     cells: dict[Key, Facts]
+    on_gpu: dict[Key, Facts]
     timings: dict[tuple[str, str, str], Facts]
 
 
 def read() -> Results:
     """All results; of two lines for the same thing the later one."""
-    results = Results({}, {})
+    results = Results({}, {}, {})
     if RESULTS.exists():
         for line in RESULTS.read_text(encoding="utf-8").splitlines():
             facts = json.loads(line)
             if "latencies" in facts:
                 results.timings[facts["model"], facts["format"], facts["precision"]] = facts
+            elif "gpu" in facts:
+                results.on_gpu[key(facts)] = facts["gpu"]
             else:
                 results.cells[key(facts)] = facts
     return results

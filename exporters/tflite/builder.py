@@ -129,13 +129,19 @@ class Builder:
         quant = None if array.dtype == np.float32 else c.quant
         return self.const(array if shape is None else array.reshape(shape), quant)
 
-    def weight(self, c: Constant, *, hybrid: bool = False) -> int:
+    def stores(self, c: Constant) -> bool:
+        """Whether the float unit's weight stays int8 in the file."""
+        return self.target.quant is None and c.quant is not None and self.int8_weights != "widened"
+
+    def weight(self, c: Constant, *, hybrid: bool = False, computed: bool = True) -> int:
         """The weight of a convolution or linear, whose kernel may be `hybrid`. What is stored as float16 or int8 is
-        widened by a DEQUANTIZE, which runs once, at load time."""
-        if self.target.quant is None and c.quant is not None and self.int8_weights != "widened":
-            tensor = self.const(c.array, c.quant)
-            keep = hybrid and self.int8_weights == "hybrid"
-            return tensor if keep else self.cached("DEQUANTIZE", [tensor], c.array.shape, None)
+        widened by a DEQUANTIZE, which runs once, at load time; but LiteRT's GPU delegate leaves one of int8 per channel
+        to the CPU, and then is right only where it takes weights that are `computed`."""
+        if self.stores(c):
+            if hybrid and self.int8_weights == "hybrid":
+                return self.const(c.array, c.quant)
+            if computed and not self.plain:
+                return self.cached("DEQUANTIZE", [self.const(c.array, c.quant)], c.array.shape, None)
         tensor = self.constant(c)
         data = self.tensors[tensor].data
         half = halved(data) if self.half_weights and data is not None else None

@@ -57,7 +57,8 @@ def conv(
     else:
         w = Constant(weight.array.transpose(0, 2, 3, 1), weight.quant and weight.quant.along(0))  # OIHW -> OHWI
         op = "CONV_2D"
-    inputs = [x_tensor, mb.weight(w, hybrid=op == "CONV_2D"), bias_tensor(mb, bias, x, weight, out_channels)]
+    w_tensor = mb.weight(w, hybrid=op == "CONV_2D", computed=depthwise or group == 1)
+    inputs = [x_tensor, w_tensor, bias_tensor(mb, bias, x, weight, out_channels)]
     shape = (mb.shape(x_tensor)[0], *size, out_channels)
     return from_spatial(mb.run(op, inputs, shape, **options), shape)
 

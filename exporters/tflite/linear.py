@@ -72,9 +72,12 @@ def _fully_connected(mb: Builder, x: Value, weight: Constant) -> Value:
     n = weight.shape[1]
     last = (len(outer),) if n > 1 else ()
     result = View((*view.dims[:-1], (n,) if n > 1 else ()), _renumber(outer) + last)
-    if mb.kernels.operators is not None and "FULLY_CONNECTED" not in mb.kernels.operators:
-        return Value(_pointwise(mb, tensor, Constant(array.T, weight.quant and weight.quant.along(0)), x), result)
-    w = mb.weight(Constant(array.T, weight.quant and weight.quant.along(0)), hybrid=True)
+    w = Constant(array.T, weight.quant and weight.quant.along(0))
+    has_kernel = mb.kernels.operators is None or "FULLY_CONNECTED" in mb.kernels.operators
+    # with weights that a DEQUANTIZE computes, LiteRT's GPU delegate takes it, and is wrong
+    if not has_kernel or (mb.stores(w) and mb.int8_weights == "stored"):
+        return Value(_pointwise(mb, tensor, w, x), result)
+    w = mb.weight(w, hybrid=True)
     shape = (*mb.shape(tensor)[:-1], n)
     bias = bias_tensor(mb, mb.target.bias, x, weight, n)
     y = mb.run(
