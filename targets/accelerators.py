@@ -1,5 +1,6 @@
 """Which accelerators take an artifact whole, operator by operator, from what is known of them."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -119,13 +120,14 @@ def best_known(predicted: Sequence[Coverage], measured: Accelerator | None) -> S
 
 def predict_gpu(contents: Contents) -> Coverage:
     """What LiteRT's GPU accelerator takes of a .tflite, by rules: ranks, and the operators that it has."""
-    refused = [(operator.kind, reason) for operator in contents.operators if (reason := _gpu_refuses(operator))]
+    operators = _with_folded_weights(contents.operators)
+    refused = [(operator.kind, reason) for operator in operators if (reason := _gpu_refuses(operator))]
     wrong = [
         (operator.kind, reason)
-        for operator in contents.operators
+        for operator in operators
         if not _gpu_refuses(operator) and (reason := _gpu_mistakes(operator))
     ]
-    total = len(contents.operators)
+    total = len(operators)
     return Coverage(
         accelerator=_title("gpu"),
         operators=total - len(refused),
@@ -138,6 +140,25 @@ def predict_gpu(contents: Contents) -> Coverage:
 
 def _title(accelerator: str) -> str:
     return f"LiteRT {accelerator.upper()}"
+
+
+def _with_folded_weights(operators: Sequence[Operator]) -> list[Operator]:
+    """The same, where what it widens to float32 itself, constants of float16, is constant wherever it is read."""
+    folded = {
+        operator.outputs[0].name
+        for operator in operators
+        if operator.kind == "DEQUANTIZE" and (read := operator.inputs[0]) and read.constant and read.dtype == "float16"
+    }
+    return [
+        dataclasses.replace(
+            operator,
+            inputs=tuple(
+                tensor and dataclasses.replace(tensor, constant=tensor.constant or tensor.name in folded)
+                for tensor in operator.inputs
+            ),
+        )
+        for operator in operators
+    ]
 
 
 def _gpu_refuses(operator: Operator) -> str:
@@ -167,15 +188,20 @@ def _gpu_mistakes(operator: Operator) -> str:
     batches = [shape[:-2] for shape in shapes]
     if operator.kind == "BATCH_MATMUL" and not constants and batches[0] != batches[-1]:
         return "it does not repeat the smaller batch"
-    if operator.kind == "CONV_2D" and len(shapes) > 1 and _has_odd_groups(shapes[0], shapes[1]):
+    return _weight_mistakes(operator) if operator.kind in ("FULLY_CONNECTED", "CONV_2D") else ""
+
+
+def _weight_mistakes(operator: Operator) -> str:
+    """The same, of a layer with weights; a convolution has an NHWC image and OHWI weights."""
+    if len(operator.inputs) < 2 or (x := operator.inputs[0]) is None or (weights := operator.inputs[1]) is None:
+        return ""
+    image, filters = x.shape or (), weights.shape or ()
+    groups = image[-1] // filters[-1] if operator.kind == "CONV_2D" and image and filters else 1
+    if not weights.constant and (groups > 1 or operator.kind == "FULLY_CONNECTED"):
+        return "it does not take weights that an operator computes"
+    if groups > 1 and (filters[-1] % 4 != 0 or filters[0] // groups % 4 != 0):
         return "it does not compute groups whose channels are no multiple of 4"
     return ""
-
-
-def _has_odd_groups(image: tuple[int, ...], weights: tuple[int, ...]) -> bool:
-    """Of a convolution in groups of an NHWC image by OHWI weights: whether they go on from one vector of 4 channels."""
-    groups = image[-1] // weights[-1]
-    return groups > 1 and (weights[-1] % 4 != 0 or weights[0] // groups % 4 != 0)
 
 
 def _count(found: Iterable[tuple[str, str]]) -> tuple[Gap, ...]:

@@ -2,6 +2,7 @@
 
 import math
 
+import edgeport
 import numpy as np
 import pytest
 import torch
@@ -12,9 +13,11 @@ from edgeport.graph.edit import shape
 from edgeport.models import create_model, get_variant
 from edgeport.quantize import apply, collect, plan
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
+from edgeport.targets.registry import target_of
 from graphs import canonical, feeds, graph, run_onnx, run_tflite
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from software_gpu import gpu, needs_gpu  # noqa: F401  # gpu is a fixture
 from tflite_convert import convert
 
 ELEMENTWISE = ("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "POW", "PRELU")
@@ -118,3 +121,49 @@ def most_axes(content: bytes) -> int:
 
     subgraph = schema.ModelT.InitFromPackedBuf(content, 0).subgraphs[0]
     return max(0 if tensor.shape is None else len(tensor.shape) for tensor in subgraph.tensors)
+
+
+class EveryLayer(torch.nn.Module):
+    """One of each layer with weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = torch.nn.Conv2d(3, 32, 3, padding=1)
+        self.grouped = torch.nn.Conv2d(32, 32, 3, padding=1, groups=4)
+        self.depthwise = torch.nn.Conv2d(32, 32, 5, padding=2, groups=32)
+        self.up = torch.nn.ConvTranspose2d(32, 16, 2, stride=2)
+        self.dense = torch.nn.Linear(16, 10)
+
+    def forward(self, x):
+        x = self.depthwise(torch.relu(self.grouped(self.stem(x))))
+        return self.dense(self.up(x).mean((2, 3)))
+
+
+@needs_gpu
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("profile", [None, "gpu"])
+def test_int8_weights_of_float_layers_are_right_on_the_gpu(tmp_path, profile):
+    torch.manual_seed(0)
+    model = EveryLayer().eval()
+    options = {"profile": profile} if profile else {}
+    made = edgeport.export(
+        *(model, "tflite"),
+        precision="w8a32",
+        example_inputs=(torch.randn(1, 3, 20, 20),),
+        benchmark=False,
+        validate=False,
+        output_dir=tmp_path,
+        **options,
+    )
+    found = edgeport.validate(made.path, reference=model, accelerator="gpu", num_validation_samples=1)
+    assert found.accelerator is not None
+    assert found.accelerator.whole == (profile == "gpu")
+    for run in found.accelerator.runs:  # from PyTorch: what 8 bits of the weights cost, in either arithmetic
+        assert run.agreement.snr_db > 25
+    (coverage,) = predict_gpu_of(made.path)
+    assert coverage.wrong == ()
+
+
+def predict_gpu_of(path):
+    target = target_of(path)
+    return target.predict_coverage(target.read_contents(path))
