@@ -185,6 +185,8 @@ def _gpu_mistakes(operator: Operator) -> str:
             return "it pads other axes of rank 3"
         if shapes[0][:1] != (operator.outputs[0].shape or ())[:1]:
             return "it does not pad the first axis"
+    if operator.kind == "TOPK_V2" and shapes[0] and shapes[0][-1] % 4:
+        return "it leaves out what follows the last multiple of 4 of a row"
     batches = [shape[:-2] for shape in shapes]
     if operator.kind == "BATCH_MATMUL" and not constants and batches[0] != batches[-1]:
         return "it does not repeat the smaller batch"

@@ -5,36 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from edgeport.targets.gpu_measured import MEASURED, RUNTIME
 from edgeport.targets.gpu_result import RIGHT_DB, Accelerated
 
 PLACE = Path(__file__).parents[2] / "docs" / "generated" / "gpu_forms.md"
 LOW_FP16_DB = 50.0
 
-HEAD = f"""# Operators on LiteRT's GPU
+HEAD = """# Operators on LiteRT's GPU
 
-Written by `python -m benchmarks.gpu_probes`; do not edit. {len(MEASURED)} forms of single operators, run by
-{RUNTIME} on a GPU in software (`edgeport devices setup gpu`) beside LiteRT's plain kernels on the CPU. dB is
+Written by `python -m benchmarks.gpu_probes`; do not edit. {forms} forms of single operators, run by
+{runtime} on a GPU in software (`edgeport devices setup gpu`) beside LiteRT's plain kernels on the CPU. dB is
 10 log10(sum cpu² / sum difference²), in float32 and in float16 arithmetic.
 
-{{counts}}
+{counts}
 """
 
 
-def page() -> str:
+def page(measured: dict[str, Accelerated], runtime: str) -> str:
     """The page."""
-    taken = sum(each.taken and not each.wrong for each in MEASURED.values())
-    wrong = {name: each for name, each in MEASURED.items() if each.wrong}
-    refused = {name: each for name, each in MEASURED.items() if not each.taken}
+    taken = sum(each.taken and not each.wrong for each in measured.values())
+    wrong = {name: each for name, each in measured.items() if each.wrong}
+    refused = {name: each for name, each in measured.items() if not each.taken}
     counts = f"Taken and right: {taken}. Taken and wrong: {len(wrong)}. Refused: {len(refused)}."
     half = {
         name: each
-        for name, each in MEASURED.items()
+        for name, each in measured.items()
         if each.taken and not each.wrong and each.fp16_db is not None and each.fp16_db < LOW_FP16_DB
     }
     return "\n".join(
         [
-            HEAD.format(counts=counts),
+            HEAD.format(forms=len(measured), runtime=runtime, counts=counts),
             "## Taken, and wrong",
             "",
             f"Below {RIGHT_DB:.0f} dB in float32, without a word from the accelerator.",
@@ -70,6 +69,6 @@ def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]
     return [f"| {' | '.join(row)} |" for row in (header, ("---",) * len(header), *rows)]
 
 
-def write() -> None:
+def write(measured: dict[str, Accelerated], runtime: str) -> None:
     """Writes it."""
-    PLACE.write_text(page())
+    PLACE.write_text(page(measured, runtime))

@@ -456,6 +456,35 @@ def weights() -> Iterator[tuple[str, Probe]]:
         yield f"{words}, int8 weights of one scale", Probe(op, (x, whole_scale, bias), out, options)
 
 
+def odd_sizes() -> Iterator[tuple[str, Probe]]:
+    """Rows that are no multiple of 4 values, which is what a GPU reads at once."""
+    shape, one = (1, 3, 5, 7), {"padding": SAME, "strideW": 1, "strideH": 1}
+    x = var(*shape)
+    for op in ("MEAN", "SUM", "REDUCE_MAX"):
+        for axis in (1, 2, 3):
+            reduced = tuple(1 if i == axis else size for i, size in enumerate(shape))
+            yield f"{op} 1x3x5x7 of axis {axis}", Probe(op, (x, whole(axis)), reduced, {"keepDims": True})
+    yield "SOFTMAX 1x3x5x7", Probe("SOFTMAX", (x,), shape, {"beta": 1.0})
+    yield "CUMSUM 1x3x5x7 of axis 3", Probe("CUMSUM", (x, Given((), True, "int32", values=(3,))), shape, {})
+    last = Given((), True, "int32", values=(3,))
+    yield "ARG_MAX 1x3x5x7", Probe("ARG_MAX", (x, last), shape[:-1], {"outputType": 2}, "int32")
+    yield "FULLY_CONNECTED 3x7 by 5x7", Probe("FULLY_CONNECTED", (var(3, 7), const(5, 7), const(5)), (3, 5), {})
+    yield "BATCH_MATMUL 1x3x5x7 by 1x3x7x5", Probe("BATCH_MATMUL", (x, var(1, 3, 7, 5)), (1, 3, 5, 5), {})
+    yield "CONV_2D 3x3 of 7 channels", Probe("CONV_2D", (x, const(5, 3, 3, 7), const(5)), (1, 3, 5, 5), one)
+    depthwise = (x, const(1, 3, 3, 7), const(7))
+    yield "DEPTHWISE_CONV_2D 3x3 of 7", Probe("DEPTHWISE_CONV_2D", depthwise, shape, {**one, "depthMultiplier": 1})
+    yield "CONCATENATION 1x3x5x7 on axis 3", Probe("CONCATENATION", (x, x), (1, 3, 5, 14), {"axis": 3})
+    yield "TRANSPOSE 1x3x5x7 to 7, 3, 5", Probe("TRANSPOSE", (x, whole(0, 3, 1, 2)), (1, 7, 3, 5))
+    yield "RESHAPE 1x3x5x7 to 1x5x7x3", Probe("RESHAPE", (x, whole(1, 5, 7, 3)), (1, 5, 7, 3))
+    yield "PAD 1x3x5x7 on axis 3", Probe("PAD", (x, Given((4, 2), True, "int32", values=PADS_OF_1)), (1, 3, 5, 9))
+    yield "SLICE 1x3x5x7 on axis 3", Probe("SLICE", (x, whole(0, 0, 0, 1), whole(1, 3, 5, 5)), (1, 3, 5, 5))
+
+
+TOP_K: tuple[Shape, ...] = (
+    *((1, 8), (5, 8), (1, 5, 8), (2, 5, 8), (1, 1, 5, 8), (1, 2, 5, 8), (2, 3, 5, 8)),
+    *((1, 1000), (1, 10), (2, 5, 7)),
+)
+PADS_OF_1 = (0, 0, 0, 0, 0, 0, 1, 1)
 POOL_OF_2 = {"padding": VALID, "strideW": 2, "strideH": 2, "filterWidth": 2, "filterHeight": 2}
 
 
@@ -468,7 +497,9 @@ def choices() -> Iterator[tuple[str, Probe]]:
         yield f"{op} 1x4x6x8, constant scalar", Probe(op, (var(1, 4, 6, 8), const()), (1, 4, 6, 8), {}, "bool")
     mask = Given((1, 4, 6, 8), True, "bool", values=tuple(i % 3 == 0 for i in range(192)))
     yield "SELECT_V2 by a constant mask", Probe("SELECT_V2", (mask, var(1, 4, 6, 8), const()), (1, 4, 6, 8))
-    yield "TOPK_V2 1x8", Probe("TOPK_V2", (var(1, 8), Given((), True, "int32", values=(3,))), (1, 3))
+    for shape in TOP_K:
+        operands = (var(*shape), Given((), True, "int32", values=(3,)))
+        yield f"TOPK_V2 {form(shape)}", Probe("TOPK_V2", operands, (*shape[:-1], 3))
 
 
 PROBES: dict[str, Probe] = dict(
@@ -486,6 +517,7 @@ PROBES: dict[str, Probe] = dict(
             windows,
             quantized,
             weights,
+            odd_sizes,
             choices,
         )
     )

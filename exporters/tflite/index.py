@@ -13,6 +13,7 @@ from ...graph.qdq import Constant
 from .builder import Builder, Operand, Value
 from .logic import converted
 from .lowering_table import lower
+from .movement import padded
 from .view import View
 
 _INT32 = 2  # TensorType.INT32
@@ -52,6 +53,9 @@ def top_k(mb: Builder, x: Operand, k: Constant, *, axis: int, largest: int, sort
     """TOPK_V2 works on the last dimension, which is the canonical one, and gives the largest, in order."""
     count = int(k.array.reshape(()))
     shape = (*x.shape[:-1], count)
+    x = mb.value(x)
+    if x.shape[-1] % 4 and mb.tensors[x.tensor].dtype == np.float32:  # what LiteRT's GPU delegate leaves out, of 4
+        x = padded(mb, x, {len(x.shape) - 1: (0, -x.shape[-1] % 4)}, float(np.finfo(np.float32).min))
     tensor = _rows(mb, x)
     inputs = [tensor, mb.const(np.array(count, np.int32))]
     values, indices = mb.run_two("TOPK_V2", inputs, shape, (mb.tensors[tensor].dtype, np.int32))

@@ -209,8 +209,7 @@ def pad(mb: Builder, x: Operand, pads: Constant, value: Constant, *, mode: str) 
     rank = len(x.shape)
     amounts = [(int(pads.array[d]), int(pads.array[d + rank])) for d in range(rank)]
     x = mb.value(x)
-    padded = {d: amount for d, amount in enumerate(amounts) if amount != (0, 0)}
-    return _padded(mb, x, padded, fill)
+    return padded(mb, x, {d: amount for d, amount in enumerate(amounts) if amount != (0, 0)}, fill)
 
 
 def _pad_groups(mb: Builder, x: Value, dims: Sequence[int]) -> tuple[list[tuple[int, ...]], list[int]]:
@@ -239,7 +238,7 @@ def _pad_groups(mb: Builder, x: Value, dims: Sequence[int]) -> tuple[list[tuple[
     return candidates[0]
 
 
-def _padded(mb: Builder, x: Value, amounts: Mapping[int, tuple[int, int]], fill: float) -> Value:
+def padded(mb: Builder, x: Value, amounts: Mapping[int, tuple[int, int]], fill: float) -> Value:
     """Of few axes, and all at once where they are few enough."""
     x = _single_factors(mb, x, list(amounts))
     if any(not x.view.dims[d] for d in amounts):
@@ -247,7 +246,7 @@ def _padded(mb: Builder, x: Value, amounts: Mapping[int, tuple[int, int]], fill:
     groups, places = _pad_groups(mb, x, list(amounts))
     if len(amounts) > 1 and (len(groups) > 4 or 0 in places):
         for d, amount in amounts.items():
-            x = _padded(mb, x, {d: amount}, fill)
+            x = padded(mb, x, {d: amount}, fill)
         return x
     tensor = mb.laid_out(x, groups)
     table, view = [[0, 0] for _ in groups], x.view

@@ -123,6 +123,8 @@ RULES = {
     "groups of 4": (operator("CONV_2D", ((1, 8, 8, 8), False), ((8, 3, 3, 4), True), out=(1, 8, 8, 8)), "", ""),
     "dense": (operator("FULLY_CONNECTED", ((2, 8), False), ((5, 8), True), out=(2, 5)), "", ""),
     "computed dense": (operator("FULLY_CONNECTED", ((2, 8), False), ((5, 8), False), out=(2, 5)), "", "weights"),
+    "top": (operator("TOPK_V2", ((2, 8), False), out=(2, 3)), "", ""),
+    "odd top": (operator("TOPK_V2", ((2, 7), False), out=(2, 3)), "", "multiple of 4"),
     "pad": (operator("PAD", ((3, 6, 8), False), ((3, 2), True), out=(3, 7, 8)), "", "pads other axes"),
     "batch": (operator("BATCH_MATMUL", ((4, 6, 8), False), ((1, 8, 5), False), out=(4, 6, 5)), "", "repeat"),
 }
