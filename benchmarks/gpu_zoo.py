@@ -1,20 +1,30 @@
-"""Run the zoo on LiteRT's GPU: `python -m benchmarks.gpu_zoo [NAME ...]`, or `--page` for docs/generated/gpu_zoo.md.
+"""Run the zoo on LiteRT's GPU.
 
-Rows go to results/gpu_zoo.jsonl, one for each name and profile; what has a row is left out. Without names it takes the
-smallest variant of each family first, then the others, up to 30 million parameters.
+    python -m benchmarks.gpu_zoo [NAME ...]    what has no row yet, or these names
+    python -m benchmarks.gpu_zoo --cpu-time    what profile gpu costs on the CPU
+    python -m benchmarks.gpu_zoo --page        docs/generated/gpu_zoo.md again
+
+Rows go to results/gpu_zoo.jsonl, one for each name and profile. Without names it takes the smallest variant of each
+family first, then the others, up to 30 million parameters.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import edgeport
+import numpy as np
 from edgeport.models import get_variant, list_models
+
+from benchmarks.peers.peers import MODELS
 
 ROOT = Path(__file__).parents[1]
 ROWS = ROOT / "benchmarks" / "results" / "gpu_zoo.jsonl"
@@ -22,6 +32,8 @@ PAGE = ROOT / "docs" / "generated" / "gpu_zoo.md"
 MOST_PARAMS = 30e6
 PROFILES = ("gpu", "xnnpack")  # xnnpack is the default
 LEAST_DB = 60.0  # from the CPU, in float32
+TIMED = "cpu time"  # in place of a profile, of a row of times
+ROUNDS = 60
 
 
 def names() -> list[str]:
@@ -51,6 +63,33 @@ def measure(name: str, profile: str) -> dict[str, Any]:
     return row | {"refused": sorted({f"{each['operator']}: {each['reason']}" for each in facts.refused})}
 
 
+def time_on_cpu(name: str) -> dict[str, Any]:
+    """The row of a name's CPU times, one thread: profile gpu beside the default, a run of each after the other."""
+    with tempfile.TemporaryDirectory() as folder:
+        sessions = []
+        for profile in PROFILES:
+            options = {"profile": profile} if profile == "gpu" else {}
+            made = edgeport.export(
+                *(name, "tflite"),
+                weights="random",
+                validate=False,
+                benchmark=False,
+                output_dir=f"{folder}/{profile}",
+                **options,
+            )
+            sessions.append(edgeport.open_session(made.path))
+        (taken,) = sessions[0].inputs
+        feeds = {taken.name: np.random.default_rng(0).standard_normal(taken.shape, np.float32)}
+        seconds: list[list[float]] = [[], []]
+        for _ in range(ROUNDS):
+            for session, spent in zip(sessions, seconds, strict=True):
+                start = time.process_time()
+                session.run(feeds)
+                spent.append(time.process_time() - start)
+    ours, default = (1000 * statistics.median(each) for each in seconds)
+    return {"name": name, "profile": TIMED, "gpu_ms": round(ours, 3), "default_ms": round(default, 3)}
+
+
 def rows() -> list[dict[str, Any]]:
     return [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
 
@@ -65,8 +104,25 @@ def page(found: Sequence[dict[str, Any]]) -> str:
             "accelerator on Mesa's software Vulkan; dB from what the CPU makes of the same file, in both precisions.",
             "",
             *(line for profile in PROFILES for line in _table(profile, [r for r in found if r["profile"] == profile])),
+            *_times([row for row in found if row["profile"] == TIMED]),
         ]
     )
+
+
+def _times(found: Sequence[dict[str, Any]]) -> Iterator[str]:
+    if not found:
+        return
+    ratios = [row["gpu_ms"] / row["default_ms"] for row in found]
+    yield "## What profile gpu costs on the CPU"
+    yield ""
+    yield f"Median CPU time of {ROUNDS} runs of each file, one after the other, one thread. Geometric mean of the"
+    yield f"ratios: {math.exp(statistics.fmean(map(math.log, ratios))):.3f}."
+    yield ""
+    yield "| model | gpu, ms | default, ms | ratio |"
+    yield "|---|---|---|---|"
+    for row, ratio in zip(found, ratios, strict=True):
+        yield f"| {row['name']} | {row['gpu_ms']:.2f} | {row['default_ms']:.2f} | {ratio:.3f} |"
+    yield ""
 
 
 def _table(profile: str, found: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -88,17 +144,24 @@ def _table(profile: str, found: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    if list(arguments) == ["--page"]:
-        PAGE.write_text(page(rows()))
-        return
     done = {(row["name"], row["profile"]) for row in rows()}
-    for profile in PROFILES:
-        for name in arguments or names():
-            if (name, profile) not in done:
-                line = json.dumps(measure(name, profile))
-                with ROWS.open("a") as file:
-                    file.write(f"{line}\n")
-                print(line, flush=True)
+    if list(arguments) == ["--cpu-time"]:
+        for name in MODELS:
+            if (name, TIMED) not in done:
+                _keep(time_on_cpu(name))
+    elif list(arguments) != ["--page"]:
+        for profile in PROFILES:
+            for name in arguments or names():
+                if (name, profile) not in done:
+                    _keep(measure(name, profile))
+    PAGE.write_text(page(rows()))
+
+
+def _keep(row: dict[str, Any]) -> None:
+    line = json.dumps(row)
+    with ROWS.open("a") as file:
+        file.write(f"{line}\n")
+    print(line, flush=True)
 
 
 if __name__ == "__main__":
