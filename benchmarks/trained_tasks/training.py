@@ -71,7 +71,7 @@ def boxes_of_scenes(count: int) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
 
 
 def detection_loss(model: Detector, x: Tensor, targets: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """Focal loss of the scores, generalised overlap and the bins' cross entropy of the boxes of cells with an object."""
+    """Focal loss of the scores; of cells with an object also the overlap and the bins' cross entropy."""
     bins, scores = model.raw(x)
     centres, strides = model.centres[0].T, model.strides[0, 0]
     owners = torch.stack([assign(centres, strides, boxes) for boxes, _ in targets])  # (n, cells), -1 for none
@@ -90,9 +90,8 @@ def detection_loss(model: Detector, x: Tensor, targets: list[tuple[Tensor, Tenso
     found = model.corners(bins)[picture, :, cell]
     middle, stride = centres[cell], strides[cell][:, None]
     distances = torch.cat([middle - true[:, :2], true[:, 2:] - middle], 1) / stride
-    return (
-        loss + 2 * (1 - generalised_overlap(found, true)).mean() + 0.5 * bin_loss(bins[picture, :, :, cell], distances)
-    )
+    loss = loss + 2 * (1 - generalised_overlap(found, true)).mean()
+    return loss + 0.5 * bin_loss(bins[picture, :, :, cell], distances)
 
 
 def assign(centres: Tensor, strides: Tensor, boxes: Tensor) -> Tensor:
