@@ -10,7 +10,6 @@ Each part appears when it is whole, so that a set-up that was interrupted goes o
 """
 
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -22,12 +21,12 @@ from pathlib import Path
 from ..artifacts.errors import DeviceError
 from .cpus import PROFILES, Profile
 from .debian import fetch, run
+from .environment import STAMP, Part, build_parts, leave_out_documents
 
 RELEASE = "bookworm"  # the one whose QEMU (7.2) is built with plugins; its Python is 3.11
 PYTHON = "3.11"
 PLATFORMS = (*(f"manylinux_2_{minor}_aarch64" for minor in range(36, 16, -1)), "manylinux2014_aarch64")  # glibc 2.36
 KERNELS = "EDGEPORT_KERNELS "  # begins what the script says where it cannot count
-_UNFINISHED = ".unfinished-"
 # int8 kernels by the instruction that they are made of; how a disassembler writes them
 MNEMONICS = ("sdot", "udot", "usdot", "smmla", "ummla", "usmmla", "smlal", "smlal2", "umlal", "umlal2", "fmla")
 
@@ -41,42 +40,16 @@ def setup(folder: Path, distributions: Sequence[str], say: Callable[[str], None]
 
     Raises DeviceError: another machine than x86-64 Linux, no apt-get, no network, no wheel, no room.
     """
-    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        raise DeviceError(f"qemu: is set up only on x86-64 Linux, not on {platform.system()} {platform.machine()}")
-    parts: dict[str, tuple[str, Callable[[Path], None]]] = {
-        "qemu": ("QEMU", lambda new: _qemu(new)),
-        "root": ("Debian's Python for aarch64", lambda new: _root(new)),
-        "site": (f"{', '.join(distributions)} for aarch64", lambda new: _site(new, distributions)),
-        "plugin": ("the plugin that counts instructions", lambda new: _plugin(new)),
-        "cpus": (f"the CPUs {', '.join(PROFILES)}", lambda new: _cpus(new, folder)),
+    parts = {
+        "qemu": Part("QEMU", lambda new: _qemu(new)),
+        "root": Part("Debian's Python for aarch64", lambda new: _root(new)),
+        "site": Part(f"{', '.join(distributions)} for aarch64", lambda new: _site(new, distributions)),
+        "plugin": Part("the plugin that counts instructions", lambda new: _plugin(new)),
+        "cpus": Part(f"the CPUs {', '.join(PROFILES)}", lambda new: _cpus(new, folder)),
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for left in folder.glob(f"{_UNFINISHED}*"):
-            shutil.rmtree(left)
-        for name, (words, build) in parts.items():
-            if stamp(folder, name) == words:
-                continue
-            say(f"qemu: {words}")
-            with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=folder) as staging:
-                new = Path(staging) / name
-                new.mkdir()
-                build(new)
-                (new / "STAMP").write_text(words)
-                shutil.rmtree(folder / name, ignore_errors=True)
-                new.rename(folder / name)
-    except OSError as e:
-        raise DeviceError(f"{e.filename or folder}: cannot be written ({e.strerror or e})") from e
+    build_parts("qemu", folder, parts, say)
     if not (folder / "plugin" / "libicount.so").exists():
         say("qemu: no C compiler (cc) is here, so instructions will not be counted; kernels are still reported")
-
-
-def stamp(folder: Path, name: str) -> str:
-    """What a part was built from; "" where it is not there."""
-    try:
-        return (folder / name / "STAMP").read_text()
-    except OSError:
-        return ""
 
 
 def _qemu(new: Path) -> None:
@@ -84,18 +57,13 @@ def _qemu(new: Path) -> None:
     for other in (new / "usr" / "bin").glob("qemu-*"):
         if other.name != "qemu-aarch64":
             other.unlink()
-    _trim(new)
+    leave_out_documents(new)
 
 
 def _root(new: Path) -> None:
     packages = ["python3.11-minimal", "libpython3.11-stdlib", "libstdc++6"]
     fetch(packages, new, release=RELEASE, architecture="arm64")
-    _trim(new)
-
-
-def _trim(root: Path) -> None:
-    for name in ("doc", "man", "locale"):
-        shutil.rmtree(root / "usr" / "share" / name, ignore_errors=True)
+    leave_out_documents(new)
 
 
 def _site(new: Path, distributions: Sequence[str]) -> None:
@@ -123,7 +91,7 @@ def _cpus(new: Path, folder: Path) -> None:
         (root / "proc").mkdir(parents=True)
         (root / "proc" / "cpuinfo").write_text(profile.cpuinfo)
         for entry in os.listdir(folder / "root"):
-            if entry not in ("proc", "STAMP"):
+            if entry not in ("proc", STAMP):
                 (root / entry).symlink_to(f"../../../root/{entry}")
         python = new / name / "python"
         python.write_text(script(profile))

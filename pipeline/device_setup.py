@@ -12,7 +12,7 @@ from .progress import Progress, ProgressCallback
 
 EMULATED, GPU = "qemu", "gpu"
 NOT_SET_UP = "not set up: edgeport devices setup {}"
-STAMPS = {EMULATED: "qemu/STAMP", GPU: "STAMP"}  # what is in the folder of a finished environment
+STAMPS = {EMULATED: "qemu/STAMP", GPU: "root/STAMP"}  # what is in the folder of a finished environment
 
 
 def list_devices() -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from edgeport.artifacts.errors import DeviceError
-from edgeport.devices import debian, qemu_setup
+from edgeport.devices import debian, environment, qemu_setup
 from edgeport.devices.folder import devices_folder
 
 READY = devices_folder() / "qemu"  # at import: the tests' own caches are elsewhere
@@ -100,7 +100,7 @@ def test_a_setup_that_stops_goes_on_where_it_stopped(tmp_path, monkeypatch):
     recipes.fails = "site"
     with pytest.raises(DeviceError, match="no network"):
         qemu_setup.setup(tmp_path, ["numpy"], said.append)
-    (tmp_path / f"{qemu_setup._UNFINISHED}x").mkdir()  # as kill -9 leaves it
+    (tmp_path / f"{environment.UNFINISHED}x").mkdir()  # as kill -9 leaves it
     assert not (tmp_path / "site").exists()
     recipes.fails = ""
     qemu_setup.setup(tmp_path, ["numpy"], said.append)
@@ -131,7 +131,7 @@ def test_setup_and_clean(edgeport, tmp_path, monkeypatch):
 
 
 def test_another_machine(tmp_path, monkeypatch):
-    monkeypatch.setattr(qemu_setup.platform, "machine", lambda: "arm64")
+    monkeypatch.setattr(environment.platform, "machine", lambda: "arm64")
     with pytest.raises(DeviceError, match="qemu: is set up only on x86-64 Linux, not on Linux arm64"):
         qemu_setup.setup(tmp_path, ["numpy"], print)
 

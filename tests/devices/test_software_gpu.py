@@ -4,7 +4,7 @@ import json
 
 import pytest
 from edgeport.artifacts.errors import DeviceError
-from edgeport.devices import software_gpu
+from edgeport.devices import environment, software_gpu
 from edgeport.devices.software_gpu import DRIVER, LIBRARIES, LOADER, NAME, check, installed, is_ready, setup
 from software_gpu import FOLDER, needs_gpu
 
@@ -28,7 +28,9 @@ def test_a_setup_is_whole_or_not_there(tmp_path, fetched, monkeypatch):
     folder, said = tmp_path / NAME, []
     setup(folder, said.append)
     assert is_ready(folder)
-    assert json.loads((folder / "icd.json").read_text())["ICD"]["library_path"] == str(folder / "root" / DRIVER)
+    assert json.loads((folder / "root" / "icd.json").read_text())["ICD"]["library_path"] == str(
+        folder / "root" / DRIVER
+    )
     assert not (folder / "root" / LIBRARIES / "libvulkan_intel.so").exists()
     assert (folder / "root" / LIBRARIES / "libvulkan.so.1").exists()
     setup(folder, said.append)
@@ -36,12 +38,11 @@ def test_a_setup_is_whole_or_not_there(tmp_path, fetched, monkeypatch):
     monkeypatch.setenv("EDGEPORT_DEVICES", str(tmp_path))
     launcher = installed()
     assert launcher is not None
-    assert launcher.environment["VK_DRIVER_FILES"] == str(folder / "icd.json")
+    assert launcher.environment["VK_DRIVER_FILES"] == str(folder / "root" / "icd.json")
 
 
 def test_a_failed_fetch_leaves_nothing(tmp_path, monkeypatch):
     def fetch(packages, into, *, release, architecture):
-        into.mkdir(parents=True)
         (into / "half").touch()
         raise DeviceError("apt-get update failed: no network")
 
@@ -53,7 +54,7 @@ def test_a_failed_fetch_leaves_nothing(tmp_path, monkeypatch):
 
 
 def test_other_machines_are_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(software_gpu.platform, "machine", lambda: "riscv64")
+    monkeypatch.setattr(environment.platform, "machine", lambda: "riscv64")
     with pytest.raises(DeviceError, match="only on x86-64 Linux"):
         setup(tmp_path / NAME, print)
 
