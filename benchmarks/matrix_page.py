@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgeport import get_variant, list_models, list_targets
 
+from benchmarks import gpu_zoo
 from benchmarks.cells import Cell, read
 
 ROOT = Path(__file__).parents[1]
@@ -42,7 +43,7 @@ def write() -> None:
 
 def page(cells: list[Cell]) -> str:
     """docs/generated/matrix.md."""
-    known = by_key(cells)
+    known, on_gpu = by_key(cells), {row["name"]: row for row in gpu_zoo.rows() if row["profile"] == "gpu"}
     models = sorted({cell["model"] for cell in cells}, key=lambda name: (get_variant(name).family, name))
     with_int8 = [name for name in models if any((name, target, "int8") in known for target in TARGETS)]
     return "\n".join(
@@ -59,9 +60,13 @@ def page(cells: list[Cell]) -> str:
             "",
             "## fp32",
             "",
-            "Largest error over the standard deviation of the outputs, size, median latency.",
+            "Largest error over the standard deviation of the outputs, size, median latency. On LiteRT's GPU, with",
+            "`--profile gpu`: what it takes, and dB from the CPU in float32 and in float16 ([more](gpu_zoo.md)).",
             "",
-            *table(["model", "parameters", *TARGETS], (row(name, "fp32", known) for name in models)),
+            *table(
+                ["model", "parameters", *TARGETS, "LiteRT's GPU"],
+                ([*row(name, "fp32", known), show_gpu(on_gpu.get(name))] for name in models),
+            ),
             "",
             "## int8",
             "",
@@ -118,6 +123,15 @@ def show_cell(cell: Cell | None) -> str:
     if cell["median_ms"] is not None:
         parts.append(f"{cell['median_ms']:.1f} ms")
     return ", ".join(parts)
+
+
+def show_gpu(found: gpu_zoo.Row | None) -> str:
+    """What LiteRT's GPU makes of a model, in a few characters."""
+    if found is None:
+        return "not run"
+    if "error" in found:
+        return "**failed**"
+    return f"{gpu_zoo.share(found)}, {found['fp32']:.0f} and {found['fp16']:.0f} dB"
 
 
 def low(cell: Cell) -> bool:
