@@ -107,11 +107,15 @@ def figures(split: str, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def background(names: tuple[str, ...], side: int, rng: np.random.Generator) -> Image.Image:
-    """A square piece of a photograph."""
+    """A square piece of a photograph, of any size, turned, mirrored and in other colours: there are few photographs."""
     picture = photograph(names[rng.integers(len(names))])
-    shown = int(min(picture.size) * rng.uniform(0.4, 1))
+    shown = int(min(picture.size) * rng.uniform(0.2, 1))
     left, top = (int(rng.integers(0, size - shown + 1)) for size in picture.size)
-    return picture.resize((side, side), Image.Resampling.BICUBIC, (left, top, left + shown, top + shown))
+    piece = picture.resize((side, side), Image.Resampling.BICUBIC, (left, top, left + shown, top + shown))
+    pixels = np.rot90(np.asarray(piece, np.float32), rng.integers(4))
+    pixels = pixels[:, ::-1] if rng.random() < 0.5 else pixels
+    pixels = pixels[..., rng.permutation(3)] * rng.uniform(0.6, 1.3, 3)
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
 def filling(names: tuple[str, ...], side: int, rng: np.random.Generator) -> Image.Image:

@@ -17,7 +17,7 @@ from benchmarks.trained.training import save
 from benchmarks.trained_tasks import scenes
 from benchmarks.trained_tasks.networks import BINS, MEAN, STD, STRIDES, Detector, create
 
-PICTURES, EPOCHS, BATCH = 3000, 14, 24
+PICTURES, EPOCHS, BATCH = 8000, 8, 24
 RATE, DECAY = 4e-3, 0.02
 SEED = 0
 REACH = 1.25  # strides around an object's middle, whose cells learn it
