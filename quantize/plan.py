@@ -25,6 +25,9 @@ MAX_BIAS = 2**30  # half of int32: the other half is left to the products (127 *
 MAX_COARSENING = 2.0
 
 
+BY_CONSTANTS = frozenset({"Add", "Sub", "Mul"})  # element by element, so cheap that rounding before them is a loss
+
+
 @dataclass(frozen=True)
 class Plan:
     """Every decision of a quantisation, by name; `apply` carries it out and `str` prints it."""
@@ -132,11 +135,18 @@ def _settle(units: list[Unit], graph: ir.Graph, kernels: KernelSet) -> list[Unit
                 why = "cheap, and only float units read it"
             elif kernel.moves_data and made and not given and all(precision == "float" for precision in made):
                 why = "moves float data; quantised after it"
+            elif unit.kind in BY_CONSTANTS and made == ["float"] and is_by_constant(unit, graph):
+                why = "a constant on a float value; quantised after it"
             else:
                 continue
             units[i] = replace(unit, precision="float", why=why)
             changed = True
     return units
+
+
+def is_by_constant(unit: Unit, graph: ir.Graph) -> bool:
+    """Whether all operands but one are constants."""
+    return sum(name not in graph.initializers for name in unit.operands) == 1
 
 
 def seen_through(units: Sequence[Unit], graph: ir.Graph) -> dict[str, str]:
