@@ -120,7 +120,7 @@ def apply_equalization(model: ir.Model, steps: Mapping[str, Iterable[int]]) -> i
 
 
 def find_sites(graph: ir.Graph) -> list[Site]:
-    """The values behind layers, LayerNorms and activation functions whose scale only layers notice, in the graph's order."""
+    """The values whose scale only layers notice: of layers, LayerNorms and activation functions, in the order there."""
     sites = []
     for node in graph:
         if node.op_type == "LayerNormalization" and const_value(node.inputs[1]) is not None:
