@@ -26,7 +26,7 @@ from ....graph.replacing import replace_output
 
 def rewrite(model: ir.Model) -> int:
     graph, count = model.graph, 0
-    for node in graph:
+    for node in reversed(graph):  # of two in a row the one that a layer reads comes first
         if node.op_type not in ("Mul", "Add") or (numbers := numbers_of(node)) is None:
             continue
         layers = readers(node.outputs[0])
@@ -75,7 +75,7 @@ def along_channels(layer: Weighted, numbers: np.ndarray, dims: tuple[int, ...]) 
 
 
 def pads(layer: Weighted) -> bool:
-    return layer.is_conv and any(attribute(layer.node, "pads"))
+    return layer.is_conv and any(attribute(layer.node, "pads", ()))
 
 
 def take_in(layer: Weighted, op_type: str, numbers: np.ndarray) -> None:
