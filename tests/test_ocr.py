@@ -11,7 +11,7 @@ from benchmarks.ocr.pictures import FONTS, LINE, as_input, lines, pages, words
 FEW = {"calibration": 48, "test": 60}  # of which a line is 1.7 points
 installed = pytest.mark.skipif(
     NETWORKS["recogniser"].path is None,
-    reason="rapidocr-onnxruntime is not in .venv/clients, where `make test` puts it",
+    reason="rapidocr-onnxruntime is not in .venv/clients (`make test`)",
 )
 
 
