@@ -19,7 +19,7 @@ $(VENV)/demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable '.[tflite,openvino,coreml,demo,test,docs,dev]'
-	$(PIP) --no-deps --upgrade --target $(VENV)/clients openvino-model-api  # it asks for an OpenCV beside MediaPipe's
+	$(PIP) --no-deps --upgrade --target $(VENV)/clients openvino-model-api rapidocr-onnxruntime  # both want another OpenCV
 	touch $@
 
 $(VENV)/gpu: | $(VENV)/test  # a GPU in software, for the tests of what a phone's GPU does; without it they are skipped

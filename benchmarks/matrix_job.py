@@ -30,7 +30,8 @@ from edgeport.pipeline.int8 import Int8Builder
 from edgeport.pipeline.options import Job
 from edgeport.pipeline.prepare import Prepared, open_reference, prepare
 from edgeport.pipeline.progress import Progress
-from edgeport.runtime.compare import Widens, compare
+from edgeport.runtime.compare import compare
+from edgeport.runtime.session import Widens
 from edgeport.targets.registry import get_target
 
 from benchmarks.cells import Cell

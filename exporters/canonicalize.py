@@ -10,6 +10,7 @@ from ..graph.edit import array
 from .passes.entry import float32, function_bodies, opset, sequences, static_shapes
 from .passes.folds import (
     affine_into_layer,
+    affine_into_reader,
     attention_scale,
     few_axes,
     hard_sigmoid_to_clip,
@@ -122,6 +123,7 @@ STAGES = (  # in their order, which is part of what they do
             merge_views,
             layer_norm_scale,
             affine_into_layer,
+            affine_into_reader,
             split_linear,
             attention_scale,
             layer_norm_affine,

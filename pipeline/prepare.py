@@ -125,7 +125,7 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
     equalized, statistics = graph, None
     if calibration:
         if job.quantization.effort != "fast":
-            equalized, steps = equalize(graph, calibration, progress, seconds)
+            equalized, steps = equalize(graph, job, calibration, progress, seconds)
         calibrated = apply_all_forms(equalized, job)
         check_calibrated(source, calibrated, session, list(validation.take(1)))
         statistics = collect_statistics(calibrated, calibration, progress, seconds)
@@ -294,14 +294,15 @@ def _one_sentence(source: ModelSource) -> Iterator[None]:
 
 
 def equalize(
-    graph: "ir.Model", calibration: Dataset, progress: Progress, seconds: dict[str, float]
+    graph: "ir.Model", job: Job, calibration: Dataset, progress: Progress, seconds: dict[str, float]
 ) -> "tuple[ir.Model, Steps]":
     """The graph with equalised channels, and the factors that made them so."""
     from .. import quantize
 
     inputs = calibration.take(NUM_CORRECTING)
+    floats = all(get_target(name).kernels(job.quantization.profile).has_float for name in job.targets)
     with progress.stage("equalise the channels", seconds, "calibrate", len(inputs)) as advance:
-        steps = quantize.find_equalization(graph, inputs.feeds(), progress=advance)
+        steps = quantize.find_equalization(graph, inputs.feeds(), in_float=floats, progress=advance)
         return (quantize.apply_equalization(graph, steps) if steps else graph), steps
 
 

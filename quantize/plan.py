@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 import onnx_ir as ir
 
 from ..artifacts.errors import QuantizeError, UnsupportedOp
-from ..graph.edit import array, name_of, where
+from ..graph.edit import array, name_of, shape, where
 from ..graph.fusion import Unit, find_units, source
 from ..graph.kernels import Kernel, KernelSet
 from ..graph.qparams import QParams, asymmetric, float32, per_channel, symmetric
@@ -23,6 +24,10 @@ MAX_BIAS = 2**30  # half of int32: the other half is left to the products (127 *
 # A value may lose one bit to the scale it shares (a Concat's, say). Beyond that its other readers pay: in an untrained
 # MobileViT-S one such Concat made 97 % of the whole model's error.
 MAX_COARSENING = 2.0
+
+
+# So cheap that rounding a float value before them is a loss.
+AFTER_FLOAT = frozenset({"Add", "Sub", "Mul", "ReduceMean"})
 
 
 @dataclass(frozen=True)
@@ -114,10 +119,10 @@ def _refuse_float(units: list[Unit], graph: ir.Graph, kernels: KernelSet) -> Non
 
 def _settle(units: list[Unit], graph: ir.Graph, kernels: KernelSet) -> list[Unit]:
     """Light units take the precision of their surroundings: a residual stream that only float units read stays float
-    (and is never rounded), and data is moved before it is quantised, not after."""
+    (and is never rounded), and data is moved before it is quantised, not after; so are sums, products and means."""
     units = list(units)
     position = {u.output: i for i, u in enumerate(units)}
-    readers = _readers(units)
+    readers, whole = _readers(units), _largest_operands(units, graph)
     changed = True
     while changed:
         changed = False
@@ -132,11 +137,30 @@ def _settle(units: list[Unit], graph: ir.Graph, kernels: KernelSet) -> list[Unit
                 why = "cheap, and only float units read it"
             elif kernel.moves_data and made and not given and all(precision == "float" for precision in made):
                 why = "moves float data; quantised after it"
+            elif unit.kind in AFTER_FLOAT and _are_float(whole[unit.output], units, position):
+                why = "it reads float; quantised after it"
             else:
                 continue
             units[i] = replace(unit, precision="float", why=why)
             changed = True
     return units
+
+
+def _largest_operands(units: Sequence[Unit], graph: ir.Graph) -> dict[str, list[str]]:
+    """{output of a unit in AFTER_FLOAT: its computed operands, without those that are spread over a larger one}."""
+    sizes = {name_of(v): prod(shape(v)) for n in graph for v in n.outputs if v.dtype == ir.DataType.FLOAT}
+    found = {}
+    for unit in units:
+        if unit.kind in AFTER_FLOAT:
+            computed = [name for name in unit.operands if name not in graph.initializers]
+            largest = max((sizes.get(name, 0) for name in computed), default=0)
+            found[unit.output] = [name for name in computed if sizes.get(name, largest) == largest]
+    return found
+
+
+def _are_float(names: Collection[str], units: Sequence[Unit], position: Mapping[str, int]) -> bool:
+    """Whether float units make all of the values, at least one."""
+    return bool(names) and all(name in position and units[position[name]].precision == "float" for name in names)
 
 
 def seen_through(units: Sequence[Unit], graph: ir.Graph) -> dict[str, str]:

@@ -87,6 +87,15 @@ class Portable(Session, Protocol):
 
 
 @runtime_checkable
+class Widens(Protocol):
+    """A session that also computes in float64."""
+
+    def double(self) -> Session:
+        """Return the same session in float64; it takes and gives what this one does."""
+        ...
+
+
+@runtime_checkable
 class Delegating(Protocol):
     """A session whose operators a delegate runs, in one partition or several."""
 

@@ -8,10 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from ..models import PreprocessSpec
-from .compare import Widens
 from .pixels import to_pixels
 from .scores import log_softmax
-from .session import IMAGE, Portable, Session, TensorSpec
+from .session import IMAGE, Portable, Session, TensorSpec, Widens
 
 PROBABILITIES = "probabilities"  # what an output with a softmax in front of it is called
 

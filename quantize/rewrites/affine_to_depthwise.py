@@ -3,7 +3,8 @@
 The int8 product with a constant rounds the constant to 8 bits per tensor, and its result once more than needed; a
 depthwise convolution has a scale for each channel, adds in 32 bits and takes in the activation function. Such nodes are
 what BatchNormalization becomes where no layer stands before it (DenseNet, pre-activation ResNets). Leaves alone what is
-no image, and numbers that are the same for all channels or vary along another axis.
+no image, numbers that are the same for all channels or vary along another axis, and what follows an activation function
+that is computed in float: it is, too.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from ...graph.activated import is_activated
 from ...graph.edit import array, const_value, constant, emit, remove_dead, replace, shape, sole_consumer
 from ..calibration.statistics import Statistics
 
@@ -47,6 +49,8 @@ def rewrite(model: ir.Model, stats: Statistics) -> tuple[ir.Model, Statistics]:
 def _per_channel(node: ir.Node, op_type: str) -> np.ndarray | None:
     """The constant (c,) by which the node multiplies an image (n, c, h, w), or which it adds to it."""
     if node.op_type != op_type or const_value(node.inputs[1]) is None or len(shape(node.outputs[0])) != 4:
+        return None
+    if is_activated(node):
         return None
     numbers, to = array(node.inputs[1]), shape(node.outputs[0])
     dims = (1,) * (4 - numbers.ndim) + numbers.shape

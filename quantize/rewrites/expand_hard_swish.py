@@ -2,7 +2,8 @@
 
 HardSwish(x) is x * relu6(x + 3) / 6 (arXiv:1905.02244, section 5.2). Addition with a clip and multiplication have int8
 kernels where HardSwish has none. Leaves a HardSwish alone whose sixth cannot move: where anything reads it but layers,
-perhaps through views, means and products with others.
+perhaps through views, means and products with others. So it does one with constants behind it: they are put on its
+result in float, before that is rounded.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx_ir as ir
 
+from ...graph.activated import by_constant
 from ...graph.edit import array, constant, consumers, emit, given, name_of, remove_dead, shape, sole_consumer
 from ...graph.fusion import VIEWS, source
 from ...graph.layers import Weighted, rescale, weighted
@@ -83,7 +85,7 @@ def _reach(value: ir.Value) -> _Reach | None:
             if layer is not None and sole_consumer(others[0]) is node:
                 beside.append(layer)
                 scaled.append(others[0])
-            elif node.op_type not in _LINEAR and not (node.op_type == "Mul" and len(others) == 1):
+            elif by_constant(node) or not (node.op_type in _LINEAR or (node.op_type == "Mul" and len(others) == 1)):
                 return None
             if result in scaled:
                 return None  # it would take the factor twice

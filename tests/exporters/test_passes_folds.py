@@ -46,6 +46,18 @@ CASES = [
     ("affine_into_layer", conv("z = Relu(v) w = Mul(v, c2) y = Add(z, w)", ", float[3,1,1] c2"), None),
     ("affine_into_layer", linear("y = Mul(l, c2)", ", float[6,1] c2"), None),
     ("affine_into_layer", linear("y = Add(l, c2)", ", float[2,6,12] c2", "float[2,6,12] y"), None),
+    # in front of what reads it
+    ("affine_into_reader", "float[1,2,4,4] x, float[3,2,1,1] c, float[3] cb, float[2,1,1] c2 => float[1,3,4,4] y | h = HardSwish(x) m = Mul(h, c2) y = Conv(m, c, cb)", "HardSwish Conv"),
+    ("affine_into_reader", "float[1,2,4,4] x, float[3,2,1,1] c, float[3] cb, float[2,1,1] c2 => float[1,3,4,4] y | h = HardSwish(x) m = Add(h, c2) y = Conv(m, c, cb)", "HardSwish Conv"),
+    ("affine_into_reader", "float[1,4,4,4] x, float[4,2,3,3] c, float[4] cb, float[4,1,1] c2 => float[1,4,4,4] y | h = Relu(x) m = Mul(h, c2) y = Conv <group=2, pads=[1,1,1,1]> (m, c, cb)", "Relu Conv"),
+    ("affine_into_reader", "float[1,4,4,4] x, float[4,1,3,3] c, float[4] cb, float c2, float c3 => float[1,4,4,4] y | h = Relu(x) m = Mul(h, c2) a = Add(m, c3) y = Conv <group=4, pads=[1,1,1,1]> (a, c, cb)", "Relu Add Conv"),
+    ("affine_into_reader", "float[1,4,4,4] x, float[4,1,3,3] c, float[4] cb, float c3 => float[1,4,4,4] y | h = Relu(x) a = Add(h, c3) y = Conv <group=4, pads=[1,1,1,1]> (a, c, cb)", None),
+    ("affine_into_reader", "float[6,8] x, float[8,12] c, float[12] cb, float[8] c2, float[8] c3 => float[6,12] y | h = Relu(x) m = Mul(h, c2) a = Add(m, c3) t = MatMul(a, c) y = Add(t, cb)", "Relu MatMul Add"),
+    ("affine_into_reader", "float[6,8] x, float[8,12] c, float[8] c3 => float[6,12] y | h = Relu(x) a = Add(h, c3) y = MatMul(a, c)", "Relu MatMul Add"),
+    ("affine_into_reader", "float[6,8] x, float[8,12] c, float[8,12] cw, float[8] c2 => float[6,12] y | h = Relu(x) m = Mul(h, c2) t = MatMul(m, c) u = MatMul(m, cw) y = Mul(t, u)", "Relu MatMul MatMul Mul"),
+    ("affine_into_reader", "float[6,8] x, float[8,12] c, float[8] c2 => float[6,12] y, float[6,8] z | h = Relu(x) m = Mul(h, c2) y = MatMul(m, c) z = Relu(m)", None),
+    ("affine_into_reader", "float[6,8] x, float[8,12] c, float[8] c2 => float[6,12] y, float[6,8] m | h = Relu(x) m = Mul(h, c2) y = MatMul(m, c)", None),
+    ("affine_into_reader", "float[6,8] x, float[8,12] c, float[6,1] c2 => float[6,12] y | h = Relu(x) m = Mul(h, c2) y = MatMul(m, c)", None),
     # a number for the scores
     ("attention_scale", linear(SCALE + "k = Transpose <perm=[0,2,1]> (z) a = MatMul(l, k) y = Mul(a, s)", ", float[1,6,12] z", "float[1,6,6] y"), "MatMul Add Transpose MatMul"),
     ("attention_scale", linear(SCALE + "k = Transpose <perm=[0,2,1]> (l) a = MatMul(z, k) y = Mul(a, s)", ", float[1,6,12] z", "float[1,6,6] y"), "MatMul Add Transpose MatMul"),

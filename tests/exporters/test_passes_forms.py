@@ -17,6 +17,9 @@ CASES = [  # pass, graph, ops afterwards
     ("no_ops", "float[2] x => float[2] y | z = Concat <axis = 0> (x) y = Relu(z)", "Relu"),
     ("no_ops", "float[1,1,2] x => float[1,1,2] y | z = Transpose <perm = [1,0,2]> (x) y = Relu(z)", "Relu"),
     ("no_ops", "float[2,2] x => float[2,2] y | z = Transpose <perm = [1,0]> (x) y = Relu(z)", None),
+    ("no_ops", "float[2] x => float[2] y | one = Constant <value_float = 1.0> () z = Relu(x) y = Mul(z, one)", "Relu"),
+    ("no_ops", "float[2] x => float[2] y | zero = Constant <value_float = 0.0> () z = Relu(x) y = Add(z, zero)", "Relu"),
+    ("no_ops", "float[2] x => float[3,2] y | o = Constant <value_floats = [1.0]> () t = Constant <value_ints = [3,2]> () w = Expand(o, t) y = Mul(x, w)", None),
     ("no_ops", "float[2] x => float[2] y | y = Identity(x)", None),
     ("no_ops", "float[2] x => float[2] y, float[2] z | y = Relu(x) z = Identity(y)", None),
     (

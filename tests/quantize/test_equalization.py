@@ -68,8 +68,8 @@ CASES = {
         {"cut": [1, 3, 3, 16], "back": [1, 9, 16]},
         "n",
     ),
-    "hard_swish": (f"{IMAGE} <{FIRST}, {LAST}> {{ {A} r = HardSwish(c) {Z.format('r')} }}", {}, ""),
-    "gelu": (f"{IMAGE} <{FIRST}, {LAST}> {{ {A} r = Gelu(c) {Z.format('r')} }}", {}, ""),
+    "hard_swish": (f"{IMAGE} <{FIRST}, {LAST}> {{ {A} r = HardSwish(c) {Z.format('r')} }}", {}, "r"),
+    "gelu": (f"{IMAGE} <{FIRST}, {LAST}> {{ {A} r = Gelu(c) {Z.format('r')} }}", {}, "r"),
     "silu": (f"{IMAGE} <{FIRST}, {LAST}> {{ {A} s = Sigmoid(c) r = Mul(c, s) {Z.format('r')} }}", {}, ""),
     "residual": (f"{IMAGE} <{FIRST}, {LAST}> {{ {A} r = Relu(c) q = Add(r, c) {Z.format('q')} }}", {}, ""),
     "shared_weight": (
@@ -121,6 +121,15 @@ def test_channels_that_differ_a_thousandfold(name, build, feeds, run):
     found = find_equalization(spoilt, inputs)
     assert set(found) == set(sites)
     assert snr(apply_equalization(spoilt, found)) > max(30, snr(spoilt) + 6)
+
+
+def test_behind_an_activation_function_the_factors_are_a_product(build, feeds):
+    model, _ = built("hard_swish", build)
+    made = apply_equalization(model, {"r": [STEPS] * 16})
+    assert [node.op_type for node in made.graph] == ["Conv", "HardSwish", "Mul", "Conv"]
+    widened = {"r": (STEPS * np.arange(16) % 80).tolist()}
+    spoilt = apply_equalization(model, widened)
+    assert find_equalization(spoilt, feeds(spoilt, 4), in_float=False).keys().isdisjoint({"r"})
 
 
 def test_good_scales_are_left_alone(build, feeds):

@@ -279,11 +279,11 @@ def test_judge(changes, precision, verdict):
     [
         (5e-5, 1e-4, "ok"),
         (
-            3e-4,
+            7e-4,
             1e-4,
-            "warn: max abs error / std 0.0003, should be at most 0.0001 (fp32), but float32 itself loses 0.0001",
+            "warn: max abs error / std 0.0007, should be at most 0.0001 (fp32), but float32 itself loses 0.0001",
         ),
-        (5e-4, 1e-4, "fail: max abs error / std 0.0005, must be at most 0.0001 (fp32)"),
+        (9e-4, 1e-4, "fail: max abs error / std 0.0009, must be at most 0.0001 (fp32)"),
         (3e-4, 1e-6, "fail: max abs error / std 0.0003, must be at most 0.0001 (fp32)"),
     ],
 )
@@ -309,3 +309,24 @@ def test_verdict_looks_at_the_reference_in_float64(module, kind):
     found = compare(reference, shifted, feeds)
     assert verdict(found, "fp32", reference, feeds).startswith(kind)
     assert verdict(found, "int8", reference, feeds) == "ok"
+
+
+def test_what_float32_loses_is_told_by_several_runs():
+    """On numbers that round well by chance an artifact may lose what it loses on their neighbours, and no more."""
+
+    def chaotic(x):
+        for _ in range(12):
+            x = 3.99 * x * (1 - x)
+        return x
+
+    many = np.random.default_rng(0).uniform(0.1, 0.9, 1000).astype(np.float32)
+    tensor = torch.from_numpy(many)
+    loss = (chaotic(tensor).double() - chaotic(tensor.double())).abs().numpy()
+    feeds = [{"x": many[None, np.argsort(loss)[:4]]}]
+    reference = TorchSession(torch.nn.Identity(), [TensorSpec("x", (1, 4), "float32")], ["y"])
+    reference.module.forward = chaotic
+    typical = float(np.median(loss))
+    for error, kind in ((typical, "warn: "), (100 * typical, "fail: ")):
+        other = TorchSession(torch.nn.Identity(), reference.inputs, ["y"])
+        other.module.forward = lambda x, error=error: chaotic(x) + error
+        assert verdict(compare(reference, other, feeds), "fp32", reference, feeds).startswith(kind)

@@ -1,8 +1,8 @@
 """Identity | Dropout | Cast | Reshape | Transpose | Slice | Pad | Expand | Concat(x), where it changes nothing -> x;
-Relu(Relu(x)) -> Relu(x)
+Mul | Div | Pow(x, 1) | Add | Sub(x, 0) -> x; Relu(Relu(x)) -> Relu(x)
 
 A graph output that x cannot become, because it is an input, a constant or an output itself, is Identity(x). The mask
-of a Dropout is all true. Leaves alone a Dropout that is trained, and Add(x, 0) and the like, which the folds take.
+of a Dropout is all true. Leaves alone a Dropout that is trained.
 """
 
 from collections.abc import Callable
@@ -37,6 +37,16 @@ def _adds_nothing(node: ir.Node) -> bool:
     return pads is not None and not pads.any()
 
 
+def _neutral(number: float) -> Callable[[ir.Node], bool]:
+    """Whether the second operand is that number all over, and the first one has the result's shape."""
+
+    def is_neutral(node: ir.Node) -> bool:
+        numbers = const_value(node.inputs[1])
+        return numbers is not None and numbers.size > 0 and bool((numbers == number).all()) and _same_shape(node)
+
+    return is_neutral
+
+
 def _in_inference(node: ir.Node) -> bool:
     training = node.inputs[2] if len(node.inputs) > 2 else None
     return training is None or scalar(training) == 0
@@ -54,6 +64,8 @@ NO_OP: dict[str, Callable[[ir.Node], bool]] = {
     "Slice": _no_step_back,
     "Pad": _adds_nothing,
     "Tile": _same_shape,
+    **dict.fromkeys(("Mul", "Div", "Pow"), _neutral(1)),
+    **dict.fromkeys(("Add", "Sub"), _neutral(0)),
     "Concat": lambda node: len(node.inputs) == 1,
 }
 
