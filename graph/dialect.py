@@ -189,6 +189,19 @@ def _arg(node: ir.Node) -> str | None:
     return _axis(node)
 
 
+def _grid_sample(node: ir.Node) -> str | None:
+    return None if _rank(node) == 4 else f"it samples {_rank(node) - 2} spatial axes, not 2"
+
+
+def _recurrence(node: ir.Node) -> str | None:
+    """One number for each direction in every operand, and PyTorch's GRU, which resets behind its product."""
+    directions = 2 if attribute(node, "direction") == "bidirectional" else 1
+    of = [shape(value)[0] for value in node.inputs[1:] if value is not None]
+    if set(of) != {directions}:
+        return f"its operands are of {of} directions, not {directions}"
+    return None if attribute(node, "linear_before_reset", 1) else "it resets in front of its product"
+
+
 ARGS = ("ArgMax", "ArgMin")
 SPATIAL = {"Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool"}
 WINDOW = ("kernel_shape", "strides", "pads")
@@ -244,6 +257,21 @@ OPS: dict[str, Op] = {
     "AveragePool": _op(1, rule=_two_spatial_axes, required=WINDOW, count_include_pad=0),
     "MaxPool": _op(1, rule=_two_spatial_axes, required=(*WINDOW, "dilations")),
     "Resize": _op(4, constants=(3,), absent=(1, 2), rule=_resize, required=RESIZING),
+    "GridSample": _op(2, rule=_grid_sample, mode="linear", padding_mode="zeros", align_corners=0),
+    # over time: (t, n, x), the weights of each direction, their biases, the first states of each direction
+    "LSTM": _op(
+        7, constants=(1, 2, 3), absent=(4,), rule=_recurrence, outputs=3, required=("hidden_size",), direction="forward"
+    ),
+    "GRU": _op(
+        6,
+        constants=(1, 2, 3),
+        absent=(4,),
+        rule=_recurrence,
+        outputs=2,
+        required=("hidden_size",),
+        direction="forward",
+        linear_before_reset=0,
+    ),
     # order and shape
     "Reshape": _op(2, constants=(1,), rule=_reshape, types=(ANY,)),
     "Transpose": _op(1, types=(ANY,), required=("perm",)),
@@ -269,7 +297,8 @@ REMEDIES = {  # op -> what would work; for others the list of ops says it
     "Resize": "resize to constant sizes",
     **dict.fromkeys(("If", "Loop", "Scan"), "export without control flow on data"),
     **dict.fromkeys(
-        ("LSTM", "GRU", "RNN"), "call its cell (LSTMCell, GRUCell) in a Python loop over the steps, which is unrolled"
+        ("LSTM", "GRU", "RNN"),
+        "constant weights, sigmoid and tanh (an RNN: tanh or relu), sequences of one length and no clipping would work",
     ),
     **dict.fromkeys(
         DATA_DEPENDENT, "how much it gives depends on the data; let the application do it behind the model"
