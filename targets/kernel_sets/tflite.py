@@ -7,6 +7,7 @@ from functools import partial
 
 import onnx_ir as ir
 
+from ...exporters.passes.expansions import expand
 from ...graph.edit import attribute, scalar, shape
 from ...graph.kernels import Kernel, KernelSet
 from ...graph.qparams import QParams
@@ -22,6 +23,7 @@ from ...quantize.rewrites import (
 )
 
 _ACTIVATIONS = ("Relu", "Relu6", "Relu0To1")
+_steps = partial(expand, ops=("LSTM", "GRU"))  # before it is calibrated: what the inputs give to them is a linear
 SIGMOID = QParams((1 / 256,), -128)  # fixed by the int8 LOGISTIC and SOFTMAX kernels
 TANH = QParams((1 / 128,), 0)  # fixed by the int8 TANH kernel
 
@@ -104,6 +106,7 @@ TFLITE_XNNPACK = KernelSet(
         "Relu": "int8 RELU on its own is not delegated",
         "Clip": "int8 RELU6 on its own is not delegated",
     },
+    forms=(_steps,),
     rewrites=(affine_to_depthwise.rewrite, expand_hard_swish.rewrite),
 )
 
@@ -151,7 +154,7 @@ TFLITE_NPU = KernelSet(
         "Pad": Kernel(same_parameters=True, refuses=_nonzero_pad),
     },
     islands=dict.fromkeys(("Div", "Erf", "Sqrt", "LayerNormalization"), "TFLite has no int8 kernel for it"),
-    forms=(expand_layer_norm.rewrite,),
+    forms=(_steps, expand_layer_norm.rewrite),
     rewrites=(affine_to_depthwise.rewrite,),
 )
 
@@ -217,7 +220,7 @@ TFLITE_MICRO = replace(
         "Sigmoid": Kernel(fixed_output=SIGMOID, multiplier="each", limits=LOOKUP_LIMITS),
         "Tanh": Kernel(fixed_output=TANH, multiplier="each", limits=LOOKUP_LIMITS),
     },
-    forms=(expand_layer_norm.rewrite, divide_by_root.rewrite),
+    forms=(_steps, expand_layer_norm.rewrite, divide_by_root.rewrite),
     rewrites=(
         drop_negligible.rewrite,
         expand_gelu.rewrite,

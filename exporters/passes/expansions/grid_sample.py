@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from ....graph.edit import attribute, given, shape
+from ....graph.edit import EXACT, FLOATING, attribute, given, shape
 from .steps import INT32, Steps
 
-PLACES = "half precision has too few places in an image"
+PLACES = "fewer bits have too few places in an image"
 A = -0.75  # the cubic kernel's coefficient, in PyTorch and in ONNX
 TAPS = {"nearest": (0,), "linear": (0, 1), "cubic": (-1, 0, 1, 2)}  # along an axis, beside the place's own pixel
 REACH = {"nearest": 1, "linear": 1, "cubic": 2}  # so far outside of the image nothing of it is left
@@ -51,7 +51,7 @@ def expand(node: ir.Node) -> tuple[ir.Value, ...]:
         aligned=bool(attribute(node, "align_corners")),
         size=np.array([width, height], np.float64),
     )
-    at = Steps(node, exact=PLACES)
+    at = Steps(node, {EXACT: PLACES, FLOATING: PLACES})
     if does.padding == "zeros":
         height, width = height + 2, width + 2
         x = at.run("Pad", x, at.sizes(0, 0, 1, 1, 0, 0, 1, 1), 0.0, to=(n, c, height, width), mode="constant")

@@ -13,10 +13,11 @@ import numpy as np
 import onnx_ir as ir
 
 from ....artifacts.errors import UnsupportedOp
-from ....graph.edit import array, attribute, given, shape, where
+from ....graph.edit import FLOATING, array, attribute, given, maker, shape, where
 from .steps import Steps
 
 MOST_STEPS = 512
+GROWS = "what a step rounds off, all steps behind it have"
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 Cell = Callable[[ir.Value, ir.Value, "ir.Value | None"], tuple[ir.Value, "ir.Value | None"]]
 
@@ -29,7 +30,7 @@ def expand(node: ir.Node) -> tuple[ir.Value, ...]:
     steps, n, _ = shape(node.inputs[0])
     if steps > MOST_STEPS:
         raise UnsupportedOp(f"{where(node)} has {steps} steps; at most {MOST_STEPS} are written out, make it shorter.")
-    at = Steps(node)
+    at = Steps(node, {FLOATING: GROWS})
     weights = Weights(node)
     directions = weights.input.shape[0]
     backwards = [attribute(node, "direction") == "reverse", True][:directions]
@@ -86,7 +87,10 @@ def _of_inputs(at: Steps, node: ir.Node, weights: Weights, d: int, backwards: bo
         shared = len(bias)
     bias[:shared] += weights.state_bias[d, :shared]
     out = at.run("MatMul", at.reshape(x, steps * n, size), weights.input[d].T.copy(), to=(steps * n, len(bias)))
-    return at.add(out, bias)
+    out = at.add(out, bias)
+    for made in (maker(out), maker(maker(out).inputs[0])):
+        del made.metadata_props[FLOATING]
+    return out
 
 
 def _state(at: Steps, node: ir.Node, index: int, directions: int) -> ir.Value:

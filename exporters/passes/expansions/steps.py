@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
-from ....graph.edit import EXACT, STEP, constant, emit, maker, name_of, shape
+from ....graph.edit import STEP, constant, emit, maker, name_of, shape
 
 Number = ir.Value | np.ndarray | float | int
 
@@ -18,11 +18,11 @@ FLOAT, INT32 = ir.DataType.FLOAT, ir.DataType.INT32
 class Steps:
     """Operators in front of a node, each named as a step on the way to the node's first output.
 
-    `exact`: why they are computed in float32 whatever others are, None where they are not.
+    `marks`: what each operator is marked with, as EXACT and FLOATING.
     """
 
-    def __init__(self, node: ir.Node, exact: str | None = None) -> None:
-        self.node, self.exact = node, exact
+    def __init__(self, node: ir.Node, marks: Mapping[str, str] | None = None) -> None:
+        self.node, self.marks = node, marks or {}
         self.count = 0
 
     def run(
@@ -41,8 +41,7 @@ class Steps:
         """The value under the name of the next step."""
         made.name = f"{name_of(self.node.outputs[0])}{STEP}{self.count}"
         self.count += 1
-        if self.exact is not None:
-            maker(made).metadata_props[EXACT] = self.exact
+        maker(made).metadata_props.update(self.marks)
         return made
 
     def value(self, number: Number, dtype: ir.DataType | None = FLOAT) -> ir.Value:
