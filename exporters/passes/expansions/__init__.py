@@ -8,7 +8,7 @@ import onnx_ir as ir
 
 from ....graph.edit import remove_dead
 from ....graph.replacing import replace_output
-from ..forms import constant_folding
+from ..forms import constant_folding, operand_order
 from . import grid_sample, recurrence
 
 Expansion = Callable[[ir.Node], tuple[ir.Value, ...]]  # a node -> what stands for each of its outputs
@@ -39,6 +39,7 @@ def expand(model: ir.Model, ops: Collection[str], which: Callable[[ir.Node], boo
                     out.name, value.name = f"{name}_whole", name
             graph.remove(node, safe=True)
     remove_dead(graph)
-    constant_folding.rewrite(model)  # of a constant grid everything but what it takes
+    constant_folding.rewrite(model)  # of a constant grid everything but what it takes, of a first state its product
+    operand_order.rewrite(model)
     remove_dead(graph)
     return model
