@@ -18,11 +18,11 @@ FLOAT, INT32 = ir.DataType.FLOAT, ir.DataType.INT32
 class Steps:
     """Operators in front of a node, each named as a step on the way to the node's first output.
 
-    `marks`: what each operator is marked with, as EXACT and FLOATING.
+    `marks`: what each operator is marked with, as EXACT and FLOATING. `named`: False leaves the names to the graph.
     """
 
-    def __init__(self, node: ir.Node, marks: Mapping[str, str] | None = None) -> None:
-        self.node, self.marks = node, marks or {}
+    def __init__(self, node: ir.Node, marks: Mapping[str, str] | None = None, *, named: bool = True) -> None:
+        self.node, self.marks, self.is_named = node, marks or {}, named
         self.count = 0
 
     def run(
@@ -39,8 +39,9 @@ class Steps:
 
     def named(self, made: ir.Value) -> ir.Value:
         """The value under the name of the next step."""
-        made.name = f"{name_of(self.node.outputs[0])}{STEP}{self.count}"
-        self.count += 1
+        if self.is_named:
+            made.name = f"{name_of(self.node.outputs[0])}{STEP}{self.count}"
+            self.count += 1
         maker(made).metadata_props.update(self.marks)
         return made
 
