@@ -293,6 +293,8 @@ REMEDIES = {  # op -> what would work; for others the list of ops says it
     "Pad": "pad with a constant, or mirror, repeat or wrap at most the image itself",
     "BatchNormalization": "export in evaluation mode, with constant statistics",
     "Dropout": "export in evaluation mode",
+    "GridSample": "sample images of two axes",
+    "RoiAlign": "take the average of sampling_ratio samples, a fixed number above 0",
     "MaxUnpool": "upsample with Resize or ConvTranspose",
     "Resize": "resize to constant sizes",
     **dict.fromkeys(("If", "Loop", "Scan"), "export without control flow on data"),
@@ -306,7 +308,7 @@ REMEDIES = {  # op -> what would work; for others the list of ops says it
 }
 
 _MIXTURE = (
-    "no target has a layer whose weights depend on the input: convolve with each constant weight and mix the results, "
+    "its weights depend on the input, which no target has: convolve with each constant weight and mix the results, "
     "which is the same"
 )
 COMPUTED = {"Conv": _MIXTURE, "ConvTranspose": _MIXTURE}  # op -> what would work where its weight is no constant
@@ -338,6 +340,11 @@ def check(model: ir.Model, *, quantized: bool = False) -> None:
 
 
 def _check_node(node: ir.Node, op: Op) -> None:
+    for index in op.constants:
+        value = node.inputs[index] if index < len(node.inputs) else None
+        if value is not None and stored(value) is None:
+            remedy = COMPUTED.get(node.op_type, "make it a constant")
+            raise NotCanonical(f"{where(node)}: operand {value.name!r} is computed; {remedy}.")
     least, most = op.inputs
     left_out = {i for i, value in enumerate(node.inputs) if value is None}
     if not least <= len(node.inputs) <= most or left_out != op.absent:
@@ -346,11 +353,6 @@ def _check_node(node: ir.Node, op: Op) -> None:
         raise NotCanonical(f"{where(node)} has {count} inputs where the dialect has {least}; {remedy}.")
     if any(out.uses() or out.is_graph_output() for out in node.outputs[op.outputs :]):
         raise NotCanonical(f"{where(node)}: its further outputs are read; compute them from its first.")
-    for index in op.constants:
-        if stored(node.inputs[index]) is None:
-            name = given(node.inputs[index]).name
-            remedy = COMPUTED.get(node.op_type, "make it a constant")
-            raise NotCanonical(f"{where(node)}: operand {name!r} is computed; {remedy}.")
     if node.attributes.keys() != op.attributes and not (node.op_type in QUANTIZED_OPS and not node.attributes):
         extra, missing = node.attributes.keys() - op.attributes, op.attributes - node.attributes.keys()
         what = f"has attribute {min(extra)!r}" if extra else f"lacks attribute {min(missing)!r}"

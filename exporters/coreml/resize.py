@@ -46,9 +46,7 @@ def resize(
 
 
 @lower("GridSample")
-def grid_sample(
-    mb: Builder, x: Operand, grid: Operand, *, mode: str, padding_mode: str, align_corners: int
-) -> Var:
+def grid_sample(mb: Builder, x: Operand, grid: Operand, *, mode: str, padding_mode: str, align_corners: int) -> Var:
     """(n, c, h, w) at (n, h', w', 2) -> (n, c, h', w'), linear or nearest; places are no half-precision numbers"""
     reflects = "reflection" if align_corners else "symmetric"  # at the centres or at the edges of the last pixels
     return mb.run_in_float32(

@@ -8,6 +8,8 @@ from functools import partial
 import onnx_ir as ir
 
 from ...exporters.passes.expansions import expand
+from ...exporters.passes.expansions.grid_sample import PLACES
+from ...exporters.passes.expansions.recurrence import GROWS
 from ...graph.edit import attribute, scalar, shape
 from ...graph.kernels import Kernel, KernelSet
 from ...graph.qparams import QParams
@@ -153,8 +155,12 @@ TFLITE_NPU = KernelSet(
         **dict.fromkeys(("Max", "Min"), replace(_SAME, operands=2)),
         "Pad": Kernel(same_parameters=True, refuses=_nonzero_pad),
     },
-    islands=dict.fromkeys(("Div", "Erf", "Sqrt", "LayerNormalization"), "TFLite has no int8 kernel for it"),
-    forms=(_steps, expand_layer_norm.rewrite),
+    islands={
+        **dict.fromkeys(("Div", "Erf", "Sqrt", "LayerNormalization"), "TFLite has no int8 kernel for it"),
+        **dict.fromkeys(("LSTM", "GRU"), GROWS),
+        "GridSample": PLACES,
+    },
+    forms=(expand_layer_norm.rewrite,),
     rewrites=(affine_to_depthwise.rewrite,),
 )
 
@@ -220,7 +226,7 @@ TFLITE_MICRO = replace(
         "Sigmoid": Kernel(fixed_output=SIGMOID, multiplier="each", limits=LOOKUP_LIMITS),
         "Tanh": Kernel(fixed_output=TANH, multiplier="each", limits=LOOKUP_LIMITS),
     },
-    forms=(_steps, expand_layer_norm.rewrite, divide_by_root.rewrite),
+    forms=(expand_layer_norm.rewrite, divide_by_root.rewrite),
     rewrites=(
         drop_negligible.rewrite,
         expand_gelu.rewrite,

@@ -34,12 +34,8 @@ def _roi_align(node: ir.Node) -> ir.Value | None:
     shifted = attribute(node, "coordinate_transformation_mode", "half_pixel") == "half_pixel"
     along_x, in_x = _places(at, scaled, 0, columns, width, shifted)
     along_y, in_y = _places(at, scaled, 1, rows, height, shifted)
-    ones = np.ones((count, rows, columns, 1), np.float32)
-    grid = at.concat(
-        [at.mul(at.value(ones), at.reshape(along_x, count, 1, columns, 1))]
-        + [at.mul(at.value(ones), at.reshape(along_y, count, rows, 1, 1))],
-        3,
-    )
+    pair = (at.reshape(along_x, count, 1, columns, 1), at.reshape(along_y, count, rows, 1, 1))
+    grid = at.concat([at.mul(axis, np.ones((count, rows, columns, 1))) for axis in pair], 3)
     inside = at.mul(at.reshape(in_y, count, rows, 1), at.reshape(in_x, count, 1, columns))
     numbers = const_value(images)
     if shape(x)[0] == 1 or (numbers is not None and (numbers == numbers[0]).all()):
