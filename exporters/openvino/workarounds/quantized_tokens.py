@@ -1,6 +1,7 @@
 """QuantizeLinear(Concat(...) of three axes) | Concat(integers of three axes) -> the same in four axes
 
-Moved in front of the Concat, or behind it, its zero point becomes one for each token, which no MatMul behind it takes.
+Moved in front of the Concat, or behind it where a factor for each token is, too, its zero point becomes one for each
+token, which no MatMul behind it takes.
 """
 
 import numpy as np

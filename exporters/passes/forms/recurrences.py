@@ -8,6 +8,8 @@ activations, or that is written so already: the check names it.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx_ir as ir
 
@@ -86,7 +88,7 @@ def written(node: ir.Node) -> ir.Node:
             value = transpose(value, (1, 0, 2), node)
         states.append(value or constant(graph, np.zeros((d, n, hidden), np.float32), "state"))
     peepholes = [operands[7]] if operands[7] is not None else []
-    attributes: dict[str, object] = {"direction": attribute(node, "direction", "forward"), "hidden_size": hidden}
+    attributes: dict[str, Any] = {"direction": attribute(node, "direction", "forward"), "hidden_size": hidden}
     if node.op_type == "GRU":
         attributes["linear_before_reset"] = attribute(node, "linear_before_reset", 0)
     if node.op_type == "RNN":
