@@ -34,23 +34,24 @@ def expand(node: ir.Node) -> tuple[ir.Value, ...]:
     weights = Weights(node)
     directions = weights.input.shape[0]
     backwards = [attribute(node, "direction") == "reverse", True][:directions]
-    given_to = [_of_inputs(at, node, weights, d, backwards[d]) for d in range(directions)]
+    given_to = [_of_inputs(at, node, weights, d) for d in range(directions)]
     h = _state(at, node, 5, directions)
     c = _state(at, node, 6, directions) if node.op_type == "LSTM" else None
     cell = CELLS[node.op_type](at, node, weights)
     made = []
     for t in range(steps):
-        parts = [at.part(rows, 0, t * n, (t + 1) * n) for rows in given_to]
+        turns = [steps - 1 - t if b else t for b in backwards]
+        parts = [at.part(rows, 0, i * n, (i + 1) * n) for rows, i in zip(given_to, turns, strict=True)]
         now = parts[0] if directions == 1 else at.concat([at.reshape(p, 1, *shape(p)) for p in parts], 0)
         h, c = cell(now, h, c)
         made.append(h)
     size = shape(h)[-1]
+    if directions == 1 and backwards[0]:
+        made.reverse()
     rows = at.concat([at.reshape(h, 1, directions, n, size) for h in made], 0)
     results = [at.part(rows, 1, d, d + 1) for d in range(directions)]
-    results = [
-        at.gather(y, np.arange(steps)[::-1].astype(np.int32), 0) if b and steps > 1 else y
-        for y, b in zip(results, backwards, strict=True)
-    ]
+    if directions == 2 and steps > 1:
+        results[1] = at.gather(results[1], np.arange(steps)[::-1].astype(np.int32), 0)
     last = tuple(at.reshape(state, directions, n, size) for state in (h, c) if state is not None)
     return (at.concat(results, 1), *last)
 
@@ -66,21 +67,11 @@ class Weights:
         self.bias, self.state_bias = both[:, :half], both[:, half:]
         self.hidden = half // self.gates
 
-    def order(self, numbers: np.ndarray, gates: tuple[int, ...]) -> np.ndarray:
-        """(d, gates * h, ...) with its gates in another order."""
-        d, _, *rest = numbers.shape
-        return numbers.reshape(d, self.gates, self.hidden, *rest)[:, list(gates)].reshape(d, -1, *rest)
 
-
-ORDER = {"LSTM": (0, 1, 2, 3), "GRU": (0, 1, 2), "RNN": (0,)}  # LSTM: input, output, forget, cell; GRU: update, reset
-
-
-def _of_inputs(at: Steps, node: ir.Node, weights: Weights, d: int, backwards: bool) -> ir.Value:
-    """(t * n, gates * h): what the inputs of each step give to its gates, in the order in which the steps come."""
+def _of_inputs(at: Steps, node: ir.Node, weights: Weights, d: int) -> ir.Value:
+    """(t * n, gates * h): what the inputs of each step give to its gates."""
     x = given(node.inputs[0])
     steps, n, size = shape(x)
-    if backwards and steps > 1:
-        x = at.gather(x, np.arange(steps)[::-1].astype(np.int32), 0)
     bias = weights.bias[d].copy()
     shared = len(bias) if node.op_type != "GRU" else 2 * weights.hidden  # a GRU resets the rest of it with its state
     if not attribute(node, "linear_before_reset", 1):
