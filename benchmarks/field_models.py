@@ -66,6 +66,30 @@ def hugging_face(name: str, config: str, shape: tuple[int, ...] = (3, 224, 224),
     return Brought("transformers", make, shape, redraws=True)
 
 
+def detr(name: str, backbone: str, sizes: dict[str, Any], **options: Any) -> Brought:
+    """A detector of transformers with a small backbone, and of its outputs the two that tell boxes."""
+
+    def make() -> Any:
+        import torch
+        import transformers
+
+        class Detector(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                stages = {"out_features": ["stage2", "stage3", "stage4"]}
+                inner = getattr(transformers, f"{backbone}Config")(hidden_sizes=CHANNELS, **sizes, **stages)
+                config = getattr(transformers, f"{name}Config")(backbone_config=inner, backbone=None, **options)
+                self.model = getattr(transformers, f"{name}ForObjectDetection")(config)
+
+            def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+                found = self.model(pixel_values=image)
+                return found.logits, found.pred_boxes
+
+        return Detector()
+
+    return Brought("transformers", make, (3, 192, 192), redraws=True)
+
+
 def yolo(name: str, size: int = 160) -> Brought:
     def make() -> Any:
         from ultralytics import YOLO
@@ -135,6 +159,32 @@ def pictures_of_text(shape: tuple[int, ...], count: int, seed: int) -> list[Any]
 
 WORDS = ("Hello", "world", "EXIT", "2026", "Price 12.50", "Coffee", "open", "No parking", "Street", "tickets")
 SMALL_VIT = {"hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 128}
+CHANNELS = [16, 32, 64, 96]
+RESNET = {"embedding_size": 16, "depths": [1, 1, 1, 1], "layer_type": "basic"}
+HGNET = {
+    "stem_channels": [3, 8, 8],
+    "stage_in_channels": [8, 16, 32, 64],
+    "stage_mid_channels": [8, 8, 16, 16],
+    "stage_out_channels": CHANNELS,
+    "stage_num_blocks": [1, 1, 1, 1],
+    "stage_numb_of_layers": [2, 2, 2, 2],
+}
+DETR = {
+    "d_model": 64,
+    "encoder_ffn_dim": 96,
+    "decoder_ffn_dim": 96,
+    "decoder_layers": 2,
+    "num_queries": 40,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 4,
+}
+HYBRID = {
+    **DETR,
+    "encoder_in_channels": CHANNELS[1:],
+    "encoder_hidden_dim": 64,
+    "decoder_in_channels": [64, 64, 64],
+    "num_denoising": 0,
+}
 MODELS: dict[str, Brought] = {
     "unet": segmenter("Unet", "mobilenet_v2"),
     "unet++": segmenter("UnetPlusPlus"),
@@ -157,6 +207,10 @@ MODELS: dict[str, Brought] = {
         "YolosForObjectDetection", "YolosConfig", (3, 160, 160), image_size=[160, 160], **SMALL_VIT
     ),
     "hf dpt": hugging_face("DPTForDepthEstimation", "DPTConfig", (3, 384, 384), num_hidden_layers=12),
+    "hf deformable detr": detr("DeformableDetr", "ResNet", RESNET, encoder_layers=2, **DETR),
+    "hf rt-detr": detr("RTDetr", "RTDetrResNet", RESNET, **HYBRID),
+    "hf rt-detr v2": detr("RTDetrV2", "RTDetrResNet", RESNET, **HYBRID),
+    "hf d-fine": detr("DFine", "HGNetV2", HGNET, **HYBRID),
     "yolov5nu": yolo("yolov5n"),
     "yolov8n": yolo("yolov8n"),
     "yolov8n-seg": yolo("yolov8n-seg"),

@@ -189,6 +189,19 @@ def _arg(node: ir.Node) -> str | None:
     return _axis(node)
 
 
+def _grid_sample(node: ir.Node) -> str | None:
+    return None if _rank(node) == 4 else f"it samples {_rank(node) - 2} spatial axes, not 2"
+
+
+def _recurrence(node: ir.Node) -> str | None:
+    """One number for each direction in every operand, and PyTorch's GRU, which resets behind its product."""
+    directions = 2 if attribute(node, "direction") == "bidirectional" else 1
+    of = [shape(value)[0] for value in node.inputs[1:] if value is not None]
+    if set(of) != {directions}:
+        return f"its operands are of {of} directions, not {directions}"
+    return None if attribute(node, "linear_before_reset", 1) else "it resets in front of its product"
+
+
 ARGS = ("ArgMax", "ArgMin")
 SPATIAL = {"Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool"}
 WINDOW = ("kernel_shape", "strides", "pads")
@@ -244,6 +257,21 @@ OPS: dict[str, Op] = {
     "AveragePool": _op(1, rule=_two_spatial_axes, required=WINDOW, count_include_pad=0),
     "MaxPool": _op(1, rule=_two_spatial_axes, required=(*WINDOW, "dilations")),
     "Resize": _op(4, constants=(3,), absent=(1, 2), rule=_resize, required=RESIZING),
+    "GridSample": _op(2, rule=_grid_sample, mode="linear", padding_mode="zeros", align_corners=0),
+    # over time: (t, n, x), the weights of each direction, their biases, the first states of each direction
+    "LSTM": _op(
+        7, constants=(1, 2, 3), absent=(4,), rule=_recurrence, outputs=3, required=("hidden_size",), direction="forward"
+    ),
+    "GRU": _op(
+        6,
+        constants=(1, 2, 3),
+        absent=(4,),
+        rule=_recurrence,
+        outputs=2,
+        required=("hidden_size",),
+        direction="forward",
+        linear_before_reset=0,
+    ),
     # order and shape
     "Reshape": _op(2, constants=(1,), rule=_reshape, types=(ANY,)),
     "Transpose": _op(1, types=(ANY,), required=("perm",)),
@@ -265,11 +293,14 @@ REMEDIES = {  # op -> what would work; for others the list of ops says it
     "Pad": "pad with a constant, or mirror, repeat or wrap at most the image itself",
     "BatchNormalization": "export in evaluation mode, with constant statistics",
     "Dropout": "export in evaluation mode",
+    "GridSample": "sample images of two axes",
+    "RoiAlign": "take the average of sampling_ratio samples, a fixed number above 0",
     "MaxUnpool": "upsample with Resize or ConvTranspose",
     "Resize": "resize to constant sizes",
     **dict.fromkeys(("If", "Loop", "Scan"), "export without control flow on data"),
     **dict.fromkeys(
-        ("LSTM", "GRU", "RNN"), "call its cell (LSTMCell, GRUCell) in a Python loop over the steps, which is unrolled"
+        ("LSTM", "GRU", "RNN"),
+        "constant weights, sigmoid and tanh (an RNN: tanh or relu), sequences of one length and no clipping would work",
     ),
     **dict.fromkeys(
         DATA_DEPENDENT, "how much it gives depends on the data; let the application do it behind the model"
@@ -277,7 +308,7 @@ REMEDIES = {  # op -> what would work; for others the list of ops says it
 }
 
 _MIXTURE = (
-    "no target has a layer whose weights depend on the input: convolve with each constant weight and mix the results, "
+    "its weights depend on the input, which no target has: convolve with each constant weight and mix the results, "
     "which is the same"
 )
 COMPUTED = {"Conv": _MIXTURE, "ConvTranspose": _MIXTURE}  # op -> what would work where its weight is no constant
@@ -309,6 +340,11 @@ def check(model: ir.Model, *, quantized: bool = False) -> None:
 
 
 def _check_node(node: ir.Node, op: Op) -> None:
+    for index in op.constants:
+        value = node.inputs[index] if index < len(node.inputs) else None
+        if value is not None and stored(value) is None:
+            remedy = COMPUTED.get(node.op_type, "make it a constant")
+            raise NotCanonical(f"{where(node)}: operand {value.name!r} is computed; {remedy}.")
     least, most = op.inputs
     left_out = {i for i, value in enumerate(node.inputs) if value is None}
     if not least <= len(node.inputs) <= most or left_out != op.absent:
@@ -317,11 +353,6 @@ def _check_node(node: ir.Node, op: Op) -> None:
         raise NotCanonical(f"{where(node)} has {count} inputs where the dialect has {least}; {remedy}.")
     if any(out.uses() or out.is_graph_output() for out in node.outputs[op.outputs :]):
         raise NotCanonical(f"{where(node)}: its further outputs are read; compute them from its first.")
-    for index in op.constants:
-        if stored(node.inputs[index]) is None:
-            name = given(node.inputs[index]).name
-            remedy = COMPUTED.get(node.op_type, "make it a constant")
-            raise NotCanonical(f"{where(node)}: operand {name!r} is computed; {remedy}.")
     if node.attributes.keys() != op.attributes and not (node.op_type in QUANTIZED_OPS and not node.attributes):
         extra, missing = node.attributes.keys() - op.attributes, op.attributes - node.attributes.keys()
         what = f"has attribute {min(extra)!r}" if extra else f"lacks attribute {min(missing)!r}"

@@ -16,6 +16,8 @@ DATA_DEPENDENT = frozenset({"NonMaxSuppression", "NonZero", "Unique", "Compress"
 NAME_SCOPES = "pkg.torch.onnx.name_scopes"  # what torch.onnx calls a node's path of modules; the last entry is the call
 STEP = "/step:"  # in the name of a tensor that stands for no value of the graph: a step on the way to one
 SOURCE_LINE = "edgeport.source_line"  # file and line of the user's code that a traced node comes from: "net.py:31"
+EXACT = "edgeport.exact"  # why a node is computed in float32 where others are in half precision
+FLOATING = "edgeport.float"  # why a node is computed in float where others are in integers, if the device has float
 PART = "edgeport.part"  # which part of its module's layer a node computes, where a pass has split that layer: "0", "1"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from .dialect import stored
-from .edit import given, name_of, scalar, sole_consumer
+from .edit import FLOATING, given, name_of, scalar, sole_consumer
 from .kernels import Kernel, KernelSet
 from .layers import CONVOLUTIONS, bias_add
 
@@ -127,7 +127,7 @@ def _unit(fused: Fused, kernel: Kernel | None, kernels: KernelSet) -> Unit:
     elif node.outputs[0].dtype != ir.DataType.FLOAT:
         why = "it computes no real numbers"
     else:
-        why = kernel.refuses(node)
+        why = kernel.refuses(node) or (node.metadata_props.get(FLOATING) if kernels.has_float else None)
     inputs = node.inputs[: kernel.operands if kernel else None]
     return Unit(
         kind=fused.kind,

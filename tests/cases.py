@@ -395,6 +395,75 @@ case(
     z=[-1.0],
 )
 
+# sampling: places in the image, on its edges, beyond them and far away
+for mode in ("linear", "nearest", "cubic"):
+    for padding in ("zeros", "border", "reflection"):
+        for aligned in (0, 1):
+            case(
+                f"grid_sample_{mode}_{padding}{'_aligned' * aligned}",
+                "float[2,3,5,7] x, float[2,4,6,2] g",
+                "float[2,3,4,6] y",
+                f'y = GridSample <mode="{mode}", padding_mode="{padding}", align_corners={aligned}> (x, g)',
+            )
+case(
+    "grid_sample_constant",
+    X,
+    "float[1,6,3,4] y",
+    'y = GridSample <mode="linear", padding_mode="border"> (x, g)',
+    g=np.random.default_rng(0).uniform(-1.3, 1.3, (1, 3, 4, 2)).astype(np.float32),
+)
+case(
+    "grid_sample_behind_conv",
+    f"{X}, float[1,5,4,2] g",
+    "float[1,3,5,4] y",
+    "c = Conv (x, w, b) s = GridSample (c, g) y = Conv (s, v, d)",
+    w=(4, 6, 1, 1),
+    b=(4,),
+    v=(3, 4, 1, 1),
+    d=(3,),
+)
+
+# over time: one direction, from the end, both; one image and several
+for op, gates, states in (("LSTM", 4, 2), ("GRU", 3, 1)):
+    attrs = ", linear_before_reset=1" if op == "GRU" else ""
+    for direction, d in (("forward", 1), ("reverse", 1), ("bidirectional", 2)):
+        case(
+            f"{op.lower()}_{direction}",
+            "float[7,2,6] x",
+            f"float[7,{d},2,5] y",
+            f'y = {op} <hidden_size=5, direction="{direction}"{attrs}> (x, w, r, b)',
+            w=(d, gates * 5, 6),
+            r=(d, gates * 5, 5),
+            b=(d, 2 * gates * 5),
+        )
+    names = ", ".join("hc"[:states])
+    case(
+        f"{op.lower()}_last_state",
+        f"float[6,1,4] x, {', '.join(f'float[2,1,5] {name}' for name in 'hc'[:states])}",
+        "float[2,1,5] y",
+        f'_, y = {op} <hidden_size=5, direction="bidirectional"{attrs}> (x, w, r, b, , {names})',
+        w=(2, gates * 5, 4),
+        r=(2, gates * 5, 5),
+        b=(2, 2 * gates * 5),
+    )
+case(
+    "lstm_of_columns",  # a text line: its columns are the steps, each layer a linear behind it
+    "float[1,6,1,9] x",
+    "float[9,1,4] y",
+    """c = Conv (x, k, a) f = Reshape (c, s) t = Transpose <perm=[2,0,1]> (f)
+       h = LSTM <hidden_size=5, direction="bidirectional"> (t, w, r, b) p = Transpose <perm=[0,2,1,3]> (h)
+       q = Reshape (p, u) m = MatMul (q, v) y = Add (m, d)""",
+    k=(8, 6, 1, 1),
+    a=(8,),
+    s=[1, 8, 9],
+    w=(2, 20, 8),
+    r=(2, 20, 5),
+    b=(2, 40),
+    u=[9, 1, 10],
+    v=(10, 4),
+    d=(4,),
+)
+
 # movement
 case("transpose", X, "float[10,6,1,8] y", "y = Transpose <perm=[3,1,0,2]> (x)")
 case("reshape_split", X, "float[2,3,80] y", "y = Reshape (x, s)", s=[2, 3, 80])

@@ -369,3 +369,104 @@ form("clip_computed_both", X, X, "m = ReduceMean <keepdims=0> (x) e = Exp (m) y 
 form("clip_crossed", X, X, "y = Clip (x, lo, hi)", lo=[0.5], hi=[-0.5])
 form("softmax_11", "2,3,4,5", "2,3,4,5", "y = Softmax <axis=2> (x)", opset=11)
 form("log_softmax_11", "2,3,4,5", "2,3,4,5", "y = LogSoftmax (x)", opset=11)
+
+# convolutions whose weight is an input
+for tag, attrs, w, to in [
+    ("dense", "pads=[1,1,1,1]", "4,6,3,3", "1,4,8,10"),
+    ("strided", "pads=[0,1,2,1], strides=[2,1], dilations=[1,2]", "4,6,3,3", "1,4,4,8"),
+    ("grouped", "group=2", "4,3,1,3", "1,4,8,8"),
+    ("depthwise", "group=6, pads=[1,1,1,1], strides=[2,2]", "6,1,3,3", "1,6,4,5"),
+    ("pointwise", "", "4,6,1,1", "1,4,8,10"),
+]:
+    form(
+        f"conv_computed_{tag}",
+        f"float[{X}] x, float[{w}] w",
+        to,
+        f"y = Conv <{attrs}> (x, w)" if attrs else "y = Conv (x, w)",
+    )
+form("conv_computed_bias", f"float[{X}] x, float[4,6,1,1] w, float[4] b", "1,4,8,10", "y = Conv (x, w, b)")
+form("conv_computed_images", "float[2,6,8,10] x, float[4,6,2,2] w", "2,4,7,9", "y = Conv (x, w)")
+
+# regions of an image
+_REGIONS = "output_height=3, output_width=4, sampling_ratio=2, spatial_scale=0.7"
+for tag, mode in (("aligned", "half_pixel"), ("plain", "output_half_pixel")):
+    form(
+        f"roi_align_{tag}",
+        f"float[{X}] x, float[5,4] b",
+        "5,6,3,4",
+        f'y = RoiAlign <{_REGIONS}, coordinate_transformation_mode="{mode}"> (x, b, i)',
+        i=[0] * 5,
+    )
+form(
+    "roi_align_of_images",
+    "float[2,3,8,10] x, float[3,4] b",
+    "3,3,3,4",
+    f"y = RoiAlign <{_REGIONS}> (x, b, i)",
+    i=[1, 0, 1],
+)
+form(
+    "roi_align_one_sample",
+    f"float[{X}] x, float[2,4] b",
+    "2,6,2,2",
+    "y = RoiAlign <output_height=2, output_width=2, sampling_ratio=1> (x, b, i)",
+    i=[0, 0],
+)
+form(
+    "roi_align_second_image",
+    "float[2,3,8,10] x, float[2,4] b",
+    "2,3,3,4",
+    f"y = RoiAlign <{_REGIONS}> (x, b, i)",
+    i=[1, 1],
+)
+
+# pools of volumes along one axis, as LocalResponseNorm has them
+form(
+    "average_pool_of_channels",
+    "1,1,6,8,10",
+    "1,1,6,8,10",
+    "y = AveragePool <kernel_shape=[3,1,1], pads=[1,0,0,1,0,0], count_include_pad=1> (x)",
+)
+form("max_pool_of_frames", "1,2,5,6,4", "1,2,5,3,2", "y = MaxPool <kernel_shape=[1,2,2], strides=[1,2,2]> (x)")
+
+# recurrences that no target has
+form(
+    "rnn",
+    "7,2,6",
+    "7,2,2,5",
+    'y = RNN <hidden_size=5, direction="bidirectional"> (x, w, r, b)',
+    w=(2, 5, 6),
+    r=(2, 5, 5),
+    b=(2, 10),
+)
+form(
+    "rnn_relu", "7,2,6", "7,1,2,5", 'y = RNN <hidden_size=5, activations=["Relu"]> (x, w, r)', w=(1, 5, 6), r=(1, 5, 5)
+)
+form(
+    "lstm_peepholes",
+    "4,2,6",
+    "4,1,2,5",
+    "y = LSTM <hidden_size=5> (x, w, r, b, , , , p)",
+    w=(1, 20, 6),
+    r=(1, 20, 5),
+    b=(1, 40),
+    p=(1, 15),
+)
+form(
+    "gru_before",
+    "4,2,6",
+    "4,2,2,5",
+    'y = GRU <hidden_size=5, direction="bidirectional"> (x, w, r, b)',
+    w=(2, 15, 6),
+    r=(2, 15, 5),
+    b=(2, 30),
+)
+form(
+    "lstm_lengths",
+    "4,2,6",
+    "4,1,2,5",
+    "l = Cast <to=6> (n) y = LSTM <hidden_size=5> (x, w, r, b, l)",
+    w=(1, 20, 6),
+    r=(1, 20, 5),
+    b=(1, 40),
+    n=[4, 4],
+)

@@ -119,7 +119,7 @@ def units(model: ir.Model):
         if node.op_type != "QuantizeLinear" or node.inputs[0].name in constants or node.inputs[0].is_graph_input():
             continue
         (pair,) = {u.node for u in node.outputs[0].uses()}
-        sources, seen, todo = {}, set(), [node.inputs[0]]
+        sources, floats, seen, todo = {}, set(), set(), [node.inputs[0]]
         while todo:
             value = todo.pop()
             if value is None or value in seen or value.name in constants:
@@ -127,12 +127,13 @@ def units(model: ir.Model):
             seen.add(value)
             producer = value.producer()
             if producer is None:
+                floats.add(value.name)
                 continue
             if producer.op_type == "QuantizeLinear":
                 sources[producer.inputs[0].name] = producer
             todo += producer.inputs if producer.op_type != "QuantizeLinear" else ()
         if sources:
-            cut = ir.from_proto(extractor.extract_model(sorted(sources), [pair.outputs[0].name]))
+            cut = ir.from_proto(extractor.extract_model(sorted({*sources, *floats}), [pair.outputs[0].name]))
             for i, n in enumerate(cut.graph):
                 n.name = n.name or f"n{i}"
             parameters = {name: [v.const_value.numpy() for v in q.inputs[1:]] for name, q in sources.items()}
@@ -140,10 +141,13 @@ def units(model: ir.Model):
 
 
 def random_integers(model: ir.Model, parameters, seed: int = 0) -> dict[str, np.ndarray]:
-    """int8 values, dequantised, for each input of a cut-out unit."""
+    """int8 values, dequantised, for each input of a cut-out unit; what is never rounded as `feeds` has it."""
     rng = np.random.default_rng(seed)
     out = {}
     for v in model.graph.inputs:
+        if v.name not in parameters:
+            out[v.name] = _drawn(rng, v)
+            continue
         scale, zero = parameters[v.name]
         q = np.clip(np.rint(rng.normal(0, 50, [int(d) for d in v.shape])), -128, 127)
         out[v.name] = ((q - zero.astype(np.float64)) * scale.astype(np.float64)).astype(np.float32)

@@ -25,6 +25,8 @@ PARAMETERS: Mapping[str, tuple[int, ...]] = {  # operator -> which inputs become
     **dict.fromkeys(("PRelu", "Clip", "OneHot", "CenterCropPad", "Dropout", "CumProd", "DFT", "Col2Im"), (1, 2)),
     **dict.fromkeys(("QuantizeLinear", "DequantizeLinear"), (1, 2)),
     **dict.fromkeys(("Pad", "Resize"), (1, 2, 3)),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), (1, 2, 3, 4, 7)),
+    "DeformConv": (1, 3),
     "Slice": (1, 2, 3, 4),
     **dict.fromkeys(("If", "ConstantOfShape"), (0,)),
     "Loop": (0, 1),

@@ -49,6 +49,12 @@ class Builder:
             self.float32.add((result[0] if isinstance(result, tuple | list) else result).op.name)
         return result
 
+    def run_in_float32(self, op: str, **arguments: Any) -> Var:
+        """As `run`, of an operation that stays float32 where others become float16."""
+        result = self.run(op, **arguments)
+        self.float32.add(result.op.name)
+        return result
+
     def weight(self, constant: Constant) -> Any:
         """A weight: float32 as it is, int8 as the operation that gives its real values when the model is loaded."""
         quant = constant.quant

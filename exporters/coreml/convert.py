@@ -13,10 +13,11 @@ from ...artifacts.errors import ExportError, UnsupportedAttribute, UnsupportedOp
 from ...graph.classifier import gives_probabilities
 from ...graph.dialect import check
 from ...graph.dtypes import held
-from ...graph.edit import producer, shape, sole_consumer, where
+from ...graph.edit import EXACT, attribute, producer, shape, sole_consumer, where
 from ...graph.fusion import fuse
 from ...graph.qdq import Constant, constant_operand, qparams_of
-from . import conv, elementwise, index, linear, logic, movement, pool, reduce, resize  # noqa: F401  (each fills the table)
+from ..passes.expansions import expand
+from . import conv, elementwise, index, linear, logic, movement, pool, recurrence, reduce, resize  # noqa: F401  (each fills the table)
 from .builder import Builder, Operand, Target, Var
 from .lowering_table import table
 from .package import finish
@@ -25,6 +26,7 @@ from .toolkit import coremltools, quiet
 PRECISIONS = {"fp32": "FLOAT32", "fp16": "FLOAT16"}
 TARGETS = ("iOS16", "iOS17", "iOS18")
 MAX_RANK = 5  # Core ML's tensors
+EXPANDED = frozenset({"GridSample", "GRU"})  # resample has no cubic mode; gru adds a bias that PyTorch resets
 LABEL, PROBABILITIES = "classLabel", "probabilities"
 
 # The graph comes canonical, with its quantisation decided, so most of coremltools' default passes have nothing to find
@@ -77,6 +79,7 @@ def convert(
     if directory.suffix != ".mlpackage" or directory.exists():
         raise ValueError(f"{directory}: not the name of a new .mlpackage folder")
     check(model, quantized=True)
+    model = expand(model, EXPANDED, lambda node: node.op_type != "GridSample" or attribute(node, "mode") == "cubic")
     quantized = next((node for node in model.graph if node.op_type == "QuantizeLinear"), None)
     if quantized is not None and minimum_target == "iOS16":
         raise UnsupportedOp(f"coreml: {where(quantized)}: int8 needs iOS 17; choose iOS17 or iOS18")
@@ -234,7 +237,8 @@ class _Lowering:
             return
         _check_rank(node)
         fused = fuse(node)
-        float32 = any(output.name in self.float32 for each in fused.nodes for output in each.outputs)
+        float32 = EXACT in node.metadata_props
+        float32 |= any(output.name in self.float32 for each in fused.nodes for output in each.outputs)
         self.builder.target = Target(fused.output.name or "", constant_operand(fused.bias), float32)
         results = table(self.builder, node, [None if v is None else self.operand(v) for v in node.inputs])
         self.done.update(fused.nodes)

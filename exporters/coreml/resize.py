@@ -1,4 +1,4 @@
-"""Lower Resize: resize_bilinear, and upsample_nearest_neighbor by whole factors."""
+"""Lower Resize, and GridSample at computed places."""
 
 from __future__ import annotations
 
@@ -42,4 +42,20 @@ def resize(
         target_size_height=height,
         target_size_width=width,
         sampling_mode=_SAMPLING[coordinate_transformation_mode],
+    )
+
+
+@lower("GridSample")
+def grid_sample(mb: Builder, x: Operand, grid: Operand, *, mode: str, padding_mode: str, align_corners: int) -> Var:
+    """(n, c, h, w) at (n, h', w', 2) -> (n, c, h', w'), linear or nearest; places are no half-precision numbers"""
+    reflects = "reflection" if align_corners else "symmetric"  # at the centres or at the edges of the last pixels
+    return mb.run_in_float32(
+        "resample",
+        x=x,
+        coordinates=grid,
+        sampling_mode={"linear": "bilinear"}.get(mode, mode),
+        padding_mode={"zeros": "constant", "reflection": reflects}.get(padding_mode, padding_mode),
+        padding_value=np.float32(0),
+        coordinates_mode="normalized_minus_one_to_one",
+        align_corners=bool(align_corners),
     )

@@ -1,4 +1,4 @@
-"""Translate avg_pool2d with a divisor of its own for torch.onnx, whose translation leaves the divisor out."""
+"""Translate pools for torch.onnx: avg_pool2d with a divisor of its own, adaptive_max_pool2d to any size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,44 @@ op: Any = opset20
 
 def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
     """{operator: its translation}, as torch.onnx.export takes them."""
-    return {torch.ops.aten.avg_pool2d.default: average}
+    aten = torch.ops.aten
+    return {aten.avg_pool2d.default: average, aten.adaptive_max_pool2d.default: adaptive_max}
+
+
+def adaptive_max(x: Any, output_size: Sequence[int]) -> tuple[Any, Any]:
+    """(n, c, h, w) -> (n, c, *output_size): the largest of as many windows as that, which may overlap.
+
+    Windows along one axis and then along the other give the same as both at once. Where they lie is a MaxPool's second
+    output, which is refused where it is read.
+    """
+    sizes, outputs = tuple(map(int, x.shape[-2:])), both(output_size)
+    if (
+        len(x.shape) == 4
+        and outputs != [1, 1]
+        and not any(size % new for size, new in zip(sizes, outputs, strict=True))
+    ):
+        kernel = [size // new for size, new in zip(sizes, outputs, strict=True)]
+        return op.MaxPool(x, kernel_shape=kernel, strides=kernel)
+    _, places = op.MaxPool(x, kernel_shape=[1, 1])
+    if outputs == [1, 1] and len(x.shape) == 4:
+        return op.GlobalMaxPool(x), places
+    for axis, (size, new) in enumerate(zip(sizes, outputs, strict=True), len(x.shape) - 2):
+        x = largest_along(x, axis, size, new)
+    return x, places
+
+
+def largest_along(x: Any, axis: int, size: int, outputs: int) -> Any:
+    """x with the largest of each window along an axis; in PyTorch they go from i * size / outputs, rounded down, to
+    (i + 1) * size / outputs, rounded up."""
+    if outputs == size:
+        return x
+    axes, parts = op.Constant(value_ints=[axis]), []
+    for i in range(outputs):
+        bounds = (op.Constant(value_ints=[at]) for at in (i * size // outputs, -(-(i + 1) * size // outputs)))
+        parts.append(op.ReduceMax(op.Slice(x, *bounds, axes), axes, keepdims=1))
+    joined = parts[0] if outputs == 1 else op.Concat(*parts, axis=axis)
+    joined.shape = ir.Shape([outputs if i == axis else n for i, n in enumerate(x.shape)])
+    return joined
 
 
 def average(

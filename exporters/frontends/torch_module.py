@@ -61,7 +61,7 @@ def from_torch(
     """
     import torch
 
-    from . import attention_op, fake_quant_ops, pool_ops, resize_ops, translation
+    from . import attention_op, check_ops, fake_quant_ops, pool_ops, resize_ops, translation
 
     refuse_bad_tensors(module)
     with silence(), torch.no_grad():
@@ -76,7 +76,7 @@ def from_torch(
                 external_data=False,
                 custom_translation_table={
                     operator: translate
-                    for table in (attention_op, fake_quant_ops, pool_ops, resize_ops)
+                    for table in (attention_op, check_ops, fake_quant_ops, pool_ops, resize_ops)
                     for operator, translate in table.translations().items()
                 },
             )

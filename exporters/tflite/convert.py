@@ -16,6 +16,7 @@ from ...graph.edit import given, name_of, shape, where
 from ...graph.kernels import KernelSet
 from ...graph.qdq import Constant, constant_operand, qparams_of, read_qparams
 from ...graph.qparams import QParams
+from ..passes.expansions import expand
 from . import conv, elementwise, index, linear, logic, movement, pool, reduce, resize  # noqa: F401  (each fills the table)
 from . import metadata as metadata_file
 from .builder import Builder, Operand, Target, Value
@@ -25,6 +26,7 @@ from .view import View
 from .writer import serialize, used
 
 OURS = "edgeport"  # our facts, as JSON
+EXPANDED = frozenset({"GridSample", "LSTM", "GRU"})  # its LSTM keeps the last image's state for the next
 _PAIR = ("QuantizeLinear", "DequantizeLinear")
 INT8_PIXELS = QParams((1.0,), -128)
 PIXELS = INT8_PIXELS.unsigned()  # the bytes differ in one bit
@@ -54,6 +56,7 @@ def convert(
     Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape, ArtifactTooLarge).
     """
     check(model, quantized=True)
+    model = _expanded(model, kernels)
     builder = Builder(kernels, half_weights=half_weights, int8_weights=int8_weights, plain=plain)
     lowering = _lower(model, input_layout, builder, pixels)
     wanted = output_type or ("float32" if kernels.has_float else "int8")
@@ -100,8 +103,17 @@ def check_operators(builder: Builder, outputs: list[int]) -> None:
 def layouts(model: ir.Model, *, kernels: KernelSet, input_layout: str = "nhwc", plain: bool = False) -> dict[str, View]:
     """{value: how it lies in its tensor} in the file that `convert` makes of the same model, but for graph outputs,
     which are row-major. Raises ExportError."""
-    operands = _lower(model, input_layout, Builder(kernels, plain=plain)).operands
+    operands = _lower(_expanded(model, kernels), input_layout, Builder(kernels, plain=plain)).operands
     return {name_of(value): operand.view for value, operand in operands.items() if isinstance(operand, Value)}
+
+
+def _expanded(model: ir.Model, kernels: KernelSet) -> ir.Model:
+    """The model without what TFLite has no kernel for. Raises UnsupportedOp where the device has no float for it."""
+    for node in model.graph:
+        if node.op_type in EXPANDED and not kernels.has_float:
+            known = ", ".join(sorted(kernels.kernels))
+            raise UnsupportedOp(f"tflite: {where(node)} has no int8 form; those of {kernels.name}: {known}")
+    return expand(model, EXPANDED)
 
 
 def _lower(model: ir.Model, input_layout: str, builder: Builder, pixels: bool = False) -> _Lowering:

@@ -7,6 +7,9 @@ from functools import partial
 
 import onnx_ir as ir
 
+from ...exporters.passes.expansions import expand
+from ...exporters.passes.expansions.grid_sample import PLACES
+from ...exporters.passes.expansions.recurrence import GROWS
 from ...graph.edit import attribute, scalar, shape
 from ...graph.kernels import Kernel, KernelSet
 from ...graph.qparams import QParams
@@ -22,6 +25,7 @@ from ...quantize.rewrites import (
 )
 
 _ACTIVATIONS = ("Relu", "Relu6", "Relu0To1")
+_steps = partial(expand, ops=("LSTM", "GRU"))  # before it is calibrated: what the inputs give to them is a linear
 SIGMOID = QParams((1 / 256,), -128)  # fixed by the int8 LOGISTIC and SOFTMAX kernels
 TANH = QParams((1 / 128,), 0)  # fixed by the int8 TANH kernel
 
@@ -104,6 +108,7 @@ TFLITE_XNNPACK = KernelSet(
         "Relu": "int8 RELU on its own is not delegated",
         "Clip": "int8 RELU6 on its own is not delegated",
     },
+    forms=(_steps,),
     rewrites=(affine_to_depthwise.rewrite, expand_hard_swish.rewrite),
 )
 
@@ -150,7 +155,11 @@ TFLITE_NPU = KernelSet(
         **dict.fromkeys(("Max", "Min"), replace(_SAME, operands=2)),
         "Pad": Kernel(same_parameters=True, refuses=_nonzero_pad),
     },
-    islands=dict.fromkeys(("Div", "Erf", "Sqrt", "LayerNormalization"), "TFLite has no int8 kernel for it"),
+    islands={
+        **dict.fromkeys(("Div", "Erf", "Sqrt", "LayerNormalization"), "TFLite has no int8 kernel for it"),
+        **dict.fromkeys(("LSTM", "GRU"), GROWS),
+        "GridSample": PLACES,
+    },
     forms=(expand_layer_norm.rewrite,),
     rewrites=(affine_to_depthwise.rewrite,),
 )

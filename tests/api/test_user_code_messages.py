@@ -30,8 +30,8 @@ LINE = len(FILE.partition("CODE")[0].splitlines())
 
 # code of self and y: what its message says
 REFUSED = {
-    "nn.functional.conv2d(y, (self.kernels * y.mean()).sum(0))": "Conv .*model.py:{line}.*mix the results",
-    "self.gru(y[0])[0]": "GRU .*model.py:{line}.*in a Python loop over the steps",
+    "nn.functional.conv_transpose2d(y, (self.kernels * y.mean()).sum(0))": "Conv.*model.py:{line}.*mix the results",
+    "nn.functional.max_unpool2d(*nn.functional.max_pool2d(y, 2, return_indices=True), 2)": "model.py:{line}",
     "torch.nonzero(y > 0)": "NonZero .*model.py:{line}.*application",
     "y[y > 0]": "NonZero .*model.py:{line}.*application",
     "y if y.mean() > 0 else -y": "model.py:{line}: .*torch.where",
@@ -41,6 +41,10 @@ REFUSED = {
     "y.view(7, 7)": "does not run on .*model.py:{line}.*: shape",
 }
 WORKS = [
+    "nn.functional.conv2d(y, (self.kernels * y.mean()).sum(0))",
+    "self.gru(y[0])[0].mean()",
+    "nn.functional.adaptive_max_pool2d(y, (3, 5)).mean()",
+    "nn.functional.local_response_norm(y, 3)",
     "y.clamp(0, 1.5)",
     "torch.clip(y, -1.5, 1)",
     "nn.functional.hardtanh(y, 0, 1.5)",

@@ -215,6 +215,21 @@ FAULTS = {  # what the CPU plugin gets wrong unless the graph is written around 
         TOKENS,
         np.concatenate([TOKENS, -TOKENS], 1) * [1, 2, 3, 4],
     ),
+    "tokens that are joined as integers, and some left out": (
+        "agraph (float[1,2,4] x) => (float[1,4,4] y) { r = Neg (x) q = QuantizeLinear (x, s, z) "
+        "d = DequantizeLinear (q, s, z) p = QuantizeLinear (r, s, z) e = DequantizeLinear (p, s, z) "
+        "c = Concat <axis=1> (d, e) w = DequantizeLinear <axis=1> (W, u) m = MatMul (c, w) k = Mul (c, kept) "
+        "n = MatMul (k, w) y = Add (m, n) }",
+        {
+            "s": np.float32(1 / 8),
+            "z": np.uint8(128),
+            "W": np.diag([1, 2, 3, 4]).astype(np.int8),
+            "u": np.ones(4, np.float32),
+            "kept": np.array([1, 0, 1, 1], np.float32).reshape(1, 4, 1),
+        },
+        TOKENS,
+        np.concatenate([TOKENS, -TOKENS], 1) * [1, 2, 3, 4] * [[[2], [1], [2], [2]]],
+    ),
     "patches of 4 by 4 of 32 channels in int8": (
         f"agraph (float[1,32,12,12] x) => (float[1,4,3,3] y) {{ {QUANTIZED} y = Conv <strides=[4,4]> (d, w) }}",
         {**SCALES, "W": PATCH, "u": np.ones(4, np.float32)},

@@ -1,17 +1,22 @@
-"""Conv(n, c, d, h, w) whose kernel is one wide along an axis -> Conv of two axes, that axis as a part of the batch
+"""Conv | AveragePool | MaxPool(n, c, d, h, w) whose kernel is one wide along an axis -> the same of two axes, that axis
+as a part of the batch
 
-Leaves a node alone with a wider kernel, a stride or pads along every axis, or computed weights.
+Leaves a node alone with a wider kernel, a stride or pads along every axis, computed weights, or places as an output.
 """
 
 import onnx_ir as ir
 
 from ....graph.edit import array, attribute, const_value, constant, emit, name_of, replace, reshape, shape, transpose
 
+WINDOWS = {"Conv", "AveragePool", "MaxPool"}
+
 
 def rewrite(model: ir.Model) -> int:
     graph, count = model.graph, 0
     for node in graph:
-        if node.op_type != "Conv" or len(shape(node.inputs[0])) != 5 or const_value(node.inputs[1]) is None:
+        if node.op_type not in WINDOWS or len(shape(node.inputs[0])) != 5 or any(o.uses() for o in node.outputs[1:]):
+            continue
+        if node.op_type == "Conv" and const_value(node.inputs[1]) is None:
             continue
         free = [axis for axis in (0, 1, 2) if is_free(node, axis)]
         if not free:
@@ -23,15 +28,16 @@ def rewrite(model: ir.Model) -> int:
 
 
 def is_free(node: ir.Node, axis: int) -> bool:
-    """Whether each place along a spatial axis is convolved for itself."""
-    size, window, out = (shape(value)[2 + axis] for value in (*node.inputs[:2], node.outputs[0]))
+    """Whether each place along a spatial axis is computed for itself."""
+    size, out = (shape(value)[2 + axis] for value in (node.inputs[0], node.outputs[0]))
+    window = (shape(node.inputs[1])[2:] if node.op_type == "Conv" else attribute(node, "kernel_shape"))[axis]
     return window == 1 and out == size and attribute(node, "strides", (1, 1, 1))[axis] == 1
 
 
 def without_axis(node: ir.Node, axis: int) -> ir.Value:
-    x, weight, *bias = node.inputs
-    if bias and (numbers := const_value(bias[0])) is not None and not numbers.any():
-        bias = []  # PyTorch 2.13 gives a volume without one zeros of a wrong shape
+    x, *weights = node.inputs
+    if len(weights) > 1 and (numbers := const_value(weights[1])) is not None and not numbers.any():
+        weights = weights[:1]  # PyTorch 2.13 gives a volume without a bias zeros of a wrong shape
     kept = [other for other in (0, 1, 2) if other != axis]
     attributes = {name: attribute(node, name) for name in node.attributes}
     for name in ("kernel_shape", "strides", "dilations", "pads"):
@@ -42,9 +48,10 @@ def without_axis(node: ir.Node, axis: int) -> ir.Value:
     order = (0, 2 + axis, 1, *(2 + other for other in kept))
     moved = transpose(x, order, node)
     n, places, *image = shape(moved)
-    flat = constant(node.graph, array(weight).squeeze(2 + axis), name_of(weight))
+    if weights:
+        weights[0] = constant(node.graph, array(weights[0]).squeeze(2 + axis), name_of(weights[0]))
     sizes = (n, places, *(to[other] for other in order[2:]))
     images = reshape(moved, (n * places, *image), node)
-    out = emit(node, "Conv", [images, flat, *bias], (n * places, *sizes[2:]), attributes)
+    out = emit(node, node.op_type, [images, *weights], (n * places, *sizes[2:]), attributes)
     back = [order.index(i) for i in range(5)]
     return transpose(reshape(out, sizes, node), back, node)

@@ -15,6 +15,7 @@ from . import (
     normalization,
     pool,
     quantization,
+    recurrence,
     reduce,
     resize,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "normalization",
     "pool",
     "quantization",
+    "recurrence",
     "reduce",
     "resize",
 ]

@@ -133,6 +133,9 @@ def resample(
     options = {"mode": sampling_mode, "align_corners": align_corners}
     if padding_mode == "constant":
         return F.grid_sample(x - padding_value, grid, padding_mode="zeros", **options) + padding_value
-    if padding_mode != "border":  # torch reflects at the pixels' edges or centres by align_corners, MIL by its mode
+    # torch reflects at the pixels' edges or centres by align_corners, MIL by its mode
+    if padding_mode == ("reflection" if align_corners else "symmetric"):
+        return F.grid_sample(x, grid, padding_mode="reflection", **options)
+    if padding_mode != "border":
         raise OpError(f"has the padding mode {padding_mode!r}, which this runner does not have")
     return F.grid_sample(x, grid, padding_mode="border", **options)

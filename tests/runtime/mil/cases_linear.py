@@ -23,6 +23,39 @@ PER_ROW = np.array([0.1, 0.37], np.float32)
 TIES = (np.arange(-100, 100, dtype=np.float32) + 0.5) * np.float32(0.37)
 
 
+def lstm(direction: str, *, every_step: bool) -> Case:
+    """Against PyTorch's, whose gates are input, forget, cell, output where MIL's are input, forget, output, cell."""
+    torch.manual_seed(0)
+    both = direction == "bidirectional"
+    net = torch.nn.LSTM(4, 5, bidirectional=both)
+    weights = {name: value.detach().numpy() for name, value in net.named_parameters()}
+    options = {}
+    for suffix, of in (("", ""), ("_back", "_reverse")) if both else (("", ""),):
+        bias = weights[f"bias_ih_l0{of}"] + weights[f"bias_hh_l0{of}"]
+        arrays = {"weight_ih": weights[f"weight_ih_l0{of}"], "weight_hh": weights[f"weight_hh_l0{of}"], "bias": bias}
+        for name, array in arrays.items():
+            gates = array.reshape(4, 5, *array.shape[1:])[[0, 1, 3, 2]]
+            options[f"{name}{suffix}"] = np.ascontiguousarray(gates.reshape(array.shape))
+    directions = 2 if both else 1
+
+    def expected(x: torch.Tensor, h: torch.Tensor, c: torch.Tensor) -> list[torch.Tensor]:
+        states = tuple(state.reshape(3, directions, 5).transpose(0, 1).contiguous() for state in (h, c))
+        with torch.no_grad():
+            y, last = net(x.flip(0) if direction == "reverse" else x, states)
+        y = y.flip(0) if direction == "reverse" else y
+        y = y if every_step else y[:1] if direction == "reverse" else y[-1:]
+        return [y, *(state.transpose(0, 1).reshape(3, -1) for state in last)]
+
+    return Case(
+        "lstm",
+        lambda a, b, c: mb.lstm(
+            x=a, initial_h=b, initial_c=c, direction=direction, output_sequence=every_step, **options
+        ),
+        (real(6, 3, 4), real(3, directions * 5), real(3, directions * 5)[::-1].copy()),
+        expected,
+    )
+
+
 CASES = [
     # linear
     call(
@@ -126,4 +159,8 @@ CASES = [
         mask=np.array([0b101100], np.uint8),
         shape=np.array([2, 3], np.uint32),
     ),
+    lstm("forward", every_step=True),
+    lstm("reverse", every_step=True),
+    lstm("reverse", every_step=False),
+    lstm("bidirectional", every_step=True),
 ]

@@ -51,6 +51,31 @@ def pool(name: str, expected: Callable[..., Any], **options: Any) -> Case:
     return Case(name, lambda a: getattr(mb, name)(x=a, **options), (IMAGE,), expected)
 
 
+def outside(padding: str, *, aligned: bool) -> Case:
+    """Samples at the pixels of a border three wide, which NumPy makes after the examples of MIL's reference."""
+    height, width = IMAGE.shape[2:]
+    axes = []
+    for size in (width, height):
+        pixels = np.arange(-3, size + 3)
+        axes.append(pixels * 2 / (size - 1) - 1 if aligned else (pixels * 2 + 1) / size - 1)
+    grid = np.stack(np.meshgrid(*axes), -1)[None].repeat(len(IMAGE), 0).astype(np.float32)
+    mode = {"symmetric": "symmetric", "reflection": "reflect"}[padding]
+    return Case(
+        "resample",
+        lambda a, b: mb.resample(
+            x=a,
+            coordinates=b,
+            sampling_mode="nearest",
+            padding_mode=padding,
+            padding_value=0.0,
+            coordinates_mode="normalized_minus_one_to_one",
+            align_corners=aligned,
+        ),
+        (IMAGE, grid),
+        lambda x, g: np.pad(x.numpy(), ((0, 0), (0, 0), (3, 3), (3, 3)), mode=mode),
+    )
+
+
 CASES = [
     # conv, pool
     call("conv", conv_same, IMAGE, weight=WEIGHT, strides=[2, 1], pad_type="same"),
@@ -283,6 +308,8 @@ CASES = [
         (IMAGE, real(2, 3, 4, 2)),
         lambda x, g: F.grid_sample(x, 2 * g - 1, padding_mode="border", align_corners=True),
     ),
+    outside("symmetric", aligned=False),
+    outside("reflection", aligned=True),
     # normalization
     call(
         "batch_norm",
