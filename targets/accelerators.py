@@ -180,12 +180,14 @@ def _gpu_mistakes(operator: Operator) -> str:
     constants = [tensor.shape or () for tensor in operator.inputs if tensor is not None and tensor.constant]
     if operator.kind in _ELEMENTWISE and any(len(shape) in (2, 3) and shape[:1] != (1,) for shape in constants):
         return "a constant of rank 2 or 3 with several rows, of which it reads the first for all"
+    if operator.kind in (*_ELEMENTWISE, "FLOOR_MOD", "FLOOR_DIV") and _is_row_of_integers(operator):
+        return "a constant of integers of one axis, which it does not repeat"
     if operator.kind in ("PAD", "PADV2", "MIRROR_PAD") and shapes:
         if len(shapes[0]) == 3:
             return "it pads other axes of rank 3"
         if shapes[0][:1] != (operator.outputs[0].shape or ())[:1]:
             return "it does not pad the first axis"
-    if operator.kind == "TOPK_V2" and shapes[0] and shapes[0][-1] % 4:
+    if operator.kind == "TOPK_V2" and shapes[0] and (shapes[0][-1] or 0) % 4:
         return "it leaves out what follows the last multiple of 4 of a row"
     batches = [shape[:-2] for shape in shapes]
     if operator.kind == "BATCH_MATMUL" and not constants and batches[0] != batches[-1]:
@@ -193,12 +195,18 @@ def _gpu_mistakes(operator: Operator) -> str:
     return _weight_mistakes(operator) if operator.kind in ("FULLY_CONNECTED", "CONV_2D") else ""
 
 
+def _is_row_of_integers(operator: Operator) -> bool:
+    """Whether one of its constants is."""
+    constants = [tensor for tensor in operator.inputs if tensor is not None and tensor.constant]
+    return any(each.dtype == "int32" and len(each.shape or ()) == 1 and each.shape != (1,) for each in constants)
+
+
 def _weight_mistakes(operator: Operator) -> str:
     """The same, of a layer with weights; a convolution has an NHWC image and OHWI weights."""
     if len(operator.inputs) < 2 or (x := operator.inputs[0]) is None or (weights := operator.inputs[1]) is None:
         return ""
-    image, filters = x.shape or (), weights.shape or ()
-    groups = image[-1] // filters[-1] if operator.kind == "CONV_2D" and image and filters else 1
+    image, filters = ([size or 1 for size in tensor.shape or (1,)] for tensor in (x, weights))
+    groups = image[-1] // filters[-1] if operator.kind == "CONV_2D" else 1
     if not weights.constant and (groups > 1 or operator.kind == "FULLY_CONNECTED"):
         return "it does not take weights that an operator computes"
     if groups > 1 and (filters[-1] % 4 != 0 or filters[0] // groups % 4 != 0):

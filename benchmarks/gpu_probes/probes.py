@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 import subprocess
 import tempfile
@@ -491,12 +492,26 @@ POOL_OF_2 = {"padding": VALID, "strideW": 2, "strideH": 2, "filterWidth": 2, "fi
 # -- choices and comparisons
 
 
+def integers() -> Iterator[tuple[str, Probe]]:
+    """Arithmetic of indices."""
+    for shape in ((3, 2), (6, 8), (1, 4, 6, 8)):
+        x = Given(shape, dtype="int32", values=tuple(range(-3, math.prod(shape) - 3)))
+        for op in ("ADD", "MUL", "SUB", "FLOOR_MOD", "FLOOR_DIV", "MAXIMUM"):
+            second = Given((), True, "int32", values=(5,))
+            yield f"int32 {op} {form(shape)}, constant scalar", Probe(op, (x, second), shape, {}, "int32")
+        for op, other in itertools.product(("ADD", "FLOOR_MOD"), (shape[-1:], (1, *shape[1:]), shape)):
+            second = Given(other, True, "int32", values=tuple(range(3, 3 + math.prod(other))))
+            yield f"int32 {op} {form(shape)}, constant {form(other)}", Probe(op, (x, second), shape, {}, "int32")
+        yield f"CAST {form(shape)} from int32", Probe("CAST", (x,), shape)
+
+
 def choices() -> Iterator[tuple[str, Probe]]:
     """Comparisons, and what chooses by them."""
     for op in ("GREATER", "LESS", "EQUAL", "GREATER_EQUAL", "LESS_EQUAL", "NOT_EQUAL"):
         yield f"{op} 1x4x6x8, constant scalar", Probe(op, (var(1, 4, 6, 8), const()), (1, 4, 6, 8), {}, "bool")
     mask = Given((1, 4, 6, 8), True, "bool", values=tuple(i % 3 == 0 for i in range(192)))
     yield "SELECT_V2 by a constant mask", Probe("SELECT_V2", (mask, var(1, 4, 6, 8), const()), (1, 4, 6, 8))
+    yield from integers()
     for shape in TOP_K:
         operands = (var(*shape), Given((), True, "int32", values=(3,)))
         yield f"TOPK_V2 {form(shape)}", Probe("TOPK_V2", operands, (*shape[:-1], 3))

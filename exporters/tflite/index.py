@@ -82,7 +82,10 @@ def _places(mb: Builder, indices: Operand, size: int | Sequence[int]) -> int:
     if isinstance(indices, Constant):
         return mb.const(narrowed(np.mod(indices.array, size), f"tflite: '{mb.target.name}'"))
     tensor = _rows(mb, indices)
-    return mb.emit("FLOOR_MOD", [tensor, mb.const(np.array(size, np.int32))], mb.shape(tensor))
+    sizes = np.array(size, np.int32)
+    if sizes.ndim:  # of integers LiteRT's GPU delegate repeats no constant of one axis
+        sizes = sizes.reshape((1,) * (len(mb.shape(tensor)) - 1) + (-1,))
+    return mb.emit("FLOOR_MOD", [tensor, mb.const(sizes)], mb.shape(tensor))
 
 
 @lower("ScatterND")

@@ -109,6 +109,12 @@ def operator(kind: str, *inputs: tuple[tuple[int, ...], bool], out: tuple[int, .
     return Operator(kind=kind, inputs=read, outputs=(Tensor(name="", shape=out, dtype="float32"),))
 
 
+def integers(kind: str, x: tuple[int, ...], constant: tuple[int, ...]) -> Operator:
+    """An operator of what is computed and a constant, int32."""
+    read = (Tensor(name="", shape=x, dtype="int32"), Tensor(name="", shape=constant, dtype="int32", constant=True))
+    return Operator(kind=kind, inputs=read, outputs=read[:1])
+
+
 IMAGE = ((1, 8, 8, 4), False)
 # operator: (why the GPU refuses it, what it does wrongly)
 RULES = {
@@ -123,6 +129,8 @@ RULES = {
     "groups of 4": (operator("CONV_2D", ((1, 8, 8, 8), False), ((8, 3, 3, 4), True), out=(1, 8, 8, 8)), "", ""),
     "dense": (operator("FULLY_CONNECTED", ((2, 8), False), ((5, 8), True), out=(2, 5)), "", ""),
     "computed dense": (operator("FULLY_CONNECTED", ((2, 8), False), ((5, 8), False), out=(2, 5)), "", "weights"),
+    "row of integers": (integers("FLOOR_MOD", (3, 2), (2,)), "", "of one axis"),
+    "integers": (integers("FLOOR_MOD", (3, 2), (1, 2)), "", ""),
     "top": (operator("TOPK_V2", ((2, 8), False), out=(2, 3)), "", ""),
     "odd top": (operator("TOPK_V2", ((2, 7), False), out=(2, 3)), "", "multiple of 4"),
     "pad": (operator("PAD", ((3, 6, 8), False), ((3, 2), True), out=(3, 7, 8)), "", "pads other axes"),

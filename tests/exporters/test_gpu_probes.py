@@ -38,7 +38,7 @@ def test_the_hazards_that_files_must_not_have():
         *("ADD 6x8, constant 6x8", "MUL 3x6x8, constant 3x6x1", "SUB 3x6x8, constant 3x6x8"),
         *("PAD 3x6x8 on axis 1", "PAD 1x4x6x8 on axis 0", "SOFTMAX 8"),
         *("BATCH_MATMUL 1x4x6x8 by tensor 1x1x8x5", "CONV_2D in 4 groups, 2 to 2 channels in each"),
-        *("FULLY_CONNECTED, computed weights", "TOPK_V2 2x5x7"),
+        *("FULLY_CONNECTED, computed weights", "TOPK_V2 2x5x7", "int32 ADD 6x8, constant 8"),
     ):
         assert name in wrong
     for name in (
