@@ -156,6 +156,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "PATTERN",
         "help": "int8: keep modules or values of this name in float (* and ? as in file names; may be repeated)",
     },
+    "task": {
+        "metavar": "TASK[:HEAD][,NAME=VALUE...]",
+        "help": "what the outputs mean, by which answers are compared and judged: classify, detect, segment, "
+        "keypoints, depth, embed, image, text or generic; docs/guides/tasks.md has their heads and settings (default: "
+        "what the model's package says, or plain outputs are)",
+    },
     "validation_data": {"metavar": "DIR|NPZ", "help": "images, or preprocessed inputs, to compare on"},
     "num_validation_samples": {"type": positive, "default": 50, "metavar": "N", "help": "at most so many"},
     "feeds": {

@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add(parser, ("validation_data", "feeds"))
     most = f"at most so many (default: {NUM_VALIDATION}; {NUM_ACCELERATED} on an accelerator)"
     options.add(parser, ("num_validation_samples",), default=None, help=most)
+    options.add(parser, ("task",))
     parser.add_argument("--precision", choices=PRECISIONS, help="whose limits apply (default: the manifest's)")
     options.add(parser, ("threads", "accelerator", "device", *options.ACCESS_OPTIONS))
 
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from ..pipeline.text_table import format_facts
     from ..pipeline.validate import validate
 
-    names = ("reference", "num_validation_samples", "precision", "threads", *options.MODEL_OPTIONS)
+    names = ("reference", "num_validation_samples", "precision", "threads", "task", *options.MODEL_OPTIONS)
     arguments: dict[str, Any] = options.pick(args, names) | {"data": options.one_of(args, "validation_data")}
     arguments["preprocess"] = options.preprocess(args)
     if args.device and args.accelerator:

@@ -15,6 +15,7 @@ from ..models.foreign_preprocess import read_preprocess
 from ..models.stated_preprocess import PreprocessLike
 from ..targets.registry import get_target, require_target
 from ..targets.registry import targets as known_targets
+from ..tasks.find import read_task
 from .build import build
 from .checks import check_choice, check_count, check_share
 from .data.collection import DataLike
@@ -77,6 +78,7 @@ def export(
     softmax: bool = False,
     top_k: int = 0,
     labels: str | Path | Sequence[str] | None = None,
+    task: str | None = None,
     output_dir: str | Path = "artifacts",
     progress: ProgressCallback | None = None,
     **target_options: str | bool | None,
@@ -114,7 +116,10 @@ def export(
         input: "float32", normalised arrays; "uint8", pixels as a camera gives them, normalised inside.
         softmax: of a classifier: give probabilities instead of logits.
         top_k: of a classifier: also give the highest scores and their classes.
-        labels: names of the classes, or a file with one a line.
+        labels: names of the classes or characters, or a file with one a line.
+        task: what the outputs mean: a name of `edgeport.list_tasks()`, the convention of its head behind ":" and other
+            settings behind "," ("detect:yolo,score_threshold=0.4"). Answers are then compared and judged, not numbers
+            alone. None for what the model's package says, or what plain outputs are.
         output_dir: artifacts go to output_dir/MODEL/.
         progress: called with an `Event` for each stage, note and warning.
         **target_options: options of single targets: `input_layout`, `plain_operators` and `output_type` (tflite),
@@ -277,6 +282,8 @@ def check_job(job: Job) -> None:
     check_choice("effort", asked.effort, EFFORTS)
     check_choice("ranges", asked.ranges, RANGES)
     check_choice("input", job.model.input, INPUTS)
+    if job.model.task:
+        read_task(job.model.task)
     check_numbers(job)
     check_target_options(job)
     if job.model.input == "uint8" and options.get("input_layout", "nhwc") != "nhwc":

@@ -44,6 +44,7 @@ class ModelOptions:
         input: "float32", normalised arrays; "uint8", pixels, which the artifact normalises.
         softmax, top_k: what is put behind a classifier.
         labels: names of the classes: a file with one a line, or the names.
+        task: what the outputs mean, TASK[:HEAD][,NAME=VALUE...]; None for what the model says, or they themselves do.
         target_options: {name: value} of single targets' own options.
     """
 
@@ -59,6 +60,7 @@ class ModelOptions:
     softmax: bool = False
     top_k: int = 0
     labels: str | Path | Sequence[str] | None = None
+    task: str | None = None
     target_options: Mapping[str, Any] = field(default_factory=dict)
 
 

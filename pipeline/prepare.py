@@ -13,10 +13,14 @@ from ..artifacts.manifest import Calibration
 from ..runtime.session import Session
 from ..runtime.session_wrappers import CachedSession, SoftmaxSession
 from ..targets.registry import get_target
+from ..tasks.find import read_task
+from ..tasks.registry import CLASSIFY, GENERIC, TEXT
+from ..tasks.task import Meaning
 from .accuracy_judge import Judge
+from .answers import choose_meaning, list_ports, size_of, with_labels
 from .data.choose import OpenedData, choose_calibration, choose_validation, separate
 from .data.dataset import GENERATED, NOT_REAL, NUM_CALIBRATION, Dataset
-from .data.labels import fit_labels, read_labels
+from .data.labels import check_labels, fit_labels, read_characters, read_labels
 from .options import Job
 from .output_kinds import Kinds, find_kinds, is_told_classifier
 from .preprocess_question import Question, data_options, describe_preprocessing, shape_option
@@ -43,7 +47,8 @@ class Prepared:
         prequantized: the graph has its own quantisation, which goes to every target as it is.
         reference: what artifacts are compared with.
         kinds: what its outputs are, where their types alone do not say it.
-        labels: of the classes, or None.
+        labels: of the classes of a classifier, or None.
+        meaning: of its outputs.
         calibration: the inputs that calibrate, None for float.
         effort: how much is done for int8 beyond them.
         equalization: {value: factors} of the channels whose scale has moved into weights for int8's sake.
@@ -61,6 +66,7 @@ class Prepared:
     reference: Session
     kinds: Kinds
     labels: tuple[str, ...] | None
+    meaning: Meaning
     calibration: Dataset | None
     effort: str
     equalization: "Steps"
@@ -100,16 +106,13 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
     from .import_check import check_calibrated
 
     check_head(job, source)
-    labels = read_labels(job.model.labels) if job.model.labels else None
+    is_text = bool(job.model.task) and read_task(job.model.task or "").task == TEXT  # a space is a name there
+    labels = read_labels(job.model.labels) if job.model.labels and not is_text else None
     question = Question(source.model, example_command(job, source))
     data = OpenedData(source.input_spec, NUM_CALIBRATION + job.num_validating, question)
     check_data(job, source, data, question, progress)
     seconds: dict[str, float] = {}
     imported, graph = to_graph(source, progress, seconds)
-    if labels and job.model.labels:
-        labels, notes = fit_labels(labels, job.model.labels, graph)
-        for sentence in notes:
-            progress.note(sentence)
     prequantized = is_quantized(graph)
     check_classifier_options(job, source, graph)
     if prequantized:
@@ -118,6 +121,7 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
     session = prove(source, imported, graph, validation, progress, seconds)
     reference = SoftmaxSession(session) if job.model.softmax else session
     kinds = find_kinds(graph.graph, reference, classifies=is_told_classifier(job, source))
+    meaning, labels = find_answers(job, source, graph, reference, kinds, validation, labels, progress)
     judge = None
     if job.quantization.budget:
         judge = Judge(job.quantization.budget, source.model, graph, labels, reference, validation, kinds, progress)
@@ -137,6 +141,7 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
         reference=reference,
         kinds=kinds,
         labels=labels,
+        meaning=meaning,
         calibration=calibration,
         effort=job.quantization.effort,
         equalization=steps,
@@ -146,6 +151,34 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
         judge=judge,
         seconds=seconds,
     )
+
+
+def find_answers(
+    job: Job,
+    source: ModelSource,
+    graph: "ir.Model",
+    reference: Session,
+    kinds: Kinds,
+    inputs: Dataset,
+    labels: tuple[str, ...] | None,
+    progress: Progress,
+) -> tuple[Meaning, tuple[str, ...] | None]:
+    """(what the outputs mean, the names of a classifier's classes). Raises UsageError for what does not fit them."""
+    ports = list_ports(reference, kinds, inputs)
+    meaning = choose_meaning(job.model.task, source.task, ports, size_of(source.input_spec), source.model, progress)
+    if meaning.task.name in (CLASSIFY, GENERIC):
+        if labels and job.model.labels:
+            labels, notes = fit_labels(labels, job.model.labels, graph)
+            for sentence in notes:
+                progress.note(sentence)
+        return meaning, labels
+    counts = meaning.task.count_labels(meaning, ports)
+    if job.model.labels:
+        names = read_characters(job.model.labels) if meaning.task.name == TEXT else labels or ()
+        check_labels(names, job.model.labels, counts)
+    else:
+        names = source.labels if source.labels and (not counts or len(source.labels) in counts) else ()
+    return with_labels(meaning, tuple(names)), None
 
 
 def open_reference(source: ModelSource) -> Session:

@@ -91,7 +91,7 @@ def enlarge(image: Image.Image) -> tuple[Image.Image, float]:
 
 def side_by_side(rows: Sequence[Sequence[Image.Image]], heads: Sequence[str]) -> Image.Image:
     """Rows of pictures under the heads of their columns, on white."""
-    shown = [[enlarge(each)[0] if max(each.size) > 2 * SIDE else each for each in row] for row in rows]
+    shown = [[each if SIDE <= max(each.size) <= 2 * SIDE else enlarge(each)[0] for each in row] for row in rows]
     widths = [max(row[column].width for row in shown) for column in range(len(heads))]
     heights = [max(each.height for each in row) for row in shown]
     size = sum(widths) + GAP * (len(heads) + 1), sum(heights) + GAP * (len(rows) + 1) + LINE

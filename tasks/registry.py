@@ -10,7 +10,7 @@ from functools import cache
 from ..artifacts.errors import UsageError
 from .task import Task
 
-CLASSIFY, GENERIC = "classify", "generic"  # what the class scores of runtime.output_kinds mean; and what nobody knows
+CLASSIFY, TEXT, GENERIC = "classify", "text", "generic"  # those that the pipeline treats in a way of their own
 
 
 @cache

@@ -105,6 +105,7 @@ _OPTIONS = (
     SweepOption("num_classes", (EXPORT,), _count),
     SweepOption("input_shape", (EXPORT,), parse_shape, kind="list"),
     *(SweepOption(name, (EXPORT,), partial(_preprocessing, name)) for name in PREPROCESS),
+    SweepOption("task", (EXPORT,)),
     SweepOption("labels", (EXPORT,), is_path=True),
     SweepOption("input", (EXPORT,)),
     SweepOption("softmax", (EXPORT,), kind="switch"),
