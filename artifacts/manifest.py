@@ -141,9 +141,10 @@ class Budget:
     """What int8 was allowed to cost, and what it did cost on inputs that neither calibrated it nor steered the search.
 
     Attributes:
-        goal: "max_drop", "min_agreement" or "min_snr" (dB).
-        limit: what the figure must not exceed (max_drop), or has to reach.
+        goal: "max_drop", "min_agreement", "min_snr" (dB), or that of a task: "min_ap", "min_miou" and so on.
+        limit: what the figure must not exceed (max_...), or has to reach.
         reached: the figure of the artifact; None where it is no number.
+        standard_error: of the figure; None in older manifests, and for too few inputs.
         met: whether it is within the limit.
         samples: how many inputs judged.
         searched_on: how many others the search measured on.
@@ -159,6 +160,7 @@ class Budget:
     searched_on: int
     steps: int
     problem: str = ""
+    standard_error: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

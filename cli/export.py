@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..pipeline.catalog import profile_names, target_names, target_options
 from ..pipeline.options import (
+    BUDGETS,
     EFFORTS,
     INPUTS,
     NUM_JUDGING,
@@ -37,7 +38,7 @@ SAME = (
         "effort",
         "ranges",
     ),
-    *("max_drop", "min_agreement", "min_snr", "budget_steps", "keep_float", "num_validation_samples", "output_dir"),
+    *(*BUDGETS, "budget_steps", "keep_float", "num_validation_samples", "output_dir"),
     *("validate", "benchmark", *options.MODEL_OPTIONS, *options.TIMING_OPTIONS),
 )
 

@@ -22,6 +22,7 @@ from .data.collection import DataLike
 from .input_spec import ShapesLike, read_shapes
 from .isolation import isolated
 from .options import (
+    BUDGETS,
     EFFORTS,
     INPUTS,
     PRECISIONS,
@@ -58,6 +59,13 @@ def export(
     max_drop: float | None = None,
     min_agreement: float | None = None,
     min_snr: float | None = None,
+    min_ap: float | None = None,
+    min_miou: float | None = None,
+    min_pck: float | None = None,
+    max_abs_rel: float | None = None,
+    min_cosine: float | None = None,
+    min_psnr: float | None = None,
+    max_string_errors: float | None = None,
     budget_steps: int = 16,
     validation: DataLike | None = None,
     num_validation_samples: int | None = None,
@@ -101,9 +109,14 @@ def export(
             "percentile" or "entropy".
         keep_float: patterns of modules or values that stay float in an int8 artifact.
         max_drop: return units to float until top-1 falls by at most so much (0.01: one point), on validation data with
-            classes. One of the three budgets at most.
+            classes. One of the budgets at most.
         min_agreement: the same, until top-1 is the float model's on so many of the validation inputs.
         min_snr: the same, until the outputs' SNR is so many decibels.
+        min_ap, min_miou, min_pck: the same, until the boxes' average precision, the maps' mean intersection over union
+            or the share of right keypoints is so much, with the float model's answers for true.
+        max_abs_rel, min_cosine, min_psnr: the same of the relative error of depths, the mean cosine of embeddings, and
+            the PSNR of images in dB.
+        max_string_errors: the same, until at most so many of the strings (0.05) differ from the float model's.
         budget_steps: that the search may take.
         validation: data to compare on; None for a part of the calibration data, or generated inputs.
         num_validation_samples: at most so many; None for 50, or 200 where there is a budget.
@@ -288,15 +301,7 @@ def check_job(job: Job) -> None:
     check_target_options(job)
     if job.model.input == "uint8" and options.get("input_layout", "nhwc") != "nhwc":
         raise UsageError("--input uint8 takes the image as it lies in memory, NHWC; leave out --input-layout")
-    budgets = [
-        name
-        for name, limit in (
-            ("max_drop", asked.max_drop),
-            ("min_agreement", asked.min_agreement),
-            ("min_snr", asked.min_snr),
-        )
-        if limit is not None
-    ]
+    budgets = [*asked.budgets]
     if len(budgets) > 1:
         raise UsageError(f"{' and '.join(budgets)}: give one of them")
     if asked.precision != "int8":
@@ -333,9 +338,8 @@ def check_numbers(job: Job) -> None:
         ("threads", job.timing.threads),
     ):
         check_count(name, count)
-    check_share("max_drop", asked.max_drop)
-    check_share("min_agreement", asked.min_agreement)
-    check_share("min_snr", asked.min_snr, most=float("inf"))
+    for name, limit in asked.budgets.items():
+        check_share(name, limit, most=BUDGETS[name])
 
 
 def check_target_options(job: Job) -> None:

@@ -14,7 +14,7 @@ from ..runtime.session import Session
 from ..runtime.session_wrappers import CachedSession, SoftmaxSession
 from ..targets.registry import get_target
 from ..tasks.find import read_task
-from ..tasks.registry import CLASSIFY, GENERIC, TEXT
+from ..tasks.registry import CLASSIFY, GENERIC, TEXT, budgets
 from ..tasks.task import Meaning
 from .accuracy_judge import Judge
 from .answers import choose_meaning, list_ports, size_of, with_labels
@@ -124,7 +124,8 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
     meaning, labels = find_answers(job, source, graph, reference, kinds, validation, labels, progress)
     judge = None
     if job.quantization.budget:
-        judge = Judge(job.quantization.budget, source.model, graph, labels, reference, validation, kinds, progress)
+        given = (job.quantization.budget, source.model, graph, labels, reference, validation, kinds, meaning, progress)
+        judge = Judge(*given)
     steps: Steps = {}
     equalized, statistics = graph, None
     if calibration:
@@ -165,7 +166,9 @@ def find_answers(
 ) -> tuple[Meaning, tuple[str, ...] | None]:
     """(what the outputs mean, the names of a classifier's classes). Raises UsageError for what does not fit them."""
     ports = list_ports(reference, kinds, inputs)
-    meaning = choose_meaning(job.model.task, source.task, ports, size_of(source.input_spec), source.model, progress)
+    of_task = budgets().get(next(iter(job.quantization.budgets), ""))  # who gives a task's budget says the task
+    asked = job.model.task or (of_task and of_task[0].name)
+    meaning = choose_meaning(asked, source.task, ports, size_of(source.input_spec), source.model, progress)
     if meaning.task.name in (CLASSIFY, GENERIC):
         if labels and job.model.labels:
             labels, notes = fit_labels(labels, job.model.labels, graph)

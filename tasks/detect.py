@@ -147,7 +147,8 @@ def decode(meaning: Meaning, outputs: Arrays) -> Boxes:
     if s["unit"] == "share" and meaning.size:
         corners = corners * np.tile(np.array(meaning.size[::-1]), 2)
     found = Boxes(corners, scores[chosen].astype(np.float64), classes[chosen].astype(np.int64))
-    found = found.take(np.flatnonzero((corners[:, 2:] > corners[:, :2]).all(1)))  # a box without an area overlaps nothing
+    has_area = (corners[:, 2:] > corners[:, :2]).all(1)  # a box without one overlaps nothing, not even itself
+    found = found.take(np.flatnonzero(has_area))
     found = suppress(found, s["iou_threshold"]) if s["nms"] else found
     return found.take(np.argsort(-found.scores, kind="stable")[:MOST_BOXES])
 

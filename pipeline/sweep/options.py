@@ -12,6 +12,7 @@ from ...artifacts.errors import UsageError
 from ...models.stated_preprocess import FIELDS as PREPROCESS
 from ...models.stated_preprocess import Preprocess
 from ...targets.registry import targets
+from ..options import BUDGETS
 
 EXPORT, VALIDATE, BENCHMARK = "export", "validate", "benchmark"
 # what describes the sweep itself
@@ -114,9 +115,7 @@ _OPTIONS = (
     SweepOption("num_calibration_samples", (EXPORT,), _positive),
     SweepOption("effort", (EXPORT,)),
     SweepOption("ranges", (EXPORT,)),
-    SweepOption("max_drop", (EXPORT,), _number),
-    SweepOption("min_agreement", (EXPORT,), _number),
-    SweepOption("min_snr", (EXPORT,), _number),
+    *(SweepOption(name, (EXPORT,), _number) for name in BUDGETS),
     SweepOption("budget_steps", (EXPORT,), _positive),
     SweepOption("keep_float", (EXPORT,), kind="list"),
     SweepOption("validation_data", (EXPORT, VALIDATE), is_path=True),

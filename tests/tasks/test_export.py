@@ -1,6 +1,5 @@
 """Networks of every task, exported: what is found of their outputs, compared, judged, recorded and drawn."""
 
-
 import edgeport
 import pytest
 import task_networks as networks
@@ -75,3 +74,61 @@ def test_int8_of_every_task(export, said):
 
 def rounded_data(result):
     return Manifest.read(result.manifest_path).validation.rpartition(", ")[0]
+
+
+def test_a_budget_on_the_tasks_own_figure(export):
+    """The search returns units to float until the boxes are those of the float model, which decibels do not tell."""
+    detector = networks.Detector("detr").eval()
+    plain = export(detector, task="detect:detr")
+    found = export(detector, task="detect:detr", min_ap=0.97, budget_steps=6)
+    budget, search = found.search.budget, found.search
+    assert plain.task.main.value < 0.95
+    assert (budget.goal, budget.limit, budget.samples, budget.searched_on) == ("min_ap", 0.97, 8, 8)
+    steps = search.frontier
+    assert len(steps) > 1
+    assert steps[-1]["figure"] > steps[0]["figure"]
+    assert steps[-1]["standard_error"] > 0
+    assert found.search.kept_float
+    if budget.met:
+        assert found.task.main.value > plain.task.main.value
+    recorded = Manifest.read(found.manifest_path).budget
+    assert (recorded.reached, recorded.standard_error) == (budget.reached, budget.standard_error)
+    assert f"AP with float {budget.reached:.3f} ± {budget.standard_error:.3f} on 8 held-out inputs" in search.table
+
+
+def test_a_budget_says_the_task(export):
+    result = export(networks.Dense("segment"), min_miou=0.5)
+    assert (result.task.task, result.search.budget.met, result.search.kept_float) == ("segment", True, ())
+
+
+REFUSED = {
+    "min_ap is for detect": (
+        "segment",
+        {"task": "segment", "min_ap": 0.9},
+        "--min-ap is for detect; Dense",
+    ),
+    "another shape": (
+        "depth",
+        {"min_miou": 0.5, "task": "detect"},
+        r"Dense has logits \(1, 1, 12, 12\); wanted",
+    ),
+    "no such task": ("depth", {"task": "judge"}, "there is no task 'judge'; the tasks are classify, detect"),
+    "no such head": ("depth", {"task": "detect:rcnn"}, "detect has no head 'rcnn'; it has end2end, yolo"),
+    "no such setting": ("text", {"task": "text:ctc,blnk=first"}, "has no setting 'blnk'; did you mean blank"),
+    "a wrong value": ("segment", {"task": "keypoints:heatmaps,pck=high"}, "pck must be like 0.05"),
+    "two budgets": ("segment", {"min_miou": 0.5, "min_snr": 3.0}, "min_snr and min_miou: give one of them"),
+    "out of range": ("segment", {"min_miou": 1.5}, "min_miou: must be a number from 0 to 1"),
+    "labels": ("segment", {"task": "segment", "labels": ["a", "b"]}, "has 2 labels, the model's outputs are for 4"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused(export, case):
+    network, options, sentence = REFUSED[case]
+    with pytest.raises(edgeport.UsageError, match=sentence):
+        export(networks.Dense(network), **options)
+
+
+def test_a_budget_needs_answers(export):
+    with pytest.raises(edgeport.UsageError, match="the float model finds no objects in these inputs, so --min-ap"):
+        export(networks.Detector().eval(), task="detect:yolo,score_threshold=1.0", min_ap=0.9)
