@@ -1,5 +1,7 @@
 """Networks of every task, exported: what is found of their outputs, compared, judged, recorded and drawn."""
 
+import base64
+
 import edgeport
 import pytest
 import task_networks as networks
@@ -132,3 +134,55 @@ def test_refused(export, case):
 def test_a_budget_needs_answers(export):
     with pytest.raises(edgeport.UsageError, match="the float model finds no objects in these inputs, so --min-ap"):
         export(networks.Detector().eval(), task="detect:yolo,score_threshold=1.0", min_ap=0.9)
+
+
+def test_what_is_told_of_a_task(export, tmp_path):
+    """In the page of a report with its picture, in info, in the table of the command, and inside of the artifact."""
+    from edgeport.cli import export as command
+    from edgeport.cli import info as information
+
+    result = export(networks.Dense("segment"), task="segment", labels=["sky", "sea", "land", "boat"])
+    main = str(result.task.main)
+    report = edgeport.report(tmp_path / "out")
+    page = report.page.read_text()
+    assert base64.b64encode(result.pictures.read_bytes()).decode() in page
+    assert main in page
+    assert main in report.to_markdown()
+    (row,) = report.rows
+    assert (row.answers, row.facts["task"]) == (main, "segment, head logits, by --task")
+    lines = list(information.of_artifact(edgeport.info(result.path)))
+    assert ("task", "segment, head logits (by --task), scores: logits") in lines
+    table = command.without_empty(command.HEADER, [command.cells(result)])
+    assert dict(zip(table[0], table[1][0], strict=True))["task"] == main
+    assert "top-1" not in table[0]
+    assert b'"segment"' in result.path.read_bytes()
+    assert Manifest.read(result.manifest_path).task.labels == ("sky", "sea", "land", "boat")
+
+
+def test_a_new_export_takes_the_old_pictures_away(export):
+    first = export(networks.Dense("segment"), task="segment", precision="fp32")
+    assert first.pictures.is_file()
+    second = export(networks.Dense("segment"), task="segment", precision="fp32", validate=False)
+    assert (second.path, second.pictures, second.task) == (first.path, None, None)
+    assert not first.pictures.exists()
+
+
+def test_generated_inputs_are_not_drawn(export):
+    result = export(networks.Dense("segment"), task="segment", precision="fp32", validation=None, calibration=None)
+    assert (result.pictures, result.task.task) == (None, "segment")
+
+
+@pytest.mark.parametrize("target", ["openvino", "coreml", "onnx"])
+def test_the_answers_are_those_of_the_target(export, target):
+    result = export(networks.Detector(), target, precision="fp32", num_validation_samples=4)
+    assert (result.task.task, result.task.head) == ("detect", "yolo")
+    assert result.task.main.value == 1.0
+    record = Manifest.read(result.manifest_path).task
+    assert record.outputs["detections"] in {each.name for each in edgeport.open_session(result.path).outputs}
+    assert record.settings["box"] == "cxcywh"
+
+
+def test_what_is_not_plain_is_said(export):
+    notes = []
+    export(networks.Dense("segment"), precision="fp32", validate=False, progress=lambda event: notes.append(event.text))
+    assert any("--task says it: segment, keypoints" in note for note in notes)
