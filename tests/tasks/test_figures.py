@@ -3,9 +3,11 @@
 import contextlib
 import io
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
+from edgeport.pipeline.options import BUDGETS
 from edgeport.tasks import text
 from edgeport.tasks.agreement import jackknife, summarize
 from edgeport.tasks.average_precision import average_precision, match
@@ -241,3 +243,12 @@ def test_without_figures_the_numbers_judge():
     nothing = TaskAgreement("detect", "yolo", (), 3, "the float model finds no objects in these inputs")
     assert judge_task("fail: SNR", meaning_of("detect"), nothing, "int8") == "fail: SNR"
     assert judge_task("ok", unknown_meaning(), TaskAgreement("generic", "numbers", (), 3), "int8") == "ok"
+
+
+def test_the_guide_has_every_task_head_and_budget():
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "tasks.md").read_text()
+    for task in tasks().values():
+        assert all(f"| `{task.name}:{head.name}` |" in guide for head in task.heads)
+        assert all(f"`--{name.replace('_', '-')}`" in guide for name in task.budgets)
+        assert all(f"`{setting}`" in guide for setting in get_task("detect").heads[0].settings)
+    assert set(budgets()) < set(BUDGETS)
