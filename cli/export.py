@@ -38,7 +38,7 @@ SAME = (
         "effort",
         "ranges",
     ),
-    *(*BUDGETS, "budget_steps", "keep_float", "num_validation_samples", "output_dir"),
+    *(*BUDGETS, "budget_steps", "keep_float", "num_validation_samples", "output_dir", "annotations"),
     *("validate", "benchmark", *options.MODEL_OPTIONS, *options.TIMING_OPTIONS),
 )
 
@@ -115,7 +115,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     options.add_budget(parser)
     most = f"at most so many (default: {NUM_VALIDATION}; {NUM_JUDGING} where there is a budget)"
-    options.add(parser, ("validation_data",))
+    options.add(parser, ("validation_data", "annotations"))
     options.add(parser, ("num_validation_samples",), default=None, help=most)
     options.add(parser, ("feeds",))
     words = "artifacts go to DIR/MODEL/ (default: %(default)s)"

@@ -173,6 +173,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "keypoints, depth, embed, image, text or generic; docs/guides/tasks.md has their heads and settings (default: "
         "what the model's package says, or plain outputs are)",
     },
+    "annotations": {
+        "metavar": "FILE|DIR",
+        "help": "the true boxes of the validation images, for detectors: a COCO file of instances, or a folder of "
+        "YOLO's text files (needs the extra coco)",
+    },
     "validation_data": {"metavar": "DIR|NPZ", "help": "images, or preprocessed inputs, to compare on"},
     "num_validation_samples": {"type": positive, "default": 50, "metavar": "N", "help": "at most so many"},
     "feeds": {

@@ -2,7 +2,8 @@
 
 import dataclasses
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -15,10 +16,13 @@ from ..runtime.compare import compare, pair_names
 from ..runtime.pixels import to_pixels
 from ..runtime.session import Session
 from ..tasks.agreement import TaskAgreement
+from ..tasks.boxes import Boxes
 from ..tasks.find import apply_statement, find_meaning, possible_tasks, read_task, recall, unknown_meaning
-from ..tasks.registry import GENERIC
+from ..tasks.label_precision import check_evaluator
+from ..tasks.registry import DETECT, GENERIC
 from ..tasks.tally import TaskTally
 from ..tasks.task import Meaning, Port, Size
+from .data.annotations import read_annotations, true_boxes
 from .data.dataset import GENERATED, Dataset
 from .input_spec import InputSpec
 from .output_kinds import Kinds
@@ -93,10 +97,14 @@ def compare_answers(
     advance: Callable[[int], None] = lambda done: None,
     *,
     draws: bool = False,
+    truths: Sequence[Boxes] | None = None,
 ) -> tuple[Agreement, TaskTally]:
-    """How the numbers agree, and the answers of both; `draws`: pictures of the first ones, where inputs are images."""
+    """How the numbers agree, and the answers of both.
+
+    `draws`: pictures of the first ones, where inputs are images; `truths`: what is there in each, for a detector.
+    """
     spec = inputs.preprocess if inputs.source != GENERATED else None
-    tally = TaskTally(meaning, _to_pixels(spec) if draws and spec else None)
+    tally = TaskTally(meaning, _to_pixels(spec) if draws and spec else None, truths)
     agreement = compare(reference, session, inputs.feeds(advance), kinds, tally.add)
     tally.problem = agreement.problem
     return agreement, tally
@@ -146,6 +154,16 @@ def to_png(tally: TaskTally, what: str) -> bytes | None:
     content = io.BytesIO()
     picture.save(content, "PNG", optimize=True)
     return content.getvalue()
+
+
+def find_truths(annotations: str | Path | None, meaning: Meaning, inputs: Dataset) -> list[Boxes] | None:
+    """What is there in each image, where labels say it. Raises UsageError, RuntimeUnavailable."""
+    if annotations is None:
+        return None
+    if meaning.task.name != DETECT:
+        raise UsageError(f"{annotations}: annotations are for detect; these outputs are for {meaning.task.name}")
+    check_evaluator()
+    return true_boxes(read_annotations(annotations, meaning.labels), inputs, annotations)
 
 
 def with_labels(meaning: Meaning, labels: tuple[str, ...] | None) -> Meaning:

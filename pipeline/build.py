@@ -207,7 +207,7 @@ def draft_float_twin(
     """The float twin of an int8 artifact that is not kept: made and compared all the same, on a few inputs."""
     recipe = make_recipe(job, target, prepared, "fp32")
     graph, recipe = float_graph(target, recipe, prepared, progress, seconds)
-    few = dataclasses.replace(prepared, validation=prepared.validation.take(FEW))
+    few = dataclasses.replace(prepared, validation=prepared.validation.take(FEW), truths=None)
     twin = make_draft(job, target, recipe, graph, few, staging, progress, seconds)
     twin.session.close()
     return twin
@@ -240,8 +240,8 @@ def validate_draft(
     """How the artifact agrees with the reference, in numbers and in answers."""
     count = len(prepared.validation)
     with progress.stage(f"{what}: validate on {count} inputs", seconds, "validate", count) as advance:
-        reference, inputs = prepared.reference, prepared.validation
-        return compare_answers(reference, session, inputs, prepared.kinds, prepared.meaning, advance, draws=True)
+        given = prepared.reference, session, prepared.validation, prepared.kinds, prepared.meaning
+        return compare_answers(*given, advance, draws=True, truths=prepared.truths)
 
 
 def time_drafts(

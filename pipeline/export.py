@@ -69,6 +69,7 @@ def export(
     budget_steps: int = 16,
     validation: DataLike | None = None,
     num_validation_samples: int | None = None,
+    annotations: str | Path | None = None,
     validate: bool = True,
     benchmark: bool = True,
     num_runs: int = 50,
@@ -120,6 +121,8 @@ def export(
         budget_steps: that the search may take.
         validation: data to compare on; None for a part of the calibration data, or generated inputs.
         num_validation_samples: at most so many; None for 50, or 200 where there is a budget.
+        annotations: the true boxes of the validation images, for a detector: a COCO file of instances, or a folder of
+            YOLO's text files. The float model's AP and the artifact's are then told, too.
         validate: whether the artifact is compared with the model.
         benchmark: whether it is timed; an int8 one beside its float twin, which is then made too.
         num_runs: timed runs, of the benchmark.

@@ -125,11 +125,13 @@ class ValidationOptions:
         validate: whether it is.
         validation: the data; None for what is left of the calibration data, or generated inputs.
         num_validation_samples: at most so many; None for 50, or 200 where there is a budget.
+        annotations: the true boxes of the images, a COCO file or a folder of YOLO's text files.
     """
 
     validate: bool = True
     validation: "DataLike | None" = None
     num_validation_samples: int | None = None
+    annotations: str | Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

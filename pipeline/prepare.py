@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,11 +13,12 @@ from ..artifacts.manifest import Calibration
 from ..runtime.session import Session
 from ..runtime.session_wrappers import CachedSession, SoftmaxSession
 from ..targets.registry import get_target
+from ..tasks.boxes import Boxes
 from ..tasks.find import read_task
 from ..tasks.registry import CLASSIFY, GENERIC, TEXT, budgets
 from ..tasks.task import Meaning
 from .accuracy_judge import Judge
-from .answers import choose_meaning, list_ports, size_of, with_labels
+from .answers import choose_meaning, find_truths, list_ports, size_of, with_labels
 from .data.choose import OpenedData, choose_calibration, choose_validation, separate
 from .data.dataset import GENERATED, NOT_REAL, NUM_CALIBRATION, Dataset
 from .data.labels import check_labels, fit_labels, read_characters, read_labels
@@ -49,6 +50,7 @@ class Prepared:
         kinds: what its outputs are, where their types alone do not say it.
         labels: of the classes of a classifier, or None.
         meaning: of its outputs.
+        truths: what is there in each input that validates, where labels say it.
         calibration: the inputs that calibrate, None for float.
         effort: how much is done for int8 beyond them.
         equalization: {value: factors} of the channels whose scale has moved into weights for int8's sake.
@@ -67,6 +69,7 @@ class Prepared:
     kinds: Kinds
     labels: tuple[str, ...] | None
     meaning: Meaning
+    truths: Sequence[Boxes] | None
     calibration: Dataset | None
     effort: str
     equalization: "Steps"
@@ -143,6 +146,7 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
         kinds=kinds,
         labels=labels,
         meaning=meaning,
+        truths=find_truths(job.validation.annotations, meaning, validation),
         calibration=calibration,
         effort=job.quantization.effort,
         equalization=steps,

@@ -26,7 +26,7 @@ from ..tasks.find import read_task, unknown_meaning
 from ..tasks.task import Meaning
 from ..tasks.verdict import judge_task
 from .accelerated import overall_verdict, run_accelerated
-from .answers import choose_meaning, compare_answers, list_ports, recorded_meaning, size_of, with_labels
+from .answers import choose_meaning, compare_answers, find_truths, list_ports, recorded_meaning, size_of, with_labels
 from .checks import check_choice, check_count
 from .data.choose import OpenedData, choose_validation
 from .data.collection import DataLike
@@ -59,6 +59,7 @@ class Comparison:
         weights, weights_key: in place of the manifest's.
         preprocess: in place of what the manifest, or else the reference says.
         task: what the outputs mean, in place of what the manifest says, or they themselves do.
+        annotations: the true boxes of the images.
     """
 
     artifact: str | Path
@@ -74,6 +75,7 @@ class Comparison:
     precision: str | None = None
     threads: int = 1
     task: str | None = None
+    annotations: str | Path | None = None
 
     def __post_init__(self) -> None:
         check_count("num_validation_samples", self.num_validation_samples)
@@ -120,6 +122,7 @@ def validate(
     threads: int = 1,
     accelerator: str | None = None,
     task: str | None = None,
+    annotations: str | Path | None = None,
     progress: ProgressCallback | None = None,
 ) -> ValidationResult:
     """Compares an artifact with its reference.
@@ -138,6 +141,7 @@ def validate(
             float16; the result's `accelerator` says what it takes, and how far it is from the CPU. None for the CPU's
             own runtime.
         task: what the outputs mean, as `edgeport.export` takes it; None for what the manifest says, or the reference.
+        annotations: the true boxes of the images, as `edgeport.export` takes them.
         progress: called with an `Event` for each stage, note and warning.
 
     Returns:
@@ -172,14 +176,18 @@ def validate(
         precision=precision,
         threads=threads,
         task=task,
+        annotations=annotations,
     )
+    if accelerator and annotations:
+        raise UsageError("annotations are for the CPU's own runtime: leave out the accelerator")
     if accelerator:
         return validate_accelerated(comparison, accelerator, told)
     pair, seconds = open_pair(comparison, told), {}
     inputs = pair.inputs
     with told.stage(f"validate on {len(inputs)} inputs", seconds, "validate", len(inputs)) as advance:
         session, meaning = pair.feed(pair.session), pair.meaning or unknown_meaning()
-        agreement, tally = compare_answers(pair.reference, session, inputs, pair.kinds, meaning, advance)
+        given = pair.reference, session, inputs, pair.kinds, meaning, advance
+        agreement, tally = compare_answers(*given, truths=find_truths(annotations, meaning, inputs))
     result = make_result(pair, agreement, seconds, told, answers=tally.agreement())
     pair.session.close()
     return result

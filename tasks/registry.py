@@ -10,7 +10,8 @@ from functools import cache
 from ..artifacts.errors import UsageError
 from .task import Task
 
-CLASSIFY, TEXT, GENERIC = "classify", "text", "generic"  # those that the pipeline treats in a way of their own
+# those that the pipeline treats in a way of their own
+CLASSIFY, DETECT, TEXT, GENERIC = "classify", "detect", "text", "generic"
 
 
 @cache

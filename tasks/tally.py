@@ -1,12 +1,14 @@
 """Collects what an artifact answers beside its reference, sample by sample, without running either again."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .agreement import TaskAgreement, summarize
+from .boxes import Boxes
+from .label_precision import Labelled, label_figures
 from .pictures import side_by_side, to_image
 from .task import Meaning
 
@@ -24,10 +26,13 @@ class TaskTally:
     Attributes:
         meaning: of the outputs, by the reference's names.
         to_pixels: a feed -> (h, w, c) pixels from 0 to 255, of what is to be drawn; None to draw nothing.
+        truths: what is there in each sample, for a detector on labelled images; None without labels.
     """
 
     meaning: Meaning
     to_pixels: Callable[[Run], np.ndarray] | None = None
+    truths: Sequence[Boxes] | None = None
+    labelled: list[Labelled] = field(default_factory=list)
     records: list[Any] = field(default_factory=list)
     drawn: "list[tuple[PIL.Image.Image, PIL.Image.Image, PIL.Image.Image]]" = field(default_factory=list)
     problem: str = ""
@@ -36,6 +41,8 @@ class TaskTally:
         """One run; both outputs by the reference's names."""
         pairs = zip(self.answers(wanted), self.answers(got), strict=True)
         for ref, cand in pairs:
+            if self.truths is not None:
+                self.labelled.append((self.truths[len(self.records)], ref, cand))
             self.records.append(self.meaning.task.compare(self.meaning, ref, cand))
             draw = self.meaning.task.draw
             if draw and self.to_pixels and len(self.drawn) < MOST_PICTURES:
@@ -57,6 +64,7 @@ class TaskTally:
         task, count = self.meaning.task, len(self.records)
         figures = summarize(task.figures, task.reduce, self.records) if self.records and task.figures else ()
         problem = task.unknown if task.figures and not figures else ""
+        figures += label_figures(self.labelled)
         return TaskAgreement(task.name, self.meaning.head.name, figures, count, problem)
 
     def picture(self, heads: tuple[str, str, str]) -> "PIL.Image.Image | None":
