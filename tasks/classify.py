@@ -1,15 +1,11 @@
 """Classification: one score for each class of the whole image."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from .agreement import FigureSpec
-from .pictures import caption
 from .task import Arrays, Head, Meaning, Port, Roles, Size, Task, only
-
-SHOWN = 3  # classes under a picture
 
 
 def _match(ports: Sequence[Port], size: Size) -> Roles | None:
@@ -39,13 +35,7 @@ def reduce(records: Sequence[tuple[bool, bool]]) -> Mapping[str, float]:
     return {"top1": float(top1), "top5": float(top5)}
 
 
-def draw(meaning: Meaning, image: Any, answer: np.ndarray) -> Any:
-    """The highest classes under the image."""
-    best = np.argsort(-answer, kind="stable")[:SHOWN]
-    return caption(image, [f"{meaning.label(int(each))} {answer[each]:.3g}" for each in best])
-
-
-TASK = Task(
+TASK = Task(  # without limits: runtime.compare judges top-1
     name="classify",
     position=0,
     about="one score for each class",
@@ -57,5 +47,4 @@ TASK = Task(
     decode=decode,
     compare=compare,
     reduce=reduce,
-    draw=draw,  # runtime.compare has the limits: top-1 has always been judged there
 )
