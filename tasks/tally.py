@@ -9,7 +9,6 @@ import numpy as np
 from .agreement import TaskAgreement, summarize
 from .boxes import Boxes
 from .label_precision import Labelled, label_figures
-from .pictures import side_by_side, to_image
 from .task import Meaning
 
 if TYPE_CHECKING:
@@ -46,6 +45,8 @@ class TaskTally:
             self.records.append(self.meaning.task.compare(self.meaning, ref, cand))
             draw = self.meaning.task.draw
             if draw and self.to_pixels and len(self.drawn) < MOST_PICTURES:
+                from .pictures import to_image
+
                 image = to_image(self.to_pixels(feed))
                 self.drawn.append((image, draw(self.meaning, image, ref), draw(self.meaning, image, cand)))
 
@@ -69,4 +70,6 @@ class TaskTally:
 
     def picture(self, heads: tuple[str, str, str]) -> "PIL.Image.Image | None":
         """The image, the reference's answer and the artifact's side by side, of the first samples; None for none."""
+        from .pictures import side_by_side
+
         return side_by_side(self.drawn, heads) if self.drawn else None
