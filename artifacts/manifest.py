@@ -141,9 +141,10 @@ class Budget:
     """What int8 was allowed to cost, and what it did cost on inputs that neither calibrated it nor steered the search.
 
     Attributes:
-        goal: "max_drop", "min_agreement" or "min_snr" (dB).
-        limit: what the figure must not exceed (max_drop), or has to reach.
+        goal: "max_drop", "min_agreement", "min_snr" (dB), or that of a task: "min_ap", "min_miou" and so on.
+        limit: what the figure must not exceed (max_...), or has to reach.
         reached: the figure of the artifact; None where it is no number.
+        standard_error: of the figure; None in older manifests, and for too few inputs.
         met: whether it is within the limit.
         samples: how many inputs judged.
         searched_on: how many others the search measured on.
@@ -159,6 +160,7 @@ class Budget:
     searched_on: int
     steps: int
     problem: str = ""
+    standard_error: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +201,52 @@ class Accelerator:
     accelerated: int
     refused: dict[str, int] = field(default_factory=dict)
     runs: tuple[AcceleratedRun, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskFigure:
+    """A figure of a task, of the artifact against the float model.
+
+    Attributes:
+        value: over all inputs; None where it is no number.
+        standard_error: of the value, by the jackknife over the inputs; None for fewer than two.
+    """
+
+    value: float | None
+    standard_error: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What the outputs mean, and how the answers agree with the float model's.
+
+    Attributes:
+        name: "classify", "detect", "segment", "keypoints", "depth", "embed", "image", "text" or "generic".
+        head: the convention by which outputs become answers, "yolo" or "detr" say.
+        outputs: {what an output is to the task: its name}.
+        settings: what decoding depends on: the form and unit of boxes, thresholds, the place of the blank.
+        labels: names of classes or characters in their order, where they do not stand beside an output.
+        told_by: who said what the outputs mean.
+        figures: {name: figure}: "ap", "miou", "equal_strings" and so on.
+        samples: how many inputs they come from.
+        problem: why there are none, or "".
+        pictures: the name of a file beside the manifest with answers drawn side by side; None where there is none.
+    """
+
+    name: str
+    head: str
+    outputs: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    labels: tuple[str, ...] | None = None
+    told_by: str = ""
+    figures: dict[str, TaskFigure] = field(default_factory=dict)
+    samples: int = 0
+    problem: str = ""
+    pictures: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.pictures is not None and ("/" in self.pictures or self.pictures in ("", ".", "..")):
+            raise ValueError(f"{self.pictures[:60]!r} is no name of a file beside the manifest")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,6 +305,7 @@ class Manifest:
         beyond_float16: {an operator's first output: why float16 cannot compute it}. Core ML computes these in float32;
             other formats compute all of an fp16 artifact in float32, and a device set to float16 (a GPU) would not.
         accelerator: what that of its profile made of it; None where the profile has none, or it was not there.
+        task: what the outputs mean, and how the answers agree; None in older manifests.
         schema: of these keys.
     """
 
@@ -281,6 +330,7 @@ class Manifest:
     cpu: str | None = None
     beyond_float16: dict[str, str] = field(default_factory=dict)
     accelerator: Accelerator | None = None
+    task: Task | None = None
     schema: int = SCHEMA
 
     def to_bytes(self) -> bytes:

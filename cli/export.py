@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..pipeline.catalog import profile_names, target_names, target_options
 from ..pipeline.options import (
+    BUDGETS,
     EFFORTS,
     INPUTS,
     NUM_JUDGING,
@@ -25,8 +26,19 @@ NAME, HELP = "export", "make artifacts of a model, check them against PyTorch, t
 ALL = "all"
 # arguments of edgeport.export with the same names on the command line
 SAME = (
-    *("precision", "profile", "labels", "input", "softmax", "top_k", "num_calibration_samples", "effort", "ranges"),
-    *("max_drop", "min_agreement", "min_snr", "budget_steps", "keep_float", "num_validation_samples", "output_dir"),
+    *(
+        "precision",
+        "profile",
+        "task",
+        "labels",
+        "input",
+        "softmax",
+        "top_k",
+        "num_calibration_samples",
+        "effort",
+        "ranges",
+    ),
+    *(*BUDGETS, "budget_steps", "keep_float", "num_validation_samples", "output_dir", "annotations"),
     *("validate", "benchmark", *options.MODEL_OPTIONS, *options.TIMING_OPTIONS),
 )
 
@@ -61,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     options.add(parser, options.MODEL_OPTIONS)
     options.add(parser, options.PREPROCESS_OPTIONS)
+    options.add(parser, ("task",))
     parser.add_argument("--labels", metavar="FILE", help="names of the classes, one a line; go into the artifact")
     parser.add_argument(
         "--input",
@@ -102,7 +115,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     options.add_budget(parser)
     most = f"at most so many (default: {NUM_VALIDATION}; {NUM_JUDGING} where there is a budget)"
-    options.add(parser, ("validation_data",))
+    options.add(parser, ("validation_data", "annotations"))
     options.add(parser, ("num_validation_samples",), default=None, help=most)
     options.add(parser, ("feeds",))
     words = "artifacts go to DIR/MODEL/ (default: %(default)s)"
@@ -137,15 +150,15 @@ def run(args: argparse.Namespace, console: Console) -> int:
             rows += [row for each in (result.float_twin, result) if each for row in (cells(each), *output_cells(each))]
             searches += [result.search.table] if result.search else []
         else:
-            rows.append((result.target, "-", result.precision, "-", "-", "-", "-", "-", result.verdict))
+            rows.append((result.target, "-", result.precision, *["-"] * 6, result.verdict))
     tables = [format_table(*without_empty(HEADER, rows)) + timed_on(results), *searches]
     values = [result.to_json() for result in results]
     console.result(values if args.target == ALL else values[0], "\n\n".join(tables))
     return total_exit_code(results)
 
 
-HEADER = ("file", "size", "precision", "median ms", "ratio", "SNR dB", "top-1", "equal", "verdict")
-SELDOM = ("equal",)  # columns that are left out where no row has them
+HEADER = ("file", "size", "precision", "median ms", "ratio", "SNR dB", "top-1", "task", "equal", "verdict")
+SELDOM = ("task", "equal")  # columns that are left out where no row has them
 
 
 def cells(result: "ExportResult") -> tuple[str, ...]:
@@ -161,9 +174,16 @@ def cells(result: "ExportResult") -> tuple[str, ...]:
         format_number(result.ratio, ".2f"),
         format_number(agreement and agreement.snr_db, ".1f"),
         format_number(agreement and agreement.top1, ".1%"),
+        answers(result),
         format_number(agreement and agreement.equal, ".1%"),
         result.verdict,
     )
+
+
+def answers(result: "ExportResult") -> str:
+    """The main figure of the task, where that is not the top-1 agreement."""
+    main = result.task.main if result.task else None
+    return str(main) if main and main.name != "top1" else "-"
 
 
 def output_cells(result: "ExportResult") -> list[tuple[str, ...]]:
@@ -171,7 +191,7 @@ def output_cells(result: "ExportResult") -> list[tuple[str, ...]]:
     from ..pipeline.results import describe_outputs
 
     described = describe_outputs(result.agreement)
-    return [(f"  {name}", *[""] * 4, *figures, kind) for name, kind, *figures in described]
+    return [(f"  {name}", *[""] * 4, snr, top1, "", equal, kind) for name, kind, snr, top1, equal in described]
 
 
 def timed_on(results: "Sequence[ExportResult | ExportFailure]") -> str:
@@ -182,6 +202,8 @@ def timed_on(results: "Sequence[ExportResult | ExportFailure]") -> str:
 
 
 def without_empty(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> tuple[list[str], list[tuple[str, ...]]]:
-    """The table without the columns of SELDOM that say nothing."""
-    kept = [i for i, name in enumerate(header) if name not in SELDOM or any(row[i] not in ("", "-") for row in rows)]
+    """The table without the columns of SELDOM that say nothing, and without top-1 where a task takes its place."""
+    says = {name: any(row[i] not in ("", "-") for row in rows) for i, name in enumerate(header)}
+    seldom = (*SELDOM, "top-1") if says["task"] else SELDOM
+    kept = [i for i, name in enumerate(header) if name not in seldom or says[name]]
     return [header[i] for i in kept], [tuple(row[i] for i in kept) for row in rows]

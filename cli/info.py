@@ -79,6 +79,7 @@ def of_artifact(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if manifest:
         profile = f" (profile {manifest['profile']})" if manifest["profile"] else ""
         yield "model", f"{manifest['model']}, {manifest['precision']}{profile}; verdict: {manifest['verdict']}"
+        yield from _headed("task", list(task(manifest["task"])) if manifest["task"] else [])
     else:
         yield "manifest", "none beside it: what follows is read from the file alone"
     yield from _headed("input", [port(each) for each in facts["inputs"]])
@@ -98,6 +99,17 @@ def of_artifact(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _headed(head: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
     for i, line in enumerate(lines):
         yield "" if i else head, line
+
+
+def task(facts: Mapping[str, Any]) -> Iterator[str]:
+    """What the outputs mean, and how the answers agree with the float model's."""
+    roles = "".join(f", {role}: {name}" for role, name in facts["outputs"].items())
+    yield f"{facts['name']}, head {facts['head']} (by {facts['told_by']}){roles}"
+    if facts["settings"]:
+        yield ", ".join(f"{name} {json.dumps(value)}" for name, value in facts["settings"].items())
+    for name, figure in facts["figures"].items():
+        error = "" if figure["standard_error"] is None else f" ± {figure['standard_error']:.4g}"
+        yield f"{name} {figure['value']:.6g}{error}, on {facts['samples']} inputs"
 
 
 def port(facts: Mapping[str, Any]) -> str:

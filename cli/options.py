@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import edgeport
 
-from ..pipeline.options import ACCELERATORS, COLORS, INTERPOLATIONS, RESIZES
+from ..pipeline.options import ACCELERATORS, BUDGETS, COLORS, INTERPOLATIONS, RESIZES
 
 if TYPE_CHECKING:
     from ..pipeline.device_runs import DeviceAccess
@@ -144,6 +144,17 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "DB",
         "help": "the same, until the outputs' SNR is so many decibels",
     },
+    "min_ap": {"type": share, "metavar": "AP", "help": "the same, until the boxes' AP with float is so much (0.95)"},
+    "min_miou": {"type": share, "metavar": "MIOU", "help": "the same of the mIoU of class maps"},
+    "min_pck": {"type": share, "metavar": "SHARE", "help": "the same of the share of right keypoints"},
+    "max_abs_rel": {"type": at_least, "metavar": "SHARE", "help": "the same of the mean relative error of depths"},
+    "min_cosine": {"type": share, "metavar": "COSINE", "help": "the same of the mean cosine of embeddings"},
+    "min_psnr": {"type": at_least, "metavar": "DB", "help": "the same of the PSNR of images"},
+    "max_string_errors": {
+        "type": share,
+        "metavar": "SHARE",
+        "help": "the same, until at most so many strings differ from float's (0.05)",
+    },
     "budget_steps": {
         "type": positive,
         "default": 16,
@@ -155,6 +166,17 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "default": [],
         "metavar": "PATTERN",
         "help": "int8: keep modules or values of this name in float (* and ? as in file names; may be repeated)",
+    },
+    "task": {
+        "metavar": "TASK[:HEAD][,NAME=VALUE...]",
+        "help": "what the outputs mean, by which answers are compared and judged: classify, detect, segment, "
+        "keypoints, depth, embed, image, text or generic; docs/guides/tasks.md has their heads and settings (default: "
+        "what the model's package says, or plain outputs are)",
+    },
+    "annotations": {
+        "metavar": "FILE|DIR",
+        "help": "the true boxes of the validation images, for detectors: a COCO file of instances, or a folder of "
+        "YOLO's text files (needs the extra coco)",
     },
     "validation_data": {"metavar": "DIR|NPZ", "help": "images, or preprocessed inputs, to compare on"},
     "num_validation_samples": {"type": positive, "default": 50, "metavar": "N", "help": "at most so many"},
@@ -224,7 +246,7 @@ def add_output(parser: argparse.ArgumentParser, dest: str, **words: Any) -> None
 
 def add_budget(parser: argparse.ArgumentParser) -> None:
     """What int8 may cost in accuracy."""
-    add(parser.add_mutually_exclusive_group(), ("max_drop", "min_agreement", "min_snr"))
+    add(parser.add_mutually_exclusive_group(), BUDGETS)
     add(parser, ("budget_steps", "keep_float"))
 
 

@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add(parser, ("validation_data", "feeds"))
     most = f"at most so many (default: {NUM_VALIDATION}; {NUM_ACCELERATED} on an accelerator)"
     options.add(parser, ("num_validation_samples",), default=None, help=most)
+    options.add(parser, ("task", "annotations"))
     parser.add_argument("--precision", choices=PRECISIONS, help="whose limits apply (default: the manifest's)")
     options.add(parser, ("threads", "accelerator", "device", *options.ACCESS_OPTIONS))
 
@@ -37,11 +38,13 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from ..pipeline.text_table import format_facts
     from ..pipeline.validate import validate
 
-    names = ("reference", "num_validation_samples", "precision", "threads", *options.MODEL_OPTIONS)
+    names = ("reference", "num_validation_samples", "precision", "threads", "task", *options.MODEL_OPTIONS)
     arguments: dict[str, Any] = options.pick(args, names) | {"data": options.one_of(args, "validation_data")}
     arguments["preprocess"] = options.preprocess(args)
     if args.device and args.accelerator:
         raise edgeport.UsageError("--accelerator is of this machine: leave out --device")
+    if args.device and args.annotations:
+        raise edgeport.UsageError("--annotations is for this machine: leave out --device")
     if args.device:
         arguments["num_validation_samples"] = args.num_validation_samples or NUM_VALIDATION
         access = options.access(args)
@@ -49,7 +52,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
         values = [result.to_json() for result in results]
         console.result(values[0] if len(values) == 1 else values, describe(results))
         return max(result.exit_code for result in results)
-    result = validate(args.artifact, accelerator=args.accelerator, progress=console.progress, **arguments)
+    told = {"accelerator": args.accelerator, "annotations": args.annotations}
+    result = validate(args.artifact, **told, progress=console.progress, **arguments)
     console.result(result.to_json(), format_facts(result.to_rows(), 20))
     return result.exit_code
 

@@ -70,6 +70,8 @@ if TYPE_CHECKING:
     from .runtime.session import Session, TensorSpec
     from .targets.foreign import open_session
     from .targets.registry import list_targets
+    from .tasks.agreement import Figure, TaskAgreement
+    from .tasks.registry import list_tasks
 
 # where each name is defined: a public function has no name of a subpackage, which an import would put in its place
 _PLACES = {
@@ -106,6 +108,8 @@ _PLACES = {
     "runtime.session": ("Session", "TensorSpec"),
     "targets.foreign": ("open_session",),
     "targets.registry": ("list_targets",),
+    "tasks.agreement": ("Figure", "TaskAgreement"),
+    "tasks.registry": ("list_tasks",),
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 
@@ -131,6 +135,7 @@ __all__ = [
     "ExportFailure",
     "ExportResult",
     "FeedError",
+    "Figure",
     "ImageError",
     "ImageFolder",
     "InputShapeError",
@@ -150,6 +155,7 @@ __all__ = [
     "Session",
     "ShapesLike",
     "SweepResult",
+    "TaskAgreement",
     "TensorSpec",
     "Timing",
     "UnknownCheckpoint",
@@ -172,6 +178,7 @@ __all__ = [
     "info",
     "list_models",
     "list_targets",
+    "list_tasks",
     "load",
     "open_session",
     "report",

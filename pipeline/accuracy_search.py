@@ -16,7 +16,7 @@ from ..runtime.session import Session
 from ..runtime.session_wrappers import as_an_app_runs, feed_normalized
 from ..targets.registry import open_session
 from ..targets.target import Recipe
-from .accuracy_judge import Judge
+from .accuracy_judge import Judge, with_error
 from .float16 import fit_float16
 from .int8 import Int8Builder
 from .options import Job
@@ -148,7 +148,7 @@ def row(step: "Step", judge: Judge) -> tuple[str, ...]:
     return (
         step.change or "start",
         str(len(step.kept)),
-        format(made.figure, judge.goal.form),
+        with_error(made.figure, made.standard_error, judge.goal.form),
         format(made.snr_db, ".2f"),
         "-" if made.median_ms is None else format(made.median_ms, ".3f"),
         "-" if made.ratio is None else format(made.ratio, ".2f"),
@@ -163,6 +163,7 @@ def frontier(search: "Search") -> list[dict]:
             "change": step.change,
             "kept_float": sorted(step.kept),
             "figure": step.measured.figure,
+            "standard_error": step.measured.standard_error,
             "met": step.measured.met,
             "snr_db": step.measured.snr_db,
             "median_ms": step.measured.median_ms,
@@ -182,7 +183,7 @@ def describe_search(search: "Search", judge: Judge, verdict: Budget) -> BudgetSe
     outcome = (
         f"over budget: {verdict.problem}"
         if verdict.problem
-        else f"{judge.describe(verdict.reached)}: within the budget"
+        else f"{judge.describe(verdict.reached, verdict.standard_error)}: within the budget"
     )
     header = ("step", "in float", judge.goal.words, *HEADER[3:])
     text = "\n".join((format_table(header, rows), printable(below), outcome))

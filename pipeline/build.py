@@ -12,13 +12,15 @@ from ..artifacts.manifest import Manifest
 from ..artifacts.staging import Staging
 from ..runtime.agreement import Agreement
 from ..runtime.benchmark import Latency, benchmark, peak_rss_mb
-from ..runtime.compare import compare
 from ..runtime.session import Session
 from ..runtime.session_wrappers import as_an_app_runs, bare_session, feed_normalized
 from ..targets.registry import open_session
 from ..targets.target import Recipe, Target
+from ..tasks.agreement import TaskAgreement
+from ..tasks.tally import TaskTally
 from . import accuracy_search
 from .accelerated import overall_verdict, run_accelerated
+from .answers import compare_answers, to_png
 from .describe import embedded_facts, make_manifest
 from .float16 import fit_float16, scale_float16, tell_beyond_float16
 from .int8 import Int8Builder
@@ -45,6 +47,7 @@ class Draft:
     agreement: Agreement | None
     seconds: dict[str, float]
     accelerator: AcceleratorFacts | None = None
+    answers: TaskAgreement | None = None
 
 
 def build(job: Job, target: Target, prepared: Prepared, staging: Staging, progress: Progress) -> ExportResult:
@@ -136,8 +139,14 @@ def make_draft(
     with progress.stage(f"{what}: write", seconds, "write"):
         staging.sync(name)
     session = feed_normalized(open_session(path, threads=job.timing.threads), prepared.source.input_spec.preprocess)
-    agreement = validate_draft(session, what, prepared, progress, seconds) if job.validation.validate else None
-    draft = Draft(make_manifest(target, recipe, prepared, path, session, agreement), session, agreement, seconds)
+    agreement = answers = pictures = None
+    if job.validation.validate:
+        agreement, tally = validate_draft(session, what, prepared, progress, seconds)
+        answers = tally.agreement()
+        if png := to_png(tally, f"{target.name} {recipe.precision}"):
+            pictures = staging.write(pictures_name(name), png).name
+    manifest = make_manifest(target, recipe, prepared, path, session, agreement, answers, pictures)
+    draft = Draft(manifest, session, agreement, seconds, answers=answers)
     if recipe.profile.accelerator is None or agreement is None:
         return draft
     return accelerate(draft, path, recipe, prepared, progress)
@@ -198,7 +207,7 @@ def draft_float_twin(
     """The float twin of an int8 artifact that is not kept: made and compared all the same, on a few inputs."""
     recipe = make_recipe(job, target, prepared, "fp32")
     graph, recipe = float_graph(target, recipe, prepared, progress, seconds)
-    few = dataclasses.replace(prepared, validation=prepared.validation.take(FEW))
+    few = dataclasses.replace(prepared, validation=prepared.validation.take(FEW), truths=None)
     twin = make_draft(job, target, recipe, graph, few, staging, progress, seconds)
     twin.session.close()
     return twin
@@ -227,11 +236,12 @@ def convert_prequantized(
 
 def validate_draft(
     session: Session, what: str, prepared: Prepared, progress: Progress, seconds: dict[str, float]
-) -> Agreement:
-    """How the artifact agrees with the reference."""
+) -> tuple[Agreement, TaskTally]:
+    """How the artifact agrees with the reference, in numbers and in answers."""
     count = len(prepared.validation)
     with progress.stage(f"{what}: validate on {count} inputs", seconds, "validate", count) as advance:
-        return compare(prepared.reference, session, prepared.validation.feeds(advance), prepared.kinds)
+        given = prepared.reference, session, prepared.validation, prepared.kinds, prepared.meaning
+        return compare_answers(*given, advance, draws=True, truths=prepared.truths)
 
 
 def time_drafts(
@@ -254,9 +264,17 @@ def publish(manifests: list[Manifest], staging: Staging) -> None:
     data = {data_file(Path(name)).name for name in names}
     moved = [name for name in sorted(data) if staging.path(name).exists()]
     beside = [manifest_path(Path(name)).name for name in names]
+    pictures = [each.task.pictures for each in manifests if each.task and each.task.pictures]
+    former = [name for name in map(pictures_name, names) if name not in pictures]
     for name, each in zip(beside, manifests, strict=True):
         staging.write(name, each.to_bytes())
-    staging.publish([*moved, *names, *beside], first_remove=[*beside, *sorted(data.difference(moved))])
+    gone = [*beside, *former, *sorted(data.difference(moved))]
+    staging.publish([*moved, *names, *pictures, *beside], first_remove=gone)
+
+
+def pictures_name(artifact: str) -> str:
+    """The file with the answers of an artifact, beside it."""
+    return f"{artifact}.answers.png"
 
 
 def make_result(draft: Draft, latency: Latency | None, twin: Latency | None, folder: Path) -> ExportResult:
@@ -280,4 +298,6 @@ def make_result(draft: Draft, latency: Latency | None, twin: Latency | None, fol
         delegate_partitions=facts.delegate_partitions,
         accelerator=draft.accelerator,
         verdict=facts.verdict,
+        task=draft.answers,
+        pictures=folder / facts.task.pictures if facts.task and facts.task.pictures else None,
     )

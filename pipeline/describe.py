@@ -16,6 +16,9 @@ from ..runtime.session import Delegating, Session
 from ..runtime.session_wrappers import bare_session
 from ..targets.registry import installed_version, tool_versions
 from ..targets.target import Recipe, Target
+from ..tasks.agreement import TaskAgreement
+from ..tasks.verdict import judge_task
+from .answers import embedded_task, make_record
 from .prepare import Prepared
 from .results import agreement_figures
 
@@ -34,15 +37,23 @@ def embedded_facts(prepared: Prepared, precision: str) -> dict[str, Any]:
         "preprocess": to_facts(source.input_spec.preprocess) or None,
         **({"origin": source.origin} if source.origin else {}),
         "labels": prepared.labels,
+        **({"task": task} if (task := embedded_task(prepared.meaning, prepared.reference)) else {}),
         "calibration": calibration
         and {"count": calibration.count, "real_images": not calibration.warning, "warning": calibration.warning},
     }
 
 
 def make_manifest(
-    target: Target, recipe: Recipe, prepared: Prepared, path: Path, session: Session, agreement: Agreement | None
+    target: Target,
+    recipe: Recipe,
+    prepared: Prepared,
+    path: Path,
+    session: Session,
+    agreement: Agreement | None,
+    answers: TaskAgreement | None = None,
+    pictures: str | None = None,
 ) -> Manifest:
-    """The facts of the artifact at `path`, which `session` runs."""
+    """The facts of the artifact at `path`, which `session` runs; `pictures` is the name of a file beside it."""
     source, validation, labels = prepared.source, prepared.validation, prepared.labels
     quantized, layout = recipe.precision == "int8", target.layout(recipe)
     agreements = _output_agreements(prepared, session, agreement)
@@ -83,10 +94,15 @@ def make_manifest(
         validation=f"{validation.source}, {len(validation)} inputs" if agreement else None,
         cpu=cpu_name() if agreement else None,
         delegate_partitions=delegate_partitions(session),
-        verdict=verdict_with_cause(agreement, recipe.precision, prepared.reference, validation.feeds, prepared.kinds)
-        if agreement
-        else NOT_VALIDATED,
+        verdict=judge_prepared(prepared, recipe.precision, agreement, answers) if agreement else NOT_VALIDATED,
+        task=make_record(prepared.meaning, answers, prepared.reference, session, pictures),
     )
+
+
+def judge_prepared(prepared: Prepared, precision: str, agreement: Agreement, answers: TaskAgreement | None) -> str:
+    """The verdict on the numbers and on the answers."""
+    numbers = verdict_with_cause(agreement, precision, prepared.reference, prepared.validation.feeds, prepared.kinds)
+    return judge_task(numbers, prepared.meaning, answers, precision) if answers else numbers
 
 
 def _output_agreements(prepared: Prepared, session: Session, agreement: Agreement | None) -> dict[str, dict[str, Any]]:

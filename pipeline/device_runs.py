@@ -20,6 +20,8 @@ from ..runtime.session_wrappers import Arrays, RecordingSession, ReplayedSession
 from ..targets.foreign import open_session
 from ..targets.registry import artifact_path, endings
 from ..targets.target import Target
+from ..tasks.find import unknown_meaning
+from .answers import compare_answers
 from .checks import check_count
 from .data.collection import DataLike
 from .data.dataset import random_array
@@ -92,6 +94,7 @@ def validate_on_device(
     input_shape: ShapesLike | None = None,
     preprocess: PreprocessLike | None = None,
     threads: int = 1,
+    task: str | None = None,
     progress: ProgressCallback | None = None,
 ) -> list[ValidationResult]:
     """Compares what devices make of an artifact with the reference, and with what this machine makes of it.
@@ -101,7 +104,7 @@ def validate_on_device(
         artifact: what `edgeport.export` made, or a foreign file.
         access: how the device is used.
         reference, data, num_validation_samples, precision, weights, weights_key, seed: as `edgeport.validate`.
-        num_classes, input_shape, preprocess, threads, progress: as `edgeport.validate`.
+        num_classes, input_shape, preprocess, threads, task, progress: as `edgeport.validate`.
 
     Returns:
         A result for each device; its `device` says where it ran and how far it is from this machine.
@@ -131,6 +134,7 @@ def validate_on_device(
         preprocess=read_preprocess(preprocess),
         precision=precision,
         threads=threads,
+        task=task,
     )
     check_device(device)
     path = artifact_path(artifact)
@@ -162,7 +166,8 @@ def validate_on_board(
         pair.session, answer.outputs, runtime=answer.runtime, load_ms=answer.load_ms, emulated=board.emulated
     )
     try:
-        agreement = compare(pair.reference, pair.feed(there), pair.inputs.feeds(), pair.kinds)
+        meaning = pair.meaning or unknown_meaning()
+        agreement, tally = compare_answers(pair.reference, pair.feed(there), pair.inputs, pair.kinds, meaning)
         apart = difference(here.gave, answer.outputs)
     except ValueError as e:
         raise DeviceError(f"{board.name}: gave outputs of another kind than this machine ({e})") from e
@@ -177,7 +182,7 @@ def validate_on_board(
         kernels=kernel_classes(done, 0) or None,
         instructions=dataclasses.asdict(counted) if counted else None,
     )
-    return make_result(pair, agreement, seconds, progress, device)
+    return make_result(pair, agreement, seconds, progress, device, answers=tally.agreement())
 
 
 @isolated

@@ -15,12 +15,14 @@ from ..models.foreign_preprocess import read_preprocess
 from ..models.stated_preprocess import PreprocessLike
 from ..targets.registry import get_target, require_target
 from ..targets.registry import targets as known_targets
+from ..tasks.find import read_task
 from .build import build
 from .checks import check_choice, check_count, check_share
 from .data.collection import DataLike
 from .input_spec import ShapesLike, read_shapes
 from .isolation import isolated
 from .options import (
+    BUDGETS,
     EFFORTS,
     INPUTS,
     PRECISIONS,
@@ -57,9 +59,17 @@ def export(
     max_drop: float | None = None,
     min_agreement: float | None = None,
     min_snr: float | None = None,
+    min_ap: float | None = None,
+    min_miou: float | None = None,
+    min_pck: float | None = None,
+    max_abs_rel: float | None = None,
+    min_cosine: float | None = None,
+    min_psnr: float | None = None,
+    max_string_errors: float | None = None,
     budget_steps: int = 16,
     validation: DataLike | None = None,
     num_validation_samples: int | None = None,
+    annotations: str | Path | None = None,
     validate: bool = True,
     benchmark: bool = True,
     num_runs: int = 50,
@@ -77,6 +87,7 @@ def export(
     softmax: bool = False,
     top_k: int = 0,
     labels: str | Path | Sequence[str] | None = None,
+    task: str | None = None,
     output_dir: str | Path = "artifacts",
     progress: ProgressCallback | None = None,
     **target_options: str | bool | None,
@@ -99,12 +110,19 @@ def export(
             "percentile" or "entropy".
         keep_float: patterns of modules or values that stay float in an int8 artifact.
         max_drop: return units to float until top-1 falls by at most so much (0.01: one point), on validation data with
-            classes. One of the three budgets at most.
+            classes. One of the budgets at most.
         min_agreement: the same, until top-1 is the float model's on so many of the validation inputs.
         min_snr: the same, until the outputs' SNR is so many decibels.
+        min_ap, min_miou, min_pck: the same, until the boxes' average precision, the maps' mean intersection over union
+            or the share of right keypoints is so much, with the float model's answers for true.
+        max_abs_rel, min_cosine, min_psnr: the same of the relative error of depths, the mean cosine of embeddings, and
+            the PSNR of images in dB.
+        max_string_errors: the same, until at most so many of the strings (0.05) differ from the float model's.
         budget_steps: that the search may take.
         validation: data to compare on; None for a part of the calibration data, or generated inputs.
         num_validation_samples: at most so many; None for 50, or 200 where there is a budget.
+        annotations: the true boxes of the validation images, for a detector: a COCO file of instances, or a folder of
+            YOLO's text files. The float model's AP and the artifact's are then told, too.
         validate: whether the artifact is compared with the model.
         benchmark: whether it is timed; an int8 one beside its float twin, which is then made too.
         num_runs: timed runs, of the benchmark.
@@ -114,7 +132,10 @@ def export(
         input: "float32", normalised arrays; "uint8", pixels as a camera gives them, normalised inside.
         softmax: of a classifier: give probabilities instead of logits.
         top_k: of a classifier: also give the highest scores and their classes.
-        labels: names of the classes, or a file with one a line.
+        labels: names of the classes or characters, or a file with one a line.
+        task: what the outputs mean: a name of `edgeport.list_tasks()`, the convention of its head behind ":" and other
+            settings behind "," ("detect:yolo,score_threshold=0.4"). Answers are then compared and judged, not numbers
+            alone. None for what the model's package says, or what plain outputs are.
         output_dir: artifacts go to output_dir/MODEL/.
         progress: called with an `Event` for each stage, note and warning.
         **target_options: options of single targets: `input_layout`, `plain_operators` and `output_type` (tflite),
@@ -277,19 +298,13 @@ def check_job(job: Job) -> None:
     check_choice("effort", asked.effort, EFFORTS)
     check_choice("ranges", asked.ranges, RANGES)
     check_choice("input", job.model.input, INPUTS)
+    if job.model.task:
+        read_task(job.model.task)
     check_numbers(job)
     check_target_options(job)
     if job.model.input == "uint8" and options.get("input_layout", "nhwc") != "nhwc":
         raise UsageError("--input uint8 takes the image as it lies in memory, NHWC; leave out --input-layout")
-    budgets = [
-        name
-        for name, limit in (
-            ("max_drop", asked.max_drop),
-            ("min_agreement", asked.min_agreement),
-            ("min_snr", asked.min_snr),
-        )
-        if limit is not None
-    ]
+    budgets = [*asked.budgets]
     if len(budgets) > 1:
         raise UsageError(f"{' and '.join(budgets)}: give one of them")
     if asked.precision != "int8":
@@ -326,9 +341,8 @@ def check_numbers(job: Job) -> None:
         ("threads", job.timing.threads),
     ):
         check_count(name, count)
-    check_share("max_drop", asked.max_drop)
-    check_share("min_agreement", asked.min_agreement)
-    check_share("min_snr", asked.min_snr, most=float("inf"))
+    for name, limit in asked.budgets.items():
+        check_share(name, limit, most=BUDGETS[name])
 
 
 def check_target_options(job: Job) -> None:

@@ -23,7 +23,12 @@ WEIGHTS_ONLY = ("w8a32", "w8a16", "dynamic")  # int8 weights, no calibration
 EFFORTS = ("fast", "default", "high")
 RANGES = ("minmax", "average", "percentile", "entropy", "mse")  # as in quantize's observers
 RANGE = "mse"  # on photographs, MobileViT-S: 21.0 dB, 17.4 with min-max; with corrected biases 24.6 and 21.4
-BUDGETS = ("max_drop", "min_agreement", "min_snr")
+# of int8, and the largest limit that makes sense of each: the classifier's and the numbers', then those of tasks
+BUDGETS = {
+    **{"max_drop": 1.0, "min_agreement": 1.0, "min_snr": float("inf")},
+    **{"min_ap": 1.0, "min_miou": 1.0, "min_pck": 1.0, "max_abs_rel": float("inf"), "min_cosine": 1.0},
+    **{"min_psnr": float("inf"), "max_string_errors": 1.0},
+}
 NUM_VALIDATION, NUM_JUDGING = 50, 200
 NUM_ACCELERATED = 2  # a GPU in software takes seconds for each input
 
@@ -44,6 +49,7 @@ class ModelOptions:
         input: "float32", normalised arrays; "uint8", pixels, which the artifact normalises.
         softmax, top_k: what is put behind a classifier.
         labels: names of the classes: a file with one a line, or the names.
+        task: what the outputs mean, TASK[:HEAD][,NAME=VALUE...]; None for what the model says, or they themselves do.
         target_options: {name: value} of single targets' own options.
     """
 
@@ -59,6 +65,7 @@ class ModelOptions:
     softmax: bool = False
     top_k: int = 0
     labels: str | Path | Sequence[str] | None = None
+    task: str | None = None
     target_options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -74,7 +81,8 @@ class QuantizationOptions:
         effort: "fast", ranges only; "default", biases corrected; "high", weights rounded layer by layer too.
         ranges: how a value's range comes from what calibration saw of it.
         keep_float: patterns of modules or values that stay float.
-        max_drop, min_agreement, min_snr: the accuracy budget, one of them at most.
+        max_drop, min_agreement, min_snr: the accuracy budget, one of BUDGETS at most.
+        min_ap, min_miou, min_pck, max_abs_rel, min_cosine, min_psnr, max_string_errors: the same on that of a task.
         budget_steps: that the search for it may take.
     """
 
@@ -88,13 +96,25 @@ class QuantizationOptions:
     max_drop: float | None = None
     min_agreement: float | None = None
     min_snr: float | None = None
+    min_ap: float | None = None
+    min_miou: float | None = None
+    min_pck: float | None = None
+    max_abs_rel: float | None = None
+    min_cosine: float | None = None
+    min_psnr: float | None = None
+    max_string_errors: float | None = None
     budget_steps: int = 16
 
     @property
     def budget(self) -> tuple[str, float] | None:
         """(which, limit) of the accuracy budget, None where there is none."""
-        goals = {"max_drop": self.max_drop, "min_agreement": self.min_agreement, "min_snr": self.min_snr}
-        return next(((name, limit) for name, limit in goals.items() if limit is not None), None)
+        return next(iter(self.budgets.items()), None)
+
+    @property
+    def budgets(self) -> dict[str, float]:
+        """{which: limit} of all that are given."""
+        limits = {name: getattr(self, name) for name in BUDGETS}
+        return {name: limit for name, limit in limits.items() if limit is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,11 +125,13 @@ class ValidationOptions:
         validate: whether it is.
         validation: the data; None for what is left of the calibration data, or generated inputs.
         num_validation_samples: at most so many; None for 50, or 200 where there is a budget.
+        annotations: the true boxes of the images, a COCO file or a folder of YOLO's text files.
     """
 
     validate: bool = True
     validation: "DataLike | None" = None
     num_validation_samples: int | None = None
+    annotations: str | Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

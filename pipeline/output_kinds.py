@@ -8,6 +8,8 @@ from ..runtime.compare import pair_names
 from ..runtime.output_kinds import NUMBERS, SCORES, WHOLE, Kind
 from ..runtime.session import Session
 from ..runtime.session_wrappers import PROBABILITIES
+from ..tasks.find import read_task
+from ..tasks.registry import CLASSIFY
 from .options import Job
 from .sources.source import ModelSource
 
@@ -36,6 +38,8 @@ def find_kinds(graph: "ir.Graph", reference: Session, *, classifies: bool) -> Ki
 def is_told_classifier(job: Job, source: ModelSource) -> bool:
     """Whether the model is a classifier by what is asked of it, or by where it comes from."""
     asked, (budget, _) = job.model, job.quantization.budget or ("", 0)
+    if asked.task:
+        return read_task(asked.task).task == CLASSIFY
     by_options = asked.labels is not None or asked.softmax or asked.top_k or asked.num_classes
     return bool(by_options or budget in ("max_drop", "min_agreement") or source.classifies)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..artifacts.manifest import Manifest
 from ..runtime.session import Session
+from ..tasks.task import Meaning
 from .data.dataset import Dataset
 from .output_kinds import Kinds
 
@@ -19,6 +20,7 @@ class Pair:
         feed: a session of the artifact -> the same, given normalised arrays whatever it takes.
         kinds: what its outputs are, where their types alone do not say it.
         model, weights: what the reference is.
+        meaning: of its outputs; None where answers are not compared.
     """
 
     path: Path
@@ -31,3 +33,4 @@ class Pair:
     weights: str | None
     inputs: Dataset
     precision: str
+    meaning: Meaning | None = None

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,10 +13,15 @@ from ..artifacts.manifest import Calibration
 from ..runtime.session import Session
 from ..runtime.session_wrappers import CachedSession, SoftmaxSession
 from ..targets.registry import get_target
+from ..tasks.boxes import Boxes
+from ..tasks.find import read_task
+from ..tasks.registry import CLASSIFY, GENERIC, TEXT, budgets
+from ..tasks.task import Meaning
 from .accuracy_judge import Judge
+from .answers import choose_meaning, find_truths, list_ports, size_of, with_labels
 from .data.choose import OpenedData, choose_calibration, choose_validation, separate
 from .data.dataset import GENERATED, NOT_REAL, NUM_CALIBRATION, Dataset
-from .data.labels import fit_labels, read_labels
+from .data.labels import check_labels, fit_labels, read_characters, read_labels
 from .options import Job
 from .output_kinds import Kinds, find_kinds, is_told_classifier
 from .preprocess_question import Question, data_options, describe_preprocessing, shape_option
@@ -43,7 +48,9 @@ class Prepared:
         prequantized: the graph has its own quantisation, which goes to every target as it is.
         reference: what artifacts are compared with.
         kinds: what its outputs are, where their types alone do not say it.
-        labels: of the classes, or None.
+        labels: of the classes of a classifier, or None.
+        meaning: of its outputs.
+        truths: what is there in each input that validates, where labels say it.
         calibration: the inputs that calibrate, None for float.
         effort: how much is done for int8 beyond them.
         equalization: {value: factors} of the channels whose scale has moved into weights for int8's sake.
@@ -61,6 +68,8 @@ class Prepared:
     reference: Session
     kinds: Kinds
     labels: tuple[str, ...] | None
+    meaning: Meaning
+    truths: Sequence[Boxes] | None
     calibration: Dataset | None
     effort: str
     equalization: "Steps"
@@ -100,16 +109,13 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
     from .import_check import check_calibrated
 
     check_head(job, source)
-    labels = read_labels(job.model.labels) if job.model.labels else None
+    is_text = bool(job.model.task) and read_task(job.model.task or "").task == TEXT  # a space is a name there
+    labels = read_labels(job.model.labels) if job.model.labels and not is_text else None
     question = Question(source.model, example_command(job, source))
     data = OpenedData(source.input_spec, NUM_CALIBRATION + job.num_validating, question)
     check_data(job, source, data, question, progress)
     seconds: dict[str, float] = {}
     imported, graph = to_graph(source, progress, seconds)
-    if labels and job.model.labels:
-        labels, notes = fit_labels(labels, job.model.labels, graph)
-        for sentence in notes:
-            progress.note(sentence)
     prequantized = is_quantized(graph)
     check_classifier_options(job, source, graph)
     if prequantized:
@@ -118,9 +124,11 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
     session = prove(source, imported, graph, validation, progress, seconds)
     reference = SoftmaxSession(session) if job.model.softmax else session
     kinds = find_kinds(graph.graph, reference, classifies=is_told_classifier(job, source))
+    meaning, labels = find_answers(job, source, graph, reference, kinds, validation, labels, progress)
     judge = None
     if job.quantization.budget:
-        judge = Judge(job.quantization.budget, source.model, graph, labels, reference, validation, kinds, progress)
+        given = (job.quantization.budget, source.model, graph, labels, reference, validation, kinds, meaning, progress)
+        judge = Judge(*given)
     steps: Steps = {}
     equalized, statistics = graph, None
     if calibration:
@@ -137,6 +145,8 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
         reference=reference,
         kinds=kinds,
         labels=labels,
+        meaning=meaning,
+        truths=find_truths(job.validation.annotations, meaning, validation),
         calibration=calibration,
         effort=job.quantization.effort,
         equalization=steps,
@@ -146,6 +156,36 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
         judge=judge,
         seconds=seconds,
     )
+
+
+def find_answers(
+    job: Job,
+    source: ModelSource,
+    graph: "ir.Model",
+    reference: Session,
+    kinds: Kinds,
+    inputs: Dataset,
+    labels: tuple[str, ...] | None,
+    progress: Progress,
+) -> tuple[Meaning, tuple[str, ...] | None]:
+    """(what the outputs mean, the names of a classifier's classes). Raises UsageError for what does not fit them."""
+    ports = list_ports(reference, kinds, inputs)
+    of_task = budgets().get(next(iter(job.quantization.budgets), ""))  # who gives a task's budget says the task
+    asked = job.model.task or (of_task and of_task[0].name)
+    meaning = choose_meaning(asked, source.task, ports, size_of(source.input_spec), source.model, progress)
+    if meaning.task.name in (CLASSIFY, GENERIC):
+        if labels and job.model.labels:
+            labels, notes = fit_labels(labels, job.model.labels, graph)
+            for sentence in notes:
+                progress.note(sentence)
+        return meaning, labels
+    counts = meaning.task.count_labels(meaning, ports)
+    if job.model.labels:
+        names = read_characters(job.model.labels) if meaning.task.name == TEXT else labels or ()
+        check_labels(names, job.model.labels, counts)
+    else:
+        names = source.labels if source.labels and (not counts or len(source.labels) in counts) else ()
+    return with_labels(meaning, tuple(names)), None
 
 
 def open_reference(source: ModelSource) -> Session:

@@ -12,6 +12,8 @@ from ..artifacts.manifest import Accelerator, Budget
 from ..reporting.html_table import html_table
 from ..runtime.agreement import Agreement
 from ..runtime.benchmark import Latency
+from ..tasks.agreement import TaskAgreement
+from ..tasks.registry import CLASSIFY, GENERIC
 from .text_table import format_facts
 
 FIGURES = tuple(each.name for each in dataclasses.fields(Agreement) if each.name not in ("problem", "outputs"))
@@ -70,6 +72,13 @@ def _output_rows(agreement: Agreement | None) -> list[tuple[str, str]]:
     return rows
 
 
+def _task_rows(answers: TaskAgreement | None) -> list[tuple[str, str]]:
+    """(the task, its figures with their standard errors), or why there are none; empty for a classifier or no task."""
+    if answers is None or answers.task in (CLASSIFY, GENERIC):
+        return []
+    return [(answers.task, ", ".join(map(str, answers.figures)) or answers.problem)]
+
+
 def format_number(value: float | None, form: str) -> str:
     """A number, or "-" for none and for NaN."""
     return "-" if value is None or value != value else format(value, form)
@@ -113,6 +122,8 @@ class ExportResult(_Readable):
         verdict: "ok", "warn: ...", "fail: ...", "over budget: ..." or "not validated".
         accelerator: what that of the artifact's profile takes of it, and makes of it; None where the profile has none,
             or there is none on this machine.
+        task: how its answers agree with the model's; None where it was not validated.
+        pictures: the file with answers of both side by side; None where none are drawn.
         float_twin: the float artifact that an int8 one was timed beside.
         search: what came of the accuracy budget.
         warnings: what makes the result less than it seems.
@@ -135,6 +146,8 @@ class ExportResult(_Readable):
     delegate_partitions: int | None = None
     verdict: str
     accelerator: "AcceleratorFacts | None" = None
+    task: TaskAgreement | None = None
+    pictures: Path | None = None
     float_twin: "ExportResult | None" = field(default=None, repr=False)
     search: BudgetSearch | None = field(default=None, repr=False)
     warnings: tuple[str, ...] = field(default=(), repr=False)
@@ -174,6 +187,8 @@ class ExportResult(_Readable):
             "peak_rss_mb": self.peak_rss_mb,
             "delegate_partitions": self.delegate_partitions,
             "accelerator": self.accelerator.to_json() if self.accelerator else None,
+            "task": self.task.to_json() if self.task else None,
+            "pictures": None if self.pictures is None else str(self.pictures),
             "verdict": self.verdict,
         }
 
@@ -188,7 +203,7 @@ class ExportResult(_Readable):
             ("size", f"{self.size_bytes / 1e6:.2f} MB"),
             ("latency", "emulated" if self.emulated else f"{median} ms{ratio}"),
             ("SNR", f"{format_number(agreement and agreement.snr_db, '.1f')} dB"),
-            ("top-1", format_number(agreement and agreement.top1, ".1%")),
+            *(_task_rows(self.task) or [("top-1", format_number(agreement and agreement.top1, ".1%"))]),
             *_output_rows(agreement),
             *(self.accelerator.to_rows() if self.accelerator else []),
             ("verdict", self.verdict),
@@ -265,6 +280,7 @@ class ValidationResult(_Readable):
         emulated: the artifact was not run by what runs it on a device.
         device: where it ran, with what is known of it there; None for this process.
         accelerator: what ran it, with what that takes of it; None for the CPU's own runtime.
+        task: how its answers agree with the reference's; None on an accelerator.
     """
 
     model: str
@@ -283,6 +299,7 @@ class ValidationResult(_Readable):
     warnings: tuple[str, ...] = field(default=(), repr=False)
     device: "DeviceFacts | None" = None
     accelerator: "AcceleratorFacts | None" = None
+    task: TaskAgreement | None = None
 
     @property
     def ok(self) -> bool:
@@ -310,6 +327,7 @@ class ValidationResult(_Readable):
             "seconds": self.seconds,
             "peak_rss_mb": self.peak_rss_mb,
             "delegate_partitions": self.delegate_partitions,
+            "task": self.task.to_json() if self.task else None,
             "verdict": self.verdict,
             "warnings": list(self.warnings),
         }
@@ -323,6 +341,7 @@ class ValidationResult(_Readable):
         rows = [(name, str(value)) for name, value in names.items() if value]
         rows += [(name, f"{figure:.6g}") for name, figure in figures.items() if format_number(figure, "g") != "-"]
         rows += self.accelerator.to_rows() if self.accelerator else []
+        rows += _task_rows(self.task)
         return [*rows, *_output_rows(self.agreement), ("verdict", self.verdict)]
 
 

@@ -16,13 +16,17 @@ from ..models.preprocess_facts import from_facts
 from ..models.stated_preprocess import Preprocess, PreprocessLike
 from ..runtime.agreement import Agreement
 from ..runtime.benchmark import peak_rss_mb
-from ..runtime.compare import compare
 from ..runtime.noise_gain import verdict_with_cause
 from ..runtime.session import Session, TensorSpec
 from ..runtime.session_wrappers import PROBABILITIES, SoftmaxSession, feed_normalized, takes_image
 from ..targets.foreign import open_session
 from ..targets.registry import artifact_path, is_artifact, target_of
+from ..tasks.agreement import TaskAgreement
+from ..tasks.find import read_task, unknown_meaning
+from ..tasks.task import Meaning
+from ..tasks.verdict import judge_task
 from .accelerated import overall_verdict, run_accelerated
+from .answers import choose_meaning, compare_answers, find_truths, list_ports, recorded_meaning, size_of, with_labels
 from .checks import check_choice, check_count
 from .data.choose import OpenedData, choose_validation
 from .data.collection import DataLike
@@ -31,7 +35,7 @@ from .describe import delegate_partitions, read_manifest
 from .input_spec import InputSpec, Shapes, ShapesLike, read_shapes
 from .isolation import isolated
 from .options import NUM_ACCELERATED, NUM_VALIDATION, PRECISIONS
-from .output_kinds import recorded_kinds
+from .output_kinds import Kinds, recorded_kinds
 from .pair import Pair
 from .prepare import open_reference
 from .preprocess_question import Question, data_options, describe_preprocessing
@@ -54,6 +58,8 @@ class Comparison:
         data: what to compare on; None for generated inputs.
         weights, weights_key: in place of the manifest's.
         preprocess: in place of what the manifest, or else the reference says.
+        task: what the outputs mean, in place of what the manifest says, or they themselves do.
+        annotations: the true boxes of the images.
     """
 
     artifact: str | Path
@@ -68,12 +74,16 @@ class Comparison:
     preprocess: Preprocess | None = None
     precision: str | None = None
     threads: int = 1
+    task: str | None = None
+    annotations: str | Path | None = None
 
     def __post_init__(self) -> None:
         check_count("num_validation_samples", self.num_validation_samples)
         check_count("threads", self.threads)
         if self.precision is not None:
             check_choice("precision", self.precision, PRECISIONS)
+        if self.task is not None:
+            read_task(self.task)
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,7 @@ class Reference:
     Attributes:
         spec: what it takes.
         classifies: it is known to be a classifier by where it comes from.
+        task, labels: as of a ModelSource.
     """
 
     session: Session
@@ -90,6 +101,8 @@ class Reference:
     weights: str | None
     spec: InputSpec
     classifies: bool = False
+    task: str = ""
+    labels: tuple[str, ...] | None = None
 
 
 @isolated
@@ -108,6 +121,8 @@ def validate(
     preprocess: PreprocessLike | None = None,
     threads: int = 1,
     accelerator: str | None = None,
+    task: str | None = None,
+    annotations: str | Path | None = None,
     progress: ProgressCallback | None = None,
 ) -> ValidationResult:
     """Compares an artifact with its reference.
@@ -125,6 +140,8 @@ def validate(
         accelerator: "gpu", "npu" or "cpu": LiteRT's CompiledModel runs a .tflite there, a GPU in float32 and in
             float16; the result's `accelerator` says what it takes, and how far it is from the CPU. None for the CPU's
             own runtime.
+        task: what the outputs mean, as `edgeport.export` takes it; None for what the manifest says, or the reference.
+        annotations: the true boxes of the images, as `edgeport.export` takes them.
         progress: called with an `Event` for each stage, note and warning.
 
     Returns:
@@ -158,14 +175,20 @@ def validate(
         preprocess=read_preprocess(preprocess),
         precision=precision,
         threads=threads,
+        task=task,
+        annotations=annotations,
     )
+    if accelerator and annotations:
+        raise UsageError("annotations are for the CPU's own runtime: leave out the accelerator")
     if accelerator:
         return validate_accelerated(comparison, accelerator, told)
     pair, seconds = open_pair(comparison, told), {}
     inputs = pair.inputs
     with told.stage(f"validate on {len(inputs)} inputs", seconds, "validate", len(inputs)) as advance:
-        agreement = compare(pair.reference, pair.feed(pair.session), inputs.feeds(advance), pair.kinds)
-    result = make_result(pair, agreement, seconds, told)
+        session, meaning = pair.feed(pair.session), pair.meaning or unknown_meaning()
+        given = pair.reference, session, inputs, pair.kinds, meaning, advance
+        agreement, tally = compare_answers(*given, truths=find_truths(annotations, meaning, inputs))
+    result = make_result(pair, agreement, seconds, told, answers=tally.agreement())
     pair.session.close()
     return result
 
@@ -197,13 +220,34 @@ def open_pair(comparison: Comparison, progress: Progress) -> Pair:
     inputs = choose_inputs(comparison, manifest, found.spec, question, progress)
     precision = comparison.precision or (manifest.precision if manifest else "fp32")
     check_choice("precision", precision, PRECISIONS)
+    meaning = find_answers(comparison, manifest, found, reference, session, kinds, inputs)
     pair = Pair(
-        *(path, manifest, session, lambda each: each, reference, kinds, found.model, found.weights, inputs, precision)
+        *(path, manifest, session, lambda each: each, reference, kinds, found.model, found.weights, inputs, precision),
+        meaning,
     )
     preprocess = found.spec.preprocess
     if not preprocess or not pixels:
         return pair
     return replace(pair, feed=lambda each: feed_normalized(each, preprocess), inputs=inputs.round_to_pixels(preprocess))
+
+
+def find_answers(
+    comparison: Comparison,
+    manifest: Manifest | None,
+    found: Reference,
+    reference: Session,
+    artifact: Session,
+    kinds: Kinds,
+    inputs: Dataset,
+) -> Meaning:
+    """What the outputs mean: as the caller, the manifest or the reference says, or as they are plain."""
+    size = size_of(found.spec)
+    recorded = recorded_meaning(manifest, reference, artifact, size)
+    if recorded and not comparison.task:
+        return recorded
+    ports = list_ports(reference, kinds, inputs)
+    meaning = choose_meaning(comparison.task, found.task, ports, size, found.model)
+    return with_labels(meaning, recorded.labels if recorded else found.labels)
 
 
 def wants_probabilities(candidate: Session, reference: Session) -> bool:
@@ -219,10 +263,14 @@ def make_result(
     progress: Progress,
     device: "DeviceFacts | None" = None,
     judged: str | None = None,
+    answers: TaskAgreement | None = None,
 ) -> ValidationResult:
     """What is told of a comparison; `judged` where the verdict is known."""
     path, manifest = pair.path, pair.manifest
     target = target_of(path)
+    if judged is None:
+        judged = verdict_with_cause(agreement, pair.precision, pair.reference, pair.inputs.feeds, pair.kinds)
+        judged = judge_task(judged, pair.meaning, answers, pair.precision) if pair.meaning and answers else judged
     return ValidationResult(
         model=pair.model,
         weights=pair.weights,
@@ -236,9 +284,10 @@ def make_result(
         seconds=seconds,
         peak_rss_mb=peak_rss_mb(),
         delegate_partitions=delegate_partitions(pair.session),
-        verdict=judged or verdict_with_cause(agreement, pair.precision, pair.reference, pair.inputs.feeds, pair.kinds),
+        verdict=judged,
         warnings=tuple(progress.warnings),
         device=device,
+        task=answers,
     )
 
 
@@ -272,7 +321,8 @@ def find_reference(comparison: Comparison, manifest: Manifest | None, progress: 
         return Reference(session, str(reference), None, spec)
     source = find_source(comparison, manifest, progress)
     weights = str(source.weights)
-    return Reference(open_reference(source), source.model, weights, source.input_spec, source.classifies)
+    told = source.classifies, source.task, source.labels
+    return Reference(open_reference(source), source.model, weights, source.input_spec, *told)
 
 
 def prepared_as(spec: InputSpec, comparison: Comparison, manifest: Manifest | None, model: str) -> InputSpec:

@@ -91,6 +91,7 @@ COLUMNS = (
     Column("snr_db", "SNR dB", _agreement("snr_db"), decibels),
     Column("max_abs_over_std", "max error / std", _agreement("max_abs_over_std"), "{:.2g}".format),
     Column("top1", "top-1 agrees", _agreement("top1"), "{:.1%}".format),
+    Column("answers", "task", lambda row, twins: row.answers, numeric=False),
     Column("equal", "equal values", _agreement("equal"), "{:.1%}".format),
     Column("validation", "compared on", lambda row, twins: row.validation, numeric=False),
     Column("verdict", "verdict", lambda row, twins: row.said, numeric=False, always=True),

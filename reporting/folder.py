@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,12 @@ from ..targets.registry import folder_endings
 from .records import LOCAL, MANIFEST, Layers, Piece, Row, Unreadable, parse, parse_lines
 
 LARGEST = 1 << 28  # bytes of one file of results
-STATIC = ("model", "target", "precision", "size_bytes", "variant", "weights")  # the same on every device
+LARGEST_PICTURE, MOST_PICTURES = 8 << 20, 40  # bytes of one, and how many are shown
+PNG = b"\x89PNG\r\n\x1a\n"
+STATIC = ("model", "target", "precision", "size_bytes", "variant", "weights", "pictures")  # the same on every device
 OWN = (  # measured on one
     *("agreement", "latency", "runtime", "emulated", "instructions", "kernels", "verdict", "validation", "outputs"),
+    "answers",
 )
 
 
@@ -37,12 +40,14 @@ class Findings:
         layers: of `edgeport debug`, in order of their artifacts.
         problems: one sentence for each file that cannot be read or is not there.
         notes: one sentence for each JSON file that is nothing of ours.
+        pictures: (the row, a PNG) with the answers of an artifact, at most MOST_PICTURES of them.
     """
 
     rows: tuple[Row, ...]
     layers: tuple[Layers, ...]
     problems: tuple[str, ...]
     notes: tuple[str, ...]
+    pictures: tuple[tuple[Row, bytes], ...] = field(default=(), repr=False)
 
 
 def findings(folder: Path, *, artifacts: bool = True) -> Findings:
@@ -73,7 +78,8 @@ def findings(folder: Path, *, artifacts: bool = True) -> Findings:
         raise UsageError(f"{folder}: holds no manifest and no result of edgeport's{more}")
     for row in rows if artifacts else ():
         problems += _missing(folder, row)
-    return Findings(tuple(rows), tuple(layers), tuple(dict.fromkeys(problems)), tuple(notes))
+    pictures = _pictures(folder, rows, problems) if artifacts else ()
+    return Findings(tuple(rows), tuple(layers), tuple(dict.fromkeys(problems)), tuple(notes), tuple(pictures))
 
 
 def _files(folder: Path, problems: list[str]) -> Iterator[Path]:
@@ -215,6 +221,24 @@ def _first(rows: Sequence[Row], name: str) -> Any:
     """What the most believed row says; its empty value where none does."""
     values = [getattr(row, name) for row in rows]
     return next((value for value in values if value not in (None, {})), values[-1])
+
+
+def _pictures(folder: Path, rows: Sequence[Row], problems: list[str]) -> list[tuple[Row, bytes]]:
+    """The answers of each artifact that has some drawn, once; adds a sentence where they cannot be read."""
+    shown = {row.artifact: row for row in reversed(rows) if row.artifact and row.pictures}
+    found = []
+    for artifact, row in sorted(shown.items())[:MOST_PICTURES]:
+        path = folder / Path(artifact).with_name(row.pictures or "")
+        try:
+            content = read_regular(path, LARGEST_PICTURE)
+        except OSError as e:
+            problems.append(f"{path}: cannot be read, though a manifest names it ({e.strerror or e})")
+            continue
+        if content.startswith(PNG):
+            found.append((row, content))
+        else:
+            problems.append(f"{path}: is no PNG, though a manifest names it")
+    return found
 
 
 def _missing(folder: Path, row: Row) -> Iterator[str]:

@@ -68,7 +68,7 @@ i.worst { background: var(--worst); } i.island { background: var(--island); outl
 .change { display: block; font-size: .85em; white-space: normal; min-width: 7em; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 350px), 1fr)); gap: 12px 24px; }
 figure { margin: 0; max-width: 520px; } figcaption { font-size: .93em; }
-svg { display: block; width: 100%; height: auto; }
+svg { display: block; width: 100%; height: auto; } img { display: block; max-width: 100%; height: auto; }
 figure b { color: var(--ink); } .layers svg { min-width: 1100px; }
 details { border: 1px solid var(--line); border-radius: 8px; margin: 10px 0; padding: 8px 14px; }
 summary { cursor: pointer; } details[open] > summary { margin-bottom: 8px; }
@@ -123,7 +123,9 @@ for (const table of document.querySelectorAll("table.sortable")) {
 def document(title: str, body: str) -> bytes:
     """A whole page in UTF-8. `body` is HTML; what a browser cannot show (lone surrogates) becomes a question mark."""
     allowed = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'; base-uri 'none'"
+    policy = (
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'; base-uri 'none'"
+    )
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>

@@ -1,5 +1,6 @@
 """Writes a report as one HTML page."""
 
+import base64
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
@@ -14,6 +15,8 @@ from .records import LOCAL, Layers, Row
 from .scatter import PRECISIONS, charts, mark, rank, scatter
 from .summary import STATES, about_random, counts, headline, is_random
 
+OPEN_PICTURES = 2  # so many are shown at once; of more each opens by a click
+
 
 def page(heading: str, found: Findings, comparison: Comparison | None) -> bytes:
     """The whole page."""
@@ -25,6 +28,7 @@ def page(heading: str, found: Findings, comparison: Comparison | None) -> bytes:
         _problems(found),
         _comparison(comparison) if comparison else "",
         _table(found.rows, comparison),
+        _answers(found.pictures),
         _charts(found.rows),
         _layers(found.layers),
         _devices(found.rows),
@@ -153,6 +157,23 @@ def _charts(rows: Sequence[Row]) -> str:
 
 def _mark(precision: str) -> str:
     return f'<svg viewBox="0 0 14 14" aria-hidden=true>{mark(precision, 7, 7)}</svg>'
+
+
+def _answers(pictures: Sequence[tuple[Row, bytes]]) -> str:
+    """What the float models and their artifacts answer, side by side."""
+    if not pictures:
+        return ""
+    parts = []
+    for row, content in pictures:
+        heading = f"{row.model} {row.target} {row.precision}"
+        said = f"{heading}: {row.answers}" if row.answers else heading
+        source = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+        shown = f'<img loading=lazy alt="{text(f"answers of {said}")}" src="{source}">'
+        is_open = " open" if len(pictures) <= OPEN_PICTURES else ""
+        parts.append(
+            f"<details{is_open}><summary><b>{text(heading)}</b> {text(row.answers or '')}</summary>{shown}</details>"
+        )
+    return f"<h2>Answers</h2>{''.join(parts)}"
 
 
 def _layers(found: Sequence[Layers]) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 from ..artifacts.json_reader import NotJson, parse_json
 from ..artifacts.manifest import RANDOM
 from ..artifacts.printable import printable
+from ..tasks.agreement import Figure
+from ..tasks.registry import CLASSIFY, GENERIC, tasks
 from .variant import describe_variant
 
 LOCAL = "local"
@@ -40,6 +42,8 @@ class Row:
         weights: where they came from, RANDOM among them.
         validation: on what it was compared.
         outputs: {output: its kind and figures, in words}, where there are several.
+        answers: the main figure of its task with its standard error, in words.
+        pictures: the name of a file beside it with its answers drawn.
         facts: how the artifact was made, for people.
         device_facts: what is known of the device, for people.
         problems: a sentence for each job that failed.
@@ -62,6 +66,8 @@ class Row:
     weights: str | None = None
     validation: str | None = None
     outputs: Mapping[str, str] = field(default_factory=dict)
+    answers: str | None = None
+    pictures: str | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     device_facts: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
@@ -163,14 +169,13 @@ def _manifest(value: Mapping[str, Any]) -> Row:
     artifact = _object(value["artifact"], "artifact")
     weights, calibration = _object(value.get("weights"), "weights"), _object(value.get("calibration"), "calibration")
     tools = _object(value.get("tools"), "tools")
-    source, file = _text(weights, "source"), _text(artifact, "file")
-    if file is not None and ("/" in file or file in ("", ".", "..")):
-        raise Unreadable(f"has artifact.file that is {_short(file)}, not the name of what lies beside it")
+    source, file = _text(weights, "source"), _beside(artifact, "file")
     seeded = f"{RANDOM} (seed {weights.get('seed')})"
     facts = {
         "weights": seeded if source == RANDOM else source,
         "calibration": calibration and f"{calibration.get('source')}, {calibration.get('count')} inputs",
         "warning": calibration and calibration.get("warning"),
+        "task": _task(value),
         "validation": value.get("validation"),
         "sha256": artifact.get("sha256"),
         "tools": ", ".join(f"{name} {version}" for name, version in tools.items()),
@@ -185,6 +190,8 @@ def _manifest(value: Mapping[str, Any]) -> Row:
         weights=seeded if source == RANDOM else source,
         validation=_text(value, "validation"),
         outputs=_outputs(value),
+        answers=_answers(value),
+        pictures=_beside(_object(value.get("task"), "task"), "pictures"),
         facts={key: printable(fact) for key, fact in facts.items() if fact},
     )
 
@@ -205,6 +212,7 @@ def _result(value: Mapping[str, Any]) -> Row:
         verdict=_text(value, "verdict"),
         weights=_text(value, "weights"),
         outputs=_outputs(value),
+        answers=_answers(value),
     )
 
 
@@ -217,6 +225,35 @@ def _timed(value: Mapping[str, Any], whole: Mapping[str, Any]) -> Row:
         runtime=_text(_object(value.get("latency"), "latency"), "runtime") or _text(value, "runtime"),
         **_emulated(value),
     )
+
+
+def _beside(value: Mapping[str, Any], name: str) -> str | None:
+    """The name of a file that lies beside the manifest."""
+    file = _text(value, name)
+    if file is not None and ("/" in file or file in ("", ".", "..")):
+        raise Unreadable(f"has {name} that is {_short(file)}, not the name of what lies beside it")
+    return file
+
+
+def _task(value: Mapping[str, Any]) -> str | None:
+    """What the outputs mean, where somebody or something has said it."""
+    task = _object(value.get("task"), "task")
+    name = _text(task, "name")
+    known = name and name != GENERIC
+    return f"{name}, head {_text(task, 'head')}, by {_text(task, 'told_by') or 'nobody'}" if known else None
+
+
+def _answers(value: Mapping[str, Any]) -> str | None:
+    """The main figure of a task that is not told by the top-1 agreement, in words."""
+    task = _object(value.get("task"), "task")
+    name, figures = _text(task, "name"), _object(task.get("figures"), "task.figures")
+    if name not in tasks() or name == CLASSIFY or not tasks()[name].figures:
+        return None
+    spec = tasks()[name].figures[0]
+    found = _figures(figures, spec.name, ("value", "standard_error"))
+    if "value" not in found:
+        return _text(task, "problem") or None
+    return str(Figure(spec.name, spec.words, found["value"], found.get("standard_error", math.nan), form=spec.form))
 
 
 def _outputs(value: Mapping[str, Any]) -> dict[str, str]:

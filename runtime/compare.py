@@ -13,6 +13,9 @@ from .last_bits import LastBitsSession
 from .output_kinds import KINDS, Kind, Tally, kind_of
 from .session import Session, Widens
 
+Arrays = Mapping[str, np.ndarray]  # {name: array}
+Watch = Callable[[Arrays, Arrays, Arrays], None]
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -79,6 +82,7 @@ def compare(
     candidate: Session,
     feeds: Iterable[Mapping[str, np.ndarray]],
     kinds: Mapping[str, Kind] | None = None,
+    watch: Watch | None = None,
 ) -> Agreement:
     """Run both on each of `feeds` and measure how far apart their outputs are, keeping none of them.
 
@@ -90,6 +94,7 @@ def compare(
         candidate: the session that is measured.
         feeds: {input name of the reference: float32 NCHW array}, any number of samples each; read once.
         kinds: {output of the reference: what it is}, where more is known than its type; of KINDS.
+        watch: is shown each feed, the reference's outputs and the candidate's, by the reference's names.
 
     Returns:
         The figures over all samples and outputs, and those of each output; `problem` says why, where they
@@ -120,6 +125,8 @@ def compare(
             problem = tallies[name].add(ref, cand) if ref.shape == cand.shape else _other_shape(ref, cand)
             if problem:
                 return _not_comparable(f"output {name!r}: {problem}", samples)
+        if watch:
+            watch(feed, wanted, {name: got[other] for name, other in to_outputs.items()})
         samples += max((len(array) for array in feed.values() if array.ndim), default=1)
     if not samples:
         raise ValueError("there is nothing to compare on: no inputs were given")

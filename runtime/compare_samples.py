@@ -2,11 +2,11 @@
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from .compare import pair_names
+from .compare import Watch, pair_names
 from .output_kinds import WHOLE, Kind, kind_of
 from .scores import are_probabilities, divergence
 from .session import Session
@@ -23,6 +23,7 @@ class Samples:
             is not (batch, classes).
         agree: (n,) whether both have the same highest class, or None.
         lost: (n,) whether the reference is right, less whether the candidate is: -1, 0 or 1; None without labels.
+        figures: {name: (value, its standard error)} of the model's task, where somebody has collected them.
     """
 
     signal: np.ndarray
@@ -30,6 +31,7 @@ class Samples:
     kl: np.ndarray | None = None
     agree: np.ndarray | None = None
     lost: np.ndarray | None = None
+    figures: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def compare_samples(
@@ -38,6 +40,7 @@ def compare_samples(
     feeds: Iterable[Mapping[str, np.ndarray]],
     classes: Sequence[int] | None = None,
     kinds: Mapping[str, Kind] | None = None,
+    watch: Watch | None = None,
 ) -> Samples:
     """Run both on each of `feeds` and keep the figures of each sample.
 
@@ -47,6 +50,7 @@ def compare_samples(
         feeds: {input name of the reference: float32 NCHW array}, one sample each; read once.
         classes: the true ones, in the order of the feeds.
         kinds: {output of the reference: what it is}, as `compare` takes it.
+        watch: as `compare` takes it; is not shown what has values that are no numbers.
 
     Returns:
         Per-sample sums and, of one output (1, classes), also divergence and hits.
@@ -64,6 +68,8 @@ def compare_samples(
         numbers = list(itertools.compress(pairs, are_numbers))
         signal.append([np.square(ref).sum() for ref, _ in numbers])
         noise.append([np.square(ref - cand).sum() for ref, cand in numbers])
+        if watch and all(np.isfinite(cand).all() for _, cand in pairs):
+            watch(feed, wanted, {name: got[other] for name, other in to_outputs.items()})
         ref, cand = pairs[0]
         if len(pairs) == 1 and ref.ndim == 2 and ref.shape[1] > 1:
             rows.append((ref, cand.astype(np.float64)))

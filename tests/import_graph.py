@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 # from the highest floor to the lowest: a floor imports only from those below it
 FLOORS = (
     *("edgeport", "cli", "pipeline", "bundles", "reporting", "targets", "devices", "quantize", "exporters"),
-    *("runtime", "graph", "models", "artifacts"),
+    *("tasks", "runtime", "graph", "models", "artifacts"),
 )
 
 

@@ -77,6 +77,26 @@ def fit_labels(names: tuple[str, ...], given: Labels, graph: "ir.Model") -> tupl
     return distinct, notes
 
 
+def read_characters(labels: Labels) -> tuple[str, ...]:
+    """The characters of an alphabet in their order, one a line: a space stays one. Raises UsageError."""
+    if not isinstance(labels, str | Path):
+        return tuple(labels)
+    try:
+        text = read_regular(labels, LARGEST).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as e:
+        raise UsageError(f"{labels}: cannot be read as a file of characters, one a line ({e})") from e
+    return tuple(text.replace("\r\n", "\n").removesuffix("\n").split("\n"))
+
+
+def check_labels(names: Sequence[str], given: Labels, counts: Sequence[int]) -> None:
+    """Raises UsageError unless there are as many names as the task allows; none says any number."""
+    if counts and len(names) not in counts:
+        file = given if isinstance(given, str | Path) else "labels"
+        raise UsageError(
+            f"{file}: has {len(names)} labels, the model's outputs are for {' or '.join(map(str, counts))}"
+        )
+
+
 def make_distinct(names: Sequence[str]) -> tuple[str, ...]:
     """The names, with a number behind each that stands before: crane, crane -> crane, crane (2)."""
     given, distinct = set(names), dict[str, None]()

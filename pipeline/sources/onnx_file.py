@@ -16,10 +16,12 @@ from ...models import PreprocessSpec
 from ...models.preprocess_facts import from_facts
 from ...runtime.session import Session, TensorSpec
 from ...runtime.session_wrappers import SessionWrapper
+from ...tasks.registry import CLASSIFY
 from ..input_spec import InputSpec, Shapes
 from ..progress import Progress
 from .source import OWN_CODE, ModelSource
 from .stated_by_model import state_from_file, state_from_metadata
+from .stated_task import read_metadata
 
 if TYPE_CHECKING:
     import onnx
@@ -90,10 +92,14 @@ def _make_source(
         opener = f"{OnnxSession.__module__}:{OnnxSession.__name__}"
         return WidenableSession(ChildSession(opener, {"model": str(path), **options}, where=str(path)), graph)
 
+    task, labels = read_metadata(origin)
     return ModelSource(
         *(model, name, spec, weights, None, outputs, _returning(graph), session),
         origin=origin,
         is_file=not in_memory,
+        classifies=task == CLASSIFY,
+        task=task,
+        labels=labels,
     )
 
 

@@ -36,6 +36,8 @@ class ModelSource:
         warnings: what has to be said about it wherever it is used.
         is_file: whether the graph is that of a file, which may contradict itself in ways that no check finds.
         classifies: it is known to be a classifier by where it comes from.
+        task: what its outputs mean, as --task takes it, where the model or its package says it; else "".
+        labels: the names of its classes or characters, where it has them with it.
     """
 
     model: str
@@ -50,6 +52,8 @@ class ModelSource:
     warnings: tuple[str, ...] = ()
     is_file: bool = False
     classifies: bool = False
+    task: str = ""
+    labels: tuple[str, ...] | None = None
 
 
 ModelLike: TypeAlias = Union[

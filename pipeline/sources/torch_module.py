@@ -13,11 +13,13 @@ from ...artifacts.errors import UsageError, first_line, foreign_code
 from ...artifacts.manifest import RANDOM, Weights
 from ...models import create_model, get_variant
 from ...runtime.session import Session, TensorSpec
+from ...tasks.registry import CLASSIFY
 from ..input_spec import IMAGE, InputSpec, Shapes, image_size, resize_spec, with_batch
 from ..progress import Progress
 from .flat_outputs import EMBEDDING, ONLY, flatten_outputs, name_outputs
 from .source import OWN_CODE, TIMM, ExampleInputs, ModelSource
 from .stated_by_model import state_from_file, state_from_module
+from .stated_task import state_labels, state_task
 from .user_code import check_tensors, load_factory, user_code
 from .zoo import choose_weights, load_chosen
 
@@ -202,6 +204,7 @@ def make_source(
 
     with foreign_code(failed), torch.inference_mode():
         result = module(*zeros)
+    task = CLASSIFY if classifies else state_task(module)
     inputs = tuple(each.name for each in spec.inputs)
     outputs = name_outputs(result, inputs)
     if num_classes == 0 and outputs == (ONLY,):
@@ -226,7 +229,9 @@ def make_source(
     return ModelSource(
         *(model, name, spec, weights, num_classes, outputs, graph, session),
         warnings=warnings,
-        classifies=classifies,
+        classifies=classifies or task == CLASSIFY,
+        task="embed" if outputs == (EMBEDDING,) else task,
+        labels=state_labels(module),
     )
 
 

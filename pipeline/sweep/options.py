@@ -12,6 +12,7 @@ from ...artifacts.errors import UsageError
 from ...models.stated_preprocess import FIELDS as PREPROCESS
 from ...models.stated_preprocess import Preprocess
 from ...targets.registry import targets
+from ..options import BUDGETS
 
 EXPORT, VALIDATE, BENCHMARK = "export", "validate", "benchmark"
 # what describes the sweep itself
@@ -105,6 +106,7 @@ _OPTIONS = (
     SweepOption("num_classes", (EXPORT,), _count),
     SweepOption("input_shape", (EXPORT,), parse_shape, kind="list"),
     *(SweepOption(name, (EXPORT,), partial(_preprocessing, name)) for name in PREPROCESS),
+    SweepOption("task", (EXPORT,)),
     SweepOption("labels", (EXPORT,), is_path=True),
     SweepOption("input", (EXPORT,)),
     SweepOption("softmax", (EXPORT,), kind="switch"),
@@ -113,9 +115,7 @@ _OPTIONS = (
     SweepOption("num_calibration_samples", (EXPORT,), _positive),
     SweepOption("effort", (EXPORT,)),
     SweepOption("ranges", (EXPORT,)),
-    SweepOption("max_drop", (EXPORT,), _number),
-    SweepOption("min_agreement", (EXPORT,), _number),
-    SweepOption("min_snr", (EXPORT,), _number),
+    *(SweepOption(name, (EXPORT,), _number) for name in BUDGETS),
     SweepOption("budget_steps", (EXPORT,), _positive),
     SweepOption("keep_float", (EXPORT,), kind="list"),
     SweepOption("validation_data", (EXPORT, VALIDATE), is_path=True),

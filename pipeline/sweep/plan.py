@@ -12,7 +12,7 @@ from ...artifacts.json_reader import check_bounds
 from ...targets.registry import get_target, targets
 from ..device_runs import check_device
 from ..export import check_job, make_job
-from ..options import PRECISIONS
+from ..options import BUDGETS, PRECISIONS
 from .jobs import Job
 from .options import (
     BENCHMARK,
@@ -29,7 +29,7 @@ from .options import (
 
 LOCAL = "local"
 LARGEST_FILE, MOST_VALUES = 1 << 20, 100_000  # bytes of a YAML file, and values in it
-INT8_ALONE = ("profile", "keep_float", "max_drop", "min_agreement", "min_snr")  # a sweep's float exports go without
+INT8_ALONE = ("profile", "keep_float", *BUDGETS)  # a sweep's float exports go without
 
 Options = Mapping[str, Any]  # {name of an option: its value}
 

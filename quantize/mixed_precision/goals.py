@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...runtime.compare_samples import Samples
+from ...tasks.agreement import FigureSpec
+from ...tasks.registry import budgets
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class Goal:
         form: how the figure is written.
         figure: samples -> (the figure, its standard error).
         loss: samples -> what falls steadily while the figure, which may count a few samples only, stands still.
+        leads: whether the search follows the figure where two differ by more than a standard error, and the loss alone
+            where they tie; else it follows the loss.
     """
 
     words: str
@@ -28,6 +32,7 @@ class Goal:
     form: str
     figure: Callable[[Samples], tuple[float, float]]
     loss: Callable[[Samples], float]
+    leads: bool = False
 
     def met(self, figure: float, limit: float) -> bool:
         """Whether the figure is as good as the limit; a NaN never is."""
@@ -66,8 +71,18 @@ def _kl(samples: Samples) -> float:
     return float(samples.kl.mean())
 
 
+def _of_task(spec: FigureSpec) -> Goal:
+    """The goal on a task's own figure, which somebody collects with the samples."""
+
+    def figure(samples: Samples) -> tuple[float, float]:
+        return samples.figures.get(spec.name, (math.nan, math.nan))
+
+    return Goal(spec.words, spec.sign, spec.form, figure, _noise, leads=True)
+
+
 GOALS = {
     "max_drop": Goal("drop of top-1", -1, ".4f", _rate(lambda samples: samples.lost), _kl),
     "min_agreement": Goal("top-1 agreement with float", +1, ".4f", _rate(lambda samples: samples.agree), _kl),
     "min_snr": Goal("SNR in dB", +1, ".2f", snr_db, _noise),
+    **{name: _of_task(task.figure(figure)) for name, (task, figure) in budgets().items()},
 }

@@ -46,6 +46,8 @@ class Measured:
         met: whether the figure, less its standard error, is within the budget.
         loss: what the search follows, falling.
         snr_db: of the outputs, whatever the goal.
+        standard_error: of the figure; NaN for too few samples.
+        sign: +1 where more of the figure is better and -1 where less is, of one that leads the search; 0 of another.
         median_ms: latency, None where it means nothing.
         ratio: of it to the float twin's in the same run, or None.
     """
@@ -56,6 +58,8 @@ class Measured:
     snr_db: float
     median_ms: float | None = None
     ratio: float | None = None
+    standard_error: float = math.nan
+    sign: int = 0
 
     @property
     def slower(self) -> bool:
@@ -164,8 +168,21 @@ def search(
     return Search(tuple(done), base) if len(taken) < 2 else _pruned(step, done, base, taken, start)
 
 
-def _distance(step: Step) -> float:
-    return math.inf if math.isnan(step.measured.loss) else step.measured.loss
+def _distance(step: Step) -> tuple[float, float]:
+    """By the figure, where it leads, and by the loss."""
+    made = step.measured
+    figure = -made.sign * made.figure if made.sign else 0.0
+    return tuple(math.inf if math.isnan(each) else each for each in (figure, made.loss))  # pyright: ignore[reportReturnType]
+
+
+def _gain(before: Measured, after: Measured) -> float:
+    """What an artifact has won over another: of the figure, where it leads and they are apart by more than a standard
+    error, so many of these; and of the loss, which is below one."""
+    if math.isnan(after.loss):
+        return -math.inf
+    gain = math.inf if math.isnan(before.loss) else before.loss - after.loss
+    apart, error = after.sign * (after.figure - before.figure), max(before.standard_error, after.standard_error)
+    return gain + apart / error if after.sign and error > 0 and abs(apart) > error else gain
 
 
 def _end(base: Step, waiting: list[Candidate], used: int, steps: int) -> str:
@@ -186,8 +203,7 @@ def _best(bench: Bench, base: Step, waiting: list[Candidate]) -> tuple[Candidate
         if len(ratios) % TRIED == 0 and any(ratio > 0 for ratio in ratios.values()):
             break
         measured, slower_ms = bench.trial(base.kept | each.units)
-        gain = base.measured.loss - measured.loss
-        gain = -math.inf if math.isnan(measured.loss) else math.inf if math.isnan(gain) else gain
+        gain = _gain(base.measured, measured)
         ratios[each] = gain / _cost(each, base, slower_ms) if gain > 0 else gain
     best = max(ratios, key=lambda each: ratios[each])
     useless = [each for each, ratio in ratios.items() if ratio <= 0]

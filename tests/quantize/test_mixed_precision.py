@@ -180,3 +180,26 @@ def test_select(bad_middle, patterns, units):
 def test_a_pattern_without_a_unit_is_refused(bad_middle):
     with pytest.raises(QuantizeError, match="'nothing\\*'; there are: r1, c2, y"):
         select(bad_middle[0].graph, bad_middle[1], ["c2", "nothing*"])
+
+
+def test_the_search_follows_a_leading_figure_and_decibels_where_it_ties():
+    """Of two units one wins a standard error and more, the other decibels alone; of two ties the decibels decide."""
+    measured = {
+        frozenset(): Measured(0.50, False, 0.10, 10.0, standard_error=0.05, sign=1),
+        frozenset("a"): Measured(0.53, False, 0.01, 20.0, standard_error=0.05, sign=1),
+        frozenset("b"): Measured(0.70, False, 0.09, 10.5, standard_error=0.05, sign=1),
+        frozenset("c"): Measured(0.54, False, 0.02, 17.0, standard_error=0.05, sign=1),
+    }
+    met = Measured(0.9, True, 0.0, 50.0, standard_error=0.05, sign=1)
+
+    class Told:
+        def full(self, kept):
+            return measured.get(kept, met)
+
+        def trial(self, kept):
+            return measured.get(kept, met), None
+
+    def first(names):
+        return search(Told(), [Candidate(name, frozenset(name)) for name in names], steps=3).steps[1].change
+
+    assert (first("ab"), first("ba"), first("ac"), first("ca")) == ("+ b", "+ b", "+ a", "+ a")
