@@ -70,6 +70,11 @@ def outputs_of(model: ir.Model, feeds: Mapping[str, np.ndarray], target: str, fo
 
         path = folder / "case.mlpackage"
         convert(model, path)
+    elif target == "coreai":
+        from edgeport.exporters.coreai import convert
+
+        path = folder / "case.aimodel"
+        convert(model, path)
     else:
         from edgeport.exporters.openvino.convert import convert
 
