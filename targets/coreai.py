@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .target import AppRuntime, Profile, Recipe, Target
+from .target import IOS_SOURCES, AppRuntime, Profile, Recipe, Target
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -72,4 +72,9 @@ TARGET = Target(
     open=_open,
     inspect=_inspect,
     read_contents=_read_contents,
+    app_runtimes={
+        "ios": AppRuntime(
+            name="core-ai", sources={f"swift/core_ai/{name}": place for name, place in IOS_SOURCES.items()}
+        )
+    },
 )

@@ -140,6 +140,13 @@ class AppRuntime:
     others: "Mapping[str, AppRuntime]" = field(default_factory=dict)
 
 
+IOS_SOURCES = {  # of the runtime's own wrapper: its place in the bundle
+    "Package.swift": "Package.swift",
+    "Classifier.swift": "Sources/ImageModel/Classifier.swift",
+    "ScoresTests.swift": "Tests/ImageModelTests/ScoresTests.swift",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Target:
     """A format of artifacts. All that edgeport knows of a target by name is in its file of this package.

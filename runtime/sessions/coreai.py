@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import sys
 import time
+import weakref
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -44,6 +45,7 @@ class CoreAISession:
 
         self._loop, self._thread = asyncio.new_event_loop(), ThreadPoolExecutor(1)  # the caller's may have a loop, too
         self._held = contextlib.AsyncExitStack()
+        self.close = weakref.finalize(self, _end, self._loop, self._thread, self._held)
         start = time.perf_counter()
         try:
             with native_stderr():
@@ -77,7 +79,7 @@ class CoreAISession:
         if self._nhwc:
             arrays = [to_nhwc(array) for array in arrays]
         given = {
-            spec.name: NDArray(np.ascontiguousarray(array, spec.dtype))
+            spec.name: NDArray(np.asarray(array, spec.dtype, order="C"))
             for spec, array in zip(self.inputs, arrays, strict=True)
         }
         try:
@@ -90,11 +92,11 @@ class CoreAISession:
         results = await self._function(given)
         return {name: np.array(result.numpy()) for name, result in results.items()}
 
-    def close(self) -> None:
-        self._function = None
-        self._wait(self._held.aclose())
-        self._thread.shutdown()
-        self._loop.close()
+
+def _end(loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecutor, held: contextlib.AsyncExitStack) -> None:
+    thread.submit(loop.run_until_complete, held.aclose()).result()
+    thread.shutdown()
+    loop.close()
 
 
 def _spec(name: str, descriptor: Any) -> TensorSpec:
