@@ -114,10 +114,10 @@ The Swift files are **not compiled**: there was no Swift compiler, only a parser
 Preprocessing.swift follows, step by step, the C++ and Kotlin files that are compiled and tested. The golden scores come
 from edgeport's own reader of the saved .mlpackage, not from Core ML.""",
     "core-ai": """\
-**Experimental.** The Swift files are **not compiled**: there was no Swift compiler, only a parser that finds no error in
-them; what calls Core AI is written from Apple's documentation. Preprocessing.swift follows, step by step, the C++ and
-Kotlin files that are compiled and tested. The golden scores come from Apple's Core AI runtime on a CPU: they say nothing
-of the Neural Engine.""",
+**Experimental.** The Swift files are **not compiled**: there was no Swift compiler, only a parser that finds no error
+in them; what calls Core AI is written from Apple's documentation. Preprocessing.swift follows, step by step, the C++
+and Kotlin files that are compiled and tested. The golden scores come from Apple's Core AI runtime on a CPU: they say
+nothing of the Neural Engine.""",
     "web": """edgeport's tests check the types, build such pages, and run them with the pinned versions in Chromium, in
 WebAssembly and on WebGPU in software: pictures, pixels and inputs are equal to the byte.""",
     "linux": "edgeport's tests compile the C++ and run both wrappers against golden files like these.",

@@ -25,7 +25,9 @@ class Var:
 
 
 Operand = Var | Constant
-Argument = Operand | np.ndarray | np.generic  # arrays are what an operation is told: sizes, axes, their types are strict
+Argument = (
+    Operand | np.ndarray | np.generic
+)  # arrays are what an operation is told: sizes, axes, their types are strict
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def constant(array: np.ndarray, name: str) -> Any:
 
     array = np.ascontiguousarray(array)
     kind = TensorType(array.shape, array.dtype.type)._to_mlir()
-    attribute = DenseResourceElementsAttr.get_from_buffer(array, name, kind)
+    attribute = DenseResourceElementsAttr.get_from_buffer(array, name, kind)  # type: ignore[arg-type]
     return Value._from_mlir(ConstantOp(value=attribute).result)
 
 
@@ -65,9 +65,10 @@ Port = tuple[str, tuple[int, ...], type[np.generic]]  # name, shape, type
 
 def program(inputs: Sequence[Port], outputs: Sequence[Port], body: Callable[[list[Any]], list[Any]]) -> Any:
     """An AIProgram with the one function "main", whose operations `body` writes."""
+    from coreai._compiler.dialects._coreai_ops_gen import OutputOp
     from coreai._compiler.ir import Location
     from coreai.authoring import AIProgram, Context, Module, Value
-    from coreai.authoring.graph_builder import GraphOp, OutputOp
+    from coreai.authoring.graph_builder import GraphOp
 
     with Context(), _nowhere():
         module = Module.create()

@@ -4,13 +4,13 @@ The program is MLIR bytecode, which only coreai-core reads; it ends the process 
 digest that lies beside the program is compared first.
 """
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ...artifacts.digest import sha256_of_file
 from ...artifacts.embedded import Embedded, read_embedded
 from ...artifacts.errors import ArtifactError, RuntimeUnavailable, first_line
 from ...artifacts.files import open_regular, read_regular
@@ -61,8 +61,8 @@ def check_asset(path: Path) -> None:
     """Raises ArtifactError unless the folder holds a program that is the one of its digest."""
     try:
         digest = read_regular(path / DIGEST, LARGEST)
-        with open_regular(path / PROGRAM) as file:
-            whole = hashlib.file_digest(file, "sha256").digest() == digest
+        open_regular(path / PROGRAM).close()
+        whole = sha256_of_file(path / PROGRAM) == digest.hex()
     except OSError as e:
         if isinstance(e, FileNotFoundError):
             raise ArtifactError(f"{path}: is not a whole .aimodel (it has no {Path(e.filename).name})") from e

@@ -21,7 +21,7 @@ from photographs import CALIBRATION, VALIDATION, crops
 
 pytest.importorskip("coreai", reason="coreai-core is for x86-64 Linux and macOS")
 
-from edgeport.exporters.coreai import convert  # noqa: E402
+from edgeport.exporters.coreai import convert
 
 MODELS = ["mobilenetv3_small_100", "mobilevit_xxs"]
 MORE = ["resnet18", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224", "convnext_atto", "efficientnet_lite0"]

@@ -21,9 +21,9 @@ from graphs import canonical, feeds, graph, run_onnx, snr_db
 
 pytest.importorskip("coreai", reason="coreai-core is for x86-64 Linux and macOS")
 
-from edgeport.exporters.coreai import convert  # noqa: E402
-from edgeport.exporters.coreai.lowering_table import table  # noqa: E402
-from edgeport.runtime.sessions.coreai_program import read_program  # noqa: E402
+from edgeport.exporters.coreai import convert
+from edgeport.exporters.coreai.lowering_table import table
+from edgeport.runtime.sessions.coreai_program import read_program
 
 CLASSIFIER = """agraph (float[1,3,8,10] x) => (float[1,5] y) {
     c = Conv <pads=[1,1,1,1]> (x, w, b) r = Relu (c) p = ReduceMean (r, a) f = Reshape (p, s)

@@ -13,9 +13,9 @@ import pytest
 
 pytest.importorskip("coreai", reason="coreai-core is for x86-64 Linux and macOS")
 
-from coreai import authoring  # noqa: E402
-from coreai.runtime import AIModel, NDArray  # noqa: E402
-from edgeport.exporters.coreai import toolkit  # noqa: E402
+from coreai import authoring
+from coreai.runtime import AIModel, NDArray
+from edgeport.exporters.coreai import toolkit
 
 F32 = np.float32
 

@@ -15,7 +15,7 @@ from graphs import canonical
 
 pytest.importorskip("coreai", reason="coreai-core is for x86-64 Linux and macOS")
 
-from edgeport.exporters.coreai import convert  # noqa: E402
+from edgeport.exporters.coreai import convert
 
 TEXT = """agraph (float[1,3,4,5] image) => (float[1,2,4,5] y) {
     c = Conv (image, w, b) r = Relu (c) y = Mul (r, r) }"""
