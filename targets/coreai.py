@@ -1,4 +1,4 @@
-"""Core AI: an .aimodel folder, for Apple's systems from iOS 27 and macOS 27 on; elsewhere Apple's runtime on the CPU."""
+"""Core AI: an .aimodel folder, for iOS 27 and macOS 27; elsewhere Apple's runtime runs it on the CPU."""
 
 from collections.abc import Mapping
 from pathlib import Path

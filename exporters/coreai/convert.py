@@ -141,12 +141,8 @@ class _Lowering:
         self.builder.target = Target(name_of(node.outputs[0]))
         x = self.operand(node.inputs[0])
         zero_point = np.dtype(quant.dtype).type(quant.zero_point)
-        told = (
-            self.builder.real(float(scale)),
-            zero_point,
-            self.builder.real(0),
-            np.arange(len(x.shape), dtype=np.int32),
-        )
+        axes = np.arange(len(x.shape), dtype=np.int32)
+        told = (self.builder.real(float(scale)), zero_point, self.builder.real(0), axes)
         if node.op_type == "DequantizeLinear":
             return self.builder.run("dequantize", x, *told)
         if isinstance(x, Var) and x.op == PRODUCT:

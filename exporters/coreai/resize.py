@@ -23,7 +23,7 @@ def resize(
     coordinate_transformation_mode: str,
     nearest_mode: str,
 ) -> Var:
-    """(n, c, h, w) -> (n, c, h', w'), canonical: linear, or nearest by whole factors, where half pixels find the same"""
+    """(n, c, h, w) -> (n, c, h', w'), canonical: linear, or nearest by whole factors, as half pixels find it"""
     places = "half_pixel" if mode == "nearest" else coordinate_transformation_mode
     size = [int(each) for each in sizes.array]
     along = [_mapping(old, new, places) for old, new in zip(x.shape, size, strict=True)]

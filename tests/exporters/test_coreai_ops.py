@@ -193,7 +193,7 @@ def test_arguments_that_do_not_fit(asset, tmp_path):
     model = canonical(CLASSIFIER, CONSTANTS)
     with pytest.raises(ValueError, match="precision is one of fp32, fp16"):
         asset(model, precision="fp8")
-    with pytest.raises(ValueError, match="not the name of a new .aimodel folder"):
+    with pytest.raises(ValueError, match=r"not the name of a new \.aimodel folder"):
         convert(model, tmp_path / "a.mlpackage")
 
 
