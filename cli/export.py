@@ -42,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=PRECISIONS,
         help="fp16: weights in half precision (for Apple's formats also what is computed in); int8: static, W8A8; "
-        "w8a32, w8a16: weights in 8 bits, computed in float (w8a16: in half precision); dynamic: linears also round what "
-        f"they read, by its range at run time (default: {default_precisions()})",
+        "w8a32, w8a16: weights in 8 bits, computed in float (w8a16: in half precision); dynamic: linears also round "
+        f"what they read, by its range at run time (default: {default_precisions()})",
     )
     precision.add_argument(
         "--int8",
