@@ -6,7 +6,6 @@ never been run.
 """
 
 import asyncio
-import contextlib
 import sys
 import time
 import weakref
@@ -44,8 +43,8 @@ class CoreAISession:
         from importlib.metadata import version
 
         self._loop, self._thread = asyncio.new_event_loop(), ThreadPoolExecutor(1)  # the caller's may have a loop, too
-        self._held = contextlib.AsyncExitStack()
-        self.close = weakref.finalize(self, _end, self._loop, self._thread, self._held)
+        self.close = weakref.finalize(self, _end, self._loop, self._thread)
+        self.close.atexit = False  # threads have ended by then
         start = time.perf_counter()
         try:
             with native_stderr():
@@ -66,8 +65,9 @@ class CoreAISession:
         self.outputs = tuple(_spec(name, described.output_descriptor(name)) for name in described.output_names)
 
     async def _load(self, authoring: Any) -> Any:
-        model = await self._held.enter_async_context(authoring.AIModelAsset.load(self._path).executable())
-        return model.load_function(FUNCTION)
+        """The function; what was compiled for it in a temporary folder is in memory then, and the folder goes."""
+        async with authoring.AIModelAsset.load(self._path).executable() as model:
+            return model.load_function(FUNCTION)
 
     def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self._thread.submit(self._loop.run_until_complete, coroutine).result()
@@ -93,8 +93,7 @@ class CoreAISession:
         return {name: np.array(result.numpy()) for name, result in results.items()}
 
 
-def _end(loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecutor, held: contextlib.AsyncExitStack) -> None:
-    thread.submit(loop.run_until_complete, held.aclose()).result()
+def _end(loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecutor) -> None:
     thread.shutdown()
     loop.close()
 

@@ -3,7 +3,10 @@
 import asyncio
 import hashlib
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -67,6 +70,28 @@ def test_in_a_process_of_its_own(asset):
     child = ChildSession("edgeport.targets.registry:open_session", {"path": str(asset)}, where=str(asset))
     np.testing.assert_array_equal(child.run({"image": image})["y"], open_session(asset).run({"image": image})["y"])
     child.close()
+
+
+UNCLOSED = """
+import sys, tempfile
+from pathlib import Path
+import numpy as np
+from edgeport.targets.registry import open_session
+session = open_session(sys.argv[1])
+assert not list(Path(tempfile.gettempdir()).iterdir())
+session.run({"image": np.zeros((1, 3, 4, 5), np.float32)})
+"""
+
+
+def test_a_session_that_nobody_closes_leaves_nothing(asset, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", UNCLOSED, asset],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not list(tmp_path.iterdir())
 
 
 def signed(path, program: bytes) -> None:
