@@ -15,12 +15,14 @@ from ...graph.dtypes import held
 from ...graph.edit import name_of, shape, where
 from ...graph.fusion import fuse
 from ...graph.qdq import Constant, constant_operand, qparams_of
+from ..passes.expansions import expand
 from . import conv, elementwise, index, linear, logic, movement, pool, reduce, resize  # noqa: F401  (each fills the table)
 from .builder import Builder, Operand, Target, Var, fits_half
 from .lowering_table import table
 from .package import save
 from .toolkit import Port, program
 
+EXPANDED = frozenset({"GridSample", "LSTM", "GRU"})  # the library has none of them
 PRODUCT = "broadcasting_mul"
 PRECISIONS: dict[str, type[np.floating]] = {"fp32": np.float32, "fp16": np.float16}
 
@@ -49,6 +51,7 @@ def convert(
     if directory.suffix != ".aimodel" or directory.exists():
         raise ValueError(f"{directory}: not the name of a new .aimodel folder")
     check(model, quantized=True)
+    model = expand(model, EXPANDED)
     inputs = [_port(value, pixels) for value in model.graph.inputs]
     outputs = [_port(value) for value in model.graph.outputs]
     lowering = _Lowering(PRECISIONS[precision], float32, pixels)
