@@ -18,7 +18,7 @@ $(VENV)/demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/test: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable '.[tflite,openvino,coreml,demo,test,docs,dev]'
+	$(PIP) --editable '.[tflite,openvino,coreml,coreai,demo,test,docs,dev]'
 	$(PIP) --no-deps --upgrade --target $(VENV)/clients openvino-model-api rapidocr-onnxruntime  # both want another OpenCV
 	touch $@
 

@@ -29,6 +29,7 @@ EXTRAS = {  # extra -> (target, its bundle's platform); "" is the wheel alone
     "tflite": ("tflite", "android"),
     "openvino": ("openvino", "linux"),
     "coreml": ("coreml", "ios"),
+    "coreai": ("coreai", "ios"),  # of x86-64 Linux and macOS
 }
 SCRIPT = ROOT / "tests" / "user_script.py"
 TYPED, USED = "", "tflite"  # the extras with which Python's types are checked, and its scripts run

@@ -166,9 +166,8 @@ LAYOUTS = {
         model=f"{_SWIFT}/model",
         golden="Tests/ImageModelTests/golden",
         sources={
-            "swift/Package.swift": "Package.swift",
             "swift/Preprocessing.swift": f"{_SWIFT}/Preprocessing.swift",
-            "swift/Classifier.swift": f"{_SWIFT}/Classifier.swift",
+            "swift/Recognition.swift": f"{_SWIFT}/Recognition.swift",
             "swift/GoldenTests.swift": "Tests/ImageModelTests/GoldenTests.swift",
         },
         facts=(f"{_SWIFT}/ModelFacts.swift", write_swift),

@@ -6,6 +6,8 @@ from ..reporting.markdown import code, text
 from ..targets.accelerators import BY_RULES, Coverage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .facts import Facts
 
 CALLS = {
@@ -17,6 +19,11 @@ best.forEach { Log.i("vision", "${it.label} ${it.score}") }
     "ios": """```swift
 let classifier = try Classifier()                            // once
 let best = try classifier.classify(cgImage, count: 5)        // of any size; orientation: where it is not upright
+for each in best { print(each.label, each.score) }
+```""",
+    "core-ai": """```swift
+let classifier = try await Classifier()                      // once
+let best = try await classifier.classify(cgImage, count: 5)  // of any size; orientation: where it is not upright
 for each in best { print(each.label, each.score) }
 ```""",
     "linux": """```python
@@ -53,6 +60,10 @@ Android 7 (minSdk 24){kotlin}, and brings LiteRT:
     "ios": """\
 This folder is a Swift package. In Xcode: File, Add Package Dependencies, Add Local, and `import ImageModel`. The
 .mlpackage is a resource and is compiled on the device the first time.""",
+    "core-ai": """\
+This folder is a Swift package for iOS 27 and macOS 27. In Xcode: File, Add Package Dependencies, Add Local, and
+`import ImageModel`. The .aimodel is a resource and is specialised on the device the first time; Xcode needs its Metal
+toolchain for it.""",
     "linux": """Python needs numpy and the model's runtime ({runtime}). C++17:
 `cmake -S cpp -B build {cmake} && cmake --build build`; the library is `image_model`.""",
     "web": """\
@@ -102,6 +113,11 @@ phone**: the Gradle module itself.""",
 The Swift files are **not compiled**: there was no Swift compiler, only a parser that finds no error in them.
 Preprocessing.swift follows, step by step, the C++ and Kotlin files that are compiled and tested. The golden scores come
 from edgeport's own reader of the saved .mlpackage, not from Core ML.""",
+    "core-ai": """\
+**Experimental.** The Swift files are **not compiled**: there was no Swift compiler, only a parser that finds no error
+in them; what calls Core AI is written from Apple's documentation. Preprocessing.swift follows, step by step, the C++
+and Kotlin files that are compiled and tested. The golden scores come from Apple's Core AI runtime on a CPU: they say
+nothing of the Neural Engine.""",
     "web": """edgeport's tests check the types, build such pages, and run them with the pinned versions in Chromium, in
 WebAssembly and on WebGPU in software: pictures, pixels and inputs are equal to the byte.""",
     "linux": "edgeport's tests compile the C++ and run both wrappers against golden files like these.",
@@ -172,8 +188,8 @@ def write_readme(facts: "Facts") -> str:
         "libraries": ", ".join(f"`{library}`" for library in facts.runtime.gradle),
         "kotlin": " and Kotlin 2.2 or newer" if facts.runtime.name == "compiled-model" else "",
     }
-    call, install = CALLS[facts.platform], INSTALL[facts.platform].format(**words)
-    test, checked = TESTS[facts.platform].replace("{cmake}", cmake), CHECKED[facts.platform]
+    call, install = _words(CALLS, facts), _words(INSTALL, facts).format(**words)
+    test, checked = _words(TESTS, facts).replace("{cmake}", cmake), _words(CHECKED, facts)
     if runtime and not cmake:  # no C++ wrapper
         call = call.partition("\n\n")[0]
         install = f"Python needs numpy and {runtime}. There is no C++ wrapper for such artifacts."
@@ -216,6 +232,11 @@ def write_readme(facts: "Facts") -> str:
 
 {checked}
 """
+
+
+def _words(texts: "Mapping[str, str]", facts: "Facts") -> str:
+    """Those of the runtime, where it has words of its own, else the platform's."""
+    return texts.get(facts.runtime.name, texts[facts.platform])
 
 
 def write_needs(facts: "Facts") -> str:

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from ..pipeline.catalog import profile_names, target_names, target_options
+from ..pipeline.catalog import default_precisions, profile_names, target_names, target_options
 from ..pipeline.options import (
     BUDGETS,
     EFFORTS,
@@ -53,10 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     precision.add_argument(
         "--precision",
         choices=PRECISIONS,
-        default="fp32",
-        help="fp16: weights in half precision (for coreml also what is computed in); int8: static, W8A8; w8a32, w8a16: "
-        "weights in 8 bits, computed in float (w8a16: in half precision); dynamic: linears also round what they read, "
-        f"by its range at run time{options.DEFAULT}",
+        help="fp16: weights in half precision (for Apple's formats also what is computed in); int8: static, W8A8; "
+        "w8a32, w8a16: weights in 8 bits, computed in float (w8a16: in half precision); dynamic: linears also round "
+        f"what they read, by its range at run time (default: {default_precisions()})",
     )
     precision.add_argument(
         "--int8",

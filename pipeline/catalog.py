@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from ..models import Checkpoint, get_checkpoint, get_variant, list_checkpoints, list_models
-from ..targets.registry import targets
+from ..targets.registry import FLOAT, targets
 from ..targets.target import Option
 from .progress import Progress, ProgressCallback
 
@@ -12,6 +12,12 @@ from .progress import Progress, ProgressCallback
 def target_names() -> list[str]:
     """Of all targets, in their order; the first is the default."""
     return list(targets())
+
+
+def default_precisions() -> str:
+    """What targets write where no precision is asked for, in words: the common one, and those that have another."""
+    own = [f"{target.name}: {target.precision}" for target in targets().values() if target.precision != FLOAT]
+    return ", ".join([FLOAT, *own])
 
 
 def target_options() -> list[Option]:

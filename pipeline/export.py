@@ -13,7 +13,7 @@ from ..artifacts.exit_codes import BUG
 from ..artifacts.staging import Staging
 from ..models.foreign_preprocess import read_preprocess
 from ..models.stated_preprocess import PreprocessLike
-from ..targets.registry import get_target, require_target
+from ..targets.registry import everyday_targets, get_target, require_target
 from ..targets.registry import targets as known_targets
 from ..tasks.find import read_task
 from .build import build
@@ -49,7 +49,7 @@ def export(
     model: ModelLike,
     target: str | None = None,
     *,
-    precision: str = "fp32",
+    precision: str | None = None,
     profile: str | None = None,
     calibration: DataLike | None = None,
     num_calibration_samples: int | None = None,
@@ -100,7 +100,8 @@ def export(
         model: what `edgeport.load` takes or returns.
         target: the format, a name of `edgeport.list_targets()`; None for the first, tflite.
         precision: "fp32"; "fp16": weights in half precision; "int8": static, W8A8; "w8a32", "w8a16": weights in 8 bits,
-            computed in float (in half precision); "dynamic": linear layers also round what they read, at run time.
+            computed in float (in half precision); "dynamic": linear layers also round what they read, at run time. None
+            for the target's default: fp16 of a format whose devices compute in that, else fp32.
         profile: the kind of device, as `edgeport list --profiles` names it; None for the target's default.
         calibration: data for int8: a folder of images, `edgeport.images(...)`, an .npz, an array (n, c, h, w), a dict
             of arrays by input, or what yields samples or batches, such as a DataLoader. Arrays are preprocessed inputs.
@@ -182,7 +183,7 @@ def export_all(
 
     Args:
         model: as `export`.
-        targets: their names; None for all.
+        targets: their names; None for all, but for an experimental one whose packages are not installed.
         progress: as `export`.
         **options: the other arguments of `export`.
 
@@ -199,7 +200,7 @@ def export_all(
         >>> for result in edgeport.export_all("lenet5", ["tflite", "onnx"], weights="random"):
         ...     print(result.target, result.verdict)
     """
-    names = tuple(known_targets() if targets is None else targets)
+    names = tuple(everyday_targets() if targets is None else targets)
     return run_job(make_job(names, options), model, Progress(progress), stop_at_error=False)
 
 
@@ -294,7 +295,7 @@ def check_job(job: Job) -> None:
         raise UsageError("target: there is none; give one or several")
     for name in job.targets:
         get_target(name)
-    check_choice("precision", asked.precision, PRECISIONS)
+    check_choice("precision", job.precision, PRECISIONS)
     check_choice("effort", asked.effort, EFFORTS)
     check_choice("ranges", asked.ranges, RANGES)
     check_choice("input", job.model.input, INPUTS)
@@ -307,18 +308,18 @@ def check_job(job: Job) -> None:
     budgets = [*asked.budgets]
     if len(budgets) > 1:
         raise UsageError(f"{' and '.join(budgets)}: give one of them")
-    if asked.precision != "int8":
+    if job.precision != "int8":
         for name in budgets + ["keep_float"] * bool(asked.keep_float):
-            raise UsageError(f"--{name.replace('_', '-')} is for --int8, not for --precision {asked.precision}")
+            raise UsageError(f"--{name.replace('_', '-')} is for --int8, not for --precision {job.precision}")
     if asked.profile:
         profiles = {profile.name: profile for name in job.targets for profile in get_target(name).profiles}
         if asked.profile not in profiles:
             raise UsageError(f"--profile {asked.profile} is not of {given}, which has {' and '.join(profiles)}")
         profile = profiles[asked.profile]
-        if asked.precision not in profile.precisions:
+        if job.precision not in profile.precisions:
             wanted = " and ".join(profile.precisions)
             raise UsageError(
-                f"--profile {profile.name} is for --precision {wanted}, not for {asked.precision}; {profile.refusal}"
+                f"--profile {profile.name} is for --precision {wanted}, not for {job.precision}; {profile.refusal}"
             )
         if profile.integer_only and (budgets or asked.keep_float):
             raise UsageError(

@@ -10,6 +10,7 @@ from ..artifacts.preprocessing import INTERPOLATIONS as INTERPOLATIONS
 from ..artifacts.preprocessing import RESIZES as RESIZES
 from ..runtime.residency import ACCELERATORS as ACCELERATORS
 from ..runtime.residency import ARITHMETICS as ARITHMETICS
+from ..targets.registry import default_precision
 
 if TYPE_CHECKING:
     from ..models.stated_preprocess import Preprocess
@@ -74,7 +75,7 @@ class QuantizationOptions:
     """The precision, and how int8 comes about.
 
     Attributes:
-        precision: one of PRECISIONS.
+        precision: one of PRECISIONS; None for the default of the targets.
         profile: the kind of device; None for the target's default.
         calibration: the data that set the ranges; None for generated inputs.
         num_calibration_samples: at most so many; None for 300, or 32 generated ones.
@@ -86,7 +87,7 @@ class QuantizationOptions:
         budget_steps: that the search for it may take.
     """
 
-    precision: str = "fp32"
+    precision: str | None = None
     profile: str | None = None
     calibration: "DataLike | None" = None
     num_calibration_samples: int | None = None
@@ -170,8 +171,8 @@ class Job:
 
     @property
     def precision(self) -> str:
-        """What is asked for."""
-        return self.quantization.precision
+        """What is asked for, or what the targets write where nothing is."""
+        return self.quantization.precision or default_precision(self.targets)
 
     @property
     def precisions(self) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
-"""Imports ONNX Runtime and OpenVINO without their telemetry, and keeps PyTorch's threads the caller's."""
+"""Imports ONNX Runtime and OpenVINO without their telemetry; PyTorch's threads and the terminal stay the caller's."""
 
 import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,3 +53,22 @@ def openvino() -> Any:
     import openvino
 
     return openvino
+
+
+@contextlib.contextmanager
+def native_stderr() -> Iterator:
+    """Keeps what native code writes to the process's stderr from the terminal; yields a function that returns it."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+
+        def said() -> str:
+            file.seek(0)
+            return file.read().decode("utf-8", "replace")
+
+        try:
+            yield said
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .target import AppRuntime, Option, Profile, Recipe, Target
+from .target import IOS_SOURCES, AppRuntime, Option, Profile, Recipe, Target
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -94,5 +94,5 @@ TARGET = Target(
     orders_channels=True,
     layout=lambda recipe: "image" if recipe.pixels else "nchw",
     wants_image=lambda options: bool(options["image_input"]),
-    app_runtimes={"ios": AppRuntime()},
+    app_runtimes={"ios": AppRuntime(sources={f"swift/core_ml/{name}": place for name, place in IOS_SOURCES.items()})},
 )

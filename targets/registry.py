@@ -5,6 +5,7 @@ A new target is its file here, its exporter, its session (and inspector), its te
 
 import importlib
 import pkgutil
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..runtime.inspectors.inspector import Inspector
     from ..runtime.session import Session
 
+FLOAT = "fp32"  # what is written where targets do not agree on another precision
 # what decides about the bytes of an artifact or the figures of its validation, whatever the target
 _TOOLS = ("edgeport", "torch", "onnx-ir", "onnxscript", "onnxruntime", "numpy")
 
@@ -43,7 +45,7 @@ def list_targets() -> list[str]:
 
     Example:
         >>> edgeport.list_targets()
-        ['tflite', 'openvino', 'coreml', 'onnx']
+        ['tflite', 'openvino', 'coreml', 'onnx', 'coreai']
     """
     return list(targets())
 
@@ -55,11 +57,23 @@ def get_target(name: str) -> Target:
     return targets()[name]
 
 
+def everyday_targets() -> list[str]:
+    """What "all" means: every target but an experimental one whose packages are not there."""
+    return [name for name, target in targets().items() if not (target.experimental and target.missing())]
+
+
+def default_precision(names: Iterable[str]) -> str:
+    """What these targets write where no precision is asked for: FLOAT where they do not agree."""
+    found = {get_target(name).precision for name in names}
+    return found.pop() if len(found) == 1 else FLOAT
+
+
 def require_target(name: str) -> Target:
     """The target of that name, ready to be used. Raises UsageError, RuntimeUnavailable (which names the extra)."""
     target = get_target(name)
     if missing := target.missing():
-        raise RuntimeUnavailable(f"target {name} needs {' and '.join(missing)}: pip install '{target.install}'")
+        where = f" (on {target.machines})" if target.machines else ""
+        raise RuntimeUnavailable(f"target {name} needs {' and '.join(missing)}: pip install '{target.install}'{where}")
     return target
 
 

@@ -140,6 +140,13 @@ class AppRuntime:
     others: "Mapping[str, AppRuntime]" = field(default_factory=dict)
 
 
+IOS_SOURCES = {  # of the runtime's own wrapper: its place in the bundle
+    "Package.swift": "Package.swift",
+    "Classifier.swift": "Sources/ImageModel/Classifier.swift",
+    "ScoresTests.swift": "Tests/ImageModelTests/ScoresTests.swift",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Target:
     """A format of artifacts. All that edgeport knows of a target by name is in its file of this package.
@@ -152,7 +159,10 @@ class Target:
         extra: the extra of `pip install edgeport[...]` that brings what it needs; "" for none.
         needs: {module: distribution} that have to be there.
         purposes: {distribution: what it is for}, of those.
+        machines: on which these can be installed, in words; empty for all.
         profiles: of devices, the default first.
+        precision: what is written where none is asked for.
+        experimental: it may change with the next release of what it needs; its description says so.
         refused: {precision: why there is no such artifact, and what to take instead}.
         float16: the precisions in which all that is float is computed in float16.
         options: of its own, for `export`.
@@ -190,7 +200,10 @@ class Target:
     extra: str
     needs: Mapping[str, str]
     purposes: Mapping[str, str]
+    machines: str = ""
     profiles: tuple[Profile, ...]
+    precision: str = "fp32"
+    experimental: bool = False
     refused: Mapping[str, str] = field(default_factory=dict)
     float16: frozenset[str] = frozenset()
     options: tuple[Option, ...] = ()

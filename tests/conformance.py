@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
-from conformance_page import TARGETS, page
+from conformance_page import TARGETS, listed, page
 from node_tests import cases, prepared
 
 TABLE = Path(__file__).with_name("conformance.json")
@@ -70,6 +70,11 @@ def outputs_of(model: ir.Model, feeds: Mapping[str, np.ndarray], target: str, fo
 
         path = folder / "case.mlpackage"
         convert(model, path)
+    elif target == "coreai":
+        from edgeport.exporters.coreai import convert
+
+        path = folder / "case.aimodel"
+        convert(model, path)
     else:
         from edgeport.exporters.openvino.convert import convert
 
@@ -86,12 +91,12 @@ def outputs_of(model: ir.Model, feeds: Mapping[str, np.ndarray], target: str, fo
     return [results[spec.name] for spec in session.outputs]
 
 
-def work(tasks: Any, answers: Any) -> None:
+def work(tasks: Any, answers: Any, targets: tuple[str, ...]) -> None:
     """A process that runs cases until it is told None, or dies."""
     import torch
 
     torch.set_num_threads(1)
-    for target in TARGETS:  # what is imported once takes none of a case's time
+    for target in targets:  # what is imported once takes none of a case's time
         run(WARM_UP, target)
     answers.put("ready")
     while (task := tasks.get()) is not None:
@@ -104,14 +109,15 @@ def work(tasks: Any, answers: Any) -> None:
 class Worker:
     """A process that is started again when a case kills it or takes too long."""
 
-    def __init__(self) -> None:
+    def __init__(self, targets: tuple[str, ...]) -> None:
         self.process: Any = None
+        self.targets = targets
 
     def ask(self, name: str, target: str) -> str:
         context = multiprocessing.get_context("spawn")
         if self.process is None:
             self.tasks, self.answers = context.Queue(), context.Queue()
-            self.process = context.Process(target=work, args=(self.tasks, self.answers), daemon=True)
+            self.process = context.Process(target=work, args=(self.tasks, self.answers, self.targets), daemon=True)
             self.process.start()
             self.answers.get(timeout=START_S)
         self.tasks.put((name, target))
@@ -149,14 +155,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("patterns", nargs="*", help="of the cases to run; all without")
     parser.add_argument("--from", dest="first", help="the case at which a run that was cut off goes on")
+    parser.add_argument("--targets", nargs="+", choices=TARGETS, default=TARGETS, help="only these; others stay")
     arguments = parser.parse_args()
-    table = json.loads(TABLE.read_text()) if arguments.patterns or arguments.first else {}
+    targets = tuple(arguments.targets)
+    partial = arguments.patterns or arguments.first or targets != TARGETS
+    table = json.loads(TABLE.read_text()) if partial else {}
     names = list(cases())
     names = names[names.index(arguments.first) if arguments.first else 0 :]
     names = [name for name in names if not arguments.patterns or any(p in name for p in arguments.patterns)]
-    worker = Worker()
+    worker = Worker(targets)
     for i, name in enumerate(names):
-        row = {target: worker.ask(name, target) for target in TARGETS}
+        row = {target: listed(table, name, target) for target in TARGETS}
+        row |= {target: worker.ask(name, target) for target in targets}
         table.pop(name, None)
         table |= table_of({name: row})
         if name in table:

@@ -12,7 +12,19 @@ import pytest
 from edgeport.targets.registry import targets
 from import_graph import FLOORS, ROOT, find_circle, floor_of, imports, modules
 
-HEAVY = {"torch", "openvino", "ai_edge_litert", "coremltools", "onnxruntime", "tensorflow", "timm", "torchvision"}
+HEAVY = {
+    *(
+        "torch",
+        "openvino",
+        "ai_edge_litert",
+        "coremltools",
+        "coreai",
+        "onnxruntime",
+        "tensorflow",
+        "timm",
+        "torchvision",
+    )
+}
 MOST_LINES_OF_CLI = 2600
 
 

@@ -1,15 +1,11 @@
-"""What every use of LiteRT in this process needs: its interpreter, its errors, what it writes to stderr."""
+"""What every use of LiteRT in this process needs: its interpreter, and its errors."""
 
-import contextlib
-import os
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ...artifacts.errors import ArtifactError, RuntimeUnavailable
+from ..backends import native_stderr
 
 
 def open_interpreter(
@@ -47,25 +43,6 @@ def open_interpreter(
 def why(error: Exception) -> str:
     """The first line of what LiteRT says of an error."""
     return str(error).strip().partition("\n")[0].rstrip(".")
-
-
-@contextlib.contextmanager
-def native_stderr() -> Iterator:
-    """Keeps what native code writes to the process's stderr from the terminal; yields a function that returns it."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as file:
-        os.dup2(file.fileno(), 2)
-
-        def said() -> str:
-            file.seek(0)
-            return file.read().decode("utf-8", "replace")
-
-        try:
-            yield said
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
 
 
 def runtime_name() -> str:

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from ...artifacts.errors import ArtifactError, RuntimeUnavailable
+from ..backends import native_stderr
 from ..residency import Refusal, Residency
 from ..session import check_feeds
-from .litert import native_stderr, open_interpreter, runtime_name, why
+from .litert import open_interpreter, runtime_name, why
 from .tflite import operators
 from .tflite_ports import SIGNATURE, Ports, describe
 

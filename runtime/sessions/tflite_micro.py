@@ -15,7 +15,7 @@ import numpy as np
 
 from ...artifacts.errors import ArtifactError
 from ...artifacts.files import read_regular
-from .litert import native_stderr
+from ..backends import native_stderr
 from .tflite import TFLiteSession
 from .tflite_ports import LARGEST
 

@@ -26,7 +26,7 @@ from demo import photograph
 from edgeport.bundles import create, golden, literals, micro
 from edgeport.cli.main import main
 from edgeport.runtime.sessions.coreml import CoreMLSession
-from edgeport.targets.registry import targets
+from edgeport.targets.registry import everyday_targets, get_target, targets
 from hostile_names import NAMES
 from PIL import Image, ImageOps
 from PIL.ExifTags import Base
@@ -66,6 +66,8 @@ BUNDLES = {
     "micro pixels": ((*FOR_MICRO, "--input", "uint8", "--softmax", "--output-type", "uint8"), "micro"),
     "micro nchw": ((*FOR_MICRO, "--input-layout", "nchw"), "micro"),
 }
+if "coreai" in everyday_targets():
+    BUNDLES["ios core ai"] = (("--target", "coreai", "--input", "uint8"), "ios")
 MICRO = [name for name in BUNDLES if name.startswith("micro")]
 UNLABELLED = ("ios plain", "ios probabilities")
 LINUX = [name for name in BUNDLES if name.startswith("linux")]
@@ -467,6 +469,23 @@ def test_the_swift_wrapper_reads_what_the_model_gives(made, name):
     assert ("Scores are probabilities" in (folder / "README.md").read_text()) == probabilities
     if kind == "dictionaryType":  # by the labels of labels.txt
         assert list(CoreMLSession(made(name).artifact).labels) == LABELS
+
+
+@pytest.mark.skipif("ios core ai" not in BUNDLES, reason="coreai-core is not installed")
+def test_the_swift_wrapper_calls_core_ai_with_what_the_model_takes(made):
+    bundle = made("ios core ai")
+    contents = get_target("coreai").read_contents(bundle.artifact)
+    (taken,), (given,) = contents.inputs, contents.outputs
+    facts = (bundle.folder / "Sources/ImageModel/ModelFacts.swift").read_text()
+    assert f'static let input = "{taken.name}"' in facts
+    assert f'static let scores = "{given.name}"' in facts
+    assert "normalises: false" in facts
+    assert (taken.dtype, taken.shape[-1], given.dtype) == ("uint8", 3, "float32")
+    wrapper = (bundle.folder / "Sources/ImageModel/Classifier.swift").read_text()
+    assert "shape: [1, pixels.height, pixels.width, pixels.channels]" in wrapper
+    assert "view(as: Float.self)" in wrapper
+    assert '.iOS("27.0")' in (bundle.folder / "Package.swift").read_text()
+    assert "**Experimental.**" in (bundle.folder / "README.md").read_text()
 
 
 @pytest.mark.skipif(not shutil.which("swiftc"), reason="no swiftc")

@@ -5,16 +5,6 @@ import CoreVideo
 import Foundation
 import ImageIO
 
-public struct Recognition {
-    public let index: Int
-    public let label: String  // empty where the model came without labels
-    public let score: Float  // as the model gives it: a probability, or a logit
-}
-
-public struct ClassifierError: Error, CustomStringConvertible {
-    public let description: String
-}
-
 /// The model and its labels, from the package's resources.
 public final class Classifier {
     private let model: MLModel
@@ -22,14 +12,8 @@ public final class Classifier {
 
     /// Compiles the .mlpackage on the first call; keep the classifier.
     public init(configuration: MLModelConfiguration = MLModelConfiguration()) throws {
-        guard let package = Bundle.module.url(forResource: ModelFacts.artifact, withExtension: nil, subdirectory: "model")
-        else { throw ClassifierError(description: "\(ModelFacts.artifact) is not among the resources") }
-        model = try MLModel(contentsOf: MLModel.compileModel(at: package), configuration: configuration)
-        let file = Bundle.module.url(forResource: "labels", withExtension: "txt", subdirectory: "model")
-        let text = try file.map { try String(contentsOf: $0, encoding: .utf8) } ?? ""
-        var lines = text.components(separatedBy: "\n")
-        if lines.last == "" { lines.removeLast() }  // behind the last line end
-        labels = lines
+        model = try MLModel(contentsOf: MLModel.compileModel(at: findModel()), configuration: configuration)
+        labels = try readLabels()
     }
 
     /// The `count` best classes, best first; `orientation`: how the image has to be turned, as its EXIF says.
@@ -37,10 +21,7 @@ public final class Classifier {
         _ image: CGImage, count: Int = 5, orientation: CGImagePropertyOrientation = .up
     ) throws -> [Recognition] {
         let seen = try upright(pixels(of: image), orientation: Int(orientation.rawValue))
-        return try top(scores(of: seen), count: count).map { best in
-            Recognition(
-                index: best.index, label: best.index < labels.count ? labels[best.index] : "", score: best.score)
-        }
+        return try recognitions(scores(of: seen), labels: labels, count: count)
     }
 
     /// The scores of all classes for an upright RGB image.
@@ -100,22 +81,4 @@ public final class Classifier {
         }
         return MLFeatureValue(pixelBuffer: buffer)
     }
-}
-
-/// The image's own bytes as RGB, without colour matching beyond sRGB.
-public func pixels(of image: CGImage) throws -> Pixels {
-    guard
-        let space = CGColorSpace(name: CGColorSpace.sRGB),
-        let context = CGContext(
-            data: nil, width: image.width, height: image.height, bitsPerComponent: 8, bytesPerRow: image.width * 4,
-            space: space, bitmapInfo: CGImageAlphaInfo.noneSkipLast.rawValue)
-    else { throw ClassifierError(description: "the image cannot be drawn") }
-    context.draw(image, in: CGRect(x: 0, y: 0, width: image.width, height: image.height))
-    guard let memory = context.data else { throw ClassifierError(description: "no memory for the image") }
-    let rgba = memory.assumingMemoryBound(to: UInt8.self)
-    var pixels = Pixels(width: image.width, height: image.height, channels: 3)
-    for i in 0..<(image.width * image.height) {
-        for c in 0..<3 { pixels.bytes[3 * i + c] = rgba[4 * i + c] }
-    }
-    return pixels
 }

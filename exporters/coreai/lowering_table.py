@@ -1,0 +1,6 @@
+"""The table of Core AI lowerings; the files of op families fill it."""
+
+from ..lowering import LoweringTable
+
+table = LoweringTable("coreai")
+lower = table.lower
