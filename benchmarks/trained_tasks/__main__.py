@@ -34,12 +34,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "tasks", nargs="*", choices=[[], *NETWORKS], metavar="TASK", help="of detect, segment, keypoints"
-    )
+    parser.add_argument("tasks", nargs="*", metavar="TASK", help=f"only these (default: {', '.join(NETWORKS)})")
     parser.add_argument("--targets", nargs="+", default=TARGETS, choices=TARGETS)
     parser.add_argument("--again", action="store_true", help="also what is known; networks are not trained again")
     args = parser.parse_args(argv)
+    unknown = sorted(set(args.tasks) - set(NETWORKS))
+    if unknown:
+        parser.error(f"there is no network for {unknown[0]!r}; there are {', '.join(NETWORKS)}")
     known = {} if args.again else read()
     for task in args.tasks or NETWORKS:
         for target in args.targets:
