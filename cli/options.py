@@ -77,7 +77,7 @@ def device(text: str) -> str:
 
 MODEL = (
     "a name from `edgeport list`, code of your own (path/to/file.py:factory or package.module:factory), timm:NAME, "
-    "a torch.export program (.pt2), or an ONNX file"
+    "torchvision:NAME, transformers:FOLDER, a torch.export program (.pt2), or an ONNX file"
 )
 
 # option -> what argparse is told of it; commands add them by name

@@ -26,7 +26,8 @@ def load(
     """Loads a model.
 
     Args:
-        model: a name of the zoo ("mobilevit_s"), "timm:NAME", code of your own ("path/to/file.py:factory" or
+        model: a name of the zoo ("mobilevit_s"), "timm:NAME", "torchvision:NAME", "transformers:FOLDER" (or the name
+            of one in the cache of Hugging Face's hub), code of your own ("path/to/file.py:factory" or
             "package.module:factory"), an .onnx or .pt2 file; or an nn.Module (which is copied to the CPU and stays as
             it is), an ExportedProgram or an ONNX model in memory.
         weights: a file, "pretrained", the name of public weights, "random" (seeded), or "auto": the model's own, of a

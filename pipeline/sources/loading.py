@@ -11,7 +11,7 @@ from ...artifacts.process import tell
 from ...models.stated_preprocess import Preprocess
 from ..input_spec import Shapes
 from ..progress import Progress
-from .source import TIMM, ExampleInputs, ModelLike, ModelSource
+from .source import TIMM, TORCHVISION, TRANSFORMERS, ExampleInputs, ModelLike, ModelSource
 from .user_code import is_factory
 from .zoo import AUTO, RANDOM
 
@@ -100,7 +100,12 @@ def _from_code(model: str, progress: Progress, *, num_classes: int | None, **opt
     if num_classes is not None and num_classes < 0:
         raise UsageError(f"--num-classes must be 0 or more, not {num_classes}")
     _refuse_without_factory(model)
-    load = torch_module.from_timm if model.startswith(TIMM) else torch_module.from_zoo
+    packages = {
+        TIMM: torch_module.from_timm,
+        TORCHVISION: torch_module.from_torchvision,
+        TRANSFORMERS: torch_module.from_transformers,
+    }
+    load = next((load for prefix, load in packages.items() if model.startswith(prefix)), torch_module.from_zoo)
     return load(model, progress, num_classes=num_classes, **options)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
     import torch
 
-TIMM = "timm:"
+TIMM, TORCHVISION, TRANSFORMERS = "timm:", "torchvision:", "transformers:"  # packages whose models are known by name
 OWN_CODE = "factory"  # the weights' source where the user's own module brings them
 
 

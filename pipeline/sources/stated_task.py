@@ -49,7 +49,8 @@ def state_labels(module: "torch.nn.Module") -> tuple[str, ...] | None:
     """The names of its classes: `names` of Ultralytics, `id2label` of transformers; None where there are none."""
     for holder, name in ((module, "names"), (getattr(module, "config", None), "id2label")):
         found = getattr(holder, name, None)
-        if isinstance(found, Mapping) and (labels := _in_order(found)):
+        labels = _in_order(found) if isinstance(found, Mapping) else None
+        if labels and labels != tuple(f"LABEL_{i}" for i in range(len(labels))):  # what transformers invents
             return labels
     return None
 

@@ -17,11 +17,11 @@ from ...tasks.registry import CLASSIFY
 from ..input_spec import IMAGE, InputSpec, Shapes, image_size, resize_spec, with_batch
 from ..progress import Progress
 from .flat_outputs import EMBEDDING, ONLY, flatten_outputs, name_outputs
-from .source import OWN_CODE, TIMM, ExampleInputs, ModelSource
+from .source import OWN_CODE, TIMM, TORCHVISION, TRANSFORMERS, ExampleInputs, ModelSource
 from .stated_by_model import state_from_file, state_from_module
 from .stated_task import state_labels, state_task
 from .user_code import check_tensors, load_factory, user_code
-from .zoo import choose_weights, load_chosen
+from .zoo import AUTO, choose_weights, load_chosen
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -78,13 +78,67 @@ def from_timm(
     module, spec = load_timm(model.removeprefix(TIMM), num_classes, image_size(shapes, model))
     size = spec.image_size or (1, 1, 1)
     facts, said = fill(module, model, progress, weights=weights, key=weights_key, seed=seed, input_size=size)
-    name = model.replace(":", "_").replace("/", "_")
     return make_source(
-        *(model, name, module, spec, facts),
+        *(model, file_name(model), module, spec, facts),
         num_classes=num_classes,
         warnings=said,
         classifies=bool(getattr(module, "num_classes", 0)),  # 0 where it gives features
     )
+
+
+def from_torchvision(
+    model: str,
+    progress: Progress,
+    *,
+    weights: str,
+    weights_key: str | None,
+    seed: int,
+    num_classes: int | None,
+    shapes: Shapes,
+) -> ModelSource:
+    """torchvision:NAME, preprocessed as its default weights want it; with these where torch.hub has them already."""
+    from .torchvision_models import load_torchvision
+
+    found = load_torchvision(model.removeprefix(TORCHVISION), num_classes, image_size(shapes, model))
+    weights = str(found.weights) if weights == AUTO and found.weights else weights
+    size = found.spec.image_size or (1, 1, 1)
+    facts, said = fill(found.module, model, progress, weights=weights, key=weights_key, seed=seed, input_size=size)
+    return make_source(
+        *(model, file_name(model), found.module, found.spec, facts), num_classes=num_classes, warnings=said
+    )
+
+
+def from_transformers(
+    model: str,
+    progress: Progress,
+    *,
+    weights: str,
+    weights_key: str | None,
+    seed: int,
+    num_classes: int | None,
+    shapes: Shapes,
+) -> ModelSource:
+    """transformers:FOLDER, or the name of one that is in the cache of Hugging Face's hub."""
+    from .transformers_models import load_transformers
+
+    if num_classes is not None:
+        raise UsageError(f"--num-classes is for models of the zoo, timm and torchvision; {model} has its own")
+    own = weights == AUTO
+    found = load_transformers(model.removeprefix(TRANSFORMERS), image_size(shapes, model), random=not own)
+    facts, said = (
+        (Weights(source=str(found.weights), sha256=digest(found.module)), ())
+        if found.weights
+        else fill(
+            found.module,
+            model,
+            progress,
+            weights=weights,
+            key=weights_key,
+            seed=seed,
+            input_size=found.spec.image_size or (1, 1, 1),
+        )
+    )
+    return make_source(*(model, file_name(Path(model).name), found.module, found.spec, facts), warnings=said)
 
 
 def from_factory(
@@ -194,15 +248,7 @@ def make_source(
         torch.zeros(shape, dtype=getattr(torch, each.dtype)) for shape, each in zip(shapes, spec.inputs, strict=True)
     )
 
-    def failed(e: BaseException) -> UsageError:
-        given = "an input of " * (len(spec.inputs) == 1)
-        shown = " and ".join("x".join(map(str, s.shape[1:] if spec.image_size else s.shape)) for s in spec.inputs)
-        line = line_of_error(e)
-        place = f" (at {Path(line[0]).name}:{line[1]})" if line else ""
-        kind = "" if isinstance(e, Exception) else f"{type(e).__name__}: "  # SystemExit says but a number
-        return UsageError(f"the model does not run on {given}{shown}{place}: {kind}{first_line(e, 'no message')}")
-
-    with foreign_code(failed), torch.inference_mode():
+    with foreign_code(lambda e: does_not_run(spec, e)), torch.inference_mode():
         result = module(*zeros)
     task = CLASSIFY if classifies else state_task(module)
     inputs = tuple(each.name for each in spec.inputs)
@@ -233,6 +279,16 @@ def make_source(
         task="embed" if outputs == (EMBEDDING,) else task,
         labels=state_labels(module),
     )
+
+
+def does_not_run(spec: InputSpec, e: BaseException) -> UsageError:
+    """What to say of a module that fails on its inputs."""
+    given = "an input of " * (len(spec.inputs) == 1)
+    shown = " and ".join("x".join(map(str, s.shape[1:] if spec.image_size else s.shape)) for s in spec.inputs)
+    line = line_of_error(e)
+    place = f" (at {Path(line[0]).name}:{line[1]})" if line else ""
+    kind = "" if isinstance(e, Exception) else f"{type(e).__name__}: "  # SystemExit says but a number
+    return UsageError(f"the model does not run on {given}{shown}{place}: {kind}{first_line(e, 'no message')}")
 
 
 def copy_to_cpu(module: "torch.nn.Module") -> "torch.nn.Module":
@@ -350,7 +406,9 @@ def fill(
     from ...models.weights import fit_weights
 
     if weights in ("auto", "random"):
-        redraw(module, seed=seed, input_size=input_size)
+        taken = InputSpec((TensorSpec(IMAGE, (1, *input_size), "float32"),))
+        with foreign_code(lambda e: does_not_run(taken, e)):
+            redraw(module, seed=seed, input_size=input_size)
         said = (
             f"{model} has RANDOM weights (seed {seed}): speed and agreement are real, its answers mean nothing; "
             "give a checkpoint with --weights"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...artifacts.code_place import line_of_error
 from ...artifacts.errors import UsageError, first_line, foreign_code
+from .source import TIMM, TORCHVISION, TRANSFORMERS
 
 if TYPE_CHECKING:
     import torch
@@ -22,8 +23,9 @@ _RELATIVE = re.compile(r"^\s*from\s+\.", re.MULTILINE)
 
 def is_factory(model: str) -> bool:
     """Whether MODEL names code of the user's own, which runs when it is loaded."""
-    place, colon, name = model.rpartition(":")
-    return bool(colon) and place != "timm" and all(part.isidentifier() for part in name.split("."))
+    _, colon, name = model.rpartition(":")
+    own = bool(colon) and not model.startswith((TIMM, TORCHVISION, TRANSFORMERS))
+    return own and all(part.isidentifier() for part in name.split("."))
 
 
 def load_factory(model: str) -> "torch.nn.Module":

@@ -1,0 +1,25 @@
+"""What a package gives of one of its models."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..input_spec import InputSpec
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class PackageModel:
+    """A model of a package.
+
+    Attributes:
+        module: in eval mode.
+        spec: its input, and how an image becomes it, where the package says that.
+        weights: the file with its trained weights, where it is on this machine already.
+    """
+
+    module: "torch.nn.Module"
+    spec: InputSpec
+    weights: Path | None = None
