@@ -183,7 +183,7 @@ def export_all(
 
     Args:
         model: as `export`.
-        targets: their names; None for all, but for an experimental one whose packages are not installed.
+        targets: their names; None for all but the experimental ones.
         progress: as `export`.
         **options: the other arguments of `export`.
 

@@ -8,7 +8,7 @@ import pytest
 from edgeport.models import WeightsError, create_model, imagenet_classes, load_weights
 
 SEEN = ("tiger cat", "espresso", "tripod", "palace", "missile")
-TARGETS = edgeport.list_targets()
+TARGETS = [name for name in edgeport.list_targets() if name != "coreai"]  # experimental
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,8 @@ def test_answers_are_the_same_on_a_microcontroller(tmp_path):
 def test_the_readme_shows_the_table(rows):
     readme = (Path(__file__).parents[1] / "README.md").read_text()
     for name, cells in rows.items():
+        if name.startswith("coreai"):  # which `make demo` does not install
+            continue
         if name == "photograph" or "fp32" in name or name == "PyTorch":
             assert all(cell in readme for cell in cells if "dB" not in cell), name
         assert f"    {name} " in readme

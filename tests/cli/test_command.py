@@ -104,6 +104,7 @@ def test_doctor(edgeport, monkeypatch):
         "openvino": "edgeport[openvino]",
         "coreml": "edgeport[coreml]",
         "onnx": "edgeport",
+        "coreai": "edgeport[coreai]",
     }
     import importlib.util
 

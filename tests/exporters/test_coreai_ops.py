@@ -81,9 +81,11 @@ def test_float_operator(name, asset):
     np.testing.assert_allclose(got, expected, atol=1e-5 * max(expected.std(), 1), rtol=0)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [name for name in CASES if not name.startswith("grid_sample")])
 def test_half_operator(name, asset):
-    """Sums are float16, too, so long ones are less exact than on a device that adds in float32."""
+    """Sums are float16, too, so long ones are less exact than on a device that adds in float32. Places in half
+    precision are other pixels where a grid samples the nearest.
+    """
     model = case(name)
     inputs = feeds(model)
     expected = run_onnx(model, inputs)["y"]
