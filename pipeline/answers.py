@@ -19,7 +19,7 @@ from ..tasks.agreement import TaskAgreement
 from ..tasks.boxes import Boxes
 from ..tasks.find import apply_statement, find_meaning, possible_tasks, read_task, recall, unknown_meaning
 from ..tasks.label_precision import check_evaluator
-from ..tasks.registry import DETECT, GENERIC
+from ..tasks.registry import CLASSIFY, DETECT, GENERIC
 from ..tasks.tally import TaskTally
 from ..tasks.task import Meaning, Port, Size
 from .data.annotations import read_annotations, true_boxes
@@ -140,7 +140,7 @@ def make_record(
 
 def embedded_task(meaning: Meaning, reference: Session) -> dict[str, object] | None:
     """What goes into the artifact itself; None where its outputs are class scores, or nobody knows what they are."""
-    if meaning.task.name in (GENERIC, "classify"):
+    if meaning.task.name in (GENERIC, CLASSIFY):
         return None
     facts = {"name": meaning.task.name, "head": meaning.head.name, "outputs": dict(meaning.outputs)}
     return facts | {"settings": dict(meaning.settings), "labels": meaning.labels}

@@ -18,8 +18,10 @@ class PackageModel:
         module: in eval mode.
         spec: its input, and how an image becomes it, where the package says that.
         weights: the file with its trained weights, where it is on this machine already.
+        is_loaded: whether these are in the module.
     """
 
     module: "torch.nn.Module"
     spec: InputSpec
     weights: Path | None = None
+    is_loaded: bool = False

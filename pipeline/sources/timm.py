@@ -1,22 +1,18 @@
 """Models of timm, where timm is installed."""
 
 import importlib.util
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...artifacts.errors import RuntimeUnavailable, UsageError, first_line
 from ...models.foreign_preprocess import of_timm
 from ...runtime.session import TensorSpec
 from ..input_spec import IMAGE, InputSpec
+from .package_model import PackageModel
 from .stated_by_model import state_from_timm
 
-if TYPE_CHECKING:
-    import torch
 
-
-def load_timm(
-    name: str, num_classes: int | None, input_size: tuple[int, int, int] | None
-) -> tuple["torch.nn.Module", InputSpec]:
-    """(the model with the weights that timm draws, its image as its pretrained weights want it).
+def load_timm(name: str, num_classes: int | None, input_size: tuple[int, int, int] | None) -> PackageModel:
+    """The model with the weights that timm draws, its image as its pretrained weights want it.
 
     Raises RuntimeUnavailable (no timm, or it cannot be imported), UsageError (no such model, or not of that size).
     """
@@ -44,7 +40,7 @@ def load_timm(
     size = input_size or tuple(timm.data.resolve_data_config({}, model=module)["input_size"])
     said = of_timm(module.pretrained_cfg)
     spec = InputSpec((TensorSpec(IMAGE, (1, *size), "float32"),))
-    return module.eval(), state_from_timm(spec, said, "timm") if said else spec
+    return PackageModel(module.eval(), state_from_timm(spec, said, "timm") if said else spec)
 
 
 def _timm() -> Any:

@@ -17,6 +17,7 @@ from ...tasks.registry import CLASSIFY
 from ..input_spec import IMAGE, InputSpec, Shapes, image_size, resize_spec, with_batch
 from ..progress import Progress
 from .flat_outputs import EMBEDDING, ONLY, flatten_outputs, name_outputs
+from .package_model import PackageModel
 from .source import OWN_CODE, TIMM, TORCHVISION, TRANSFORMERS, ExampleInputs, ModelSource
 from .stated_by_model import state_from_file, state_from_module
 from .stated_task import state_labels, state_task
@@ -75,14 +76,14 @@ def from_timm(
     """timm:NAME, preprocessed as the configuration of its pretrained weights says."""
     from .timm import load_timm
 
-    module, spec = load_timm(model.removeprefix(TIMM), num_classes, image_size(shapes, model))
-    size = spec.image_size or (1, 1, 1)
-    facts, said = fill(module, model, progress, weights=weights, key=weights_key, seed=seed, input_size=size)
-    return make_source(
-        *(model, file_name(model), module, spec, facts),
+    found = load_timm(model.removeprefix(TIMM), num_classes, image_size(shapes, model))
+    return from_package(
+        *(model, file_name(model), found, progress),
+        weights=weights,
+        weights_key=weights_key,
+        seed=seed,
         num_classes=num_classes,
-        warnings=said,
-        classifies=bool(getattr(module, "num_classes", 0)),  # 0 where it gives features
+        classifies=bool(getattr(found.module, "num_classes", 0)),  # 0 where it gives features
     )
 
 
@@ -100,12 +101,8 @@ def from_torchvision(
     from .torchvision_models import load_torchvision
 
     found = load_torchvision(model.removeprefix(TORCHVISION), num_classes, image_size(shapes, model))
-    weights = str(found.weights) if weights == AUTO and found.weights else weights
-    size = found.spec.image_size or (1, 1, 1)
-    facts, said = fill(found.module, model, progress, weights=weights, key=weights_key, seed=seed, input_size=size)
-    return make_source(
-        *(model, file_name(model), found.module, found.spec, facts), num_classes=num_classes, warnings=said
-    )
+    options = {"weights": weights, "weights_key": weights_key, "seed": seed, "num_classes": num_classes}
+    return from_package(model, file_name(model), found, progress, **options)
 
 
 def from_transformers(
@@ -123,22 +120,33 @@ def from_transformers(
 
     if num_classes is not None:
         raise UsageError(f"--num-classes is for models of the zoo, timm and torchvision; {model} has its own")
-    own = weights == AUTO
-    found = load_transformers(model.removeprefix(TRANSFORMERS), image_size(shapes, model), random=not own)
-    facts, said = (
-        (Weights(source=str(found.weights), sha256=digest(found.module)), ())
-        if found.weights
-        else fill(
-            found.module,
-            model,
-            progress,
-            weights=weights,
-            key=weights_key,
-            seed=seed,
-            input_size=found.spec.image_size or (1, 1, 1),
-        )
+    found = load_transformers(model.removeprefix(TRANSFORMERS), image_size(shapes, model), random=weights != AUTO)
+    options = {"weights": weights, "weights_key": weights_key, "seed": seed}
+    return from_package(model, file_name(Path(model).name), found, progress, **options)
+
+
+def from_package(
+    model: str,
+    name: str,
+    found: PackageModel,
+    progress: Progress,
+    *,
+    weights: str,
+    weights_key: str | None,
+    seed: int,
+    num_classes: int | None = None,
+    classifies: bool = False,
+) -> ModelSource:
+    """A package's model, with the weights that are asked for, or else those that the package has here."""
+    if found.is_loaded:
+        facts, said = Weights(source=str(found.weights), sha256=digest(found.module)), ()
+    else:
+        weights = str(found.weights) if weights == AUTO and found.weights else weights
+        size = found.spec.image_size or (1, 1, 1)
+        facts, said = fill(found.module, model, progress, weights=weights, key=weights_key, seed=seed, input_size=size)
+    return make_source(
+        *(model, name, found.module, found.spec, facts), num_classes=num_classes, warnings=said, classifies=classifies
     )
-    return make_source(*(model, file_name(Path(model).name), found.module, found.spec, facts), warnings=said)
 
 
 def from_factory(

@@ -45,7 +45,7 @@ def load_transformers(name: str, input_size: tuple[int, int, int] | None, *, ran
         raise UsageError(f"transformers:{name}: takes {module.main_input_name}, no image")
     size = input_size or _size_of(config, folder)
     spec = InputSpec((TensorSpec(PIXELS, (1, *size), "float32"),))
-    return PackageModel(module.eval(), state_from_folder(spec, folder, name), weights)
+    return PackageModel(module.eval(), state_from_folder(spec, folder, name), weights, weights is not None)
 
 
 def _load(kind: Any, folder: Path) -> "tuple[torch.nn.Module, Collection[str]]":
