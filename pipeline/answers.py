@@ -28,8 +28,6 @@ from .input_spec import InputSpec
 from .output_kinds import Kinds
 from .progress import Progress
 
-NO_TALLY = TaskAgreement(GENERIC, "numbers", (), 0)
-
 
 def list_ports(reference: Session, kinds: Kinds, inputs: Dataset) -> list[Port]:
     """The reference's outputs, each with what it gives for the first input."""
@@ -138,7 +136,7 @@ def make_record(
     )
 
 
-def embedded_task(meaning: Meaning, reference: Session) -> dict[str, object] | None:
+def embedded_task(meaning: Meaning) -> dict[str, object] | None:
     """What goes into the artifact itself; None where its outputs are class scores, or nobody knows what they are."""
     if meaning.task.name in (GENERIC, CLASSIFY):
         return None

@@ -37,7 +37,7 @@ def embedded_facts(prepared: Prepared, precision: str) -> dict[str, Any]:
         "preprocess": to_facts(source.input_spec.preprocess) or None,
         **({"origin": source.origin} if source.origin else {}),
         "labels": prepared.labels,
-        **({"task": task} if (task := embedded_task(prepared.meaning, prepared.reference)) else {}),
+        **({"task": task} if (task := embedded_task(prepared.meaning)) else {}),
         "calibration": calibration
         and {"count": calibration.count, "real_images": not calibration.warning, "warning": calibration.warning},
     }
