@@ -82,7 +82,7 @@ class Row:
         """ "ok", "warn", "fail", or "none" where nothing judged."""
         if self.problems:
             return "fail"
-        first = (self.verdict or "not validated").split()[0].strip(":;")
+        first = (self.verdict or "not validated").partition(" ")[0].strip(":;")
         return {"ok": "ok", "warn": "warn", "not": "none"}.get(first, "fail")
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from ...artifacts.errors import ArtifactError
+from ...artifacts.errors import ArtifactError, first_line
 from .contents import Contents, Operator, Tensor
 
 # opset of ONNX's own operators -> the first ONNX Runtime with it (its table of compatibility)
@@ -18,7 +18,7 @@ def read_contents(path: Path) -> Contents:
     try:
         model = onnx.load(path, load_external_data=False)
     except (OSError, DecodeError, ValueError) as e:
-        raise ArtifactError(f"{path}: is no ONNX model that can be read ({str(e).splitlines()[0][:200]})") from e
+        raise ArtifactError(f"{path}: is no ONNX model that can be read ({first_line(e)[:200]})") from e
     graph = model.graph
     known = {value.name: _tensor(onnx, value) for value in (*graph.input, *graph.value_info, *graph.output)}
     for value in graph.initializer:

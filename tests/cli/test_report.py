@@ -274,6 +274,7 @@ CHANGES = [
     (row(33.0, 1.0, 1.0, 0.9, 500), set(), {"snr_db", "top1", "median_ms", "size_bytes"}),
     (row(30.0, 0.98, None, None, 1000), {"median_ms"}, set()),
     (row(30.0, 0.98, 2.0, 1.9, 1000, "fail: no"), {"verdict"}, set()),
+    (row(30.0, 0.98, 2.0, 1.9, 1000, " "), {"verdict"}, set()),  # of a damaged manifest
     (row(30.0, 0.98, 2.0, 1.9, 1000, problems=("benchmark: killed",)), {"verdict"}, set()),
     (row(30.0, 0.98, 2.0, 1.9, 1000, "warn: less"), set(), set()),
 ]
