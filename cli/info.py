@@ -109,7 +109,8 @@ def task(facts: Mapping[str, Any]) -> Iterator[str]:
         yield ", ".join(f"{name} {json.dumps(value)}" for name, value in facts["settings"].items())
     for name, figure in facts["figures"].items():
         error = "" if figure["standard_error"] is None else f" ± {figure['standard_error']:.4g}"
-        yield f"{name} {figure['value']:.6g}{error}, on {facts['samples']} inputs"
+        value = "no number" if figure["value"] is None else f"{figure['value']:.6g}{error}"
+        yield f"{name} {value}, on {facts['samples']} inputs"
 
 
 def port(facts: Mapping[str, Any]) -> str:

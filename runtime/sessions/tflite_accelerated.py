@@ -5,6 +5,7 @@ accelerator cannot bear may crash it: whoever opens this session does so in a pr
 """
 
 import re
+import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -75,6 +76,8 @@ class CompiledModelSession:
                 for port, array in zip(self._ports.ins, arrays, strict=True):
                     self._buffers_in[port.spec.name].write(array)
                 self._model.run_by_name(self._signature, self._buffers_in, self._buffers_out)
+                if self.emulated:
+                    wait_for_other_threads()
                 return [
                     self._buffers_out[port.spec.name]
                     .read(int(np.prod(port.physical)), np.dtype(port.spec.dtype))
@@ -111,6 +114,24 @@ class CompiledModelSession:
         if accelerator == "npu" and _NO_NPU.search(log):
             return RuntimeUnavailable("there is no NPU here that LiteRT can use: its vendor's libraries are missing")
         return ArtifactError(f"{self._path}: LiteRT refuses it ({reason})")
+
+
+def wait_for_other_threads() -> None:
+    """Returns once no other thread of this process computes, or wants to.
+
+    LiteRT waits a few seconds for an accelerator, then gives up (status 7); a GPU in software may take longer on a busy
+    machine. Its threads are those of this process, so Linux knows whether they are done.
+    """
+    own = str(threading.get_native_id())
+    while any(_is_runnable(task) for task in Path("/proc/self/task").iterdir() if task.name != own):
+        time.sleep(0.01)
+
+
+def _is_runnable(task: Path) -> bool:
+    try:
+        return (task / "stat").read_text().rpartition(")")[2].split()[0] == "R"
+    except FileNotFoundError:  # it has ended
+        return False
 
 
 def read_residency(log: str, accelerator: str, precision: str, operators: int, tensors: Collection[str]) -> Residency:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import edgeport
 import numpy as np
 import pytest
+from edgeport.artifacts.check import manifest_path
 from edgeport.artifacts.errors import RuntimeUnavailable
 from edgeport.artifacts.manifest import Accelerator
 from edgeport.cli.main import main
@@ -164,3 +165,13 @@ def test_people_read_it_in_lines(made, capsys):
         assert fact in shown, shown
     assert main(["info", str(made("tflite")), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["operators"]["CONV_2D"] == 3
+
+
+def test_a_figure_that_is_no_number_is_said_so(made, capsys):
+    path = made("tflite", precision="w8a32")
+    beside = manifest_path(path)
+    manifest = json.loads(beside.read_text())
+    manifest["task"]["figures"] = {"top1": {"value": None, "standard_error": None}}
+    beside.write_text(json.dumps(manifest))
+    assert main(["info", str(path)]) == 0
+    assert "top1 no number" in capsys.readouterr().out

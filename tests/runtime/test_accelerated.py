@@ -1,5 +1,8 @@
 """What LiteRT's CompiledModel says and computes: its log is read, its GPU in software is run."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from edgeport.artifacts.errors import ArtifactError, RuntimeUnavailable, UsageError
@@ -161,3 +164,19 @@ def test_what_is_not_here_is_one_sentence(adds, tmp_path, monkeypatch):
     (tmp_path / "model.onnx").write_bytes(b"")
     with pytest.raises((UsageError, ArtifactError)):
         open_session(tmp_path / "model.onnx", accelerator="gpu")
+
+
+SLOW = """
+import threading, zlib
+from edgeport.runtime.sessions.tflite_accelerated import wait_for_other_threads
+worker = threading.Thread(target=lambda: zlib.compress(bytes(1 << 28)))  # computes without Python's lock, a second
+worker.start()
+wait_for_other_threads()
+worker.join(0.5)
+print(worker.is_alive())
+"""
+
+
+def test_a_gpu_in_software_is_waited_for_as_long_as_it_computes():
+    done = subprocess.run([sys.executable, "-c", SLOW], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
