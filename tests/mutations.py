@@ -12,8 +12,8 @@ import io
 import json
 import shutil
 import tempfile
-import traceback
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
