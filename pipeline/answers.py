@@ -83,7 +83,8 @@ def recorded_meaning(manifest: Manifest | None, reference: Session, artifact: Se
     if not set(known.outputs.values()) <= to_reference.keys():
         return None
     outputs = {role: to_reference[name] for role, name in known.outputs.items()}
-    return recall(known.name, known.head, outputs, known.settings, size, known.labels)
+    ports = [Port(spec.name, spec.shape) for spec in reference.outputs]
+    return recall(known.name, known.head, outputs, known.settings, ports, size, known.labels)
 
 
 def compare_answers(

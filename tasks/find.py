@@ -143,14 +143,29 @@ def unknown_meaning() -> Meaning:
 
 
 def recall(
-    task: str, head: str, outputs: Roles, settings: Mapping[str, Any], size: Size, labels: tuple[str, ...] | None
+    task: str,
+    head: str,
+    outputs: Roles,
+    settings: Mapping[str, Any],
+    ports: Sequence[Port],
+    size: Size,
+    labels: tuple[str, ...] | None,
 ) -> Meaning:
-    """What was recorded of an artifact. Raises UsageError for a task or head that this version does not know."""
+    """What was recorded of an artifact with these outputs.
+
+    Raises UsageError for a task or head that this version does not know, and for one that the outputs do not have.
+    """
     known: Task = get_task(task)
     found = next((each for each in known.heads if each.name == head), None)
     if found is None:
         raise UsageError(f"the manifest names the head {head!r} of {task}, which this version does not know")
-    whole = {**found.settings, **{name: settings[name] for name in found.settings if name in settings}}
+    wanted = found.match([port for port in ports if port.name in outputs.values()], size)
+    if wanted is None or not wanted.keys() <= outputs.keys():
+        raise UsageError(f"the manifest says {task}:{head} of outputs that are not: it has {found.about}")
+    whole = {
+        name: _as(settings.get(name, usual), usual, f"the manifest's {task}:{head}: {name}")
+        for name, usual in found.settings.items()
+    }
     meaning = Meaning(task=known, head=found, outputs=outputs, settings=whole, size=size, labels=labels)
     return replace(meaning, told_by="the manifest")
 

@@ -28,6 +28,7 @@ WRONG = {
     "no inputs": (("inputs",), [], "has no inputs"),
     "no outputs": (("outputs",), [], "has no outputs"),
     "a seed out of range": (("weights", "seed"), 2**64, "the seed is out of range"),
+    "no scores of a classifier": (("task", "outputs"), {}, "the manifest says classify:scores of outputs that are not"),
     "labels that are numbers": (("outputs", 0, "labels"), [1, 2], "expected str, got int, at outputs[0].labels[0]"),
     "a figure that is a text": (("agreement", "snr_db"), "high", "at agreement[...]"),
     "an unknown field": (("weights", "seeds"), 1, "unknown field 'weights.seeds'"),
