@@ -202,9 +202,11 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from edgeport.exporters.coreai import convert
-from graphs import canonical_case
+from graphs import canonical, canonical_case
 assert "coreai" not in sys.modules
 convert(canonical_case("mobilevit_unfold"), Path(sys.argv[2]), precision="fp16")
+folds = "agraph (float[1,3,8,10] x) => (float[1,90,8,10] y) { a = Conv (x, w, b) y = HardSwish (a) }"
+convert(canonical(folds, {"w": (90, 3, 1, 1), "b": (90,)}), Path(sys.argv[3]))
 """
 
 
@@ -217,7 +219,7 @@ def test_same_bytes_in_every_process_and_not_a_word(tmp_path, asset):
     here = str(Path(__file__).parents[1])
     for seed in ("1", "2"):
         done = subprocess.run(
-            [sys.executable, "-c", SCRIPT, here, tmp_path / f"seed{seed}.aimodel"],
+            [sys.executable, "-c", SCRIPT, here, *(tmp_path / f"{name}{seed}.aimodel" for name in ("seed", "folds"))],
             env={**os.environ, "PYTHONHASHSEED": seed, "TZ": f"UTC{seed}"},
             capture_output=True,
             text=True,
@@ -226,6 +228,7 @@ def test_same_bytes_in_every_process_and_not_a_word(tmp_path, asset):
     first = contents(tmp_path / "seed1.aimodel")
     assert set(first) == {"main.mlirb", "main.hash", "metadata.json"}
     assert contents(tmp_path / "seed2.aimodel") == first
+    assert contents(tmp_path / "folds1.aimodel") == contents(tmp_path / "folds2.aimodel")
     assert contents(asset(canonical_case("mobilevit_unfold"), precision="fp16")) == first
     places = (b"toolkit.", b"convert.", b"<string>", b"DW_LANG", str(tmp_path).encode(), here.encode())
     assert not any(word in first["main.mlirb"] for word in places)
