@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import onnx.parser
 import onnx_ir as ir
+from cases import CASES
 
 HEAD = '<ir_version: 10, opset_import: ["" : {opset}]> '
 # A model of the runtime's and the devices' tests.
@@ -44,6 +45,12 @@ def canonical(text: str, constants: dict[str, object] | None = None) -> ir.Model
     from edgeport.exporters.canonicalize import canonicalize
 
     return canonicalize(graph(text, constants))
+
+
+def canonical_case(name: str) -> ir.Model:
+    """The operator case of that name, in the dialect."""
+    text, _, constants = CASES[name]
+    return canonical(text, constants)
 
 
 def feeds(model: ir.Model, seed: int = 1) -> dict[str, np.ndarray]:

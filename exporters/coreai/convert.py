@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from ...artifacts.errors import ExportError, UnsupportedAttribute
+from ...artifacts.errors import UnsupportedAttribute
 from ...graph.dialect import check
 from ...graph.dtypes import held
 from ...graph.edit import name_of, shape, where
 from ...graph.fusion import fuse
 from ...graph.qdq import Constant, constant_operand, qparams_of
+from ..operands import Operands
 from ..passes.expansions import expand
 from . import conv, elementwise, index, linear, logic, movement, pool, reduce, resize  # noqa: F401  (each fills the table)
 from .builder import Builder, Operand, Target, Var, fits_half
@@ -79,7 +80,7 @@ class _Lowering:
     def __init__(self, float_type: type[np.floating], float32: Collection[str], pixels: bool) -> None:
         self.builder = Builder(float_type)
         self.float_type, self.float32, self.pixels = float_type, float32, pixels
-        self.operands: dict[ir.Value, Operand] = {}
+        self.operands: Operands[Var] = Operands("coreai")
         self.done: set[ir.Node] = set()
 
     def graph(self, graph: ir.Graph, values: list[Any]) -> list[Any]:
@@ -111,26 +112,13 @@ class _Lowering:
         single = any(output.name in self.float32 for each in fused.nodes for output in each.outputs)
         self.builder.float_type = np.float32 if single else self.float_type
         self.builder.target = Target(name_of(fused.output), constant_operand(fused.bias))
-        results = table(self.builder, node, [None if v is None else self.operand(v) for v in node.inputs])
+        results = table(self.builder, node, self.operands.inputs(node))
         self.done.update(fused.nodes)
-        outputs = [fused.output, *node.outputs[1:]]
-        for value, result in zip(outputs, results if isinstance(results, tuple) else (results,), strict=False):
-            if tuple(result.shape) != shape(value):
-                raise ExportError(f"coreai: {where(node)} gave shape {result.shape}, the graph says {shape(value)}")
-            self.operands[value] = result
-
-    def operand(self, value: ir.Value | None) -> Operand:
-        assert value is not None, "only trailing inputs are left out"
-        found = constant_operand(value)
-        if found is not None:
-            return found
-        if value not in self.operands:
-            raise ExportError(f"coreai: value '{value.name}' is read before it is computed")
-        return self.operands[value]
+        self.operands.keep(node, fused.output, results)
 
     def _output(self, value: ir.Value) -> Var:
         """The result in the type that the file has outside."""
-        operand, kind = self.operand(value), held(value.dtype)
+        operand, kind = self.operands[value], held(value.dtype)
         self.builder.target, self.builder.float_type = Target(name_of(value)), np.float32
         if isinstance(operand, Constant):
             return self.builder.run("reshape", operand, np.array(shape(value), np.uint32))
@@ -150,7 +138,7 @@ class _Lowering:
         scale = np.float32(quant.scale)
         self.builder.float_type = self.float_type if fits_half(np.asarray(scale)) else np.float32
         self.builder.target = Target(name_of(node.outputs[0]))
-        x = self.operand(node.inputs[0])
+        x = self.operands[node.inputs[0]]
         zero_point = np.dtype(quant.dtype).type(quant.zero_point)
         axes = np.arange(len(x.shape), dtype=np.int32)
         told = (self.builder.real(float(scale)), zero_point, self.builder.real(0), axes)

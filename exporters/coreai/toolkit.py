@@ -8,12 +8,16 @@ hold names.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+_DRAWN = re.compile(r"dense_resource<resource_\d+>")
+_BLOB = re.compile(r'resource_\d+: "0x(?P<content>[0-9A-F]+)"')
+_ALIGNMENT_BYTES = 4  # in front of a resource's content
 MOST_INLINE = 64  # elements of a constant that is written into its operation; larger ones are stored beside the program
 _NUMPY = {
     "f16": np.float16,
@@ -97,7 +101,31 @@ def program(
                     else given
                 )
                 OutputOp([result._to_mlir() for result in results])
+        _name_folded_constants(module, graph)
     return AIProgram(module)
+
+
+def _name_folded_constants(module: Any, graph: Any) -> None:
+    """Gives names of ours to what the library has folded: it draws another one in each process.
+
+    It folds where a module is left, `(x + a) + b` for one, and only the text of a module tells what came out.
+    """
+    from coreai._compiler.ir import DenseResourceElementsAttr, InsertionPoint
+    from coreai._compiler.ir import Module as PlainModule
+
+    constants = [each for each in graph.entry_block.operations if each.name == "coreai.constant"]
+    folded = [each for each in constants if _DRAWN.search(str(each.attributes["value"]))]
+    for number, operation in enumerate(folded):
+        alone = PlainModule.create()
+        with InsertionPoint(alone.body):
+            operation.operation.clone()
+        text = _BLOB.search(str(alone))
+        assert text is not None, "a module's text has the resources that it names"
+        kind = operation.results[0].type
+        content = bytes.fromhex(text["content"])[_ALIGNMENT_BYTES:]
+        array = np.frombuffer(content, _NUMPY[str(kind.element_type)]).reshape(kind.shape)
+        named = DenseResourceElementsAttr.get_from_buffer(array, f"folded{number}", kind)
+        operation.attributes["value"] = named
 
 
 def _tensor_type(port: Port) -> Any:

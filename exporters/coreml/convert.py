@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from ...artifacts.errors import ExportError, UnsupportedAttribute, UnsupportedOp
+from ...artifacts.errors import UnsupportedAttribute, UnsupportedOp
 from ...graph.classifier import gives_probabilities
 from ...graph.dialect import check
 from ...graph.dtypes import held
 from ...graph.edit import EXACT, attribute, producer, shape, sole_consumer, where
 from ...graph.fusion import fuse
 from ...graph.qdq import Constant, constant_operand, qparams_of
+from ..operands import Operands
 from ..passes.expansions import expand
 from . import conv, elementwise, index, linear, logic, movement, pool, recurrence, reduce, resize  # noqa: F401  (each fills the table)
-from .builder import Builder, Operand, Target, Var
+from .builder import Builder, Target, Var
 from .lowering_table import table
 from .package import finish
 from .toolkit import coremltools, quiet
@@ -215,7 +216,7 @@ class _Lowering:
 
     def __init__(self, builder: Builder, float32: Collection[str]) -> None:
         self.builder, self.float32 = builder, float32
-        self.operands: dict[ir.Value, Operand] = {}
+        self.operands: Operands[Var] = Operands("coreml")
         self.done: set[ir.Node] = set()
         self.outputs: list[Var] = []
 
@@ -240,26 +241,13 @@ class _Lowering:
         float32 = EXACT in node.metadata_props
         float32 |= any(output.name in self.float32 for each in fused.nodes for output in each.outputs)
         self.builder.target = Target(fused.output.name or "", constant_operand(fused.bias), float32)
-        results = table(self.builder, node, [None if v is None else self.operand(v) for v in node.inputs])
+        results = table(self.builder, node, self.operands.inputs(node))
         self.done.update(fused.nodes)
-        outputs = [fused.output, *node.outputs[1:]]
-        for value, result in zip(outputs, results if isinstance(results, tuple) else (results,), strict=False):
-            if tuple(result.shape) != shape(value):
-                raise ExportError(f"coreml: {where(node)} gave shape {result.shape}, the graph says {shape(value)}")
-            self.operands[value] = result
-
-    def operand(self, value: ir.Value | None) -> Operand:
-        assert value is not None, "only trailing inputs are left out"
-        found = constant_operand(value)
-        if found is not None:
-            return found
-        if value not in self.operands:
-            raise ExportError(f"coreml: value '{value.name}' is read before it is computed")
-        return self.operands[value]
+        self.operands.keep(node, fused.output, results)
 
     def output(self, value: ir.Value) -> Var:
         """The result under the output's name; of an input a copy, under another: Core ML has no name for both."""
-        operand, name = self.operand(value), value.name
+        operand, name = self.operands[value], value.name
         if value.is_graph_input():
             name = f"{name}_out"
         self.builder.target = Target(f"{name}_result")
@@ -281,7 +269,7 @@ class _Lowering:
         name = node.outputs[0].name or ""
         self.builder.target = Target(name, float32=name in self.float32)
         parameters: dict[str, Any] = {
-            "input": self.operand(node.inputs[0]),
+            "input": self.operands[node.inputs[0]],
             "scale": np.float32(quant.scale),
             "zero_point": np.int8(quant.zero_point) if quant.zero_point else None,
         }

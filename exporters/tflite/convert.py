@@ -16,6 +16,7 @@ from ...graph.edit import given, name_of, shape, where
 from ...graph.kernels import KernelSet
 from ...graph.qdq import Constant, constant_operand, qparams_of, read_qparams
 from ...graph.qparams import QParams
+from ..operands import Operands
 from ..passes.expansions import expand
 from . import conv, elementwise, index, linear, logic, movement, pool, reduce, resize  # noqa: F401  (each fills the table)
 from . import metadata as metadata_file
@@ -133,7 +134,7 @@ class _Lowering:
 
     def __init__(self, builder: Builder) -> None:
         self.builder, self.kernels = builder, builder.kernels
-        self.operands: dict[ir.Value, Operand] = {}
+        self.operands: Operands[Value] = Operands("tflite")
         self.inputs: dict[str, int] = {}
         self.done: set[ir.Node] = set()
         self.outputs: set[int] = set()
@@ -164,28 +165,15 @@ class _Lowering:
         unit = unit_of(node, self.kernels)
         bias = constant_operand(unit.fused.bias)
         self.builder.target = Target(name_of(unit.output), unit.quant, unit.activation, bias, self._hint(unit))
-        operands = [None if v is None else self.operand(v) for v in node.inputs]
-        results = table(self.builder, node, operands)
+        results = table(self.builder, node, self.operands.inputs(node))
         self.done.update(unit.fused.nodes)
-        outputs = [unit.output, *node.outputs[1:]]
-        for value, result in zip(outputs, results if isinstance(results, tuple) else (results,), strict=False):
-            if tuple(result.shape) != shape(value):
-                raise ExportError(f"tflite: {where(node)} gave shape {result.shape}, the graph says {shape(value)}")
-            if not self.kernels.has_float and self._is_float(result):
-                known = ", ".join(sorted(self.kernels.kernels))
-                raise UnsupportedOp(f"tflite: {where(node)} has no int8 form; those of {self.kernels.name}: {known}")
-            self.operands[value] = result
+        kept = self.operands.keep(node, unit.output, results)
+        if not self.kernels.has_float and any(map(self._is_float, kept)):
+            known = ", ".join(sorted(self.kernels.kernels))
+            raise UnsupportedOp(f"tflite: {where(node)} has no int8 form; those of {self.kernels.name}: {known}")
 
     def _is_float(self, operand: Operand) -> bool:
         return isinstance(operand, Value) and self.builder.tensors[operand.tensor].dtype == np.float32
-
-    def operand(self, value: ir.Value) -> Operand:
-        if value not in self.operands:
-            constant = constant_operand(value)
-            if constant is None:
-                raise ExportError(f"tflite: value '{value.name}' is read before it is computed")
-            self.operands[value] = constant
-        return self.operands[value]
 
     def output(self, value: ir.Value, wanted: str) -> int:
         """The tensor of a graph output: row-major, of the wanted type if it is a real number, under the output's name.
@@ -193,7 +181,7 @@ class _Lowering:
         Raises UnsupportedOp where it is wanted quantised, and computed in float.
         """
         self.builder.target = Target(name_of(value))
-        found = self.builder.value(self.operand(value))
+        found = self.builder.value(self.operands[value])
         row_major = self.builder.contiguous if wanted == "float32" else self.builder.stored_contiguous
         tensor = row_major(found).tensor
         quant = self.builder.quant(tensor)
@@ -218,7 +206,7 @@ class _Lowering:
 
     def _pair(self, node: ir.Node) -> Operand:
         """QuantizeLinear stores; DequantizeLinear converts nothing by itself: a float reader asks for float."""
-        x = self.operand(given(node.inputs[0]))
+        x = self.operands[node.inputs[0]]
         if node.op_type == "DequantizeLinear":
             return x
         if isinstance(x, Constant):

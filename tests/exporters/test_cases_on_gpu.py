@@ -6,7 +6,7 @@ import pytest
 from cases import CASES
 from edgeport.artifacts.errors import ArtifactError
 from edgeport.runtime.output_kinds import decibel
-from graphs import canonical, feeds, run_onnx
+from graphs import canonical_case, feeds, run_onnx
 from software_gpu import gpu, needs_gpu
 from tflite_convert import convert
 
@@ -31,8 +31,7 @@ def run_on_gpu(path, inputs):
 @pytest.mark.parametrize("plain", [False, True], ids=["default", "gpu"])
 @pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in SOME else pytest.mark.exhaustive) for n in CASES])
 def test_what_the_gpu_takes_of_a_case_is_right(gpu, tmp_path, name, plain):
-    text, _, constants = CASES[name]
-    model = canonical(text, constants)
+    model = canonical_case(name)
     path, inputs = tmp_path / "case.tflite", feeds(model)
     path.write_bytes(convert(model, plain=plain))
     found = run_on_gpu(path, inputs)

@@ -4,20 +4,13 @@ from functools import cache
 
 import numpy as np
 import pytest
-import torch
-from edgeport.exporters.canonicalize import canonicalize
-from edgeport.exporters.frontends.torch_module import from_torch
-from edgeport.models import create_model, get_variant, redraw
-from edgeport.quantize import apply, collect, plan
 from edgeport.runtime.compare import compare
 from edgeport.runtime.output_kinds import MAX_SNR_DB
-from edgeport.runtime.session import TensorSpec
 from edgeport.runtime.sessions.onnx import OnnxSession
-from edgeport.runtime.sessions.torch import TorchSession
 from edgeport.targets.kernel_sets.coreai import COREAI_ANE
 from edgeport.targets.registry import open_inspector, open_session
 from onnx_ir import to_proto
-from photographs import CALIBRATION, VALIDATION, crops
+from zoo_graphs import built, pictures, planned, reference
 
 pytest.importorskip("coreai", reason="coreai-core is for x86-64 Linux and macOS")
 
@@ -30,28 +23,9 @@ ALL = [*MODELS, *(pytest.param(name, marks=pytest.mark.exhaustive) for name in M
 
 
 @cache
-def built(name):
-    """(reference, canonical graph) with re-drawn weights."""
-    variant = get_variant(name)
-    module = create_model(name)
-    redraw(module, seed=0, input_size=variant.input_size)
-    shape = (1, *variant.input_size)
-    return TorchSession(module, [TensorSpec("image", shape, "float32")]), canonicalize(
-        from_torch(module, (torch.zeros(shape),))
-    )
-
-
-@cache
 def quantized(name):
-    """(plan, graph with Q/DQ), calibrated on a few photographs."""
-    graph = built(name)[1]
-    stats = collect(graph, ({"image": x} for x in crops(CALIBRATION, 3, get_variant(name))))
-    decided = plan(graph, stats, COREAI_ANE)
-    return decided, apply(graph, decided)
-
-
-def pictures(name, count=1):
-    return [{"image": x} for x in crops(VALIDATION, count, get_variant(name))]
+    """(plan, graph with Q/DQ)"""
+    return planned(name, COREAI_ANE)
 
 
 def written(model, folder, **options):
@@ -63,10 +37,10 @@ def written(model, folder, **options):
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize(("precision", "max_abs_over_std", "snr_db"), [("fp32", 1e-4, 80), ("fp16", 1, 40)])
 def test_float_equals_pytorch(name, precision, max_abs_over_std, snr_db, tmp_path):
-    reference, graph = built(name)
+    graph = built(name)[1]
     session = open_session(written(graph, tmp_path, precision=precision))
-    assert (session.inputs, session.outputs) == (reference.inputs, reference.outputs)
-    agreement = compare(reference, session, pictures(name))
+    assert (session.inputs, session.outputs) == (reference(name).inputs, reference(name).outputs)
+    agreement = compare(reference(name), session, pictures(name))
     assert agreement.max_abs_over_std <= max_abs_over_std
     assert agreement.snr_db >= (LOWER.get(name, snr_db) if precision == "fp16" else snr_db)
 
@@ -92,9 +66,9 @@ def test_int8_holds_the_plan(name, tmp_path):
     for value, params in decided.activations.items():
         assert inside.encodings[value].zero_point == params.zero_point
         np.testing.assert_allclose(inside.encodings[value].scale, params.scale, rtol=2**-11)
-    feeds, reference = pictures(name, 2), built(name)[0]
+    feeds = pictures(name, 2)
     own = OnnxSession(to_proto(graph).SerializeToString(), optimisation="disable")
-    snr_db = [compare(reference, session, feeds).snr_db for session in (own, open_session(path))]
+    snr_db = [compare(reference(name), session, feeds).snr_db for session in (own, open_session(path))]
     assert snr_db[1] >= snr_db[0] - 1
     assert 10 < snr_db[1] < MAX_SNR_DB
 

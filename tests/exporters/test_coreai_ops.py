@@ -17,7 +17,7 @@ from edgeport.graph.dialect import OPS
 from edgeport.quantize import apply, collect, plan
 from edgeport.targets.kernel_sets.coreai import COREAI_ANE
 from edgeport.targets.registry import open_session
-from graphs import canonical, feeds, graph, run_onnx, snr_db
+from graphs import canonical, canonical_case, feeds, graph, run_onnx, snr_db
 
 pytest.importorskip("coreai", reason="coreai-core is for x86-64 Linux and macOS")
 
@@ -48,11 +48,6 @@ def asset(tmp_path):
     return write
 
 
-def case(name):
-    text, _, constants = CASES[name]
-    return canonical(text, constants)
-
-
 def quantized(model):
     stats = collect(model, (feeds(model, seed) for seed in range(4)))
     decided = plan(model, stats, COREAI_ANE)
@@ -74,7 +69,7 @@ def test_the_table_is_the_dialect():
 
 @pytest.mark.parametrize("name", CASES)
 def test_float_operator(name, asset):
-    model = case(name)
+    model = canonical_case(name)
     inputs = feeds(model)
     expected = run_onnx(model, inputs)["y"]
     got = run(asset(model), inputs)
@@ -87,7 +82,7 @@ def test_half_operator(name, asset):
     """Sums are float16, too, so long ones are less exact than on a device that adds in float32. Places in half
     precision are other pixels where a grid samples the nearest.
     """
-    model = case(name)
+    model = canonical_case(name)
     inputs = feeds(model)
     expected = run_onnx(model, inputs)["y"]
     got = run(asset(model, precision="fp16"), inputs)
@@ -97,7 +92,7 @@ def test_half_operator(name, asset):
 @pytest.mark.parametrize("name", INT8)
 def test_int8_operator(name, asset):
     """The case canonicalised, calibrated and quantised: ONNX Runtime's numbers, but for a step where a sum is a tie."""
-    model, decided = quantized(canonicalize(case(name)))
+    model, decided = quantized(canonicalize(canonical_case(name)))
     inputs = feeds(model)
     expected = run_onnx(model, inputs)["y"]
     path = asset(model)
@@ -206,12 +201,12 @@ SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from cases import CASES
 from edgeport.exporters.coreai import convert
-from graphs import canonical
+from graphs import canonical, canonical_case
 assert "coreai" not in sys.modules
-text, _, constants = CASES["mobilevit_unfold"]
-convert(canonical(text, constants), Path(sys.argv[2]), precision="fp16")
+convert(canonical_case("mobilevit_unfold"), Path(sys.argv[2]), precision="fp16")
+folds = "agraph (float[1,3,8,10] x) => (float[1,90,8,10] y) { a = Conv (x, w, b) y = HardSwish (a) }"
+convert(canonical(folds, {"w": (90, 3, 1, 1), "b": (90,)}), Path(sys.argv[3]))
 """
 
 
@@ -224,7 +219,7 @@ def test_same_bytes_in_every_process_and_not_a_word(tmp_path, asset):
     here = str(Path(__file__).parents[1])
     for seed in ("1", "2"):
         done = subprocess.run(
-            [sys.executable, "-c", SCRIPT, here, tmp_path / f"seed{seed}.aimodel"],
+            [sys.executable, "-c", SCRIPT, here, *(tmp_path / f"{name}{seed}.aimodel" for name in ("seed", "folds"))],
             env={**os.environ, "PYTHONHASHSEED": seed, "TZ": f"UTC{seed}"},
             capture_output=True,
             text=True,
@@ -233,7 +228,8 @@ def test_same_bytes_in_every_process_and_not_a_word(tmp_path, asset):
     first = contents(tmp_path / "seed1.aimodel")
     assert set(first) == {"main.mlirb", "main.hash", "metadata.json"}
     assert contents(tmp_path / "seed2.aimodel") == first
-    assert contents(asset(case("mobilevit_unfold"), precision="fp16")) == first
+    assert contents(tmp_path / "folds1.aimodel") == contents(tmp_path / "folds2.aimodel")
+    assert contents(asset(canonical_case("mobilevit_unfold"), precision="fp16")) == first
     places = (b"toolkit.", b"convert.", b"<string>", b"DW_LANG", str(tmp_path).encode(), here.encode())
     assert not any(word in first["main.mlirb"] for word in places)
 

@@ -22,7 +22,7 @@ from edgeport.quantize import apply, collect, plan
 from edgeport.runtime.mil.package import read_package
 from edgeport.targets.kernel_sets.coreml import COREML_ANE
 from edgeport.targets.registry import open_session
-from graphs import canonical, feeds, graph, run_onnx
+from graphs import canonical, canonical_case, feeds, graph, run_onnx
 
 CLASSIFIER = """agraph (float[1,3,8,10] x) => (float[1,5] y) {
     c = Conv <pads=[1,1,1,1]> (x, w, b) r = Relu (c) p = ReduceMean (r, a) f = Reshape (p, s)
@@ -53,11 +53,6 @@ def package(tmp_path):
     return write
 
 
-def case(name):
-    text, _, constants = CASES[name]
-    return canonical(text, constants)
-
-
 def quantized(model):
     stats = collect(model, (feeds(model, seed) for seed in range(4)))
     decided = plan(model, stats, COREML_ANE)
@@ -74,7 +69,7 @@ def test_the_table_is_the_dialect():
 
 @pytest.mark.parametrize("name", CASES)
 def test_float_operator(name, package):
-    model = case(name)
+    model = canonical_case(name)
     inputs = feeds(model)
     expected = run_onnx(model, inputs)["y"]
     got = open_session(package(model)).run(inputs)["y"]
@@ -84,7 +79,7 @@ def test_float_operator(name, package):
 
 @pytest.mark.parametrize("name", CASES)
 def test_half_operator(name, package):
-    model = case(name)
+    model = canonical_case(name)
     inputs = feeds(model)
     expected = run_onnx(model, inputs)["y"]
     got = open_session(package(model, precision="fp16")).run(inputs)["y"]
@@ -96,7 +91,7 @@ def test_half_operator(name, package):
 )
 def test_int8_operator(name, package):
     """The case canonicalised, calibrated and quantised: ONNX Runtime's numbers, but for a step where a sum is a tie."""
-    model, decided = quantized(canonicalize(case(name)))
+    model, decided = quantized(canonicalize(canonical_case(name)))
     inputs = feeds(model)
     expected = run_onnx(model, inputs)["y"]
     path = package(model)
@@ -255,12 +250,10 @@ SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from cases import CASES
 from edgeport.exporters.coreml import convert
-from graphs import canonical
+from graphs import canonical_case
 assert "coremltools" not in sys.modules
-text, _, constants = CASES["mobilevit_unfold"]
-convert(canonical(text, constants), Path(sys.argv[2]), precision="fp16")
+convert(canonical_case("mobilevit_unfold"), Path(sys.argv[2]), precision="fp16")
 assert not {"tensorflow", "sklearn", "xgboost", "transformers", "torchvision"} & set(sys.modules)
 """
 
@@ -286,7 +279,7 @@ def test_same_bytes_in_every_process_and_not_a_word(tmp_path, package):
         "Data/com.apple.CoreML/weights/weight.bin",
     }
     assert contents(tmp_path / "seed2.mlpackage") == first
-    assert contents(package(case("mobilevit_unfold"), precision="fp16")) == first
+    assert contents(package(canonical_case("mobilevit_unfold"), precision="fp16")) == first
 
 
 def test_same_bytes_after_a_failure_and_on_another_day(package, monkeypatch):
@@ -294,7 +287,7 @@ def test_same_bytes_after_a_failure_and_on_another_day(package, monkeypatch):
 
     from coremltools.converters import _converters_entry
 
-    first = contents(package(case("attention")))
+    first = contents(package(canonical_case("attention")))
     with pytest.raises(UnsupportedOp):
         package(quantized(canonical(CLASSIFIER, CONSTANTS))[0], minimum_target="iOS16")
 
@@ -304,4 +297,4 @@ def test_same_bytes_after_a_failure_and_on_another_day(package, monkeypatch):
             return cls(2999, 1, 1)
 
     monkeypatch.setattr(_converters_entry, "date", Later)
-    assert contents(package(case("attention"))) == first
+    assert contents(package(canonical_case("attention"))) == first

@@ -5,16 +5,11 @@ import pytest
 from cases import CASES
 from edgeport.graph.edit import const_value
 from edgeport.runtime.sessions.tflite import TFLiteSession
-from graphs import canonical, feeds, operators, run_onnx, run_tflite
+from graphs import canonical, canonical_case, feeds, operators, run_onnx, run_tflite
 from tflite_convert import convert
 
 TILED = sorted(name for name in CASES if name.startswith("conv_of_tiles"))
 ROWS = ["conv_depthwise_7x7", "conv_depthwise_7x7_stride2", "conv_depthwise_9x9", "conv_depthwise_11x11"]
-
-
-def case(name):
-    text, _, constants = CASES[name]
-    return canonical(text, constants)
 
 
 def convolution(channels, outputs, size, attributes="pads=[1,1,1,1]"):
@@ -31,7 +26,7 @@ def made(content):
 
 @pytest.mark.parametrize("name", TILED)
 def test_six_products_make_four_columns_in_one_partition(name, tmp_path):
-    content = convert(case(name))
+    content = convert(canonical_case(name))
     found = made(content)
     assert (found.count("CONV_2D"), found.count("DEPTHWISE_CONV_2D")) == (6, 6)
     assert found.count("PAD") == name.startswith("conv_of_tiles_valid_cut"), "else SAME and VALID do it"
@@ -43,7 +38,7 @@ def test_six_products_make_four_columns_in_one_partition(name, tmp_path):
 
 @pytest.mark.parametrize("name", TILED)
 def test_plain_operators_are_one_each(name):
-    model = case(name)
+    model = canonical_case(name)
     content = convert(model, plain=True)
     assert set(made(content)) - {"PAD"} == {"CONV_2D"}
     np.testing.assert_allclose(

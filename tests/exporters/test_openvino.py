@@ -18,7 +18,7 @@ from edgeport.exporters.openvino.convert import convert
 from edgeport.quantize import apply, collect, plan
 from edgeport.runtime.sessions.openvino import OpenVINOSession
 from edgeport.targets.kernel_sets.openvino import OPENVINO_CPU
-from graphs import canonical, feeds, run_onnx, snr_db
+from graphs import canonical, canonical_case, feeds, run_onnx, snr_db
 
 METADATA = {
     "model": "tiny",
@@ -44,8 +44,7 @@ def quantized(model):
 
 @pytest.mark.parametrize("name", CASES)
 def test_float_operator(name, tmp_path):
-    text, _, constants = CASES[name]
-    model = canonical(text, constants)
+    model = canonical_case(name)
     inputs = feeds(model)
     expected = run_onnx(model, inputs)["y"]
     got = OpenVINOSession(convert(model, tmp_path)).run(inputs)["y"]
@@ -55,8 +54,7 @@ def test_float_operator(name, tmp_path):
 
 @pytest.mark.parametrize("name", CASES)
 def test_int8_operator_is_what_its_pairs_say(name, tmp_path):
-    text, _, constants = CASES[name]
-    model = quantized(canonical(text, constants))
+    model = quantized(canonical_case(name))
     inputs = feeds(model, 9)
     expected = run_onnx(model, inputs)["y"]
     path = convert(model, tmp_path)

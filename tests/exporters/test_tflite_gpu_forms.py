@@ -14,7 +14,7 @@ from edgeport.models import create_model, get_variant
 from edgeport.quantize import apply, collect, plan
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from edgeport.targets.registry import target_of
-from graphs import canonical, feeds, graph, run_onnx, run_tflite
+from graphs import canonical_case, feeds, graph, run_onnx, run_tflite
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from software_gpu import gpu, needs_gpu  # noqa: F401  # gpu is a fixture
@@ -86,8 +86,7 @@ def test_models_have_four_axes_for_the_gpu(name):
 
 @pytest.mark.parametrize("name", CASES)
 def test_forms_for_the_gpu_compute_the_same_in_four_axes(name):
-    text, _, constants = CASES[name]
-    model = canonical(text, constants)
+    model = canonical_case(name)
     inputs = feeds(model)
     expected = run_onnx(model, inputs)["y"]
     content = convert(model, plain=True)

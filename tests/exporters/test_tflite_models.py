@@ -7,15 +7,13 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from edgeport.exporters.canonicalize import canonicalize
-from edgeport.exporters.frontends.torch_module import from_torch
-from edgeport.models import create_model, get_variant, list_models, redraw
-from edgeport.quantize import apply, collect, plan
+from edgeport.models import get_variant, list_models
 from edgeport.runtime.sessions.tflite import TFLiteSession
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from graphs import feeds, random_integers, run_onnx, run_tflite, snr_db, units
-from photographs import CALIBRATION, VALIDATION, crops
+from photographs import VALIDATION, crops
 from tflite_convert import convert
+from zoo_graphs import built, planned
 
 MODELS = ["mobilevit_s", "mobilenetv2_100", "mobilenetv3_large_100", "resnet18", "vit_tiny_patch16_224"]
 EXPORT_SECONDS = 1.0  # canonical graph -> bytes
@@ -26,21 +24,9 @@ LSB = 1.01  # one step of the output, with room for float32
 
 
 @cache
-def built(name):
-    """(module, canonical graph) with re-drawn weights."""
-    torch.set_num_threads(1)
-    variant = get_variant(name)
-    module = create_model(name)
-    redraw(module, seed=0, input_size=variant.input_size)
-    return module, canonicalize(from_torch(module, (torch.zeros(1, *variant.input_size),)))
-
-
-@cache
 def quantized(name):
-    """The graph with Q/DQ, calibrated on a few photographs."""
-    graph = built(name)[1]
-    images = crops(CALIBRATION, 4, get_variant(name))
-    return apply(graph, plan(graph, collect(graph, ({"image": x} for x in images)), TFLITE_XNNPACK))
+    """The graph with Q/DQ."""
+    return planned(name, TFLITE_XNNPACK)[1]
 
 
 @cache

@@ -12,15 +12,14 @@ from edgeport.exporters.tflite.lowering_table import table
 from edgeport.graph.dialect import OPS
 from edgeport.quantize import apply, collect, plan
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
-from graphs import canonical, feeds, graph, operators, random_integers, run_onnx, run_tflite, units
+from graphs import canonical, canonical_case, feeds, graph, operators, random_integers, run_onnx, run_tflite, units
 from tflite_convert import convert
 
 
 @pytest.mark.parametrize("layout", ["nhwc", "nchw"])
 @pytest.mark.parametrize("name", CASES)
 def test_float_operator(name, layout):
-    text, _, constants = CASES[name]
-    model = canonical(text, constants)
+    model = canonical_case(name)
     inputs = feeds(model)
     expected = run_onnx(model, inputs)["y"]
     content = convert(model, input_layout=layout)
@@ -43,8 +42,7 @@ def test_every_operator_has_a_case():
 @pytest.mark.parametrize("name", CASES)
 def test_int8_operator(name):
     """The case canonicalised, calibrated and quantised: every unit within one step of ONNX Runtime's arithmetic."""
-    text, _, constants = CASES[name]
-    model = canonical(text, constants)
+    model = canonical_case(name)
     stats = collect(model, (feeds(model, seed) for seed in range(4)))
     quantized = apply(model, plan(model, stats, TFLITE_XNNPACK))
     whole = run_tflite(convert(quantized), feeds(model))["y"]
