@@ -162,7 +162,7 @@ def _scores(s: Mapping[str, Any], values: np.ndarray, classes: np.ndarray | None
     values = ACTIVATIONS[s["activation"]](values)
     if s["values"] == "objectness":
         values = values[:, :1] * values[:, 1:]
-    values = values[:, {"none": slice(None), "first": slice(1, None), "last": slice(None, -1)}[s["background"]]]
+    values = values[:, BACKGROUNDS[s["background"]]]
     best = values.argmax(1)
     return np.take_along_axis(values, best[:, None], 1)[:, 0], best
 
@@ -172,6 +172,7 @@ def _softmax(values: np.ndarray) -> np.ndarray:
     return powers / powers.sum(1, keepdims=True)
 
 
+BACKGROUNDS = {"none": slice(None), "first": slice(1, None), "last": slice(None, -1)}  # the classes that are left
 ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "none": lambda values: values,
     "sigmoid": lambda values: 1 / (1 + np.exp(-np.clip(values, -80, 80))),
@@ -227,6 +228,14 @@ TASK = Task(
     should=limits(fp32={}, fp16={}, rounded={"ap": 0.9}),
     budgets={"min_ap": "ap"},
     unknown="the float model finds no objects in these inputs",
+    words={
+        "box": ("xyxy", "cxcywh", "xywh"),
+        "unit": ("pixels", "share"),
+        "layout": ("rows", "columns"),
+        "values": ("classes", "score_class", "objectness"),
+        "activation": tuple(ACTIVATIONS),
+        "background": tuple(BACKGROUNDS),
+    },
     count_labels=count_labels,
     draw=draw,
 )

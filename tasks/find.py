@@ -85,7 +85,7 @@ def apply_statement(stated: Stated, ports: Sequence[Port], size: Size, model: st
             near = difflib.get_close_matches(name, [*settings, *roles], 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise UsageError(f"{stated.by} {stated.task}:{head.name} has no setting {name!r}{hint}")
-        settings[name] = _as(value, settings[name], f"{stated.by} {stated.task}: {name}")
+        settings[name] = _as(value, settings[name], task.words.get(name), f"{stated.by} {stated.task}: {name}")
     return Meaning(task=task, head=head, outputs=roles, settings=settings, size=size, told_by=stated.by)
 
 
@@ -104,14 +104,16 @@ def _in_order(ports: Sequence[Port], roles: Roles) -> Sequence[Port]:
     return sorted(ports, key=lambda port: port.name not in roles.values())
 
 
-def _as(value: Any, usual: Any, what: str) -> Any:
-    """A value of the type of the usual one."""
+def _as(value: Any, usual: Any, words: Sequence[str] | None, what: str) -> Any:
+    """A value of the type of the usual one; a word is one of those. Raises UsageError."""
     if isinstance(usual, bool | str):
         fits = type(value) is type(usual)
     else:
         fits = isinstance(value, int | float) and not isinstance(value, bool)
     if not fits:
         raise UsageError(f"{what} must be like {json.dumps(usual)}, not {json.dumps(value)}")
+    if words and value not in words:
+        raise UsageError(f"{what} is one of {', '.join(words)}, not {value!r}")
     return type(usual)(value)
 
 
@@ -163,7 +165,7 @@ def recall(
     if wanted is None or not wanted.keys() <= outputs.keys():
         raise UsageError(f"the manifest says {task}:{head} of outputs that are not: it has {found.about}")
     whole = {
-        name: _as(settings.get(name, usual), usual, f"the manifest's {task}:{head}: {name}")
+        name: _as(settings.get(name, usual), usual, known.words.get(name), f"the manifest's {task}:{head}: {name}")
         for name, usual in found.settings.items()
     }
     meaning = Meaning(task=known, head=found, outputs=outputs, settings=whole, size=size, labels=labels)

@@ -139,5 +139,6 @@ TASK = Task(
     should=limits(fp32={}, fp16={}, rounded={"pck": 0.9}),
     budgets={"min_pck": "pck"},
     unknown="the float model is sure of no keypoint in these inputs",
+    words={"unit": ("pixels", "share")},
     draw=draw,
 )

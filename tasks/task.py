@@ -105,6 +105,7 @@ class Task:
         must, should: {precision: {figure: limit}}: what fails an artifact, and what its user has to know.
         budgets: {argument of `edgeport.export`: figure}, what int8 may be held to.
         unknown: why records tell no figure: "the float model finds no objects in these inputs".
+        words: {setting: what it may be}, of the settings that are words.
         count_labels: (meaning, the outputs) -> how many names its classes or characters may have; empty for any number.
         draw: (meaning, the image, the answer) -> the image with the answer; None for what cannot be drawn.
     """
@@ -121,6 +122,7 @@ class Task:
     should: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     budgets: Mapping[str, str] = field(default_factory=dict)
     unknown: str = ""
+    words: Mapping[str, Sequence[str]] = field(default_factory=dict)
     count_labels: "Callable[[Meaning, Sequence[Port]], Sequence[int]]" = lambda meaning, ports: ()
     draw: "Callable[[Meaning, PIL.Image.Image, Any], PIL.Image.Image] | None" = None
 

@@ -113,6 +113,7 @@ TASK = Task(
     should=limits(fp32={}, fp16={}, rounded={"equal_strings": 0.9}),
     budgets={"max_string_errors": "string_errors"},
     unknown="the float model reads nothing in these inputs",
+    words={"blank": ("first", "last")},
     count_labels=count_labels,
     draw=draw,
 )

@@ -118,6 +118,7 @@ REFUSED = {
     "no such head": ("depth", {"task": "detect:rcnn"}, "detect has no head 'rcnn'; it has end2end, yolo"),
     "no such setting": ("text", {"task": "text:ctc,blnk=first"}, "has no setting 'blnk'; did you mean blank"),
     "a wrong value": ("segment", {"task": "keypoints:heatmaps,pck=high"}, "pck must be like 0.05"),
+    "no such word": ("text", {"task": "text:ctc,blank=middle"}, "blank is one of first, last, not 'middle'"),
     "two budgets": ("segment", {"min_miou": 0.5, "min_snr": 3.0}, "min_snr and min_miou: give one of them"),
     "out of range": ("segment", {"min_miou": 1.5}, "min_miou: must be a number from 0 to 1"),
     "labels": ("segment", {"task": "segment", "labels": ["a", "b"]}, "has 2 labels, the model's outputs are for 4"),
