@@ -41,6 +41,7 @@ from .progress import Progress, ProgressCallback
 FILES = ("profile.json", "profile.html")
 ROUNDS = 8  # in which two artifacts take turns
 BUSY = 1.15  # latency over the processor's time, from which on the machine had other things to do
+WAIT_US = 300  # beyond half as much again as a fast run takes: the kernel has waited for the processor
 
 
 @dataclass(frozen=True)
@@ -182,17 +183,18 @@ def _summarise(
     first_ms = float(begun["first_ms"])
     times = [first_ms, *(wall_us / 1e3).tolist()]
     timed = latency(times, 1, load_ms=facts.load_ms, threads=threads, runtime=facts.runtime, cpu=cpu_name())
-    profiled = describe(kernels, us, peaks, facts.ports)
-    total = sum(kernel.median_us for kernel in profiled)
     cpu_ms = float(np.median(cpu_us)) / 1e3
+    profiled = describe(kernels, us, peaks, facts.ports)
+    total = sum(kernel.us for kernel in profiled)
     run_ms = cpu_ms if threads == 1 else timed.median_ms
     accounted = total / 1e3 / run_ms if run_ms else 0.0
-    if threads == 1 and timed.median_ms > BUSY * cpu_ms:
+    busy = threads == 1 and timed.median_ms > BUSY * cpu_ms
+    if busy:
         told.warn(
-            f"{path.name}: the machine was busy: a run took {timed.median_ms:.2f} ms, of which it computed "
-            f"{cpu_ms:.2f} ms; times of long kernels have waits in them"
+            f"{path.name}: the machine was busy: a run took {timed.median_ms:.2f} ms, in which it computed for "
+            f"{cpu_ms:.2f} ms; kernels of several ms may have waits in their times"
         )
-    missing = explain(total / 1e3, run_ms, len(profiled))
+    missing = explain(total / 1e3, run_ms, len(profiled), busy)
     if missing:
         told.warn(f"{path.name}: {missing}")
     partitions = {kernel.partition for kernel in profiled} - {None}
@@ -241,27 +243,38 @@ def describe(
         us: microseconds, float64 of (kernels, runs).
         ports: the names of the artifact's inputs and outputs.
     """
-    medians = np.maximum(np.median(us, axis=1), 0.0)
-    total, int8 = float(medians.sum()), any(kernel.kind == INT8 and kernel.macs for kernel in kernels)
+    times = undisturbed(us)
+    total, int8 = float(times.sum()), any(kernel.kind == INT8 and kernel.macs for kernel in kernels)
     modules = modules_of(kernels, ports)
     found = []
     for i, kernel in enumerate(kernels):
-        median = float(medians[i])
-        gmacs, gbytes, of_peak = reached(kernel, median, peaks)
+        taken = float(times[i])
+        gmacs, gbytes, of_peak = reached(kernel, taken, peaks)
         found.append(
             ProfiledKernel(
                 **asdict(kernel),
                 module=modules[i],
                 overhead=is_overhead(kernel, int8),
-                median_us=median,
+                us=taken,
                 p90_us=float(np.percentile(us[i], 90)),
-                share=median / total if total else 0.0,
+                share=taken / total if total else 0.0,
                 gmacs_per_s=gmacs,
                 gbytes_per_s=gbytes,
                 of_peak=of_peak,
             )
         )
     return tuple(found)
+
+
+def undisturbed(us: np.ndarray) -> np.ndarray:
+    """The median of each kernel's runs but for those in which it waited: float64 of (kernels, runs) -> of (kernels,).
+
+    A run's time is the kernel's or, where another process took the processor, some ms more. On a busy machine that is
+    so in most runs of a long kernel, and a median of all of them has the wait in it.
+    """
+    fast = np.percentile(us, 10, axis=1, keepdims=True)
+    kept = np.where(us <= 1.5 * np.maximum(fast, 0.0) + WAIT_US, us, np.nan)
+    return np.maximum(np.nanmedian(kept, axis=1), 0.0)
 
 
 def modules_of(kernels: list[Kernel], ports: frozenset[str]) -> list[str]:
@@ -275,8 +288,8 @@ def modules_of(kernels: list[Kernel], ports: frozenset[str]) -> list[str]:
         name, weight = kernels[i].name, kernels[i].weight
         for ending in ("_q", "_dq", "_float"):
             name = name.removesuffix(ending)
-        if name in ports:
-            following = module_of(weight.rpartition("/")[0])
+        if name in ports:  # of an output's layer some formats have kept the path
+            following = module_of(weight.rpartition("/")[0]).removesuffix("_float")
         elif name:
             following = module_of(name)
         found[i] = following
@@ -288,20 +301,27 @@ def operators_of(kernel: ProfiledKernel) -> str:
     return " + ".join(dict.fromkeys(kernel.operators)) or kernel.implementation
 
 
-def explain(kernels_ms: float, run_ms: float, count: int) -> str:
-    """What the sum of the kernels lacks, or has too much, as a sentence; "" within the tolerance."""
-    lacks = run_ms - kernels_ms
-    if abs(lacks) <= TOLERANCE * run_ms:
+def explain(kernels_ms: float, run_ms: float, count: int, busy: bool) -> str:
+    """What the sum of the kernels lacks, or has too much, as a sentence; "" within the tolerance.
+
+    Args:
+        kernels_ms, run_ms: the sum, and what it is compared with.
+        count: of kernels.
+        busy: whether the machine had other things to do.
+    """
+    off = kernels_ms - run_ms
+    if abs(off) <= TOLERANCE * run_ms:
         return ""
-    if lacks > 0:
-        return (
-            f"the kernels' {kernels_ms:.3f} ms are {lacks:.3f} ms ({lacks / run_ms:.0%}) less than the {run_ms:.3f} ms "
-            "of a run: what the runtime does around them is in no kernel (copies of inputs and outputs, the calls)"
-        )
-    return (
-        f"the kernels' {kernels_ms:.3f} ms are {-lacks:.3f} ms ({-lacks / run_ms:.0%}) more than the {run_ms:.3f} ms "
-        f"of a run: the profiler's own time at each of {count} kernels, or a machine that had other things to do"
-    )
+    said = f"the kernels' {kernels_ms:.3f} ms are {abs(off):.3f} ms ({abs(off) / run_ms:.0%})"
+    if busy and off < 0:
+        why = "after each interruption a run on a busy machine finds its caches cold, which no median of a kernel has"
+    elif busy:
+        why = "they have waits in them, because the machine was busy"
+    elif off < 0:
+        why = "the rest is what the runtime does around its kernels: calls, copies of inputs and outputs"
+    else:
+        why = f"the profiler takes its own time at each of the {count} kernels"
+    return f"{said} {'less' if off < 0 else 'more'} than a run's {run_ms:.3f} ms: {why}"
 
 
 def _memory(path: Path, target: Target, begun: Mapping[str, np.ndarray]) -> MemoryUse:

@@ -24,7 +24,8 @@ class ProfiledKernel(Kernel):
         module: the PyTorch module that it comes from; "" where it belongs to none.
         overhead: it computes nothing that the model asks for: it moves numbers, converts them, or is a float island in
             an int8 artifact.
-        median_us, p90_us: over the profiled runs.
+        us: the median of the warm runs in which it did not have to wait for the processor.
+        p90_us: the 90th percentile of the profiled runs.
         share: of all kernels' time.
         gmacs_per_s, gbytes_per_s: what it reaches; None where it has no such work.
         of_peak: gmacs_per_s in parts of what the probe reached in the same arithmetic; None without MACs or a probe.
@@ -32,7 +33,7 @@ class ProfiledKernel(Kernel):
 
     module: str
     overhead: bool
-    median_us: float
+    us: float
     p90_us: float
     share: float
     gmacs_per_s: float | None = None
@@ -47,7 +48,7 @@ class KernelGroup:
     Attributes:
         name: the module, the kind or the operators.
         kernels: how many.
-        median_us: the sum of theirs.
+        us: the sum of theirs.
         overhead_us: of those that are overhead.
         kinds_us: {kind: the sum of theirs}, of those that it has.
         share: of all kernels' time.
@@ -55,7 +56,7 @@ class KernelGroup:
 
     name: str
     kernels: int
-    median_us: float
+    us: float
     overhead_us: float
     kinds_us: dict[str, float]
     share: float
@@ -117,7 +118,7 @@ class ProfileResult:
         latency: of plain runs, without a profiler, from the runtime's arrays to the runtime's arrays.
         cpu_ms: the median of the processor's time of the same runs: less than the latency where the machine had other
             things to do.
-        kernels_ms: the sum of the kernels' medians.
+        kernels_ms: the sum of the kernels' times.
         accounted: kernels_ms in parts of the run: of cpu_ms with one thread, of the latency with several.
         missing: what that sum lacks or has too much, as a sentence; "" within 5 %.
         partitions: of the delegate; None where the runtime has none.
@@ -153,15 +154,15 @@ class ProfileResult:
     @property
     def overhead_us(self) -> float:
         """The time of the kernels that are overhead."""
-        return sum(kernel.median_us for kernel in self.kernels if kernel.overhead)
+        return sum(kernel.us for kernel in self.kernels if kernel.overhead)
 
     @property
     def changes(self) -> list[ModuleChange]:
         """The modules of both artifacts, the one that changed the most first; empty without another artifact."""
         if self.against is None:
             return []
-        here = {group.name: group.median_us for group in self.modules}
-        there = {group.name: group.median_us for group in self.against.modules}
+        here = {group.name: group.us for group in self.modules}
+        there = {group.name: group.us for group in self.against.modules}
         changes = [
             ModuleChange(module=name, us=here.get(name, 0.0), against_us=there.get(name, 0.0))
             for name in dict.fromkeys((*here, *there))
@@ -183,13 +184,13 @@ class ProfileResult:
 
     def to_rows(self) -> list[tuple[str, str]]:
         """(name, value) of what matters most, for people."""
-        slowest = max(self.modules, key=lambda group: group.median_us)
+        slowest = max(self.modules, key=lambda group: group.us)
         return [
             ("artifact", self.artifact),
             ("latency", f"{self.latency.median_ms:.2f} ms, of the processor {self.cpu_ms:.2f} ms"),
             ("kernels", f"{len(self.kernels)}, {self.kernels_ms:.2f} ms ({self.accounted:.0%} of a run)"),
             ("overhead", f"{self.overhead_us / 1e3:.2f} ms"),
-            ("slowest module", f"{slowest.name} {slowest.median_us / 1e3:.2f} ms"),
+            ("slowest module", f"{slowest.name} {slowest.us / 1e3:.2f} ms"),
         ]
 
     def _repr_html_(self) -> str:
@@ -208,16 +209,16 @@ def add_up(
         members.setdefault(name_of(kernel), []).append(kernel)
     groups = []
     for name, group in members.items():
-        us = sum(each.median_us for each in group)
+        us = sum(each.us for each in group)
         macs = sum(each.macs for each in group)
-        computing_us = sum(each.median_us for each in group if each.macs)
-        kinds = {kind: sum(each.median_us for each in group if each.kind == kind) for kind in KINDS}
+        computing_us = sum(each.us for each in group if each.macs)
+        kinds = {kind: sum(each.us for each in group if each.kind == kind) for kind in KINDS}
         groups.append(
             KernelGroup(
                 name=name,
                 kernels=len(group),
-                median_us=us,
-                overhead_us=sum(each.median_us for each in group if each.overhead),
+                us=us,
+                overhead_us=sum(each.us for each in group if each.overhead),
                 kinds_us={kind: value for kind, value in kinds.items() if value},
                 share=us / total_us if total_us else 0.0,
                 macs=macs,
@@ -225,7 +226,7 @@ def add_up(
                 gmacs_per_s=macs / computing_us / 1e3 if macs and computing_us else None,
             )
         )
-    return tuple(sorted(groups, key=lambda group: -group.median_us))
+    return tuple(sorted(groups, key=lambda group: -group.us))
 
 
 def is_overhead(kernel: Kernel, int8: bool) -> bool:

@@ -9,7 +9,7 @@ from .layer_chart import Line, Rect, Shape, Text, shape_svg
 
 WIDTH = 1400  # pixels
 STRIP_LEFT, STRIP_RIGHT, STRIP_TOP, STRIP_TALL = 8, 1392, 8, 54
-BARS_LEFT, BARS_RIGHT, ROW = 300, 1090, 26  # of a module's bar; the figures stand behind it
+BARS_LEFT, BARS_RIGHT, ROW = 300, 990, 26  # of a module's bar; the figures stand behind it
 MOST_ROWS, DEEPEST = 32, 5  # of modules along the chart, which decide how deep their paths go
 LETTER = 7.4  # pixels of one, about
 INK, FAINT, GRID = "var(--ink)", "var(--faint)", "var(--line)"
@@ -54,17 +54,17 @@ def prefix(module: str, depth: int) -> str:
 
 def strip(kernels: Sequence[Kernel]) -> str:
     """Every kernel in order of execution, as wide as its time, over the modules' names."""
-    total = sum(kernel["median_us"] for kernel in kernels) or 1.0
+    total = sum(kernel["us"] for kernel in kernels) or 1.0
     scale = (STRIP_RIGHT - STRIP_LEFT) / total
     bottom, x = STRIP_TOP + STRIP_TALL, float(STRIP_LEFT)
     shapes: list[Shape] = []
     for kernel in kernels:
-        width = kernel["median_us"] * scale
+        width = kernel["us"] * scale
         shapes.append(Rect(x, STRIP_TOP, width, STRIP_TALL, colour(kernel), tip=tip(kernel)))
         x += width
     start, free = float(STRIP_LEFT), 0.0
     for name, run in groupby(_with_module(kernels), key=lambda pair: prefix(pair[0], 2)):
-        end = start + sum(kernel["median_us"] for _, kernel in run) * scale
+        end = start + sum(kernel["us"] for _, kernel in run) * scale
         shapes.append(Line(((start, bottom), (start, bottom + 8)), FAINT))
         middle, reach = (start + end) / 2, LETTER * len(name) / 2
         if name and middle - reach > free and middle + reach < WIDTH and end - start > 12:
@@ -78,23 +78,23 @@ def bars(kernels: Sequence[Kernel], against: Sequence[Kernel] = (), other: str =
     """A bar for each module in order of execution, in parts by kind; below it, thin, what it takes in the other one."""
     depth = depth or depth_of([*kernels, *against])
     rows = _rows(kernels, depth)
-    theirs = {name: sum(kernel["median_us"] for kernel in group) for name, group in _rows(against, depth).items()}
+    theirs = {name: sum(kernel["us"] for kernel in group) for name, group in _rows(against, depth).items()}
     names = list(dict.fromkeys((*rows, *theirs)))
-    total = sum(kernel["median_us"] for kernel in kernels) or 1.0
-    most = max([sum(k["median_us"] for k in group) for group in rows.values()] + list(theirs.values()) + [1e-9])
+    total = sum(kernel["us"] for kernel in kernels) or 1.0
+    most = max([sum(k["us"] for k in group) for group in rows.values()] + list(theirs.values()) + [1e-9])
     scale = (BARS_RIGHT - BARS_LEFT) / most
     shapes: list[Shape] = []
     for i, name in enumerate(names):
         top = 8 + i * ROW
         group = rows.get(name, [])
-        us, x = sum(kernel["median_us"] for kernel in group), float(BARS_LEFT)
+        us, x = sum(kernel["us"] for kernel in group), float(BARS_LEFT)
         shapes.append(Text(BARS_LEFT - 10, top + 9, shortened(name) or "(inputs, outputs)", colour=INK, anchor="end"))
         tall = 11 if against else 18
         for kind in COLOURS:
             part = [kernel for kernel in group if (kernel["kind"], kernel["overhead"]) == kind]
-            width = sum(kernel["median_us"] for kernel in part) * scale
+            width = sum(kernel["us"] for kernel in part) * scale
             if part:
-                said = f"{name}: {COLOURS[kind][1]}, {len(part)} kernels, {sum(k['median_us'] for k in part):.0f} us"
+                said = f"{name}: {COLOURS[kind][1]}, {len(part)} kernels, {sum(k['us'] for k in part):.0f} us"
                 shapes.append(Rect(x, top, width, tall, colour(part[0]), tip=said))
                 x += width
         if against:
@@ -109,7 +109,7 @@ def bars(kernels: Sequence[Kernel], against: Sequence[Kernel] = (), other: str =
 
 def tip(kernel: Kernel) -> str:
     """A kernel in a few lines."""
-    said = [f"{kernel['median_us']:.0f} us ({kernel['share']:.1%})"]
+    said = [f"{kernel['us']:.0f} us ({kernel['share']:.1%})"]
     if kernel["gmacs_per_s"]:
         said.append(f"{kernel['gmacs_per_s']:.1f} GMAC/s")
     if kernel["gbytes_per_s"]:
@@ -125,10 +125,10 @@ def shortened(name: str, most: int = 38) -> str:
 
 def _figures(group: Sequence[Kernel], us: float, total: float, theirs: float | None) -> str:
     said = [f"{us / 1e3:.2f} ms", f"{us / total:.0%}"]
-    overhead = sum(kernel["median_us"] for kernel in group if kernel["overhead"])
+    overhead = sum(kernel["us"] for kernel in group if kernel["overhead"])
     if us and overhead / us >= 0.05:
         said.append(f"{overhead / us:.0%} overhead")
-    computing = sum(kernel["median_us"] for kernel in group if kernel["macs"])
+    computing = sum(kernel["us"] for kernel in group if kernel["macs"])
     if computing:
         said.append(f"{sum(kernel['macs'] for kernel in group) / computing / 1e3:.0f} GMAC/s")
     if theirs is not None:

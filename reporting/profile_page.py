@@ -41,9 +41,10 @@ def page(facts: Mapping[str, Any]) -> bytes:
 {_groups("Operators", facts["operators"])}
 {_groups("All modules", facts["modules"])}
 <h2>Every kernel</h2>
-<p><small>In order of execution: what the runtime has timed as one. Median and 90th percentile of warm runs. MAC/s are
-of convolutions and matrix products as the file has them, beside the peak of the probe in the same arithmetic; bytes are of
-what it reads and writes, each tensor once. A click on a heading sorts.</small></p>
+<p><small>In order of execution: what the runtime has timed as one. The median of warm runs in which it did not have to
+wait, and the 90th percentile of all. MAC/s are of convolutions and matrix products as the file has them, beside the
+peak of the probe in the same arithmetic; bytes are of what it reads and writes, each tensor once.
+A click on a heading sorts.</small></p>
 {_table(KERNEL_HEADER, [_kernel(i, kernel) for i, kernel in enumerate(facts["kernels"])], "Every kernel")}"""
     return document(f"{name}: profile", body)
 
@@ -71,10 +72,10 @@ def _warnings(facts: Mapping[str, Any]) -> str:
 
 
 def _legend(kernels: Sequence[Mapping[str, Any]]) -> str:
-    total = sum(kernel["median_us"] for kernel in kernels) or 1.0
+    total = sum(kernel["us"] for kernel in kernels) or 1.0
     keys = []
     for (kind, overhead), (name, words) in COLOURS.items():
-        us = sum(each["median_us"] for each in kernels if (each["kind"], each["overhead"]) == (kind, overhead))
+        us = sum(each["us"] for each in kernels if (each["kind"], each["overhead"]) == (kind, overhead))
         if us:
             share = f"{words} {us / 1e3:.2f} ms, {us / total:.1%}"
             keys.append(f'<span class="key"><i style="background:var(--{name})"></i>{text(share)}</span>')
@@ -134,7 +135,7 @@ def _changes(facts: Mapping[str, Any]) -> str:
 
 def _groups(title: str, groups: Sequence[Mapping[str, Any]]) -> str:
     rows = [
-        f"<tr><td>{text(each['name'])}</td>{_number(each['kernels'], '{}')}{_number(each['median_us'] / 1e3, '{:.3f}')}"
+        f"<tr><td>{text(each['name'])}</td>{_number(each['kernels'], '{}')}{_number(each['us'] / 1e3, '{:.3f}')}"
         f"{_number(each['share'], '{:.1%}')}{_number(each['overhead_us'] / 1e3, '{:.3f}')}"
         f"{_number(each['macs'] / 1e6 if each['macs'] else None, '{:.2f}')}{_number(each['gmacs_per_s'], '{:.1f}')}"
         f"{_number(each['bytes_moved'] / MB, '{:.3f}')}</tr>"
@@ -149,7 +150,7 @@ def _kernel(i: int, kernel: Mapping[str, Any]) -> str:
         _number(i, "{}"),
         *(f"<td>{text(each)}</td>" for each in words),
         f"<td>{text(kernel['kind'])}{' (overhead)' if kernel['overhead'] else ''}</td>",
-        _number(kernel["median_us"], "{:.1f}"),
+        _number(kernel["us"], "{:.1f}"),
         _number(kernel["p90_us"], "{:.1f}"),
         _number(kernel["share"], "{:.2%}"),
         _number(kernel["macs"] / 1e6 if kernel["macs"] else None, "{:.2f}"),
