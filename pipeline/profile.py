@@ -41,6 +41,7 @@ from .progress import Progress, ProgressCallback
 FILES = ("profile.json", "profile.html")
 ROUNDS = 8  # in which two artifacts take turns
 BUSY = 1.15  # latency over the processor's time, from which on the machine had other things to do
+LEAST_DISTURBED = 10  # there, the percentile of the processor's time: each interruption leaves cold caches behind
 WAIT_US = 300  # beyond half as much again as a fast run takes: the kernel has waited for the processor
 
 
@@ -183,12 +184,12 @@ def _summarise(
     first_ms = float(begun["first_ms"])
     times = [first_ms, *(wall_us / 1e3).tolist()]
     timed = latency(times, 1, load_ms=facts.load_ms, threads=threads, runtime=facts.runtime, cpu=cpu_name())
-    cpu_ms = float(np.median(cpu_us)) / 1e3
+    busy = threads == 1 and timed.median_ms > BUSY * float(np.median(cpu_us)) / 1e3
+    cpu_ms = float(np.percentile(cpu_us, LEAST_DISTURBED if busy else 50)) / 1e3
     profiled = describe(kernels, us, peaks, facts.ports)
     total = sum(kernel.us for kernel in profiled)
     run_ms = cpu_ms if threads == 1 else timed.median_ms
     accounted = total / 1e3 / run_ms if run_ms else 0.0
-    busy = threads == 1 and timed.median_ms > BUSY * cpu_ms
     if busy:
         told.warn(
             f"{path.name}: the machine was busy: a run took {timed.median_ms:.2f} ms, in which it computed for "

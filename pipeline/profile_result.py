@@ -116,8 +116,8 @@ class ProfileResult:
         target: its format.
         runtime, cpu, threads: what ran it.
         latency: of plain runs, without a profiler, from the runtime's arrays to the runtime's arrays.
-        cpu_ms: the median of the processor's time of the same runs: less than the latency where the machine had other
-            things to do.
+        cpu_ms: the median of the processor's time of the same runs. On a machine that had other things to do it is less
+            than the latency, and the 10th percentile is taken: the runs that were disturbed least.
         kernels_ms: the sum of the kernels' times.
         accounted: kernels_ms in parts of the run: of cpu_ms with one thread, of the latency with several.
         missing: what that sum lacks or has too much, as a sentence; "" within 5 %.
