@@ -328,11 +328,12 @@ def explain(kernels_ms: float, run_ms: float, count: int, busy: bool) -> str:
 def _memory(path: Path, target: Target, begun: Mapping[str, np.ndarray]) -> MemoryUse:
     assert target.read_contents is not None
     contents = target.read_contents(path)
-    largest, at = largest_moment(contents)
+    planned = target.plan_activations(path) if target.plan_activations else None
+    largest, at = (None, "") if planned is None else largest_moment(contents)
     before = float(begun["before_mb"])
     return MemoryUse(
         weights_bytes=weights_bytes(contents),
-        activations_bytes=target.plan_activations(path) if target.plan_activations else None,
+        activations_bytes=planned,
         largest_bytes=largest,
         largest_at=at,
         loaded_mb=float(begun["loaded_mb"]) - before,

@@ -74,7 +74,7 @@ class MemoryUse:
         activations_bytes: of all activations, each placed where nothing else lives while it does, as LiteRT's greedy
             planner does it for a .tflite; None for other formats.
         largest_bytes: the most that must live at once while one operator runs, whoever places it; None where the file
-            does not tell all shapes.
+            does not tell all shapes, or writes in float what runs in int8 (as OpenVINO's and ONNX's do).
         largest_at: the value that this operator computes.
         loaded_mb: what its process has grown by while it was loaded, the runtime's own libraries included.
         peak_mb: the most by which it has grown until the end of the first runs.

@@ -108,7 +108,7 @@ def _kernel(name: str, node: Any, operators: Mapping[str, Operator]) -> Kernel:
     precisions = _said(node, "outputPrecisions").split(",")
     written = [_tensor("", out.get_partial_shape(), precisions[i]) for i, out in enumerate(node.outputs())]
     heavy = max(computed, key=count_macs, default=None)
-    main = heavy.outputs[0].name if heavy is not None and count_macs(heavy) else (originals or [name])[-1]
+    main = heavy.outputs[0].name if heavy is not None and count_macs(heavy) else (originals or [""])[-1]
     shape = written[0].shape if written else None
     return Kernel(
         name=main.removesuffix(_BARE),
