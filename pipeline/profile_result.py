@@ -13,7 +13,7 @@ from ..runtime.profilers.peaks import Peaks
 from .text_table import format_facts
 
 TOLERANCE = 0.05  # of the time that a run takes: so much may the kernels' sum differ from it
-BESIDE = "(inputs and outputs)"  # the module of what belongs to none
+BESIDE = "(no module)"  # the module of what belongs to none
 
 
 @dataclass(frozen=True, kw_only=True)

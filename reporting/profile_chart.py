@@ -11,7 +11,7 @@ WIDTH = 1400  # pixels
 STRIP_LEFT, STRIP_RIGHT, STRIP_TOP, STRIP_TALL = 8, 1392, 8, 54
 BARS_LEFT, BARS_RIGHT, ROW = 300, 990, 26  # of a module's bar; the figures stand behind it
 MOST_ROWS, DEEPEST = 32, 5  # of modules along the chart, which decide how deep their paths go
-LETTER = 7.4  # pixels of one, about
+LETTER = 8.4  # pixels of one, about
 INK, FAINT, GRID = "var(--ink)", "var(--faint)", "var(--line)"
 # (kind, whether it is overhead): (name of the colour, what it stands for)
 COLOURS = {
@@ -88,7 +88,7 @@ def bars(kernels: Sequence[Kernel], against: Sequence[Kernel] = (), other: str =
         top = 8 + i * ROW
         group = rows.get(name, [])
         us, x = sum(kernel["us"] for kernel in group), float(BARS_LEFT)
-        shapes.append(Text(BARS_LEFT - 10, top + 9, shortened(name) or "(inputs, outputs)", colour=INK, anchor="end"))
+        shapes.append(Text(BARS_LEFT - 10, top + 9, shortened(name) or "(no module)", colour=INK, anchor="end"))
         tall = 11 if against else 18
         for kind in COLOURS:
             part = [kernel for kernel in group if (kernel["kind"], kernel["overhead"]) == kind]

@@ -96,7 +96,7 @@ def _peaks(peaks: Mapping[str, Any] | None) -> str:
     if peaks is None:
         return "<p>Not probed.</p>"
     return (
-        f"<p>In the same runtime and with the same threads a chain of large 1x1 convolutions reaches "
+        f"<p>In the same runtime and with the same threads a chain of large convolutions reaches "
         f"<b>{peaks['int8_gmacs_per_s']:.0f} GMAC/s</b> in int8 and <b>{peaks['float_gmacs_per_s']:.0f} GMAC/s</b> in "
         f"float; a copy moves {peaks['memory_gbytes_per_s']:.0f} GB/s in memory and "
         f"{peaks['cache_gbytes_per_s']:.0f} GB/s in the core's cache. Matrix instructions of this CPU: "

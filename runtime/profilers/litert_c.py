@@ -70,6 +70,9 @@ class Event:
 class ProfiledModel:
     """A .tflite on the CPU, with LiteRT's profiler.
 
+    Attributes:
+        input_names: in the order in which `write` takes the inputs.
+
     Args:
         path: of the file, which is whole.
         threads: of XNNPACK.
@@ -90,11 +93,12 @@ class ProfiledModel:
             if not self._profiler:
                 raise RuntimeUnavailable("this LiteRT gives no profiler: pip install --upgrade ai-edge-litert")
             signature = self._made("LiteRtGetModelSignature", self._model, c_size_t(0))
+            self.input_names = self._names(signature)
             self._inputs = self._buffers("Input", signature)
             self._outputs = self._buffers("Output", signature)
 
     def write(self, arrays: Sequence[np.ndarray]) -> None:
-        """Gives it its inputs, in the order of the signature and as the file takes them."""
+        """Gives it its inputs, in the order of `input_names` and as the file takes them."""
         for buffer, array in zip(self._inputs, arrays, strict=True):
             content = np.ascontiguousarray(array)
             handle = c_void_p(buffer)
@@ -153,6 +157,15 @@ class ProfiledModel:
         compiled = self._made("LiteRtCreateCompiledModel", self._environment, self._model, options)
         self._library.LiteRtDestroyOptions(options)
         return compiled
+
+    def _names(self, signature: c_void_p) -> list[str]:
+        """Of the signature's inputs."""
+        count, found = c_size_t(), []
+        self._call("LiteRtGetNumSignatureInputs", signature, byref(count))
+        for i in range(count.value):
+            name = self._made("LiteRtGetSignatureInputName", signature, c_size_t(i))
+            found.append(ctypes.string_at(name).decode("utf-8", "replace") if name.value else "")
+        return found
 
     def _buffers(self, what: str, signature: c_void_p) -> Any:
         """A buffer for each input, or each output."""

@@ -42,10 +42,13 @@ class TFLiteProfiler:
         self._operators = read_contents(path).operators
         self._partitions = session.partitions()
         self._model = ProfiledModel(path, threads)
+        places = {spec.name: i for i, spec in enumerate(session.inputs)}  # the signature may have another order
+        names = self._model.input_names
+        self._order = [places.get(name, i) for i, name in enumerate(names)]
         self._runs: list[list[Event]] = []
 
     def run(self, arrays: Sequence[np.ndarray], *, counted: bool = True) -> None:
-        self._model.write(arrays)
+        self._model.write([arrays[i] for i in self._order])
         events = self._model.profile()
         if counted:
             self._runs.append([event for event in events if event.type in _TIMED])

@@ -240,6 +240,31 @@ def test_the_probe_is_what_kernels_are_compared_with(made, tmp_path):
     assert json.loads(found.files[0].read_text())["peaks"]["instructions"] == found.peaks.instructions
 
 
+class Two(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.left, self.right = torch.nn.Conv2d(3, 8, 3), torch.nn.Conv2d(1, 8, 3)
+        self.act = torch.nn.GELU()
+
+    def forward(self, zebra, apple):
+        return self.act(self.left(zebra)).softmax(1).mean((2, 3)) + self.right(apple).mean((2, 3))
+
+
+def test_several_inputs_and_operators_that_no_delegate_takes(tmp_path):
+    inputs = {"zebra": torch.zeros(1, 3, 40, 40), "apple": torch.zeros(1, 1, 24, 24)}  # not in their names' order
+    options = {"precision": "int8", "profile": "npu", "num_calibration_samples": 1, "effort": "fast"}
+    made = edgeport.export(
+        Two().eval(), "tflite", example_inputs=inputs, validate=False, benchmark=False, output_dir=tmp_path, **options
+    )
+    found = edgeport.profile(made.path, num_runs=4, threads=2, probe=False, output_dir=tmp_path)
+    assert sum(kernel.macs for kernel in found.kernels) == 8 * (27 * 38 * 38 + 9 * 22 * 22)
+    (act,) = (kernel for kernel in found.kernels if kernel.operators == ("GELU",))
+    assert (act.partition, act.kind) == (None, "int8")  # LiteRT's own kernel
+    assert found.partitions is not None
+    assert found.partitions > 1
+    assert found.threads == 2
+
+
 def _truncated(made: dict[str, Path], folder: Path) -> Path:
     content = made["tflite"].read_bytes()
     path = folder / "cut.tflite"
@@ -254,7 +279,7 @@ def _other_format(made: dict[str, Path], folder: Path) -> Path:
 
 
 def _unknown(made: dict[str, Path], folder: Path) -> Path:
-    return shutil.copy(made["onnx"], folder / "net.engine")
+    return Path(shutil.copy(made["onnx"], folder / "net.engine"))
 
 
 REFUSED: dict[str, tuple[Any, dict[str, Any], type[edgeport.EdgeportError], str]] = {
