@@ -87,7 +87,7 @@ def _head(result: "ProfileResult") -> list[str]:
         lines.append(
             f"the core reaches {peaks.int8_gmacs_per_s:.0f} GMAC/s in int8, {peaks.float_gmacs_per_s:.0f} in float, "
             f"copies {peaks.memory_gbytes_per_s:.0f} GB/s in memory, {peaks.cache_gbytes_per_s:.0f} in cache "
-            f"({peaks.instructions or 'instructions not known'})"
+            f"({peaks.instructions or 'instructions not known'}); the artifact {result.of_peak:.0%} of that"
         )
     planned = memory.activations_bytes
     lines.append(

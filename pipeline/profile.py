@@ -290,9 +290,11 @@ def modules_of(kernels: list[Kernel], ports: frozenset[str]) -> list[str]:
         for ending in ("_q", "_dq", "_float"):
             name = name.removesuffix(ending)
         if name in ports:  # of an output's layer some formats have kept the path
-            following = module_of(weight.rpartition("/")[0]).removesuffix("_float")
+            following = module_of(weight.rpartition("/")[0])
         elif name:
             following = module_of(name)
+        if following.removesuffix("_float") in ports:  # what an int8 layer gives before it is the output
+            following = following.removesuffix("_float")
         found[i] = following
     return found
 

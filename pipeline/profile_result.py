@@ -157,6 +157,14 @@ class ProfileResult:
         return sum(kernel.us for kernel in self.kernels if kernel.overhead)
 
     @property
+    def of_peak(self) -> float | None:
+        """The time that all MACs would take at the probe's peaks in parts of the kernels'; None without a probe."""
+        if self.peaks is None or not self.kernels_ms:
+            return None
+        ideal_us = sum(kernel.us * kernel.of_peak for kernel in self.kernels if kernel.of_peak is not None)
+        return ideal_us / 1e3 / self.kernels_ms
+
+    @property
     def changes(self) -> list[ModuleChange]:
         """The modules of both artifacts, the one that changed the most first; empty without another artifact."""
         if self.against is None:
@@ -176,7 +184,7 @@ class ProfileResult:
             value[name] = dataclasses.asdict(value[name]) if value[name] is not None else None
         for name in ("kernels", "modules", "kinds", "operators"):
             value[name] = [dataclasses.asdict(each) for each in value[name]]
-        value["overhead_us"] = self.overhead_us
+        value["overhead_us"], value["of_peak"] = self.overhead_us, self.of_peak
         value["warnings"], value["files"] = list(self.warnings), [str(file) for file in self.files]
         value["against"] = self.against.to_json() if self.against else None
         value["changes"] = [{**dataclasses.asdict(each), "gained_us": each.gained_us} for each in self.changes]

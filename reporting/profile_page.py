@@ -54,6 +54,7 @@ def _tiles(facts: Mapping[str, Any]) -> str:
     overhead = facts["overhead_us"] / 1e3 / facts["kernels_ms"] if facts["kernels_ms"] else 0
     tiles = [
         (f"{latency['median_ms']:.2f} ms", "median latency"),
+        (f"{facts['cpu_ms']:.2f} ms", "of the processor in a run"),
         (f"{facts['kernels_ms']:.2f} ms", f"kernels' sum, {facts['accounted']:.0%} of a run"),
         (f"{overhead:.0%}", f"of it overhead ({facts['overhead_us'] / 1e3:.2f} ms)"),
         (f"{sum(kernel['macs'] for kernel in facts['kernels']) / 1e6:.0f}", "million MACs"),
@@ -62,6 +63,8 @@ def _tiles(facts: Mapping[str, Any]) -> str:
         (f"{memory['weights_bytes'] / MB:.2f} MB", "weights"),
         (f"{memory['peak_mb']:.0f} MB", "peak of the process's growth"),
     ]
+    if facts["of_peak"] is not None:
+        tiles.insert(4, (f"{facts['of_peak']:.0%}", "of the core's peak"))
     if facts["partitions"] is not None:
         tiles.append((f"{facts['partitions']}", "delegate partition(s)"))
     return f'<ul class="tiles">{"".join(f"<li><b>{text(big)}</b>{text(small)}</li>" for big, small in tiles)}</ul>'

@@ -76,21 +76,22 @@ class ProfiledModel:
     Args:
         path: of the file, which is whole.
         threads: of XNNPACK.
+        watch: with the profiler; without, it only runs.
 
     Raises:
         ArtifactError: LiteRT refuses the file.
         RuntimeUnavailable: LiteRT is not installed, or is one without these functions.
     """
 
-    def __init__(self, path: Path, threads: int):
+    def __init__(self, path: Path, threads: int, *, watch: bool = True):
         self._path, self._library = path, _load()
         self._kept: list[Any] = []  # what the library reads from us as long as the model lives
         with native_stderr():
             self._environment = self._made("LiteRtCreateEnvironment", c_int(0), None)
             self._model = self._made("LiteRtCreateModelFromFile", self._environment, str(path).encode())
-            self._compiled = self._compile(threads)
-            self._profiler = self._made("LiteRtCompiledModelGetProfiler", self._compiled)
-            if not self._profiler:
+            self._compiled = self._compile(threads, watch)
+            self._profiler = self._made("LiteRtCompiledModelGetProfiler", self._compiled) if watch else c_void_p()
+            if watch and not self._profiler:
                 raise RuntimeUnavailable("this LiteRT gives no profiler: pip install --upgrade ai-edge-litert")
             signature = self._made("LiteRtGetModelSignature", self._model, c_size_t(0))
             self.input_names = self._names(signature)
@@ -144,12 +145,15 @@ class ProfiledModel:
         self._library.LiteRtDestroyModel(self._model)
         self._library.LiteRtDestroyEnvironment(self._environment)
 
-    def _compile(self, threads: int) -> c_void_p:
+    def _compile(self, threads: int, watch: bool) -> c_void_p:
         options = self._made("LiteRtCreateOptions")
         self._call("LiteRtSetOptionsHardwareAccelerators", options, c_int(_CPU))
         keep = ctypes.CFUNCTYPE(None, c_void_p)(lambda payload: None)  # the payload is ours, not the library's
         self._kept.append(keep)
-        for name, text in ((_RUNTIME_OPTIONS, "enable_profiling = true"), (_CPU_OPTIONS, f"num_threads = {threads}")):
+        texts = {_CPU_OPTIONS: f"num_threads = {threads}"} | (
+            {_RUNTIME_OPTIONS: "enable_profiling = true"} if watch else {}
+        )
+        for name, text in texts.items():
             payload = ctypes.create_string_buffer(f"{text}\n".encode())
             self._kept.append(payload)
             opaque = self._made("LiteRtCreateOpaqueOptions", name, ctypes.cast(payload, c_void_p), keep)

@@ -202,6 +202,7 @@ class Facts(msgspec.Struct, forbid_unknown_fields=True):
     cpu_ms: float
     kernels_ms: float
     overhead_us: float
+    of_peak: float | None
     accounted: float
     missing: str
     partitions: int | None
@@ -237,6 +238,11 @@ def test_the_probe_is_what_kernels_are_compared_with(made, tmp_path):
     assert found.peaks.cache_gbytes_per_s > 1
     layer = next(kernel for kernel in found.kernels if kernel.module == "wide" and kernel.macs)
     assert layer.of_peak == pytest.approx(layer.gmacs_per_s / found.peaks.int8_gmacs_per_s)
+    ideal_us = sum(
+        kernel.macs / (found.peaks.int8_gmacs_per_s if kernel.kind == "int8" else found.peaks.float_gmacs_per_s) / 1e3
+        for kernel in found.kernels
+    )
+    assert found.of_peak == pytest.approx(ideal_us / 1e3 / found.kernels_ms)
     assert json.loads(found.files[0].read_text())["peaks"]["instructions"] == found.peaks.instructions
 
 
