@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.instructions.__main__ import ARTIFACTS, DATA
-from benchmarks.instructions.compare import Change, blame, describe, is_dearer, missing
+from benchmarks.instructions.compare import Change, describe, find_changes, is_dearer, missing
 from benchmarks.instructions.count import cut
 
 
@@ -18,16 +18,21 @@ def test_three_percent_are_the_limit(now, dearer):
 
 
 def test_the_operator_that_did_it_is_named():
-    before = [("a", "CONV_2D", 1000), ("b", "LOGISTIC", 500), ("gone", "ADD", 50)]
-    now = [("a", "CONV_2D", 1001), ("b", "LOGISTIC", 700), ("b_t", "TRANSPOSE", 400)]
-    changes = blame(before, now)
-    assert changes == [Change("b_t", "TRANSPOSE", 0, 400), Change("b", "LOGISTIC", 500, 700)]
-    said = describe("net int8", 1550, 2101, changes)
+    before = [["a", "CONV_2D int8 1x8x8x4"], ["b", "LOGISTIC int8 1x8x8x4"], ["gone", "ADD int8 1x4"]]
+    now = [("a", "CONV_2D int8 1x8x8x4"), ("b", "LOGISTIC float32 1x8x8x4"), ("b_t", "TRANSPOSE float32 1x4x8x8")]
+    changes = find_changes(before, now)
+    assert changes == [
+        Change(1, "b", "LOGISTIC int8 1x8x8x4", "LOGISTIC float32 1x8x8x4"),
+        Change(2, "b_t", "", "TRANSPOSE float32 1x4x8x8"),
+    ]
+    said = describe("net int8", 1550, 2101, dict(zip(changes, (200, 400), strict=True)))
     assert said.splitlines() == [
         "net int8: 2,101 instructions instead of 1,550 (+35.5%)",
-        "  TRANSPOSE 'b_t': 400 instead of 0",
-        "  LOGISTIC 'b': 700 instead of 500",
+        "  'b_t': TRANSPOSE float32 1x4x8x8 costs 400, new",
+        "  'b': LOGISTIC float32 1x8x8x4 costs 200, before LOGISTIC int8 1x8x8x4",
     ]
+    assert find_changes(before, [tuple(each) for each in before[:2]]) == []
+    assert "no operator is new" in describe("net int8", 100, 110, {})
     assert missing({"a": 1, "b": 2}, {"b": 2, "c": 3}) == ["a", "c"]
 
 
@@ -36,8 +41,8 @@ def test_the_counts_in_the_repository_are_of_the_ten_files():
     assert list(kept["artifacts"]) == [f"{model} {precision}" for model, precision in ARTIFACTS]
     assert len(ARTIFACTS) == 10
     for name, entry in kept["artifacts"].items():
-        total = sum(count for _, _, count in entry["operators"])
-        assert total == pytest.approx(entry["instructions"], rel=0.02), name  # an operator's share, and the whole
+        assert entry["instructions"] > 100_000, name
+        assert len(entry["operators"]) > 20, name
 
 
 def test_a_cut_file_computes_what_the_whole_one_does_until_there(tmp_path):

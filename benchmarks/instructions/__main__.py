@@ -17,8 +17,8 @@ from typing import Any
 
 import edgeport
 
-from .compare import blame, describe, is_dearer, missing
-from .count import NotCounted, count, count_operators, counter
+from .compare import describe, find_changes, is_dearer, missing
+from .count import NotCounted, count, count_operators, counter, list_operators
 
 DATA = Path(__file__).parents[1] / "results" / "instructions.json"
 ARTIFACTS = (  # model, precision: a family each of what int8 and the layout passes have rules for
@@ -70,7 +70,7 @@ def keep(paths: dict[str, Path], totals: dict[str, int], tools: dict[str, str]) 
     lines = []
     for name, path in paths.items():
         print(f"{name}: {totals[name]:,}", flush=True)
-        entry = {"instructions": totals[name], "operators": count_operators(path)}
+        entry = {"instructions": totals[name], "operators": list_operators(path)}
         lines.append(f"  {json.dumps(name)}: {json.dumps(entry)}")
     head = "".join(f" {json.dumps(key)}: {json.dumps(value)},\n" for key, value in tools.items())
     artifacts = ",\n".join(lines)
@@ -88,7 +88,9 @@ def compare(paths: dict[str, Path], totals: dict[str, int], kept: dict[str, Any]
         before = kept[name]["instructions"]
         if is_dearer(before, now):
             code = 1
-            print(describe(name, before, now, blame(kept[name]["operators"], count_operators(paths[name]))), flush=True)
+            changes = find_changes(kept[name]["operators"], list_operators(paths[name]))
+            costs = count_operators(paths[name], [change.place for change in changes]) if changes else []
+            print(describe(name, before, now, dict(zip(changes, costs, strict=True))), flush=True)
         else:
             print(f"{name}: {now:,} ({now / before - 1:+.2%})", flush=True)
     return code

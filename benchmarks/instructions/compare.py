@@ -1,23 +1,28 @@
-"""Compare counts of instructions with those in the repository: what got dearer, and which operator did it."""
+"""Compare counts of instructions with those in the repository: what got dearer, and which operators are new in it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 LIMIT = 0.03  # of an inference: so much a change may cost
 NAMED = 5  # operators in a message
-SMALLEST = 0.001  # of an inference: what changes less is not named
 
-Operators = Sequence[tuple[str, str, int]]  # (value, operator, instructions)
+Operators = Sequence[Sequence[str]]  # (value, what computes it: "CONV_2D int8 1x32x32x16")
 
 
 @dataclass(frozen=True)
 class Change:
-    """An operator in both versions of an artifact; 0 where one has none of that name."""
+    """An operator that the file in the repository's counts had not, or had otherwise.
 
+    Attributes:
+        place: in the file's order.
+        before: what computed the value; "" where it is new.
+        now: what computes it.
+    """
+
+    place: int
     value: str
-    operator: str
-    before: int
-    now: int
+    before: str
+    now: str
 
 
 def is_dearer(before: int, now: int) -> bool:
@@ -25,29 +30,24 @@ def is_dearer(before: int, now: int) -> bool:
     return now > before * (1 + LIMIT)
 
 
-def blame(before: Operators, now: Operators) -> list[Change]:
-    """The operators that cost more than before, the one that costs the most more first."""
-    former = {value: (operator, count) for value, operator, count in before}
-    later = {value: (operator, count) for value, operator, count in now}
-    changes = [
-        Change(
-            value,
-            (later.get(value) or former[value])[0],
-            former[value][1] if value in former else 0,
-            later[value][1] if value in later else 0,
-        )
-        for value in dict.fromkeys((*later, *former))
+def find_changes(before: Operators, now: Operators) -> list[Change]:
+    """The operators that are new or computed otherwise; all others cost what they did, shape by shape."""
+    former = dict(before)
+    return [
+        Change(place, value, former.get(value, ""), what)
+        for place, (value, what) in enumerate(now)
+        if former.get(value) != what
     ]
-    least = SMALLEST * sum(count for _, _, count in now)
-    dearer = [change for change in changes if change.now - change.before > least]
-    return sorted(dearer, key=lambda change: change.before - change.now)
 
 
-def describe(artifact: str, before: int, now: int, changes: Sequence[Change]) -> str:
-    """An artifact that got dearer, in lines."""
+def describe(artifact: str, before: int, now: int, costs: Mapping[Change, int]) -> str:
+    """An artifact that got dearer, in lines: the new operators that cost the most first."""
     lines = [f"{artifact}: {now:,} instructions instead of {before:,} ({now / before - 1:+.1%})"]
-    for change in changes[:NAMED]:
-        lines.append(f"  {change.operator} '{change.value}': {change.now:,} instead of {change.before:,}")
+    for change in sorted(costs, key=lambda change: -costs[change])[:NAMED]:
+        instead = f", before {change.before}" if change.before else ", new"
+        lines.append(f"  '{change.value}': {change.now} costs {costs[change]:,}{instead}")
+    if not costs:
+        lines.append("  no operator is new or changed: the weights or the scales make the same kernels dearer")
     return "\n".join(lines)
 
 

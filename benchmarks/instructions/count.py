@@ -36,24 +36,28 @@ def count(paths: Sequence[Path]) -> list[int]:
     return found
 
 
-def count_operators(path: Path) -> list[tuple[str, str, int]]:
-    """(value, operator, instructions) of each operator in the file's order.
+def list_operators(path: Path) -> list[tuple[str, str]]:
+    """(value, "CONV_2D int8 1x32x32x16") of each operator in the file's order: what decides about its cost."""
+    return [
+        (each.outputs[0].name, f"{each.kind} {each.outputs[0].dtype} {'x'.join(map(str, each.outputs[0].shape or ()))}")
+        for each in read_contents(path).operators
+    ]
+
+
+def count_operators(path: Path, places: Sequence[int]) -> list[int]:
+    """The instructions of the operators at these places of a .tflite.
 
     An operator costs what the file up to it costs more than the file up to the one before. What XNNPACK joins with a
-    later operator is cheaper than alone, so a single figure may be negative; their sum is the whole.
+    later operator is cheaper than alone, so a single figure may be negative; all of them add up to the whole.
     """
-    operators = read_contents(path).operators
+    ends = sorted({end for place in places for end in (place, place + 1) if end})
+    content = path.read_bytes()
     with tempfile.TemporaryDirectory(prefix="edgeport-") as folder:
-        prefixes = [Path(folder, f"{i}.tflite") for i in range(1, len(operators) + 1)]
-        content = path.read_bytes()
-        for i, prefix in enumerate(prefixes):
-            prefix.write_bytes(cut(content, i + 1))
-        totals = count(prefixes)
-    before = [0, *totals[:-1]]
-    return [
-        (operator.outputs[0].name, operator.kind, total - former)
-        for operator, total, former in zip(operators, totals, before, strict=True)
-    ]
+        prefixes = [Path(folder, f"{end}.tflite") for end in ends]
+        for end, prefix in zip(ends, prefixes, strict=True):
+            prefix.write_bytes(cut(content, end))
+        totals = dict(zip(ends, count(prefixes), strict=True))
+    return [totals[place + 1] - totals.get(place, 0) for place in places]
 
 
 def cut(content: bytes, operators: int) -> bytes:
