@@ -18,7 +18,7 @@ def test_three_percent_are_the_limit(now, dearer):
 
 
 def test_the_operator_that_did_it_is_named():
-    before = [["a", "CONV_2D int8 1x8x8x4"], ["b", "LOGISTIC int8 1x8x8x4"], ["gone", "ADD int8 1x4"]]
+    before = [("a", "CONV_2D int8 1x8x8x4"), ("b", "LOGISTIC int8 1x8x8x4"), ("gone", "ADD int8 1x4")]
     now = [("a", "CONV_2D int8 1x8x8x4"), ("b", "LOGISTIC float32 1x8x8x4"), ("b_t", "TRANSPOSE float32 1x4x8x8")]
     changes = find_changes(before, now)
     assert changes == [
@@ -31,7 +31,7 @@ def test_the_operator_that_did_it_is_named():
         "  'b_t': TRANSPOSE float32 1x4x8x8 costs 400, new",
         "  'b': LOGISTIC float32 1x8x8x4 costs 200, before LOGISTIC int8 1x8x8x4",
     ]
-    assert find_changes(before, [tuple(each) for each in before[:2]]) == []
+    assert find_changes(before, before[:2]) == []
     assert "no operator is new" in describe("net int8", 100, 110, {})
     assert missing({"a": 1, "b": 2}, {"b": 2, "c": 3}) == ["a", "c"]
 

@@ -88,7 +88,7 @@ def compare(paths: dict[str, Path], totals: dict[str, int], kept: dict[str, Any]
         before = kept[name]["instructions"]
         if is_dearer(before, now):
             code = 1
-            changes = find_changes(kept[name]["operators"], list_operators(paths[name]))
+            changes = find_changes([tuple(each) for each in kept[name]["operators"]], list_operators(paths[name]))
             costs = count_operators(paths[name], [change.place for change in changes]) if changes else []
             print(describe(name, before, now, dict(zip(changes, costs, strict=True))), flush=True)
         else:

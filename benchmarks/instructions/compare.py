@@ -6,7 +6,7 @@ from dataclasses import dataclass
 LIMIT = 0.03  # of an inference: so much a change may cost
 NAMED = 5  # operators in a message
 
-Operators = Sequence[Sequence[str]]  # (value, what computes it: "CONV_2D int8 1x32x32x16")
+Operators = Sequence[tuple[str, str]]  # (value, what computes it: "CONV_2D int8 1x32x32x16")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from edgeport.runtime.contents.tflite import read_contents
 
@@ -65,7 +66,7 @@ def cut(content: bytes, operators: int) -> bytes:
     import flatbuffers
     from ai_edge_litert.schema_py_generated import ModelT
 
-    model = ModelT.InitFromPackedBuf(content, 0)
+    model: Any = ModelT.InitFromPackedBuf(content, 0)
     (graph,) = model.subgraphs
     graph.operators = graph.operators[:operators]
     read = {index for operator in graph.operators for index in operator.inputs}
