@@ -8,7 +8,7 @@ TESTS := $(RUN) -m pytest -n 2 --dist loadfile
 CLIENTS := tests/clients
 FUZZ_SECONDS ?= 3600
 
-.PHONY: demo test test-all test-clients clients fuzz lint types tables docs notebook wheel-check clean
+.PHONY: demo test test-all test-clients clients fuzz instructions lint types tables docs notebook wheel-check clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -48,6 +48,9 @@ fuzz: $(VENV)/test  ## an hour of what nobody wrote: random networks, damaged fi
 	$(RUN) tests/fuzz.py --seconds $$(($(FUZZ_SECONDS) / 3)) --seed $$(date +%s)
 	$(RUN) tests/fuzz_images.py --seconds $$(($(FUZZ_SECONDS) / 3)) --seed $$(date +%s)
 	$(RUN) tests/mutations.py --seconds $$(($(FUZZ_SECONDS) / 3)) --first $$(date +%s)
+
+instructions: $(VENV)/test  ## what an inference of ten small files costs, counted by valgrind; over 3 % more fails
+	$(RUN) -m benchmarks.instructions
 
 lint: $(VENV)/test
 	$(RUN) -m ruff check .

@@ -13,13 +13,28 @@ from typing import Any, NoReturn
 import edgeport
 
 from ..pipeline.text_table import printable
-from . import benchmark, bundle, debug, devices, doctor, export, info, options, report, sweep, validate, weights
+from . import (
+    benchmark,
+    bundle,
+    debug,
+    devices,
+    doctor,
+    export,
+    info,
+    options,
+    profile,
+    report,
+    sweep,
+    validate,
+    weights,
+)
 from . import list as list_
 
 COMMANDS = (
     export,
     validate,
     benchmark,
+    profile,
     debug,
     bundle,
     report,

@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from .pipeline.info import info
     from .pipeline.input_spec import ShapesLike
     from .pipeline.load import load
+    from .pipeline.profile import profile
+    from .pipeline.profile_result import KernelGroup, MemoryUse, ModuleChange, ProfiledKernel, ProfileResult
     from .pipeline.progress import Event, ProgressCallback
     from .pipeline.results import (
         BenchmarkResult,
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
     from .reporting.report import ReportResult, report
     from .runtime.agreement import Agreement, OutputAgreement
     from .runtime.benchmark import Latency
+    from .runtime.profilers.peaks import Peaks
     from .runtime.session import Session, TensorSpec
     from .targets.foreign import open_session
     from .targets.registry import list_targets
@@ -94,6 +97,8 @@ _PLACES = {
     "pipeline.info": ("info",),
     "pipeline.input_spec": ("ShapesLike",),
     "pipeline.load": ("load",),
+    "pipeline.profile": ("profile",),
+    "pipeline.profile_result": ("KernelGroup", "MemoryUse", "ModuleChange", "ProfiledKernel", "ProfileResult"),
     "pipeline.progress": ("Event", "ProgressCallback"),
     "pipeline.results": (
         *("BenchmarkResult", "BudgetSearch", "DeviceBenchmark", "DeviceFacts", "ExportFailure", "ExportResult"),
@@ -104,6 +109,7 @@ _PLACES = {
     "pipeline.validate": ("validate",),
     "reporting.report": ("ReportResult", "report"),
     "runtime.benchmark": ("Latency",),
+    "runtime.profilers.peaks": ("Peaks",),
     "runtime.agreement": ("Agreement", "OutputAgreement"),
     "runtime.session": ("Session", "TensorSpec"),
     "targets.foreign": ("open_session",),
@@ -139,15 +145,21 @@ __all__ = [
     "ImageError",
     "ImageFolder",
     "InputShapeError",
+    "KernelGroup",
     "Latency",
     "Manifest",
     "ManifestError",
+    "MemoryUse",
     "ModelFileError",
     "ModelLike",
     "ModelSource",
+    "ModuleChange",
     "OutputAgreement",
+    "Peaks",
     "Preprocess",
     "PreprocessLike",
+    "ProfileResult",
+    "ProfiledKernel",
     "ProgressCallback",
     "QuantizeError",
     "ReportResult",
@@ -181,6 +193,7 @@ __all__ = [
     "list_tasks",
     "load",
     "open_session",
+    "profile",
     "report",
     "sweep",
     "validate",

@@ -229,14 +229,14 @@ def tip(layer: "Layer") -> str:
 
 def svg(layers: Sequence["Layer"], label: str) -> str:
     """The chart as an SVG element in the colours of the page; `label` is read to who cannot see it."""
-    inner = "\n".join(map(_svg, chart(layers)))
+    inner = "\n".join(map(shape_svg, chart(layers)))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {SVG_TOP} {WIDTH} {SVG_BOTTOM - SVG_TOP}" role="img" '
         f'aria-label="{text(label)}" font-family="inherit">\n{inner}\n</svg>\n'
     )
 
 
-def _svg(shape: Shape) -> str:
+def shape_svg(shape: Shape) -> str:
     match shape:
         case Rect(x, y, width, tall, fill, tip):
             over = f' pointer-events="all"><title>{text(tip)}</title></rect>' if tip else "/>"

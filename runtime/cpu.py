@@ -22,3 +22,28 @@ def cpu_name(info: Path = INFO) -> str:
     """Its name, as far as this machine tells it: the model, a board's, or the architecture alone."""
     entries = read_cpuinfo(info)
     return entries.get("model name") or entries.get("Model") or platform.processor() or platform.machine()
+
+
+# flag of /proc/cpuinfo ("flags" on x86, "Features" on Arm): what it stands for, the widest first
+MATRIX_INSTRUCTIONS = {
+    "amx_int8": "AMX int8",
+    "amx_bf16": "AMX bf16",
+    "avx512_vnni": "AVX-512 VNNI",
+    "avx_vnni": "AVX VNNI",
+    "avx512f": "AVX-512",
+    "avx2": "AVX2",
+    "sme2": "SME2",
+    "sme": "SME",
+    "sve2": "SVE2",
+    "i8mm": "I8MM",
+    "asimddp": "dot product",
+    "asimd": "NEON",
+}
+
+
+@functools.cache
+def matrix_instructions(info: Path = INFO) -> str:
+    """Those of this CPU that int8 and float matrix products use, "AMX int8, AVX-512 VNNI"; "" where it is not told."""
+    entries = read_cpuinfo(info)
+    flags = set((entries.get("flags") or entries.get("Features") or "").split())
+    return ", ".join(name for flag, name in MATRIX_INSTRUCTIONS.items() if flag in flags)

@@ -89,6 +89,8 @@ TARGET = Target(
     lower=_lower,
     open=_open,
     inspect=_inspect,
+    no_profiler="Core ML has no profiler here: on a Mac or an iPhone Xcode's performance report tells the time of each "
+    "operation; here the same model can be profiled as .tflite, .onnx or OpenVINO IR",
     read_contents=_read_contents,
     list_clients=_list_clients,
     orders_channels=True,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..graph.kernels import KernelSet
     from ..runtime.contents.contents import Contents
     from ..runtime.inspectors.inspector import Inspector
+    from ..runtime.profilers.session import ProfilingSession
     from ..runtime.session import Session
 
 
@@ -39,6 +40,14 @@ def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
     from ..runtime.sessions.onnx import OnnxSession
 
     return OnnxSession(path, threads=threads, **options)
+
+
+def _open_profiler(path: Path, threads: int) -> "ProfilingSession":
+    from ..runtime.profilers.onnx import OnnxProfiler
+    from ..runtime.profilers.session import ProfilingSession
+    from ..runtime.sessions.onnx import OnnxSession
+
+    return ProfilingSession(lambda: OnnxSession(path, threads=threads), lambda session: OnnxProfiler(path, threads))
 
 
 def _read_contents(path: Path) -> "Contents":
@@ -69,6 +78,7 @@ TARGET = Target(
     lower=_lower,
     open=_open,
     inspect=_inspect,
+    open_profiler=_open_profiler,
     read_contents=_read_contents,
     folds=True,
     device_runtime="onnx",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..graph.kernels import KernelSet
     from ..runtime.contents.contents import Contents
     from ..runtime.inspectors.inspector import Inspector
+    from ..runtime.profilers.session import ProfilingSession
     from ..runtime.session import Session
     from .clients.client import Client
 
@@ -34,6 +35,16 @@ def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
     from ..runtime.sessions.openvino import OpenVINOSession
 
     return OpenVINOSession(path, threads=threads, **options)
+
+
+def _open_profiler(path: Path, threads: int) -> "ProfilingSession":
+    from ..runtime.profilers.openvino import OpenVINOProfiler
+    from ..runtime.profilers.session import ProfilingSession
+    from ..runtime.sessions.openvino import OpenVINOSession
+
+    return ProfilingSession(
+        lambda: OpenVINOSession(path, threads=threads), lambda session: OpenVINOProfiler(path, threads)
+    )
 
 
 def _read_contents(path: Path) -> "Contents":
@@ -76,6 +87,7 @@ TARGET = Target(
     lower=_lower,
     open=_open,
     inspect=_inspect,
+    open_profiler=_open_profiler,
     read_contents=_read_contents,
     list_clients=_list_clients,
     device_runtime="openvino",

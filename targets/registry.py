@@ -18,6 +18,7 @@ from .target import Option, Target
 
 if TYPE_CHECKING:
     from ..runtime.inspectors.inspector import Inspector
+    from ..runtime.profilers.session import ProfilingSession
     from ..runtime.session import Session
 
 FLOAT = "fp32"  # what is written where targets do not agree on another precision
@@ -135,6 +136,19 @@ def open_accelerated(path: str | Path, accelerator: str, precision: str, threads
     assert target.open_accelerated is not None
     tell("file", str(path))
     return target.open_accelerated(path, accelerator, precision, threads)
+
+
+def open_profiler(path: str | Path, threads: int) -> "ProfilingSession":
+    """Opens an artifact with its runtime's profiler, in this process.
+
+    Raises ArtifactError, RuntimeUnavailable, and UsageError where its runtime has none.
+    """
+    path = Path(path)
+    target = check_artifact(path)
+    if target.open_profiler is None:
+        raise UsageError(f"{path}: {target.no_profiler}")
+    tell("file", str(path))
+    return target.open_profiler(path, threads)
 
 
 def check_artifact(path: Path) -> Target:

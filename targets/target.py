@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..runtime.footprint import Footprint
     from ..runtime.inspectors.accelerated import Expose
     from ..runtime.inspectors.inspector import Inspector
+    from ..runtime.profilers.session import ProfilingSession
     from ..runtime.session import Session
     from .accelerators import Coverage
     from .clients.client import Client
@@ -195,6 +196,10 @@ class Target:
         accelerators: beside its plain session, what runs an artifact: "cpu", "gpu", "npu".
         expose: (path, names, path of a copy) -> the copy gives these values of the artifact as outputs, too.
         open_accelerated: (path, accelerator, "fp32" or "fp16", threads) -> a session with a `residency`; it may crash.
+        open_profiler: (path, threads) -> a session that its runtime's own profiler watches; None where there is none.
+        no_profiler: why there is none, and what there is instead.
+        plan_activations: artifact -> bytes of all its activations, placed by their lifetimes; None where only the
+            runtime knows.
     """
 
     name: str
@@ -234,6 +239,9 @@ class Target:
     accelerators: tuple[str, ...] = ()
     expose: "Expose | None" = None
     open_accelerated: Callable[[Path, str, str, int], "Session"] | None = None
+    open_profiler: "Callable[[Path, int], ProfilingSession] | None" = None
+    no_profiler: str = ""
+    plan_activations: Callable[[Path], int] | None = None
 
     def profile(self, name: str | None) -> Profile:
         """The profile of that name where the target has it, else its default."""

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from ..artifacts.errors import UsageError
 from .target import AppRuntime, Option, Profile, Recipe, Target
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ..runtime.footprint import Footprint
     from ..runtime.inspectors.accelerated import Exposed
     from ..runtime.inspectors.inspector import Inspector
+    from ..runtime.profilers.session import ProfilingSession
     from ..runtime.session import Session
     from .accelerators import Coverage
     from .clients.client import Client
@@ -102,6 +104,28 @@ def _open_accelerated(path: Path, accelerator: str, precision: str, threads: int
     from ..runtime.sessions.tflite_accelerated import CompiledModelSession
 
     return CompiledModelSession(path, accelerator=accelerator, precision=precision, threads=threads)
+
+
+def _open_profiler(path: Path, threads: int) -> "ProfilingSession":
+    from ..runtime.profilers.session import ProfilingSession
+    from ..runtime.profilers.tflite import TFLiteProfiler
+    from ..runtime.sessions.tflite import TFLiteSession
+
+    def open_plain() -> TFLiteSession:
+        session = TFLiteSession(path, threads=threads)
+        if session.reference:
+            session.close()
+            raise UsageError(f"{path}: is for TensorFlow Lite Micro, whose kernels have no time here to be profiled")
+        return session
+
+    return ProfilingSession(open_plain, lambda session: TFLiteProfiler(path, threads, cast(TFLiteSession, session)))
+
+
+def _plan_activations(path: Path) -> int:
+    from ..runtime.sessions.tflite_footprint import plan_activations
+    from ..runtime.sessions.tflite_graph import read_graph
+
+    return plan_activations(read_graph(path))
 
 
 def _expose(path: Path, names: "Collection[str]", copy: Path) -> "Mapping[str, Exposed]":
@@ -207,6 +231,8 @@ TARGET = Target(
     lower=_lower,
     open=_open,
     inspect=_inspect,
+    open_profiler=_open_profiler,
+    plan_activations=_plan_activations,
     read_contents=_read_contents,
     predict_coverage=_predict_coverage,
     list_clients=_list_clients,

@@ -75,7 +75,7 @@ def own_files(name: str) -> set[Path]:
     files = [
         *(ROOT / place / f"{name}.py" for place in ("targets", "targets/kernel_sets")),
         *(ROOT / place / f"{name}.py" for place in ("runtime/sessions", "runtime/inspectors", "devices/backends")),
-        *(ROOT / place / f"{name}.py" for place in ("runtime/contents", "targets/clients")),
+        *(ROOT / place / f"{name}.py" for place in ("runtime/contents", "runtime/profilers", "targets/clients")),
         *ROOT.glob(f"runtime/sessions/{name}_*.py"),
     ]
     return {*files, *(path for folder in folders for path in folder.rglob("*.py"))}

@@ -119,6 +119,10 @@ def check(result: edgeport.ExportResult, model: edgeport.ModelLike) -> None:
         times: edgeport.BenchmarkResult = edgeport.benchmark(result.float_twin.path, result.path, num_runs=3)
         second: edgeport.Timing = times.results[1]
         print(second.latency, second.ratio)
+    costs: edgeport.ProfileResult = edgeport.profile(result.path, num_runs=4, probe=False, output_dir="costs")
+    slowest: edgeport.KernelGroup = costs.modules[0]
+    kernel: edgeport.ProfiledKernel = costs.kernels[0]
+    print(slowest.name, slowest.us, kernel.module, kernel.kind, costs.memory.weights_bytes, costs.changes)
     manifest: edgeport.Manifest = edgeport.Manifest.read(result.manifest_path)
     layout: str | None = manifest.inputs[0].layout
     print(layout, manifest.profile, edgeport.info(result.path)["runtime"])

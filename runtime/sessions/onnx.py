@@ -45,6 +45,7 @@ class OnnxSession:
         threads: intra-op threads; inter-op is always 1.
         optimisation: a key of OPTIMISATION. With "all" a quantised graph is no longer faithful to its own Q/DQ nodes
             (int8 fusions round elsewhere); with "disable" and "basic" it is.
+        profile_prefix: of the path of a file in which each run's nodes and their times are written; None for none.
 
     Raises:
         ArtifactError: ONNX Runtime refuses the model.
@@ -53,7 +54,14 @@ class OnnxSession:
 
     emulated = False
 
-    def __init__(self, model: str | Path | bytes, *, threads: int = 1, optimisation: str = "all"):
+    def __init__(
+        self,
+        model: str | Path | bytes,
+        *,
+        threads: int = 1,
+        optimisation: str = "all",
+        profile_prefix: str | None = None,
+    ):
         try:
             ort = onnxruntime()
         except ImportError as e:
@@ -62,6 +70,8 @@ class OnnxSession:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _SILENT
+        if profile_prefix is not None:
+            options.enable_profiling, options.profile_file_prefix = True, profile_prefix
         options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, OPTIMISATION[optimisation])
         self._where = "the model" if isinstance(model, bytes) else str(model)
         if not isinstance(model, bytes):
@@ -110,6 +120,10 @@ class OnnxSession:
 
     def outward(self, arrays: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         return {spec.name: array for spec, array in zip(self.outputs, arrays, strict=True)}
+
+    def end_profiling(self) -> Path:
+        """Writes the file of a session with a `profile_prefix`, and says which it is; later runs are not in it."""
+        return Path(self._session.end_profiling())
 
     def close(self) -> None:
         del self._session

@@ -66,19 +66,28 @@ class TFLiteSession:
 
     def undelegated(self) -> list[str]:
         """The names of the operators that no delegate took, in order."""
+        taken = {index for partition in self.partitions() for index in partition}
+        listed = [operator["op_name"] for operator in operators(self.interpreter) if operator["op_name"] != "DELEGATE"]
+        return [name for index, name in enumerate(listed) if index not in taken]
+
+    def partitions(self) -> list[list[int]]:
+        """The indices of the file's operators that each partition of the delegate replaces, in order."""
         listed = operators(self.interpreter)
-        partitions = [operator for operator in listed if operator["op_name"] == "DELEGATE"]
         original = [operator for operator in listed if operator["op_name"] != "DELEGATE"]
         writer = {index: i for i, operator in enumerate(original) for index in operator["outputs"]}
-        taken: set[int] = set()
-        for partition in partitions:  # what lies between the partition's outputs and its inputs
-            inputs, wanted = set(partition["inputs"]), list(partition["outputs"])
+        found: list[list[int]] = []
+        seen: set[int] = set()
+        for partition in (operator for operator in listed if operator["op_name"] == "DELEGATE"):
+            # what lies between the partition's outputs and its inputs
+            inputs, wanted, taken = set(partition["inputs"]), list(partition["outputs"]), set()
             while wanted:
                 index = wanted.pop()
-                if index not in inputs and index in writer and writer[index] not in taken:
+                if index not in inputs and index in writer and writer[index] not in seen:
+                    seen.add(writer[index])
                     taken.add(writer[index])
                     wanted.extend(original[writer[index]]["inputs"])
-        return [operator["op_name"] for i, operator in enumerate(original) if i not in taken]
+            found.append(sorted(taken))
+        return found
 
 
 def operators(interpreter: Any) -> list[dict[str, Any]]:

@@ -1,0 +1,160 @@
+"""Profile an ONNX file: ONNX Runtime's own profiler, which writes each run's nodes to a JSON file.
+
+The profiler takes some microseconds at each node, part of which it counts as the node's. That part is measured on a
+few operators that compute one number, and taken off.
+"""
+
+import json
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...artifacts.errors import ArtifactError
+from ..contents.contents import Operator, Tensor
+from ..sessions.onnx import OnnxSession
+from .kernel import CONVERSION, FLOAT, INT8, LAYOUT, OTHER, Kernel, elements, weight_of
+from .macs import count_macs
+
+LAYOUTS = {
+    *("Transpose", "Reshape", "Concat", "QLinearConcat", "Slice", "Split", "Pad", "ReorderInput", "ReorderOutput"),
+    *("Squeeze", "Unsqueeze", "Gather", "Expand", "DepthToSpace", "SpaceToDepth", "Flatten", "Identity", "Tile"),
+    "Shape",
+}
+CONVERSIONS = frozenset(("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Cast"))
+_END = "_kernel_time"  # of the name of an event: NODE_kernel_time
+_ADDED = re.compile(r"(_token_\d+|_nchwc|/MatMulAddFusion)+$")  # to a node's name, where its graph optimiser joins some
+_INTEGERS = ("QLinear", "QGemm", "QAttention", "MatMulInteger", "ConvInteger", "DynamicQuantize")
+_EIGHT_BITS = ("uint8", "int8")
+OWN_STEPS, OWN_NUMBERS, OWN_RUNS = 16, 2**18, 20
+SINE_US = 0.5  # what the sine of one number takes without a profiler, as a chain of them tells
+
+
+class OnnxProfiler:
+    """ONNX Runtime with its profiler. Raises ArtifactError and RuntimeUnavailable, as OnnxSession."""
+
+    def __init__(self, path: Path, threads: int):
+        self._path = path
+        self._folder = tempfile.TemporaryDirectory(prefix="edgeport-")
+        self._session = OnnxSession(path, threads=threads, profile_prefix=str(Path(self._folder.name, "profile")))
+        self._counted: list[bool] = []
+
+    def run(self, arrays: Sequence[np.ndarray], *, counted: bool = True) -> None:
+        self._session.raw(arrays)
+        self._counted.append(counted)
+
+    def finish(self) -> tuple[list[Kernel], np.ndarray]:
+        events = json.loads(self._session.end_profiling().read_text())
+        timed = [each for each in events if each.get("cat") == "Node" and each["name"].endswith(_END)]
+        per_run, left = divmod(len(timed), len(self._counted))
+        if not per_run or left:
+            raise ArtifactError(f"{self._path}: ONNX Runtime's profiler has not recorded the same nodes in each run")
+        us = np.array([each["dur"] for each in timed], np.float64).reshape(-1, per_run).T - _own_us()
+        operators = _operators(self._path)
+        return [_kernel(each, operators) for each in timed[:per_run]], us[:, self._counted]
+
+    def close(self) -> None:
+        self._session.close()
+        self._folder.cleanup()
+
+
+def _own_us() -> float:
+    """What the profiler counts as a node's time and takes itself, in microseconds."""
+    with tempfile.TemporaryDirectory(prefix="edgeport-") as folder:
+        session = OnnxSession(_steps(), profile_prefix=str(Path(folder, "own")))
+        numbers = np.ones(OWN_NUMBERS, np.float32)
+        for _ in range(OWN_RUNS):
+            session.raw([numbers])
+        events = json.loads(session.end_profiling().read_text())
+        session.close()
+    told = [each["dur"] for each in events if each.get("cat") == "Node" and each["args"]["op_name"] == "Sin"]
+    return max(0.0, float(np.median(told)) - SINE_US)
+
+
+def _steps() -> bytes:
+    """Sines of one number, each after operators that leave the caches to it as a network's do."""
+    from onnx import TensorProto, helper
+
+    nodes = []
+    for i in range(OWN_STEPS):
+        nodes.append(helper.make_node("ReduceMax", [f"v{i}"], [f"max{i}"], keepdims=1))
+        nodes.append(helper.make_node("Sin", [f"max{i}"], [f"sine{i}"]))
+        nodes.append(helper.make_node("Mul", [f"v{i}", f"sine{i}"], [f"v{i + 1}"]))
+    ends = [helper.make_tensor_value_info(f"v{i}", TensorProto.FLOAT, [OWN_NUMBERS]) for i in (0, OWN_STEPS)]
+    graph = helper.make_graph(nodes, "steps", ends[:1], ends[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    return model.SerializeToString()
+
+
+def _operators(path: Path) -> dict[str, Operator]:
+    """{node: the operator} of the file, with the shapes that follow from its inputs'."""
+    import onnx
+
+    model = onnx.load(path, load_external_data=False)
+    model = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    graph = model.graph
+    known = {value.name: _tensor(onnx, value) for value in (*graph.input, *graph.value_info, *graph.output)}
+    known |= {
+        each.name: Tensor(name=each.name, shape=tuple(each.dims), dtype="unknown", constant=True)
+        for each in graph.initializer
+    }
+    return {
+        node.name or node.output[0]: Operator(
+            kind=node.op_type,
+            inputs=tuple(known.get(name, Tensor(name=name, shape=None, dtype="unknown")) for name in node.input),
+            outputs=tuple(known.get(name, Tensor(name=name, shape=None, dtype="unknown")) for name in node.output),
+        )
+        for node in graph.node
+    }
+
+
+def _tensor(onnx: Any, value: Any) -> Tensor:
+    dims = value.type.tensor_type.shape.dim
+    shape = tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in dims)
+    known = value.type.tensor_type.HasField("shape")
+    return Tensor(name=value.name, shape=shape if known else None, dtype="unknown")
+
+
+def _kernel(event: Mapping[str, Any], operators: Mapping[str, Operator]) -> Kernel:
+    told, name = event["args"], event["name"].removesuffix(_END)
+    kind_of_node = told["op_name"]
+    operator = operators.get(name) or operators.get(_ADDED.sub("", name))
+    written = [_run_tensor(each) for each in told["output_type_shape"]]
+    read = [_run_tensor(each) for each in told["input_type_shape"]]
+    macs = count_macs(operator) if operator else 0
+    kind = _kind(kind_of_node, read, written)
+    weight = operator.inputs[1] if operator and macs and len(operator.inputs) > 1 else None
+    weights = elements(weight) * (1 if kind == INT8 else 4) if weight is not None else 0
+    return Kernel(
+        name=operator.outputs[0].name if operator and operator.outputs else name if "/" in name else "",
+        operators=(operator.kind,) if operator else (),
+        implementation=kind_of_node,
+        kind=kind,
+        shape=tuple(1 if size is None else size for size in (written[0].shape or ())) if written else (),
+        macs=macs,
+        bytes_moved=int(told.get("activation_size", 0))
+        + int(told.get("output_size", 0))
+        + max(int(told.get("parameter_size", 0)), weights),
+        weight=weight_of(operator) if macs else "",
+    )
+
+
+def _run_tensor(told: Mapping[str, list[int]]) -> Tensor:
+    """{"float": [1, 3]} as a tensor."""
+    dtype, shape = next(iter(told.items()), ("unknown", []))
+    return Tensor(name="", shape=tuple(shape), dtype={"float": "float32", "double": "float64"}.get(dtype, dtype))
+
+
+def _kind(node: str, read: Sequence[Tensor], written: Sequence[Tensor]) -> str:
+    if node in LAYOUTS:
+        return LAYOUT
+    if node in CONVERSIONS:
+        return CONVERSION
+    if node.startswith(_INTEGERS):
+        return INT8
+    dtypes = [tensor.dtype for tensor in (*written, *read)]
+    found = next((dtype for dtype in dtypes if dtype in (*_EIGHT_BITS, "float32", "float16")), "")
+    return INT8 if found in _EIGHT_BITS else FLOAT if found else OTHER
