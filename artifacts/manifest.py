@@ -217,6 +217,28 @@ class TaskFigure:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Suppressed:
+    """The outputs of a detector whose artifact does the non-maximum suppression behind them itself.
+
+    Attributes:
+        head: the convention by which they are boxes.
+        outputs: {what an output is to the task: the model's name of it}; the artifact does not give them.
+        settings: what decoding them depends on.
+        max_detections: boxes that come out at most, as many rows as the artifact's outputs have; in rows behind the
+            last the score is 0 and the class -1, and an output says how many count.
+    """
+
+    head: str
+    outputs: dict[str, str]
+    settings: dict[str, Any]
+    max_detections: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_detections < 2**31:
+            raise ValueError(f"max_detections is out of range, {str(self.max_detections)[:40]}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """What the outputs mean, and how the answers agree with the float model's.
 
@@ -231,6 +253,7 @@ class Task:
         samples: how many inputs they come from.
         problem: why there are none, or "".
         pictures: the name of a file beside the manifest with answers drawn side by side; None where there is none.
+        suppressed: what the artifact's non-maximum suppression reads; None where it does none.
     """
 
     name: str
@@ -243,6 +266,7 @@ class Task:
     samples: int = 0
     problem: str = ""
     pictures: str | None = None
+    suppressed: Suppressed | None = None
 
     def __post_init__(self) -> None:
         if self.pictures is not None and ("/" in self.pictures or self.pictures in ("", ".", "..")):

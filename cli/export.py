@@ -8,6 +8,7 @@ from ..pipeline.options import (
     BUDGETS,
     EFFORTS,
     INPUTS,
+    MAX_DETECTIONS,
     NUM_JUDGING,
     NUM_VALIDATION,
     PRECISIONS,
@@ -34,6 +35,7 @@ SAME = (
         "input",
         "softmax",
         "top_k",
+        "nms",
         "num_calibration_samples",
         "effort",
         "ranges",
@@ -88,6 +90,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0,
         metavar="N",
         help=f"classifiers: also give the N highest scores and their classes{options.DEFAULT}",
+    )
+    parser.add_argument(
+        "--nms",
+        type=options.positive,
+        nargs="?",
+        const=MAX_DETECTIONS,
+        default=0,
+        metavar="N",
+        help="detectors: non-maximum suppression in the artifact, which then gives the N boxes of the highest scores, "
+        f"their scores and classes, and how many they are (without N: {MAX_DETECTIONS})",
     )
     for option in target_options():
         kind: dict[str, Any] = {"choices": option.choices} if option.choices else {"action": "store_true"}

@@ -95,7 +95,10 @@ def make_manifest(
         cpu=cpu_name() if agreement else None,
         delegate_partitions=delegate_partitions(session),
         verdict=judge_prepared(prepared, recipe.precision, agreement, answers) if agreement else NOT_VALIDATED,
-        task=make_record(prepared.meaning, answers, prepared.reference, session, pictures),
+        task=make_record(
+            *(prepared.meaning, answers, prepared.reference, session, pictures),
+            prepared.suppression if recipe.suppression else None,
+        ),
     )
 
 

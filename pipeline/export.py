@@ -86,6 +86,7 @@ def export(
     input: str = "float32",
     softmax: bool = False,
     top_k: int = 0,
+    nms: int = 0,
     labels: str | Path | Sequence[str] | None = None,
     task: str | None = None,
     output_dir: str | Path = "artifacts",
@@ -133,6 +134,8 @@ def export(
         input: "float32", normalised arrays; "uint8", pixels as a camera gives them, normalised inside.
         softmax: of a classifier: give probabilities instead of logits.
         top_k: of a classifier: also give the highest scores and their classes.
+        nms: of a detector: how many boxes come out of non-maximum suppression in the artifact; 0 for none in it. What
+            a target cannot do is left to the application, and a note says so.
         labels: names of the classes or characters, or a file with one a line.
         task: what the outputs mean: a name of `edgeport.list_tasks()`, the convention of its head behind ":" and other
             settings behind "," ("detect:yolo,score_threshold=0.4"). Answers are then compared and judged, not numbers

@@ -30,6 +30,7 @@ BUDGETS = {
     **{"min_ap": 1.0, "min_miou": 1.0, "min_pck": 1.0, "max_abs_rel": float("inf"), "min_cosine": 1.0},
     **{"min_psnr": float("inf"), "max_string_errors": 1.0},
 }
+MAX_DETECTIONS = 100  # of an image, as COCO's evaluation ranks at most
 NUM_VALIDATION, NUM_JUDGING = 50, 200
 NUM_ACCELERATED = 2  # a GPU in software takes seconds for each input
 
@@ -49,6 +50,7 @@ class ModelOptions:
         preprocess: how an image becomes the input, as far as the caller says it.
         input: "float32", normalised arrays; "uint8", pixels, which the artifact normalises.
         softmax, top_k: what is put behind a classifier.
+        nms: of a detector: how many boxes come out of non-maximum suppression in the artifact; 0 for none in it.
         labels: names of the classes: a file with one a line, or the names.
         task: what the outputs mean, TASK[:HEAD][,NAME=VALUE...]; None for what the model says, or they themselves do.
         target_options: {name: value} of single targets' own options.
@@ -65,6 +67,7 @@ class ModelOptions:
     input: str = "float32"
     softmax: bool = False
     top_k: int = 0
+    nms: int = 0
     labels: str | Path | Sequence[str] | None = None
     task: str | None = None
     target_options: Mapping[str, Any] = field(default_factory=dict)

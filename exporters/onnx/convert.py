@@ -15,6 +15,7 @@ from ...artifacts.digest import data_file
 from ...artifacts.errors import ArtifactTooLarge
 from ...graph.dialect import check
 from ...graph.edit import NAME_SCOPES
+from ...graph.fixed_selection import to_runnable_proto
 from ...graph.half_precision import halved
 from ..model_api import SECTION, model_info
 from . import dynamic_linear
@@ -118,7 +119,7 @@ def to_proto(model: ir.Model) -> onnx.ModelProto:
 
     Which module a node comes from is kept.
     """
-    proto = ir.to_proto(model)
+    proto = to_runnable_proto(model)
     proto.producer_name, proto.producer_version = OURS, ""
     proto.ir_version = min(proto.ir_version, IR_VERSION)
     del proto.metadata_props[:]
