@@ -330,6 +330,7 @@ class Manifest:
             other formats compute all of an fp16 artifact in float32, and a device set to float16 (a GPU) would not.
         accelerator: what that of its profile made of it; None where the profile has none, or it was not there.
         task: what the outputs mean, and how the answers agree; None in older manifests.
+        batches: of an artifact that takes any number of images at once, with how many it was run; empty for others.
         schema: of these keys.
     """
 
@@ -355,6 +356,7 @@ class Manifest:
     beyond_float16: dict[str, str] = field(default_factory=dict)
     accelerator: Accelerator | None = None
     task: Task | None = None
+    batches: tuple[int, ...] = ()
     schema: int = SCHEMA
 
     def to_bytes(self) -> bytes:

@@ -21,6 +21,7 @@ from ..tasks.tally import TaskTally
 from . import accuracy_search
 from .accelerated import overall_verdict, run_accelerated
 from .answers import compare_answers, to_png
+from .any_batch import asks_for_any_batch, prove_any_batch
 from .describe import embedded_facts, make_manifest
 from .float16 import fit_float16, scale_float16, tell_beyond_float16
 from .int8 import Int8Builder
@@ -122,6 +123,7 @@ def make_recipe(job: Job, target: Target, prepared: Prepared, precision: str) ->
         pixels=takes_pixels(job, target.name),
         softmax=job.model.softmax,
         top_k=job.model.top_k,
+        any_batch=asks_for_any_batch(job, target),
     )
     recipe = ask_for_suppression(target, recipe, prepared)
     facts = embedded_facts(behind_suppression(prepared, recipe), precision)
@@ -148,6 +150,9 @@ def make_draft(
     with progress.stage(f"{what}: write", seconds, "write"):
         staging.sync(name)
     session = feed_normalized(open_session(path, threads=job.timing.threads), prepared.source.input_spec.preprocess)
+    if recipe.any_batch:
+        with progress.stage(f"{what}: run several images at once", seconds, "validate"):
+            prove_any_batch(session, prepared, what)
     agreement = answers = pictures = None
     if job.validation.validate:
         agreement, tally = validate_draft(session, what, prepared, progress, seconds)

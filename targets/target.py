@@ -92,6 +92,7 @@ class Recipe:
         pixels: the artifact takes pixels, uint8, and so does the graph.
         softmax, top_k: what is put behind a classifier.
         suppression: what is put behind a detector, by the graph's names; None for nothing.
+        any_batch: the artifact takes any number of images at once.
         beyond_float16: {an operator's first output: why float16 cannot compute it}.
     """
 
@@ -103,6 +104,7 @@ class Recipe:
     softmax: bool = False
     top_k: int = 0
     suppression: "Suppression | None" = None
+    any_batch: bool = False
     beyond_float16: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -179,6 +181,7 @@ class Target:
         folds: the normalisation is cheaper in the first convolution than in front of it.
         orders_channels: the format itself brings an image's channels to the model's order, BGR where that is so.
         why_no_suppression: recipe -> why its artifacts have no non-maximum suppression in them; "" where they have.
+        any_batch: whether its artifacts can take any number of images at once.
         wants_image: whether the values of its own options make the artifact take an image.
         device_runtime: the name in devices/backends/ of what runs it on a device; None where none does.
         device_files: artifact -> what has to be on a device; the first is what the runtime opens.
@@ -221,6 +224,7 @@ class Target:
     folds: bool = False
     orders_channels: bool = False
     why_no_suppression: Callable[[Recipe], str] = lambda recipe: ""
+    any_batch: bool = False
     wants_image: Callable[[Mapping[str, Any]], bool] = lambda options: False
     device_runtime: str | None = None
     device_files: Callable[[Path], Sequence[Path]] = lambda path: (path,)
