@@ -29,7 +29,7 @@ def tell_no_suppression(target: Target, recipe: Recipe, prepared: "Prepared", pr
     if prepared.suppression and not recipe.suppression:
         progress.note(
             f"{target.name} {recipe.precision}: the artifact gives all boxes: {target.why_no_suppression(recipe)}; the "
-            "code around it suppresses them, as that of edgeport bundle does"
+            "application has to suppress them, as the wrappers of a bundle for linux do"
         )
 
 
