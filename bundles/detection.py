@@ -1,6 +1,7 @@
 """What the wrapper of a detector has to know, and the boxes that its golden files have."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def golden_boxes(
     return rows[(corners[:, 2:] > corners[:, :2]).all(1)]
 
 
-def write_decoding(detection: dict[str, Any], tolerances: dict[str, float]) -> str:
+def write_decoding(detection: Mapping[str, Any], tolerances: Mapping[str, float]) -> str:
     """The definitions of kDecoding, of detection.h's struct, and of what golden_test.cpp checks, in C++."""
     outputs = detection["outputs"]
     names = [literals.cpp(outputs[role]) if role in outputs else "nullptr" for role in ROLES]
