@@ -221,6 +221,28 @@ class TaskFigure:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Suppressed:
+    """The outputs of a detector whose artifact does the non-maximum suppression behind them itself.
+
+    Attributes:
+        head: the convention by which they are boxes.
+        outputs: {what an output is to the task: the model's name of it}; the artifact does not give them.
+        settings: what decoding them depends on.
+        max_detections: boxes that come out at most, as many rows as the artifact's outputs have; in rows behind the
+            last the score is 0 and the class -1, and an output says how many count.
+    """
+
+    head: str
+    outputs: dict[str, str]
+    settings: dict[str, Any]
+    max_detections: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_detections < 2**31:
+            raise ValueError(f"max_detections is out of range, {str(self.max_detections)[:40]}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """What the outputs mean, and how the answers agree with the float model's.
 
@@ -235,6 +257,7 @@ class Task:
         samples: how many inputs they come from.
         problem: why there are none, or "".
         pictures: the name of a file beside the manifest with answers drawn side by side; None where there is none.
+        suppressed: what the artifact's non-maximum suppression reads; None where it does none.
     """
 
     name: str
@@ -247,6 +270,7 @@ class Task:
     samples: int = 0
     problem: str = ""
     pictures: str | None = None
+    suppressed: Suppressed | None = None
 
     def __post_init__(self) -> None:
         if self.pictures is not None and ("/" in self.pictures or self.pictures in ("", ".", "..")):
@@ -310,6 +334,7 @@ class Manifest:
             other formats compute all of an fp16 artifact in float32, and a device set to float16 (a GPU) would not.
         accelerator: what that of its profile made of it; None where the profile has none, or it was not there.
         task: what the outputs mean, and how the answers agree; None in older manifests.
+        batches: of an artifact that takes any number of images at once, with how many it was run; empty for others.
         schema: of these keys.
     """
 
@@ -335,6 +360,7 @@ class Manifest:
     beyond_float16: dict[str, str] = field(default_factory=dict)
     accelerator: Accelerator | None = None
     task: Task | None = None
+    batches: tuple[int, ...] = ()
     schema: int = SCHEMA
 
     def to_bytes(self) -> bytes:

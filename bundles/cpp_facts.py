@@ -1,6 +1,7 @@
 """Write how an image becomes the input, in C++."""
 
 from .facts import Facts
+from .literals import truth
 
 
 def write_preprocessing(known: Facts) -> str:
@@ -12,11 +13,6 @@ def write_preprocessing(known: Facts) -> str:
     {sizes}, Resize::{how["resize"]}, {how["pad_value"]}, Filter::{how["interpolation"]},
     {how["divisor"]!r}f, {{{mean}}}, {{{std}}}, {truth(how["bgr"])}, {truth(how["normalises"])}, {truth(known.nhwc)}}};
 """
-
-
-def truth(value: bool) -> str:
-    """The literal."""
-    return "true" if value else "false"
 
 
 def _three(numbers: list[float]) -> list[float]:

@@ -88,7 +88,7 @@ def bundle(
     """Makes a folder that an app team can drop in: the artifact, a wrapper, golden files, a README.
 
     Args:
-        artifact: a classifier that `edgeport.export` made, with its manifest beside it.
+        artifact: a classifier, or for "linux" a detector, that `edgeport.export` made, with its manifest beside it.
         platform: "android" (Kotlin), "ios" (Swift), "linux" (C++ and Python), "web" (a page in TypeScript) or "micro"
             (C++ without a heap, for TensorFlow Lite Micro).
         output: the folder to make, in place of a bundle that is there; None for ARTIFACT_PLATFORM, in the working
@@ -107,7 +107,7 @@ def bundle(
         What was made.
 
     Raises:
-        UsageError: the platform does not run the artifact, the artifact is no classifier or has no manifest, or the
+        UsageError: the platform does not run the artifact, the artifact is neither or has no manifest, or the
             folder is there and is no bundle, or the Android package's name is none.
         ArtifactError, ManifestError, RuntimeUnavailable: as `edgeport.open_session`.
         ImageError: a folder without images, or a damaged one.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from ..targets.accelerators import Coverage, best_known
 from ..targets.registry import target_of
 from ..targets.target import AppRuntime, Target
 from .android_package import DEFAULT
+from .detection import find_detection
 
 NO_FOOTPRINT = Footprint(runtime="")
 
@@ -45,6 +47,8 @@ class Facts:
         footprint: of a microcontroller's artifact, whose ends are of `input_type` and `score_type`, "int8" or "uint8";
             `input_of_pixel` is what each pixel value becomes, (channels, 256).
         residency: what accelerators take of it.
+        detection: of a detector, what decoding its boxes depends on; None for a classifier.
+        tolerances: the same as `tolerance` for each output that decoding reads.
     """
 
     platform: str
@@ -73,6 +77,8 @@ class Facts:
     input_of_pixel: bytes = field(default=b"", repr=False)
 
     residency: tuple[Coverage, ...] = ()
+    detection: Mapping[str, Any] | None = None
+    tolerances: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def integers(self) -> bool:
@@ -121,6 +127,8 @@ class Facts:
             "probabilities",
         )
         facts = {name: getattr(self, name) for name in names} | {"preprocessing": how}
+        if self.detection:
+            facts |= {"detection": dict(self.detection), "tolerances": dict(self.tolerances)}
         if self.integers:
             facts["footprint"] = self.footprint.to_json()
         if self.runtime.name:
@@ -141,7 +149,7 @@ def collect_facts(
 ) -> Facts:
     """The facts of an artifact; its runtime opens `opens`, the artifact or a file in it.
 
-    Raises UsageError unless it takes one image and gives one score for each class.
+    Raises UsageError unless it takes one image and gives one score for each class, or boxes.
     """
     taken = manifest.inputs[0]
     if len(manifest.inputs) != 1 or len(taken.shape) != 4:
@@ -165,7 +173,12 @@ def collect_facts(
     ):
         if value not in known:
             raise UsageError(f"{path}: its manifest says {name} {value!r}; the wrappers know {', '.join(known)}")
-    scored = [i for i, out in enumerate(session.outputs) if count_scores(out.shape)]
+    detection = find_detection(path, platform, manifest, session)
+    if detection:
+        first = next(iter(detection["outputs"].values()))
+        scored = [i for i, out in enumerate(session.outputs) if out.name == first]
+    else:
+        scored = [i for i, out in enumerate(session.outputs) if count_scores(out.shape)]
     taken_type = session.inputs[0].dtype
     given_type = session.outputs[scored[0]].dtype if scored else ""
     whole = "int8" in (taken_type, given_type) or given_type == "uint8"
@@ -180,7 +193,8 @@ def collect_facts(
     _, channels, height, width = (dim or 1 for dim in taken.shape)
     bare, target = bare_session(session), target_of(path)
     in_file = bare.labels if isinstance(bare, Labelled) else ()
-    labels = tuple(map(str, in_file)) or manifest.outputs[scored[0]].labels or ()
+    told = manifest.task.labels if detection and manifest.task else manifest.outputs[scored[0]].labels
+    labels = tuple(map(str, in_file)) or told or ()
     for index, label in enumerate(labels):
         wrong = find_unwritable(label)
         if wrong is not None:
@@ -205,6 +219,7 @@ def collect_facts(
         input_type=taken_type,
         score_type=given_type,
         residency=_residency(path, manifest, target),
+        detection=detection,
     )
 
 

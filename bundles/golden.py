@@ -11,6 +11,7 @@ from PIL import Image
 from ..models.preprocess import list_images, load_image, preprocess, resize_and_crop
 from ..runtime.session import Portable, Session, to_nhwc
 from ..runtime.session_wrappers import PROBABILITIES
+from .detection import golden_boxes, meaning_of
 from .facts import Facts
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def _generated(number: int, size: tuple[int, ...]) -> Image.Image:
 
 def make_golden(facts: Facts, session: Session, images: list[Image.Image], manifest: "Manifest") -> dict[str, bytes]:
     """{file: content}. Of image 0: 0.png and 0.ppm, 0.pixels (uint8 h, w, c), 0.input (as the artifact takes it) and
-    0.output (the scores, float32 or the artifact's integers), both in little-endian order without a header."""
+    0.output (the scores, float32 or the artifact's integers; of a detector all outputs that decoding reads, and 0.boxes
+    what it makes of them), all in little-endian order without a header."""
     contents = {}
     for i, image in enumerate(images):
         pixels = resize_and_crop(image, facts.spec)
@@ -66,6 +68,13 @@ def make_golden(facts: Facts, session: Session, images: list[Image.Image], manif
             continue
         stored = to_nhwc(tensor) if facts.nhwc else feeds[session.inputs[0].name]
         contents[f"{i}.input"] = stored.tobytes()
+        if facts.detection:
+            given = session.run(feeds)
+            parts = [given[name].astype("<f4") for name in facts.detection["outputs"].values()]
+            contents[f"{i}.output"] = b"".join(part.tobytes() for part in parts)
+            meaning = meaning_of(dict(facts.detection), manifest, facts.spec)
+            contents[f"{i}.boxes"] = golden_boxes(meaning, given, image, facts.spec).tobytes()
+            continue
         contents[f"{i}.output"] = session.run(feeds)[facts.scores].astype("<f4").tobytes()
     return contents
 
@@ -102,6 +111,17 @@ def find_tolerance(scores: list[np.ndarray], facts: Facts) -> float:
     return float(np.float32(max(share, 1e-6)))
 
 
+def find_tolerances(golden: list[np.ndarray], facts: Facts) -> dict[str, float]:
+    """What each output of a detector may be off on other hardware."""
+    if not facts.detection:
+        return {}
+    sizes, share = facts.detection["sizes"], _TOLERANCE[facts.precision]
+    names, ends = list(sizes), np.cumsum(list(sizes.values()))[:-1]
+    parts = zip(*(np.split(each, ends) for each in golden), strict=True)
+    stds = [float(np.concatenate(part).std()) for part in parts]
+    return {name: float(np.float32(max(share * std, 1e-6))) for name, std in zip(names, stds, strict=True)}
+
+
 def are_probabilities(scores: list[np.ndarray]) -> bool:
     """Whether every image's scores are shares of 1, as far as int8 has steps for them."""
     return all(each.min() >= 0 and abs(each.sum() - 1) < 0.05 for each in scores)
@@ -123,4 +143,5 @@ def add_golden(known: Facts, made: dict[str, bytes]) -> Facts:
         tolerance=find_tolerance(scores, known),
         gpu_tolerance=find_gpu_tolerance(scores, known),
         probabilities=known.scores == PROBABILITIES or are_probabilities(scores),
+        tolerances=find_tolerances(scores, known),
     )

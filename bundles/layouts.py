@@ -1,14 +1,16 @@
 """Where things lie in a bundle of each platform, and what writes the facts in the wrapper's own language."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files as resources
 from pathlib import Path
 
 from . import literals, micro
 from .android_package import DEFAULT
-from .cpp_facts import truth, write_preprocessing
+from .cpp_facts import write_preprocessing
+from .detection import write_decoding
 from .facts import Facts
+from .literals import truth
 from .readme import write_readme
 from .typescript import write_typescript
 
@@ -20,6 +22,7 @@ class Layout:
     Attributes:
         sources: {file of the wrappers package: its place}.
         facts: the place of the facts in the wrapper's language, and what writes them; None where it reads bundle.json.
+        detector: the same of a detector's; empty where the platform has no wrapper for boxes.
         generated: (facts, artifact, golden files) -> {place: content} of what else depends on the model.
     """
 
@@ -27,18 +30,19 @@ class Layout:
     golden: str
     sources: dict[str, str]
     facts: tuple[str, Callable[[Facts], str]] | None
+    detector: dict[str, str] = field(default_factory=dict)
     generated: Callable[[Facts, Path, dict[str, bytes]], dict[str, bytes]] = lambda facts, artifact, golden: {}
 
 
 def write_sources(known: Facts) -> dict[str, bytes]:
     """{place: content} of the wrapper and its README."""
     layout = LAYOUTS[known.platform]
-    root = resources("edgeport.bundles.templates")
+    root, sources = resources("edgeport.bundles.templates"), layout.detector if known.detection else layout.sources
     package = known.package.encode()
     litert = "\n    ".join(f'implementation("{library}")' for library in known.runtime.gradle).encode()
     contents = {
         _place(place, known): root.joinpath(source).read_bytes().replace(PACKAGE, package).replace(LITERT, litert)
-        for source, place in (layout.sources | dict(known.runtime.sources)).items()
+        for source, place in (sources | dict(known.runtime.sources)).items()
     }
     contents["README.md"] = write_readme(known).encode()
     if layout.facts:
@@ -56,18 +60,22 @@ def _place(place: str, known: Facts) -> str:
 def write_cpp(known: Facts) -> str:
     """model_facts.h"""
     golden = ", ".join(map(literals.cpp, known.golden))
+    if known.detection:
+        own, header = write_decoding(known.detection, known.tolerances), "detection.h"
+    else:
+        own = f"inline constexpr float kTolerance = {known.tolerance!r}f;\n"
+        own += f"inline constexpr const char* kScores = {literals.cpp(known.scores)};\n"
+        header = "preprocess.h"
     return f"""// What this model takes; written by edgeport.
 #pragma once
 
-#include "preprocess.h"
+#include "{header}"
 
 namespace vision {{
 
 inline constexpr const char* kArtifact = {literals.cpp(known.opened)};
-inline constexpr const char* kScores = {literals.cpp(known.scores)};
 {write_preprocessing(known)}inline constexpr const char* kGolden[] = {{{golden}}};
-inline constexpr float kTolerance = {known.tolerance!r}f;
-
+{own}
 }}  // namespace vision
 """
 
@@ -129,6 +137,10 @@ enum ModelFacts {{
 """
 
 
+_CPP_BOXES = (
+    *("CMakeLists.txt", "detection.cpp", "detection.h", "detector.h", "model.h"),
+    *("preprocess.cpp", "preprocess.h"),
+)
 _CPP = ("CMakeLists.txt", "classifier.h", "golden_test.cpp", "model.h", "preprocess.cpp", "preprocess.h")
 _SWIFT = "Sources/ImageModel"
 _WEB = ("index.html", "golden.html", "page.css", "tsconfig.json", "build.mjs", "serve.mjs")
@@ -148,6 +160,12 @@ LAYOUTS = {
         sources={f"python/{name}": f"python/{name}" for name in ("preprocess.py", "classifier.py", "test_golden.py")}
         | {f"cpp/{name}": f"cpp/{name}" for name in _CPP},
         facts=("cpp/model_facts.h", write_cpp),
+        detector={
+            **{f"python/{name}": f"python/{name}" for name in ("preprocess.py", "detection.py", "detector.py")},
+            "python/test_golden_boxes.py": "python/test_golden.py",
+            **{f"cpp/{name}": f"cpp/{name}" for name in _CPP_BOXES},
+            "cpp/golden_boxes_test.cpp": "cpp/golden_test.cpp",
+        },
     ),
     "android": Layout(
         model="src/main/assets",

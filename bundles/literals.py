@@ -9,6 +9,11 @@ import string
 _PLAIN = frozenset(string.ascii_letters + string.digits + " !#%&'()*+,-./:;<=>@[]^_{|}~")  # not " \ $ ? `
 
 
+def truth(value: bool) -> str:
+    """A truth value, in every language here but Python."""
+    return "true" if value else "false"
+
+
 def cpp(text: str) -> str:
     """A C++ literal of the text's UTF-8 bytes; octal escapes end after three digits, whatever follows."""
     return f'"{"".join(_octal(c) if c not in _PLAIN else c for c in text)}"'

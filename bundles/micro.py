@@ -14,8 +14,9 @@ from ..runtime.footprint import Footprint
 from ..runtime.session import Portable, Session
 from ..targets.registry import check_artifact
 from . import literals
-from .cpp_facts import truth, write_preprocessing
+from .cpp_facts import write_preprocessing
 from .facts import Facts
+from .literals import truth
 
 LARGEST_ARRAY = 2**19  # bytes of a file that a compiler reads as numbers; a larger one is included by the assembler
 _LINE = 24  # numbers

@@ -51,6 +51,22 @@ if (vision::run()) show(vision::label(vision::best()), vision::score(vision::bes
 ```""",
 }
 
+DETECT = """```python
+detector = Detector()                                # python/detector.py
+found = detector.detect(image)                       # (h, w, 3) uint8, RGB, of any size; orientation=EXIF's
+for each in found: print(each.label, each.score, each.left, each.top, each.right, each.bottom)
+```
+
+```cpp
+vision::Detector detector("model");                  // cpp/detector.h
+const auto found = detector.detect(image);           // vision::Image: RGB, of any size; then the least score
+for (const auto& each : found) std::cout << each.label << " " << each.score << " " << each.left << "\\n";
+```"""
+SUPPRESSES = {
+    True: "the wrapper suppresses boxes of one class that overlap by more than",
+    False: "the model's boxes need no suppression any more; it would be at an overlap of",
+}
+
 INSTALL = {
     "android": """\
 This folder is a Gradle module. Copy it beside your app as `vision/`, add `include(":vision")` to settings.gradle.kts
@@ -188,7 +204,7 @@ def write_readme(facts: "Facts") -> str:
         "libraries": ", ".join(f"`{library}`" for library in facts.runtime.gradle),
         "kotlin": " and Kotlin 2.2 or newer" if facts.runtime.name == "compiled-model" else "",
     }
-    call, install = _words(CALLS, facts), _words(INSTALL, facts).format(**words)
+    call, install = DETECT if facts.detection else _words(CALLS, facts), _words(INSTALL, facts).format(**words)
     test, checked = _words(TESTS, facts).replace("{cmake}", cmake), _words(CHECKED, facts)
     if runtime and not cmake:  # no C++ wrapper
         call = call.partition("\n\n")[0]
@@ -210,6 +226,17 @@ def write_readme(facts: "Facts") -> str:
     )
     needs = write_needs(facts) if facts.integers else ""
     score = "probabilities" if facts.probabilities else "logits: their order counts, not their size"
+    answers, boxes = f"Scores are {score}", ""
+    if facts.detection:
+        how = facts.detection
+        answers = (
+            f"Boxes are left, top, right, bottom in pixels of the upright image, of scores from\n"
+            f"  {how['score_threshold']} on; {SUPPRESSES[how['nms']]}\n"
+            f"  {how['iou_threshold']}, as the model was checked (`detection` in bundle.json)"
+        )
+        stored = f"float32: {', '.join(map(code, how['outputs'].values()))}"
+        boxes = "\n  `.boxes` are what the wrappers make of the golden outputs: float32, the four sides, score, class."
+        off = f"{max(facts.tolerances.values()):.3g}"
     return f"""# {text(facts.model)}, {text(facts.precision)}, for {facts.platform}
 
 {call}
@@ -220,11 +247,11 @@ def write_readme(facts: "Facts") -> str:
 - {code(facts.artifact)} with its manifest, and labels.txt where the model came with labels. Its verdict:
   {text(facts.verdict)}.
 - The wrapper: {taken}
-- Scores are {score}.
+- {answers}.
 {needs}\
 - Golden files: images (PNG, and the same as PPM), `.pixels` (uint8, h x w x c), `.input` (as the model takes it),
   `.output` ({stored}), little-endian and without headers. Pixels and inputs must be equal to the byte;
-  scores may be off by {off} on other hardware (`bundle.json`).
+  {"outputs" if facts.detection else "scores"} may be off by {off} on other hardware (`bundle.json`).{boxes}
 
 {_runs_on(facts)}
 ## Tests

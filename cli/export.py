@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 from ..pipeline.catalog import default_precisions, profile_names, target_names, target_options
 from ..pipeline.options import (
     BUDGETS,
+    DYNAMIC,
     EFFORTS,
     INPUTS,
+    MAX_DETECTIONS,
     NUM_JUDGING,
     NUM_VALIDATION,
     PRECISIONS,
@@ -34,6 +36,8 @@ SAME = (
         "input",
         "softmax",
         "top_k",
+        "nms",
+        "dynamic",
         "num_calibration_samples",
         "effort",
         "ranges",
@@ -88,6 +92,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0,
         metavar="N",
         help=f"classifiers: also give the N highest scores and their classes{options.DEFAULT}",
+    )
+    parser.add_argument(
+        "--nms",
+        type=options.positive,
+        nargs="?",
+        const=MAX_DETECTIONS,
+        default=0,
+        metavar="N",
+        help="detectors: non-maximum suppression in the artifact, which then gives the N boxes of the highest scores, "
+        f"their scores and classes, and how many they are (without N: {MAX_DETECTIONS})",
+    )
+    parser.add_argument(
+        "--dynamic",
+        choices=DYNAMIC,
+        help="batch: take any number of images at once (onnx, openvino); proven by running it with several",
     )
     for option in target_options():
         kind: dict[str, Any] = {"choices": option.choices} if option.choices else {"action": "store_true"}

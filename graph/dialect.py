@@ -189,6 +189,19 @@ def _arg(node: ir.Node) -> str | None:
     return _axis(node)
 
 
+def _suppression(node: ir.Node) -> str | None:
+    """Boxes (n, b, 4), scores (n, c, b), limits that are numbers, and no more rows than these allow."""
+    boxes, scores = (shape(value) for value in node.inputs[:2])
+    if len(boxes) != 3 or len(scores) != 3 or boxes != (scores[0], scores[2], 4):
+        return f"its boxes are {boxes} and its scores {scores}"
+    limits = [array(value) for value in node.inputs[2:]]
+    if any(limit.size != 1 for limit in limits):
+        return "its limits are no single numbers"
+    most = scores[0] * scores[1] * min(max(int(limits[0].item()), 0), boxes[1])
+    rows = shape(node.outputs[0])
+    return None if len(rows) == 2 and rows[1] == 3 and rows[0] <= most else f"it gives {rows}, of at most {most} rows"
+
+
 def _grid_sample(node: ir.Node) -> str | None:
     return None if _rank(node) == 4 else f"it samples {_rank(node) - 2} spatial axes, not 2"
 
@@ -253,6 +266,8 @@ OPS: dict[str, Op] = {
     **{name: _op(1, rule=_arg, types=(NUMBERS,), axis=0, keepdims=1, select_last_index=0) for name in ARGS},
     "TopK": _op(2, constants=(1,), rule=_top_k, outputs=2, types=(NUMBERS,), axis=-1, largest=1, sorted=1),
     "Gather": _op(2, rule=_axis, types=(ANY, INTEGERS), axis=0),
+    # (n, b, 4), (n, c, b), limits -> (k, 3): image, class and box of each row, -1 in those that nothing is selected for
+    "NonMaxSuppression": _op(5, constants=(2, 3, 4), rule=_suppression, center_point_box=0),
     "ScatterND": _op(3, types=(NUMBERS, INTEGERS, NUMBERS), reduction="none"),
     "AveragePool": _op(1, rule=_two_spatial_axes, required=WINDOW, count_include_pad=0),
     "MaxPool": _op(1, rule=_two_spatial_axes, required=(*WINDOW, "dilations")),
@@ -302,8 +317,10 @@ REMEDIES = {  # op -> what would work; for others the list of ops says it
         ("LSTM", "GRU", "RNN"),
         "constant weights, sigmoid and tanh (an RNN: tanh or relu), sequences of one length and no clipping would work",
     ),
+    "NonMaxSuppression": "constant limits, and boxes and scores of one size would work",
     **dict.fromkeys(
-        DATA_DEPENDENT, "how much it gives depends on the data; let the application do it behind the model"
+        DATA_DEPENDENT - {"NonMaxSuppression"},
+        "how much it gives depends on the data; let the application do it behind the model",
     ),
 }
 

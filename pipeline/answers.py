@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..artifacts.errors import UsageError
-from ..artifacts.manifest import Manifest, TaskFigure
+from ..artifacts.manifest import Manifest, Suppressed, TaskFigure
 from ..artifacts.manifest import Task as TaskRecord
 from ..models import PreprocessSpec
 from ..runtime.agreement import Agreement
@@ -20,6 +20,7 @@ from ..tasks.boxes import Boxes
 from ..tasks.find import apply_statement, find_meaning, possible_tasks, read_task, recall, unknown_meaning
 from ..tasks.label_precision import check_evaluator
 from ..tasks.registry import CLASSIFY, DETECT, GENERIC
+from ..tasks.suppression import SuppressedSession, Suppression
 from ..tasks.tally import TaskTally
 from ..tasks.task import Meaning, Port, Size
 from .data.annotations import read_annotations, true_boxes
@@ -115,7 +116,12 @@ def _to_pixels(spec: PreprocessSpec) -> Callable[[Mapping[str, np.ndarray]], np.
 
 
 def make_record(
-    meaning: Meaning, agreement: TaskAgreement | None, reference: Session, artifact: Session, pictures: str | None
+    meaning: Meaning,
+    agreement: TaskAgreement | None,
+    reference: Session,
+    artifact: Session,
+    pictures: str | None,
+    suppression: Suppression | None = None,
 ) -> TaskRecord:
     """What a manifest says of it all, by the artifact's names of the outputs."""
     to_artifact = pair_names("outputs", reference, artifact)
@@ -134,7 +140,25 @@ def make_record(
         samples=agreement.samples if agreement else 0,
         problem=agreement.problem if agreement else "",
         pictures=pictures,
+        suppressed=suppression
+        and Suppressed(
+            head=suppression.meaning.head.name,
+            outputs=dict(suppression.meaning.outputs),
+            settings=dict(suppression.meaning.settings),
+            max_detections=suppression.max_detections,
+        ),
     )
+
+
+def suppress_reference(manifest: Manifest | None, reference: Session, size: Size) -> Session:
+    """The reference with the suppression behind it that a manifest says of its artifact; as it is without."""
+    known = manifest.task if manifest else None
+    names = {spec.name for spec in reference.outputs}
+    if known is None or known.suppressed is None or not set(known.suppressed.outputs.values()) <= names:
+        return reference
+    told = known.suppressed
+    meaning = recall(known.name, told.head, told.outputs, told.settings, size, known.labels)
+    return SuppressedSession(reference, Suppression(meaning=meaning, max_detections=told.max_detections))
 
 
 def embedded_task(meaning: Meaning) -> dict[str, object] | None:

@@ -21,6 +21,7 @@ from ..tasks.tally import TaskTally
 from . import accuracy_search
 from .accelerated import overall_verdict, run_accelerated
 from .answers import compare_answers, to_png
+from .any_batch import asks_for_any_batch, prove_any_batch
 from .describe import embedded_facts, make_manifest
 from .float16 import fit_float16, scale_float16, tell_beyond_float16
 from .int8 import Int8Builder
@@ -30,6 +31,7 @@ from .pixel_input import take_pixels
 from .prepare import Prepared, takes_pixels
 from .progress import Progress
 from .results import AcceleratorFacts, BudgetSearch, ExportResult, verdict_exit_code
+from .suppression import ask_for_suppression, behind_suppression, tell_no_suppression
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -57,6 +59,8 @@ def build(job: Job, target: Target, prepared: Prepared, staging: Staging, progre
     for precision in job.precisions:
         seconds = dict(prepared.seconds)
         recipe = make_recipe(job, target, prepared, precision)
+        if precision == job.precision:
+            tell_no_suppression(target, recipe, prepared, progress)
         if precision == "int8" and not prepared.prequantized:
             twin = drafts["fp32"].session if "fp32" in drafts else None
             int8 = Int8Builder(target, prepared, progress, seconds)
@@ -95,9 +99,11 @@ def draft_int8(
         draft = make_draft(job, target, recipe, int8.build(kept), prepared, staging, progress, int8.seconds)
         manifest = dataclasses.replace(draft.manifest, kept_float=tuple(sorted(kept)))
         return dataclasses.replace(draft, manifest=manifest), None
-    search, graph = accuracy_search.run_search(job, int8, recipe, judge, staging, twin)
+    plain = dataclasses.replace(recipe, suppression=None)  # the search compares all boxes, and their numbers
+    search, graph = accuracy_search.run_search(job, int8, plain, judge, staging, twin)
     kept = search.chosen.kept
     draft = make_draft(job, target, recipe, graph, prepared, staging, progress, int8.seconds)
+    judge = behind_suppression(prepared, recipe).judge or judge
     budget = judge.verdict(draft.session, search)
     verdict = draft.manifest.verdict
     if not budget.met:
@@ -109,15 +115,19 @@ def draft_int8(
 
 def make_recipe(job: Job, target: Target, prepared: Prepared, precision: str) -> Recipe:
     """What the converter has to know."""
-    return Recipe(
+    recipe = Recipe(
         precision=precision,
-        metadata=embedded_facts(prepared, precision),
+        metadata={},
         profile=target.profile(job.quantization.profile),
         options=target.own_options(job.model.target_options),
         pixels=takes_pixels(job, target.name),
         softmax=job.model.softmax,
         top_k=job.model.top_k,
+        any_batch=asks_for_any_batch(job, target),
     )
+    recipe = ask_for_suppression(target, recipe, prepared)
+    facts = embedded_facts(behind_suppression(prepared, recipe), precision)
+    return dataclasses.replace(recipe, metadata=facts)
 
 
 def make_draft(
@@ -131,6 +141,7 @@ def make_draft(
     seconds: dict[str, float],
 ) -> Draft:
     """One artifact, lowered and compared with the reference."""
+    prepared = behind_suppression(prepared, recipe)
     what, name = f"{target.name} {recipe.precision}", f"{prepared.source.name}_{recipe.precision}{target.ending}"
     with progress.stage(f"{what}: lower", seconds, "lower"), staging.making(name) as path:
         graph, recipe = fit_float16(target, recipe, graph, prepared)
@@ -139,6 +150,9 @@ def make_draft(
     with progress.stage(f"{what}: write", seconds, "write"):
         staging.sync(name)
     session = feed_normalized(open_session(path, threads=job.timing.threads), prepared.source.input_spec.preprocess)
+    if recipe.any_batch:
+        with progress.stage(f"{what}: run several images at once", seconds, "validate"):
+            prove_any_batch(session, prepared, what)
     agreement = answers = pictures = None
     if job.validation.validate:
         agreement, tally = validate_draft(session, what, prepared, progress, seconds)

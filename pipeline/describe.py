@@ -19,6 +19,7 @@ from ..targets.target import Recipe, Target
 from ..tasks.agreement import TaskAgreement
 from ..tasks.verdict import judge_task
 from .answers import embedded_task, make_record
+from .any_batch import SIZES
 from .prepare import Prepared
 from .results import agreement_figures
 
@@ -94,8 +95,12 @@ def make_manifest(
         validation=f"{validation.source}, {len(validation)} inputs" if agreement else None,
         cpu=cpu_name() if agreement else None,
         delegate_partitions=delegate_partitions(session),
+        batches=tuple(sorted(SIZES)) if recipe.any_batch else (),
         verdict=judge_prepared(prepared, recipe.precision, agreement, answers) if agreement else NOT_VALIDATED,
-        task=make_record(prepared.meaning, answers, prepared.reference, session, pictures),
+        task=make_record(
+            *(prepared.meaning, answers, prepared.reference, session, pictures),
+            prepared.suppression if recipe.suppression else None,
+        ),
     )
 
 

@@ -23,6 +23,7 @@ from .input_spec import ShapesLike, read_shapes
 from .isolation import isolated
 from .options import (
     BUDGETS,
+    DYNAMIC,
     EFFORTS,
     INPUTS,
     PRECISIONS,
@@ -86,6 +87,8 @@ def export(
     input: str = "float32",
     softmax: bool = False,
     top_k: int = 0,
+    nms: int = 0,
+    dynamic: str | None = None,
     labels: str | Path | Sequence[str] | None = None,
     task: str | None = None,
     output_dir: str | Path = "artifacts",
@@ -133,6 +136,10 @@ def export(
         input: "float32", normalised arrays; "uint8", pixels as a camera gives them, normalised inside.
         softmax: of a classifier: give probabilities instead of logits.
         top_k: of a classifier: also give the highest scores and their classes.
+        nms: of a detector: how many boxes come out of non-maximum suppression in the artifact; 0 for none in it. What
+            a target cannot do is left to the application, and a note says so.
+        dynamic: "batch": the artifact takes any number of images at once, where the target has it; it is run with
+            several numbers of them before it is published.
         labels: names of the classes or characters, or a file with one a line.
         task: what the outputs mean: a name of `edgeport.list_tasks()`, the convention of its head behind ":" and other
             settings behind "," ("detect:yolo,score_threshold=0.4"). Answers are then compared and judged, not numbers
@@ -287,6 +294,15 @@ def with_warnings(
     return dataclasses.replace(result, warnings=shared)
 
 
+def check_dynamic(job: Job) -> None:
+    """Raises UsageError for a size that cannot be left open."""
+    if job.model.dynamic is None:
+        return
+    check_choice("dynamic", job.model.dynamic, DYNAMIC)
+    if job.model.nms:
+        raise UsageError("--dynamic batch and --nms: boxes are suppressed in one image; leave one of them out")
+
+
 def check_job(job: Job) -> None:
     """Raises UsageError for what no model could make right: unknown names, options that do not go together."""
     asked, options = job.quantization, job.model.target_options
@@ -299,6 +315,7 @@ def check_job(job: Job) -> None:
     check_choice("effort", asked.effort, EFFORTS)
     check_choice("ranges", asked.ranges, RANGES)
     check_choice("input", job.model.input, INPUTS)
+    check_dynamic(job)
     if job.model.task:
         read_task(job.model.task)
     check_numbers(job)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..artifacts.errors import ArtifactError, ImportFault
+from ..graph.fixed_selection import to_runnable_proto
 from ..runtime.compare import compare, verdict
 from ..runtime.session import Session, TensorSpec
 from .data.dataset import random_array
@@ -116,12 +117,11 @@ def difference(
 
 def agrees_by_definition(graph: "ir.Model", other: Session, feeds: Sequence[Feed], quantized: bool) -> bool:
     """Whether a graph, run as ONNX defines its operators, gives what a session gives."""
-    import onnx_ir as ir
 
     from ..runtime.sessions.onnx_definition import OnnxDefinition
 
     try:
-        definition = OnnxDefinition(ir.to_proto(graph), other.inputs, other.outputs)
+        definition = OnnxDefinition(to_runnable_proto(graph), other.inputs, other.outputs)
         return not difference(definition, other, feeds, quantized)
     except ArtifactError:
         return False

@@ -68,6 +68,7 @@ def _of_artifact(path: Path) -> dict[str, Any]:
         "size_bytes": Artifact.of(path).size_bytes,
         "inputs": [_port(*ports) for ports in _pair(session.inputs, contents.inputs)],
         "outputs": [_port(*ports) for ports in _pair(session.outputs, contents.outputs)],
+        "batches": list(manifest.batches) if manifest else [],
         "runtime": session.runtime,
         "minimum_runtime": contents.minimum_runtime,
         "emulated": session.emulated,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .sources.source import ExampleInputs
 
 INPUTS = ("float32", "uint8")
+DYNAMIC = ("batch",)
 PRECISIONS = ("fp32", "fp16", "int8", "w8a32", "w8a16", "dynamic")
 WEIGHTS_ONLY = ("w8a32", "w8a16", "dynamic")  # int8 weights, no calibration
 EFFORTS = ("fast", "default", "high")
@@ -30,6 +31,7 @@ BUDGETS = {
     **{"min_ap": 1.0, "min_miou": 1.0, "min_pck": 1.0, "max_abs_rel": float("inf"), "min_cosine": 1.0},
     **{"min_psnr": float("inf"), "max_string_errors": 1.0},
 }
+MAX_DETECTIONS = 100  # of an image, as COCO's evaluation ranks at most
 NUM_VALIDATION, NUM_JUDGING = 50, 200
 NUM_ACCELERATED = 2  # a GPU in software takes seconds for each input
 
@@ -49,6 +51,8 @@ class ModelOptions:
         preprocess: how an image becomes the input, as far as the caller says it.
         input: "float32", normalised arrays; "uint8", pixels, which the artifact normalises.
         softmax, top_k: what is put behind a classifier.
+        nms: of a detector: how many boxes come out of non-maximum suppression in the artifact; 0 for none in it.
+        dynamic: which size of the input is left open: "batch"; None for none.
         labels: names of the classes: a file with one a line, or the names.
         task: what the outputs mean, TASK[:HEAD][,NAME=VALUE...]; None for what the model says, or they themselves do.
         target_options: {name: value} of single targets' own options.
@@ -65,6 +69,8 @@ class ModelOptions:
     input: str = "float32"
     softmax: bool = False
     top_k: int = 0
+    nms: int = 0
+    dynamic: str | None = None
     labels: str | Path | Sequence[str] | None = None
     task: str | None = None
     target_options: Mapping[str, Any] = field(default_factory=dict)

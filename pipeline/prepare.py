@@ -16,6 +16,7 @@ from ..targets.registry import get_target
 from ..tasks.boxes import Boxes
 from ..tasks.find import read_task
 from ..tasks.registry import CLASSIFY, GENERIC, TEXT, budgets
+from ..tasks.suppression import Suppression, check_suppression
 from ..tasks.task import Meaning
 from .accuracy_judge import Judge
 from .answers import choose_meaning, find_truths, list_ports, size_of, with_labels
@@ -59,6 +60,7 @@ class Prepared:
         validation: the inputs that validate and are timed.
         judge: of the accuracy budget, None where there is none.
         seconds: what the stages so far took; a target goes on from a copy.
+        suppression: what artifacts are asked to do behind a detector, by the reference's names; None for nothing.
     """
 
     job: Job
@@ -78,6 +80,7 @@ class Prepared:
     validation: Dataset
     judge: Judge | None
     seconds: dict[str, float]
+    suppression: Suppression | None = None
 
     @cached_property
     def weights_only(self) -> "ir.Model":
@@ -125,6 +128,7 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
     reference = SoftmaxSession(session) if job.model.softmax else session
     kinds = find_kinds(graph.graph, reference, classifies=is_told_classifier(job, source))
     meaning, labels = find_answers(job, source, graph, reference, kinds, validation, labels, progress)
+    suppression = check_suppression(meaning, job.model.nms, source.model) if job.model.nms else None
     judge = None
     if job.quantization.budget:
         given = (job.quantization.budget, source.model, graph, labels, reference, validation, kinds, meaning, progress)
@@ -155,6 +159,7 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
         validation=validation,
         judge=judge,
         seconds=seconds,
+        suppression=suppression,
     )
 
 

@@ -26,7 +26,16 @@ from ..tasks.find import read_task, unknown_meaning
 from ..tasks.task import Meaning
 from ..tasks.verdict import judge_task
 from .accelerated import overall_verdict, run_accelerated
-from .answers import choose_meaning, compare_answers, find_truths, list_ports, recorded_meaning, size_of, with_labels
+from .answers import (
+    choose_meaning,
+    compare_answers,
+    find_truths,
+    list_ports,
+    recorded_meaning,
+    size_of,
+    suppress_reference,
+    with_labels,
+)
 from .checks import check_choice, check_count
 from .data.choose import OpenedData, choose_validation
 from .data.collection import DataLike
@@ -213,6 +222,7 @@ def open_pair(comparison: Comparison, progress: Progress) -> Pair:
     if pixels and found.spec.preprocess is None and found.spec.takes_pictures:
         raise question.ask(f"{path}, which takes pixels,", found.spec)
     reference = SoftmaxSession(found.session) if wants_probabilities(session, found.session) else found.session
+    reference = suppress_reference(manifest, reference, size_of(found.spec))
     try:
         kinds = recorded_kinds(manifest, reference, session, classifies=found.classifies)
     except ValueError as e:

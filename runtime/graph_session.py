@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..graph.fixed_selection import to_runnable_proto
 from .backends import onnxruntime as load_onnxruntime
 
 if TYPE_CHECKING:
@@ -48,6 +49,6 @@ def evaluate(model: ir.Model, names: Sequence[str], feed: Mapping[str, np.ndarra
     """The named values of a graph in memory, for one feed."""
     import onnx_ir as ir
 
-    session = open_graph(ir.to_proto(model), names)
+    session = open_graph(to_runnable_proto(model), names)
     types = {value.name: (value.dtype or ir.DataType.FLOAT).numpy() for value in model.graph.inputs}
     return dict(zip(names, run(session, names, {n: np.asarray(a, types[n]) for n, a in feed.items()}), strict=True))

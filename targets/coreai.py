@@ -80,6 +80,7 @@ TARGET = Target(
     refused={"dynamic": "Core AI rounds no activations at run time; take int8, w8a16 or w8a32"},
     float16=HALF,
     options=(IMAGE_INPUT,),
+    why_no_suppression=lambda recipe: "Core AI's library has no such operator",
     lower=_lower,
     open=_open,
     inspect=_inspect,

@@ -86,6 +86,7 @@ TARGET = Target(
             help=f"coreml: the oldest system that it runs on (default: {OLDEST_SYSTEM}, the first with int8)",
         ),
     ),
+    why_no_suppression=lambda recipe: "it needs iOS 17" if recipe.options["coreml_target"] == "iOS16" else "",
     lower=_lower,
     open=_open,
     inspect=_inspect,

@@ -32,6 +32,7 @@ def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
         pixels=recipe.pixels,
         half_weights=recipe.half_weights,
         dynamic=recipe.precision == "dynamic",
+        any_batch=recipe.any_batch,
         metadata=recipe.metadata,
     )
 
@@ -75,6 +76,7 @@ TARGET = Target(
     purposes={"onnx": "the graph's schema", "onnxruntime": "calibration, .onnx files"},
     profiles=(Profile(name="onnxruntime-cpu", device="CPU", load_kernels=_cpu),),
     refused={"w8a16": "ONNX Runtime has no CPU kernels for 16-bit activations; take int8 or w8a32"},
+    any_batch=True,
     lower=_lower,
     open=_open,
     inspect=_inspect,

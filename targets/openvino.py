@@ -28,7 +28,14 @@ def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     from ..exporters.openvino.convert import convert
 
     path.mkdir()
-    convert(graph, path, pixels=recipe.pixels, half_weights=recipe.half_weights, metadata=recipe.metadata)
+    convert(
+        graph,
+        path,
+        pixels=recipe.pixels,
+        half_weights=recipe.half_weights,
+        any_batch=recipe.any_batch,
+        metadata=recipe.metadata,
+    )
 
 
 def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
@@ -84,6 +91,7 @@ TARGET = Target(
         "w8a16": "its CPU plugin has no kernels for 16-bit activations; take int8 or w8a32",
         "dynamic": "there it is a setting of the runtime (DYNAMIC_QUANTIZATION_GROUP_SIZE); take w8a32",
     },
+    any_batch=True,
     lower=_lower,
     open=_open,
     inspect=_inspect,

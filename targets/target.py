@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..runtime.inspectors.inspector import Inspector
     from ..runtime.profilers.session import ProfilingSession
     from ..runtime.session import Session
+    from ..tasks.suppression import Suppression
     from .accelerators import Coverage
     from .clients.client import Client
 
@@ -94,6 +95,8 @@ class Recipe:
         options: values of the target's own options, by name.
         pixels: the artifact takes pixels, uint8, and so does the graph.
         softmax, top_k: what is put behind a classifier.
+        suppression: what is put behind a detector, by the graph's names; None for nothing.
+        any_batch: the artifact takes any number of images at once.
         beyond_float16: {an operator's first output: why float16 cannot compute it}.
     """
 
@@ -104,6 +107,8 @@ class Recipe:
     pixels: bool = False
     softmax: bool = False
     top_k: int = 0
+    suppression: "Suppression | None" = None
+    any_batch: bool = False
     beyond_float16: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -181,6 +186,8 @@ class Target:
         layout: recipe -> how the artifact takes an image, for the manifest.
         folds: the normalisation is cheaper in the first convolution than in front of it.
         orders_channels: the format itself brings an image's channels to the model's order, BGR where that is so.
+        why_no_suppression: recipe -> why its artifacts have no non-maximum suppression in them; "" where they have.
+        any_batch: whether its artifacts can take any number of images at once.
         wants_image: whether the values of its own options make the artifact take an image.
         device_runtime: the name in devices/backends/ of what runs it on a device; None where none does.
         device_files: artifact -> what has to be on a device; the first is what the runtime opens.
@@ -226,6 +233,8 @@ class Target:
     layout: Callable[[Recipe], str] = lambda recipe: "nhwc" if recipe.pixels else "nchw"
     folds: bool = False
     orders_channels: bool = False
+    why_no_suppression: Callable[[Recipe], str] = lambda recipe: ""
+    any_batch: bool = False
     wants_image: Callable[[Mapping[str, Any]], bool] = lambda options: False
     device_runtime: str | None = None
     device_files: Callable[[Path], Sequence[Path]] = lambda path: (path,)
@@ -279,6 +288,10 @@ class Target:
             graph = add_classifier_head(
                 graph, softmax=recipe.softmax, top_k=recipe.top_k, quant=self._quantization_of_probabilities(recipe)
             )
+        if recipe.suppression:
+            from ..exporters.detection_head import add_detection_head
+
+            graph = add_detection_head(graph, recipe.suppression)
         self.lower(graph, path, recipe)
 
     def _quantization_of_probabilities(self, recipe: Recipe) -> "QParams | None":

@@ -89,6 +89,14 @@ def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     path.write_bytes(content)
 
 
+def _why_no_suppression(recipe: Recipe) -> str:
+    if recipe.precision == "int8" and recipe.profile.integer_only:
+        return f"profile {recipe.profile.name} computes in integers, boxes do not"
+    if recipe.options["output_type"] not in (None, "float32"):
+        return f"boxes are float32, not --output-type {recipe.options['output_type']}"
+    return ""
+
+
 def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
     from ..runtime.sessions.tflite import TFLiteSession
     from ..runtime.sessions.tflite_micro import MicroSession
@@ -228,6 +236,7 @@ TARGET = Target(
             precisions=("int8",),
         ),
     ),
+    why_no_suppression=_why_no_suppression,
     lower=_lower,
     open=_open,
     inspect=_inspect,

@@ -51,11 +51,17 @@ def overlaps(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 def suppress(boxes: Boxes, threshold: float) -> Boxes:
     """Non-maximum suppression within each class: of boxes that overlap by more than the threshold the highest stays."""
-    boxes = boxes.take(np.argsort(-boxes.scores, kind="stable")[:MOST_CANDIDATES])
+    return boxes.take(select(boxes, threshold))
+
+
+def select(boxes: Boxes, threshold: float) -> np.ndarray:
+    """The places of the boxes that `suppress` keeps, the highest score first."""
+    order = np.argsort(-boxes.scores, kind="stable")[:MOST_CANDIDATES]
+    boxes = boxes.take(order)
     same = boxes.classes[:, None] == boxes.classes[None, :]
     covers = (overlaps(boxes.corners, boxes.corners) > threshold) & same
     alive = np.ones(len(boxes), bool)
     for i in range(len(boxes)):
         if alive[i]:
             alive[i + 1 :] &= ~covers[i, i + 1 :]
-    return boxes.take(alive)
+    return order[alive]

@@ -8,7 +8,7 @@ import numpy as np
 
 from .agreement import FigureSpec
 from .average_precision import Matches, average_precision, match
-from .boxes import MOST_BOXES, Boxes, suppress, to_corners
+from .boxes import MOST_BOXES, Boxes, select, to_corners
 from .pictures import draw_boxes
 from .task import Arrays, Head, Meaning, Port, Roles, Size, Task, example, limits, named, only, shape_of
 
@@ -25,6 +25,11 @@ SETTINGS = {
     **{"score_threshold": 0.25, "iou_threshold": 0.7, "lowest_score": 0.01},
 }
 STRIDES = ((8, 16, 32), (8, 16, 32, 64), (16, 32), (4, 8, 16, 32))  # of the grids that one-stage detectors put boxes on
+SUPPRESSED = {  # role: the output's name, as detectors of TensorFlow have it
+    **{"boxes": "detection_boxes", "scores": "detection_scores"},
+    **{"classes": "detection_classes", "count": "num_detections"},
+}
+NMS_HEAD = "nms"
 SOFTMAX_CLASSES = (92, 251)  # of DETR on COCO: its classes with "no object"
 SIGMOID_CLASSES = (80, 91, 365, 366)  # of RT-DETR, D-FINE and RF-DETR on COCO and Objects365
 
@@ -60,6 +65,11 @@ def _lists(ports: Sequence[Port], size: Size) -> Roles | None:
     found = named(ports, boxes=("boxes",), classes=("labels",), scores=("scores",))
     ranks = {port.name: len(port.shape) for port in ports}
     return found if found and [ranks[found[role]] for role in ("boxes", "classes", "scores")] == [2, 1, 1] else None
+
+
+def _suppressed(ports: Sequence[Port], size: Size) -> Roles | None:
+    """What `export --nms` puts behind a detector, by its names."""
+    return named(ports, **{role: (name,) for role, name in SUPPRESSED.items()})
 
 
 def _has_classes(ports: Sequence[Port], size: Size, *, counts: Sequence[int]) -> bool:
@@ -125,6 +135,14 @@ HEADS = (
         ordered=False,
     ),
     Head(
+        name=NMS_HEAD,
+        about="boxes (1, n, 4), scores (1, n), classes (1, n) and how many of the n count: `--nms`",
+        settings=SETTINGS | {"nms": False, "max_detections": 0},
+        match=_suppressed,
+        plain=lambda ports, size: True,
+        ordered=False,
+    ),
+    Head(
         name="boxes",
         about="boxes (1, n, 4) and probabilities (1, n, classes), before NMS: SSD and others, decoded",
         settings=SETTINGS,
@@ -135,6 +153,11 @@ HEADS = (
 
 def decode(meaning: Meaning, outputs: Arrays) -> Boxes:
     """The boxes of one sample."""
+    return find_boxes(meaning, outputs)[0]
+
+
+def find_boxes(meaning: Meaning, outputs: Arrays) -> tuple[Boxes, np.ndarray]:
+    """(the boxes of one sample, (n,) the row of the outputs that each comes from)."""
     s = meaning.settings
     if "detections" in outputs:
         rows = outputs["detections"].T if s["layout"] == "columns" else outputs["detections"]
@@ -148,9 +171,10 @@ def decode(meaning: Meaning, outputs: Arrays) -> Boxes:
         corners = corners * np.tile(np.array(meaning.size[::-1]), 2)
     found = Boxes(corners, scores[chosen].astype(np.float64), classes[chosen].astype(np.int64))
     has_area = (corners[:, 2:] > corners[:, :2]).all(1)  # a box without one overlaps nothing, not even itself
-    found = found.take(np.flatnonzero(has_area))
-    found = suppress(found, s["iou_threshold"]) if s["nms"] else found
-    return found.take(np.argsort(-found.scores, kind="stable")[:MOST_BOXES])
+    kept = np.flatnonzero(has_area)
+    kept = kept[select(found.take(kept), s["iou_threshold"])] if s["nms"] else kept
+    kept = kept[np.argsort(-found.scores[kept], kind="stable")][:MOST_BOXES]
+    return found.take(kept), chosen[kept]
 
 
 def _scores(s: Mapping[str, Any], values: np.ndarray, classes: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

@@ -523,3 +523,16 @@ case(
     s5=[24, 5, 2, 2],
     s6=[1, 6, 8, 10],
 )
+# of one image and class, as kernels take them; of several, whose rows come one class after the other; by their centres
+_LIMITS = {"most": [5], "overlap": [0.3], "lowest": [-0.2]}
+_SELECTED = "k = NonMaxSuppression (x, s, most, overlap, lowest) y = Cast <to=1> (k)"
+case("suppression", "float[1,12,4] x, float[1,1,12] s", "float[5,3] y", _SELECTED, **_LIMITS)
+case("suppression_of_classes", "float[2,12,4] x, float[2,3,12] s", "float[30,3] y", _SELECTED, **_LIMITS)
+case(
+    "suppression_by_centres",
+    "float[1,12,4] x, float[1,2,12] s",
+    "float[24,3] y",
+    "k = NonMaxSuppression <center_point_box=1> (x, s, most, overlap) y = Cast <to=1> (k)",
+    most=[20],
+    overlap=[0.5],
+)

@@ -72,12 +72,14 @@ def _drawn(rng: np.random.Generator, value: ir.Value) -> np.ndarray:
 def run_onnx(model: ir.Model, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """ONNX Runtime without graph optimisation: faithful to every Q/DQ."""
     import onnxruntime as ort
+    from edgeport.graph.fixed_selection import to_runnable_proto
 
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    session = ort.InferenceSession(ir.to_proto(model).SerializeToString(), options, providers=["CPUExecutionProvider"])
+    content = to_runnable_proto(model).SerializeToString()
+    session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     names = [o.name for o in session.get_outputs()]
     return dict(zip(names, session.run(names, inputs), strict=True))
 

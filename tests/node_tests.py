@@ -27,6 +27,7 @@ PARAMETERS: Mapping[str, tuple[int, ...]] = {  # operator -> which inputs become
     **dict.fromkeys(("Pad", "Resize"), (1, 2, 3)),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), (1, 2, 3, 4, 7)),
     "DeformConv": (1, 3),
+    "NonMaxSuppression": (2, 3, 4),
     "Slice": (1, 2, 3, 4),
     **dict.fromkeys(("If", "ConstantOfShape"), (0,)),
     "Loop": (0, 1),
@@ -40,7 +41,7 @@ NOT_TENSORS = (  # operators of text, sequences, optionals and trees
     | {"OptionalGetElement"}
 )
 TRAINING = {"Adagrad", "Adam", "Momentum", "Gradient", "Bernoulli", "RandomUniformLike"}  # and what is random
-SIZED_BY_DATA = {"Compress", "NonMaxSuppression", "NonZero", "Unique", "Range", "ConstantOfShape"} | {
+SIZED_BY_DATA = {"Compress", "NonZero", "Unique", "Range", "ConstantOfShape"} | {
     "BlackmanWindow",
     "HammingWindow",
     "HannWindow",

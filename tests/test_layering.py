@@ -90,7 +90,7 @@ OTHERWISE = {
 }
 # What is of ONNX the hub, not of ONNX the target: models come as ONNX files, and OpenVINO reads ONNX itself.
 HUB = {
-    *(f"edgeport.exporters.onnx.{module}" for module in ("convert", "proto", "uint8_input")),
+    *(f"edgeport.exporters.onnx.{module}" for module in ("convert", "open_batch", "proto", "uint8_input")),
     "edgeport.runtime.sessions.onnx",
     "edgeport.runtime.sessions.onnx_definition",
 }

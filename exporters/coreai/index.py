@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from ...artifacts.errors import UnsupportedOp
 from ...graph.qdq import Constant
 from .builder import Builder, Operand, Var
 from .elementwise import floor_mod, is_float, neg
@@ -33,6 +34,23 @@ def top_k(mb: Builder, x: Operand, k: Constant, *, axis: int, largest: int, sort
     bounds = [np.array(each, np.int32) for each in ([0] * len(ends), ends, [1] * len(ends))]
     values, indices = (mb.run("slice_", mb.run(op, x, *order), *bounds) for op in ("sort", "argsort"))
     return values, mb.cast(indices, np.int32)
+
+
+@lower("NonMaxSuppression")
+def non_max_suppression(
+    mb: Builder,
+    boxes: Operand,
+    scores: Operand,
+    most: Constant,
+    iou_threshold: Constant,
+    score_threshold: Constant,
+    *,
+    center_point_box: int,
+) -> Var:
+    raise UnsupportedOp(
+        f"coreai: '{mb.target.name}' is a NonMaxSuppression, which Core AI's library has not; end the model in front "
+        "of it, and let the application suppress boxes"
+    )
 
 
 @lower("Gather")

@@ -18,6 +18,7 @@ from ...graph.fusion import fuse
 from ...graph.qdq import Constant, constant_operand, qparams_of
 from ..operands import Operands
 from ..passes.expansions import expand
+from ..passes.expansions.suppression import is_of_one
 from . import conv, elementwise, index, linear, logic, movement, pool, recurrence, reduce, resize  # noqa: F401  (each fills the table)
 from .builder import Builder, Target, Var
 from .lowering_table import table
@@ -27,7 +28,8 @@ from .toolkit import coremltools, quiet
 PRECISIONS = {"fp32": "FLOAT32", "fp16": "FLOAT16"}
 TARGETS = ("iOS16", "iOS17", "iOS18")
 MAX_RANK = 5  # Core ML's tensors
-EXPANDED = frozenset({"GridSample", "GRU"})  # resample has no cubic mode; gru adds a bias that PyTorch resets
+# resample has no cubic mode; gru adds a bias that PyTorch resets; classes are selected among by themselves
+EXPANDED = frozenset({"GridSample", "GRU", "NonMaxSuppression"})
 LABEL, PROBABILITIES = "classLabel", "probabilities"
 
 # The graph comes canonical, with its quantisation decided, so most of coremltools' default passes have nothing to find
@@ -80,7 +82,10 @@ def convert(
     if directory.suffix != ".mlpackage" or directory.exists():
         raise ValueError(f"{directory}: not the name of a new .mlpackage folder")
     check(model, quantized=True)
-    model = expand(model, EXPANDED, lambda node: node.op_type != "GridSample" or attribute(node, "mode") == "cubic")
+    model = expand(model, EXPANDED, _is_expanded)
+    suppression = next((node for node in model.graph if node.op_type == "NonMaxSuppression"), None)
+    if suppression is not None and minimum_target == "iOS16":
+        raise UnsupportedOp(f"coreml: {where(suppression)} is written as iOS 17 has it; choose iOS17 or iOS18")
     quantized = next((node for node in model.graph if node.op_type == "QuantizeLinear"), None)
     if quantized is not None and minimum_target == "iOS16":
         raise UnsupportedOp(f"coreml: {where(quantized)}: int8 needs iOS 17; choose iOS17 or iOS18")
@@ -110,6 +115,12 @@ def convert(
         )
         spec = written.get_spec()
     finish(directory, spec, {**(metadata or {}), **_features(model, spec, image_input)})
+
+
+def _is_expanded(node: ir.Node) -> bool:
+    if node.op_type == "GridSample":
+        return attribute(node, "mode") == "cubic"
+    return node.op_type != "NonMaxSuppression" or not is_of_one(node)
 
 
 def _feature(ct: Any, value: ir.Value, image: bool, bgr: bool) -> Any:

@@ -15,10 +15,12 @@ from ...artifacts.digest import data_file
 from ...artifacts.errors import ArtifactTooLarge
 from ...graph.dialect import check
 from ...graph.edit import NAME_SCOPES
+from ...graph.fixed_selection import to_runnable_proto
 from ...graph.half_precision import halved
 from ..model_api import SECTION, model_info
 from . import dynamic_linear
 from .float_softmax import keep_float_softmax
+from .open_batch import open_batch
 from .pad_before_pool import keep_zeros
 from .proto import constants_of, makers_of
 from .uint8_input import LAYOUT, take_bytes
@@ -35,13 +37,16 @@ def convert(
     pixels: bool = False,
     half_weights: bool = False,
     dynamic: bool = False,
+    any_batch: bool = False,
     metadata: Mapping[str, Any] | None = None,
 ) -> bytes:
     """The file's bytes; the same graph and metadata give the same. The arguments are those of `write`.
 
     Raises NotCanonical, and ArtifactTooLarge beyond what one file holds.
     """
-    proto = _build(model, pixels=pixels, half_weights=half_weights, dynamic=dynamic, metadata=metadata)
+    proto = _build(
+        model, pixels=pixels, half_weights=half_weights, dynamic=dynamic, any_batch=any_batch, metadata=metadata
+    )
     size = _size(proto)
     if size > LARGEST:
         raise ArtifactTooLarge(f"onnx: the model takes {size} bytes, a single file holds {LARGEST}")
@@ -55,6 +60,7 @@ def write(
     pixels: bool = False,
     half_weights: bool = False,
     dynamic: bool = False,
+    any_batch: bool = False,
     metadata: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the file; what is larger than one message holds goes into its data file, NAME.onnx.data beside it.
@@ -63,16 +69,26 @@ def write(
 
     `half_weights` stores the float constants in half precision with a Cast behind each, which a runtime folds when
     it loads the file: half the size, and computed in float32. `dynamic`: linears with int8 weights round what they read
-    by its range at run time. Raises NotCanonical (the graph is not in the dialect).
+    by its range at run time. `any_batch`: the file takes any number of images.
+
+    Raises NotCanonical (the graph is not in the dialect), UnsupportedOp (`any_batch` of what is of one image).
     """
-    proto = _build(model, pixels=pixels, half_weights=half_weights, dynamic=dynamic, metadata=metadata)
+    proto = _build(
+        model, pixels=pixels, half_weights=half_weights, dynamic=dynamic, any_batch=any_batch, metadata=metadata
+    )
     if _size(proto) > LARGEST:
         _move_data(proto, data_file(path))
     path.write_bytes(proto.SerializeToString(deterministic=True))
 
 
 def _build(
-    model: ir.Model, *, pixels: bool, half_weights: bool, dynamic: bool, metadata: Mapping[str, Any] | None
+    model: ir.Model,
+    *,
+    pixels: bool,
+    half_weights: bool,
+    dynamic: bool,
+    any_batch: bool,
+    metadata: Mapping[str, Any] | None,
 ) -> onnx.ModelProto:
     check(model, quantized=True)
     metadata = metadata or {}
@@ -82,6 +98,8 @@ def _build(
     keep_float_softmax(proto.graph)
     if pixels:
         take_bytes(proto.graph)
+    if any_batch:
+        open_batch(proto.graph)
     if half_weights:
         halve(proto.graph)
     props = {f"{SECTION} {key}": value for key, value in model_info(model, metadata, pixels).items()}
@@ -118,7 +136,7 @@ def to_proto(model: ir.Model) -> onnx.ModelProto:
 
     Which module a node comes from is kept.
     """
-    proto = ir.to_proto(model)
+    proto = to_runnable_proto(model)
     proto.producer_name, proto.producer_version = OURS, ""
     proto.ir_version = min(proto.ir_version, IR_VERSION)
     del proto.metadata_props[:]

@@ -18,6 +18,7 @@ from ...graph.edit import name_of
 from ...runtime.backends import openvino
 from ..model_api import SECTION, model_info
 from ..onnx.convert import halve, to_proto
+from ..onnx.open_batch import open_batch
 from ..onnx.uint8_input import take_bytes
 from ..passes.forms.names import unique
 from .workarounds import WORKAROUNDS
@@ -32,6 +33,7 @@ def convert(
     *,
     pixels: bool = False,
     half_weights: bool = False,
+    any_batch: bool = False,
     metadata: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write `<model>.xml` and `.bin` into `directory`, which has to be there; the path of the .xml.
@@ -39,6 +41,7 @@ def convert(
     `<model>` is `metadata["model"]`. All of `metadata` goes into rt_info, and again, as far as the Model API has words
     for it, in that form. `pixels`: the one input, which the graph takes as pixels from 0 to 255, is uint8
     NHWC. `half_weights` stores float constants in half precision; what is computed in is for the session to say.
+    `any_batch`: the model takes any number of images.
     The same graph and metadata give the same bytes. Raises ExportError.
     """
     check(model, quantized=True)
@@ -49,6 +52,8 @@ def convert(
     proto = to_proto(written)
     if pixels:
         take_bytes(proto.graph)
+    if any_batch:
+        open_batch(proto.graph)
     if half_weights:
         halve(proto.graph)
     ov = openvino()

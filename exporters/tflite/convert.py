@@ -13,11 +13,13 @@ from ...artifacts.errors import ExportError, UnsupportedOp
 from ...graph.dialect import check
 from ...graph.dtypes import held
 from ...graph.edit import given, name_of, shape, where
+from ...graph.fixed_selection import SUPPRESSION
 from ...graph.kernels import KernelSet
 from ...graph.qdq import Constant, constant_operand, qparams_of, read_qparams
 from ...graph.qparams import QParams
 from ..operands import Operands
 from ..passes.expansions import expand
+from ..passes.expansions.suppression import is_of_one
 from . import conv, elementwise, index, linear, logic, movement, pool, reduce, resize  # noqa: F401  (each fills the table)
 from . import metadata as metadata_file
 from .builder import Builder, Operand, Target, Value
@@ -110,11 +112,16 @@ def layouts(model: ir.Model, *, kernels: KernelSet, input_layout: str = "nhwc", 
 
 def _expanded(model: ir.Model, kernels: KernelSet) -> ir.Model:
     """The model without what TFLite has no kernel for. Raises UnsupportedOp where the device has no float for it."""
-    for node in model.graph:
-        if node.op_type in EXPANDED and not kernels.has_float:
+    for node in filter(_is_expanded, model.graph):
+        if not kernels.has_float:
             known = ", ".join(sorted(kernels.kernels))
             raise UnsupportedOp(f"tflite: {where(node)} has no int8 form; those of {kernels.name}: {known}")
-    return expand(model, EXPANDED)
+    return expand(model, {*EXPANDED, SUPPRESSION}, _is_expanded)
+
+
+def _is_expanded(node: ir.Node) -> bool:
+    """Whether no kernel computes it: a selection is of one image and one class."""
+    return node.op_type in EXPANDED or (node.op_type == SUPPRESSION and not is_of_one(node))
 
 
 def _lower(model: ir.Model, input_layout: str, builder: Builder, pixels: bool = False) -> _Lowering:

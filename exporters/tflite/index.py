@@ -1,4 +1,4 @@
-"""Lower what makes or takes indices: ArgMax, TopK, Gather, ScatterND, and CumSum, Tile and Identity."""
+"""Lower what makes or takes indices: ArgMax, TopK, NonMaxSuppression, Gather, ScatterND; CumSum, Tile and Identity."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from .logic import converted
 from .lowering_table import lower
 from .movement import padded
 from .view import View
+from .writer import Operator
 
-_INT32 = 2  # TensorType.INT32
+_INT32, _BOOL = 2, 6  # of TensorType
 
 
 def _rows(mb: Builder, x: Operand) -> int:
@@ -60,6 +61,38 @@ def top_k(mb: Builder, x: Operand, k: Constant, *, axis: int, largest: int, sort
     inputs = [tensor, mb.const(np.array(count, np.int32))]
     values, indices = mb.run_two("TOPK_V2", inputs, shape, (mb.tensors[tensor].dtype, np.int32))
     return _value(values, shape), _value(indices, shape)
+
+
+@lower("NonMaxSuppression")
+def non_max_suppression(
+    mb: Builder,
+    boxes: Operand,
+    scores: Operand,
+    most: Constant,
+    iou_threshold: Constant,
+    score_threshold: Constant,
+    *,
+    center_point_box: int,
+) -> Value:
+    """Of one image and class: NON_MAX_SUPPRESSION_V4 gives box numbers, zeros behind the last, and how many they are.
+
+    A row is (0, 0, box), or -1 throughout: kept - 1 where kept is 0 or 1, and box * kept + kept - 1. The kernel also
+    suppresses what overlaps by just the threshold, ONNX's only what overlaps by more.
+    """
+    rows, count = min(int(most.array.item()), scores.shape[2]), scores.shape[2]
+    overlap = np.nextafter(np.float32(iou_threshold.array.item()), np.float32(np.inf))
+    thresholds = (np.asarray(number, np.float32) for number in (overlap, score_threshold.array.item()))
+    limits = [mb.const(np.array(rows, np.int32)), *map(mb.const, thresholds)]
+    given = [mb.reshaped(_rows(mb, boxes), (count, 4)), mb.reshaped(_rows(mb, scores), (count,)), *limits]
+    found, valid = mb.add((rows,), np.int32), mb.add((), np.int32)
+    mb.operators.append(Operator("NON_MAX_SUPPRESSION_V4", tuple(given), (found, valid), {}))
+    kept = mb.emit("LESS", [mb.const(np.arange(rows, dtype=np.int32)), valid], (rows,), dtype=np.bool_)
+    kept = mb.emit("CAST", [kept], (rows,), dtype=np.int32, inDataType=_BOOL, outDataType=_INT32)
+    blank = mb.emit("SUB", [kept, mb.const(np.array(1, np.int32))], (rows,), fusedActivationFunction=0)
+    box = mb.emit("MUL", [found, kept], (rows,), fusedActivationFunction=0)
+    box = mb.emit("ADD", [box, blank], (rows,), fusedActivationFunction=0)
+    columns = [mb.reshaped(column, (rows, 1)) for column in (blank, blank, box)]
+    return _value(mb.run("CONCATENATION", columns, (rows, 3), axis=1, fusedActivationFunction=0), (rows, 3))
 
 
 @lower("Gather")

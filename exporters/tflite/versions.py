@@ -85,6 +85,7 @@ _SINCE = {
     ("TRANSPOSE_CONV", 4): (2, 13, 0),
     ("MAXIMUM", 3): (2, 3, 0),
     ("MINIMUM", 3): (2, 3, 0),
+    ("NON_MAX_SUPPRESSION_V4", 1): (2, 1, 0),
 }
 
 

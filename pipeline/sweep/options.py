@@ -111,6 +111,8 @@ _OPTIONS = (
     SweepOption("input", (EXPORT,)),
     SweepOption("softmax", (EXPORT,), kind="switch"),
     SweepOption("top_k", (EXPORT,), _positive),
+    SweepOption("nms", (EXPORT,), _positive),
+    SweepOption("dynamic", (EXPORT,)),
     SweepOption("calibration_data", (EXPORT,), argument="calibration", is_path=True),
     SweepOption("num_calibration_samples", (EXPORT,), _positive),
     SweepOption("effort", (EXPORT,)),

@@ -10,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ...artifacts.errors import QuantizeError
+from ...graph.fixed_selection import to_runnable_proto
 from ...runtime.graph_session import open_graph, run
 from ..apply import apply
 from ..plan import Plan
@@ -60,7 +61,7 @@ def measure_sensitivity(model: ir.Model, plan: Plan, feeds: Iterable[Mapping[str
 
 def _side_by_side(model: ir.Model, plan: Plan) -> tuple[onnx.ModelProto, dict[str, str], dict[str, str]]:
     """(both graphs in one, {value: what its int8 kernel computes}, {value: what its pair makes of the float one})."""
-    both, written = ir.to_proto(model), ir.to_proto(apply(model, plan))
+    both, written = to_runnable_proto(model), to_runnable_proto(apply(model, plan))
     exact = {v.name for v in both.graph.input} | {name for node in both.graph.node for name in node.output}
     inputs = {v.name for v in both.graph.input}
     dequantized = {node.input[0]: node.output[0] for node in written.graph.node if node.op_type == "DequantizeLinear"}

@@ -15,6 +15,7 @@ import onnx_ir as ir
 from ...artifacts.errors import QuantizeError
 from ...graph.dialect import OPSET
 from ...graph.edit import array, constant, given, maker, name_of, remove_dead
+from ...graph.fixed_selection import to_runnable_proto
 from ...graph.fusion import CONVOLUTIONS, VIEWS, Unit
 from ...runtime.graph_session import open_graph, run
 from ..apply import apply
@@ -63,7 +64,7 @@ def correct_biases(
 
 def _float_means(model: ir.Model, layers: Mapping[str, Unit], feeds: list[Arrays]) -> Arrays:
     """{what adds the bias: mean of each channel there, before the activation function, over all inputs}."""
-    session = open_graph(ir.to_proto(model), layers)
+    session = open_graph(to_runnable_proto(model), layers)
     sums = {name: np.zeros(()) for name in layers}
     for feed in feeds:
         for (name, unit), result in zip(layers.items(), run(session, list(layers), feed), strict=True):

@@ -351,3 +351,29 @@ def test_validating_what_was_in_memory_needs_it_again(net):
     with pytest.raises(edgeport.UsageError, match="was made of a model in memory"):
         edgeport.validate(result.path)
     assert edgeport.validate(result.path, reference=net).verdict == "ok"
+
+
+@pytest.mark.parametrize(("target", "precision"), [("onnx", "fp32"), ("openvino", "int8")])
+def test_any_number_of_images(tmp_path, target, precision):
+    """Every one gets what it gets alone; the manifest and `info` say with how many it was run."""
+    options = {"weights": "random", "benchmark": False, "num_validation_samples": 4, "num_calibration_samples": 4}
+    result = edgeport.export("lenet5", target, precision=precision, dynamic="batch", output_dir=tmp_path, **options)
+    assert not result.verdict.startswith("fail")
+    manifest = edgeport.Manifest.read(result.manifest_path)
+    assert manifest.batches == (1, 2, 5)
+    assert manifest.inputs[0].shape == (None, 1, 32, 32)
+    session = edgeport.open_session(result.path)
+    (taken,), (given,) = session.inputs, session.outputs
+    images = np.random.default_rng(0).standard_normal((7, 1, 32, 32)).astype(np.float32)
+    alone = np.concatenate([session.run({taken.name: image[None]})[given.name] for image in images])
+    np.testing.assert_allclose(session.run({taken.name: images})[given.name], alone, rtol=1e-3, atol=1e-3)
+    again = edgeport.validate(result.path, num_validation_samples=4)
+    assert not again.verdict.startswith("fail")
+
+
+def test_a_target_of_one_size_refuses_others(tmp_path):
+    options = {"weights": "random", "output_dir": tmp_path, "dynamic": "batch"}
+    with pytest.raises(edgeport.ExportError, match="tflite: its artifacts take one size"):
+        edgeport.export("lenet5", "tflite", **options)
+    with pytest.raises(edgeport.UsageError, match="--dynamic batch and --nms: boxes are suppressed in one image"):
+        edgeport.export("lenet5", "onnx", nms=5, **options)

@@ -187,3 +187,40 @@ def test_what_is_not_plain_is_said(export):
     notes = []
     export(networks.Dense("segment"), precision="fp32", validate=False, progress=lambda event: notes.append(event.text))
     assert any("--task says it: segment, keypoints" in note for note in notes)
+
+
+def test_suppression_in_the_artifact(export):
+    """It gives the boxes themselves, is compared by them, also later, and the manifest says what it reads."""
+    module = networks.Detector("yolo").eval()
+    plain, result = (export(module, task="detect", nms=count, num_validation_samples=8) for count in (0, 20))
+    assert result.task.head == "nms"
+    assert result.task.main.value == pytest.approx(plain.task.main.value, abs=0.1)  # of 20 boxes, not of 300
+    manifest = Manifest.read(result.manifest_path)
+    shapes = {output.name: output.shape for output in manifest.outputs}
+    assert shapes == {
+        "detection_boxes": (1, 20, 4),
+        "detection_scores": (1, 20),
+        "detection_classes": (1, 20),
+        "num_detections": (1,),
+    }
+    assert manifest.task.settings["max_detections"] == manifest.task.suppressed.max_detections == 20
+    assert manifest.task.suppressed.head == "yolo"
+    again = edgeport.validate(result.path, reference=module, data=rounded_data(result), num_validation_samples=8)
+    assert again.task.main.value == pytest.approx(result.task.main.value, abs=1e-6)
+    assert again.verdict == result.verdict
+
+
+def test_a_target_without_suppression_says_so(export):
+    """The artifact gives all boxes, as without the option."""
+    told = []
+    module = networks.Detector("yolo").eval()
+    options = {"precision": "fp32", "coreml_target": "iOS16", "task": "detect", "nms": 20, "num_validation_samples": 2}
+    result = export(module, "coreml", progress=lambda event: told.append(event.text), **options)
+    assert result.task.head == "yolo"
+    assert Manifest.read(result.manifest_path).task.suppressed is None
+    assert any("the artifact gives all boxes: it needs iOS 17" in text for text in told)
+
+
+def test_suppression_is_for_boxes(export):
+    with pytest.raises(edgeport.UsageError, match=r"--nms is for detectors; .* is for embed, as --task says"):
+        export(networks.Dense("embed"), task="embed", nms=20, precision="fp32")

@@ -10,6 +10,7 @@ from . import (
     kernel_widths,
     masked_rows,
     number_reshapes,
+    overlap_thresholds,
     place_factors,
     quantized_tokens,
     reduction_constants,
@@ -30,6 +31,7 @@ WORKAROUNDS = Stage(
         place_factors,
         single_steps,
         kernel_widths,
+        overlap_thresholds,
     ),
     Often.ONCE,
 )

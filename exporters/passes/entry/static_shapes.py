@@ -10,7 +10,7 @@ from onnx_ir.passes import common
 from ....artifacts.errors import DynamicShape
 from ....graph.dialect import wrong_size
 from ..forms import constant_folding
-from . import control_flow
+from . import control_flow, selected_rows
 
 
 def rewrite(model: ir.Model) -> int:
@@ -32,7 +32,7 @@ def rewrite(model: ir.Model) -> int:
     folded = 1
     while folded:  # a Reshape's target may be computed from a shape, and a turn's number lead to one
         common.ShapeInferencePass()(model)
-        folded = constant_folding.rewrite(model) + control_flow.rewrite(model)
+        folded = constant_folding.rewrite(model) + control_flow.rewrite(model) + selected_rows.rewrite(model)
     return len(unknown)
 
 

@@ -9,7 +9,7 @@ import onnx_ir as ir
 from ....graph.edit import remove_dead
 from ....graph.replacing import replace_output
 from ..forms import constant_folding, operand_order
-from . import grid_sample, recurrence
+from . import grid_sample, recurrence, suppression
 
 Expansion = Callable[[ir.Node], tuple[ir.Value, ...]]  # a node -> what stands for each of its outputs
 
@@ -17,6 +17,7 @@ EXPANSIONS: Mapping[str, Expansion] = {
     "GridSample": grid_sample.expand,
     "LSTM": recurrence.expand,
     "GRU": recurrence.expand,
+    "NonMaxSuppression": suppression.expand,
 }
 
 
@@ -24,7 +25,7 @@ def expand(model: ir.Model, ops: Collection[str], which: Callable[[ir.Node], boo
     """A copy in which the nodes of `ops` are other operators of the dialect; `model` itself where it has none.
 
     `which` says of a node of `ops` whether it is to be expanded. Raises UnsupportedOp for a recurrence of too many
-    steps.
+    steps, a selection among too many classes.
     """
     if not any(node.op_type in ops and which(node) for node in model.graph):
         return model

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from ....graph.edit import STEP, constant, emit, maker, name_of, shape
+from ....graph.edit import STEP, constant, emit, maker, name_of, owner, shape
 
 Number = ir.Value | np.ndarray | float | int
 
@@ -97,6 +97,16 @@ class Steps:
         indices = self.value(indices, INT32)
         to = (*shape(x)[:axis], *shape(indices), *shape(x)[axis + 1 :])
         return self.run("Gather", x, indices, to=to, axis=axis)
+
+    def top_k(self, x: ir.Value, k: int) -> tuple[ir.Value, ir.Value]:
+        """The k largest along the last axis, and where they are."""
+        options = {"axis": len(shape(x)) - 1, "largest": 1, "sorted": 1}
+        node = ir.node("TopK", [x, self.sizes(k)], options, num_outputs=2, metadata_props=dict(self.marks))
+        owner(self.node).insert_before(self.node, node)
+        for value, dtype in zip(node.outputs, (x.dtype, ir.DataType.INT64), strict=True):
+            value.shape, value.dtype = ir.Shape((*shape(x)[:-1], k)), dtype or FLOAT
+            self.named(value)
+        return node.outputs[0], node.outputs[1]
 
     def cast(self, x: ir.Value, dtype: ir.DataType) -> ir.Value:
         return self.named(emit(self.node, "Cast", [x], shape(x), {"to": dtype}, dtype=dtype))

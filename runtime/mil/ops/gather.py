@@ -1,4 +1,4 @@
-"""Gather and scatter. Indices may be negative, as in iOS 15 and 16."""
+"""Gather, scatter and selection. Indices may be negative, as in iOS 15 and 16."""
 
 import torch
 from torch import Tensor
@@ -77,3 +77,41 @@ def _reduction(mode: str) -> str:
 def _positive(indices: Tensor, size: int) -> Tensor:
     indices = indices.long()
     return torch.where(indices < 0, indices + size, indices)
+
+
+@op("non_maximum_suppression")
+def non_maximum_suppression(
+    boxes: Tensor, scores: Tensor, *, iou_threshold: float, max_boxes: int, per_class_suppression: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """As iOS 17 has it: (n, 4, b) centres and sizes, (n, k, b) -> (n, 4, most), (n, k, most), (n, most).
+
+    Behind the last box coordinates and scores are 0 and indices -1. Source: NonMaximumSuppressionLayerParams in Core
+    ML's NeuralNetwork.proto.
+    """
+    if per_class_suppression:
+        raise OpError("selects within each class by itself")
+    of_images = [_selected(*image, iou_threshold, max_boxes) for image in zip(boxes, scores, strict=True)]
+    corners, kept, places = (torch.stack(list(each)) for each in zip(*of_images, strict=True))
+    return corners, kept, places
+
+
+def _selected(boxes: Tensor, scores: Tensor, iou_threshold: float, most: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The same of one image."""
+    low, high = boxes[:2] - boxes[2:] / 2, boxes[:2] + boxes[2:] / 2
+    areas, left = boxes[2] * boxes[3], scores.amax(0)
+    chosen: list[int] = []
+    while len(chosen) < most and bool((left > -torch.inf).any()):
+        best = int(left.argmax())
+        chosen.append(best)
+        sides = torch.minimum(high, high[:, best, None]) - torch.maximum(low, low[:, best, None])
+        shared = sides.clamp(min=0).prod(0)
+        left = left.masked_fill(shared > iou_threshold * (areas + areas[best] - shared), -torch.inf)
+        left[best] = -torch.inf
+    blank = most - len(chosen)
+    places = torch.tensor(chosen, dtype=torch.int32)
+    pad = torch.nn.functional.pad
+    return (
+        pad(boxes[:, places.long()], (0, blank)),
+        pad(scores[:, places.long()], (0, blank)),
+        pad(places, (0, blank), value=-1),
+    )
