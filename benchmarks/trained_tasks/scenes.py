@@ -22,18 +22,8 @@ MOST_OBJECTS = 5
 MOST_OVERLAP = 0.25  # of a new object's box with one that is there
 LEARNT = ("astronaut", "brick", "camera", "china", "coins", "grass", "hubble_deep_field", "motorcycle_left", "page")
 BACKGROUNDS = {
-    "train": (
-        "astronaut",
-        "brick",
-        "camera",
-        "china",
-        "coins",
-        "grass",
-        "hubble_deep_field",
-        "motorcycle_left",
-        "page",
-    ),
-    "calibration": ("astronaut", "brick", "camera", "china", "coins", "grass", "hubble_deep_field", "motorcycle_left"),
+    "train": LEARNT,
+    "calibration": LEARNT[:-1],
     "test": ("chelsea", "coffee", "flower", "gravel", "rocket", "retina"),
 }
 SEEDS = {"train": 0, "calibration": 1, "test": 2}
