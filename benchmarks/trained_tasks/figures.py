@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from edgeport import Session
+from edgeport.tasks import embed
 from edgeport.tasks.agreement import jackknife
 from edgeport.tasks.boxes import Boxes
 from edgeport.tasks.find import apply_statement, read_task
@@ -51,6 +52,14 @@ def lost_joints(truths: Sequence[np.ndarray], exact: Sequence[np.ndarray], given
     """The share of joints that are found within RIGHT of the picture's side."""
     pairs = zip(truths, exact, given, strict=True)
     return _compared([(_right(t, f), _right(t, g)) for t, f, g in pairs], lambda each: float(np.mean(each)))
+
+
+def lost_neighbours(truths: Sequence[None], exact: Sequence[np.ndarray], given: Sequence[np.ndarray]) -> Facts:
+    """The share of each picture's five nearest ones that are the float network's; of the cosines the mean, too."""
+    records = [(f, g) for f, g in zip(exact, given, strict=True)]
+    found, errors = embed.reduce(records), jackknife(embed.reduce, records)
+    told = {"float": 1.0, "int8": found["neighbours"], "lost_error": errors["neighbours"]}
+    return told | {"cosine": found["cosine"]}
 
 
 def _compared(records: Sequence[tuple[Any, Any]], reduce: Callable[[Sequence[Any]], float]) -> Facts:
@@ -103,14 +112,13 @@ JUDGED: Mapping[str, Judged] = {
     "detect": Judged("detect:yolo", "AP@[.5:.95]", 0.010, lost_precision),
     "segment": Judged("segment:logits", "mIoU", 0.005, lost_overlap),
     "keypoints": Judged("keypoints:heatmaps", "PCK", 0.020, lost_joints),
+    "embed": Judged("embed:vector", "same neighbours", 0.100, lost_neighbours),
 }
 
 
 def compare(task: str, exact: Session, given: Session) -> Facts:
     """What is lost on the test pictures."""
-    drawn = scenes.figures if task == "keypoints" else scenes.scenes
-    shown = list(drawn("test", COUNTS["test"]))
-    pairs = [each if isinstance(each, tuple) else (each.pixels, each) for each in shown]
-    inputs, judged = [to_input(pixels) for pixels, _ in pairs], JUDGED[task]
+    pairs, judged = list(scenes.pictures(task, "test", COUNTS["test"])), JUDGED[task]
+    inputs = [to_input(pixels) for pixels, _ in pairs]
     found = [list(answers(judged.statement, session, inputs)) for session in (exact, given)]
     return judged.lost([truth for _, truth in pairs], *found)

@@ -7,7 +7,7 @@ FOLDER holds the weights; the file of validation inputs is written last, and tel
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import edgeport
@@ -45,13 +45,6 @@ def source(task: str, weights: Path) -> edgeport.ModelSource:
     return edgeport.load(load_network(task, weights), input_shape=(3, side, side), preprocess=PREPROCESS, name=task)
 
 
-def pictures(task: str, split: str) -> Iterator[np.ndarray]:
-    """uint8 (h, w, 3) each."""
-    drawn = scenes.figures if task == "keypoints" else scenes.scenes
-    for each in drawn(split, COUNTS[split]):
-        yield each[0] if isinstance(each, tuple) else each.pixels
-
-
 def to_input(pixels: np.ndarray) -> np.ndarray:
     """uint8 (h, w, 3) -> float32 (1, 3, h, w) in -1..1."""
     return np.ascontiguousarray((pixels.astype(np.float32).transpose(2, 0, 1)[None] - MEAN) / STD, np.float32)
@@ -71,7 +64,7 @@ def write(task: str, material: Material) -> None:
     torch.set_num_threads(1)
     inputs = {}
     for split in COUNTS:
-        shown = list(pictures(task, split))
+        shown = [pixels for pixels, _ in scenes.pictures(task, split, COUNTS[split])]
         inputs[split] = np.concatenate([to_input(pixels) for pixels in shown])
         if not (material.folder / split).exists():
             write_pictures(material.folder / split, shown)

