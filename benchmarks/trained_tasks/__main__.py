@@ -21,6 +21,7 @@ from benchmarks.peers.material import Material
 from benchmarks.peers.peers import FP32, INT8, OURS
 from benchmarks.peers.process import Failed, answer
 from benchmarks.trained_tasks import page, results
+from benchmarks.trained_tasks.budget import GOALS
 from benchmarks.trained_tasks.figures import JUDGED
 from benchmarks.trained_tasks.material import material_of
 
@@ -33,6 +34,7 @@ PEERS = {  # whose int8 is measured, in which formats
     "onnxruntime": ("onnx",),
 }
 EMULATED = ("coreml",)  # nothing to time here
+BUDGETED = ("tflite",)  # for which the budgets are tried: a search makes dozens of artifacts
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("tasks", nargs="*", metavar="TASK", help=f"only these (default: {', '.join(JUDGED)})")
     parser.add_argument("--peers", nargs="+", default=tuple(PEERS), choices=tuple(PEERS), metavar="PEER")
     parser.add_argument("--formats", nargs="+", default=PEERS[OURS], choices=PEERS[OURS], metavar="FORMAT")
+    parser.add_argument("--no-budgets", dest="budgets", action="store_false", help="no `--min-ap` and the like")
     parser.add_argument("--again", action="store_true", help="also what is known; networks are not trained again")
     parser.add_argument("--render", action="store_true", help="run nothing, write the page")
     args = parser.parse_args(argv)
@@ -82,6 +85,11 @@ def steps(args: argparse.Namespace) -> Iterator[str]:
                     continue
                 results.append({"task": task, "format": format_, **facts})
                 yield f"{task} {format_}: {facts['cpu_ms']}"
+        for target in BUDGETED if task in GOALS and args.budgets else ():
+            if target in args.formats and (args.again or (task, target) not in results.read().budgets):
+                facts = try_budget(task, material, target)
+                results.append({"task": task, "target": target, **facts})
+                yield f"{task} {target} budget: {facts.get('error') or page.outcome(facts)}"
 
 
 def prepare_material(task: str, material: Material) -> Iterator[str]:
@@ -114,6 +122,17 @@ def measure(task: str, material: Material, format_: str, peer: str) -> results.F
         if name in made:
             made[name] = str(Path(made[name]).relative_to(FOLDER))
     return made | scored
+
+
+def try_budget(task: str, material: Material, target: str) -> results.Facts:
+    """What comes of the budget, and what that artifact loses on the test pictures; "error" says why it failed."""
+    try:
+        made = answer(python(OURS), "trained_tasks.budget", (task, target, material.folder), timeout_s=TIMEOUT_S)
+        arguments = (task, material.folder, made["artifact"])
+        scored = answer(python(OURS), "trained_tasks.score", arguments, timeout_s=TIMEOUT_S)
+    except Failed as e:
+        return {"error": str(e).replace(f"{FOLDER}/", "")}
+    return {**made, "artifact": str(Path(made["artifact"]).relative_to(FOLDER)), "test": scored}
 
 
 def time_artifacts(material: Material, format_: str) -> results.Facts:

@@ -46,6 +46,16 @@ Peers quantise the same float network with the same pictures; what each is asked
     )
     own = [(key, facts) for key, facts in ordered(known) if "against_float" in facts]
     yield "\n".join(table(["task", "format", "figures", "SNR dB", "verdict"], (agreement(*each) for each in own)))
+    met = {key: facts for key, facts in known.budgets.items() if "budget" in facts}
+    if met:
+        yield "## A budget on the task's own figure"
+        yield (
+            "`edgeport export --int8` with `--min-ap` or `--min-miou`, of the float network's answers: half of the "
+            "pictures are for the search, the verdict comes from the others. In brackets what plain int8 reaches on "
+            "the search's half; the last column is what that artifact loses on what was drawn."
+        )
+        header = ["task", "format", "budget", "verdict", "reached", "units in float", "steps", "points lost"]
+        yield "\n".join(table(header, (spent(*each) for each in met.items())))
     failed = [[*key, facts["error"]] for key, facts in known.losses.items() if "error" in facts]
     if failed:
         yield "## What does not work"
@@ -90,6 +100,27 @@ def agreement(key: tuple[str, ...], facts: Facts) -> list[str]:
     """A line of the second table."""
     told = ", ".join(f"{name} {value:.3f}" for name, value in facts["against_float"].items())
     return [key[0], TITLES[key[1]], told, f"{facts['snr_db']:.1f}", facts["verdict"]]
+
+
+def outcome(facts: Facts) -> str:
+    """The verdict on a budget."""
+    budget = facts["budget"]
+    return "met" if budget["met"] else f"refused: {budget['problem']}"
+
+
+def spent(key: tuple[str, ...], facts: Facts) -> list[str]:
+    """A line of the table of budgets."""
+    budget, first = facts["budget"], facts["frontier"][0]
+    return [
+        key[0],
+        TITLES[key[1]],
+        f"`--{budget['goal'].replace('_', '-')} {budget['limit']}`",
+        outcome(facts),
+        f"{budget['reached']:.3f} ± {budget['standard_error']:.3f} ({first['figure']:.3f})",
+        str(facts["kept_float"]),
+        str(budget["steps"]),
+        points(facts["test"]),
+    ]
 
 
 def mark(text: str, wrong: bool) -> str:
