@@ -38,6 +38,7 @@ class Brought:
         redraws: whether its weights are drawn anew, because those of its package give next to nothing before training.
         finish: what is done to it then.
         reads: whether it reads text, so that it is calibrated and judged on pictures of text.
+        task: what its outputs mean, where they do not say it themselves, as `--task` takes it.
     """
 
     package: str
@@ -46,6 +47,7 @@ class Brought:
     redraws: bool = False
     finish: Callable[[Any], Any] = lambda model: model
     reads: bool = False
+    task: str | None = None
 
 
 def segmenter(name: str, encoder: str = "resnet18", **options: Any) -> Brought:
@@ -66,7 +68,7 @@ def hugging_face(name: str, config: str, shape: tuple[int, ...] = (3, 224, 224),
     return Brought("transformers", make, shape, redraws=True)
 
 
-def detr(name: str, backbone: str, sizes: dict[str, Any], **options: Any) -> Brought:
+def detr(name: str, backbone: str, sizes: dict[str, Any], task: str | None = None, **options: Any) -> Brought:
     """A detector of transformers with a small backbone, and of its outputs the two that tell boxes."""
 
     def make() -> Any:
@@ -87,7 +89,7 @@ def detr(name: str, backbone: str, sizes: dict[str, Any], **options: Any) -> Bro
 
         return Detector()
 
-    return Brought("transformers", make, (3, 192, 192), redraws=True)
+    return Brought("transformers", make, (3, 192, 192), redraws=True, task=task)
 
 
 def yolo(name: str, size: int = 160) -> Brought:
@@ -184,6 +186,7 @@ HYBRID = {
     "encoder_hidden_dim": 64,
     "decoder_in_channels": [64, 64, 64],
     "num_denoising": 0,
+    "task": "detect:rtdetr,scores=output_0,boxes=output_1",  # queries come in the order of their scores
 }
 MODELS: dict[str, Brought] = {
     "unet": segmenter("Unet", "mobilenet_v2"),
@@ -269,6 +272,7 @@ def measure(name: str) -> list[dict[str, Any]]:
                     validation=validation,
                     num_calibration_samples=16,
                     num_validation_samples=4,
+                    task=brought.task,
                 )
             except EdgeportError as e:
                 cells += [cell(name, target, precision, str(e)) for target in TARGETS]

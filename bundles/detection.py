@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,13 @@ import numpy as np
 from PIL import Image
 
 from ..artifacts.errors import UsageError
-from ..artifacts.manifest import Manifest
+from ..artifacts.manifest import Manifest, Task
 from ..models import PreprocessSpec
 from ..models.preprocess import resized_size
 from ..runtime.session import Session
 from ..tasks.find import recall
 from ..tasks.registry import DETECT
-from ..tasks.task import Meaning
+from ..tasks.task import Meaning, Port, Size
 from . import literals
 from .literals import truth
 
@@ -40,7 +41,7 @@ def find_detection(path: Path, platform: str, manifest: Manifest, session: Sessi
             f"{path}: gives boxes; a bundle for {platform} is for classifiers, boxes have a wrapper for "
             f"{', '.join(PLATFORMS)}"
         )
-    head = recall(task.name, task.head, task.outputs, task.settings, None, None).head
+    head = _recorded(manifest, task, None).head
     shapes = {spec.name: spec.shape for spec in session.outputs}
     outputs = {role: name for role, name in task.outputs.items() if role != "count"}
     if not head.batched or any(None in shapes[name][1:] for name in outputs.values()):
@@ -58,7 +59,12 @@ def meaning_of(detection: dict[str, Any], manifest: Manifest, spec: PreprocessSp
     """The same for the decoder that validates."""
     task = manifest.task
     assert task is not None
-    return recall(task.name, task.head, detection["outputs"], task.settings, spec.input_size[1:], None)
+    return replace(_recorded(manifest, task, spec.input_size[1:]), outputs=detection["outputs"])
+
+
+def _recorded(manifest: Manifest, task: Task, size: Size) -> Meaning:
+    ports = [Port(each.name, each.shape) for each in manifest.outputs]
+    return recall(task.name, task.head, task.outputs, task.settings, ports, size, None)
 
 
 def golden_boxes(

@@ -75,7 +75,9 @@ def _suppressed(at: Steps, raw: Mapping[str, ir.Value], suppression: Suppression
         scores,
         at.sizes(k),
         np.array([meaning.settings["iou_threshold"]]),
-        np.nextafter(np.float32([meaning.settings["lowest_score"]]), np.float32(0)),  # from this on, not above it
+        np.nextafter(
+            np.array([meaning.settings["lowest_score"]], np.float32), np.float32(0)
+        ),  # from this on, not above it
         to=(k, 3),
         dtype=INT64,
         center_point_box=0,

@@ -13,6 +13,7 @@ from ..artifacts.manifest import Task as TaskRecord
 from ..models import PreprocessSpec
 from ..runtime.agreement import Agreement
 from ..runtime.compare import compare, pair_names
+from ..runtime.noise_gain import NOISE_DB, NONE_CAN, NoisySession
 from ..runtime.pixels import to_pixels
 from ..runtime.session import Session
 from ..tasks.agreement import TaskAgreement
@@ -22,12 +23,15 @@ from ..tasks.label_precision import check_evaluator
 from ..tasks.registry import CLASSIFY, DETECT, GENERIC
 from ..tasks.suppression import SuppressedSession, Suppression
 from ..tasks.tally import TaskTally
-from ..tasks.task import Meaning, Port, Size
+from ..tasks.task import ROUNDED, Meaning, Port, Size
+from ..tasks.verdict import find_misses, judge_task
 from .data.annotations import read_annotations, true_boxes
 from .data.dataset import GENERATED, Dataset
 from .input_spec import InputSpec
 from .output_kinds import Kinds
 from .progress import Progress
+
+NUM_NOISY = 16  # inputs that tell what noise does to the float model's answers
 
 
 def list_ports(reference: Session, kinds: Kinds, inputs: Dataset) -> list[Port]:
@@ -110,6 +114,41 @@ def compare_answers(
     return agreement, tally
 
 
+def judge_answers(
+    numbers: str,
+    reference: Session,
+    inputs: Dataset,
+    kinds: Kinds,
+    meaning: Meaning,
+    agreement: TaskAgreement,
+    precision: str,
+) -> str:
+    """Join the verdict on the numbers with that on the answers, and where the model itself is why these fail in 8 bits,
+    say so.
+
+    Args:
+        numbers: the verdict on the numbers.
+        reference: the float model. It runs the first inputs again, with noise, where the answers fail.
+        inputs: of the comparison.
+        kinds, meaning: of the outputs.
+        agreement: of the answers.
+        precision: of the artifact.
+
+    Returns:
+        As `tasks.verdict.judge_task`. Behind a failure stands how far the float model's own answers are from those that
+        it gives with a little noise on its inputs, where these fail by the same limit.
+    """
+    verdict, limits = judge_task(numbers, meaning, agreement, precision), meaning.task.must.get(precision, {})
+    if precision not in ROUNDED or not find_misses(agreement.figures, limits) or NONE_CAN in verdict:
+        return verdict
+    noisy = compare_answers(reference, NoisySession(reference), inputs.take(NUM_NOISY), kinds, meaning)[1].agreement()
+    missed = find_misses(noisy.figures, limits)
+    if not missed:
+        return verdict
+    told = f"the float model itself has {missed[0]} with noise {NOISE_DB:.0f} dB below its inputs"
+    return f"{verdict}; {told}, {NONE_CAN}"
+
+
 def _to_pixels(spec: PreprocessSpec) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
     """A feed -> (h, w, c) pixels of its first image."""
     return lambda feed: to_pixels(next(iter(feed.values())), spec)[0].transpose(1, 2, 0)
@@ -157,7 +196,8 @@ def suppress_reference(manifest: Manifest | None, reference: Session, size: Size
     if known is None or known.suppressed is None or not set(known.suppressed.outputs.values()) <= names:
         return reference
     told = known.suppressed
-    meaning = recall(known.name, told.head, told.outputs, told.settings, size, known.labels)
+    ports = [Port(spec.name, spec.shape) for spec in reference.outputs]
+    meaning = recall(known.name, told.head, told.outputs, told.settings, ports, size, known.labels)
     return SuppressedSession(reference, Suppression(meaning=meaning, max_detections=told.max_detections))
 
 

@@ -17,8 +17,7 @@ from ..runtime.session_wrappers import bare_session
 from ..targets.registry import installed_version, tool_versions
 from ..targets.target import Recipe, Target
 from ..tasks.agreement import TaskAgreement
-from ..tasks.verdict import judge_task
-from .answers import embedded_task, make_record
+from .answers import embedded_task, judge_answers, make_record
 from .any_batch import SIZES
 from .prepare import Prepared
 from .results import agreement_figures
@@ -107,7 +106,10 @@ def make_manifest(
 def judge_prepared(prepared: Prepared, precision: str, agreement: Agreement, answers: TaskAgreement | None) -> str:
     """The verdict on the numbers and on the answers."""
     numbers = verdict_with_cause(agreement, precision, prepared.reference, prepared.validation.feeds, prepared.kinds)
-    return judge_task(numbers, prepared.meaning, answers, precision) if answers else numbers
+    if not answers:
+        return numbers
+    given = prepared.reference, prepared.validation, prepared.kinds, prepared.meaning
+    return judge_answers(numbers, *given, answers, precision)
 
 
 def _output_agreements(prepared: Prepared, session: Session, agreement: Agreement | None) -> dict[str, dict[str, Any]]:

@@ -24,12 +24,12 @@ from ..targets.registry import artifact_path, is_artifact, target_of
 from ..tasks.agreement import TaskAgreement
 from ..tasks.find import read_task, unknown_meaning
 from ..tasks.task import Meaning
-from ..tasks.verdict import judge_task
 from .accelerated import overall_verdict, run_accelerated
 from .answers import (
     choose_meaning,
     compare_answers,
     find_truths,
+    judge_answers,
     list_ports,
     recorded_meaning,
     size_of,
@@ -280,7 +280,9 @@ def make_result(
     target = target_of(path)
     if judged is None:
         judged = verdict_with_cause(agreement, pair.precision, pair.reference, pair.inputs.feeds, pair.kinds)
-        judged = judge_task(judged, pair.meaning, answers, pair.precision) if pair.meaning and answers else judged
+        if pair.meaning and answers:
+            given = pair.reference, pair.inputs, pair.kinds, pair.meaning
+            judged = judge_answers(judged, *given, answers, pair.precision)
     return ValidationResult(
         model=pair.model,
         weights=pair.weights,

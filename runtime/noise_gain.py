@@ -15,6 +15,7 @@ UNSTABLE_DB = (
     20.0  # more than that lost on the way: each of a hundred roundings inside at 40 dB comes out as 20 or less
 )
 MOST_FEEDS = 4
+NONE_CAN = "so with these weights no 8-bit form can agree (random ones do that; trained ones rarely)"
 
 
 class NoisySession(SessionWrapper):
@@ -63,7 +64,7 @@ def explain_noise_gain(reference: Session, feeds: Iterable[Mapping[str, np.ndarr
         return ""
     return (
         f"; the float model itself turns noise {NOISE_DB:.0f} dB below its inputs into noise {found.snr_db:.0f} dB "
-        "below its outputs, so with these weights no 8-bit form can agree (random ones do that; trained ones rarely)"
+        f"below its outputs, {NONE_CAN}"
     )
 
 

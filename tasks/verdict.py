@@ -1,6 +1,6 @@
 """Judges an artifact by the figures of its task, beside the judgement of its numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from .agreement import Figure, TaskAgreement
 from .task import Meaning
@@ -26,7 +26,7 @@ def judge_task(numbers: str, meaning: Meaning, agreement: TaskAgreement, precisi
     figures = [each for each in agreement.figures if each.name in {**must, **should}]
     if not figures:
         return numbers
-    failed, missed = _misses(figures, must, "must"), _misses(figures, should, "should")
+    failed, missed = describe_misses(figures, must, "must"), describe_misses(figures, should, "should")
     incomparable = not meaning.head.ordered
     if failed:
         others = "" if numbers == "ok" or incomparable else f"; {numbers.partition(': ')[2]}"
@@ -38,12 +38,16 @@ def judge_task(numbers: str, meaning: Meaning, agreement: TaskAgreement, precisi
     return "ok" if should or incomparable else numbers
 
 
-def _misses(figures: list[Figure], limits: Mapping[str, float], must: str) -> list[str]:
+def describe_misses(figures: Sequence[Figure], limits: Mapping[str, float], must: str) -> list[str]:
     """What is out of the limits, in words."""
     misses = []
-    for figure in figures:
-        limit = limits.get(figure.name)
-        if limit is not None and not figure.sign * figure.value >= figure.sign * limit:
-            most = "at least" if figure.sign > 0 else "at most"
-            misses.append(f"{figure}, {must} be {most} {limit:{figure.form}}")
+    for figure in find_misses(figures, limits):
+        limit, most = limits[figure.name], "at least" if figure.sign > 0 else "at most"
+        misses.append(f"{figure}, {must} be {most} {limit:{figure.form}}")
     return misses
+
+
+def find_misses(figures: Sequence[Figure], limits: Mapping[str, float]) -> list[Figure]:
+    """The figures that are out of the limits; those without a limit are not."""
+    known = [each for each in figures if each.name in limits]
+    return [each for each in known if not each.sign * each.value >= each.sign * limits[each.name]]

@@ -9,6 +9,7 @@ from edgeport.models import create_model, get_variant, load_weights
 
 from benchmarks.peers.material import Material, Request
 from benchmarks.trained import networks  # noqa: F401  # makes its models known
+from benchmarks.trained_tasks import networks as task_networks  # noqa: F401
 
 
 def load(material: Material) -> torch.nn.Module:

@@ -4,7 +4,8 @@
 
 Of a .tflite only the interpreter's own work is timed, with its input in place: files take NCHW or NHWC, and which of
 them an app has at hand is not known here. Beside the time on the clock stands the CPU time: on one thread that is what
-a run takes on a machine that does nothing else, and it stays true on one that does.
+a run takes on a machine that does nothing else, and it stays true on one that does. So all run in this process:
+another one's CPU time is not seen from here.
 """
 
 import json
@@ -73,13 +74,15 @@ class Metered:
         self._session.close()
 
 
+def open_artifact(path: Path, image: np.ndarray) -> Session:
+    """What runs it, in this process."""
+    return Invocation(path, image) if path.suffix == ".tflite" else open_session(path, threads=1, in_child=False)
+
+
 def time_artifacts(material: Material, artifacts: Mapping[str, Path], runs: int) -> dict[str, dict]:
     """{label: the figures of its latency, and "cpu_ms", the median}."""
     image = Recorded(material).images[0]
-    sessions = {
-        label: Metered(Invocation(path, image) if path.suffix == ".tflite" else open_session(path, threads=1))
-        for label, path in artifacts.items()
-    }
+    sessions = {label: Metered(open_artifact(path, image)) for label, path in artifacts.items()}
     feeds = {label: [{session.inputs[0].name: image}] for label, session in sessions.items()}
     latencies = benchmark(sessions, feeds, runs=runs, warmup=WARMUP)
     return {

@@ -1,77 +1,83 @@
-"""Pictures of the composed scenes as files, and the figure of a session on what was drawn in them."""
+"""A trained network's material: pictures of its scenes, its ONNX file, calibration inputs, a few validation inputs.
 
-from collections.abc import Iterable, Iterator, Sequence
+python -m benchmarks.trained_tasks.material TASK FOLDER
+
+FOLDER holds the weights; the file of validation inputs is written last, and tells that the rest is there.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+import edgeport
 import numpy as np
-from edgeport import Session
-from edgeport.tasks.boxes import Boxes
-from edgeport.tasks.find import apply_statement, read_task
-from edgeport.tasks.label_precision import evaluate
-from edgeport.tasks.tally import TaskTally
-from edgeport.tasks.task import Port
+import torch
+from edgeport.exporters.onnx.convert import convert
+from edgeport.pipeline.prepare import to_graph
+from edgeport.pipeline.progress import Progress
 from PIL import Image
 
+from benchmarks.peers.material import Material
 from benchmarks.trained_tasks import scenes
-from benchmarks.trained_tasks.networks import MEAN, STD
+from benchmarks.trained_tasks.networks import MEAN, SIDES, STD, create, model_name
 
-HEADS = {"detect": "detect:yolo", "segment": "segment:logits", "keypoints": "keypoints:heatmaps"}
-CALIBRATION, TEST = ("calibration", 300), ("test", 400)
-PCK = 0.05  # of the picture's side
-
-
-def write_pictures(task: str, folder: Path, split: str, count: int) -> Path:
-    """The folder with the pictures of a split."""
-    if not folder.exists():
-        staged = folder.with_suffix(".tmp")
-        staged.mkdir(parents=True, exist_ok=True)
-        for i, pixels in enumerate(pictures(task, split, count)):
-            Image.fromarray(pixels).save(staged / f"{i:04}.png")
-        staged.rename(folder)
-    return folder
+COUNTS = {"calibration": 300, "test": 400}
+TIMED = 4  # inputs that artifacts are timed with
+PREPROCESS = {"scale": "1/255", "mean": 0.5, "std": 0.5, "color": "rgb", "resize": "stretch"}
 
 
-def pictures(task: str, split: str, count: int) -> Iterator[np.ndarray]:
-    """uint8 (h, w, 3) each."""
-    if task == "keypoints":
-        yield from (pixels for pixels, _ in scenes.figures(split, count))
-    else:
-        yield from (scene.pixels for scene in scenes.scenes(split, count))
+def material_of(task: str, folder: Path) -> Material:
+    """Where it lies: all that belongs to a task is in one folder."""
+    return Material(model_name(task), folder)
 
 
-def figure(task: str, session: Session) -> float:
-    """AP@[.5:.95], mIoU or PCK on the test pictures, with what was drawn for the truth; 0 to 1."""
-    (port,), (taken,) = session.outputs, session.inputs
-    meaning = apply_statement(read_task(HEADS[task]), [Port(port.name, port.shape)], taken.shape[2:], task)
-    tally = TaskTally(meaning)
-
-    def answer(pixels: np.ndarray) -> Any:
-        x = np.ascontiguousarray((pixels.astype(np.float32).transpose(2, 0, 1)[None] - MEAN) / STD, np.float32)
-        (found,) = tally.answers(session.run({taken.name: x}))
-        return found
-
-    _, count = TEST
-    if task == "keypoints":
-        return _pck((answer(pixels), joints) for pixels, joints in scenes.figures("test", count))
-    found = [(answer(scene.pixels), scene) for scene in scenes.scenes("test", count)]
-    return _average_precision(found) if task == "detect" else _miou(found)
+def load_network(task: str, weights: Path) -> torch.nn.Module:
+    """The trained network, in eval mode."""
+    module = create(task)
+    module.load_state_dict(torch.load(weights, weights_only=True))
+    return module.eval()
 
 
-def _average_precision(found: Sequence[tuple[Boxes, scenes.Scene]]) -> float:
-    truths = [Boxes(scene.boxes.astype(np.float64), np.ones(len(scene.boxes)), scene.classes) for _, scene in found]
-    return evaluate(truths, [boxes for boxes, _ in found])
+def source(task: str, weights: Path) -> edgeport.ModelSource:
+    """What edgeport starts from: the module, and how a picture becomes its input."""
+    side = SIDES[task]
+    return edgeport.load(load_network(task, weights), input_shape=(3, side, side), preprocess=PREPROCESS, name=task)
 
 
-def _miou(found: Sequence[tuple[np.ndarray, scenes.Scene]]) -> float:
-    classes = len(scenes.SHAPES) + 1
-    counts = np.zeros((classes, classes))
-    for given, scene in found:
-        np.add.at(counts, (scene.labels.astype(np.int64).ravel(), given.ravel()), 1)
-    both = np.diag(counts)
-    return float((both / (counts.sum(0) + counts.sum(1) - both)).mean())
+def to_input(pixels: np.ndarray) -> np.ndarray:
+    """uint8 (h, w, 3) -> float32 (1, 3, h, w) in -1..1."""
+    return np.ascontiguousarray((pixels.astype(np.float32).transpose(2, 0, 1)[None] - MEAN) / STD, np.float32)
 
 
-def _pck(found: Iterable[tuple[np.ndarray, np.ndarray]]) -> float:
-    apart = np.concatenate([np.hypot(*(given[:, :2] - joints).T) for given, joints in found])
-    return float((apart <= PCK * scenes.FIGURE_SIDE).mean())
+def write_pictures(folder: Path, shown: Sequence[np.ndarray]) -> None:
+    """As PNG files, all at once."""
+    staged = folder.with_suffix(".tmp")
+    staged.mkdir(parents=True, exist_ok=True)
+    for i, pixels in enumerate(shown):
+        Image.fromarray(pixels).save(staged / f"{i:04}.png")
+    staged.rename(folder)
+
+
+def write(task: str, material: Material) -> None:
+    """Makes what is said above of the weights in the folder."""
+    torch.set_num_threads(1)
+    inputs = {}
+    for split in COUNTS:
+        shown = [pixels for pixels, _ in scenes.pictures(task, split, COUNTS[split])]
+        inputs[split] = np.concatenate([to_input(pixels) for pixels in shown])
+        if not (material.folder / split).exists():
+            write_pictures(material.folder / split, shown)
+    material.onnx.write_bytes(convert(to_graph(source(task, material.weights), Progress(), {})[1]))
+    np.savez(material.calibration, image=inputs["calibration"])
+    few = inputs["test"][:TIMED]
+    with torch.inference_mode():
+        answers = load_network(task, material.weights)(torch.from_numpy(few)).numpy()
+    whole = material.validation.with_suffix(".tmp.npz")
+    np.savez(whole, image=few, logits=answers)
+    os.replace(whole, material.validation)
+
+
+if __name__ == "__main__":
+    name, where = sys.argv[1:]
+    write(name, material_of(name, Path(where)))

@@ -1,12 +1,18 @@
-"""A small one-stage detector, a segmenter and a keypoint network: of the kinds that run on phones."""
+"""A small one-stage detector, a segmenter and a keypoint network: of the kinds that run on phones.
 
-from collections.abc import Sequence
+Importing it makes them known to `edgeport.models`, with names that end in `_test`, so that no list has them.
+"""
+
+from collections.abc import Callable, Sequence
 
 import torch
+from edgeport.models import create_model
+from edgeport.models.registry import register
+from edgeport.models.spec import HALF, PreprocessSpec
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.trained_tasks.scenes import JOINTS, SHAPES, SIDE
+from benchmarks.trained_tasks.scenes import FIGURE_SIDE, JOINTS, PIECE_SIDE, SHAPES, SIDE
 
 STRIDES = (8, 16)
 BINS = 10  # of the distribution over a side's distance, in strides
@@ -157,9 +163,30 @@ def _up(width: int, out: int) -> nn.Sequential:
     )
 
 
-NETWORKS: dict[str, type[nn.Module]] = {"detect": Detector, "segment": Segmenter, "keypoints": Keypoints}
+def embedder() -> nn.Module:
+    """EfficientNet-Lite0 (ReLU6) without its classifier."""
+    return create_model("tf_efficientnet_lite0", num_classes=0)
+
+
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "detect": Detector,
+    "segment": Segmenter,
+    "keypoints": Keypoints,
+    "embed": embedder,
+}
+SIDES = {"detect": SIDE, "segment": SIDE, "keypoints": FIGURE_SIDE, "embed": PIECE_SIDE}  # of the input, pixels
+
+
+def model_name(task: str) -> str:
+    """What `edgeport.models` calls the network of a task."""
+    return f"{task}_trained_test"
 
 
 def create(task: str) -> nn.Module:
     """The network of a task, in eval mode."""
     return NETWORKS[task]().eval()
+
+
+for _task in NETWORKS:
+    _spec = PreprocessSpec(input_size=(3, SIDES[_task], SIDES[_task]), mean=HALF, std=HALF, crop_pct=1.0)
+    register(model_name(_task), lambda task, classes: create(task), _task, paper="", spec=_spec)

@@ -6,6 +6,7 @@ pieces of photographs that some objects are filled with, are of other photograph
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -16,24 +17,15 @@ SHAPES = ("disc", "ring", "box", "triangle", "star", "cross")
 JOINTS = ("head", "neck", "hip", "left hand", "right hand", "left foot", "right foot")
 SIDE = 160  # pixels of a scene
 FIGURE_SIDE = 96  # pixels of a picture with a figure
+PIECE_SIDE = 224  # pixels of a mere piece of a photograph
 FINE = 2  # drawn so much larger, then reduced: smooth edges
 SIZES = (20, 84)  # pixels of an object's box, from and to
 MOST_OBJECTS = 5
 MOST_OVERLAP = 0.25  # of a new object's box with one that is there
 LEARNT = ("astronaut", "brick", "camera", "china", "coins", "grass", "hubble_deep_field", "motorcycle_left", "page")
 BACKGROUNDS = {
-    "train": (
-        "astronaut",
-        "brick",
-        "camera",
-        "china",
-        "coins",
-        "grass",
-        "hubble_deep_field",
-        "motorcycle_left",
-        "page",
-    ),
-    "calibration": ("astronaut", "brick", "camera", "china", "coins", "grass", "hubble_deep_field", "motorcycle_left"),
+    "train": LEARNT,
+    "calibration": LEARNT[:-1],
     "test": ("chelsea", "coffee", "flower", "gravel", "rocket", "retina"),
 }
 SEEDS = {"train": 0, "calibration": 1, "test": 2}
@@ -104,6 +96,23 @@ def figures(split: str, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         draw_figure(ImageDraw.Draw(mask), joints * FINE, FINE * float(rng.uniform(3.5, 6)))
         canvas.paste(filling(BACKGROUNDS[split], FIGURE_SIDE, rng), mask=mask.reduce(FINE))
         yield finish(canvas, rng), joints.astype(np.float32)
+
+
+def pieces(split: str, count: int) -> Iterator[tuple[np.ndarray, None]]:
+    """(uint8 (224, 224, 3), nothing that is known of it), the same ones at every call."""
+    rng = np.random.default_rng([SEEDS[split], 2])
+    for _ in range(count):
+        yield finish(background(BACKGROUNDS[split], PIECE_SIDE, rng), rng), None
+
+
+def pictures(task: str, split: str, count: int) -> Iterator[tuple[np.ndarray, Any]]:
+    """(uint8 (h, w, 3), what is true of it) of a task."""
+    if task == "embed":
+        yield from pieces(split, count)
+    elif task == "keypoints":
+        yield from figures(split, count)
+    else:
+        yield from ((each.pixels, each) for each in scenes(split, count))
 
 
 def background(names: tuple[str, ...], side: int, rng: np.random.Generator) -> Image.Image:

@@ -124,7 +124,7 @@ def _name_folded_constants(module: Any, graph: Any) -> None:
         kind = operation.results[0].type
         content = bytes.fromhex(text["content"])[_ALIGNMENT_BYTES:]
         array = np.frombuffer(content, _NUMPY[str(kind.element_type)]).reshape(kind.shape)
-        named = DenseResourceElementsAttr.get_from_buffer(array, f"folded{number}", kind)
+        named = DenseResourceElementsAttr.get_from_buffer(array, f"folded{number}", kind)  # type: ignore[arg-type]
         operation.attributes["value"] = named
 
 

@@ -1,0 +1,44 @@
+"""Keep what is measured as lines of JSON, so that an interrupted run goes on where it stopped."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.peers.environments import ROOT
+
+RESULTS = ROOT / "benchmarks" / "results" / "trained_tasks.jsonl"
+LOSS, TIMING, BUDGET = ("task", "format", "peer"), ("task", "format"), ("task", "target")  # what names a line
+
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Results:
+    """What is known.
+
+    Attributes:
+        losses: {(task, format, peer): what figures.compare says, of ours also what ours.export says, or "error"}.
+        timings: {(task, format): "cpu_ms", {artifact: the median}, and the "machine"}.
+        budgets: {(task, target): what budget.search_budget says, with "test", what figures.compare says; or "error"}.
+    """
+
+    losses: dict[tuple[str, ...], Facts]
+    timings: dict[tuple[str, ...], Facts]
+    budgets: dict[tuple[str, ...], Facts]
+
+
+def read() -> Results:
+    """All results; of two lines for the same thing the later one."""
+    known = Results({}, {}, {})
+    for line in RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else ():
+        facts = json.loads(line)
+        kind, names = (known.losses, LOSS) if "peer" in facts else (known.timings, TIMING)
+        kind, names = (known.budgets, BUDGET) if "target" in facts else (kind, names)
+        kind[tuple(facts[name] for name in names)] = facts
+    return known
+
+
+def append(facts: Facts) -> None:
+    """Adds a line."""
+    with RESULTS.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(facts) + "\n")
