@@ -1,6 +1,7 @@
 """Makes the int8 graphs of one target, which differ in what stays float."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..artifacts.errors import UsageError
@@ -12,7 +13,18 @@ from .progress import Progress
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-    from ..quantize import Kept, Plan
+    from ..quantize import Kept, Plan, Scalings
+
+
+NUM_ANALYTIC = 16  # inputs whose means tell what rounding the weights does, where that is tried beside the rest
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A float graph whose weights and biases fit a plan, and what its outputs are scaled by in its last layers."""
+
+    graph: "ir.Model"
+    scalings: "Scalings" = field(default_factory=dict)
 
 
 class Int8Builder:
@@ -23,23 +35,27 @@ class Int8Builder:
 
     Attributes:
         inputs: those that correct, in the form that the graph takes.
+        held: others that judge the corrections.
     """
 
     def __init__(self, target: Target, prepared: Prepared, progress: Progress, seconds: dict[str, float]):
+        from .. import quantize
         from ..quantize.calibration.observers import OBSERVERS
 
         assert prepared.statistics is not None
         assert prepared.calibration is not None
         self.target, self.prepared, self.progress, self.seconds = target, prepared, progress, seconds
         self.kernels = target.kernels(prepared.job.quantization.profile)
-        self.inputs = prepared.calibration.take(NUM_CORRECTING)
+        self.inputs, held = prepared.calibration.take(NUM_CORRECTING).hold_back()
+        if prepared.effort == "fast":  # nothing is compared, so all correct
+            self.inputs, held = prepared.calibration.take(NUM_CORRECTING), self.inputs.take(0)
         self._observe = remember_ranges(OBSERVERS[prepared.job.quantization.ranges])
         graph, self._known, self._prepend = prepared.equalized, {}, None
         spec = prepared.source.input_spec.preprocess
         if spec and takes_pixels(prepared.job, target.name):
             if found := fold_normalization(graph, target, spec, quantized=True):
                 graph, self._known = found.model, found.ranges
-                self.inputs = self.inputs.as_pixels(spec)
+                self.inputs, held = self.inputs.as_pixels(spec), held.as_pixels(spec)
             else:
                 self._prepend = spec
         with progress.stage(f"{target.name}: plan int8", seconds, "calibrate"):
@@ -47,6 +63,7 @@ class Int8Builder:
                 self.kernels.apply_forms(graph), prepared.statistics
             )
             self.plan()
+            self.held = quantize.HeldOut(self.model, held.feeds())
 
     def plan(self, kept: "Kept" = frozenset()) -> "Plan":
         """What runs in int8 where the units in `kept` do not."""
@@ -55,25 +72,58 @@ class Int8Builder:
         options = {"observer": self._observe, "keep_float": kept, "known": self._known}
         return quantize.plan(self.model, self._statistics, self.kernels, **options)
 
-    def tune(self, plan: "Plan", progress: Progress | None = None) -> "ir.Model":
-        """The float graph with weights and biases fit for the plan, as the effort says."""
+    def tune(self, plan: "Plan", progress: Progress | None = None) -> Tuned:
+        """The float graph with weights and biases fit for the plan, as the effort says.
+
+        A higher effort tries what a lower one does, too, and keeps it where it is better on the held inputs.
+        """
         from .. import quantize
 
-        progress, name, graph = progress or self.progress, self.target.name, self.model
-        if self.prepared.effort == "high":
-            text = f"{name}: round the weights"
+        progress, effort = progress or self.progress, self.prepared.effort
+        if effort == "fast":
+            return Tuned(self.correct_for_weights(plan, progress))
+        with progress.stage(f"{self.target.name}: correct the biases", self.seconds, "calibrate"):
+            tunings = [self.correct_layer_by_layer(self.model, plan)]
+        if effort == "high":
+            text = f"{self.target.name}: round the weights"
             with progress.stage(text, self.seconds, "calibrate", len(self.inputs)) as advance:
-                graph = quantize.round_weights(graph, plan, self.inputs.feeds(), progress=advance)
-        with progress.stage(f"{name}: correct the biases", self.seconds, "calibrate"):
-            if self.prepared.effort == "fast":
-                return quantize.correct_for_weights(graph, plan, self.inputs.feeds())
-            return quantize.correct_biases(graph, plan, self.inputs.feeds(), reference=self.model)
+                rounded = quantize.round_weights(self.model, plan, self.inputs.feeds(), progress=advance)
+            with progress.stage(f"{self.target.name}: correct the biases", self.seconds, "calibrate"):
+                tunings.insert(0, self.correct_layer_by_layer(rounded, plan))
+        if not self.held:
+            return tunings[0]
+        with progress.stage(f"{self.target.name}: compare on held inputs", self.seconds, "calibrate"):
+            few = self.inputs.take(NUM_ANALYTIC)
+            tunings.append(Tuned(quantize.correct_for_weights(self.model, plan, few.feeds())))
+            return min((self.judge(tuned, plan) for tuned in tunings), key=lambda judged: judged[0])[1]
 
-    def apply(self, tuned: "ir.Model", plan: "Plan") -> "ir.Model":
+    def correct_for_weights(self, plan: "Plan", progress: Progress) -> "ir.Model":
+        """The biases of the lowest effort."""
+        from .. import quantize
+
+        with progress.stage(f"{self.target.name}: correct the biases", self.seconds, "calibrate"):
+            return quantize.correct_for_weights(self.model, plan, self.inputs.feeds())
+
+    def correct_layer_by_layer(self, graph: "ir.Model", plan: "Plan") -> Tuned:
+        """The biases of a graph, which may have rounded weights, and what to scale its outputs by."""
+        from .. import quantize
+
+        corrected = quantize.correct_and_compare(graph, plan, self.inputs.feeds(), reference=self.model)
+        return Tuned(corrected.model, quantize.fit_scalings(corrected.pairs))
+
+    def judge(self, tuned: Tuned, plan: "Plan") -> tuple[float, Tuned]:
+        """(the loss on the held inputs, the tuning with those of its scalings that help there)."""
+        from .. import quantize
+
+        judged = self.held.judge(quantize.apply(tuned.graph, plan), tuned.scalings)
+        kept = {name: scaling for name, scaling in tuned.scalings.items() if judged.helps(name)}
+        return judged.loss, Tuned(tuned.graph, kept)
+
+    def apply(self, tuned: Tuned, plan: "Plan") -> "ir.Model":
         """The graph with int8 written into it, as the artifact computes it."""
         from .. import quantize
 
-        graph = quantize.apply(tuned, plan)
+        graph = quantize.apply(*quantize.scale_outputs(tuned.graph, plan, tuned.scalings))
         return prepend_normalization(graph, self.target, self._prepend) if self._prepend else graph
 
     def build(self, kept: "Kept" = frozenset()) -> "ir.Model":
