@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..artifacts.errors import UsageError
 from ..targets.target import Target
+from .data.dataset import Dataset
 from .pixel_input import fold_normalization, prepend_normalization
 from .prepare import NUM_CORRECTING, Prepared, takes_pixels
 from .progress import Progress
@@ -13,10 +14,10 @@ from .progress import Progress
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-    from ..quantize import Kept, Plan, Scalings
+    from ..quantize import Kept, Plan, Scalings, Statistics
 
 
-NUM_ANALYTIC = 16  # inputs whose means tell what rounding the weights does, where that is tried beside the rest
+NUM_ANALYTIC = 8  # inputs whose means tell what rounding the weights does, where that is tried beside the rest
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Int8Builder:
     Attributes:
         inputs: those that correct, in the form that the graph takes.
         held: others that judge the corrections.
+        statistics: of the values of `model`, the float graph in the form that the kernels like.
     """
 
     def __init__(self, target: Target, prepared: Prepared, progress: Progress, seconds: dict[str, float]):
@@ -46,31 +48,53 @@ class Int8Builder:
         assert prepared.calibration is not None
         self.target, self.prepared, self.progress, self.seconds = target, prepared, progress, seconds
         self.kernels = target.kernels(prepared.job.quantization.profile)
-        self.inputs, held = prepared.calibration.take(NUM_CORRECTING).hold_back()
+        inputs, held = prepared.calibration.take(NUM_CORRECTING).hold_back()
         if prepared.effort == "fast":  # nothing is compared, so all correct
-            self.inputs, held = prepared.calibration.take(NUM_CORRECTING), self.inputs.take(0)
+            inputs, held = prepared.calibration.take(NUM_CORRECTING), inputs.take(0)
         self._observe = remember_ranges(OBSERVERS[prepared.job.quantization.ranges])
-        graph, self._known, self._prepend = prepared.equalized, {}, None
+        self._graph, self._known, self._prepend, self._pixels = prepared.equalized, {}, None, None
         spec = prepared.source.input_spec.preprocess
         if spec and takes_pixels(prepared.job, target.name):
-            if found := fold_normalization(graph, target, spec, quantized=True):
-                graph, self._known = found.model, found.ranges
-                self.inputs, held = self.inputs.as_pixels(spec), held.as_pixels(spec)
+            if found := fold_normalization(self._graph, target, spec, quantized=True):
+                self._graph, self._known, self._pixels = found.model, found.ranges, spec
             else:
                 self._prepend = spec
+        self.inputs = self.as_taken(inputs)
         with progress.stage(f"{target.name}: plan int8", seconds, "calibrate"):
-            self.model, self._statistics = self.kernels.apply_rewrites(
-                self.kernels.apply_forms(graph), prepared.statistics
-            )
+            self.model, self.statistics = self._rewrite(prepared.statistics)
             self.plan()
-            self.held = quantize.HeldOut(self.model, held.feeds())
+            self.held = quantize.HeldOut(self.model, self.as_taken(held).feeds())
+
+    def as_taken(self, inputs: Dataset) -> Dataset:
+        """The model's inputs as the graph takes them."""
+        return inputs.as_pixels(self._pixels) if self._pixels else inputs
+
+    def _rewrite(self, statistics: "Statistics") -> "tuple[ir.Model, Statistics]":
+        return self.kernels.apply_rewrites(self.kernels.apply_forms(self._graph), statistics)
 
     def plan(self, kept: "Kept" = frozenset()) -> "Plan":
         """What runs in int8 where the units in `kept` do not."""
+        return self._plan(self.model, self.statistics, kept)
+
+    def _plan(self, graph: "ir.Model", statistics: "Statistics", kept: "Kept") -> "Plan":
         from .. import quantize
 
         options = {"observer": self._observe, "keep_float": kept, "known": self._known}
-        return quantize.plan(self.model, self._statistics, self.kernels, **options)
+        return quantize.plan(graph, statistics, self.kernels, **options)
+
+    def quantize_part(self, statistics: "Statistics", inputs: Dataset, kept: "Kept") -> "tuple[Plan, ir.Model]":
+        """(the plan, the int8 graph) that other statistics give, and other inputs that correct; weights are not
+        rounded layer by layer."""
+        from .. import quantize
+
+        graph, rewritten = self._rewrite(statistics)
+        plan = self._plan(graph, rewritten, kept)
+        feeds = self.as_taken(inputs).feeds()
+        if self.prepared.effort == "fast":
+            return plan, quantize.apply(quantize.correct_for_weights(graph, plan, feeds), plan)
+        corrected = quantize.correct_and_compare(graph, plan, feeds)
+        scaled = quantize.scale_outputs(corrected.model, plan, quantize.fit_scalings(corrected.pairs))
+        return plan, quantize.apply(*scaled)
 
     def tune(self, plan: "Plan", progress: Progress | None = None) -> Tuned:
         """The float graph with weights and biases fit for the plan, as the effort says.

@@ -90,6 +90,10 @@ class Dataset:
         fit, judge = ([item for item, h in zip(self.items, held, strict=True) if h == which] for which in (False, True))
         return replace(self, items=fit), replace(self, items=judge)
 
+    def shards(self, chosen: Collection[int], count: int) -> "Dataset":
+        """Of `count` shards, to which the inputs go in turn, the chosen ones."""
+        return replace(self, items=[item for i, item in enumerate(self.items) if i % count in chosen])
+
     def round_to_pixels(self, preprocess: PreprocessSpec) -> "Dataset":
         """The same inputs with every value rounded to what an image of 8 bits can hold."""
         load = self.load

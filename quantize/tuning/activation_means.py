@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 INPUTS = 16  # that are looked at number by number, beside the means of all
 POSITIONS = 64  # of each, per channel
-SMOOTH = frozenset({"HardSwish", "Gelu", "Sigmoid", "Erf", "Tanh", "Mul"})
 # What a wrong mean counts more than noise of that size: sums over positions and channels behind it add up means, while
 # noise averages out. On a MobileNetV3 16 and 100 are alike.
 COUNTS = 16.0
@@ -45,7 +44,7 @@ class ActivationMeans:
         return {
             adds: cls(adds, layers[adds], function)
             for adds, function in functions.items()
-            if function is not None and not SMOOTH.isdisjoint(function.operators)
+            if function is not None and function.is_smooth
         }
 
     def see(self, result: np.ndarray, turn: int) -> None:

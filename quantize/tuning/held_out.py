@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from ...graph.classifier import is_classifier
 from ...graph.edit import name_of
 from ...runtime.graph_session import open_graph, run
 from .output_scaling import Scalings, find_ends
@@ -22,11 +23,13 @@ class Judged:
     Attributes:
         noise, signal: {output: energy over all inputs}.
         scaled: {output: energy of the noise with its scaling}, of those that were asked for.
+        agreement: the share of inputs that keep their highest class; None where the only output is no row of classes.
     """
 
     noise: dict[str, float]
     signal: dict[str, float]
     scaled: dict[str, float]
+    agreement: float | None = None
 
     def helps(self, name: str) -> bool:
         """Whether the scaling brings the output nearer to the float graph's."""
@@ -53,6 +56,7 @@ class HeldOut:
         self.inputs = [dict(feed) for feed in inputs]
         self.outputs = [name_of(v) for v in model.graph.outputs if v.dtype == ir.DataType.FLOAT]
         self.ends = find_ends(model.graph)
+        self.classes = self.outputs[0] if self.outputs and is_classifier(model.graph) else None
         self.exact = list(self._run(model)) if self else []
 
     def __bool__(self) -> bool:
@@ -62,14 +66,16 @@ class HeldOut:
         """A graph that `apply` has written, as it is and with scalings that are not in it: every input runs once."""
         scalings = scalings or {}
         noise, signal = dict.fromkeys(self.outputs, 0.0), dict.fromkeys(self.outputs, 0.0)
-        scaled = dict.fromkeys(scalings, 0.0)
+        scaled, same = dict.fromkeys(scalings, 0.0), []
         for exact, rounded in zip(self.exact, self._run(written), strict=True):
             for name in self.outputs:
                 noise[name] += _energy(rounded[name] - exact[name])
                 signal[name] += _energy(exact[name])
+            if self.classes is not None:
+                same.append(rounded[self.classes].argmax() == exact[self.classes].argmax())
             for name, scaling in scalings.items():
                 scaled[name] += _energy(scaling(rounded[name], self.ends[name]) - exact[name])
-        return Judged(noise, signal, scaled)
+        return Judged(noise, signal, scaled, float(np.mean(same)) if same else None)
 
     def _run(self, model: ir.Model) -> Iterable[Arrays]:
         session = open_graph(ir.to_proto(model))

@@ -14,6 +14,7 @@ from ...runtime.graph_session import open_graph, run
 _ROUNDING = frozenset({"QuantizeLinear", "DequantizeLinear"})
 _LINEAR = frozenset({"Add", "Sub", "Mul"})
 _BENT = frozenset({"HardSwish", "Gelu", "Sigmoid", "Tanh", "Clip", "Relu", "Erf", "LeakyRelu", "Elu"})
+_SMOOTH = frozenset({"HardSwish", "Gelu", "Sigmoid", "Tanh", "Erf"})
 _MOST_NODES = 24  # pairs of QuantizeLinear and DequantizeLinear among them
 _POINTS = 1 << 13  # of a table
 
@@ -30,6 +31,13 @@ class Pointwise:
     def operators(self) -> tuple[str, ...]:
         """What computes it, without the roundings."""
         return tuple(node.op_type for node in self.nodes if node.op_type not in _ROUNDING)
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether it is HardSwish, SiLU, GELU or the like, and no mere clip or ReLU."""
+        products = [node for node in self.nodes if node.op_type == "Mul"]
+        gated = any(not any(v is None or _is_constant(v) for v in node.inputs) for node in products)
+        return gated or not _SMOOTH.isdisjoint(self.operators)
 
     def tabulate(self, low: float, high: float) -> Table:
         """The function on a grid from `low` to `high`."""
@@ -90,7 +98,12 @@ def find_pointwise(value: ir.Value) -> Pointwise | None:
 def _computes_from(node: ir.Node, known: set[ir.Value]) -> bool:
     if node.op_type not in _ROUNDING | _LINEAR | _BENT:
         return False
-    return all(v is None or v in known or _is_number(v) or _stored_number(v) is not None for v in node.inputs)
+    return all(v is None or v in known or _is_constant(v) for v in node.inputs)
+
+
+def _is_constant(value: ir.Value) -> bool:
+    """Whether the value is one number that is known, perhaps stored as an integer."""
+    return _is_number(value) or _stored_number(value) is not None
 
 
 def _is_number(value: ir.Value) -> bool:

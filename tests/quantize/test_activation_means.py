@@ -23,6 +23,7 @@ FUNCTIONS = {
     "hardswish": ("y = HardSwish(z)", ("HardSwish",)),
     "gelu": ("y = Gelu(z)", ("Gelu",)),
     "silu": ("s = Sigmoid(z) y = Mul(z, s)", ("Sigmoid", "Mul")),
+    "hard sigmoid": ("c = Clip(z, low, high) y = Mul(c, three)", ("Clip", "Mul")),
     "hardswish of three": ("a = Add(z, three) c = Clip(a, low, high) y = Mul(z, c)", ("Add", "Clip", "Mul")),
 }
 
@@ -74,12 +75,14 @@ def test_finds_the_function_and_its_numbers(name, build, run):
     found = find_pointwise(z)
     assert found is not None
     assert found.operators == operators
+    assert found.is_smooth is (name != "hard sigmoid")
     assert name_of(found.result) == "y"
     x = np.linspace(-8, 8, 97)
     exact = {
         "gelu": lambda v: 0.5 * v * (1 + np.vectorize(math.erf)(v / 2**0.5)),
         "silu": lambda v: v / (1 + np.exp(-v)),
         "hardswish": lambda v: v * np.clip(v / 6 + 0.5, 0, 1),
+        "hard sigmoid": lambda v: 3 * np.clip(v, 0, 6),
         "hardswish of three": lambda v: v * np.clip(v + 3, 0, 6),
     }[name](x)
     np.testing.assert_allclose(found.tabulate(-8.0, 8.0)(x), exact, atol=0.02)
