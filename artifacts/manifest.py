@@ -141,6 +141,41 @@ class Calibration:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CalibrationSpread:
+    """How far int8 depends on which inputs calibrate: Q/DQ graphs from halves of them, against the float graph.
+
+    Attributes:
+        inputs: how many calibrate in a half.
+        samples: how many others judge.
+        snr_db: of each half's graph; None where it is no number.
+        agreement: the share of equal top-1 classes of each; empty where the output is no row of classes.
+        units: whose ranges differ most from half to half, by the noise that they make.
+    """
+
+    inputs: int
+    samples: int
+    snr_db: tuple[float | None, ...]
+    agreement: tuple[float, ...] = ()
+    units: tuple[str, ...] = ()
+
+    @property
+    def range_db(self) -> float:
+        """The highest SNR less the lowest; infinite where one is no number."""
+        known = [each for each in self.snr_db if each is not None]
+        return max(known) - min(known) if len(known) == len(self.snr_db) else math.inf
+
+    def __str__(self) -> str:
+        shown = [f"SNR {_range([f'{each:.1f}' for each in sorted(x for x in self.snr_db if x is not None)])} dB"]
+        if self.agreement:
+            shown.append(f"top-1 agreement {_range([f'{each:.1%}' for each in sorted(self.agreement)])}")
+        return f"{', '.join(shown)} over {len(self.snr_db)} halves of the calibration inputs"
+
+
+def _range(numbers: Sequence[str]) -> str:
+    return f"{numbers[0]} to {numbers[-1]}" if numbers else "none"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Budget:
     """What int8 was allowed to cost, and what it did cost on inputs that neither calibrated it nor steered the search.
 
@@ -335,6 +370,7 @@ class Manifest:
         accelerator: what that of its profile made of it; None where the profile has none, or it was not there.
         task: what the outputs mean, and how the answers agree; None in older manifests.
         batches: of an artifact that takes any number of images at once, with how many it was run; empty for others.
+        calibration_spread: how far int8 depends on which inputs calibrate; None where nobody asked.
         schema: of these keys.
     """
 
@@ -361,6 +397,7 @@ class Manifest:
     accelerator: Accelerator | None = None
     task: Task | None = None
     batches: tuple[int, ...] = ()
+    calibration_spread: CalibrationSpread | None = None
     schema: int = SCHEMA
 
     def to_bytes(self) -> bytes:

@@ -26,7 +26,7 @@ from edgeport.graph.edit import array
 from edgeport.graph.fusion import Unit
 from edgeport.pipeline.data.dataset import open_folder
 from edgeport.pipeline.export import build_target, make_job
-from edgeport.pipeline.int8 import Int8Builder
+from edgeport.pipeline.int8 import Int8Builder, Tuned
 from edgeport.pipeline.options import Job
 from edgeport.pipeline.prepare import Prepared, open_reference, prepare
 from edgeport.pipeline.progress import Progress
@@ -164,7 +164,7 @@ def measure_costs(target: str, prepared: Prepared) -> Cell:
     int8 = Int8Builder(get_target(target), prepared, Progress(), {})
 
     def snr_db(plan: "Plan") -> float:
-        return simulate(int8.apply(int8.model, plan), prepared)
+        return simulate(int8.apply(Tuned(int8.model), plan), prepared)
 
     whole = int8.plan()
     kinds: dict[str, list[str]] = {}

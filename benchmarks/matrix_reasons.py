@@ -32,7 +32,7 @@ from edgeport.exporters.onnx.convert import to_proto
 from edgeport.exporters.onnx.proto import makers_of
 from edgeport.graph.fusion import find_units
 from edgeport.pipeline.data.dataset import open_folder
-from edgeport.pipeline.int8 import Int8Builder
+from edgeport.pipeline.int8 import Int8Builder, Tuned
 from edgeport.pipeline.prepare import open_reference, prepare, to_graph
 from edgeport.pipeline.progress import Progress
 from edgeport.pipeline.sweep.journal import append
@@ -141,7 +141,7 @@ def covered_db(source: ModelSource, target: str, photographs: Path) -> float:
     job = model_job(source.model, photographs, "int8", calibration=photographs / "validation", ranges="minmax")
     prepared = prepare(job, source, Progress())
     int8 = Int8Builder(get_target(target), prepared, Progress(), {})
-    return simulate(int8.apply(int8.model, int8.plan()), prepared)
+    return simulate(int8.apply(Tuned(int8.model), int8.plan()), prepared)
 
 
 if __name__ == "__main__":

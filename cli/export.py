@@ -8,6 +8,7 @@ from ..pipeline.options import (
     BUDGETS,
     DYNAMIC,
     EFFORTS,
+    HALVES,
     INPUTS,
     MAX_DETECTIONS,
     NUM_JUDGING,
@@ -42,7 +43,15 @@ SAME = (
         "effort",
         "ranges",
     ),
-    *(*BUDGETS, "budget_steps", "keep_float", "num_validation_samples", "output_dir", "annotations"),
+    *(
+        *BUDGETS,
+        "budget_steps",
+        "calibration_halves",
+        "keep_float",
+        "num_validation_samples",
+        "output_dir",
+        "annotations",
+    ),
     *("validate", "benchmark", *options.MODEL_OPTIONS, *options.TIMING_OPTIONS),
 )
 
@@ -130,6 +139,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=RANGES,
         default=RANGE,
         help=f"of int8: how a value's range comes from what calibration saw of it (default: {RANGE})",
+    )
+    parser.add_argument(
+        "--calibration-halves",
+        type=int,
+        choices=HALVES,
+        default=0,
+        help="of int8: also quantise from so many halves of the calibration inputs, and tell how far the result "
+        f"depends on which of them calibrate{options.DEFAULT}",
     )
     options.add_budget(parser)
     most = f"at most so many (default: {NUM_VALIDATION}; {NUM_JUDGING} where there is a budget)"

@@ -3,6 +3,7 @@
 import math
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from ..targets.registry import open_session
 from ..targets.target import Recipe
 from .accuracy_judge import Judge, with_error
 from .float16 import fit_float16
-from .int8 import Int8Builder
+from .int8 import Int8Builder, Tuned
 from .options import Job
 from .progress import Progress
 from .results import BudgetSearch
@@ -41,7 +42,7 @@ class Bench:
         self.job, self.int8, self.recipe, self.judge, self.staging, self.twin = job, int8, recipe, judge, staging, twin
         self.quiet = Progress()
         self.feeds = list(int8.prepared.validation.take(4))
-        self.base: tuple[ir.Model, Session, Path] | None = None
+        self.base: tuple[Tuned, Session, Path] | None = None
         self.graphs: dict[Kept, ir.Model] = {}  # of each full artifact
 
     def full(self, kept: "Kept") -> "Measured":
@@ -53,7 +54,7 @@ class Bench:
         plan = self.int8.plan(kept)
         tunings = [self.int8.tune(plan, self.quiet)]
         if self.base is not None:
-            tunings.append(quantize.transfer_weights(self.int8.model, self.base[0], plan))
+            tunings.append(self.transfer(self.base[0], plan))
         tuned = min(tunings, key=lambda each: self.loss(each, plan)) if len(tunings) > 1 else tunings[0]
         self.close()
         self.graphs[kept] = self.int8.apply(tuned, plan)
@@ -68,15 +69,17 @@ class Bench:
         assert self.base is not None
         tuned, against, _ = self.base
         plan = self.int8.plan(kept)
-        session, path = self.open(
-            self.int8.apply(quantize.transfer_weights(self.int8.model, tuned, plan), plan), "trial"
-        )
+        session, path = self.open(self.int8.apply(self.transfer(tuned, plan), plan), "trial")
         times = self.time({"trial": session, "base": against})
         measured = self.judge.measured(session, times.get("trial"), None)
         discard(session, path)
         return measured, times["trial"] - times["base"] if times else None
 
-    def loss(self, tuned: "ir.Model", plan: "Plan") -> float:
+    def transfer(self, tuned: Tuned, plan: "Plan") -> Tuned:
+        """A tuning for another plan."""
+        return replace(tuned, graph=quantize.transfer_weights(self.int8.model, tuned.graph, plan))
+
+    def loss(self, tuned: Tuned, plan: "Plan") -> float:
         """Of the artifact of a plan with this tuning; infinite where it computes no numbers."""
         session, path = self.open(self.int8.apply(tuned, plan), "trial")
         loss = self.judge.measured(session, None, None).loss

@@ -22,6 +22,7 @@ from . import accuracy_search
 from .accelerated import overall_verdict, run_accelerated
 from .answers import compare_answers, to_png
 from .any_batch import asks_for_any_batch, prove_any_batch
+from .calibration_spread import measure_spread
 from .describe import embedded_facts, make_manifest
 from .float16 import fit_float16, scale_float16, tell_beyond_float16
 from .int8 import Int8Builder
@@ -65,6 +66,8 @@ def build(job: Job, target: Target, prepared: Prepared, staging: Staging, progre
             twin = drafts["fp32"].session if "fp32" in drafts else None
             int8 = Int8Builder(target, prepared, progress, seconds)
             draft, search = draft_int8(job, recipe, int8, twin, staging)
+            if job.quantization.calibration_halves:
+                draft = with_spread(draft, int8, job.quantization.calibration_halves)
             if job.validation.validate:
                 known = drafts.get("fp32") or draft_float_twin(job, target, prepared, staging, progress, seconds)
                 draft = doubt(draft, known.manifest.verdict)
@@ -111,6 +114,12 @@ def draft_int8(
         verdict = f"{verdict}; {over}" if verdict.startswith("fail") else over
     manifest = dataclasses.replace(draft.manifest, kept_float=tuple(sorted(kept)), budget=budget, verdict=verdict)
     return dataclasses.replace(draft, manifest=manifest), accuracy_search.describe_search(search, judge, budget)
+
+
+def with_spread(draft: Draft, int8: Int8Builder, halves: int) -> Draft:
+    """The draft with how far it depends on which inputs calibrated."""
+    spread = measure_spread(int8, frozenset(draft.manifest.kept_float), halves)
+    return dataclasses.replace(draft, manifest=dataclasses.replace(draft.manifest, calibration_spread=spread))
 
 
 def make_recipe(job: Job, target: Target, prepared: Prepared, precision: str) -> Recipe:
@@ -312,6 +321,7 @@ def make_result(draft: Draft, latency: Latency | None, twin: Latency | None, fol
         delegate_partitions=facts.delegate_partitions,
         accelerator=draft.accelerator,
         verdict=facts.verdict,
+        spread=facts.calibration_spread,
         task=draft.answers,
         pictures=folder / facts.task.pictures if facts.task and facts.task.pictures else None,
     )

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from ..artifacts.errors import UsageError
 
 
-def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+def check_choice(name: str, value: object, choices: Sequence[str | int]) -> None:
     """Raises UsageError unless the value is one of the choices; names the nearest."""
     if value not in choices:
-        near = difflib.get_close_matches(str(value), choices, 1)
+        names = [str(choice) for choice in choices]
+        near = difflib.get_close_matches(str(value), names, 1)
         raise UsageError(
-            f"{name}: {value!r} is none of {', '.join(choices)}{f'; did you mean {near[0]!r}?' if near else ''}"
+            f"{name}: {value!r} is none of {', '.join(names)}{f'; did you mean {near[0]!r}?' if near else ''}"
         )
 
 

@@ -25,6 +25,7 @@ from .options import (
     BUDGETS,
     DYNAMIC,
     EFFORTS,
+    HALVES,
     INPUTS,
     PRECISIONS,
     RANGE,
@@ -68,6 +69,7 @@ def export(
     min_psnr: float | None = None,
     max_string_errors: float | None = None,
     budget_steps: int = 16,
+    calibration_halves: int = 0,
     validation: DataLike | None = None,
     num_validation_samples: int | None = None,
     annotations: str | Path | None = None,
@@ -123,6 +125,8 @@ def export(
             the PSNR of images in dB.
         max_string_errors: the same, until at most so many of the strings (0.05) differ from the float model's.
         budget_steps: that the search may take.
+        calibration_halves: also quantise from 2, 4 or 6 halves of the calibration inputs, and tell how far the SNR and
+            the top-1 agreement of int8 depend on which of them calibrate (`ExportResult.spread`).
         validation: data to compare on; None for a part of the calibration data, or generated inputs.
         num_validation_samples: at most so many; None for 50, or 200 where there is a budget.
         annotations: the true boxes of the validation images, for a detector: a COCO file of instances, or a folder of
@@ -314,6 +318,9 @@ def check_job(job: Job) -> None:
     check_choice("precision", job.precision, PRECISIONS)
     check_choice("effort", asked.effort, EFFORTS)
     check_choice("ranges", asked.ranges, RANGES)
+    check_choice("calibration_halves", asked.calibration_halves, HALVES)
+    if asked.calibration_halves and job.precision != "int8":
+        raise UsageError(f"--calibration-halves is for --int8, not for --precision {job.precision}")
     check_choice("input", job.model.input, INPUTS)
     check_dynamic(job)
     if job.model.task:

@@ -1,10 +1,12 @@
 """Makes the int8 graphs of one target, which differ in what stays float."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..artifacts.errors import UsageError
 from ..targets.target import Target
+from .data.dataset import Dataset
 from .pixel_input import fold_normalization, prepend_normalization
 from .prepare import NUM_CORRECTING, Prepared, takes_pixels
 from .progress import Progress
@@ -12,7 +14,18 @@ from .progress import Progress
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-    from ..quantize import Kept, Plan
+    from ..quantize import Kept, Plan, Scalings, Statistics
+
+
+NUM_ANALYTIC = 8  # inputs whose means tell what rounding the weights does, where that is tried beside the rest
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A float graph whose weights and biases fit a plan, and what its outputs are scaled by in its last layers."""
+
+    graph: "ir.Model"
+    scalings: "Scalings" = field(default_factory=dict)
 
 
 class Int8Builder:
@@ -23,57 +36,118 @@ class Int8Builder:
 
     Attributes:
         inputs: those that correct, in the form that the graph takes.
+        held: others that judge the corrections.
+        statistics: of the values of `model`, the float graph in the form that the kernels like.
     """
 
     def __init__(self, target: Target, prepared: Prepared, progress: Progress, seconds: dict[str, float]):
+        from .. import quantize
         from ..quantize.calibration.observers import OBSERVERS
 
         assert prepared.statistics is not None
         assert prepared.calibration is not None
         self.target, self.prepared, self.progress, self.seconds = target, prepared, progress, seconds
         self.kernels = target.kernels(prepared.job.quantization.profile)
-        self.inputs = prepared.calibration.take(NUM_CORRECTING)
+        inputs, held = prepared.calibration.take(NUM_CORRECTING).hold_back()
+        if prepared.effort == "fast":  # nothing is compared, so all correct
+            inputs, held = prepared.calibration.take(NUM_CORRECTING), inputs.take(0)
         self._observe = remember_ranges(OBSERVERS[prepared.job.quantization.ranges])
-        graph, self._known, self._prepend = prepared.equalized, {}, None
+        self._graph, self._known, self._prepend, self._pixels = prepared.equalized, {}, None, None
         spec = prepared.source.input_spec.preprocess
         if spec and takes_pixels(prepared.job, target.name):
-            if found := fold_normalization(graph, target, spec, quantized=True):
-                graph, self._known = found.model, found.ranges
-                self.inputs = self.inputs.as_pixels(spec)
+            if found := fold_normalization(self._graph, target, spec, quantized=True):
+                self._graph, self._known, self._pixels = found.model, found.ranges, spec
             else:
                 self._prepend = spec
+        self.inputs = self.as_taken(inputs)
         with progress.stage(f"{target.name}: plan int8", seconds, "calibrate"):
-            self.model, self._statistics = self.kernels.apply_rewrites(
-                self.kernels.apply_forms(graph), prepared.statistics
-            )
+            self.model, self.statistics = self._rewrite(prepared.statistics)
             self.plan()
+            self.held = quantize.HeldOut(self.model, self.as_taken(held).feeds())
+
+    def as_taken(self, inputs: Dataset) -> Dataset:
+        """The model's inputs as the graph takes them."""
+        return inputs.as_pixels(self._pixels) if self._pixels else inputs
+
+    def _rewrite(self, statistics: "Statistics") -> "tuple[ir.Model, Statistics]":
+        return self.kernels.apply_rewrites(self.kernels.apply_forms(self._graph), statistics)
 
     def plan(self, kept: "Kept" = frozenset()) -> "Plan":
         """What runs in int8 where the units in `kept` do not."""
+        return self._plan(self.model, self.statistics, kept)
+
+    def _plan(self, graph: "ir.Model", statistics: "Statistics", kept: "Kept") -> "Plan":
         from .. import quantize
 
         options = {"observer": self._observe, "keep_float": kept, "known": self._known}
-        return quantize.plan(self.model, self._statistics, self.kernels, **options)
+        return quantize.plan(graph, statistics, self.kernels, **options)
 
-    def tune(self, plan: "Plan", progress: Progress | None = None) -> "ir.Model":
-        """The float graph with weights and biases fit for the plan, as the effort says."""
+    def quantize_part(self, statistics: "Statistics", inputs: Dataset, kept: "Kept") -> "tuple[Plan, ir.Model]":
+        """(the plan, the int8 graph) that other statistics give, and other inputs that correct; weights are not
+        rounded layer by layer."""
         from .. import quantize
 
-        progress, name, graph = progress or self.progress, self.target.name, self.model
-        if self.prepared.effort == "high":
-            text = f"{name}: round the weights"
-            with progress.stage(text, self.seconds, "calibrate", len(self.inputs)) as advance:
-                graph = quantize.round_weights(graph, plan, self.inputs.feeds(), progress=advance)
-        with progress.stage(f"{name}: correct the biases", self.seconds, "calibrate"):
-            if self.prepared.effort == "fast":
-                return quantize.correct_for_weights(graph, plan, self.inputs.feeds())
-            return quantize.correct_biases(graph, plan, self.inputs.feeds(), reference=self.model)
+        graph, rewritten = self._rewrite(statistics)
+        plan = self._plan(graph, rewritten, kept)
+        feeds = self.as_taken(inputs).feeds()
+        if self.prepared.effort == "fast":
+            return plan, quantize.apply(quantize.correct_for_weights(graph, plan, feeds), plan)
+        corrected = quantize.correct_and_compare(graph, plan, feeds)
+        scaled = quantize.scale_outputs(corrected.model, plan, quantize.fit_scalings(corrected.pairs))
+        return plan, quantize.apply(*scaled)
 
-    def apply(self, tuned: "ir.Model", plan: "Plan") -> "ir.Model":
+    def tune(self, plan: "Plan", progress: Progress | None = None) -> Tuned:
+        """The float graph with weights and biases fit for the plan, as the effort says.
+
+        A higher effort tries what a lower one does, too, and keeps it where it is better on the held inputs.
+        """
+        from .. import quantize
+
+        progress, effort = progress or self.progress, self.prepared.effort
+        if effort == "fast":
+            return Tuned(self.correct_for_weights(plan, progress))
+        with progress.stage(f"{self.target.name}: correct the biases", self.seconds, "calibrate"):
+            tunings = [self.correct_layer_by_layer(self.model, plan)]
+        if effort == "high":
+            text = f"{self.target.name}: round the weights"
+            with progress.stage(text, self.seconds, "calibrate", len(self.inputs)) as advance:
+                rounded = quantize.round_weights(self.model, plan, self.inputs.feeds(), progress=advance)
+            with progress.stage(f"{self.target.name}: correct the biases", self.seconds, "calibrate"):
+                tunings.insert(0, self.correct_layer_by_layer(rounded, plan))
+        if not self.held:
+            return tunings[0]
+        with progress.stage(f"{self.target.name}: compare on held inputs", self.seconds, "calibrate"):
+            few = self.inputs.take(NUM_ANALYTIC)
+            tunings.append(Tuned(quantize.correct_for_weights(self.model, plan, few.feeds())))
+            return min((self.judge(tuned, plan) for tuned in tunings), key=lambda judged: judged[0])[1]
+
+    def correct_for_weights(self, plan: "Plan", progress: Progress) -> "ir.Model":
+        """The biases of the lowest effort."""
+        from .. import quantize
+
+        with progress.stage(f"{self.target.name}: correct the biases", self.seconds, "calibrate"):
+            return quantize.correct_for_weights(self.model, plan, self.inputs.feeds())
+
+    def correct_layer_by_layer(self, graph: "ir.Model", plan: "Plan") -> Tuned:
+        """The biases of a graph, which may have rounded weights, and what to scale its outputs by."""
+        from .. import quantize
+
+        corrected = quantize.correct_and_compare(graph, plan, self.inputs.feeds(), reference=self.model)
+        return Tuned(corrected.model, quantize.fit_scalings(corrected.pairs))
+
+    def judge(self, tuned: Tuned, plan: "Plan") -> tuple[float, Tuned]:
+        """(the loss on the held inputs, the tuning with those of its scalings that help there)."""
+        from .. import quantize
+
+        judged = self.held.judge(quantize.apply(tuned.graph, plan), tuned.scalings)
+        kept = {name: scaling for name, scaling in tuned.scalings.items() if judged.helps(name)}
+        return judged.loss, Tuned(tuned.graph, kept)
+
+    def apply(self, tuned: Tuned, plan: "Plan") -> "ir.Model":
         """The graph with int8 written into it, as the artifact computes it."""
         from .. import quantize
 
-        graph = quantize.apply(tuned, plan)
+        graph = quantize.apply(*quantize.scale_outputs(tuned.graph, plan, tuned.scalings))
         return prepend_normalization(graph, self.target, self._prepend) if self._prepend else graph
 
     def build(self, kept: "Kept" = frozenset()) -> "ir.Model":

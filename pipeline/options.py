@@ -23,6 +23,7 @@ DYNAMIC = ("batch",)
 PRECISIONS = ("fp32", "fp16", "int8", "w8a32", "w8a16", "dynamic")
 WEIGHTS_ONLY = ("w8a32", "w8a16", "dynamic")  # int8 weights, no calibration
 EFFORTS = ("fast", "default", "high")
+HALVES = (0, 2, 4, 6)  # of four parts of the calibration inputs, always a half and the other
 RANGES = ("minmax", "average", "percentile", "entropy", "mse")  # as in quantize's observers
 RANGE = "mse"  # on photographs, MobileViT-S: 21.0 dB, 17.4 with min-max; with corrected biases 24.6 and 21.4
 # of int8, and the largest limit that makes sense of each: the classifier's and the numbers', then those of tasks
@@ -87,6 +88,7 @@ class QuantizationOptions:
         num_calibration_samples: at most so many; None for 300, or 32 generated ones.
         effort: "fast", ranges only; "default", biases corrected; "high", weights rounded layer by layer too.
         ranges: how a value's range comes from what calibration saw of it.
+        calibration_halves: of how many halves of the calibration inputs int8 is tried: 0, 2, 4 or 6.
         keep_float: patterns of modules or values that stay float.
         max_drop, min_agreement, min_snr: the accuracy budget, one of BUDGETS at most.
         min_ap, min_miou, min_pck, max_abs_rel, min_cosine, min_psnr, max_string_errors: the same on that of a task.
@@ -99,6 +101,7 @@ class QuantizationOptions:
     num_calibration_samples: int | None = None
     effort: str = "default"
     ranges: str = RANGE
+    calibration_halves: int = 0
     keep_float: Sequence[str] = ()
     max_drop: float | None = None
     min_agreement: float | None = None

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from ..quantize import Statistics
     from ..quantize.tuning.equalization import Steps
 
+NUM_SHARDS = 4  # of the calibration inputs; two of them are a half
+FEWEST_IN_SHARD = 4  # inputs
 NUM_CORRECTING = 64  # calibration inputs that correct biases: all of them are in memory at once
 
 
@@ -57,6 +59,7 @@ class Prepared:
         equalization: {value: factors} of the channels whose scale has moved into weights for int8's sake.
         equalized: `graph` with them in it, which int8 starts from.
         statistics: of its values.
+        shards: of `statistics`, those of each fourth input; none where nobody wants the halves of them.
         validation: the inputs that validate and are timed.
         judge: of the accuracy budget, None where there is none.
         seconds: what the stages so far took; a target goes on from a copy.
@@ -77,6 +80,7 @@ class Prepared:
     equalization: "Steps"
     equalized: "ir.Model"
     statistics: "Statistics | None"
+    shards: "Sequence[Statistics]"
     validation: Dataset
     judge: Judge | None
     seconds: dict[str, float]
@@ -134,13 +138,14 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
         given = (job.quantization.budget, source.model, graph, labels, reference, validation, kinds, meaning, progress)
         judge = Judge(*given)
     steps: Steps = {}
-    equalized, statistics = graph, None
+    equalized, statistics, shards = graph, None, []
     if calibration:
         if job.quantization.effort != "fast":
             equalized, steps = equalize(graph, job, calibration, progress, seconds)
         calibrated = apply_all_forms(equalized, job)
         check_calibrated(source, calibrated, session, list(validation.take(1)))
-        statistics = collect_statistics(calibrated, calibration, progress, seconds)
+        count = NUM_SHARDS if job.quantization.calibration_halves else 1
+        statistics, shards = collect_statistics(calibrated, calibration, count, progress, seconds)
     return Prepared(
         job=job,
         source=source,
@@ -156,6 +161,7 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
         equalization=steps,
         equalized=equalized,
         statistics=statistics,
+        shards=shards,
         validation=validation,
         judge=judge,
         seconds=seconds,
@@ -344,7 +350,7 @@ def equalize(
     """The graph with equalised channels, and the factors that made them so."""
     from .. import quantize
 
-    inputs = calibration.take(NUM_CORRECTING)
+    inputs, _ = calibration.take(NUM_CORRECTING).hold_back()  # those that correct
     floats = all(get_target(name).kernels(job.quantization.profile).has_float for name in job.targets)
     with progress.stage("equalise the channels", seconds, "calibrate", len(inputs)) as advance:
         steps = quantize.find_equalization(graph, inputs.feeds(), in_float=floats, progress=advance)
@@ -359,16 +365,37 @@ def apply_all_forms(graph: "ir.Model", job: Job) -> "ir.Model":
 
 
 def collect_statistics(
-    graph: "ir.Model", calibration: Dataset, progress: Progress, seconds: dict[str, float]
-) -> "Statistics":
-    """The statistics of every value: the one pass that all targets are quantised from."""
+    graph: "ir.Model", calibration: Dataset, shards: int, progress: Progress, seconds: dict[str, float]
+) -> "tuple[Statistics, list[Statistics]]":
+    """(the statistics of every value: the one pass that all targets are quantised from, those of each shard of the
+    inputs if there are several). Raises UsageError for too few inputs."""
     from .. import quantize
     from .calibration_cache import CalibrationCache
 
-    count, cache = len(calibration), CalibrationCache(graph, calibration)
-    known = cache.load()
-    if known is not None:
-        progress.note(f"calibration goes on behind {known.samples} of {count} inputs that were run before")
+    if len(calibration) < (shards > 1) * FEWEST_IN_SHARD * shards:
+        raise UsageError(
+            f"--calibration-halves wants {FEWEST_IN_SHARD * shards} calibration inputs or more, there are "
+            f"{len(calibration)}"
+        )
+    parts, done, count = [], 0, len(calibration)
     with progress.stage(f"calibrate on {count} inputs", seconds, "calibrate", count) as advance:
-        feeds = calibration.feeds()
-        return quantize.collect(graph, feeds, progress=advance, known=known, keep=cache.save)
+        for index in range(shards):
+            inputs = calibration.shards((index,), shards)
+            cache = CalibrationCache(graph, inputs)
+            known = cache.load()
+            if known is not None:
+                progress.note(
+                    f"calibration goes on behind {known.samples} of {len(inputs)} inputs that were run before"
+                )
+            parts.append(
+                quantize.collect(
+                    graph,
+                    inputs.feeds(),
+                    progress=lambda number, before=done: advance(before + number),
+                    known=known,
+                    keep=cache.save,
+                    turn=lambda number, first=index + 1: first + (number - 1) * shards,
+                )
+            )
+            done += len(inputs)
+    return (parts[0], []) if shards == 1 else (quantize.Statistics.merged(parts), parts)

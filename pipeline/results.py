@@ -8,7 +8,7 @@ from typing import Any
 
 from ..artifacts.exit_codes import BUG, DISAGREES, DONE, OVER_BUDGET
 from ..artifacts.manifest import AcceleratedRun as RecordedRun
-from ..artifacts.manifest import Accelerator, Budget
+from ..artifacts.manifest import Accelerator, Budget, CalibrationSpread, finite
 from ..reporting.html_table import html_table
 from ..runtime.agreement import Agreement
 from ..runtime.benchmark import Latency
@@ -126,6 +126,7 @@ class ExportResult(_Readable):
         pictures: the file with answers of both side by side; None where none are drawn.
         float_twin: the float artifact that an int8 one was timed beside.
         search: what came of the accuracy budget.
+        spread: how far int8 depends on which inputs calibrate; None where nobody asked.
         warnings: what makes the result less than it seems.
         exit_code: what the command line ends with.
     """
@@ -150,6 +151,7 @@ class ExportResult(_Readable):
     pictures: Path | None = None
     float_twin: "ExportResult | None" = field(default=None, repr=False)
     search: BudgetSearch | None = field(default=None, repr=False)
+    spread: CalibrationSpread | None = None
     warnings: tuple[str, ...] = field(default=(), repr=False)
     exit_code: int = field(default=DONE, repr=False)
 
@@ -189,6 +191,7 @@ class ExportResult(_Readable):
             "accelerator": self.accelerator.to_json() if self.accelerator else None,
             "task": self.task.to_json() if self.task else None,
             "pictures": None if self.pictures is None else str(self.pictures),
+            "calibration_spread": finite(dataclasses.asdict(self.spread)) if self.spread else None,
             "verdict": self.verdict,
         }
 
@@ -206,6 +209,7 @@ class ExportResult(_Readable):
             *(_task_rows(self.task) or [("top-1", format_number(agreement and agreement.top1, ".1%"))]),
             *_output_rows(agreement),
             *(self.accelerator.to_rows() if self.accelerator else []),
+            *([("spread", str(self.spread))] if self.spread else []),
             ("verdict", self.verdict),
         ]
 

@@ -13,20 +13,25 @@ from .mixed_precision.search import Kept, Measured, Search, Step, candidates, se
 from .mixed_precision.sensitivity import measure_sensitivity
 from .plan import Plan, plan
 from .prequantized import fit_prequantized
-from .tuning.bias_correction import correct_biases
+from .tuning.bias_correction import correct_and_compare, correct_biases
 from .tuning.bias_correction_analytic import correct_for_weights
 from .tuning.equalization import apply_equalization, find_equalization
 from .tuning.gptq import round_weights
+from .tuning.held_out import HeldOut
+from .tuning.output_scaling import Scaling, Scalings, fit_scalings, scale_outputs
 from .tuning.transfer import transfer_weights
 from .weights_only import quantize_weights
 
 __all__ = [
+    "HeldOut",
     "Kept",
     "KernelSet",
     "Measured",
     "Plan",
     "QParams",
     "QuantizeError",
+    "Scaling",
+    "Scalings",
     "Search",
     "Statistics",
     "Step",
@@ -34,16 +39,19 @@ __all__ = [
     "apply_equalization",
     "candidates",
     "collect",
+    "correct_and_compare",
     "correct_biases",
     "correct_for_weights",
     "find_equalization",
     "fit_prequantized",
+    "fit_scalings",
     "make_float16_safe",
     "measure_sensitivity",
     "plan",
     "prepare_float16",
     "quantize_weights",
     "round_weights",
+    "scale_outputs",
     "search",
     "select",
     "transfer_weights",

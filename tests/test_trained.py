@@ -56,6 +56,14 @@ def test_no_tile_serves_two_purposes():
     assert all(not turns[a] & turns[b] for a, b in combinations(("train", "validation", "test"), 2))
 
 
+def test_draws_differ_and_come_from_the_same_tiles(monkeypatch):
+    monkeypatch.setitem(photographs.SPLITS, "calibration", ((0, 1, 3, 4), 4))
+    first, other, again = (list(photographs.crops("calibration", draw)) for draw in (0, 1, 1))
+    assert [label for _, label in first] == [label for _, label in other]
+    assert not any(np.array_equal(a, b) for (a, _), (b, _) in zip(first, other, strict=True))
+    assert all(np.array_equal(a, b) for (a, _), (b, _) in zip(other, again, strict=True))
+
+
 def test_the_crops_are_the_same_each_time(monkeypatch):
     monkeypatch.setitem(photographs.SPLITS, "test", ((5,), 2 * len(photographs.NAMES)))
     first, again = (list(photographs.crops("test")) for _ in range(2))
@@ -140,7 +148,9 @@ def test_page():
     ]
     for line in lines:
         results.append(line)
+    results.append({"network": "vit", "format": "tflite", "draw": 1} | DROP | {"snr_db": 28.5})
     text = page.page(results.read())
+    assert "| vit | TFLite | 1 | 30.0 | 28.5 | -1.5 | 99.00 | 99.00 | 0.20 ± 0.10 |" in text
     assert "The mean of 2 is 0.05 points" in text
     assert "the worst is 0.20, " in text
     kind = networks.NETWORKS["vit"].kind

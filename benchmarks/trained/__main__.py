@@ -3,6 +3,7 @@
     python -m benchmarks.trained                        all that has no result yet, then the page
     python -m benchmarks.trained vit levit --again      these, also what is known
     python -m benchmarks.trained --peers ours --no-budget
+    python -m benchmarks.trained --draws 2              also int8 from other calibration crops
     python -m benchmarks.trained --render               the page again from what is known
 
 Weights and artifacts lie where those of `python -m benchmarks.peers` do, and so do the peers' environments. A network
@@ -21,6 +22,7 @@ from benchmarks.peers.peers import INT8, OURS
 from benchmarks.peers.process import Failed, answer
 from benchmarks.trained import page, photographs, results
 from benchmarks.trained.networks import NETWORKS, model_name
+from benchmarks.trained.reference import write_draw
 
 TIMEOUT_S = 1800  # of one step
 PEERS = {  # whose int8 is measured, in which formats
@@ -39,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("networks", nargs="*", metavar="NETWORK", help=f"only these (default: {', '.join(NETWORKS)})")
     parser.add_argument("--peers", nargs="+", default=tuple(PEERS), choices=tuple(PEERS), metavar="PEER")
     parser.add_argument("--formats", nargs="+", default=PEERS[OURS], choices=PEERS[OURS], metavar="FORMAT")
+    words = "calibration sets for our int8, each drawn anew (default: 1)"
+    parser.add_argument("--draws", type=int, default=1, metavar="N", help=words)
     parser.add_argument("--no-budget", dest="budget", action="store_false", help="no `--max-drop 0`")
     parser.add_argument("--again", action="store_true", help="also what is known; networks are not trained again")
     parser.add_argument("--render", action="store_true", help="run nothing, write the page")
@@ -73,6 +77,13 @@ def steps(args: argparse.Namespace) -> Iterator[str]:
                     facts = try_peer(network, material, format_, peer)
                     results.append({**dict(zip(results.DROP, key, strict=True)), **facts})
                     yield f"{' '.join(key)}: {facts.get('error') or page.points(facts)}"
+        for draw in range(1, args.draws if OURS in args.peers else 1):
+            for format_ in args.formats:
+                key = (network, format_, draw)
+                if args.again or key not in known.draws:
+                    facts = try_peer(network, write_draw(network, material.folder, draw), format_, OURS)
+                    results.append({**dict(zip(results.DRAW, key, strict=True)), **facts})
+                    yield f"{network} {format_} draw {draw}: {facts.get('error') or page.points(facts)}"
         for format_ in BUDGETED if args.budget and OURS in args.peers else ():
             if format_ in args.formats and (args.again or (network, format_) not in known.budgets):
                 facts = try_budget(network, material, format_, pictures)

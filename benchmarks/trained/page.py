@@ -39,8 +39,8 @@ def write() -> None:
 
 def page(known: Results) -> str:
     """docs/generated/accuracy.md."""
-    parts = [introduction(), *ours(known), *beside_peers(known), *agreement(known), *budgets(known), *failures(known)]
-    return "\n\n".join(parts) + "\n"
+    sections = (ours, beside_peers, agreement, draws, budgets, failures)
+    return "\n\n".join([introduction(), *(part for section in sections for part in section(known))]) + "\n"
 
 
 def points(facts: Facts) -> str:
@@ -120,6 +120,32 @@ def agreement(known: Results) -> Iterable[str]:
         yield "## Agreement with PyTorch"
         yield "SNR of the logits, and on how many of a hundred test crops the highest class is PyTorch's."
         yield "\n".join(table(["network", "format", "by", "SNR dB", "same class %"], rows))
+
+
+def draws(known: Results) -> Iterable[str]:
+    """int8 from other calibration crops, beside that from the first ones."""
+    rows = []
+    for (network, format_, draw), facts in sorted(known.draws.items()):
+        first = known.drops.get((network, format_, OURS), {})
+        if "drop" in facts and "drop" in first:
+            pairs = [f"{first['snr_db']:.1f}", f"{facts['snr_db']:.1f}", f"{facts['snr_db'] - first['snr_db']:+.1f}"]
+            shares = [f"{100 * each['agreement']:.2f}" for each in (first, facts)]
+            rows.append([network, TITLES[format_], str(draw), *pairs, *shares, show_drop(facts)])
+    if rows:
+        yield "## Other calibration crops"
+        yield "The same networks, quantised from another draw of the calibration crops."
+        header = [
+            "network",
+            "format",
+            "draw",
+            "SNR dB: first",
+            "other",
+            "change",
+            "same class %: first",
+            "other",
+            "lost",
+        ]
+        yield "\n".join(table(header, rows))
 
 
 def order(item: tuple[tuple[str, ...], Facts]) -> tuple[int, ...]:

@@ -32,10 +32,12 @@ SPLITS = {
 }
 
 
-def crops(split: str) -> Iterator[tuple[np.ndarray, int]]:
-    """(uint8 (64, 64, 3), index in NAMES) each, the same ones at every call, the classes in turn."""
+def crops(split: str, draw: int = 0) -> Iterator[tuple[np.ndarray, int]]:
+    """(uint8 (64, 64, 3), index in NAMES) each, the same ones at every call, the classes in turn; each `draw` gives
+    others of the same tiles."""
     turns, count = SPLITS[split]
-    rng = np.random.default_rng(list(SPLITS).index(split))
+    index = list(SPLITS).index(split)
+    rng = np.random.default_rng((index, draw) if draw else index)
     pictures = [photograph(name) for name in NAMES]
     for i in range(count):
         picture = pictures[i % len(NAMES)]

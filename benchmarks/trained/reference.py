@@ -44,10 +44,24 @@ def write(network: str, folder: Path) -> None:
     os.replace(whole, material.validation)
 
 
-def inputs(network: str, split: str) -> tuple[np.ndarray, np.ndarray]:
+def write_draw(network: str, folder: Path, draw: int) -> Material:
+    """Another draw of calibration crops, in a folder beside the material in `folder`, which it shares the rest with."""
+    first, other = (Material(model_name(network), each) for each in (folder, folder / f"draw_{draw}"))
+    other.folder.mkdir(exist_ok=True)
+    for name in ("weights", "onnx", "validation"):
+        link, to = getattr(other, name), getattr(first, name)
+        if not link.exists():
+            link.symlink_to(to.resolve())
+    if not other.calibration.exists():
+        images, _ = inputs(network, "calibration", draw)
+        np.savez(other.calibration, image=images)
+    return other
+
+
+def inputs(network: str, split: str, draw: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """(float32 (n, 3, h, w), int64 (n,)): what the network gets for the crops of a split, and their classes."""
     variant = get_variant(model_name(network))
-    pairs = list(photographs.crops(split))
+    pairs = list(photographs.crops(split, draw))
     images = np.stack([preprocess(Image.fromarray(pixels), variant) for pixels, _ in pairs])
     return images, np.array([label for _, label in pairs])
 

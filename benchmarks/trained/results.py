@@ -2,12 +2,16 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parents[1] / "results" / "accuracy.jsonl"
-DROP, BUDGET = ("network", "format", "peer"), ("network", "target")  # what names a line of each kind
+DROP, DRAW, BUDGET = (
+    ("network", "format", "peer"),
+    ("network", "format", "draw"),
+    ("network", "target"),
+)  # what names a line of each kind
 
 Facts = dict[str, Any]
 
@@ -18,11 +22,13 @@ class Results:
 
     Attributes:
         drops: {(network, format, peer): what score.facts says, or "error"}.
+        draws: {(network, format, draw of calibration crops): the same of our int8}, of those but the first.
         budgets: {(network, target): what budget.search_budget says, with "test", or "error"}.
     """
 
     drops: dict[tuple[str, ...], Facts]
     budgets: dict[tuple[str, ...], Facts]
+    draws: dict[tuple[str, str, int], Facts] = field(default_factory=dict)
 
 
 def read() -> Results:
@@ -30,6 +36,9 @@ def read() -> Results:
     known = Results({}, {})
     for line in RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else ():
         facts = json.loads(line)
+        if "draw" in facts:
+            known.draws[facts["network"], facts["format"], facts["draw"]] = facts
+            continue
         kind, names = (known.drops, DROP) if "peer" in facts else (known.budgets, BUDGET)
         kind[tuple(facts[name] for name in names)] = facts
     return known

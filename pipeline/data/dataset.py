@@ -29,6 +29,8 @@ NOT_REAL = (
 )
 # What random inputs are drawn from, half-open; of any other type normal noise. An index of unknown meaning is small.
 MOST_NUMBERS = 2**31  # of one input
+HELD_EVERY = 4  # of the inputs that fit corrections, each fourth judges them
+FEWEST_TO_HOLD = 48  # with fewer all are needed to fit
 LARGEST_IMAGE = 1 << 30  # bytes of an image's file
 _RANGES = {"uint8": (0, 256), "int8": (-128, 128), "bool": (0, 2)} | dict.fromkeys(
     ("int16", "uint16", "int32", "uint32", "int64", "uint64"), (0, 10)
@@ -79,6 +81,18 @@ class Dataset:
         if len(self) <= count:
             return self
         return replace(self, items=[self.items[i * len(self) // count] for i in range(count)])
+
+    def hold_back(self) -> tuple["Dataset", "Dataset"]:
+        """(three quarters to fit, a quarter to judge the fit on), the same ones each time; of few none judge."""
+        if len(self) < FEWEST_TO_HOLD:
+            return self, replace(self, items=[])
+        held = [i % HELD_EVERY == HELD_EVERY - 1 for i in range(len(self))]
+        fit, judge = ([item for item, h in zip(self.items, held, strict=True) if h == which] for which in (False, True))
+        return replace(self, items=fit), replace(self, items=judge)
+
+    def shards(self, chosen: Collection[int], count: int) -> "Dataset":
+        """Of `count` shards, to which the inputs go in turn, the chosen ones."""
+        return replace(self, items=[item for i, item in enumerate(self.items) if i % count in chosen])
 
     def round_to_pixels(self, preprocess: PreprocessSpec) -> "Dataset":
         """The same inputs with every value rounded to what an image of 8 bits can hold."""

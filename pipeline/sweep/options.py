@@ -119,6 +119,7 @@ _OPTIONS = (
     SweepOption("ranges", (EXPORT,)),
     *(SweepOption(name, (EXPORT,), _number) for name in BUDGETS),
     SweepOption("budget_steps", (EXPORT,), _positive),
+    SweepOption("calibration_halves", (EXPORT,), _count),
     SweepOption("keep_float", (EXPORT,), kind="list"),
     SweepOption("validation_data", (EXPORT, VALIDATE), is_path=True),
     SweepOption("num_validation_samples", (EXPORT, VALIDATE), _positive),

@@ -75,14 +75,17 @@ def collect(
     progress: Callable[[int], None] | None = None,
     known: Statistics | None = None,
     keep: Callable[[Statistics], None] = lambda statistics: None,
+    turn: Callable[[int], int] = lambda done: done,
 ) -> Statistics:
     """One pass over `feeds` ({input name: float32 array of the input's shape}); memory does not grow with their number.
 
     Views (Reshape, Transpose) are not observed: they hold their source's numbers. What stands for infinity (the lowest
     number around a MaxPool, a mask) is left out. `known` are the statistics of the first inputs, which then are not
     run again; `keep` is given those so far, every KEEP_EVERY inputs and at the end. `progress` is called with the
-    number of inputs done. Raises QuantizeError when there is no input, an input has another shape, or a value holds NaN
-    or infinity (the first such value in the graph's order is named, with its module path).
+    number of inputs done. `turn`: of a part of the inputs, which of all the first, second and so on is, so that
+    histograms count the elements that they would count of all. Raises QuantizeError when there is no input, an input
+    has another shape, or a value holds NaN or infinity (the first such value in the graph's order is named, with its
+    module path).
     """
     values = [*model.graph.inputs, *(o for n in model.graph if n.op_type not in VIEWS for o in n.outputs)]
     observed = {v.name: v for v in values if v.name and v.dtype == ir.DataType.FLOAT}
@@ -113,7 +116,7 @@ def collect(
             arrays = turns[samples % 2].run(_checked(feed, inputs, samples))
             if taking is not None:
                 taking.result()
-            taking = taker.submit(take, arrays, samples)
+            taking = taker.submit(take, arrays, turn(samples))
             if progress is not None:
                 progress(samples)
             if samples % KEEP_EVERY == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,6 +53,17 @@ class Histogram:
         bins = np.floor(samples * np.float32(2.0**-self.exponent)).astype(np.int64)
         bins -= self.first
         self.counts += np.bincount(bins, minlength=BINS)
+
+    @classmethod
+    def merged(cls, parts: Sequence[Histogram]) -> Histogram:
+        """Of all that was counted in the parts: what one histogram would have counted."""
+        made = cls()
+        made._widen(min(part.lo for part in parts), max(part.hi for part in parts))
+        for part in parts:
+            (filled,) = np.nonzero(part.counts)
+            bins = ((filled + part.first) >> (made.exponent - part.exponent)) - made.first
+            np.add.at(made.counts, bins, part.counts[filled])
+        return made
 
     def _widen(self, lo: float, hi: float) -> None:
         exponent = _exponent_for(lo, hi)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from zipfile import BadZipFile
@@ -34,6 +34,18 @@ class ValueStatistics:
         counted = np.clip(function(self.histogram.centres[keep]), lo, hi)
         return ValueStatistics(lo, hi, mean_lo, mean_hi, Histogram.of(counted, self.histogram.counts[keep], lo, hi))
 
+    @classmethod
+    def merged(cls, parts: Sequence[ValueStatistics], samples: Sequence[int]) -> ValueStatistics:
+        """Over the inputs of all parts, of which the first saw the first of `samples` and so on."""
+        shares = [count / sum(samples) for count in samples]
+        return cls(
+            min(part.min for part in parts),
+            max(part.max for part in parts),
+            sum(part.mean_min * share for part, share in zip(parts, shares, strict=True)),
+            sum(part.mean_max * share for part, share in zip(parts, shares, strict=True)),
+            Histogram.merged([part.histogram for part in parts]),
+        )
+
 
 @dataclass(frozen=True)
 class Statistics:
@@ -49,6 +61,13 @@ class Statistics:
             raise QuantizeError(
                 f"quantize: no statistics for value {name!r}; calibrate the same graph that is planned"
             ) from None
+
+    @classmethod
+    def merged(cls, parts: Sequence[Statistics]) -> Statistics:
+        """Those of one graph over the inputs of all parts: what one pass over all of them would have kept."""
+        samples = [part.samples for part in parts]
+        values = {name: ValueStatistics.merged([part[name] for part in parts], samples) for name in parts[0].values}
+        return cls(sum(samples), values)
 
     def save(self, path: str | PathLike) -> None:
         """Write an .npz; the same statistics give the same bytes."""

@@ -29,6 +29,17 @@ def test_streaming_equals_one_shot(parts):
 
 @given(chunks)
 @settings(deadline=None)
+def test_merging_equals_one_shot(parts):
+    merged, at_once = Histogram.merged([filled([part]) for part in parts]), filled([np.concatenate(parts)])
+    assert (merged.exponent, merged.first, merged.lo, merged.hi) == (
+        *(at_once.exponent, at_once.first),
+        *(at_once.lo, at_once.hi),
+    )
+    np.testing.assert_array_equal(merged.counts, at_once.counts)
+
+
+@given(chunks)
+@settings(deadline=None)
 def test_every_number_is_in_its_bin(parts):
     numbers = np.concatenate(parts).astype(np.float64)
     histogram = filled(parts)

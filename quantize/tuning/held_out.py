@@ -1,0 +1,88 @@
+"""Judge tunings of a quantised graph on calibration inputs that none of them was fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from ...graph.classifier import is_classifier
+from ...graph.edit import name_of
+from ...graph.fixed_selection import to_runnable_proto
+from ...runtime.graph_session import open_graph, run
+from .output_scaling import Scalings, find_ends
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a Q/DQ graph made of the held inputs.
+
+    Attributes:
+        noise, signal: {output: energy over all inputs}.
+        scaled: {output: energy of the noise with its scaling}, of those that were asked for.
+        agreement: the share of inputs that keep their highest class; None where the only output is no row of classes.
+    """
+
+    noise: dict[str, float]
+    signal: dict[str, float]
+    scaled: dict[str, float]
+    agreement: float | None = None
+
+    def helps(self, name: str) -> bool:
+        """Whether the scaling brings the output nearer to the float graph's."""
+        return self.scaled[name] < self.noise[name]
+
+    @property
+    def loss(self) -> float:
+        """Noise over signal, the mean of the outputs, scaled where that helps; infinite where one is no number."""
+        left = {name: min(noise, self.scaled.get(name, noise)) for name, noise in self.noise.items()}
+        shares = [noise / (self.signal[name] or 1.0) for name, noise in left.items()]
+        loss = float(np.mean(shares)) if shares else 0.0
+        return loss if np.isfinite(loss) else np.inf
+
+    @property
+    def snr_db(self) -> float:
+        """The same in dB."""
+        return float(-10 * np.log10(max(self.loss, np.finfo(np.float64).tiny)))
+
+
+class HeldOut:
+    """Inputs that are held back, and what the float graph gives for them; with none of them nothing is judged."""
+
+    def __init__(self, model: ir.Model, inputs: Iterable[Mapping[str, np.ndarray]]):
+        self.inputs = [dict(feed) for feed in inputs]
+        self.outputs = [name_of(v) for v in model.graph.outputs if v.dtype == ir.DataType.FLOAT]
+        self.ends = find_ends(model.graph)
+        self.classes = self.outputs[0] if self.outputs and is_classifier(model.graph) else None
+        self.exact = list(self._run(model)) if self else []
+
+    def __bool__(self) -> bool:
+        return bool(self.inputs and self.outputs)
+
+    def judge(self, written: ir.Model, scalings: Scalings | None = None) -> Judged:
+        """A graph that `apply` has written, as it is and with scalings that are not in it: every input runs once."""
+        scalings = scalings or {}
+        noise, signal = dict.fromkeys(self.outputs, 0.0), dict.fromkeys(self.outputs, 0.0)
+        scaled, same = dict.fromkeys(scalings, 0.0), []
+        for exact, rounded in zip(self.exact, self._run(written), strict=True):
+            for name in self.outputs:
+                noise[name] += _energy(rounded[name] - exact[name])
+                signal[name] += _energy(exact[name])
+            if self.classes is not None:
+                same.append(rounded[self.classes].argmax() == exact[self.classes].argmax())
+            for name, scaling in scalings.items():
+                scaled[name] += _energy(scaling(rounded[name], self.ends[name]) - exact[name])
+        return Judged(noise, signal, scaled, float(np.mean(same)) if same else None)
+
+    def _run(self, model: ir.Model) -> Iterable[Arrays]:
+        session = open_graph(to_runnable_proto(model))
+        for feed in self.inputs:
+            yield dict(zip(self.outputs, run(session, self.outputs, feed), strict=True))
+
+
+def _energy(numbers: np.ndarray) -> float:
+    return float(np.square(numbers, dtype=np.float64).sum())
