@@ -15,7 +15,6 @@ from ..targets.accelerators import Coverage, best_known, covered, covered_by_cpu
 from ..targets.foreign import open_accelerated, open_session
 from ..targets.registry import artifact_path, check_artifact, is_artifact, target_of
 from ..targets.target import Target
-from .describe import delegate_partitions, read_manifest
 
 MEASURING_S = 60.0  # an accelerator may take long to compile a large model
 
@@ -57,6 +56,8 @@ def _of_model(name: str) -> dict[str, Any]:
 
 
 def _of_artifact(path: Path) -> dict[str, Any]:
+    from .describe import delegate_partitions, read_manifest  # and with it all that an export needs
+
     session = open_session(path)
     manifest = read_manifest(path, session)
     target, bare = check_artifact(path), bare_session(session)

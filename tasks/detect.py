@@ -9,7 +9,6 @@ import numpy as np
 from .agreement import FigureSpec
 from .average_precision import Matches, average_precision, match
 from .boxes import MOST_BOXES, Boxes, select, to_corners
-from .pictures import draw_boxes
 from .task import Arrays, Head, Meaning, Port, Roles, Size, Task, example, limits, named, only, shape_of
 
 # What decoding depends on. box: "xyxy", "cxcywh" or "xywh". unit: "pixels" of the input, or "share" of its size.
@@ -230,6 +229,8 @@ def count_labels(meaning: Meaning, ports: Sequence[Port]) -> Sequence[int]:
 
 def draw(meaning: Meaning, image: Any, answer: Boxes) -> Any:
     """The boxes that count as answers, with their classes and scores."""
+    from .pictures import draw_boxes  # and with it Pillow, which a bare look at a detector does without
+
     shown = answer.take(answer.scores >= meaning.settings["score_threshold"])
     words = [f"{meaning.label(int(c))} {s:.2f}" for c, s in zip(shown.classes, shown.scores, strict=True)]
     return draw_boxes(image, shown.corners, shown.classes, words)

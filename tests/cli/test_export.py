@@ -21,7 +21,7 @@ ENTRY = [sys.executable, "-c", "import sys; from edgeport.cli.main import main; 
 RESULT = [
     *("model", "weights", "target", "precision", "artifact", "manifest", "size_bytes", "agreement", "outputs"),
     *("latency", "ratio", "emulated", "seconds", "peak_rss_mb", "delegate_partitions", "accelerator"),
-    *("task", "pictures", "verdict"),
+    *("task", "pictures", "calibration_spread", "verdict"),
 ]
 AGREEMENT = ["snr_db", "max_abs", "max_abs_over_std", "cosine", "top1", "top5", "kl", "samples", "equal"]
 LATENCY = [

@@ -204,4 +204,17 @@ CASES = [
         (X, np.array([[0, 2], [1, 0]], np.int32), real(2, 4)),
         lambda d, i, u: d.index_put(([torch.tensor([0, 1]), torch.tensor([2, 0])]), u),
     ),
+    Case(
+        "non_maximum_suppression",
+        lambda a, b: mb.non_maximum_suppression(boxes=a, scores=b, iou_threshold=0.5, max_boxes=3)[:3],
+        (
+            np.array([[[1.2, 1, 5], [1, 1, 5], [2, 2, 2], [2, 2, 2]]], np.float32),  # (1, 4, 3): the first two overlap
+            np.array([[[0.8, 0.9, 0.7]]], np.float32),
+        ),
+        lambda boxes, scores: [
+            torch.cat([boxes[:, :, 1:], torch.zeros(1, 4, 1)], 2),
+            torch.tensor([[[0.9, 0.7, 0.0]]]),
+            torch.tensor([[1, 2, -1]]),
+        ],
+    ),
 ]
