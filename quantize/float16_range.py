@@ -9,7 +9,6 @@ import numpy as np
 import onnx_ir as ir
 
 from ..graph.edit import const_value, name_of, producer, scalar
-from ..graph.fixed_selection import to_runnable_proto
 from ..graph.fusion import VIEWS
 from ..graph.half_precision import loses_much
 from ..graph.qdq import constant_operand
@@ -74,7 +73,7 @@ def measure_extents(
 ) -> dict[str, Extent]:
     """{value: its magnitudes} of every float value that is computed, and of the inputs."""
     names = [name_of(output) for node in model.graph for output in node.outputs if output.dtype == ir.DataType.FLOAT]
-    session = open_graph(to_runnable_proto(model), names)
+    session = open_graph(model, names)
     extents = {name: Extent(largest) for name, largest in (known or {}).items()}
     for feed in feeds:
         arrays = dict(zip(names, run(session, names, feed), strict=True)) | dict(feed)

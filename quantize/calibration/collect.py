@@ -12,7 +12,6 @@ import onnx_ir as ir
 
 from ...artifacts.errors import QuantizeError
 from ...graph.edit import name_of, shape, where
-from ...graph.fixed_selection import to_runnable_proto
 from ...graph.fusion import VIEWS
 from ...runtime.graph_session import open_graph
 from .histogram import Histogram
@@ -90,7 +89,7 @@ def collect(
     values = [*model.graph.inputs, *(o for n in model.graph if n.op_type not in VIEWS for o in n.outputs)]
     observed = {v.name: v for v in values if v.name and v.dtype == ir.DataType.FLOAT}
     inputs = {name_of(v): (shape(v), (v.dtype or ir.DataType.FLOAT).numpy()) for v in model.graph.inputs}
-    session = open_graph(to_runnable_proto(model), (name for name in observed if name not in inputs))
+    session = open_graph(model, (name for name in observed if name not in inputs))
     # Two buffers per value: one is written while statistics of the other are taken. Fresh ones for each input (200 MB a
     # turn) would cost more than the model.
     turns = [_Turn(session, observed, inputs) for _ in range(2)]

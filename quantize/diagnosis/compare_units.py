@@ -11,7 +11,6 @@ import onnx_ir as ir
 
 from ...artifacts.errors import QuantizeError
 from ...graph.edit import array, maker, module_path, name_of, slashed
-from ...graph.fixed_selection import to_runnable_proto
 from ...graph.fusion import Unit
 from ...graph.kernels import KernelSet
 from ...graph.qparams import QParams
@@ -114,7 +113,7 @@ def diagnose(
     values = {name_of(o): o for node in model.graph for o in node.outputs}
     names = [u.output for u in units if values[u.output].dtype == ir.DataType.FLOAT]
     wanted = [*names, *isolated.values()]
-    session = open_graph(to_runnable_proto(graph), wanted)
+    session = open_graph(graph, wanted)
     seen = seen_through(units, model.graph)
     tallies: dict[str, _Tally] = {}
     for name in names:

@@ -9,7 +9,6 @@ import numpy as np
 import onnx_ir as ir
 
 from ...graph.edit import Operand, attribute, const_value, constant, emit, given, name_of, shape
-from ...graph.fixed_selection import to_runnable_proto
 from ...graph.layers import CONVOLUTIONS
 from ...runtime.graph_session import open_graph, run
 from ..float16_range import Extent, measure_extents
@@ -53,7 +52,7 @@ def measure(model: ir.Model, feeds: Iterable[Mapping[str, np.ndarray]]) -> Measu
         elif node.op_type == "LayerNormalization":
             offsets[name] = _offset(node)
     names = [name_of(value) for value in (*sums.values(), *offsets.values())]
-    session = open_graph(to_runnable_proto(model), names)
+    session = open_graph(model, names)
     largest = np.zeros(len(names))
     for feed in feeds:
         found = np.array([float(array.max()) for array in run(session, names, feed)])

@@ -20,7 +20,6 @@ import onnx_ir as ir
 
 from ...artifacts.errors import QuantizeError
 from ...graph.edit import array, constant, maker, name_of, remove_dead
-from ...graph.fixed_selection import to_runnable_proto
 from ...graph.fusion import Unit
 from ...runtime.graph_session import open_graph, run
 from ..apply import apply
@@ -112,7 +111,7 @@ def _run_float(
 ) -> tuple[Arrays, list[Arrays]]:
     """({what adds the bias: mean of each channel there, before the activation function, over all inputs}, what the last
     layers give for each input). Those with an activation function behind them are shown what they would compute."""
-    session = open_graph(to_runnable_proto(model), [*layers, *ends])
+    session = open_graph(model, [*layers, *ends])
     sums, last = {name: np.zeros(()) for name in layers}, []
     names = list(dict.fromkeys((*layers, *ends)))
     for turn, feed in enumerate(feeds):

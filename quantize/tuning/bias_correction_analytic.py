@@ -15,7 +15,6 @@ import onnx_ir as ir
 
 from ...artifacts.errors import QuantizeError
 from ...graph.edit import array, constant, maker, name_of, remove_dead
-from ...graph.fixed_selection import to_runnable_proto
 from ...graph.fusion import Unit
 from ...runtime.graph_session import open_graph, run
 from ..plan import Plan
@@ -56,7 +55,7 @@ def _means(
     pairs = {(read, unit.kind): unit for unit, read in layers.items()}
     given = {name_of(value) for value in model.graph.inputs}
     computed = list(dict.fromkeys(read for read, _ in pairs if read not in given))
-    session = open_graph(to_runnable_proto(model), computed)
+    session = open_graph(model, computed)
     sums, count = {pair: np.zeros(()) for pair in pairs}, 0
     for feed in feeds:
         arrays = {**feed, **dict(zip(computed, run(session, computed, feed), strict=True))}

@@ -40,7 +40,6 @@ from ...graph.edit import (
     scalar,
     shape,
 )
-from ...graph.fixed_selection import to_runnable_proto
 from ...graph.fusion import CONVOLUTIONS
 from ...graph.layers import Weighted, is_matmul, rescale, weighted
 from ...runtime.graph_session import open_graph, run
@@ -201,7 +200,7 @@ def _through(node: ir.Node, axis: int) -> int | None:
 def _observe(model: ir.Model, sites: list[Site], feeds, progress) -> dict[str, _Channels]:
     """Statistics per channel of everything that a site's readers read."""
     axes = {name_of(node.inputs[0]): axis for site in sites for node, axis in site.readers}
-    session = open_graph(to_runnable_proto(model), axes)
+    session = open_graph(model, axes)
     sums: dict[str, list[np.ndarray]] = {}
     count = 0
     for count, feed in enumerate(feeds, start=1):

@@ -15,7 +15,6 @@ import onnx_ir as ir
 from ...artifacts.errors import QuantizeError
 from ...graph.edit import array as constant_array
 from ...graph.edit import attribute, maker, name_of
-from ...graph.fixed_selection import to_runnable_proto
 from ...runtime.graph_session import open_graph, run
 from ..plan import Plan
 
@@ -47,7 +46,7 @@ def round_weights(
     layers = [layer for layer in layers if layer[1] != "ConvTranspose" or _whole_phases(layer[2])]
     reads = [name_of(node.inputs[0]) for _, _, node in layers]
     computed = [name for name in dict.fromkeys(reads) if name in values]
-    session = open_graph(to_runnable_proto(model), computed)
+    session = open_graph(model, computed)
     moments: dict[str, np.ndarray] = {}
     samples = 0
     for samples, feed in enumerate(feeds, start=1):

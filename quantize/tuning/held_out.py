@@ -10,7 +10,6 @@ import onnx_ir as ir
 
 from ...graph.classifier import is_classifier
 from ...graph.edit import name_of
-from ...graph.fixed_selection import to_runnable_proto
 from ...runtime.graph_session import open_graph, run
 from .output_scaling import Scalings, find_ends
 
@@ -79,7 +78,7 @@ class HeldOut:
         return Judged(noise, signal, scaled, float(np.mean(same)) if same else None)
 
     def _run(self, model: ir.Model) -> Iterable[Arrays]:
-        session = open_graph(to_runnable_proto(model))
+        session = open_graph(model)
         for feed in self.inputs:
             yield dict(zip(self.outputs, run(session, self.outputs, feed), strict=True))
 
