@@ -86,6 +86,10 @@ class Input:
     def __post_init__(self) -> None:
         if any(dim is not None and not 0 <= dim < 2**31 for dim in self.shape):
             raise ValueError(f"the shape holds a size out of range, {self.shape}")
+        parts = ("mean", "std", "resize", "crop", "crop_pct", "interpolation")
+        missing = [part for part in parts if getattr(self, part) is None]
+        if 0 < len(missing) < len(parts):
+            raise ValueError(f"how an image becomes the input is said without {', '.join(missing)}")
         check_preprocessing(self)
 
 

@@ -146,6 +146,11 @@ def collect_facts(
     taken = manifest.inputs[0]
     if len(manifest.inputs) != 1 or len(taken.shape) != 4:
         raise UsageError(f"{path}: takes no image; a bundle is for models of one image")
+    if runtime.layouts and taken.layout and taken.layout not in runtime.layouts:
+        raise UsageError(
+            f"{path}: takes {taken.layout!r}, which the wrapper of {runtime.name} does not give; export it with "
+            "--input uint8 in place of --image-input"
+        )
     spec = from_facts(dataclasses.asdict(taken))
     if spec is None:
         raise UsageError(

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from ..models import Checkpoint, get_checkpoint, get_variant, list_checkpoints, list_models
+from ..targets import registry
 from ..targets.registry import FLOAT, targets
 from ..targets.target import Option
 from .progress import Progress, ProgressCallback
@@ -21,8 +22,8 @@ def default_precisions() -> str:
 
 
 def target_options() -> list[Option]:
-    """The options that single targets have."""
-    return [option for target in targets().values() for option in target.options]
+    """The options that not every target has."""
+    return [option for option, _ in registry.target_options().values()]
 
 
 def profile_names() -> list[str]:

@@ -13,7 +13,7 @@ from ..artifacts.exit_codes import BUG
 from ..artifacts.staging import Staging
 from ..models.foreign_preprocess import read_preprocess
 from ..models.stated_preprocess import PreprocessLike
-from ..targets.registry import everyday_targets, get_target, require_target
+from ..targets.registry import everyday_targets, get_target, require_target, target_options
 from ..targets.registry import targets as known_targets
 from ..tasks.find import read_task
 from .build import build
@@ -140,7 +140,7 @@ def export(
         output_dir: artifacts go to output_dir/MODEL/.
         progress: called with an `Event` for each stage, note and warning.
         **target_options: options of single targets: `input_layout`, `plain_operators` and `output_type` (tflite),
-            `image_input` and `coreml_target` (coreml).
+            `image_input` (coreml and coreai) and `coreml_target` (coreml).
 
     Returns:
         What was made. Its `ok` and `verdict` say how it was judged; an artifact that disagrees with its model is kept,
@@ -221,7 +221,7 @@ def make_job(targets: tuple[str, ...], arguments: Mapping[str, Any]) -> Job:
         return record(**{name: left.pop(name) for name in names}, **more)
 
     quantization, validation, timing = fill(QuantizationOptions), fill(ValidationOptions), fill(TimingOptions)
-    own = {option.name for target in known_targets().values() for option in target.options}
+    own = target_options()
     model = fill(ModelOptions, target_options={name: left.pop(name) for name in [*left] if name in own})
     if left:
         known = [*inspect.signature(export).parameters, *own]
@@ -251,8 +251,8 @@ def run_job(
         for each in job.targets:
             require_target(each).check_precision(job.precision)
     asked = job.model
-    for option in (option for target in known_targets().values() for option in target.options if option.deprecated):
-        if asked.target_options.get(option.name):
+    for option, _ in target_options().values():
+        if option.deprecated and asked.target_options.get(option.name):
             progress.warn(f"{option.flag} goes with the next release; take {option.deprecated}")
     source = load_source(
         model,
@@ -348,13 +348,13 @@ def check_numbers(job: Job) -> None:
 
 def check_target_options(job: Job) -> None:
     """Raises UsageError for an option that no target has, or only others, or of a wrong value."""
-    known = {option.name: (target, option) for target in known_targets().values() for option in target.options}
+    known = target_options()
     for name, value in job.model.target_options.items():
-        target, option = known[name]
+        option, names = known[name]
         if option.choices and value != option.default:
             check_choice(name, value, option.choices)
-        if value and target.name not in job.targets and option.elsewhere == "error":
-            raise UsageError(f"{option.flag} is for --target {target.name}, not for {', '.join(job.targets)}")
+        if value and not set(names) & set(job.targets) and option.elsewhere == "error":
+            raise UsageError(f"{option.flag} is for --target {' and '.join(names)}, not for {', '.join(job.targets)}")
         if value and option.precisions and job.precision not in option.precisions:
             raise UsageError(f"{option.flag} is for --precision {' and '.join(option.precisions)}, not {job.precision}")
 

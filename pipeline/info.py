@@ -126,7 +126,11 @@ def _port(spec: TensorSpec, stored: Tensor | None) -> dict[str, Any]:
         facts["stored"] = {
             "shape": shape,
             "dtype": stored.dtype,
-            "layout": None if len(spec.shape) != 4 else "nchw" if shape == spec.shape else "nhwc",
+            "layout": None
+            if len(spec.shape) != 4 or len(shape or ()) != 4
+            else "nchw"
+            if shape == spec.shape
+            else "nhwc",
             "scale": stored.scale,
             "zero_point": stored.zero_point,
         }

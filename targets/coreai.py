@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .target import IOS_SOURCES, AppRuntime, Profile, Recipe, Target
+from .target import IMAGE_INPUT, IOS_SOURCES, AppRuntime, Profile, Recipe, Target
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -31,9 +31,20 @@ def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
         path,
         precision="fp16" if recipe.precision in HALF else "fp32",
         pixels=recipe.pixels,
+        image=_takes_image(recipe),
         float32=recipe.beyond_float16,
-        metadata=recipe.metadata | ({"layout": "nhwc"} if recipe.pixels else {}),
+        metadata=recipe.metadata | ({"layout": _layout(recipe)} if recipe.pixels else {}),
     )
+
+
+def _takes_image(recipe: Recipe) -> bool:
+    return recipe.pixels and bool(recipe.options[IMAGE_INPUT.name])
+
+
+def _layout(recipe: Recipe) -> str:
+    if _takes_image(recipe):
+        return "image"
+    return "nhwc" if recipe.pixels else "nchw"
 
 
 def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
@@ -68,13 +79,18 @@ TARGET = Target(
     experimental=True,
     refused={"dynamic": "Core AI rounds no activations at run time; take int8, w8a16 or w8a32"},
     float16=HALF,
+    options=(IMAGE_INPUT,),
     lower=_lower,
     open=_open,
     inspect=_inspect,
     read_contents=_read_contents,
+    layout=_layout,
+    wants_image=lambda options: bool(options[IMAGE_INPUT.name]),
     app_runtimes={
         "ios": AppRuntime(
-            name="core-ai", sources={f"swift/core_ai/{name}": place for name, place in IOS_SOURCES.items()}
+            name="core-ai",
+            layouts=("nchw", "nhwc"),
+            sources={f"swift/core_ai/{name}": place for name, place in IOS_SOURCES.items()},
         )
     },
 )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .target import IOS_SOURCES, AppRuntime, Option, Profile, Recipe, Target
+from .target import IMAGE_INPUT, IOS_SOURCES, AppRuntime, Option, Profile, Recipe, Target
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -78,7 +78,7 @@ TARGET = Target(
     refused={"dynamic": "Core ML rounds no activations at run time; take int8, w8a16 or w8a32"},
     float16=HALF,
     options=(
-        Option(name="image_input", default=False, help="only coreml: what --input uint8 is for every target"),
+        IMAGE_INPUT,
         Option(
             name="coreml_target",
             choices=("iOS16", "iOS17", "iOS18"),
@@ -93,6 +93,6 @@ TARGET = Target(
     list_clients=_list_clients,
     orders_channels=True,
     layout=lambda recipe: "image" if recipe.pixels else "nchw",
-    wants_image=lambda options: bool(options["image_input"]),
+    wants_image=lambda options: bool(options[IMAGE_INPUT.name]),
     app_runtimes={"ios": AppRuntime(sources={f"swift/core_ml/{name}": place for name, place in IOS_SOURCES.items()})},
 )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..artifacts.check import check_file, check_folder
 from ..artifacts.errors import ArtifactError, RuntimeUnavailable, UsageError
 from ..artifacts.process import tell
-from .target import Target
+from .target import Option, Target
 
 if TYPE_CHECKING:
     from ..runtime.inspectors.inspector import Inspector
@@ -38,6 +38,18 @@ def targets() -> dict[str, Target]:
         if twice is not None:
             raise ValueError(f"two targets have the {what} {twice!r}")
     return {target.name: target for target in found}
+
+
+def target_options() -> dict[str, tuple[Option, tuple[str, ...]]]:
+    """{name: (an option that not every target has, the targets that have it)}. Raises ValueError where two differ."""
+    found: dict[str, tuple[Option, tuple[str, ...]]] = {}
+    for target in targets().values():
+        for option in target.options:
+            known, names = found.get(option.name, (option, ()))
+            if known != option:
+                raise ValueError(f"targets {names[0]} and {target.name} mean different things by {option.flag}")
+            found[option.name] = option, (*names, target.name)
+    return found
 
 
 def list_targets() -> list[str]:

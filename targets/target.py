@@ -55,6 +55,9 @@ class Option:
         return f"--{self.name.replace('_', '-')}"
 
 
+IMAGE_INPUT = Option(name="image_input", default=False, help="only coreml and coreai: the input is an image of Apple's")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Profile:
     """One kind of device: its int8 kernels, and what else a converter has to know of it.
@@ -118,6 +121,7 @@ class AppRuntime:
         sources: {template: its place in the bundle} that only this runtime needs; without `cmake` no C++ wrapper is
             made where there is a `distribution`.
         output_types: that the platform's runtime can read; empty for all.
+        layouts: in which its wrapper gives an image to the artifact; empty for all.
         single_file: whether it takes no artifact whose constants lie in a file beside it.
         advice: {precision: what it costs there, and what to take instead}.
         session: options of the target's session, with which it computes as this runtime does.
@@ -131,6 +135,7 @@ class AppRuntime:
     cmake: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
     output_types: tuple[str, ...] = ()
+    layouts: tuple[str, ...] = ()
     single_file: bool = False
     advice: Mapping[str, str] = field(default_factory=dict)
     session: Mapping[str, Any] = field(default_factory=dict)

@@ -12,6 +12,7 @@ import io
 import json
 import shutil
 import tempfile
+import traceback
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -118,7 +119,10 @@ def said(arguments: list[str], codes: tuple[int, ...] = (0, 2)) -> str | None:
     """What is wrong with how a command ended, or None."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = command([*arguments, "--quiet"])
+        try:
+            code = command([*arguments, "--quiet"])
+        except Exception:
+            return f"{arguments[0]}: {traceback.format_exc(limit=-2)}"
     sentences = [line for line in err.getvalue().splitlines() if line.startswith("edgeport: ")]
     warned = "WARNING: " in err.getvalue()  # what `report` ends with 2 for
     if code not in codes or len(sentences) > 1 or bool(sentences or warned) < (code == 2):

@@ -33,13 +33,15 @@ def convert(
     *,
     precision: str = "fp32",
     pixels: bool = False,
+    image: bool = False,
     float32: Collection[str] = (),
     metadata: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a canonical model as the new folder `directory`, whose name ends in .aimodel.
 
     `precision`: what everything outside int8 is stored and computed in; inputs and outputs are float32 either way.
-    `pixels`: the one input, which the graph takes as pixels from 0 to 255, is uint8 NHWC. `float32`: operators, by the
+    `pixels`: the one input, which the graph takes as pixels from 0 to 255, is uint8 NHWC. `image`:
+    it is then an image of Apple's, in RGB. `float32`: operators, by the
     values that they give, that are computed in float32 whatever the precision. `metadata`: facts that JSON can hold,
     stored in the asset's own metadata under "com.edgeport". The same arguments give the same bytes.
 
@@ -52,18 +54,22 @@ def convert(
         raise ValueError(f"{directory}: not the name of a new .aimodel folder")
     check(model, quantized=True)
     model = expand(model, EXPANDED)
-    inputs = [_port(value, pixels) for value in model.graph.inputs]
+    inputs = [_port(value, pixels, image) for value in model.graph.inputs]
     outputs = [_port(value) for value in model.graph.outputs]
     lowering = _Lowering(PRECISIONS[precision], float32, pixels)
-    written = program(inputs, outputs, lambda values: lowering.graph(model.graph, values))
+    written = program(inputs, outputs, lambda values: lowering.graph(model.graph, values), image=image)
     save(written, directory, metadata or {})
 
 
-def _port(value: ir.Value, pixels: bool = False) -> Port:
-    """An input or output as the file has it."""
+def _port(value: ir.Value, pixels: bool = False, image: bool = False) -> Port:
+    """An input or output as the file has it. Raises UnsupportedAttribute for what is no image of Apple's."""
     if pixels:
         n, c, h, w = shape(value)
-        return name_of(value), (n, h, w, c), np.uint8
+        if image and (n, c) != (1, 3):
+            raise UnsupportedAttribute(
+                f"coreai: an image input has 3 channels, and {name_of(value)!r} is {shape(value)}"
+            )
+        return name_of(value), (h, w, c) if image else (n, h, w, c), np.uint8
     return name_of(value), shape(value), held(value.dtype)
 
 
@@ -89,6 +95,8 @@ class _Lowering:
         if not self.pixels:
             return var
         real = self.builder.cast(var, self.float_type)
+        if len(var.shape) == 3:  # an image's pixels
+            real = self.builder.run("reshape", real, np.array((1, *var.shape), np.uint32))
         return self.builder.run("transpose", real, np.array((0, 3, 1, 2), np.uint32))
 
     def node(self, node: ir.Node) -> None:

@@ -63,8 +63,13 @@ def constant(array: np.ndarray, name: str) -> Any:
 Port = tuple[str, tuple[int, ...], type[np.generic]]  # name, shape, type
 
 
-def program(inputs: Sequence[Port], outputs: Sequence[Port], body: Callable[[list[Any]], list[Any]]) -> Any:
-    """An AIProgram with the one function "main", whose operations `body` writes."""
+def program(
+    inputs: Sequence[Port], outputs: Sequence[Port], body: Callable[[list[Any]], list[Any]], *, image: bool = False
+) -> Any:
+    """An AIProgram with the one function "main", whose operations `body` writes.
+
+    `image`: each input, uint8 (h, w, 3), is an image of Apple's with 24 bits a pixel, of which `body` gets the pixels.
+    """
     from coreai._compiler.dialects._coreai_ops_gen import OutputOp
     from coreai._compiler.ir import Location
     from coreai.authoring import AIProgram, Context, Module, Value
@@ -75,14 +80,22 @@ def program(inputs: Sequence[Port], outputs: Sequence[Port], body: Callable[[lis
         with module, _nowhere():
             graph = GraphOp(
                 "main",
-                input_types=[_tensor_type(port) for port in inputs],
+                input_types=[_image_type(port) if image else _tensor_type(port) for port in inputs],
                 result_types=[_tensor_type(port) for port in outputs],
                 input_names=[name for name, _, _ in inputs],
                 result_names=[name for name, _, _ in outputs],
                 loc=Location.unknown(),
             )
             with graph.block:
-                results = body([Value._from_mlir(argument) for argument in graph.arguments])
+                given = [Value._from_mlir(argument) for argument in graph.arguments]
+                results = body(
+                    [
+                        call("image_to_tensor", name, [value], {})
+                        for value, (name, _, _) in zip(given, inputs, strict=True)
+                    ]
+                    if image
+                    else given
+                )
                 OutputOp([result._to_mlir() for result in results])
     return AIProgram(module)
 
@@ -90,6 +103,14 @@ def program(inputs: Sequence[Port], outputs: Sequence[Port], body: Callable[[lis
 def _tensor_type(port: Port) -> Any:
     _, shape, dtype = port
     return authoring().TensorType(shape, dtype)._to_mlir()
+
+
+def _image_type(port: Port) -> Any:
+    from coreai._compiler._mlir_libs._coreaiIR._bindings.mlir.dialects.coreai import FourCC
+    from coreai.authoring import ImageType
+
+    _, (height, width, _), _ = port
+    return ImageType(FourCC.RGB24, height, width)._to_mlir()
 
 
 @contextlib.contextmanager

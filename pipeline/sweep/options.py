@@ -11,7 +11,7 @@ from typing import Any
 from ...artifacts.errors import UsageError
 from ...models.stated_preprocess import FIELDS as PREPROCESS
 from ...models.stated_preprocess import Preprocess
-from ...targets.registry import targets
+from ...targets.registry import target_options
 from ..options import BUDGETS
 
 EXPORT, VALIDATE, BENCHMARK = "export", "validate", "benchmark"
@@ -135,7 +135,7 @@ _OPTIONS = (
 @cache
 def sweep_options() -> Mapping[str, SweepOption]:
     """{name: option} of all that a sweep passes on, the targets' own among them."""
-    own = (option for target in targets().values() for option in target.options)
+    own = (option for option, _ in target_options().values())
     theirs = (SweepOption(each.name, (EXPORT,), kind="value" if each.choices else "switch") for each in own)
     return {option.name: option for option in (*_OPTIONS, *theirs)}
 

@@ -1,5 +1,6 @@
 """Read what is written in an .aimodel."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from ..sessions.coreai_program import Value, read_metadata, read_program
@@ -28,7 +29,10 @@ def read_contents(path: Path) -> Contents:
     )
     return Contents(
         operators=tuple(operators),
-        inputs=tuple(tensor(value) for _, value in program.inputs),
+        inputs=tuple(
+            replace(tensor(value), dtype="rgb image") if name in program.images else tensor(value)
+            for name, value in program.inputs
+        ),
         outputs=tuple(tensor(value) for _, value in program.outputs),
         minimum_runtime=_OLDEST,
         metadata=tuple(metadata),

@@ -49,11 +49,13 @@ class Operation:
 
 @dataclass(frozen=True)
 class Program:
-    """The function "main". `outputs`: the names of the outputs, with the values that they are."""
+    """The function "main". `outputs`: the names of the outputs, with the values that they are. `images`: which inputs
+    are images in the file; here they are tensors of the pixels, uint8 (h, w, 3)."""
 
     operations: tuple[Operation, ...]
     inputs: tuple[tuple[str, Value], ...]
     outputs: tuple[tuple[str, Value], ...]
+    images: frozenset[str]
     native: Any  # coreai.authoring.AIProgram
 
 
@@ -116,6 +118,14 @@ def read_program(path: Path) -> Program:
         raise ArtifactError(f"{path}: coreai-core cannot read it ({first_line(e).rstrip('.')})") from e
 
 
+def save(program: Program, path: Path) -> None:
+    """Writes the program as a new asset, whose inputs are tensors."""
+    from coreai.authoring import DebugInfo
+
+    with program.native._module._context, DebugInfo.unknown().activate():
+        program.native.save_asset(path)
+
+
 def save_with_outputs(program: Program, extra: dict[str, Value], path: Path) -> None:
     """Writes the program with these values as further outputs; `program` itself has them from then on, too."""
     from coreai.authoring import DebugInfo
@@ -123,11 +133,11 @@ def save_with_outputs(program: Program, extra: dict[str, Value], path: Path) -> 
     graph = program.native._get_graph(FUNCTION)
     with program.native._module._context, DebugInfo.unknown().activate():
         graph.outputs_spec = [*graph.outputs_spec, *((name, value.native) for name, value in extra.items())]
-        program.native.save_asset(path)
+    save(program, path)
 
 
 def _program(program: Any, graph: Any) -> Program:
-    reader = _Reader()
+    reader, images = _Reader(), _take_pixels(program, graph)
     inputs = [
         (_name_of(attributes), reader.value(each))
         for attributes, each in zip(graph.arg_attrs, graph.arguments, strict=True)
@@ -142,7 +152,28 @@ def _program(program: Any, graph: Any) -> Program:
         else:
             operations.append(reader.operation(operation))
     names = [name for name, _ in graph.outputs_spec]
-    return Program(tuple(operations), tuple(inputs), tuple(zip(names, outputs, strict=True)), program)
+    return Program(tuple(operations), tuple(inputs), tuple(zip(names, outputs, strict=True)), images, program)
+
+
+def _take_pixels(program: Any, graph: Any) -> frozenset[str]:
+    """Puts a tensor in the place of each image that the program takes, and all else stays; the names of the images."""
+    from coreai._compiler.ir import FunctionType, TypeAttr
+
+    found = set()
+    with program._module._context:
+        for operation in [each for each in graph.entry_block.operations if each.name == "coreai.image_to_tensor"]:
+            (pixels,) = operation.results
+            for attributes, argument in zip(graph.arg_attrs, graph.arguments, strict=True):
+                if argument == operation.operands[0]:
+                    found.add(_name_of(attributes))
+                    argument.set_type(pixels.type)
+                    pixels.replace_all_uses_with(argument)
+                    operation.operation.erase()
+                    break
+        if found:
+            kinds = [argument.type for argument in graph.arguments], graph.function_type.value.results
+            graph.operation.attributes["function_type"] = TypeAttr.get(FunctionType.get(*kinds))
+    return frozenset(found)
 
 
 class _Reader:

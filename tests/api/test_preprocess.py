@@ -201,6 +201,26 @@ def test_core_ml_is_told_the_order_of_colours(color):
     assert min(layer.accumulated.snr_db for layer in layers if layer.accumulated) > 80
 
 
+@pytest.mark.parametrize("color", ["rgb", "bgr"])
+def test_core_ai_is_given_an_image(color):
+    pytest.importorskip("coreai", reason="coreai-core is for x86-64 Linux and macOS")
+    said, folder = {"mean": MEAN, "std": STD, "color": color}, f"coreai_{color}"
+    made = {"preprocess": said, "image_input": True, "precision": "fp32", "output_dir": folder}
+    result = edgeport.export(network(), "coreai", **made, **QUICK)
+    assert result.verdict == "ok"
+    assert edgeport.validate(result.path, reference=network(), num_validation_samples=2).verdict == "ok"
+    (taken,) = edgeport.info(result.path)["inputs"]
+    assert (taken["shape"], taken["stored"]["shape"], taken["stored"]["dtype"]) == (
+        (1, 3, H, W),
+        (H, W, 3),
+        "rgb image",
+    )
+    layers = edgeport.debug(result.path, reference=network(), output_dir=f"{folder}/debug").layers
+    assert min(layer.accumulated.snr_db for layer in layers if layer.accumulated) > 80
+    with pytest.raises(edgeport.UsageError, match="core-ai does not give; export it with --input uint8"):
+        edgeport.bundle(result.path, "ios", output=f"{folder}/app")
+
+
 def test_the_file_says_it(here):
     said, _ = CASES["letterbox"]
     made = edgeport.export(

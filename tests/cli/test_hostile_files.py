@@ -31,6 +31,7 @@ WRONG = {
     "labels that are numbers": (("outputs", 0, "labels"), [1, 2], "expected str, got int, at outputs[0].labels[0]"),
     "a figure that is a text": (("agreement", "snr_db"), "high", "at agreement[...]"),
     "an unknown field": (("weights", "seeds"), 1, "unknown field 'weights.seeds'"),
+    "half a preprocessing": (("inputs", 0, "crop"), ..., "input is said without crop, at inputs[0]"),
     "another schema": (("schema",), 99, "is a manifest of schema 99, this version reads 2"),
     "a schema that is a text": (("schema",), "2", "expected int, got str, at schema"),
     "an unknown precision": (("precision",), "int3", "precision"),
@@ -45,7 +46,10 @@ def changed(manifest: Path, place: tuple, value: object) -> str:
     inner = facts
     for key in place[:-1]:
         inner = inner[key]
-    inner[place[-1]] = [*facts["outputs"] * 2] if value is None else value
+    if value is ...:
+        del inner[place[-1]]
+    else:
+        inner[place[-1]] = [*facts["outputs"] * 2] if value is None else value
     return json.dumps(facts)
 
 

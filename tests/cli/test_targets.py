@@ -332,7 +332,7 @@ def test_poor_int8_is_a_warning(edgeport, monkeypatch):
 
 # what: (arguments, the labels file, exit code, what the sentence says)
 REFUSED = {
-    "other target": ("--target tflite --image-input", None, 2, "--image-input is for --target coreml, not for tflite"),
+    "other target": ("--target tflite --image-input", None, 2, "--image-input is for --target coreml and coreai"),
     "plain": ("--target onnx --plain-operators", None, 2, "--plain-operators is for --target tflite, not for onnx"),
     "another option": ("--target onnx --coreml-target iOS17", None, 2, "--coreml-target is for --target coreml"),
     "int8 on iOS 16": ("--target coreml --int8 --coreml-target iOS16", None, 3, "int8 needs iOS 17"),

@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 from cases import CASES
-from edgeport.artifacts.errors import UnsupportedOp
+from edgeport.artifacts.errors import UnsupportedAttribute, UnsupportedOp
 from edgeport.exporters.canonicalize import canonicalize
 from edgeport.exporters.input_normalization import Normalization, prepend_normalization
 from edgeport.graph.dialect import OPS
@@ -24,6 +24,7 @@ pytest.importorskip("coreai", reason="coreai-core is for x86-64 Linux and macOS"
 from edgeport.exporters.coreai import convert
 from edgeport.exporters.coreai.convert import EXPANDED
 from edgeport.exporters.coreai.lowering_table import table
+from edgeport.runtime.contents.coreai import read_contents
 from edgeport.runtime.sessions.coreai_program import read_program
 
 CLASSIFIER = """agraph (float[1,3,8,10] x) => (float[1,5] y) {
@@ -243,6 +244,29 @@ def test_same_bytes_of_int8_and_after_a_failure(asset):
     with pytest.raises(UnsupportedOp):
         asset(graph("agraph (float[2,3] x) => (float[2,3] y) { y = Sinh (x) }"))
     assert contents(asset(model, precision="fp16")) == first
+
+
+@pytest.mark.parametrize("reverses", [False, True], ids=["rgb", "bgr"])
+def test_an_image_input_takes_pixels(reverses, asset):
+    """All but the image itself, which this runtime cannot be given: a tensor of its pixels is in its place."""
+    model = canonical(CLASSIFIER, CONSTANTS)
+    taken = prepend_normalization(model, Normalization(IMAGENET.mean, IMAGENET.std, reverses))
+    path = asset(taken, pixels=True, image=True, metadata={"layout": "image"})
+    assert b"image_to_tensor" in (path / "main.mlirb").read_bytes()
+    assert read_program(path).images == {"x"}
+    (port,) = read_contents(path).inputs
+    assert (port.shape, port.dtype) == ((8, 10, 3), "rgb image")
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 3, 8, 10)).astype(np.uint8)
+    seen = pixels[:, ::-1] if reverses else pixels
+    mean, std = (np.reshape(v, (1, 3, 1, 1)) for v in (IMAGENET.mean, IMAGENET.std))
+    expected = run_onnx(model, {"x": ((seen - mean) / std).astype(np.float32)})["y"]
+    np.testing.assert_allclose(run(path, {"x": pixels}), expected, atol=1e-5)
+
+
+def test_an_image_has_three_channels(asset):
+    model = canonical("agraph (float[1,1,8,10] x) => (float[1,1,8,10] y) { y = Relu (x) }")
+    with pytest.raises(UnsupportedAttribute, match=r"an image input has 3 channels, and 'x' is \(1, 1, 8, 10\)"):
+        asset(prepend_normalization(model, Normalization((127.5,), (63.75,))), pixels=True, image=True)
 
 
 def test_a_dimension_of_every_rank(asset):
