@@ -43,6 +43,11 @@ def list_ports(reference: Session, kinds: Kinds, inputs: Dataset) -> list[Port]:
     ]
 
 
+def shapes_of(reference: Session) -> list[Port]:
+    """The reference's outputs, as far as their names and shapes tell."""
+    return [Port(spec.name, spec.shape) for spec in reference.outputs]
+
+
 def size_of(spec: InputSpec) -> Size:
     """(height, width) of the image that a model takes, None where it takes none."""
     return spec.image_size[1:] if spec.image_size and spec.takes_pictures else None
@@ -88,8 +93,7 @@ def recorded_meaning(manifest: Manifest | None, reference: Session, artifact: Se
     if not set(known.outputs.values()) <= to_reference.keys():
         return None
     outputs = {role: to_reference[name] for role, name in known.outputs.items()}
-    ports = [Port(spec.name, spec.shape) for spec in reference.outputs]
-    return recall(known.name, known.head, outputs, known.settings, ports, size, known.labels)
+    return recall(known.name, known.head, outputs, known.settings, shapes_of(reference), size, known.labels)
 
 
 def compare_answers(
@@ -196,8 +200,7 @@ def suppress_reference(manifest: Manifest | None, reference: Session, size: Size
     if known is None or known.suppressed is None or not set(known.suppressed.outputs.values()) <= names:
         return reference
     told = known.suppressed
-    ports = [Port(spec.name, spec.shape) for spec in reference.outputs]
-    meaning = recall(known.name, told.head, told.outputs, told.settings, ports, size, known.labels)
+    meaning = recall(known.name, told.head, told.outputs, told.settings, shapes_of(reference), size, known.labels)
     return SuppressedSession(reference, Suppression(meaning=meaning, max_detections=told.max_detections))
 
 
