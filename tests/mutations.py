@@ -11,6 +11,7 @@ import functools
 import io
 import json
 import shutil
+import sys
 import tempfile
 import time
 import traceback
@@ -23,6 +24,9 @@ import numpy as np
 from edgeport.artifacts.check import manifest_path
 from edgeport.cli.main import main as command
 from fuzz import damaged as damaged_onnx
+
+sys.path.append(str(Path(__file__).parents[1] / "examples"))  # pytest has it there; a script has not
+import task_networks as networks
 
 COUNTS = {"manifests": 2000, "tflite": 700, "onnx": 400}  # of a full run
 LIMIT_S = 30.0  # for one file on a machine that does other things, too
@@ -47,21 +51,40 @@ ODD: list[Any] = [
 ]
 
 
+MANIFESTS = ("lenet5_fp32.tflite", "lenet5_int8.onnx", "detector_fp32.tflite")  # in turn
+
+
 @functools.cache
 def whole() -> Path:
-    """A folder with the artifacts that are damaged: lenet5_fp32.tflite and lenet5_int8.tflite, with their manifests."""
+    """A folder with the artifacts that are damaged, with their manifests.
+
+    lenet5 is a classifier in fp32 and int8; as .onnx it takes any number of images, and says how far int8 depends on
+    its calibration. The detector holds its non-maximum suppression.
+    """
     folder = Path(tempfile.mkdtemp(prefix="mutations-"))
+    quick: dict[str, Any] = {"num_validation_samples": 2, "effort": "fast", "num_runs": 1, "output_dir": folder}
+    int8: dict[str, Any] = {"precision": "int8", "weights": "random", "num_calibration_samples": 16, **quick}
+    edgeport.export("lenet5", "tflite", **int8)
+    edgeport.export("lenet5", "onnx", dynamic="batch", calibration_halves=2, **int8)
     edgeport.export(
-        *("lenet5", "tflite"),
-        precision="int8",
-        weights="random",
-        num_calibration_samples=4,
-        num_validation_samples=2,
-        effort="fast",
-        num_runs=1,
-        output_dir=folder,
+        networks.Detector("boxes").eval(),
+        "tflite",
+        **quick,
+        name="detector",
+        input_shape=(3, networks.SIDE, networks.SIDE),
+        preprocess=networks.PREPROCESS,
+        validation=networks.write_crops(folder / "photos", 2),
+        task="detect:boxes",
+        labels=["cat", "dog", "cup"],
+        nms=20,
     )
-    return folder / "lenet5"
+    gathered = folder / "whole"
+    gathered.mkdir()
+    for name in {*MANIFESTS, "lenet5_int8.tflite"}:
+        (found,) = folder.glob(f"*/{name}")
+        for path in (found, manifest_path(found)):
+            shutil.copy(path, gathered)
+    return gathered
 
 
 # -- manifests
@@ -105,7 +128,7 @@ def manifest_trouble(seed: int) -> str | None:
     """What is wrong with how a damaged manifest is read, or None."""
     random = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory() as name:
-        artifact = Path(name) / "lenet5_fp32.tflite"
+        artifact = Path(name) / MANIFESTS[seed % len(MANIFESTS)]
         shutil.copy(whole() / artifact.name, artifact)
         beside = manifest_path(artifact)
         beside.write_bytes(damaged_manifest(manifest_path(whole() / artifact.name).read_bytes(), random))
