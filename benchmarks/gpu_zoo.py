@@ -5,11 +5,14 @@
     python -m benchmarks.gpu_zoo --page        docs/generated/gpu_zoo.md again
 
 Rows go to results/gpu_zoo.jsonl, one for each name and profile. Without names it takes the smallest variant of each
-family first, then the others, up to 30 million parameters.
+family first, then the others, up to 30 million parameters. A GPU in software needs some ten seconds for a billion
+multiply-accumulates: a model that does more, and takes smaller images, is given them, and its row says so.
 """
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
 import math
 import statistics
@@ -32,6 +35,8 @@ PAGE = ROOT / "docs" / "generated" / "gpu_zoo.md"
 MOST_PARAMS = 30e6
 PROFILES = ("gpu", "xnnpack")  # xnnpack is the default
 LEAST_DB = 60.0  # from the CPU, in float32
+MOST_MACS = 1e9  # of a network that is run at its own size
+SIDES = 64  # a smaller image has sides of whole multiples
 TIMED = "cpu time"  # in place of a profile, of a row of times
 ROUNDS = 60
 
@@ -47,15 +52,29 @@ def names() -> list[str]:
     return [variant.name for variant in first + [variant for variant in small if variant not in first]]
 
 
-def measure(name: str, profile: str) -> Row:
+def draw(name: str) -> edgeport.ModelSource:
+    """A model with random weights, whose graph is made once for all profiles."""
+    variant = get_variant(name)
+    channels, *sides = variant.input_size
+    smaller = (channels, *(math.ceil(side / 2 / SIDES) * SIDES for side in sides))
+    source = None
+    if variant.macs > MOST_MACS:
+        with contextlib.suppress(edgeport.UsageError):  # it takes images of one size
+            source = edgeport.load(name, weights="random", input_shape=smaller)
+    source = source or edgeport.load(name, weights="random")
+    return dataclasses.replace(source, graph=source.graph().clone)
+
+
+def measure(name: str, source: edgeport.ModelSource, profile: str) -> Row:
     """The row of a name, with random weights and one image of noise."""
     row: Row = {"name": name, "profile": profile}
+    (taken,) = source.input_spec.inputs
+    if tuple(taken.shape[1:]) != get_variant(name).input_size:
+        row["input"] = "x".join(map(str, taken.shape[1:]))
     options = {"profile": profile} if profile == "gpu" else {}
     with tempfile.TemporaryDirectory() as folder:
         try:
-            made = edgeport.export(
-                name, "tflite", weights="random", validate=False, benchmark=False, output_dir=folder, **options
-            )
+            made = edgeport.export(source, "tflite", validate=False, benchmark=False, output_dir=folder, **options)
             done = edgeport.validate(made.path, accelerator="gpu", num_validation_samples=1)
         except edgeport.EdgeportError as e:
             return row | {"error": str(e)}
@@ -111,7 +130,9 @@ def page(found: Sequence[Row]) -> str:
             "",
             "Written by `python -m benchmarks.gpu_zoo --page`; do not edit. Random weights, noise, LiteRT's GPU",
             "accelerator on Mesa's software Vulkan; dB from what the CPU makes of the same file, in both precisions.",
-            f"Of {len(names())} names with less than {MOST_PARAMS / 1e6:.0f} million parameters.",
+            f"Of {len(names())} names with less than {MOST_PARAMS / 1e6:.0f} million parameters. Images are of the size",
+            "that a model names, or smaller where the table says so: for those with more than a billion",
+            "multiply-accumulates that take it.",
             "",
             "Below 30 dB in float16 it is the sums: the delegate adds a convolution's products in float16. With sums",
             "in float32 and all else in float16, as PyTorch's half precision has it on a CPU, the same weights and",
@@ -150,10 +171,11 @@ def _table(profile: str, rows: Sequence[Row]) -> Iterator[str]:
     yield "| model | on the GPU | float32, dB | float16, dB | refused |"
     yield "|---|---|---|---|---|"
     for row in sorted(found, key=lambda row: row["name"]):
+        name = f"{row['name']}, {row['input']}" if "input" in row else row["name"]
         if "error" in row:
-            yield f"| {row['name']} | - | - | - | {row['error']} |"
+            yield f"| {name} | - | - | - | {row['error']} |"
         else:
-            yield f"| {row['name']} | {share(row)} | {row['fp32']} | {row['fp16']} | {'; '.join(row['refused'])} |"
+            yield f"| {name} | {share(row)} | {row['fp32']} | {row['fp16']} | {'; '.join(row['refused'])} |"
     yield ""
 
 
@@ -164,10 +186,11 @@ def main(arguments: Sequence[str]) -> None:
             if (name, TIMED) not in done:
                 _keep(time_on_cpu(name))
     elif list(arguments) != ["--page"]:
-        for profile in PROFILES:
-            for name in arguments or names():
-                if (name, profile) not in done:
-                    _keep(measure(name, profile))
+        for name in arguments or names():
+            if left := [profile for profile in PROFILES if (name, profile) not in done]:
+                source = draw(name)
+                for profile in left:
+                    _keep(measure(name, source, profile))
     PAGE.write_text(page(rows()))
 
 
