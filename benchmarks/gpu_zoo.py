@@ -130,7 +130,7 @@ def page(found: Sequence[Row]) -> str:
             "",
             "Written by `python -m benchmarks.gpu_zoo --page`; do not edit. Random weights, noise, LiteRT's GPU",
             "accelerator on Mesa's software Vulkan; dB from what the CPU makes of the same file, in both precisions.",
-            f"Of {len(names())} names with less than {MOST_PARAMS / 1e6:.0f} million parameters. Images are of the size",
+            f"Of {len(names())} names with less than {MOST_PARAMS / 1e6:.0f} million parameters. Images have the size",
             "that a model names, or smaller where the table says so: for those with more than a billion",
             "multiply-accumulates that take it.",
             "",
