@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import edgeport
 
+from ..pipeline.out_of_memory import explain_out_of_memory
 from ..pipeline.text_table import printable
 from . import (
     benchmark,
@@ -120,12 +121,14 @@ def perform(args: argparse.Namespace, *, has_stdout: bool = True) -> int:
     except KeyboardInterrupt:
         Console.error("interrupted")
         return 130  # 128 + SIGINT, as shells have it
-    except MemoryError as e:
-        Console.error(f"this machine has too little memory for it ({str(e).strip('.') or 'no more is said'})")
-        return edgeport.UsageError.exit_code
     except edgeport.EdgeportError as e:
         Console.error(e)
         return e.exit_code
+    except (MemoryError, RuntimeError) as e:
+        if not (sentence := explain_out_of_memory(e)):
+            raise
+        Console.error(sentence)
+        return edgeport.UsageError.exit_code
 
 
 def show_bug(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:

@@ -23,7 +23,7 @@ def positive(text: str) -> int:
 def seed(text: str) -> int:
     """A whole number that PyTorch takes as a seed."""
     if not text.isdecimal() or int(text) >= 2**63:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to 2^63 - 1, not {text!r}")
     return int(text)
 
 

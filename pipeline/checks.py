@@ -3,8 +3,13 @@
 import difflib
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..artifacts.errors import UsageError
+from ..runtime.threads import MOST_THREADS
+from ..targets.registry import is_artifact
+
+MOST = {"threads": MOST_THREADS, "jobs": MOST_THREADS}
 
 
 def check_choice(name: str, value: object, choices: Sequence[str | int]) -> None:
@@ -18,9 +23,11 @@ def check_choice(name: str, value: object, choices: Sequence[str | int]) -> None
 
 
 def check_count(name: str, value: object) -> None:
-    """Raises UsageError unless the value is None or a whole number of at least 1."""
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        raise UsageError(f"{name}: must be a whole number of at least 1, not {value!r}")
+    """Raises UsageError unless the value is None or a whole number of at least 1, and none that ends a machine."""
+    most = MOST.get(name, math.inf)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most):
+        limits = "of at least 1" if math.isinf(most) else f"from 1 to {most:g}"
+        raise UsageError(f"{name}: must be a whole number {limits}, not {value!r}")
 
 
 def check_share(name: str, value: object, most: float = 1.0) -> None:
@@ -34,3 +41,12 @@ def check_share(name: str, value: object, most: float = 1.0) -> None:
     ):
         limits = "of at least 0" if math.isinf(most) else f"from 0 to {most:g}"
         raise UsageError(f"{name}: must be a number {limits}, not {value!r}")
+
+
+def check_model_name(name: str) -> None:
+    """Raises UsageError for what cannot be a model's name: a path, to an artifact or to something that is there."""
+    wanted = "a model is a name of `edgeport list`, FILE.py:NAME, an .onnx or .pt2 file"
+    if is_artifact(name):
+        raise UsageError(f"{name}: is an artifact by its name, which is made of a model; {wanted}")
+    if name and Path(name).exists():
+        raise UsageError(f"{name}: is a {'folder' if Path(name).is_dir() else 'file'}, not a model; {wanted}")

@@ -95,7 +95,7 @@ def make_manifest(
         cpu=cpu_name() if agreement else None,
         delegate_partitions=delegate_partitions(session),
         batches=tuple(sorted(SIZES)) if recipe.any_batch else (),
-        verdict=judge_prepared(prepared, recipe.precision, agreement, answers) if agreement else NOT_VALIDATED,
+        verdict=judge_prepared(prepared, target, recipe.precision, agreement, answers) if agreement else NOT_VALIDATED,
         task=make_record(
             *(prepared.meaning, answers, prepared.reference, session, pictures),
             prepared.suppression if recipe.suppression else None,
@@ -103,9 +103,12 @@ def make_manifest(
     )
 
 
-def judge_prepared(prepared: Prepared, precision: str, agreement: Agreement, answers: TaskAgreement | None) -> str:
+def judge_prepared(
+    prepared: Prepared, target: Target, precision: str, agreement: Agreement, answers: TaskAgreement | None
+) -> str:
     """The verdict on the numbers and on the answers."""
-    numbers = verdict_with_cause(agreement, precision, prepared.reference, prepared.validation.feeds, prepared.kinds)
+    limits = target.limits_of(precision)
+    numbers = verdict_with_cause(agreement, limits, prepared.reference, prepared.validation.feeds, prepared.kinds)
     if not answers:
         return numbers
     given = prepared.reference, prepared.validation, prepared.kinds, prepared.meaning

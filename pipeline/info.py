@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..artifacts.errors import ArtifactError, RuntimeUnavailable
+from ..artifacts.errors import ArtifactError, RuntimeUnavailable, UnknownModel
 from ..artifacts.json_reader import parse_json
 from ..artifacts.manifest import Artifact, Manifest
 from ..runtime.contents.contents import Contents, Tensor
@@ -15,6 +15,7 @@ from ..targets.accelerators import Coverage, best_known, covered, covered_by_cpu
 from ..targets.foreign import open_accelerated, open_session
 from ..targets.registry import artifact_path, check_artifact, is_artifact, target_of
 from ..targets.target import Target
+from .checks import check_model_name
 
 MEASURING_S = 60.0  # an accelerator may take long to compile a large model
 
@@ -48,11 +49,16 @@ def _of_model(name: str) -> dict[str, Any]:
     from ..models import get_variant, list_checkpoints
     from ..models.export_status import EXPORT_STATUS
 
+    try:
+        variant = get_variant(name)
+    except UnknownModel:
+        check_model_name(name)
+        raise
     weights = [
         {"name": each.name, "licence": each.licence, "source": each.source, "differs": dict(each.differs)}
         for each in list_checkpoints(name)
     ]
-    return dataclasses.asdict(get_variant(name)) | {"weights": weights, "passed": EXPORT_STATUS.get(name)}
+    return dataclasses.asdict(variant) | {"weights": weights, "passed": EXPORT_STATUS.get(name)}
 
 
 def _of_artifact(path: Path) -> dict[str, Any]:

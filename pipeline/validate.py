@@ -279,7 +279,8 @@ def make_result(
     path, manifest = pair.path, pair.manifest
     target = target_of(path)
     if judged is None:
-        judged = verdict_with_cause(agreement, pair.precision, pair.reference, pair.inputs.feeds, pair.kinds)
+        limits = target.limits_of(pair.precision)
+        judged = verdict_with_cause(agreement, limits, pair.reference, pair.inputs.feeds, pair.kinds)
         if pair.meaning and answers:
             given = pair.reference, pair.inputs, pair.kinds, pair.meaning
             judged = judge_answers(judged, *given, answers, pair.precision)

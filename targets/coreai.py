@@ -79,6 +79,7 @@ TARGET = Target(
     experimental=True,
     refused={"dynamic": "Core AI rounds no activations at run time; take int8, w8a16 or w8a32"},
     float16=HALF,
+    limits={"fp16": "computed fp16"},  # Apple's runtime on the CPU also sums in float16
     options=(IMAGE_INPUT,),
     why_no_suppression=lambda recipe: "Core AI's library has no such operator",
     lower=_lower,

@@ -10,6 +10,7 @@ from ..artifacts.check import recorded_artifact
 from ..artifacts.errors import UsageError
 from ..artifacts.process import is_watched
 from ..runtime.residency import ACCELERATORS, ARITHMETICS
+from ..runtime.threads import check_threads
 from . import registry
 
 if TYPE_CHECKING:
@@ -50,12 +51,13 @@ def open_session(
         ArtifactError: no such file, an unknown ending, not what the ending says, or not what its manifest describes;
             its process crashed, or reached a limit.
         RuntimeUnavailable: what runs it is not installed, or there is no such accelerator here.
-        UsageError: no such accelerator, or it runs no artifacts of this format.
+        UsageError: no such accelerator, or it runs no artifacts of this format; no number of threads.
 
     Example:
         >>> session = edgeport.open_session("artifacts/lenet5/lenet5_int8.tflite")
         >>> session.run({"image": np.zeros((1, 1, 32, 32), np.float32)})
     """
+    check_threads(threads)
     if accelerator is not None:
         return open_accelerated(
             *(path, accelerator, accelerator_precision, threads),

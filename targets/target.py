@@ -176,6 +176,7 @@ class Target:
         experimental: it may change with the next release of what it needs; its description says so.
         refused: {precision: why there is no such artifact, and what to take instead}.
         float16: the precisions in which all that is float is computed in float16.
+        limits: {precision: the name of what `runtime.compare` judges it by}, of those not judged by their own.
         options: of its own, for `export`.
         lower: (graph as the artifact computes it, its path, recipe) -> the artifact lies there.
         open: (path, threads, options of the session) -> a session.
@@ -223,6 +224,7 @@ class Target:
     experimental: bool = False
     refused: Mapping[str, str] = field(default_factory=dict)
     float16: frozenset[str] = frozenset()
+    limits: Mapping[str, str] = field(default_factory=dict)
     options: tuple[Option, ...] = ()
     lower: Callable[["ir.Model", Path, Recipe], None]
     open: Callable[[Path, int, Mapping[str, Any]], "Session"]
@@ -279,6 +281,10 @@ class Target:
         """Raises UnsupportedOp where the target has no such precision."""
         if precision in self.refused:
             raise UnsupportedOp(f"{self.name}: no precision {precision}: {self.refused[precision]}")
+
+    def limits_of(self, precision: str) -> str:
+        """What `runtime.compare` judges such an artifact by."""
+        return self.limits.get(precision, precision)
 
     def write(self, graph: "ir.Model", path: Path, recipe: Recipe) -> None:
         """Writes the artifact of a canonical graph. Raises ExportError."""

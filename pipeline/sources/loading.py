@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...artifacts.errors import UsageError
+from ...artifacts.errors import UnknownModel, UsageError
 from ...artifacts.files import open_regular
 from ...artifacts.process import tell
 from ...models.stated_preprocess import Preprocess
+from ..checks import check_model_name
 from ..input_spec import Shapes
 from ..progress import Progress
 from .source import TIMM, TORCHVISION, TRANSFORMERS, ExampleInputs, ModelLike, ModelSource
@@ -106,7 +107,11 @@ def _from_code(model: str, progress: Progress, *, num_classes: int | None, **opt
         TRANSFORMERS: torch_module.from_transformers,
     }
     load = next((load for prefix, load in packages.items() if model.startswith(prefix)), torch_module.from_zoo)
-    return load(model, progress, num_classes=num_classes, **options)
+    try:
+        return load(model, progress, num_classes=num_classes, **options)
+    except UnknownModel:
+        check_model_name(model)
+        raise
 
 
 def _refuse_without_factory(model: str) -> None:

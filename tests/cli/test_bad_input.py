@@ -83,6 +83,12 @@ CASES = {
     "benchmark of nothing": ("benchmark {given}/no.tflite", 2, "no.tflite: no such file"),
     "benchmark of text": ("benchmark {given}/models.py", 2, "no runtime for the suffix '.py'"),
     "info of nothing": ("info no_such_model", 2, "there is no model"),
+    "info of a folder": ("info {given}", 2, "is a folder, not a model"),
+    "export of an artifact": ("export {given}/no.tflite", 2, "no.tflite: is an artifact by its name"),
+    "export of a photograph's folder": ("export {given}/photos", 2, "photos: is a folder, not a model"),
+    "no memory for it": ("export lenet5 --num-classes 1000000000000", 2, "too little memory for it"),
+    "more threads than a system gives": ("export lenet5 --threads 100000", 2, "from 1 to 512, not 100000"),
+    "more processes": ("sweep --models lenet5 --jobs 100000", 2, "from 1 to 512, not 100000"),
     "list of nothing": ("list --family mobilenet", 2, "there is no family 'mobilenet'"),
     "validate nothing": ("validate {given}/no.tflite", 2, "no such file"),
 }
