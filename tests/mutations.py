@@ -196,10 +196,11 @@ def damaged_tflite(seed: int) -> bytes:
 
 def artifact_trouble(ending: str, damaged: Callable[[int], bytes], seed: int) -> str | None:
     """What is wrong with how a damaged artifact is opened and run, or None."""
+    content = damaged(seed)
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / f"damaged{ending}"
-        path.write_bytes(damaged(seed))
+        path.write_bytes(content)
         try:
             edgeport.benchmark(path, num_runs=1, warmup_runs=1)
         except edgeport.EdgeportError as e:
