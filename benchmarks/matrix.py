@@ -25,10 +25,10 @@ from edgeport.pipeline.sweep.process import Processes
 from benchmarks import matrix_page
 from benchmarks.cells import Cell, due, store
 from benchmarks.matrix_page import PRECISIONS, RESULTS, TARGETS
+from benchmarks.photographs import write_photographs
 
 ROOT = Path(__file__).parents[1]
 LARGEST = 30e6  # parameters; of a family whose smallest variant is larger, that one
-NUM_CALIBRATION, NUM_VALIDATION = 48, 12  # crops of photographs
 
 Plan = dict[str, tuple[str, ...]]  # {target: precisions}
 
@@ -94,15 +94,6 @@ def run(plans: Mapping[str, Plan], results: Path, jobs: int, timeout_s: float) -
             processes.kill()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def write_photographs(folder: Path) -> None:
-    """Crops for calibration and others for validation, from those that scikit-learn and scikit-image bring along."""
-    sys.path.insert(0, str(ROOT / "examples"))
-    from demo import CALIBRATION, VALIDATION, write_crops
-
-    write_crops(CALIBRATION, NUM_CALIBRATION, folder / "calibration")
-    write_crops(VALIDATION, NUM_VALIDATION, folder / "validation")
 
 
 def model_cells(name: str, cells: Plan, photographs: Path, timeout_s: float, processes: Processes) -> list[Cell]:

@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from edgeport import get_variant, list_models, list_targets
+from edgeport import get_variant, list_models
+from edgeport.targets.registry import everyday_targets
 
-from benchmarks import gpu_zoo
+from benchmarks import coreai_zoo, gpu_zoo
 from benchmarks.cells import Cell, read
 
 ROOT = Path(__file__).parents[1]
@@ -15,7 +16,7 @@ RESULTS = ROOT / "benchmarks" / "results" / "matrix.jsonl"
 REASONS = RESULTS.with_name("matrix_reasons.jsonl")  # written by matrix_reasons.py
 PAGE, EXPORT_STATUS = ROOT / "docs" / "generated" / "matrix.md", ROOT / "models" / "export_status.py"
 PRECISIONS = ("fp32", "int8")
-TARGETS = tuple(list_targets())
+TARGETS = tuple(everyday_targets())  # of the experimental ones some models: coreai_zoo.py
 ENOUGH_DB = 25.0
 LOST = 1e-3  # of the standard deviation of the outputs, by float32 alone
 LIKE = 3.0  # dB; less apart counts as the same
@@ -74,6 +75,7 @@ def page(cells: list[Cell]) -> str:
             "",
             *table(["model", "parameters", *TARGETS], (row(name, "int8", known) for name in with_int8)),
             "",
+            *core_ai(coreai_zoo.rows()),
             *lows(cells),
             *failures(cells),
             *missing(models),
@@ -132,6 +134,40 @@ def show_gpu(found: gpu_zoo.Row | None) -> str:
     if "error" in found:
         return "**failed**"
     return f"{gpu_zoo.share(found)}, {found['fp32']:.0f} and {found['fp16']:.0f} dB"
+
+
+def core_ai(found: list[coreai_zoo.Row]) -> list[str]:
+    """What Apple's runtime on the CPU makes of the smallest models of the families."""
+    if not found:
+        return []
+    return [
+        "## Core AI",
+        "",
+        f"The smallest models of {len(found)} families in Apple's own runtime, on the CPU, on "
+        f"{coreai_zoo.NUM_VALIDATION} crops of photographs: in fp32 the largest",
+        "error over the standard deviation of the outputs, in fp16 and int8 the SNR. int8 has the quick plan",
+        "(`--effort fast`), and stands beside ONNX's of the same calibration in ONNX Runtime.",
+        "",
+        *table(
+            ["model", "fp32", "fp16, dB", "int8, dB", "ONNX int8, dB"],
+            ([row["name"], *show_core_ai(row)] for row in sorted(found, key=lambda row: row["name"])),
+        ),
+        "",
+    ]
+
+
+def show_core_ai(row: coreai_zoo.Row) -> Iterable[str]:
+    for key, figure in (
+        ("fp32", "max_abs_over_std"),
+        ("fp16", "snr_db"),
+        ("int8", "snr_db"),
+        ("onnx int8", "snr_db"),
+    ):
+        facts = row[key]
+        if "error" in facts:
+            yield f"**failed**: {facts['error']}"
+        else:
+            yield f"**{facts[figure]}**" if facts["verdict"].startswith("fail") else f"{facts[figure]}"
 
 
 def low(cell: Cell) -> bool:

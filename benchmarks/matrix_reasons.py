@@ -43,9 +43,9 @@ from onnx import helper, numpy_helper
 
 from benchmarks import matrix_page
 from benchmarks.cells import Cell, read
-from benchmarks.matrix import write_photographs
 from benchmarks.matrix_job import load_model, model_job, simulate
 from benchmarks.matrix_page import REASONS, RESULTS, is_like, read_reasons, reason
+from benchmarks.photographs import write_photographs
 
 NOISE_DB = 40.0
 PARTS = ("clean", "square", "mean", "level", "unit", "noise")

@@ -203,7 +203,7 @@ def test_page(results):
     assert "- int8: 1 of 2 cells passed, 0 with at least 25 dB" in page
     alone = "17.5 dB before; weights alone 30.0 dB, activations alone 18.0 dB"
     assert (
-        f"| lenet5 | 18.0 |  |  |  |  | not measured | tflite | {alone}; in float: 1x1 Conv +3.2 dB, Add +0.5 dB |"
+        f"| lenet5 | 18.0 |  |  |  | not measured | tflite | {alone}; in float: 1x1 Conv +3.2 dB, Add +0.5 dB |"
         in page
     )
     assert "| lenet1 | coreml | int8 | error: no \\| kernel |" in page
@@ -260,3 +260,13 @@ def test_reasons(results, monkeypatch, tmp_path):
 )
 def test_kinds_of_reasons(facts, kind):
     assert matrix_page.reason(facts, {"tflite": LOW})[0] == kind
+
+
+def test_the_table_of_core_ai():
+    """What is out of its limits stands out, and an error is told."""
+    good = {"max_abs_over_std": 3e-6, "snr_db": 121.0, "verdict": "ok"}
+    low = {"max_abs_over_std": 0.2, "snr_db": 27.5, "verdict": "fail: SNR in dB 27.5"}
+    row = {"name": "lenet1", "fp32": good, "fp16": low, "int8": {"error": "no | kernel"}, "onnx int8": good}
+    text = "\n".join(matrix_page.core_ai([row]))
+    assert "| lenet1 | 3e-06 | **27.5** | **failed**: no \\| kernel | 121.0 |" in text
+    assert matrix_page.core_ai([]) == []

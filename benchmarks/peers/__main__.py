@@ -20,12 +20,12 @@ from pathlib import Path
 
 from edgeport.runtime.backends import OFF
 
-from benchmarks.matrix import write_photographs
 from benchmarks.peers import page, results
 from benchmarks.peers.environments import FOLDER, NotInstalled, python
 from benchmarks.peers.material import Material
 from benchmarks.peers.peers import FORMATS, FP32, INT8, MODELS, OURS, PEERS, Peer
 from benchmarks.peers.process import Failed, answer
+from benchmarks.photographs import write_photographs
 
 TIMEOUT_S = 300  # of one conversion
 
