@@ -32,6 +32,8 @@ class Kernel:
     limits: tuple[float, float] = (0.0, float("inf"))
     light: bool = False  # so cheap in float that it joins its surroundings: float if only float units read the result
     moves_data: bool = False  # only copies: float if all its operands come from float units
+    # Whether float takes no longer for this node: then it stays float between float units.
+    as_fast_in_float: Callable[[ir.Node], bool] = lambda node: False
     refuses: Callable[[ir.Node], str | None] = lambda node: None  # why a plan leaves this node in float
 
     def data_inputs(self, node: ir.Node) -> list[ir.Value]:
@@ -81,6 +83,10 @@ class KernelSet:
     islands: Mapping[str, str] = field(default_factory=dict)
     symmetric_weights: bool = False  # the kernels multiply by weights whose zero point is 0 only
     integer_biases: bool = False  # the kernels add int32 numbers at s_input * s_weight only
+    # How many channels at one place of a window a convolution multiplies at once; it fills up with zeros what is fewer.
+    channel_block: int = 1
+    # Whether a depthwise convolution is as fast where it makes several channels of each.
+    widens_depthwise: bool = True
     requantization: tuple[float, float] = (0.0, float("inf"))  # s_input / s_output, int8 to int8; both ends included
     forms: tuple[Callable[[ir.Model], ir.Model], ...] = ()
     rewrites: tuple[Rewrite, ...] = ()

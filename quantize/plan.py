@@ -119,9 +119,11 @@ def _refuse_float(units: list[Unit], graph: ir.Graph, kernels: KernelSet) -> Non
 
 def _settle(units: list[Unit], graph: ir.Graph, kernels: KernelSet) -> list[Unit]:
     """Light units take the precision of their surroundings: a residual stream that only float units read stays float
-    (and is never rounded), and data is moved before it is quantised, not after; so are sums, products and means."""
+    (and is never rounded), and data is moved before it is quantised, not after; so are sums, products and means. So do
+    units between float ones that are as fast in float."""
     units = list(units)
     position = {u.output: i for i, u in enumerate(units)}
+    nodes = {name_of(output): node for node in graph for output in node.outputs}
     readers, whole = _readers(units), _largest_operands(units, graph)
     changed = True
     while changed:
@@ -130,15 +132,18 @@ def _settle(units: list[Unit], graph: ir.Graph, kernels: KernelSet) -> list[Unit
             unit = units[i]
             if unit.precision == "float":
                 continue
-            kernel = kernels.kernels[unit.kind]
+            kernel, read = kernels.kernels[unit.kind], readers[unit.output]
+            only_float_reads = all(units[r].precision == "float" for r in read)
             made = [units[position[name]].precision for name in unit.operands if name in position]
             given = any(v.name in unit.operands for v in graph.inputs)
-            if kernel.light and all(units[r].precision == "float" for r in readers[unit.output]):
+            if kernel.light and only_float_reads:
                 why = "cheap, and only float units read it"
             elif kernel.moves_data and made and not given and all(precision == "float" for precision in made):
                 why = "moves float data; quantised after it"
             elif unit.kind in AFTER_FLOAT and _are_float(whole[unit.output], units, position):
                 why = "it reads float; quantised after it"
+            elif read and only_float_reads and set(made) == {"float"} and kernel.as_fast_in_float(nodes[unit.nodes[0]]):
+                why = "between float units, and as fast in float"
             else:
                 continue
             units[i] = replace(unit, precision="float", why=why)

@@ -70,6 +70,43 @@ for tag, attrs, size, kernel, out in [
         w=(48, 52, *kernel),
         b=(48,),
     )
+# few channels and a stride: neighbouring pixels are joined
+for tag, attrs, kernel, out in [
+    ("3x3_stride2", "pads=[1,1,1,1], strides=[2,2]", (3, 3), (4, 6)),
+    ("3x3_stride2_right", "pads=[0,0,1,1], strides=[2,2]", (3, 3), (4, 6)),
+    ("3x3_stride2_cut", "strides=[1,2]", (3, 3), (6, 5)),
+    ("7x7_stride2", "pads=[3,3,3,3], strides=[2,2]", (7, 7), (4, 6)),
+    ("6x6_stride4", "pads=[1,1,1,1], strides=[4,4]", (6, 6), (2, 3)),
+    ("patch", "strides=[4,4]", (4, 4), (2, 3)),
+    ("patch_overlaps", "pads=[3,3,3,3], strides=[4,4]", (7, 7), (2, 3)),
+]:
+    case(
+        f"conv_cells_{tag}",
+        "float[1,3,8,12] x",
+        f"float[1,5,{out[0]},{out[1]}] y",
+        f"c = Conv <{attrs}> (x, w, b) y = Relu (c)",
+        w=(5, 3, *kernel),
+        b=(5,),
+    )
+for tag, body in [
+    ("conv", "r = Relu (c) y = Conv <pads=[1,1,1,1]> (r, v, d)"),
+    ("relu6_conv", "r = Clip (c, lo, hi) y = Conv <pads=[1,1,1,1]> (r, v, d)"),
+    ("depthwise_conv", "e = Conv <pads=[1,1,1,1], group=18> (c, u, f) y = Conv <pads=[1,1,1,1]> (e, v, d)"),
+    ("gate_conv", "a = ReduceMean (c, axes) g = Sigmoid (a) r = Mul (c, g) y = Conv <pads=[1,1,1,1]> (r, v, d)"),
+]:
+    case(
+        f"conv_depthwise_multiplier_{tag}",
+        X,
+        "float[1,4,4,5] y",
+        f"c = Conv <pads=[1,1,1,1], strides=[2,2], group=6> (x, w, b) {body}",
+        w=(18, 1, 3, 3),
+        b=(18,),
+        v=(4, 18, 3, 3),
+        d=(4,),
+        **({"u": (18, 1, 3, 3), "f": (18,)} if tag == "depthwise_conv" else {}),
+        **({"lo": [0.0], "hi": [6.0]} if tag == "relu6_conv" else {}),
+        **({"axes": [2, 3]} if tag == "gate_conv" else {}),
+    )
 case("conv_relu", X, "float[1,4,8,10] y", "c = Conv (x, w, b) y = Relu (c)", w=(4, 6, 1, 1), b=(4,))
 case(
     "conv_relu6",

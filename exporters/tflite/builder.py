@@ -8,7 +8,7 @@ In an int8 unit the tensors handed out are int8, else float32: the lowerings are
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -30,6 +30,7 @@ _NON_NEGATIVE = frozenset({"RELU", "RELU6", "LOGISTIC", "SOFTMAX"})
 _WIDENED = (np.int8, np.uint8, np.float16)  # what DEQUANTIZE reads
 
 Groups = Sequence[Sequence[int]]
+Run = Callable[..., int]  # Builder.run for the unit's result, Builder.emit for what leads to it
 
 MOST_AXES = 4  # of a tensor: LiteRT's GPU delegate has no more, and the CPU's is no faster with them
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 
 from ...graph.qdq import Constant
-from .builder import Builder, Operand, Value
-from .fast_conv import of_rows, of_tiles, rows_are_faster, tiles_are_faster
+from .builder import Builder, Operand, Run, Value
+from .fast_conv import of_parts, of_tiles, parts_are_faster, tiles_are_faster
 from .linear import bias_tensor
 from .lowering_table import lower
+from .movement import MAX_CONCAT
+from .pixel_cells import in_cells
+from .view import View
 from .windows import from_spatial, pad_spatial, same_pads, spatial
 
 
@@ -26,21 +32,44 @@ def conv(
     group: int,
 ) -> Value:
     """(n, c, h, w), OIHW -> (n, o, h', w')"""
-    x_tensor = spatial(mb, x)
-    channels = mb.shape(x_tensor)[-1]
+    whole, weight = _channels_as_stored(mb.value(x), weight, group)
+    x_tensor = spatial(mb, whole)
+    channels, outputs = mb.shape(x_tensor)[-1], weight.shape[0]
     depthwise = group == channels > 1
     if not depthwise:
         weight = _fewer_groups(weight, group)
-    elif weight.shape[2:] == (1, 1) and weight.shape[0] > channels:
+    elif not mb.plain and not mb.kernels.widens_depthwise and 1 < outputs // channels <= MAX_CONCAT:
+        return _widened(mb, x, x_tensor, weight, bias, strides, pads, dilations)
+    elif weight.shape[2:] == (1, 1) and outputs > channels:
         weight, pads = _higher(weight, pads, same_pads(mb.shape(x_tensor)[1], 3, strides[0])[0])
-    out_channels, _, kh, kw = weight.shape
-    if mb.target.quant is None:
-        if depthwise and rows_are_faster((kh, kw), pads, dilations):
-            return of_rows(mb, x_tensor, weight, bias, pads, strides, dilations)
+    if mb.target.quant is None and not depthwise:
         exact = weight.quant is None and not mb.half_weights  # sums of rounded weights are rounded again
         tiles = exact and (*strides, *dilations, group) == (1, 1, 1, 1, 1) and not mb.plain
         if tiles and tiles_are_faster(mb.shape(x_tensor), weight.shape, pads):
             return of_tiles(mb, x_tensor, weight, bias, pads)
+    if group == 1 and not mb.plain and not mb.stores(weight):
+        block = 1 if mb.target.quant is None else mb.kernels.channel_block
+        x_tensor, weight, strides, pads = in_cells(mb, x_tensor, weight, strides, pads, dilations, block)
+    tensor = _convolution(mb, x, x_tensor, weight, bias, strides, pads, dilations, depthwise, mb.run)
+    return from_spatial(tensor, mb.shape(tensor))
+
+
+def _convolution(
+    mb: Builder,
+    x: Operand,
+    x_tensor: int,
+    weight: Constant,
+    bias: Constant,
+    strides: tuple[int, int],
+    pads: tuple[int, int, int, int],
+    dilations: tuple[int, int],
+    depthwise: bool,
+    run: Run,
+) -> int:
+    """One operator; of a large depthwise window in float several."""
+    channels, (out_channels, inner, kh, kw) = mb.shape(x_tensor)[-1], weight.shape
+    if depthwise and mb.target.quant is None and parts_are_faster((kh, kw), pads, dilations):
+        return of_parts(mb, x_tensor, weight, bias, pads, strides, dilations, run)
     dilated = (dilations[0] * (kh - 1) + 1, dilations[1] * (kw - 1) + 1)
     x_tensor, padding, size = pad_spatial(mb, x_tensor, dilated, strides, pads)
     options = dict(
@@ -57,10 +86,63 @@ def conv(
     else:
         w = Constant(weight.array.transpose(0, 2, 3, 1), weight.quant and weight.quant.along(0))  # OIHW -> OHWI
         op = "CONV_2D"
-    w_tensor = mb.weight(w, hybrid=op == "CONV_2D", computed=depthwise or group == 1)
+    w_tensor = mb.weight(w, hybrid=op == "CONV_2D", computed=depthwise or inner == channels)
     inputs = [x_tensor, w_tensor, bias_tensor(mb, bias, x, weight, out_channels)]
-    shape = (mb.shape(x_tensor)[0], *size, out_channels)
-    return from_spatial(mb.run(op, inputs, shape, **options), shape)
+    return run(op, inputs, (mb.shape(x_tensor)[0], *size, out_channels), **options)
+
+
+def _channels_as_stored(x: Value, weight: Constant, group: int) -> tuple[Value, Constant]:
+    """The same convolution of channels in the order in which they lie in memory, where they lie innermost."""
+    inside = x.view.of_dim(1)
+    stored = x.view.order[len(x.view.order) - len(inside) :]
+    if group != 1 or stored == inside or set(stored) != set(inside):
+        return x, weight
+    factors = x.view.dims[1]
+    order = [inside.index(k) for k in stored]
+    o, _, kh, kw = weight.shape
+    array = weight.array.reshape(o, *factors, kh, kw)
+    array = array.transpose(0, *(1 + i for i in order), len(factors) + 1, len(factors) + 2).reshape(weight.shape)
+    dims = (x.view.dims[0], tuple(factors[i] for i in order), *x.view.dims[2:])
+    places = {k: inside[i] for i, k in enumerate(stored)}
+    view = View(dims, tuple(places.get(k, k) for k in x.view.order))
+    return Value(x.tensor, view), Constant(array, weight.quant)
+
+
+def _widened(
+    mb: Builder,
+    x: Operand,
+    x_tensor: int,
+    weight: Constant,
+    bias: Constant,
+    strides: tuple[int, int],
+    pads: tuple[int, int, int, int],
+    dilations: tuple[int, int],
+) -> Value:
+    """A depthwise convolution that makes several channels of each as several that make one, side by side: the first of
+    each, then the second of each."""
+    channels = mb.shape(x_tensor)[-1]
+    times = weight.shape[0] // channels
+    run = partial(mb.emit, quant=mb.target.quant)
+    tensors = [
+        _convolution(
+            *(mb, x, x_tensor, _each(weight, i, times), _each(bias, i, times)),
+            *(strides, pads, dilations, True, run),
+        )
+        for i in range(times)
+    ]
+    n, h, w, _ = mb.shape(tensors[0])
+    joined = mb.run("CONCATENATION", tensors, (n, h, w, times * channels), axis=3, fusedActivationFunction=0)
+    view = View.of((n, channels, times, h, w), (0, 3, 4, 2, 1))
+    dims = (view.dims[0], view.dims[1] + view.dims[2], *view.dims[3:])
+    return Value(joined, View(dims, view.order))
+
+
+def _each(constant: Constant, first: int, step: int) -> Constant:
+    """Every so many of its rows, with their scales."""
+    quant = constant.quant
+    if quant is not None and quant.axis == 0:
+        quant = replace(quant, scales=quant.scales[first::step])
+    return Constant(constant.array[first::step], quant)
 
 
 def _higher(weight: Constant, pads: tuple[int, ...], row: int) -> tuple[Constant, tuple[int, int, int, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 from math import prod
+from typing import TypeGuard
 
 import numpy as np
 
@@ -71,6 +72,11 @@ def aligned(mb: Builder, operands: Sequence[Operand]) -> tuple[list[int], Shape,
         tensors = [_in_order(mb, x, v, e, order, groups) for x, v, e in parts]
         shape = mb.shape(tensors[lead or 0])
         return [mb.reshaped(tensor, shape) for tensor in tensors], shape, result
+    if lead is not None and all(i == lead or _is_single(x) for i, x in enumerate(operands)):
+        tensor = mb.memory(operands[lead])  # under any shape
+        shape = mb.shape(tensor)
+        ones = (1,) * len(shape)
+        return [mb.constant(x, ones) if _is_single(x) else tensor for x in operands], shape, result
     groups = _uniform_groups(mb, operands, views, embed, order, lead)
     if len(groups) > MOST_AXES:
         groups = _fewer_groups(groups, whole, embed, [isinstance(x, Constant) for x in operands])
@@ -80,6 +86,10 @@ def aligned(mb: Builder, operands: Sequence[Operand]) -> tuple[list[int], Shape,
         groups = [(), *groups]  # else LiteRT's GPU delegate reads the first row of a constant for every row
     shape = tuple(prod(whole.factors[k] for k in g) for g in groups)
     return [_broadcast(mb, x, v, e, groups, whole) for x, v, e in parts], shape, result
+
+
+def _is_single(x: Operand) -> TypeGuard[Constant]:
+    return isinstance(x, Constant) and x.array.size == 1
 
 
 def _fewer_groups(

@@ -3,27 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from math import inf
 from typing import Any
 
 import numpy as np
 
 from ...graph.qdq import Constant
-from .builder import Builder, Value
+from .builder import Builder, Run, Value
 from .windows import from_spatial, pad_spatial, same_pads
 
-# A depthwise convolution of more than 25 elements has no fast kernel: 7x7 takes 5 to 20 times as long as its rows taken
-# two at a time, dilated, and their sum (ai-edge-litert 2.3.0, x86).
-_FAST = 25  # elements of a window
+# XNNPACK's depthwise kernels have windows of 3, 4, 9 or 25 elements; a smaller one is filled with zeros. A larger one
+# has no fast kernel: 7x7 takes 5 to 20 times as long as parts of it and their sum (ai-edge-litert 2.3.0, x86).
+_WINDOWS = (3, 4, 9, 25)  # elements
+_FAST = _WINDOWS[-1]
+_SUM = 5  # elements of a window: about what it takes to add one part's result to the others'
 _ROWS, _COLUMNS = (7, 9, 11), range(5, _FAST // 2 + 1)
 
 
-def rows_are_faster(kernel: tuple[int, int], pads: tuple[int, ...], dilations: tuple[int, int]) -> bool:
-    """Whether `of_rows` takes such a depthwise Conv."""
-    centred = pads[::2] == (dilations[0] * (kernel[0] // 2),) * 2
-    return centred and kernel[0] in _ROWS and kernel[1] in _COLUMNS
+@dataclass(frozen=True)
+class _Line:
+    """Some rows, or columns, of a window: `count` of them, `step` apart, and the window's middle in their middle."""
+
+    count: int
+    step: int
+
+    @property
+    def reach(self) -> int:
+        """How far the first and the last are from the middle."""
+        return self.step * (self.count - 1) // 2
+
+    @property
+    def places(self) -> range:
+        """From the middle."""
+        return range(-self.reach, self.reach + 1, self.step)
 
 
-def of_rows(
+def parts_are_faster(kernel: tuple[int, int], pads: tuple[int, ...], dilations: tuple[int, int]) -> bool:
+    """Whether `of_parts` takes such a depthwise Conv."""
+    return _is_centred(kernel[0], pads[::2], dilations[0]) and kernel[0] in _ROWS and kernel[1] in _COLUMNS
+
+
+def _is_centred(size: int, pads: tuple[int, ...], dilation: int) -> bool:
+    return size % 2 == 1 and pads == (dilation * (size // 2),) * 2
+
+
+def of_parts(
     mb: Builder,
     x: int,
     weight: Constant,
@@ -31,39 +57,87 @@ def of_rows(
     pads: tuple[int, ...],
     strides: tuple[int, int],
     dilations: tuple[int, int],
-) -> Value:
-    """A depthwise Conv of an odd number of rows, padded by half of them, in float: the sum of parts that have two rows
-    each, as far above the middle as below. The middle itself goes with the first two where that is fast."""
+    run: Run,
+) -> int:
+    """A depthwise Conv in float as the sum of some with fewer elements: together they cover the window, and each has
+    the window's middle in its middle. Columns that are not centred stay together."""
     out_channels, _, height, width = weight.shape
-    middle = height // 2
-    parts = [(step, 2 * step) for step in range(1, middle + 1)]  # the rows that far from the middle; from row to row
-    parts[:1] = [(1, 1)] if 3 * width <= _FAST else [(0, 1), parts[0]]
-    total = None
-    for away, apart in parts:
-        rows = weight.float()[:, :, middle - away : middle + away + 1 : apart]
-        window = (dilations[0] * 2 * away + 1, dilations[1] * (width - 1) + 1)
-        around = dilations[0] * away
-        padded, padding, size = pad_spatial(mb, x, window, strides, (around, pads[1], around, pads[3]))
+    whole_rows = mb.plain or not _is_centred(width, pads[1::2], dilations[1])
+    total, last = None, len(parts := _cover(height, width, whole_rows)) - 1
+    for i, (rows, columns) in enumerate(parts):
+        elements = weight.float()[:, :, _indices(rows, height)]
+        around, apart = [dilations[0] * rows.reach], [dilations[0] * rows.step]
+        window = [2 * around[0] + 1]
+        if columns is None:
+            beside = (pads[1], pads[3])
+            window, apart = [*window, dilations[1] * (width - 1) + 1], [*apart, dilations[1]]
+        else:
+            elements = elements[:, :, :, _indices(columns, width)]
+            beside = (dilations[1] * columns.reach,) * 2
+            window, apart = [*window, 2 * beside[0] + 1], [*apart, dilations[1] * columns.step]
+        around = (around[0], beside[0], around[0], beside[1])
+        padded, padding, size = pad_spatial(mb, x, (window[0], window[1]), strides, around)
         shape = (mb.shape(x)[0], *size, out_channels)
         bias_array = np.zeros(out_channels, np.float32) if bias is None or total is not None else bias.float()
         part = _part(
             mb,
             "DEPTHWISE_CONV_2D",
-            [padded, mb.weight(Constant(rows.transpose(1, 2, 3, 0))), mb.const(bias_array.astype(np.float32))],
+            [padded, mb.weight(Constant(elements.transpose(1, 2, 3, 0))), mb.const(bias_array.astype(np.float32))],
             shape,
             padding,
             strides,
-            (dilations[0] * apart, dilations[1]),
+            (apart[0], apart[1]),
             depthMultiplier=out_channels // mb.shape(x)[-1],
         )
         if total is None:
             total = part
-        elif away < middle:
+        elif i < last:
             total = mb.emit("ADD", [total, part], shape, fusedActivationFunction=0)
         else:
-            total = mb.run("ADD", [total, part], shape, fusedActivationFunction=mb.activation())
+            total = run("ADD", [total, part], shape, fusedActivationFunction=mb.activation())
     assert total is not None
-    return from_spatial(total, mb.shape(total))
+    return total
+
+
+def _indices(line: _Line, size: int) -> slice:
+    middle = size // 2
+    return slice(middle - line.reach, middle + line.reach + 1, line.step)
+
+
+@cache
+def _cover(height: int, width: int, whole_rows: bool) -> tuple[tuple[_Line, _Line | None], ...]:
+    """The parts of a window that take the least time, each so many rows and columns; None: all columns."""
+
+    def cost(elements: int) -> float:
+        return next((size + _SUM for size in _WINDOWS if elements <= size), inf)
+
+    def of_rows(rows: _Line) -> tuple[float, list[tuple[_Line, _Line | None]]]:
+        if whole_rows:
+            return cost(rows.count * width), [(rows, None)]
+        choices = _partitions(frozenset(range(-(width // 2), width // 2 + 1)))
+        costs = [sum(cost(rows.count * columns.count) for columns in choice) for choice in choices]
+        least = min(costs)
+        return least, [(rows, columns) for columns in choices[costs.index(least)]]
+
+    choices = []
+    for choice in _partitions(frozenset(range(-(height // 2), height // 2 + 1))):
+        found = [of_rows(rows) for rows in choice]
+        choices.append((sum(price for price, _ in found), [part for _, parts in found for part in parts]))
+    return tuple(min(choices, key=lambda choice: choice[0])[1])
+
+
+@cache
+def _partitions(places: frozenset[int]) -> list[list[_Line]]:
+    """Every way to take places apart that are the same on both sides of the middle."""
+    if not places:
+        return [[]]
+    reach, found = max(places), []
+    gaps = [count for count in range(1, 2 * reach + 1) if 2 * reach % count == 0]
+    lines = [_Line(count + 1, 2 * reach // count) for count in gaps]
+    for line in lines if reach else [_Line(1, 1)]:
+        if places.issuperset(line.places):
+            found += [[line, *rest] for rest in _partitions(places - set(line.places))]
+    return found
 
 
 def _part(

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
 
 from ...graph.qdq import Constant
 from ...graph.qparams import QParams
-from .builder import Builder, Operand, Value
+from .builder import Builder, Operand, Run, Value
 from .lowering_table import lower
 from .reduce import reduce_dims
 from .view import Shape, View, unify
-
-Run = Callable[..., int]  # Builder.run for the unit's result, Builder.emit for what leads to it
 
 
 def bias_tensor(mb: Builder, bias: Constant | None, x: Operand, weight: Constant, size: int) -> int:

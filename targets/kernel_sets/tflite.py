@@ -46,10 +46,14 @@ LEAST_ALPHA = 2.0**-8 / LEAKY_LIMITS[0]
 LARGEST_DEPTHWISE = 5  # larger windows have no fast int8 kernel: 7x7 is 14-20 times slower per weight than 5x5
 
 
+def _is_depthwise(conv: ir.Node) -> bool:
+    """The int8 kernels multiply depthwise windows element by element: 9 to 11 GMAC/s, float 9 to 20."""
+    return conv.attributes.get_int("group", 1) > 1 and shape(conv.inputs[1])[1] == 1  # OIHW
+
+
 def _large_depthwise(node: ir.Node) -> str | None:
     kernel = shape(node.inputs[1])  # OIHW
-    depthwise = node.attributes.get_int("group", 1) > 1 and kernel[1] == 1
-    if depthwise and max(kernel[2:]) > LARGEST_DEPTHWISE:
+    if _is_depthwise(node) and max(kernel[2:]) > LARGEST_DEPTHWISE:
         return f"depthwise {kernel[2]}x{kernel[3]} has no fast int8 kernel"
     return None
 
@@ -77,9 +81,11 @@ TFLITE_XNNPACK = KernelSet(
     "tflite-xnnpack",
     symmetric_weights=True,
     integer_biases=True,
+    channel_block=8,  # x86's kernels and those of Armv8.6's SMMLA; 4 without that
+    widens_depthwise=False,  # such a one is many little matrix products: 4 to 6 times as long
     requantization=QUANTIZE_LIMITS,
     kernels={
-        "Conv": _GEMM(weight_axis=0, refuses=_large_depthwise),  # OIHW
+        "Conv": _GEMM(weight_axis=0, refuses=_large_depthwise, as_fast_in_float=_is_depthwise),  # OIHW
         "ConvTranspose": _GEMM(weight_axis=1),  # IOHW
         "Linear": _GEMM(weight_axis=1),  # (in, out)
         # XNNPACK runs int8 BATCH_MATMUL only if the second operand's zero point is 0; the builtin is 33 times slower.

@@ -11,6 +11,7 @@ from edgeport.exporters.tflite.convert import EXPANDED
 from edgeport.exporters.tflite.lowering_table import table
 from edgeport.graph.dialect import OPS
 from edgeport.quantize import apply, collect, plan
+from edgeport.runtime.contents.tflite import read_contents
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from graphs import canonical, canonical_case, feeds, graph, operators, random_integers, run_onnx, run_tflite, units
 from tflite_convert import convert
@@ -170,3 +171,19 @@ def test_what_reads_itself_twice_is_seen_once():
     model = canonical(text, {"start": [0], "end": [2], "axis": [1]})
     inputs = feeds(model)
     np.testing.assert_array_equal(run_tflite(convert(model), inputs)["y"], np.maximum(inputs["x"], 0))
+
+
+def test_a_number_is_added_under_the_shape_that_a_tensor_has(tmp_path):
+    """Tokens that lie in memory as an image: a RESHAPE in between would keep the delegate from joining the two."""
+    body = "c = Conv(x, w, b) r = Reshape(c, to) t = Transpose<perm=[0,2,1]>(r) m = MatMul(t, v)"
+    model = canonical(
+        f"agraph (float[1,4,2,3] x) => (float[1,6,5] y) {{ {body} a = Add(m, three) y = Mul(m, a) }}",
+        {"w": (4, 4, 1, 1), "b": (4,), "v": (4, 5), "to": [1, 4, 6], "three": [3.0]},
+    )
+    path = tmp_path / "model.tflite"
+    path.write_bytes(convert(model))
+    kinds = [operator.kind for operator in read_contents(path).operators]
+    assert kinds == ["CONV_2D", "FULLY_CONNECTED", "ADD", "MUL", "RESHAPE"]
+    np.testing.assert_allclose(
+        run_tflite(path.read_bytes(), feeds(model))["y"], run_onnx(model, feeds(model))["y"], atol=2e-5
+    )

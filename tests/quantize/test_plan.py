@@ -47,6 +47,34 @@ CASES = {
         "x c",
         "y",
     ),
+    "depthwise_between_float": (
+        f"{IMAGE} => (float[1,4,6,6] y) <float[4,1,3,3] dw, float[4] b> "
+        "{ a = Softmax(x) d = Conv<group=4,pads=[1,1,1,1]>(a, dw, b) y = Softmax(d) }",
+        {},
+        "",
+        "a d y",
+    ),
+    "depthwise_that_reads_int8": (
+        f"{IMAGE} => (float[1,4,6,6] y) <{CONV_WEIGHTS}, float[4,1,3,3] dw> "
+        "{ a = Conv<kernel_shape=[1,1]>(x, w, b) d = Conv<group=4,pads=[1,1,1,1]>(a, dw, b) y = Softmax(d) }",
+        {},
+        "x a d",
+        "y",
+    ),
+    "depthwise_that_int8_reads": (
+        f"{IMAGE} => (float[1,4,6,6] y) <{CONV_WEIGHTS}, float[4,1,3,3] dw> "
+        "{ a = Softmax(x) d = Conv<group=4,pads=[1,1,1,1]>(a, dw, b) y = Conv<kernel_shape=[1,1]>(d, w, b) }",
+        {},
+        "a d y",
+        "a",
+    ),
+    "convolution_between_float": (
+        f"{IMAGE} => (float[1,4,6,6] y) <{CONV_WEIGHTS}> "
+        "{ a = Softmax(x) d = Conv<kernel_shape=[1,1]>(a, w, b) y = Softmax(d) }",
+        {},
+        "a d",
+        "a y",
+    ),
     "linear_with_bias_and_relu": (
         "(float[1,5,4] x) => (float[1,5,3] y) <float[4,3] w, float[3] b> "
         "{ m = MatMul(x, w) a = Add(m, b) y = Relu(a) }",

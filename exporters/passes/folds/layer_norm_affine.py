@@ -1,14 +1,18 @@
-"""linear(LayerNormalization(x, g, b)) -> linear'(LayerNormalization(x, ones, zeros))
+"""layer(LayerNormalization(x, g, b)) -> layer'(LayerNormalization(x, ones, zeros)), for linears and Convs
 
-What only moves whole rows of channels may stand in between. Leaves a LayerNormalization alone that anything but linears
-reads, or the graph returns, or that has no affine part.
+What only moves whole rows of channels may stand in between, and what makes an image of them. Leaves a
+LayerNormalization alone that anything but such layers reads, or the graph returns, or that has no affine part; where it
+has a shift, also one that a Conv pads: a border of zeros is not the shift.
 """
 
 import numpy as np
 import onnx_ir as ir
 
-from ....graph.edit import array, attribute, const_value, constant, consumers, given, shape, sole_consumer
-from ....graph.layers import Weighted, is_matmul, set_weights, weighted
+from ....graph.edit import array, attribute, const_value, constant, consumers, given, shape
+from ....graph.layers import Weighted, bias_add, is_matmul, weighted
+from .affine_into_reader import pads, take_in
+
+TO_IMAGE = (0, 3, 1, 2)  # NHWC -> NCHW
 
 
 def rewrite(model: ir.Model) -> int:
@@ -19,38 +23,53 @@ def fold(node: ir.Node) -> int:
     gamma, beta = (const_value(value) for value in node.inputs[1:3])
     if gamma is None or beta is None or gamma.ndim != 1:
         return 0
-    readers = linears_behind(node.outputs[0])
-    if not readers:
-        return 0
+    readers = layers_behind(node.outputs[0])
     if (gamma == 1).all() and (beta == 0).all():
         return 0
-    gamma, beta = gamma.astype(np.float64), beta.astype(np.float64)
+    if not readers or (beta.any() and any(pads(reader) for reader in readers)):
+        return 0
     for reader in readers:
-        add = sole_consumer(reader.outputs[0], "Add")
-        layer = weighted(add.outputs[0]) if add is not None else None
-        layer = layer if layer is not None and layer.node is reader else Weighted(reader)
-        set_weights(layer, gamma[:, None] * layer.weight, beta @ layer.weight + layer.bias)
+        take_in(reader, "Add", beta.astype(np.float64))
+        take_in(reader, "Mul", gamma.astype(np.float64))
     for index, numbers in ((1, np.ones(gamma.shape, np.float32)), (2, np.zeros(beta.shape, np.float32))):
         node.replace_input_with(index, constant(node.graph, numbers, given(node.inputs[index]).name))
     return 1
 
 
-def linears_behind(normalised: ir.Value) -> list[ir.Node]:
-    """The MatMuls that read the value, directly or moved; none where anything else does."""
+def layers_behind(normalised: ir.Value) -> list[Weighted]:
+    """The linears and Convs that read the value, directly or moved; none where anything else does."""
     channels = shape(normalised)[-1]
-    values, linears, joins = [normalised], [], []
+    values, images, layers, joins = [normalised], [], [], []
     for value in values:  # which grows
         if value.is_graph_output():
             return []
         for reader in consumers(value):
             if is_matmul(reader) and reader.inputs[0] is value and shape(value)[-1] == channels:
-                linears.append(reader)
+                add = bias_add(reader)
+                layers.append((add and weighted(add.outputs[0])) or Weighted(reader))
+            elif makes_image(reader, channels):
+                images.append(reader.outputs[0])
             elif not moves_rows(reader, channels):
                 return []
             elif reader.outputs[0] not in values:
                 values.append(reader.outputs[0])
                 joins += [reader] if reader.op_type == "Concat" else []
-    return linears if all(operand in values for join in joins for operand in join.inputs) else []
+    for image in images:
+        convs = [weighted(reader.outputs[0]) for reader in consumers(image) if reader.op_type == "Conv"]
+        whole = len(convs) == len(consumers(image)) and not image.is_graph_output()
+        if not whole or any(conv is None or conv.node.inputs[0] is not image for conv in convs):
+            return []
+        layers += convs
+    return layers if all(operand in values for join in joins for operand in join.inputs) else []
+
+
+def makes_image(node: ir.Node, channels: int) -> bool:
+    """Whether the node brings the channels of rows (n, h, w, c) in front of their places, as a Conv reads them."""
+    return (
+        node.op_type == "Transpose"
+        and tuple(attribute(node, "perm")) == TO_IMAGE
+        and shape(node.inputs[0])[-1] == channels
+    )
 
 
 def moves_rows(node: ir.Node, channels: int) -> bool:
