@@ -124,7 +124,10 @@ def reproduce(tab, page: Page, backend: str) -> dict[str, list[str]]:
     rows = json.loads(tab.wait_for("document.body.dataset.rows", seconds=300))
     assert rows, tab.value("document.getElementById('verdict').textContent")
     assert [row for row in rows if not row["right"]] == []
-    assert {row["what"] for row in rows} == {"decoded PNG", "pixels", "input", f"scores, {backend}"}
+    outputs = {
+        f"{each['role']}, {backend}" for each in json.loads((page.folder / "bundle.json").read_text())["outputs"]
+    }
+    assert {row["what"] for row in rows} == {"decoded PNG", "pixels", "input", "answer"} | outputs
     return {what: [row["said"] for row in rows if row["what"] == what] for what in {row["what"] for row in rows}}
 
 

@@ -15,6 +15,7 @@ import tree_sitter_typescript
 from edgeport.artifacts.errors import UsageError
 from edgeport.bundles import literals
 from edgeport.bundles.android_package import check_package
+from edgeport.bundles.answers import Answers, Read
 from edgeport.bundles.facts import Facts
 from edgeport.bundles.layouts import LAYOUTS, write_sources
 from edgeport.models import PreprocessSpec
@@ -123,6 +124,12 @@ def test_a_compiler_reads_the_names_out_of_swift(tmp_path):
     assert [json.loads(line) for line in done.stdout.splitlines()] == wanted
 
 
+def answers(name: str) -> Answers:
+    """Of a classifier whose output is called `name`."""
+    read = Read(role="scores", name=name, index=0, shape=(1, 5), dtype="float32")
+    return Answers(task="classify", outputs=(read,), decoding={"classes": 5}, columns=(0.0, 1e-6))
+
+
 def facts(platform: str, name: str) -> Facts:
     """Of a model that is called `name` in all places."""
     return Facts(
@@ -140,6 +147,7 @@ def facts(platform: str, name: str) -> Facts:
         labels=(name,),
         verdict=name,
         runtime=targets()[RUNTIMES[platform]].app_runtimes[platform],
+        answers=answers(name),
         golden=("0",),
     )
 
@@ -174,14 +182,15 @@ def shape(parser: Parser, content: bytes) -> list[str]:
 def test_the_facts_in_cpp_are_the_names_and_nothing_else(tmp_path):
     if not shutil.which("g++"):
         pytest.skip("no g++")
-    code, prints = ['#include <cstdio>\n#include "preprocess.h"\n'], []
+    code, prints = ['#include <cstdio>\n#include "classification.h"\n#include "preprocess.h"\n'], []
     for i, name in enumerate(NAMES):
         sources = write_sources(facts("linux", name))
-        (tmp_path / "preprocess.h").write_bytes(sources["cpp/preprocess.h"])
+        for header in ("preprocess.h", "outputs.h", "classification.h"):
+            (tmp_path / header).write_bytes(sources[f"cpp/{header}"])
         made = sources["cpp/model_facts.h"].decode().replace("#pragma once", "")
         code.append(made.replace("namespace vision {", f"namespace n{i} {{\nusing namespace vision;"))
         prints.append(
-            f'for (auto p = n{i}::kScores; *p; ++p) std::printf("%02x", (unsigned char)*p);\nstd::puts("");\n'
+            f'for (auto p = n{i}::kOutputs[0].name; *p; ++p) std::printf("%02x", (unsigned char)*p);\nstd::puts("");\n'
         )
     (tmp_path / "main.cpp").write_text("".join((*code, "int main() {\n", *prints, "}\n")))
     subprocess.run(["g++", "-std=c++17", "main.cpp", "-o", "main"], cwd=tmp_path, check=True)
@@ -201,7 +210,7 @@ def test_android_packages(name):
     assert check_package(name) == name
     made = write_sources(dataclasses.replace(facts("android", "x"), package=name))
     kotlin = {place: content for place, content in made.items() if place.endswith(".kt")}
-    assert len(kotlin) == 7
+    assert len(kotlin) == 11
     for place, content in kotlin.items():
         assert content.decode().count(f"\npackage {name}\n") == 1
         assert f"/{name.replace('.', '/')}/" in place
