@@ -14,9 +14,7 @@ import node
 import numpy as np
 import pytest
 import task_networks as networks
-import tree_sitter_swift
 from PIL import Image
-from tree_sitter import Language, Parser
 
 LABELS = {"detect": ["cat", "dog", "cup"], "segment": ["sky", "sea", "sand", "tree"], "text": [*"abcdefghij ", "ß"]}
 
@@ -267,31 +265,6 @@ def test_typescript_makes_the_golden_answers(made, name, tmp_path):
 PURE = ("classification", "detection", "segmentation", "keypoints", "embedding", "ctc")
 
 
-@pytest.mark.parametrize("name", ["detect", "segment", "keypoints", "embed", "text"])
-def test_a_parser_finds_no_error_in_the_swift_wrapper(made, artifact, name, monkeypatch, tmp_path):
-    """Core ML's, of an artifact of the same task; its calls do not wait."""
-    parser = Parser(Language(tree_sitter_swift.language()))
-    folder = tmp_path / "ios"
-    coreml = coreml_artifact(name, tmp_path)
-    edgeport.bundle(coreml, "ios", output=folder)
-    sources = list(folder.rglob("*.swift"))
-    assert len(sources) == 8
-    for path in sources:
-        text = path.read_bytes()
-        assert not parser.parse(text).root_node.has_error, path
-        assert b"await" not in text
-        assert b"async" not in text
-
-
-def coreml_artifact(name: str, folder: Path) -> Path:
-    case = CASES[name]
-    detects = name == "detect"
-    net = networks.Detector(case.network).eval() if detects else networks.Dense(case.network)
-    given = {"input_shape": (3, networks.SIDE, networks.SIDE), "preprocess": {"scale": "1/255", "resize": case.resize}}
-    options = {"validate": False, "benchmark": False, "output_dir": folder, "name": "net"}
-    return edgeport.export(net, "coreml", task=case.task, **given, **options).path
-
-
 def test_the_readme_says_task_outputs_batches_and_thresholds(made):
     text = (made("detect") / "README.md").read_text()
     assert "model.detect(image)" in text
@@ -301,26 +274,29 @@ def test_the_readme_says_task_outputs_batches_and_thresholds(made):
     assert "classif" not in text
 
 
-# name: (the network, what is said of it, platform, the refusal)
+# name: (the artifact, what its manifest says of it instead, platform, the refusal)
 REFUSED = {
-    "depth": (
-        "depth",
-        "depth",
-        "linux",
-        "is for depth; a bundle for linux is for classify, detect, segment, keypoints",
+    "depth": ("embed", {"name": "depth"}, "linux", "is for depth; a bundle for linux is for classify, detect, segment"),
+    "image": ("embed", {"name": "image"}, "web", "is for image; a bundle for web is for classify, detect, segment"),
+    "unsaid": (
+        "segment",
+        {"name": "generic"},
+        "android",
+        "a bundle for android is for classify, .*; say what they mean",
     ),
-    "image": ("image", "image", "web", "is for image; a bundle for web is for classify, detect, segment"),
-    "micro": ("segment", "segment", "micro", "is no file for a microcontroller"),
-    "unsaid": ("depth", "generic", "android", r"a bundle for android is for classify, .*; say what they mean"),
+    "head": ("text", {"head": "another"}, "linux", "names the head 'another' of text"),
+    "outputs": ("segment", {"head": "binary"}, "linux", "says segment:binary of outputs that are not"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_has_no_wrapper_is_refused_in_a_sentence_with_platform_and_task(name, tmp_path):
-    network, task, platform, words = REFUSED[name]
-    given = {"input_shape": (3, networks.SIDE, networks.SIDE), "preprocess": networks.PREPROCESS, "task": task}
-    options = {"validate": False, "benchmark": False, "output_dir": tmp_path, "name": "net"}
-    path = edgeport.export(networks.Dense(network), "tflite", **given, **options).path
+def test_what_has_no_wrapper_is_refused_in_a_sentence_with_platform_and_task(artifact, name, tmp_path):
+    of, told, platform, words = REFUSED[name]
+    path = tmp_path / artifact(of).name
+    shutil.copy(artifact(of), path)
+    manifest = json.loads(Path(f"{artifact(of)}.json").read_text())
+    manifest["task"] |= told
+    Path(f"{path}.json").write_text(json.dumps(manifest))
     with pytest.raises(edgeport.UsageError, match=words):
         edgeport.bundle(path, platform, output=tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
