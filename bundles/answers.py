@@ -61,7 +61,8 @@ class Answers:
         outputs: that are read, in the order in which golden files have them.
         decoding: what decoding depends on.
         columns: what each number of a row of golden answers may be off.
-        ordered: the same row of two runs is the same thing; else rows come in the order of their scores.
+        ordered: outputs of two runs can be compared number by number; else their rows come in the order of their
+            scores, or they are the numbers of classes.
         meaning: the same for the decoder that validates; None for a classifier.
     """
 
@@ -125,7 +126,7 @@ def find_answers(
         outputs=tuple(outputs),
         decoding=decoding,
         columns=COLUMNS[task],
-        ordered=meaning.head.ordered,
+        ordered=meaning.head.ordered and "ids" not in names,
         meaning=meaning,
     )
 

@@ -23,6 +23,7 @@ from ..runtime.session import IMAGE, Session
 from ..targets.foreign import open_session
 from ..targets.registry import artifact_path, target_of, targets
 from ..targets.target import AppRuntime
+from ..tasks.registry import TEXT
 from .android_package import DEFAULT, check_package
 from .facts import NO_FOOTPRINT, Facts, collect_facts
 from .golden import add_golden, choose_pictures, make_golden
@@ -139,6 +140,10 @@ def bundle(
     opens, tasks = target.device_files(path)[0], LAYOUTS[platform].tasks
     facts = collect_facts(path, platform, manifest, session, runtime, opens, package, tasks)
     check_runtime(path, session, runtime)
+    if facts.answers.meaning and facts.task == TEXT and not facts.answers.meaning.labels:
+        warnings += (
+            f"{path}: came without characters; the wrapper reads the numbers of their classes (export --labels)",
+        )
     facts = dataclasses.replace(facts, footprint=footprint)
     if runtime.integers:
         table = input_of_pixel(session, facts.spec, facts.takes_pixels)

@@ -16,6 +16,7 @@ from .facts import Facts
 from .golden_answers import golden_answer
 
 COUNT = 3
+LARGEST_OUTPUTS = 2**20  # numbers: of a model that gives more, one image is enough to ship
 LARGEST = 641  # pixels of a photograph's longer side: enough to be scaled down, small enough to ship
 # of the model's input (height, width): smaller, larger, of another ratio; odd sizes
 _SIZES = ((0.43, 0.61), (1.37, 1.91), (2.3, 1.13))
@@ -30,11 +31,13 @@ _GPU_FLOAT_TOLERANCE = 0.3
 
 
 def choose_pictures(folder: str | Path | None, facts: Facts) -> list[Image.Image]:
-    """COUNT photographs of the folder, made smaller, or generated pictures. Raises ImageError."""
+    """COUNT photographs of the folder, made smaller, or generated pictures; one for a model that gives very many
+    numbers. Raises ImageError."""
+    count = 1 if sum(each.size for each in facts.answers.outputs) > LARGEST_OUTPUTS else COUNT
     if folder is None:
-        return [_generated(i, facts.spec.input_size[1:]) for i in range(COUNT)]
+        return [_generated(i, facts.spec.input_size[1:]) for i in range(count)]
     paths = list_images(str(folder))
-    found = [load_image(paths[i * len(paths) // COUNT]) for i in range(min(COUNT, len(paths)))]
+    found = [load_image(paths[i * len(paths) // COUNT]) for i in range(min(count, len(paths)))]
     for image in found:
         image.thumbnail((LARGEST, LARGEST))
     return found

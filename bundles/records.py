@@ -1,7 +1,7 @@
 """Write what a wrapper has to know as a record of its own language: the outputs that it reads, and the decoding."""
 
 import re
-from typing import Any
+from collections.abc import Callable
 
 from . import literals
 from .answers import WORDS, Answers
@@ -13,87 +13,90 @@ def camel(name: str) -> str:
     return re.sub("_(.)", lambda found: found[1].upper(), name)
 
 
-def _number(value: Any) -> str:
-    return truth(value) if isinstance(value, bool) else repr(value)
+def _fields(answers: Answers, line: str, word: Callable[[str, str], str]) -> list[str]:
+    """`line` for each field of the decoding, of its {field}, its {name} in camels and its {value}; what is a word, as
+    `word` writes it of its type and itself."""
+    lines = []
+    for field, value in answers.decoding.items():
+        text = word(WORDS[field], value) if field in WORDS else truth(value) if isinstance(value, bool) else repr(value)
+        lines.append(line.format(field=field, name=camel(field), value=text))
+    return lines
+
+
+def _outputs(answers: Answers, line: str, literal: Callable[[str], str]) -> list[str]:
+    """`line` for each output that is read, of its {role} and {name} as literals, and of the `output` itself."""
+    return [
+        line.format(role=literal(each.role), name=literal(each.name), output=each, type=each.dtype.upper())
+        for each in answers.outputs
+    ]
+
+
+def _tolerances(answers: Answers) -> str:
+    return ", ".join(map(repr, answers.columns))
 
 
 def cpp(answers: Answers) -> str:
     """The definitions of kOutputs, kOrdered, kAnswerTolerances and kDecoding, whose struct is in the task's header."""
-    values = [
-        f"{WORDS[name]}::{value}" if name in WORDS else _number(value) for name, value in answers.decoding.items()
-    ]
-    described = ",\n".join(f"    /*{name}=*/{value}" for name, value in zip(answers.decoding, values, strict=True))
-    outputs = ",\n".join(
-        f"    {{{literals.cpp(each.role)}, {literals.cpp(each.name)}, {each.size}, {each.tolerance!r}f}}"
-        for each in answers.outputs
-    )
+    outputs = _outputs(answers, "    {{{role}, {name}, {output.size}, {output.tolerance!r}f}}", literals.cpp)
+    fields = _fields(answers, "    /*{field}=*/{value}", lambda kind, word: f"{kind}::{word}")
     return f"""inline constexpr Output kOutputs[] = {{
-{outputs}}};
-inline constexpr bool kOrdered = {truth(answers.ordered)};  // the same row of two runs is the same thing
-inline constexpr double kAnswerTolerances[] = {{{", ".join(map(repr, answers.columns))}}};  // of each number of a row
+{_joined(outputs)}}};
+inline constexpr bool kOrdered = {truth(answers.ordered)};  // outputs of two runs can be compared number by number
+inline constexpr double kAnswerTolerances[] = {{{_tolerances(answers)}}};  // of each number of a row
 inline constexpr Decoding kDecoding{{
-{described}}};
+{_joined(fields)}}};
 """
 
 
 def kotlin(answers: Answers) -> str:
     """Properties of ModelFacts."""
-    outputs = ",\n".join(
-        f"        Output({literals.kotlin(each.role)}, {literals.kotlin(each.name)}, {each.index}, {each.size}, "
-        f"NumberType.{each.dtype.upper()}, {each.tolerance!r}f, {each.gpu_tolerance!r}f)"
-        for each in answers.outputs
+    line = (
+        "        Output({role}, {name}, {output.index}, {output.size}, NumberType.{type}, {output.tolerance!r}f, "
+        "{output.gpu_tolerance!r}f)"
     )
-    fields = ",\n".join(
-        f"        {camel(name)} = {f'{WORDS[name]}.{value.upper()}' if name in WORDS else _number(value)}"
-        for name, value in answers.decoding.items()
-    )
+    fields = _fields(answers, "        {name} = {value}", lambda kind, word: f"{kind}.{word.upper()}")
     return f"""    val outputs = listOf(
-{outputs}
+{_joined(_outputs(answers, line, literals.kotlin))}
     )
-    const val ORDERED = {truth(answers.ordered)} // the same row of two runs is the same thing
-    val answerTolerances = doubleArrayOf({", ".join(map(repr, answers.columns))}) // of each number of a row
+    const val ORDERED = {truth(answers.ordered)} // outputs of two runs can be compared number by number
+    val answerTolerances = doubleArrayOf({_tolerances(answers)}) // of each number of a row
     val decoding = Decoding(
-{fields}
+{_joined(fields)}
     )
 """
 
 
 def swift(answers: Answers) -> str:
     """Properties of ModelFacts."""
-    outputs = ",\n".join(
-        f"        Output(role: {literals.swift(each.role)}, name: {literals.swift(each.name)}, "
-        f"count: {each.size}, type: .{each.dtype}, tolerance: {each.tolerance!r})"
-        for each in answers.outputs
+    line = (
+        "        Output(role: {role}, name: {name}, count: {output.size}, type: .{output.dtype}, "
+        "tolerance: {output.tolerance!r})"
     )
-    fields = ",\n".join(
-        f"        {camel(name)}: {f'.{value}' if name in WORDS else _number(value)}"
-        for name, value in answers.decoding.items()
-    )
+    fields = _fields(answers, "        {name}: {value}", lambda kind, word: f".{word}")
     return f"""    static let outputs: [Output] = [
-{outputs},
+{_joined(_outputs(answers, line, literals.swift))}
     ]
-    static let ordered = {truth(answers.ordered)}  // the same row of two runs is the same thing
-    static let answerTolerances: [Double] = [{", ".join(map(repr, answers.columns))}]  // of each number of a row
+    static let ordered = {truth(answers.ordered)}  // outputs of two runs can be compared number by number
+    static let answerTolerances: [Double] = [{_tolerances(answers)}]  // of each number of a row
     static let decoding = Decoding(
-{fields})
+{_joined(fields)})
 """
 
 
 def typescript(answers: Answers) -> str:
     """Members of FACTS."""
-    outputs = "".join(
-        f"    {{ role: {literals.typescript(each.role)}, name: {literals.typescript(each.name)}, size: {each.size}, "
-        f"tolerance: {each.tolerance!r} }},\n"
-        for each in answers.outputs
-    )
-    fields = "".join(
-        f"    {camel(name)}: {literals.typescript(value) if name in WORDS else _number(value)},\n"
-        for name, value in answers.decoding.items()
-    )
+    line = "    {{ role: {role}, name: {name}, size: {output.size}, tolerance: {output.tolerance!r} }}"
+    fields = _fields(answers, "    {name}: {value}", lambda kind, word: literals.typescript(word))
     return f"""  outputs: [
-{outputs}  ],
+{_joined(_outputs(answers, line, literals.typescript))},
+  ],
   ordered: {truth(answers.ordered)},
-  answerTolerances: [{", ".join(map(repr, answers.columns))}],
+  answerTolerances: [{_tolerances(answers)}],
   decoding: {{
-{fields}  }},
+{_joined(fields)},
+  }},
 """
+
+
+def _joined(lines: list[str]) -> str:
+    return ",\n".join(lines)

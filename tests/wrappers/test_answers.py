@@ -172,6 +172,23 @@ def test_the_python_wrapper_names_what_it_finds(made):
     assert found == str(named)
 
 
+def test_of_very_many_numbers_one_golden_image_is_made(artifact, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr("edgeport.bundles.golden.LARGEST_OUTPUTS", 23)
+    bundle = edgeport.bundle(artifact("embed"), "linux", output=tmp_path / "bundle", images=photos)
+    assert bundle.golden == ("0",)
+
+
+def test_strings_without_characters_are_warned_of(artifact, tmp_path):
+    path = tmp_path / artifact("text").name
+    shutil.copy(artifact("text"), path)
+    manifest = json.loads(Path(f"{artifact('text')}.json").read_text())
+    manifest["task"]["labels"] = None
+    Path(f"{path}.json").write_text(json.dumps(manifest))
+    bundle = edgeport.bundle(path, "linux", output=tmp_path / "bundle")
+    assert "came without characters" in bundle.warnings[0]
+    assert (tmp_path / "bundle/model/labels.txt").read_text() == "".join(f"<{i}>\n" for i in range(12))
+
+
 def characters(folder: Path, name: str) -> str:
     """The golden string: class 11, the last, is the blank."""
     return "".join(LABELS["text"][int(each)] for each in golden(folder, name))

@@ -13,8 +13,8 @@ public class VisionModel {
     public let labels: [String]  // the names of classes or characters; empty where the model came without
 
     /// Prepares the model for the device on the first call; keep what it makes.
-    public init(options: ModelOptions = ModelOptions()) async throws {
-        model = try await Model(options: options)
+    public init(configuration: ModelConfiguration = ModelConfiguration()) async throws {
+        model = try await Model(configuration: configuration)
         labels = try readLabels()
     }
 

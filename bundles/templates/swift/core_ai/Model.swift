@@ -3,7 +3,7 @@ import CoreAI
 import Foundation
 
 /// Core AI has no choice of where a model runs.
-public struct ModelOptions {
+public struct ModelConfiguration {
     public init() {}
 }
 
@@ -11,7 +11,7 @@ final class Model {
     private let function: InferenceFunction
 
     /// Specialises the .aimodel for the device on the first call.
-    init(options: ModelOptions) async throws {
+    init(configuration: ModelConfiguration) async throws {
         let model = try await AIModel(contentsOf: findModel())
         guard let main = try model.loadFunction(named: "main")
         else { throw VisionError(description: "\(ModelFacts.artifact) has no function main") }

@@ -3,14 +3,14 @@ import CoreML
 import CoreVideo
 import Foundation
 
-public typealias ModelOptions = MLModelConfiguration
+public typealias ModelConfiguration = MLModelConfiguration
 
 final class Model {
     private let model: MLModel
 
     /// Compiles the .mlpackage on the first call.
-    init(options: ModelOptions) throws {
-        model = try MLModel(contentsOf: MLModel.compileModel(at: findModel()), configuration: options)
+    init(configuration: ModelConfiguration) throws {
+        model = try MLModel(contentsOf: MLModel.compileModel(at: findModel()), configuration: configuration)
     }
 
     /// What the model gives for what Preprocessing.pixels(of:) makes of an image.

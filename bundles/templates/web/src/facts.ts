@@ -21,7 +21,7 @@ export interface Facts {
   readonly preprocessing: Preprocessing;
   /** that the answer comes from */
   readonly outputs: readonly Output[];
-  /** the same row of two runs is the same thing; else rows come in the order of their scores */
+  /** outputs of two runs can be compared number by number */
   readonly ordered: boolean;
   /** what each number of a row of golden answers may be off */
   readonly answerTolerances: readonly number[];
