@@ -102,7 +102,13 @@ def answers_of(name: str, output: str | None = None) -> Answers:
     """How the outputs of a head become answers; all of them called `output`, where it is given."""
     case = HEADS[name]
     if case.task == "classify":
-        read = Read(role="scores", name=output or "scores", index=0, shape=case.shapes["scores"], dtype="float32")
+        read = Read(
+            role="scores",
+            name="scores" if output is None else output,
+            index=0,
+            shape=case.shapes["scores"],
+            dtype="float32",
+        )
         return Answers(task="classify", outputs=(read,), decoding={"classes": 9}, columns=COLUMNS["classify"])
     kinds = dict.fromkeys(case.whole, "whole numbers")
     drawn = draw_outputs(name)
@@ -113,7 +119,7 @@ def answers_of(name: str, output: str | None = None) -> Answers:
     return Answers(
         task=task,
         outputs=tuple(
-            Read(role=role, name=output or each, index=i, shape=case.shapes[each], dtype="float32")
+            Read(role=role, name=each if output is None else output, index=i, shape=case.shapes[each], dtype="float32")
             for i, (role, each) in enumerate(roles.items())
         ),
         decoding=FIELDS[task](meaning, {role: case.shapes[each] for role, each in roles.items()}),

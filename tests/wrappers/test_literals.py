@@ -17,6 +17,7 @@ from edgeport.artifacts.errors import UsageError
 from edgeport.bundles import literals
 from edgeport.bundles.android_package import check_package
 from edgeport.bundles.layouts import LAYOUTS, write_sources
+from edgeport.bundles.wrappers import WRAPPERS
 from hostile_names import ANY, NAMES
 from hypothesis import example, given
 from tree_sitter import Language, Parser
@@ -139,6 +140,17 @@ def test_the_code_of_a_bundle_does_not_depend_on_names(platform, task):
             assert shape(parser, content) == shape(parser, plain[place]), (place, name)
             if content != plain[place]:
                 assert place.endswith(("ModelFacts.kt", "ModelFacts.swift", "model_facts.ts"))
+
+
+@pytest.mark.parametrize("task", LAYOUTS["ios"].tasks)
+@pytest.mark.parametrize(("runtime", "waits"), [("coreml", False), ("coreai", True)])
+def test_swift_waits_where_the_runtime_does(task, runtime, waits):
+    made = write_sources(facts("ios", "name", task, runtime))
+    sources = {place: content for place, content in made.items() if place.endswith(".swift")}
+    assert len(sources) == 9
+    assert not any(PARSERS[".swift"].parse(content).root_node.has_error for content in sources.values())
+    waiting = {Path(place).stem for place, content in sources.items() if b"await " in content or b" async " in content}
+    assert waiting == ({"Model", "VisionModel", WRAPPERS[task].name, "GoldenTests"} if waits else set())
 
 
 def shape(parser: Parser, content: bytes) -> list[str]:
