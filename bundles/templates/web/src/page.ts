@@ -8,6 +8,7 @@ import { RUNTIME } from "./runtime.js";
 import type { Row } from "./view_types.js";
 import type { Choice } from "./vision_model.js";
 
+const MOST_LINES = 10;
 let model: Wrapper | undefined;
 let shown: { image: Pixels; decodeMs: number } | undefined; // the last picture, for another backend
 let stream: MediaStream | undefined;
@@ -96,7 +97,10 @@ function time(ms: number): string {
   return `${ms.toFixed(ms < 10 ? 1 : 0)} ms`;
 }
 
-function list(lines: readonly Row[]): void {
+function list(found: readonly Row[]): void {
+  const lines = found.slice(0, MOST_LINES);
+  if (found.length === 0) lines.push({ label: "Nothing found", score: "", share: 0 });
+  if (found.length > lines.length) lines.push({ label: `and ${found.length - lines.length} more`, score: "", share: 0 });
   part("answer", HTMLOListElement).replaceChildren(...lines.map((each) => {
     const item = document.createElement("li");
     const bar = document.createElement("div");
