@@ -33,7 +33,7 @@ class Case:
 EVERYWHERE = ("linux", "android", "web")
 CASES = {
     "detect": Case("detect:yolo", "yolo", {"target": "tflite", "input": "uint8"}, "crop", EVERYWHERE),
-    "detect onnx": Case("detect:detr", "detr", {"target": "onnx"}, "letterbox", ("linux", "web")),
+    "detect onnx": Case("detect:detr", "detr", {"target": "onnx", "dynamic": "batch"}, "letterbox", ("linux", "web")),
     "detect suppressed": Case("detect:boxes", "boxes", {"target": "openvino", "nms": 20}, "stretch"),
     "segment": Case("segment", "segment", {"target": "tflite"}, "letterbox", EVERYWHERE),
     "keypoints": Case("keypoints:heatmaps", "keypoints", {"target": "tflite"}, "crop", EVERYWHERE),
@@ -289,6 +289,10 @@ def test_the_readme_says_task_outputs_batches_and_thresholds(made):
     assert "The model takes one image at a time" in text
     assert "the wrapper suppresses boxes of one class that overlap by more than\n  0.7" in text
     assert "classif" not in text
+    assert (
+        "The model takes any number of images at once; the wrapper gives it one."
+        in (made("detect onnx") / "README.md").read_text()
+    )
 
 
 # name: (the artifact, what its manifest says of it instead, platform, the refusal)
