@@ -23,6 +23,7 @@ from ..runtime.session import IMAGE, Session
 from ..targets.foreign import open_session
 from ..targets.registry import artifact_path, target_of, targets
 from ..targets.target import AppRuntime
+from ..tasks.registry import TEXT
 from .android_package import DEFAULT, check_package
 from .facts import NO_FOOTPRINT, Facts, collect_facts
 from .golden import add_golden, choose_pictures, make_golden
@@ -88,7 +89,8 @@ def bundle(
     """Makes a folder that an app team can drop in: the artifact, a wrapper, golden files, a README.
 
     Args:
-        artifact: a classifier, or for "linux" a detector, that `edgeport.export` made, with its manifest beside it.
+        artifact: that `edgeport.export` made, with its manifest beside it, which says what it is for: classify, detect,
+            segment, keypoints, embed or text; for "micro" a classifier.
         platform: "android" (Kotlin), "ios" (Swift), "linux" (C++ and Python), "web" (a page in TypeScript) or "micro"
             (C++ without a heap, for TensorFlow Lite Micro).
         output: the folder to make, in place of a bundle that is there; None for ARTIFACT_PLATFORM, in the working
@@ -107,8 +109,8 @@ def bundle(
         What was made.
 
     Raises:
-        UsageError: the platform does not run the artifact, the artifact is neither or has no manifest, or the
-            folder is there and is no bundle, or the Android package's name is none.
+        UsageError: the platform does not run the artifact, or has no wrapper for its task; the artifact has no
+            manifest; the folder is there and is no bundle; the Android package's name is none.
         ArtifactError, ManifestError, RuntimeUnavailable: as `edgeport.open_session`.
         ImageError: a folder without images, or a damaged one.
         WriteError: the folder cannot be written.
@@ -135,13 +137,18 @@ def bundle(
         warnings += (f"{path}: {runtime.advice[manifest.precision]}",)
     target = target_of(path)
     assert target is not None
-    facts = collect_facts(path, platform, manifest, session, runtime, target.device_files(path)[0], package)
+    opens, tasks = target.device_files(path)[0], LAYOUTS[platform].tasks
+    facts = collect_facts(path, platform, manifest, session, runtime, opens, package, tasks)
     check_runtime(path, session, runtime)
+    if facts.answers.meaning and facts.task == TEXT and not facts.answers.meaning.labels:
+        warnings += (
+            f"{path}: came without characters; the wrapper reads the numbers of their classes (export --labels)",
+        )
     facts = dataclasses.replace(facts, footprint=footprint)
     if runtime.integers:
         table = input_of_pixel(session, facts.spec, facts.takes_pixels)
         facts = dataclasses.replace(facts, input_of_pixel=table)
-    golden = make_golden(facts, session, choose_pictures(images, facts), manifest)
+    golden = make_golden(facts, session, choose_pictures(images, facts))
     session.close()
     facts = add_golden(facts, golden)
     folder = Path(output or f"{path.name.removesuffix(target.ending)}_{platform}").absolute()

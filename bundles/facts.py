@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from ..artifacts.errors import UsageError
 from ..artifacts.manifest import Manifest
 from ..artifacts.preprocessing import INTERPOLATIONS, RESIZES
 from ..artifacts.printable import find_unwritable
-from ..graph.classifier import count_scores
 from ..models import PreprocessSpec
 from ..models.preprocess import cover
 from ..models.preprocess_facts import from_facts
@@ -21,9 +19,13 @@ from ..runtime.session_wrappers import bare_session
 from ..targets.accelerators import Coverage, best_known
 from ..targets.registry import target_of
 from ..targets.target import AppRuntime, Target
+from ..tasks.registry import CLASSIFY, TEXT
+from ..tasks.text import alphabet
 from .android_package import DEFAULT
-from .detection import find_detection
+from .answers import Answers, find_answers
+from .wrappers import WRAPPERS
 
+NUMBERS = ("float32", "int32", "int64")  # of outputs that wrappers read
 NO_FOOTPRINT = Footprint(runtime="")
 
 
@@ -38,7 +40,7 @@ class Facts:
         takes_pixels: uint8 goes in; else float32, normalised.
         nhwc: its layout, else nchw.
         golden: the names of the golden images.
-        tolerance: what a score may be off; gpu_tolerance: on a GPU, which computes in float16.
+        tolerance: what a score may be off, in steps where scores are integers.
         probabilities: the scores are such, else logits.
         package: of the Kotlin files, on Android.
         verdict: the manifest's.
@@ -47,8 +49,8 @@ class Facts:
         footprint: of a microcontroller's artifact, whose ends are of `input_type` and `score_type`, "int8" or "uint8";
             `input_of_pixel` is what each pixel value becomes, (channels, 256).
         residency: what accelerators take of it.
-        detection: of a detector, what decoding its boxes depends on; None for a classifier.
-        tolerances: the same as `tolerance` for each output that decoding reads.
+        answers: how its outputs become answers.
+        batch: how many images the artifact takes at once; None for any number.
     """
 
     platform: str
@@ -65,9 +67,9 @@ class Facts:
     labels: tuple[str, ...]
     verdict: str
     runtime: AppRuntime
+    answers: Answers
     golden: tuple[str, ...] = ()
     tolerance: float = 0.0
-    gpu_tolerance: float = 0.0
     probabilities: bool = False
     package: str = DEFAULT
     classes: int = 0
@@ -77,8 +79,12 @@ class Facts:
     input_of_pixel: bytes = field(default=b"", repr=False)
 
     residency: tuple[Coverage, ...] = ()
-    detection: Mapping[str, Any] | None = None
-    tolerances: Mapping[str, float] = field(default_factory=dict)
+    batch: int | None = 1
+
+    @property
+    def task(self) -> str:
+        """What the model is for."""
+        return self.answers.task
 
     @property
     def integers(self) -> bool:
@@ -115,26 +121,16 @@ class Facts:
             "normalises": not self.takes_pixels,
             "layout": "nhwc" if self.nhwc else "nchw",
         }
-        names = (
-            "platform",
-            "model",
-            "precision",
-            "artifact",
-            "scores",
-            "verdict",
-            "golden",
-            "tolerance",
-            "probabilities",
-        )
-        facts = {name: getattr(self, name) for name in names} | {"preprocessing": how}
-        if self.detection:
-            facts |= {"detection": dict(self.detection), "tolerances": dict(self.tolerances)}
+        names = ("platform", "model", "precision", "artifact", "verdict", "golden")
+        facts = {name: getattr(self, name) for name in names} | {"preprocessing": how} | self.answers.to_json()
+        if self.task == CLASSIFY:
+            facts |= {name: getattr(self, name) for name in ("scores", "tolerance", "probabilities")}
         if self.integers:
             facts["footprint"] = self.footprint.to_json()
         if self.runtime.name:
             facts["runtime"] = self.runtime.name
         if self.platform == "android":
-            facts["gpu_tolerance"] = self.gpu_tolerance
+            facts["gpu_tolerance"] = {each.role: each.gpu_tolerance for each in self.answers.outputs}
         return facts
 
 
@@ -146,10 +142,11 @@ def collect_facts(
     runtime: AppRuntime,
     opens: Path,
     package: str = DEFAULT,
+    tasks: tuple[str, ...] = tuple(WRAPPERS),
 ) -> Facts:
     """The facts of an artifact; its runtime opens `opens`, the artifact or a file in it.
 
-    Raises UsageError unless it takes one image and gives one score for each class, or boxes.
+    Raises UsageError unless it takes one image, and its task is one of `tasks`, which the platform has wrappers for.
     """
     taken = manifest.inputs[0]
     if len(manifest.inputs) != 1 or len(taken.shape) != 4:
@@ -173,32 +170,29 @@ def collect_facts(
     ):
         if value not in known:
             raise UsageError(f"{path}: its manifest says {name} {value!r}; the wrappers know {', '.join(known)}")
-    detection = find_detection(path, platform, manifest, session)
-    if detection:
-        first = next(iter(detection["outputs"].values()))
-        scored = [i for i, out in enumerate(session.outputs) if out.name == first]
-    else:
-        scored = [i for i, out in enumerate(session.outputs) if count_scores(out.shape)]
-    taken_type = session.inputs[0].dtype
-    given_type = session.outputs[scored[0]].dtype if scored else ""
-    whole = "int8" in (taken_type, given_type) or given_type == "uint8"
+    batch, channels, height, width = taken.shape
+    if batch is not None and batch > 1:
+        raise UsageError(f"{path}: takes {batch} images at once; a bundle for {platform} gives one at a time")
+    channels, height, width = (dim or 1 for dim in (channels, height, width))
+    answers = find_answers(path, platform, tasks, manifest, session, (height, width))
+    taken_type, given_types = session.inputs[0].dtype, [each.dtype for each in answers.outputs]
+    whole = "int8" in (taken_type, *given_types) or "uint8" in given_types
     if whole and not runtime.integers:
         raise UsageError(
-            f"{path}: takes {taken_type} and gives {given_type or 'no scores'}; a bundle takes pixels or "
+            f"{path}: takes {taken_type} and gives {', '.join(given_types)}; a bundle takes pixels or "
             "float32 and gives float32: export it with --input uint8 --output-type float32"
         )
-    if given_type != "float32" and not (whole and scored):
-        shapes = [spec.shape for spec in session.outputs]
-        raise UsageError(f"{path}: gives {shapes}; a bundle is for classifiers, with an output of shape (1, classes)")
-    _, channels, height, width = (dim or 1 for dim in taken.shape)
+    strange = next((each for each in given_types if each not in NUMBERS and not whole), None)
+    if strange:
+        raise UsageError(f"{path}: gives {strange}; a bundle for {platform} reads {', '.join(NUMBERS)}")
     bare, target = bare_session(session), target_of(path)
     in_file = bare.labels if isinstance(bare, Labelled) else ()
-    told = manifest.task.labels if detection and manifest.task else manifest.outputs[scored[0]].labels
-    labels = tuple(map(str, in_file)) or told or ()
+    labels = _labels(answers, manifest, tuple(map(str, in_file)))
     for index, label in enumerate(labels):
         wrong = find_unwritable(label)
         if wrong is not None:
             raise UsageError(f"{path}: the name of class {index} has {wrong}, which a line of labels.txt cannot hold")
+    scores = answers.outputs[0]
     return Facts(
         platform=platform,
         model=manifest.model,
@@ -206,8 +200,8 @@ def collect_facts(
         artifact=path.name,
         opened=f"{path.name}/{opens.name}" if opens != path else path.name,
         input_name=taken.name,
-        scores=session.outputs[scored[0]].name,
-        scores_index=scored[0],
+        scores=scores.name,
+        scores_index=scores.index,
         spec=dataclasses.replace(spec, input_size=(channels, height, width)),
         takes_pixels=taken.dtype == IMAGE,
         nhwc=taken.layout == "nhwc",
@@ -215,12 +209,21 @@ def collect_facts(
         verdict=manifest.verdict,
         runtime=runtime,
         package=package,
-        classes=count_scores(session.outputs[scored[0]].shape) or 0,
+        classes=scores.size,
         input_type=taken_type,
-        score_type=given_type,
+        score_type=scores.dtype,
         residency=_residency(path, manifest, target),
-        detection=detection,
+        answers=answers,
+        batch=batch,
     )
+
+
+def _labels(answers: Answers, manifest: Manifest, in_file: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of classes; of text a character for each class, "" for the blank where nobody says it."""
+    if answers.meaning is None:
+        return in_file or manifest.outputs[answers.outputs[0].index].labels or ()
+    told = manifest.task.labels if manifest.task else None
+    return tuple(alphabet(answers.meaning, answers.decoding["classes"])) if answers.task == TEXT else told or ()
 
 
 def _residency(path: Path, manifest: Manifest, target: Target | None) -> tuple[Coverage, ...]:

@@ -1,18 +1,19 @@
 """Where things lie in a bundle of each platform, and what writes the facts in the wrapper's own language."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.resources import files as resources
 from pathlib import Path
 
-from . import literals, micro
+from ..tasks.registry import CLASSIFY
+from . import literals, micro, records
 from .android_package import DEFAULT
 from .cpp_facts import write_preprocessing
-from .detection import write_decoding
 from .facts import Facts
 from .literals import truth
 from .readme import write_readme
 from .typescript import write_typescript
+from .wrappers import WRAPPERS, Wrapper, pascal
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Layout:
     Attributes:
         sources: {file of the wrappers package: its place}.
         facts: the place of the facts in the wrapper's language, and what writes them; None where it reads bundle.json.
-        detector: the same of a detector's; empty where the platform has no wrapper for boxes.
+        tasks: that the platform has wrappers for.
+        wrapper: (task's wrapper) -> {file of the wrappers package: its place}, beside the sources.
         generated: (facts, artifact, golden files) -> {place: content} of what else depends on the model.
     """
 
@@ -30,20 +32,25 @@ class Layout:
     golden: str
     sources: dict[str, str]
     facts: tuple[str, Callable[[Facts], str]] | None
-    detector: dict[str, str] = field(default_factory=dict)
+    tasks: tuple[str, ...] = tuple(WRAPPERS)
+    wrapper: Callable[[Wrapper], dict[str, str]] = lambda wrapper: {}
     generated: Callable[[Facts, Path, dict[str, bytes]], dict[str, bytes]] = lambda facts, artifact, golden: {}
 
 
 def write_sources(known: Facts) -> dict[str, bytes]:
     """{place: content} of the wrapper and its README."""
-    layout = LAYOUTS[known.platform]
-    root, sources = resources("edgeport.bundles.templates"), layout.detector if known.detection else layout.sources
-    package = known.package.encode()
-    litert = "\n    ".join(f'implementation("{library}")' for library in known.runtime.gradle).encode()
-    contents = {
-        _place(place, known): root.joinpath(source).read_bytes().replace(PACKAGE, package).replace(LITERT, litert)
-        for source, place in (sources | dict(known.runtime.sources)).items()
-    }
+    layout, wrapper = LAYOUTS[known.platform], WRAPPERS[known.task]
+    root, sources = resources("edgeport.bundles.templates"), layout.sources | layout.wrapper(wrapper)
+    litert = "\n    ".join(f'implementation("{library}")' for library in known.runtime.gradle)
+    words = {PACKAGE: known.package.encode(), LITERT: litert.encode(), **_named(wrapper)}
+    if known.platform == "ios" and not known.runtime.waits:  # the templates are as a runtime wants them that waits
+        words |= {b" async throws": b" throws", b"await ": b""}
+    contents = {}
+    for source, place in (sources | dict(known.runtime.sources)).items():
+        content = root.joinpath(source).read_bytes()
+        for word, own in words.items():
+            content = content.replace(word, own)
+        contents[_place(place, known)] = content
     contents["README.md"] = write_readme(known).encode()
     if layout.facts:
         place, write = layout.facts
@@ -53,6 +60,18 @@ def write_sources(known: Facts) -> dict[str, bytes]:
     return contents
 
 
+def _named(wrapper: Wrapper) -> dict[bytes, bytes]:
+    """Where a template that all tasks have names the classifier: what it names instead."""
+    classifier = WRAPPERS[CLASSIFY]
+    imports = ("from {0} import ", "{2} as Wrapper", '"./{0}.js"', '"./{0}_view.js"', '"./{1}.js"')
+    return {
+        line.format(classifier.calling, classifier.decoding, classifier.name).encode(): line.format(
+            wrapper.calling, wrapper.decoding, wrapper.name
+        ).encode()
+        for line in imports
+    }
+
+
 def _place(place: str, known: Facts) -> str:
     return place.replace("PACKAGE", known.package.replace(".", "/"))
 
@@ -60,22 +79,17 @@ def _place(place: str, known: Facts) -> str:
 def write_cpp(known: Facts) -> str:
     """model_facts.h"""
     golden = ", ".join(map(literals.cpp, known.golden))
-    if known.detection:
-        own, header = write_decoding(known.detection, known.tolerances), "detection.h"
-    else:
-        own = f"inline constexpr float kTolerance = {known.tolerance!r}f;\n"
-        own += f"inline constexpr const char* kScores = {literals.cpp(known.scores)};\n"
-        header = "preprocess.h"
     return f"""// What this model takes; written by edgeport.
 #pragma once
 
-#include "{header}"
+#include "{WRAPPERS[known.task].decoding}.h"
+#include "preprocess.h"
 
 namespace vision {{
 
 inline constexpr const char* kArtifact = {literals.cpp(known.opened)};
 {write_preprocessing(known)}inline constexpr const char* kGolden[] = {{{golden}}};
-{own}
+{records.cpp(known.answers)}
 }}  // namespace vision
 """
 
@@ -92,9 +106,6 @@ object ModelFacts {{
     const val ARTIFACT = {literals.kotlin(known.artifact)}
     const val INTEGER = {truth(known.computes_in_int8)} // int8 arithmetic
     const val INPUT_BYTES = {known.input_bytes}
-    const val SCORES = {known.scores_index} // their place among the outputs
-    const val TOLERANCE = {known.tolerance!r}f
-    const val GPU_TOLERANCE = {known.gpu_tolerance!r}f
     val golden = listOf({golden})
     val preprocessing = Preprocessing(
         channels = {how["channels"]},
@@ -112,7 +123,7 @@ object ModelFacts {{
         normalises = {truth(how["normalises"])},
         nhwc = {truth(known.nhwc)}
     )
-}}
+{records.kotlin(known.answers)}}}
 """
 
 
@@ -124,8 +135,6 @@ def write_swift(known: Facts) -> str:
 enum ModelFacts {{
     static let artifact = {literals.swift(known.artifact)}
     static let input = {literals.swift(known.input_name)}
-    static let scores = {literals.swift(known.scores)}
-    static let tolerance: Float = {known.tolerance!r}
     static let golden: [String] = [{golden}]
     static let preprocessing = Preprocessing(
         channels: {how["channels"]}, height: {how["height"]}, width: {how["width"]},
@@ -133,18 +142,20 @@ enum ModelFacts {{
         resize: .{how["resize"]}, padValue: {how["pad_value"]}, filter: .{how["interpolation"]},
         bgr: {truth(how["bgr"])}, divisor: {how["divisor"]!r},
         mean: {list(how["mean"])}, std: {list(how["std"])}, normalises: {truth(how["normalises"])})
-}}
+{records.swift(known.answers)}}}
 """
 
 
-_CPP_BOXES = (
-    *("CMakeLists.txt", "detection.cpp", "detection.h", "detector.h", "model.h"),
-    *("preprocess.cpp", "preprocess.h"),
+_PYTHON = ("python/preprocess.py", "python/vision_model.py", "python/test_golden.py")
+_CPP = (
+    *("cpp/CMakeLists.txt", "cpp/golden_test.cpp", "cpp/model.h", "cpp/outputs.h", "cpp/preprocess.cpp"),
+    *("cpp/preprocess.h", "cpp/vision_model.h"),
 )
-_CPP = ("CMakeLists.txt", "classifier.h", "golden_test.cpp", "model.h", "preprocess.cpp", "preprocess.h")
 _SWIFT = "Sources/ImageModel"
 _WEB = ("index.html", "golden.html", "page.css", "tsconfig.json", "build.mjs", "serve.mjs")
-_TYPESCRIPT = ("preprocessing", "image", "facts", "runtime_types", "classifier", "page", "golden")
+_TYPESCRIPT = (
+    *("preprocessing", "image", "facts", "runtime_types", "outputs", "vision_model", "view_types", "page", "golden"),
+)
 _KOTLIN = "src/main/kotlin/PACKAGE"
 PACKAGE = DEFAULT.encode()  # in the templates, too
 _MICRO = {
@@ -157,14 +168,14 @@ LAYOUTS = {
     "linux": Layout(
         model="model",
         golden="golden",
-        sources={f"python/{name}": f"python/{name}" for name in ("preprocess.py", "classifier.py", "test_golden.py")}
-        | {f"cpp/{name}": f"cpp/{name}" for name in _CPP},
+        sources={name: name for name in (*_PYTHON, *_CPP)},
         facts=("cpp/model_facts.h", write_cpp),
-        detector={
-            **{f"python/{name}": f"python/{name}" for name in ("preprocess.py", "detection.py", "detector.py")},
-            "python/test_golden_boxes.py": "python/test_golden.py",
-            **{f"cpp/{name}": f"cpp/{name}" for name in _CPP_BOXES},
-            "cpp/golden_boxes_test.cpp": "cpp/golden_test.cpp",
+        wrapper=lambda task: {
+            name: name
+            for name in (
+                *(f"python/{task.decoding}.py", f"python/{task.calling}.py"),
+                *(f"cpp/{task.decoding}.h", f"cpp/{task.decoding}.cpp", f"cpp/{task.calling}.h"),
+            )
         },
     ),
     "android": Layout(
@@ -173,10 +184,13 @@ LAYOUTS = {
         sources={
             "kotlin/build.gradle.kts": "build.gradle.kts",
             "kotlin/AndroidManifest.xml": "src/main/AndroidManifest.xml",
-            "kotlin/Preprocessing.kt": f"{_KOTLIN}/Preprocessing.kt",
-            "kotlin/Classifier.kt": f"{_KOTLIN}/Classifier.kt",
+            **{f"kotlin/{name}.kt": f"{_KOTLIN}/{name}.kt" for name in ("Preprocessing", "Outputs", "VisionModel")},
             "kotlin/Golden.kt": "src/golden/kotlin/PACKAGE/Golden.kt",
             "kotlin/GoldenTest.kt": "src/test/kotlin/PACKAGE/GoldenTest.kt",
+            "kotlin/GoldenOutputs.kt": "src/androidTest/kotlin/PACKAGE/GoldenOutputs.kt",
+        },
+        wrapper=lambda task: {
+            f"kotlin/{name}.kt": f"{_KOTLIN}/{name}.kt" for name in (pascal(task.decoding), task.name)
         },
         facts=(f"{_KOTLIN}/ModelFacts.kt", write_kotlin),
     ),
@@ -184,9 +198,11 @@ LAYOUTS = {
         model=f"{_SWIFT}/model",
         golden="Tests/ImageModelTests/golden",
         sources={
-            "swift/Preprocessing.swift": f"{_SWIFT}/Preprocessing.swift",
-            "swift/Recognition.swift": f"{_SWIFT}/Recognition.swift",
+            **{f"swift/{name}.swift": f"{_SWIFT}/{name}.swift" for name in ("Preprocessing", "Outputs", "VisionModel")},
             "swift/GoldenTests.swift": "Tests/ImageModelTests/GoldenTests.swift",
+        },
+        wrapper=lambda task: {
+            f"swift/{name}.swift": f"{_SWIFT}/{name}.swift" for name in (pascal(task.decoding), task.name)
         },
         facts=(f"{_SWIFT}/ModelFacts.swift", write_swift),
     ),
@@ -194,6 +210,9 @@ LAYOUTS = {
         model="model",
         golden="golden",
         sources={f"web/{name}": name for name in (*_WEB, *(f"src/{name}.ts" for name in _TYPESCRIPT))},
+        wrapper=lambda task: {
+            f"web/src/{name}.ts": f"src/{name}.ts" for name in (task.decoding, task.calling, f"{task.calling}_view")
+        },
         facts=("src/model_facts.ts", write_typescript),
     ),
     "micro": Layout(
@@ -206,6 +225,7 @@ LAYOUTS = {
         }
         | {f"cpp/preprocess.{ending}": f"resize/preprocess.{ending}" for ending in ("h", "cpp")},
         facts=("resize/preprocessing.h", micro.write_resizing),
+        tasks=(CLASSIFY,),
         generated=micro.write_generated,
     ),
 }

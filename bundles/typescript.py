@@ -2,7 +2,7 @@
 
 import json
 
-from . import literals
+from . import literals, records
 from .facts import Facts
 
 
@@ -14,12 +14,10 @@ def write_typescript(known: Facts) -> str:
         "precision": literals.typescript(known.precision),
         "verdict": literals.typescript(known.verdict),
         "artifact": literals.typescript(known.artifact),
-        "scores": literals.typescript(known.scores),
         "labelled": json.dumps(bool(known.labels)),
         "whole": json.dumps(known.precision == "int8"),
         "probabilities": json.dumps(known.probabilities),
         "golden": f"[{', '.join(map(literals.typescript, known.golden))}]",
-        "tolerance": json.dumps(known.tolerance),
     }
     preprocessing = {
         "channels": how["channels"],
@@ -43,5 +41,5 @@ import type {{ Facts }} from "./facts.js";
 export const FACTS: Facts = {{
 {"".join(f"  {name}: {value},{chr(10)}" for name, value in facts.items())}  preprocessing: {{
 {"".join(f"    {name}: {json.dumps(value)},{chr(10)}" for name, value in preprocessing.items())}  }},
-}};
+{records.typescript(known.answers)}}};
 """

@@ -95,6 +95,7 @@ TARGET = Target(
             name="core-ai",
             layouts=("nchw", "nhwc"),
             sources={f"swift/core_ai/{name}": place for name, place in IOS_SOURCES.items()},
+            waits=True,
         )
     },
 )

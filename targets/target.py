@@ -135,6 +135,7 @@ class AppRuntime:
         name: of the runtime, where a platform has a choice of them.
         gradle: the libraries that an Android module depends on.
         others: {name: another runtime of the same platform}, which is taken where it is asked for.
+        waits: its calls return before they are done, in languages where a caller has to say that it waits.
     """
 
     distribution: str = ""
@@ -149,12 +150,12 @@ class AppRuntime:
     name: str = ""
     gradle: tuple[str, ...] = ()
     others: "Mapping[str, AppRuntime]" = field(default_factory=dict)
+    waits: bool = False
 
 
 IOS_SOURCES = {  # of the runtime's own wrapper: its place in the bundle
     "Package.swift": "Package.swift",
-    "Classifier.swift": "Sources/ImageModel/Classifier.swift",
-    "ScoresTests.swift": "Tests/ImageModelTests/ScoresTests.swift",
+    "Model.swift": "Sources/ImageModel/Model.swift",
 }
 
 

@@ -31,11 +31,11 @@ def decode(meaning: Meaning, outputs: Arrays) -> tuple[str, ...]:
     best, classes = scores.argmax(1), scores.shape[1]
     blank = 0 if meaning.settings["blank"] == "first" else classes - 1
     kept = best[np.append(True, best[1:] != best[:-1]) & (best != blank)]
-    characters = _alphabet(meaning, classes)
+    characters = alphabet(meaning, classes)
     return tuple(characters[int(each)] for each in kept)
 
 
-def _alphabet(meaning: Meaning, classes: int) -> Sequence[str]:
+def alphabet(meaning: Meaning, classes: int) -> Sequence[str]:
     """A character for each class: the labels, whether or not they have the blank, or a space at their end."""
     if not meaning.labels:
         return [f"<{index}>" for index in range(classes)]

@@ -181,6 +181,16 @@ class TensorBuffer internal constructor(handle: Long, private val numbers: () ->
         assertNotDestroyed()
         return numbers()
     }
+
+    fun readInt(): IntArray {
+        assertNotDestroyed()
+        return numbers().map { it.toInt() }.toIntArray()
+    }
+
+    fun readLong(): LongArray {
+        assertNotDestroyed()
+        return numbers().map { it.toLong() }.toLongArray()
+    }
 }
 
 class CompiledModel private constructor(handle: Long, private val used: Set<Accelerator>) : JniHandle(handle) {
@@ -266,8 +276,8 @@ fun tell(what: String, wanted: Accelerator, prepare: () -> Unit, later: () -> Un
         val made = Device.buffers
         later()
         val input = ByteBuffer.allocateDirect(ModelFacts.INPUT_BYTES).order(ByteOrder.nativeOrder())
-        val scores = runner.run(input)
-        val again = runner.run(input)
+        val scores = runner.run(input).getValue("scores")
+        val again = runner.run(input).getValue("scores")
         check(scores.contentEquals(again)) { "not the same again" }
         check(Device.written == ModelFacts.INPUT_BYTES) { "${Device.written} bytes were written" }
         if (runner.accelerators != listOf(CPU)) check(Device.buffers == made) { "buffers are made anew" }

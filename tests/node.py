@@ -39,11 +39,16 @@ def _run(*command: str | Path, cwd: Path) -> str:
     return done.stdout
 
 
-def build(bundle: Path) -> None:
-    """As `npm install && npm run build` does it in a bundle for the web: types checked, the page in site/."""
+def check_types(bundle: Path) -> None:
+    """As `npm install && npm run check` does it in a bundle for the web."""
     if not (bundle / "node_modules").exists():
         (bundle / "node_modules").symlink_to(MODULES)
     run("node_modules/typescript/bin/tsc", cwd=bundle)
+
+
+def build(bundle: Path) -> None:
+    """As `npm install && npm run build` does it: types checked, the page in site/."""
+    check_types(bundle)
     run("build.mjs", cwd=bundle)
 
 

@@ -12,6 +12,7 @@ import edgeport
 import node
 import numpy as np
 import pytest
+import task_networks
 from edgeport.bundles import literals
 from edgeport.cli.main import main
 from edgeport.models.preprocess import load_image
@@ -124,7 +125,10 @@ def reproduce(tab, page: Page, backend: str) -> dict[str, list[str]]:
     rows = json.loads(tab.wait_for("document.body.dataset.rows", seconds=300))
     assert rows, tab.value("document.getElementById('verdict').textContent")
     assert [row for row in rows if not row["right"]] == []
-    assert {row["what"] for row in rows} == {"decoded PNG", "pixels", "input", f"scores, {backend}"}
+    outputs = {
+        f"{each['role']}, {backend}" for each in json.loads((page.folder / "bundle.json").read_text())["outputs"]
+    }
+    assert {row["what"] for row in rows} == {"decoded PNG", "pixels", "input", "answer"} | outputs
     return {what: [row["said"] for row in rows if row["what"] == what] for what in {row["what"] for row in rows}}
 
 
@@ -141,6 +145,37 @@ def test_golden_files_in_webassembly(tab, page, name):
 @pytest.mark.parametrize("name", FLOAT)
 def test_golden_files_on_webgpu(gpu_tab, page, name):
     assert len(reproduce(gpu_tab, page(name), "webgpu")["scores, webgpu"]) == 3
+
+
+# task: (what is said of the network, the list of the page begins with, something is drawn over the picture)
+TASKS = {
+    "detect": ("detect:yolo", "cat", True),
+    "segment": ("segment", "cat", True),
+    "keypoints": ("keypoints:heatmaps", "cat: ", True),
+    "embed": ("embed", "24 numbers; another picture shows how alike it is", False),
+    "text": ("text", "", False),
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_page_of_every_task_answers(tab, page, tmp_path, task):
+    said, first, drawn = TASKS[task]
+    net = task_networks.Detector("yolo").eval() if task == "detect" else task_networks.Dense(task)
+    labels = {"detect": ["cat"] * 3, "segment": ["cat"] * 4, "keypoints": ["cat"] * 5, "text": [*"abcdefghijk"]}
+    given = {"input_shape": (3, 96, 96), "preprocess": {"scale": "1/255", "resize": "letterbox"}, "task": said}
+    options = {"validate": False, "benchmark": False, "output_dir": tmp_path, "name": "net"}
+    made = edgeport.export(net, "tflite", labels=labels.get(task), **given, **options)
+    images = task_networks.write_crops(tmp_path / "crops", 3)
+    built = page.built(made.path, tmp_path / "bundle", images=images)
+    found = reproduce(tab, built, "wasm")
+    assert found["answer"] == ["equal"] * 3
+    open_page(tab, built)
+    tab.choose("#file", built.folder / "golden" / "0.png")
+    tab.wait_for("document.body.dataset.answers")
+    assert shown(tab)[0][0].startswith(first)
+    assert not tab.value("document.getElementById('status').classList.contains('failed')")
+    painted = "((it) => it.getContext('2d').getImageData(0, 0, it.width, it.height).data.some((each) => each))"
+    assert tab.value(f"{painted}(document.getElementById('overlay'))") == drawn
 
 
 def shown(tab) -> list[tuple[str, str]]:

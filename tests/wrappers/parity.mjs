@@ -1,6 +1,7 @@
 // Runs the jobs of jobs.json with the arithmetic of a bundle for the web: picture 0.rgb -> 0.out; see test_parity.py.
 import { readFileSync, writeFileSync } from "node:fs";
-import { pixelsOf, resized, see, tensor, top, upright } from "./preprocessing.mjs";
+import { top } from "./classification.mjs";
+import { pixelsOf, resized, see, tensor, upright } from "./preprocessing.mjs";
 
 function run(job, image) {
   if (job.scores) return Buffer.from(JSON.stringify(top(job.scores, 3)));

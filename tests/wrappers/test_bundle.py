@@ -1,9 +1,7 @@
 """`edgeport bundle`: whole or not at all, and its wrappers, compiled and run, reproduce the golden files to the bit."""
 
 import ast
-import importlib.util
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -12,7 +10,9 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import cpp_wrapper
 import edgeport
+import kotlin
 import node
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ import tflm_stubs
 import tree_sitter_kotlin
 import tree_sitter_swift
 import tree_sitter_typescript
-from android_stubs import RUNNER_KT, STUBS
+from android_stubs import RUNNER_KT
 from coremltools.models.utils import load_spec
 from demo import photograph
 from edgeport.bundles import create, golden, literals, micro
@@ -167,33 +167,13 @@ def test_the_python_wrapper_names_classes(made):
     assert done.stdout == f"{[(LABELS[i], float(scores[i])) for i in best]}\n", done.stderr
 
 
-def library(name: str) -> tuple[Path, list[str]]:
-    """(a runtime's shared library out of its Python package, what the compiler has to know beside)."""
-    if "openvino" in name:
-        root = Path(str(importlib.util.find_spec("openvino").submodule_search_locations[0]))
-        found = [path for path in (root / "libs").glob("libopenvino.so*")]
-        return found[0], [f"-I{root / 'include'}"]
-    root = Path(str(importlib.util.find_spec("ai_edge_litert").submodule_search_locations[0]))
-    return root / "libLiteRt.so", []
-
-
 @pytest.mark.parametrize("name", ["linux tflite", "linux tflite float", "linux openvino"])
 def test_the_cpp_wrapper_reproduces_the_golden_files(made, name, tmp_path):
-    if not shutil.which("g++"):
-        pytest.skip("no g++")
-    folder, (runtime, options) = made(name).folder, library(name)
-    if not runtime.exists():
-        pytest.skip(f"the package has no {runtime.name}")
-    sources = [folder / "cpp" / file for file in ("golden_test.cpp", "preprocess.cpp")]
-    sources += (folder / "cpp").glob("model_*.cpp")
-    program = tmp_path / "golden_test"
-    link = [runtime, f"-Wl,-rpath,{runtime.parent}"]
-    subprocess.run(
-        ["g++", "-std=c++17", "-O1", "-ffp-contract=off", *options, *sources, "-o", program, *link], check=True
-    )
+    folder, program = made(name).folder, tmp_path / "golden_test"
+    cpp_wrapper.build(folder, program)
     done = subprocess.run([program, folder, "--exact"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count(": equal\n") == 6
+    assert done.stdout.count(": equal\n") == 9  # pixels, inputs, answers
     golden_file = next(folder.glob("golden/1.pixels"))
     damaged = bytearray(golden_file.read_bytes())
     damaged[5] ^= 1
@@ -313,32 +293,7 @@ def test_what_no_microcontroller_takes_is_refused(made, name, capsys):
 
 @pytest.fixture(scope="module")
 def kotlinc() -> list[str]:
-    """The compiler, with its standard library on the class path: beside tests/clients' own, or the one on the PATH."""
-    package = Path(__file__).parents[1] / "clients/node_modules/kotlin-compiler"
-    beside = package / "bin/kotlinc"
-    found = ["bash", str(beside)] if beside.exists() else [shutil.which("kotlinc")]
-    standard = package / "lib/kotlin-stdlib.jar" if beside.exists() else Path("/usr/share/java/kotlin-stdlib.jar")
-    standard = Path(os.environ.get("KOTLIN_STDLIB", standard))
-    if not (found[-1] and shutil.which("javac") and standard.exists()):
-        pytest.skip("no kotlinc (`make test-clients` brings it; Debian: apt-get install kotlin) or no javac")
-    return [*found, str(standard)]
-
-
-def compile_kotlin(kotlinc: list[str], runtime: str, sources: list[Path], folder: Path) -> list[str]:
-    """Compiles the sources with the stubs of an Android runtime; the command that runs a class of them."""
-    *compiler, standard = kotlinc
-    for name, source in STUBS[runtime].items():
-        (folder / "stubs" / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / "stubs" / name).write_text(source)
-    java, kotlin = (
-        [folder / "stubs" / name for name in STUBS[runtime] if name.endswith(kind)] for kind in ("java", "kt")
-    )
-    subprocess.run(["javac", "-d", folder / "java", *java], check=True)
-    path = f"{standard}:{folder / 'java'}"
-    command = [*compiler, "-no-stdlib", "-no-reflect", "-cp", path, "-d", folder / "out", *kotlin, *sources]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return ["java", "-cp", f"{folder / 'out'}:{path}"]
+    return kotlin.find_compiler()
 
 
 @pytest.mark.parametrize("name", ["android", "android interpreter"])
@@ -347,7 +302,7 @@ def test_the_kotlin_wrapper_reproduces_the_golden_files_on_a_jvm(made, kotlinc, 
     (tmp_path / "Main.kt").write_text(MAIN_KT.replace("NAMES", ", ".join(map(literals.kotlin, NAMES))))
     runtime = json.loads((folder / "bundle.json").read_text())["runtime"]
     sources = [*(each for each in (folder / "src").rglob("*.kt") if each.name != "GoldenTest.kt"), tmp_path / "Main.kt"]
-    run = compile_kotlin(kotlinc, runtime, sources, tmp_path)
+    run = kotlin.compile_sources(kotlinc, runtime, sources, tmp_path)
     golden_files = folder / "src/golden/files/golden"
     done = subprocess.run([*run, "org.example.vision.GoldenKt", golden_files], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "3 golden images, 0 problems\n"), done.stderr
@@ -365,7 +320,7 @@ DEVICES = {
     "in part": ("[GPU, CPU]", f"[{WHOLE}]", "[1.0]"),
     "no gpu": ("[CPU]", f"[GPU: Failed to compile model, GPU and CPU: {NONE.format('GPU')}]", "[1.0]"),
     "does not run": ("[CPU]", "[GPU: no memory, GPU and CPU: no memory]", "[1.0]"),
-    "overflow": ("[CPU]", "[GPU: its scores are not finite]", "[2.0]"),
+    "overflow": ("[CPU]", "[GPU: its outputs are not finite]", "[2.0]"),
     "fails later": ("[CPU]", "[GPU: lost]", "[1.0]"),
     "no npu": ("[GPU]", f"[NPU and CPU: {NONE.format('NPU')}]", "[1.0]"),
     "npu": ("[NPU, CPU]", "[]", "[1.0]"),
@@ -376,7 +331,7 @@ DEVICES = {
 def test_the_kotlin_wrapper_says_what_it_runs_on_and_why(made, kotlinc, tmp_path, name, default):
     sources = list((made(name).folder / "src/main").rglob("*.kt"))
     (tmp_path / "Runner.kt").write_text(RUNNER_KT)
-    run = compile_kotlin(kotlinc, "compiled-model", [*sources, tmp_path / "Runner.kt"], tmp_path)
+    run = kotlin.compile_sources(kotlinc, "compiled-model", [*sources, tmp_path / "Runner.kt"], tmp_path)
     done = subprocess.run([*run, "test.RunnerKt"], capture_output=True, text=True)
     told = dict(line.split(": ", 1) for line in done.stdout.splitlines())
     assert done.returncode == 0, done.stderr
@@ -393,7 +348,7 @@ def test_compiled_model_has_the_scores_where_the_wrapper_looks(made, name):
 
     folder = made(name).folder
     facts = (folder / "src/main/kotlin/org/example/vision/ModelFacts.kt").read_text()
-    (place,) = re.findall(r"const val SCORES = (\d+)", facts)
+    (place,) = re.findall(r'Output\("scores", "\w+", (\d+), ', facts)
     (size,) = re.findall(r"const val INPUT_BYTES = (\d+)", facts)
     golden_files = folder / "src/golden/files/golden"
     given, wanted = (golden_files / "1.input").read_bytes(), np.fromfile(golden_files / "1.output", np.float32)
@@ -417,7 +372,7 @@ def test_the_readme_says_what_an_android_model_runs_on(made):
     assert "no faster than a float model" in (made("android int8").folder / "README.md").read_text()
     interpreter = (made("android interpreter").folder / "README.md").read_text()
     assert "litert:1.4.2" in interpreter
-    assert "GPU_TOLERANCE" not in interpreter
+    assert "gpu_tolerance" not in interpreter
     gradle = (made("android interpreter").folder / "build.gradle.kts").read_text()
     assert "litert-gpu" not in gradle
 
@@ -454,10 +409,10 @@ def test_the_swift_wrapper_reads_what_the_model_gives(made, name):
     folder, (kind, probabilities) = made(name).folder, COREML[name]
     description = load_spec(str(folder / "Sources/ImageModel/model" / made(name).artifact.name)).description
     facts = (folder / "Sources/ImageModel/ModelFacts.swift").read_text()
-    (scores,) = re.findall(r'static let scores = "(\w+)"', facts)
+    (scores,) = re.findall(r'Output\(role: "scores", name: "(\w+)"', facts)
     (output,) = [each for each in description.output if each.name == scores]
     assert output.type.WhichOneof("Type") == kind
-    wrapper = (folder / "Sources/ImageModel/Classifier.swift").read_text()
+    wrapper = (folder / "Sources/ImageModel/Model.swift").read_text()
     assert f".{kind.removesuffix('Type')}Value" in wrapper
     (taken,) = description.input
     assert f'static let input = "{taken.name}"' in facts
@@ -478,10 +433,11 @@ def test_the_swift_wrapper_calls_core_ai_with_what_the_model_takes(made):
     (taken,), (given,) = contents.inputs, contents.outputs
     facts = (bundle.folder / "Sources/ImageModel/ModelFacts.swift").read_text()
     assert f'static let input = "{taken.name}"' in facts
-    assert f'static let scores = "{given.name}"' in facts
+    assert f'Output(role: "scores", name: "{given.name}"' in facts
     assert "normalises: false" in facts
     assert (taken.dtype, taken.shape[-1], given.dtype) == ("uint8", 3, "float32")
-    wrapper = (bundle.folder / "Sources/ImageModel/Classifier.swift").read_text()
+    wrapper = (bundle.folder / "Sources/ImageModel/Model.swift").read_text()
+    assert "async throws" in wrapper
     assert "shape: [1, pixels.height, pixels.width, pixels.channels]" in wrapper
     assert "view(as: Float.self)" in wrapper
     assert '.iOS("27.0")' in (bundle.folder / "Package.swift").read_text()
@@ -602,7 +558,7 @@ def test_what_a_runtime_of_the_web_cannot_open(made, tmp_path):
 
 NO_CLASSIFIER = "import torch\n\n\ndef make():\n    return torch.nn.Conv2d(3, 5, 3)\n"
 UNFIT = {
-    "net.py:make --input-shape 3,32,32 --scale 1/255": r"gives \[\(1, 5, 30, 30\)\]; a bundle is for classifiers",
+    "net.py:make --input-shape 3,32,32 --scale 1/255": r"gives \[\(1, 5, 30, 30\)\]; a bundle for web is for classify,",
     "resnet_test --int8 --input uint8 --output-type uint8": "takes uint8 and gives uint8; a bundle takes pixels or",
 }
 

@@ -12,13 +12,12 @@ import pytest
 import tree_sitter_kotlin
 import tree_sitter_swift
 import tree_sitter_typescript
+from bundle_facts import facts
 from edgeport.artifacts.errors import UsageError
 from edgeport.bundles import literals
 from edgeport.bundles.android_package import check_package
-from edgeport.bundles.facts import Facts
 from edgeport.bundles.layouts import LAYOUTS, write_sources
-from edgeport.models import PreprocessSpec
-from edgeport.targets.registry import targets
+from edgeport.bundles.wrappers import WRAPPERS
 from hostile_names import ANY, NAMES
 from hypothesis import example, given
 from tree_sitter import Language, Parser
@@ -29,7 +28,6 @@ PARSERS = {
     ".swift": Parser(Language(tree_sitter_swift.language())),
     ".ts": Parser(Language(tree_sitter_typescript.language_typescript())),
 }
-RUNTIMES = {"linux": "openvino", "android": "tflite", "ios": "coreml", "web": "onnx", "micro": "tflite"}
 
 
 def bytes_of(name: str) -> bytes:
@@ -123,35 +121,16 @@ def test_a_compiler_reads_the_names_out_of_swift(tmp_path):
     assert [json.loads(line) for line in done.stdout.splitlines()] == wanted
 
 
-def facts(platform: str, name: str) -> Facts:
-    """Of a model that is called `name` in all places."""
-    return Facts(
-        platform=platform,
-        model=name,
-        precision="fp32",
-        artifact=name,
-        opened=name,
-        input_name=name,
-        scores=name,
-        scores_index=0,
-        spec=PreprocessSpec(),
-        takes_pixels=False,
-        nhwc=False,
-        labels=(name,),
-        verdict=name,
-        runtime=targets()[RUNTIMES[platform]].app_runtimes[platform],
-        golden=("0",),
-    )
-
-
 FREE = ("README.md", "cpp/model_facts.h")  # whose names other tests look for
 
 
-@pytest.mark.parametrize("platform", LAYOUTS)
-def test_the_code_of_a_bundle_does_not_depend_on_names(platform):
-    plain = write_sources(facts(platform, "name"))
-    for name in NAMES:
-        made = write_sources(facts(platform, name))
+@pytest.mark.parametrize(("platform", "task"), [(each, task) for each in LAYOUTS for task in LAYOUTS[each].tasks])
+def test_the_code_of_a_bundle_does_not_depend_on_names(platform, task):
+    """Whichever parts of it a parser knows have no error, either."""
+    plain = write_sources(facts(platform, "name", task))
+    names = NAMES if task == "classify" else ("".join(NAMES),)
+    for name in names:
+        made = write_sources(facts(platform, name, task))
         assert made.keys() == plain.keys()
         for place, content in made.items():
             parser = PARSERS.get(Path(place).suffix)
@@ -161,6 +140,17 @@ def test_the_code_of_a_bundle_does_not_depend_on_names(platform):
             assert shape(parser, content) == shape(parser, plain[place]), (place, name)
             if content != plain[place]:
                 assert place.endswith(("ModelFacts.kt", "ModelFacts.swift", "model_facts.ts"))
+
+
+@pytest.mark.parametrize("task", LAYOUTS["ios"].tasks)
+@pytest.mark.parametrize(("runtime", "waits"), [("coreml", False), ("coreai", True)])
+def test_swift_waits_where_the_runtime_does(task, runtime, waits):
+    made = write_sources(facts("ios", "name", task, runtime))
+    sources = {place: content for place, content in made.items() if place.endswith(".swift")}
+    assert len(sources) == 9
+    assert not any(PARSERS[".swift"].parse(content).root_node.has_error for content in sources.values())
+    waiting = {Path(place).stem for place, content in sources.items() if b"await " in content or b" async " in content}
+    assert waiting == ({"Model", "VisionModel", WRAPPERS[task].name, "GoldenTests"} if waits else set())
 
 
 def shape(parser: Parser, content: bytes) -> list[str]:
@@ -174,14 +164,15 @@ def shape(parser: Parser, content: bytes) -> list[str]:
 def test_the_facts_in_cpp_are_the_names_and_nothing_else(tmp_path):
     if not shutil.which("g++"):
         pytest.skip("no g++")
-    code, prints = ['#include <cstdio>\n#include "preprocess.h"\n'], []
+    code, prints = ['#include <cstdio>\n#include "classification.h"\n#include "preprocess.h"\n'], []
     for i, name in enumerate(NAMES):
         sources = write_sources(facts("linux", name))
-        (tmp_path / "preprocess.h").write_bytes(sources["cpp/preprocess.h"])
+        for header in ("preprocess.h", "outputs.h", "classification.h"):
+            (tmp_path / header).write_bytes(sources[f"cpp/{header}"])
         made = sources["cpp/model_facts.h"].decode().replace("#pragma once", "")
         code.append(made.replace("namespace vision {", f"namespace n{i} {{\nusing namespace vision;"))
         prints.append(
-            f'for (auto p = n{i}::kScores; *p; ++p) std::printf("%02x", (unsigned char)*p);\nstd::puts("");\n'
+            f'for (auto p = n{i}::kOutputs[0].name; *p; ++p) std::printf("%02x", (unsigned char)*p);\nstd::puts("");\n'
         )
     (tmp_path / "main.cpp").write_text("".join((*code, "int main() {\n", *prints, "}\n")))
     subprocess.run(["g++", "-std=c++17", "main.cpp", "-o", "main"], cwd=tmp_path, check=True)
@@ -201,7 +192,7 @@ def test_android_packages(name):
     assert check_package(name) == name
     made = write_sources(dataclasses.replace(facts("android", "x"), package=name))
     kotlin = {place: content for place, content in made.items() if place.endswith(".kt")}
-    assert len(kotlin) == 7
+    assert len(kotlin) == 11
     for place, content in kotlin.items():
         assert content.decode().count(f"\npackage {name}\n") == 1
         assert f"/{name.replace('.', '/')}/" in place

@@ -44,15 +44,19 @@ def by_pillow(image: Image.Image, to: tuple[int, int], filter_: str) -> np.ndarr
     return np.asarray(image.resize((to[0], image.height), FILTERS[filter_]).resize(to, FILTERS[filter_]))
 
 
-@pytest.fixture(scope="module")
-def python():
-    """The Python wrapper's module, alone, as it stands in a bundle."""
-    spec = importlib.util.spec_from_file_location("bundled_preprocess", SOURCES / "python" / "preprocess.py")
+def load_module(name: str):
+    """A module of the Python wrapper, alone, as it stands in a bundle."""
+    spec = importlib.util.spec_from_file_location(f"bundled_{name}", SOURCES / "python" / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def python():
+    return load_module("preprocess")
 
 
 @pytest.mark.parametrize(("filter_", "size", "to"), CASES)
@@ -148,9 +152,9 @@ def test_python_refuses_what_is_no_image(python, image):
         how.pixels(image)
 
 
-def test_top_takes_the_lower_class_of_equal_ones(python):
+def test_top_takes_the_lower_class_of_equal_ones():
     scores = np.array([1, 3, 2, 3], np.float32)
-    assert python.top(scores, 3) == [(1, 3.0), (3, 3.0), (2, 2.0)]
+    assert load_module("classification").top(scores, 3) == [(1, 3.0), (3, 3.0), (2, 2.0)]
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +162,8 @@ def typescript(tmp_path_factory):
     """The TypeScript wrapper's arithmetic in Node: typescript([{"image": array, ...}]) -> arrays; see parity.mjs."""
     node.require("esbuild")
     folder = tmp_path_factory.mktemp("typescript")
-    node.bundle_script(SOURCES / "web" / "src" / "preprocessing.ts", folder / "preprocessing.mjs")
+    for name in ("preprocessing", "classification"):
+        node.bundle_script(SOURCES / "web" / "src" / f"{name}.ts", folder / f"{name}.mjs")
     shutil.copy(Path(__file__).with_name("parity.mjs"), folder)
 
     def run(jobs: list[dict]) -> list[bytes]:

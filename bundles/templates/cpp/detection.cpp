@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
-#include <numeric>
-#include <stdexcept>
+#include <iterator>
+#include <utility>
 
 namespace vision {
 namespace {
 
-constexpr size_t kMostCandidates = 1000, kMostBoxes = 300;  // into non-maximum suppression, and out of it
+constexpr std::size_t kMostCandidates = 1000, kMostBoxes = 300;  // into non-maximum suppression, and out of it
 
 void activate(std::vector<float>& values, Activation activation) {
   if (activation == Activation::sigmoid) {
@@ -64,24 +63,14 @@ std::vector<Object> suppressed(const std::vector<Object>& objects, double thresh
   return kept;
 }
 
-int half(int difference) {  // to the nearest whole number, from the middle to the even one
-  const int low = difference >= 0 ? difference / 2 : -((1 - difference) / 2);
-  return difference % 2 != 0 && low % 2 != 0 ? low + 1 : low;
-}
-
-int64_t rounded(int64_t dividend, int64_t divisor) {  // the quotient, a half to the even number
-  const int64_t whole = dividend / divisor, left = dividend % divisor;
-  return whole + (2 * left > divisor || (2 * left == divisor && whole % 2 == 1) ? 1 : 0);
-}
-
 }  // namespace
 
 std::vector<Object> decode(const Outputs& outputs, const Decoding& how, const Preprocessing& input) {
-  const bool joined = how.detections != nullptr;
-  const std::vector<float>& boxes = outputs.at(joined ? how.detections : how.boxes);
-  const size_t stride = joined ? how.width : 4, count = boxes.size() / stride;
-  const std::vector<float>* scores = joined ? nullptr : &outputs.at(how.scores);
-  const std::vector<float>* classes = how.classes ? &outputs.at(how.classes) : nullptr;
+  const std::vector<float>& boxes = outputs.at(how.joined ? "detections" : "boxes");
+  const size_t stride = how.joined ? how.width : 4, count = boxes.size() / stride;
+  const std::vector<float>* scores = how.joined ? nullptr : &outputs.at("scores");
+  const std::vector<float>* classes = how.values == Values::separate ? &outputs.at("classes") : nullptr;
+  const float lowest = static_cast<float>(how.lowest_score);
   const auto value = [&](size_t row, size_t at) { return boxes[how.columns ? at * count + row : row * stride + at]; };
   std::vector<Object> objects;
   for (size_t row = 0; row < count; ++row) {
@@ -90,20 +79,20 @@ std::vector<Object> decode(const Outputs& outputs, const Decoding& how, const Pr
       best = {scores->at(row), static_cast<int>(classes->at(row))};
     } else {
       std::vector<float> values;
-      if (joined)
+      if (how.joined)
         for (size_t at = 4; at + how.ignored < stride; ++at) values.push_back(value(row, at));
       else
         values.assign(scores->begin() + row * how.width, scores->begin() + (row + 1) * how.width);
       best = best_of(std::move(values), how);
     }
-    if (!(best.first >= how.lowest_score)) continue;
+    if (!(best.first >= lowest)) continue;
     double side[4];
     for (int i = 0; i < 4; ++i) side[i] = value(row, i);
     to_corners(side, how.box);
     if (how.share)
       for (int i = 0; i < 4; ++i) side[i] *= i % 2 ? input.height : input.width;
-    if (side[2] > side[0] && side[3] > side[1])
-      objects.push_back({side[0], side[1], side[2], side[3], best.first, best.second});
+    const Object object{side[0], side[1], side[2], side[3], best.first, best.second};
+    if (object.has_area()) objects.push_back(object);
   }
   std::stable_sort(objects.begin(), objects.end(), [](const Object& a, const Object& b) { return a.score > b.score; });
   if (how.suppresses) {
@@ -114,31 +103,28 @@ std::vector<Object> decode(const Outputs& outputs, const Decoding& how, const Pr
   return objects;
 }
 
-Object to_image(const Object& object, int width, int height, const Preprocessing& how) {
-  int64_t wide = how.cover_width, high = how.cover_height;
-  const int64_t w = width, h = height;
-  int left, top;
-  if (how.resize == Resize::letterbox) {
-    if (wide * h <= high * w)  // the width is what limits
-      high = std::max<int64_t>(rounded(wide * h, w), 1);
-    else
-      wide = std::max<int64_t>(rounded(high * w, h), 1);
-    left = -((how.width - static_cast<int>(wide)) / 2), top = -((how.height - static_cast<int>(high)) / 2);
-  } else {
-    if (how.resize == Resize::crop) {
-      if (wide * h >= high * w)
-        high = wide * h / w;
-      else
-        wide = high * w / h;
-    }
-    left = half(static_cast<int>(wide) - how.width), top = half(static_cast<int>(high) - how.height);
+std::vector<Object> decode(const Outputs& outputs, const Decoding& how, const Preprocessing& input, const Placement& at,
+                           double least) {
+  const auto within = [](double place, int most) { return std::clamp(place, 0.0, static_cast<double>(most)); };
+  std::vector<Object> found;
+  for (const Object& each : decode(outputs, how, input)) {
+    if (each.score < least) continue;
+    const double left = within(at.x(each.left), at.image_width), right = within(at.x(each.right), at.image_width);
+    const double top = within(at.y(each.top), at.image_height), bottom = within(at.y(each.bottom), at.image_height);
+    const Object object{left, top, right, bottom, each.score, each.index};
+    if (object.has_area()) found.push_back(object);
   }
-  const auto place = [](double at, int shift, double factor, int most) {
-    return std::clamp((at + shift) * factor, 0.0, static_cast<double>(most));
-  };
-  const double x = static_cast<double>(width) / wide, y = static_cast<double>(height) / high;
-  return {place(object.left, left, x, width),  place(object.top, top, y, height), place(object.right, left, x, width),
-          place(object.bottom, top, y, height), object.score, object.index};
+  return found;
+}
+
+std::vector<double> numbers(const Outputs& outputs, const Decoding& how, const Preprocessing& input,
+                            const Placement& at) {
+  std::vector<double> row;
+  for (const Object& each : decode(outputs, how, input, at, how.score_threshold)) {
+    const double values[] = {each.left, each.top, each.right, each.bottom, each.score, 1.0 * each.index};
+    row.insert(row.end(), std::begin(values), std::end(values));
+  }
+  return row;
 }
 
 }  // namespace vision

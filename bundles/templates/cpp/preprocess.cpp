@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
-#include <numeric>
 #include <stdexcept>
 
 namespace vision {
@@ -172,33 +171,19 @@ Image resized(const Image& image, int width, int height, Filter filter) {
   return result;
 }
 
-Image cropped(const Image& image, int width, int height) {
-  Image result = empty(width, height, image.channels);  // black where the image is smaller
-  const int left = half(image.width - width), top = half(image.height - height);
+Image window(const Image& image, int left, int top, int width, int height, int fill) {
+  Image result = empty(width, height, image.channels);
+  std::fill(result.bytes.begin(), result.bytes.end(), static_cast<uint8_t>(fill));
   const int from = std::max(left, 0), to = std::min(left + width, image.width);
-  for (int y = std::max(top, 0); y < std::min(top + height, image.height); ++y)
+  for (int y = std::max(top, 0); from < to && y < std::min(top + height, image.height); ++y)
     std::memcpy(&result.bytes[(static_cast<size_t>(y - top) * width + (from - left)) * image.channels],
                 &image.bytes[(static_cast<size_t>(y) * image.width + from) * image.channels],
                 static_cast<size_t>(to - from) * image.channels);
   return result;
 }
 
-// In the centre; of an odd difference the smaller half is above and on the left.
-Image letterboxed(const Image& image, int width, int height, int pad_value) {
-  Image result = empty(width, height, image.channels);
-  std::fill(result.bytes.begin(), result.bytes.end(), static_cast<uint8_t>(pad_value));
-  const size_t left = (width - image.width) / 2, top = (height - image.height) / 2, c = image.channels;
-  for (int y = 0; y < image.height; ++y)
-    std::memcpy(&result.bytes[((top + y) * width + left) * c], &image.bytes[y * image.width * c], image.width * c);
-  return result;
-}
-
-Image pixels(const Image& image, const Preprocessing& how) {
-  if (image.channels != 3 || image.width < 1 || image.height < 1 ||
-      image.bytes.size() != static_cast<size_t>(image.width) * image.height * 3)
-    throw std::invalid_argument("an image is width * height * 3 bytes, RGB");
-  const Image source = how.channels == 1 ? luminance(image) : image;
-  const int64_t w = source.width, h = source.height;
+Placement place(int image_width, int image_height, const Preprocessing& how) {
+  const int64_t w = image_width, h = image_height;
   int64_t width = how.cover_width, height = how.cover_height;
   if (how.resize == Resize::letterbox) {
     if (width * h <= height * w)  // the width is what limits
@@ -211,9 +196,21 @@ Image pixels(const Image& image, const Preprocessing& how) {
     else
       width = height * w / h;
   }
-  const Image small = resized(source, static_cast<int>(width), static_cast<int>(height), how.filter);
-  if (how.resize == Resize::letterbox) return letterboxed(small, how.width, how.height, how.pad_value);
-  return cropped(small, how.width, how.height);
+  Placement at{image_width, image_height, static_cast<int>(width), static_cast<int>(height), 0, 0};
+  const bool pads = how.resize == Resize::letterbox;
+  at.left = pads ? -((how.width - at.width) / 2) : half(at.width - how.width);
+  at.top = pads ? -((how.height - at.height) / 2) : half(at.height - how.height);
+  return at;
+}
+
+Image pixels(const Image& image, const Preprocessing& how) {
+  if (image.channels != 3 || image.width < 1 || image.height < 1 ||
+      image.bytes.size() != static_cast<size_t>(image.width) * image.height * 3)
+    throw std::invalid_argument("an image is width * height * 3 bytes, RGB");
+  const Image source = how.channels == 1 ? luminance(image) : image;
+  const Placement at = place(source.width, source.height, how);
+  const int fill = how.resize == Resize::letterbox ? how.pad_value : 0;
+  return window(resized(source, at.width, at.height, how.filter), at.left, at.top, how.width, how.height, fill);
 }
 
 std::vector<uint8_t> tensor(const Image& pixels, const Preprocessing& how) {
@@ -232,15 +229,6 @@ std::vector<uint8_t> tensor(const Image& pixels, const Preprocessing& how) {
     }
   }
   return result;
-}
-
-std::vector<Score> top(const std::vector<float>& scores, int count) {
-  std::vector<int> order(scores.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return scores[a] > scores[b]; });
-  std::vector<Score> best;
-  for (int i = 0; i < count && i < static_cast<int>(order.size()); ++i) best.push_back({order[i], scores[order[i]]});
-  return best;
 }
 
 Image read_ppm(const std::string& path) {

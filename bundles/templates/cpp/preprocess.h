@@ -34,6 +34,20 @@ struct Preprocessing {
   bool nhwc;                    // layout of the input; else nchw
 };
 
+// Where the input lies in an image.
+struct Placement {
+  int image_width, image_height;
+  int width, height;  // that the image is resized to
+  int left, top;      // where the input begins in the resized image; negative where there is a border
+
+  // From pixels of the input to those of the image.
+  double x(double at) const { return (at + left) * (static_cast<double>(image_width) / width); }
+  double y(double at) const { return (at + top) * (static_cast<double>(image_height) / height); }
+};
+
+// Of an odd difference a letterbox has the smaller half above and on the left; a crop halves it to the even number.
+Placement place(int image_width, int image_height, const Preprocessing& how);
+
 // RGB, upright -> what the model sees, still 8 bits and RGB: resized, and cropped or padded. Throws
 // std::invalid_argument.
 Image pixels(const Image& image, const Preprocessing& how);
@@ -46,16 +60,8 @@ Image upright(const Image& image, int orientation);
 
 Image luminance(const Image& image);
 Image resized(const Image& image, int width, int height, Filter filter);
-Image cropped(const Image& image, int width, int height);
-Image letterboxed(const Image& image, int width, int height, int pad_value);
-
-struct Score {
-  int index;
-  float score;
-};
-
-// The highest, best first; of equal ones the lower index.
-std::vector<Score> top(const std::vector<float>& scores, int count);
+// The part of the image that begins there, filled where there is no image.
+Image window(const Image& image, int left, int top, int width, int height, int fill);
 
 // A binary PPM (P6, 8 bits), the form of the golden images. Throws std::runtime_error.
 Image read_ppm(const std::string& path);

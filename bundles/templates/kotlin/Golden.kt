@@ -17,19 +17,40 @@ class Golden(private val name: String, private val read: (String) -> ByteArray) 
         return Pixels(width.toInt(), height.toInt(), 3, file.copyOfRange(start, file.size))
     }
 
-    /** What is wrong with the pixels and the input that the wrapper makes of the image, or nothing: equal to the byte. */
+    /**
+     * What is wrong with the pixels and the input that the wrapper makes of the image, which must be equal to the byte,
+     * and with the answer that it makes of the golden outputs; or nothing.
+     */
     fun problems(): List<String> {
         val how = ModelFacts.preprocessing
-        val pixels = how.pixels(image())
+        val image = image()
+        val pixels = how.pixels(image)
         val input = how.tensor(pixels)
         val bytes = ByteArray(input.capacity()).also { input.get(it) }
         val made = mapOf("$name.pixels" to pixels.bytes, "$name.input" to bytes)
-        return made.filter { (file, content) -> !content.contentEquals(read(file)) }.map { "${it.key} differs" }
+        val found = made.filter { (file, content) -> !content.contentEquals(read(file)) }.map { "${it.key} differs" }
+        val answer = numbers(outputs(), ModelFacts.decoding, how, how.placement(image.width, image.height))
+        return if (agree(answer, floats("$name.answer"))) found else found + "$name.answer differs"
     }
 
-    /** The scores that the model gave when the bundle was made. */
-    fun scores(): FloatArray {
-        val numbers = ByteBuffer.wrap(read("$name.output")).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer()
+    /** What the model gave when the bundle was made. */
+    fun outputs(): Outputs {
+        val stored = floats("$name.output")
+        var from = 0
+        return ModelFacts.outputs.associate { output ->
+            from += output.size
+            output.role to stored.copyOfRange(from - output.size, from)
+        }
+    }
+
+    private fun agree(got: DoubleArray, wanted: FloatArray): Boolean {
+        val tolerances = ModelFacts.answerTolerances
+        return got.size == wanted.size &&
+            got.indices.all { Math.abs(got[it] - wanted[it]) <= tolerances[it % tolerances.size] }
+    }
+
+    private fun floats(file: String): FloatArray {
+        val numbers = ByteBuffer.wrap(read(file)).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer()
         return FloatArray(numbers.capacity()).also { numbers.get(it) }
     }
 }

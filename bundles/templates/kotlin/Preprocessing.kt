@@ -54,8 +54,19 @@ class Preprocessing(
     fun pixels(image: Pixels): Pixels {
         require(image.channels == 3) { "an image has 3 channels, RGB" }
         val source = if (channels == 1) luminance(image) else image
-        val w = source.width.toLong()
-        val h = source.height.toLong()
+        val at = placement(source.width, source.height)
+        val small = resized(source, at.width, at.height, filter)
+        val fill = if (resize == Resize.LETTERBOX) padValue else 0
+        return window(small, at.left, at.top, width, height, fill)
+    }
+
+    /**
+     * Where the input lies in an image of that size. Of an odd difference a letterbox has the smaller half above and on
+     * the left; a crop halves it to the even number.
+     */
+    fun placement(imageWidth: Int, imageHeight: Int): Placement {
+        val w = imageWidth.toLong()
+        val h = imageHeight.toLong()
         var toWidth = coverWidth.toLong()
         var toHeight = coverHeight.toLong()
         if (resize == Resize.LETTERBOX) {
@@ -71,9 +82,10 @@ class Preprocessing(
                 toWidth = toHeight * w / h
             }
         }
-        val small = resized(source, toWidth.toInt(), toHeight.toInt(), filter)
-        return if (resize == Resize.LETTERBOX) letterboxed(small, width, height, padValue)
-        else cropped(small, width, height)
+        val pads = resize == Resize.LETTERBOX
+        val left = if (pads) -((width - toWidth.toInt()) / 2) else half(toWidth.toInt() - width)
+        val top = if (pads) -((height - toHeight.toInt()) / 2) else half(toHeight.toInt() - height)
+        return Placement(imageWidth, imageHeight, toWidth.toInt(), toHeight.toInt(), left, top)
     }
 
     /** What the model takes: uint8 or float32, in its layout. */
@@ -96,6 +108,21 @@ class Preprocessing(
         }
         return result
     }
+}
+
+/**
+ * Where the input lies in an image.
+ *
+ * @param width that the image is resized to, like [height]
+ * @param left where the input begins in the resized image, like [top]; negative where there is a border
+ */
+class Placement(
+    val imageWidth: Int, val imageHeight: Int, val width: Int, val height: Int, val left: Int, val top: Int
+) {
+    /** From pixels of the input to those of the image. */
+    fun x(at: Double): Double = (at + left) * (imageWidth.toDouble() / width)
+
+    fun y(at: Double): Double = (at + top) * (imageHeight.toDouble() / height)
 }
 
 /** Turned and mirrored as EXIF's [orientation] says: 2 to 8; any other means that the image is upright. */
@@ -159,39 +186,21 @@ fun resized(image: Pixels, width: Int, height: Int, filter: Filter): Pixels {
     return result
 }
 
-/** The centre; black where the image is smaller. */
-fun cropped(image: Pixels, width: Int, height: Int): Pixels {
-    val result = Pixels(width, height, image.channels)
-    val left = half(image.width - width)
-    val top = half(image.height - height)
+/** The part of the image that begins there, filled where there is no image. */
+fun window(image: Pixels, left: Int, top: Int, width: Int, height: Int, fill: Int): Pixels {
+    val c = image.channels
+    val result = Pixels(width, height, c, ByteArray(width * height * c) { fill.toByte() })
     val from = maxOf(left, 0)
     val to = minOf(left + width, image.width)
+    if (from >= to) return result
     for (y in maxOf(top, 0) until minOf(top + height, image.height)) {
         System.arraycopy(
-            image.bytes, (y * image.width + from) * image.channels,
-            result.bytes, ((y - top) * width + from - left) * image.channels, (to - from) * image.channels
+            image.bytes, (y * image.width + from) * c,
+            result.bytes, ((y - top) * width + from - left) * c, (to - from) * c
         )
     }
     return result
 }
-
-/** The image in the centre; of an odd difference the smaller half is above and on the left. */
-fun letterboxed(image: Pixels, width: Int, height: Int, padValue: Int): Pixels {
-    val c = image.channels
-    val result = Pixels(width, height, c, ByteArray(width * height * c) { padValue.toByte() })
-    val left = (width - image.width) / 2
-    val top = (height - image.height) / 2
-    for (y in 0 until image.height) {
-        System.arraycopy(
-            image.bytes, y * image.width * c, result.bytes, ((y + top) * width + left) * c, image.width * c
-        )
-    }
-    return result
-}
-
-/** (class, score) of the highest, best first; of equal ones the lower class. */
-fun top(scores: FloatArray, count: Int): List<Pair<Int, Float>> =
-    scores.indices.sortedByDescending { scores[it] }.take(count).map { Pair(it, scores[it]) }
 
 private const val BITS = 22 // of a coefficient's fraction
 

@@ -4,40 +4,40 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from preprocess import Preprocessing, covering, fitting
+from preprocess import Placement
 
 MOST_CANDIDATES, MOST_BOXES = 1000, 300  # of an image: into non-maximum suppression, and out of it
 
 
 def decode(outputs: Mapping[str, np.ndarray], how: Mapping[str, Any], size: tuple[int, int]) -> np.ndarray:
     """(n, 6): left, top, right, bottom in pixels of the model's input of `size` (height, width), score, class; the
-    highest score first. `how` is `detection` of bundle.json."""
+    highest score first. `outputs` are rows of numbers by their roles, `how` is `decoding` of bundle.json."""
     boxes, scores, classes = candidates(outputs, how)
     chosen = np.flatnonzero(scores >= np.float32(how["lowest_score"]))
     corners = to_corners(boxes[chosen].astype(np.float64), how["box"])
-    if how["unit"] == "share":
+    if how["share"]:
         corners = corners * np.tile(np.array(size[::-1]), 2)
     rows = np.column_stack([corners, scores[chosen].astype(np.float64), classes[chosen].astype(np.float64)])
     rows = rows[(corners[:, 2:] > corners[:, :2]).all(1)]  # a box without an area overlaps nothing, not even itself
     rows = rows[np.argsort(-rows[:, 4], kind="stable")]
-    if how["nms"]:
+    if how["suppresses"]:
         rows = suppressed(rows[:MOST_CANDIDATES], how["iou_threshold"])
     return rows[:MOST_BOXES]
 
 
 def candidates(outputs: Mapping[str, np.ndarray], how: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(n, 4) boxes as the model gives them, (n,) scores, (n,) classes."""
-    of = {role: outputs[name] for role, name in how["outputs"].items()}
-    if "detections" in of:
-        rows = of["detections"][0].T if how["layout"] == "columns" else of["detections"][0]
-        boxes, values = rows[:, :4], rows[:, 4 : rows.shape[1] - how["ignored"]]
-        if how["values"] == "score_class":
-            return boxes, values[:, 0], values[:, 1]
+    width = how["width"]
+    if how["joined"]:
+        given = outputs["detections"]
+        rows = given.reshape(width, -1).T if how["columns"] else given.reshape(-1, width)
+        boxes, values = rows[:, :4], rows[:, 4 : width - how["ignored"]]
     else:
-        boxes = of["boxes"].reshape(-1, 4)
-        if "classes" in of:
-            return boxes, of["scores"].reshape(-1), of["classes"].reshape(-1)
-        values = of["scores"].reshape(len(boxes), -1)
+        boxes, values = outputs["boxes"].reshape(-1, 4), outputs["scores"].reshape(-1, width)
+    if how["values"] == "separate":
+        return boxes, values[:, 0], outputs["classes"]
+    if how["values"] == "score_class":
+        return boxes, values[:, 0], values[:, 1]
     values = ACTIVATIONS[how["activation"]](values)
     if how["values"] == "objectness":
         values = values[:, :1] * values[:, 1:]
@@ -80,18 +80,9 @@ def suppressed(rows: np.ndarray, threshold: float) -> np.ndarray:
     return rows[alive]
 
 
-def to_image(rows: np.ndarray, height: int, width: int, how: Preprocessing) -> np.ndarray:
-    """Rows in pixels of the model's input -> in pixels of the image of that height and width, within its borders; what
-    is outside of it as a whole is left out."""
-    high, wide = how.cover_height, how.cover_width
-    if how.resize == "letterbox":
-        high, wide = fitting(height, width, high, wide)
-        top, left = -((how.height - high) // 2), -((how.width - wide) // 2)
-    else:
-        if how.resize == "crop":
-            high, wide = covering(height, width, high, wide)
-        top, left = round((high - how.height) / 2), round((wide - how.width) / 2)
-    rows = rows.copy()
-    for first, shift, factor, most in ((0, left, width / wide, width), (1, top, height / high, height)):
-        rows[:, first:4:2] = np.clip((rows[:, first:4:2] + shift) * factor, 0, most)
+def to_image(rows: np.ndarray, at: Placement) -> np.ndarray:
+    """Rows in pixels of the model's input -> in pixels of the image, within its borders; what is outside of it as a
+    whole is left out."""
+    corners = at.to_image(rows[:, :4].reshape(-1, 2, 2)).reshape(-1, 4)
+    rows = np.column_stack([np.clip(corners, 0, [at.image_width, at.image_height] * 2), rows[:, 4:]])
     return rows[(rows[:, 2:4] > rows[:, :2]).all(1)]

@@ -1,15 +1,11 @@
 """An image in, boxes out: what an app calls. Needs numpy and the runtime of the model's format."""
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from detection import decode, to_image
-from model_runtime import open_model
-from preprocess import Preprocessing, upright
-
-BUNDLE = Path(__file__).resolve().parents[1]
+from preprocess import upright
+from vision_model import VisionModel
 
 
 @dataclass(frozen=True)
@@ -25,32 +21,23 @@ class Detection:
     bottom: float
 
 
-class Detector:
-    """The model of this bundle, on the CPU."""
-
-    def __init__(self, bundle: Path = BUNDLE, threads: int = 1):
-        self.facts = json.loads((bundle / "bundle.json").read_text("utf-8"))
-        self.preprocessing = Preprocessing(**self.facts["preprocessing"])
-        self.how = self.facts["detection"]
-        self._run = open_model(bundle / "model" / self.facts["artifact"], threads)
-        labels = bundle / "model" / "labels.txt"
-        self.labels = labels.read_text("utf-8").removesuffix("\n").split("\n") if labels.exists() else []
-
-    def run(self, image: np.ndarray) -> dict[str, np.ndarray]:
-        """(h, w, 3) uint8, RGB, upright -> {output: array}."""
-        return self._run(self.preprocessing.tensor(self.preprocessing.pixels(image)))
-
-    def rows(self, outputs: dict[str, np.ndarray], height: int, width: int, least: float) -> np.ndarray:
-        """(n, 6): left, top, right, bottom in pixels of the image, score, class; of scores from `least` on."""
-        rows = decode(outputs, self.how, (self.preprocessing.height, self.preprocessing.width))
-        return to_image(rows[rows[:, 4] >= least], height, width, self.preprocessing)
+class Detector(VisionModel):
+    """The model of this bundle."""
 
     def detect(self, image: np.ndarray, score_threshold: float | None = None, orientation: int = 1) -> list[Detection]:
         """The objects, the highest score first; `orientation` is EXIF's, 1 for an upright image."""
         image = upright(image, orientation)
-        least = self.how["score_threshold"] if score_threshold is None else score_threshold
+        least = self.decoding["score_threshold"] if score_threshold is None else score_threshold
         found = []
-        for *sides, score, number in self.rows(self.run(image), *image.shape[:2], least).tolist():
-            label = self.labels[int(number)] if 0 <= number < len(self.labels) else ""
-            found.append(Detection(int(number), label, score, *sides))
+        for *sides, score, number in self.rows(self.outputs(image), *image.shape[:2], least).tolist():
+            found.append(Detection(int(number), self.label(int(number)), score, *sides))
         return found
+
+    def rows(self, outputs: dict[str, np.ndarray], height: int, width: int, least: float) -> np.ndarray:
+        """(n, 6): left, top, right, bottom in pixels of the image, score, class; of scores from `least` on."""
+        how = self.preprocessing
+        rows = decode(outputs, self.decoding, (how.height, how.width))
+        return to_image(rows[rows[:, 4] >= least], how.placement(height, width))
+
+    def numbers(self, outputs: dict[str, np.ndarray], height: int, width: int) -> np.ndarray:
+        return self.rows(outputs, height, width, self.decoding["score_threshold"]).reshape(-1)

@@ -51,13 +51,23 @@ class Preprocessing:
             raise ValueError(f"an image is uint8 of shape (h, w, 3), not {image.dtype} of {image.shape}")
         if self.channels == 1:
             image = luminance(image)
-        height, width = self.cover_height, self.cover_width
+        at = self.placement(*image.shape[:2])
+        image = resize(image, at.height, at.width, self.interpolation)
+        fill = self.pad_value if self.resize == "letterbox" else 0
+        return window(image, at.top, at.left, self.height, self.width, fill)
+
+    def placement(self, height: int, width: int) -> "Placement":
+        """Where the input lies in an image of that height and width. Of an odd difference a letterbox has the smaller
+        half above and on the left; a crop halves it to the even number."""
+        high, wide = self.cover_height, self.cover_width
         if self.resize == "letterbox":
-            image = resize(image, *fitting(image.shape[0], image.shape[1], height, width), self.interpolation)
-            return letterbox(image, self.height, self.width, self.pad_value)
-        if self.resize == "crop":
-            height, width = covering(image.shape[0], image.shape[1], height, width)
-        return crop(resize(image, height, width, self.interpolation), self.height, self.width)
+            high, wide = fitting(height, width, high, wide)
+            top, left = -((self.height - high) // 2), -((self.width - wide) // 2)
+        else:
+            if self.resize == "crop":
+                high, wide = covering(height, width, high, wide)
+            top, left = round((high - self.height) / 2), round((wide - self.width) / 2)
+        return Placement(height, width, high, wide, top, left)
 
     def tensor(self, pixels: np.ndarray) -> np.ndarray:
         """What the model takes: uint8 or float32, (1, h, w, c) or (1, c, h, w)."""
@@ -69,6 +79,29 @@ class Preprocessing:
         if self.layout == "nchw":
             pixels = pixels.transpose(2, 0, 1)
         return np.ascontiguousarray(pixels[None])
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How pixels of the input become pixels of the image.
+
+    Attributes:
+        image_height, image_width: of the image.
+        height, width: that it is resized to.
+        top, left: where the input begins in the resized image; negative where there is a border.
+    """
+
+    image_height: int
+    image_width: int
+    height: int
+    width: int
+    top: int
+    left: int
+
+    def to_image(self, points: np.ndarray) -> np.ndarray:
+        """(..., 2) x and y in pixels of the input -> in pixels of the image."""
+        factors = np.array([self.image_width / self.width, self.image_height / self.height])
+        return (points + np.array([self.left, self.top])) * factors
 
 
 def upright(image: np.ndarray, orientation: int) -> np.ndarray:
@@ -183,23 +216,9 @@ def nearest(size: int, to: int) -> list[int]:
     return found
 
 
-def crop(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The centre; black where the image is smaller. An odd difference is halved to the even number."""
-    top, left = round((image.shape[0] - height) / 2), round((image.shape[1] - width) / 2)
-    result = np.zeros((height, width, image.shape[2]), np.uint8)
-    part = image[max(top, 0) : top + height, max(left, 0) : left + width]
+def window(image: np.ndarray, top: int, left: int, height: int, width: int, fill: int) -> np.ndarray:
+    """(height, width, c): the part of the image that begins there, filled where there is no image."""
+    result = np.full((height, width, image.shape[2]), fill, np.uint8)
+    part = image[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)]
     result[max(-top, 0) :, max(-left, 0) :][: part.shape[0], : part.shape[1]] = part
     return result
-
-
-def letterbox(image: np.ndarray, height: int, width: int, pad_value: int) -> np.ndarray:
-    """The image in the centre; of an odd difference the smaller half is above and on the left."""
-    top, left = (height - image.shape[0]) // 2, (width - image.shape[1]) // 2
-    result = np.full((height, width, image.shape[2]), pad_value, np.uint8)
-    result[top : top + image.shape[0], left : left + image.shape[1]] = image
-    return result
-
-
-def top(scores: np.ndarray, count: int) -> list[tuple[int, float]]:
-    """(class, score) of the highest, best first; of equal ones the lower class."""
-    return [(int(i), float(scores[i])) for i in np.argsort(-scores, kind="stable")[:count]]

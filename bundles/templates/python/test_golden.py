@@ -1,13 +1,15 @@
 """The golden files, reproduced: `python test_golden.py [--exact]`, or with pytest.
 
-Pixels and inputs must be equal to the byte; outputs within the tolerance of bundle.json, or with --exact to the bit.
+Pixels and inputs must be equal to the byte; outputs within the tolerances of bundle.json, or with --exact to the bit.
+Of the golden outputs the answers must be the golden ones.
 """
 
 import re
 import sys
 
 import numpy as np
-from classifier import BUNDLE, Classifier
+from classifier import Classifier as Wrapper
+from vision_model import BUNDLE
 
 
 def read_ppm(name: str) -> np.ndarray:
@@ -20,20 +22,28 @@ def read_ppm(name: str) -> np.ndarray:
 
 
 def problems(exact: bool = False) -> list[str]:
-    classifier = Classifier()
-    how, found = classifier.preprocessing, []
-    for name in classifier.facts["golden"]:
+    model = Wrapper()
+    how, facts, found = model.preprocessing, model.facts, []
+    for name in facts["golden"]:
         image, file = read_ppm(f"{name}.ppm"), BUNDLE / "golden" / name
         pixels = how.pixels(image)
         if pixels.tobytes() != file.with_suffix(".pixels").read_bytes():
             found.append(f"{name}: the pixels differ")
         if how.tensor(pixels).tobytes() != file.with_suffix(".input").read_bytes():
             found.append(f"{name}: the input differs")
-        wanted = np.frombuffer(file.with_suffix(".output").read_bytes(), np.float32)
-        got = classifier.run(image)[classifier.facts["scores"]].reshape(-1)
-        off = float(np.abs(got - wanted).max())
-        if off > (0 if exact else classifier.facts["tolerance"]):
-            found.append(f"{name}: the output is off by {off:.3g}")
+        wanted = np.frombuffer(file.with_suffix(".output").read_bytes(), "<f4")
+        golden, got = {}, model.outputs(image)
+        for each in facts["outputs"]:
+            part, wanted = np.split(wanted, [each["size"]])
+            golden[each["role"]] = part
+            off = float(np.abs(got[each["role"]] - part).max())
+            if facts["ordered"] and off > (0 if exact else each["tolerance"]):
+                found.append(f"{name}: output {each['name']} is off by {off:.3g}")
+        answer = np.frombuffer(file.with_suffix(".answer").read_bytes(), "<f4")
+        given = model.numbers(golden, *image.shape[:2])
+        tolerances = np.resize(facts["answer_tolerances"], answer.shape)
+        if given.shape != answer.shape or (np.abs(given - answer) > tolerances).any():
+            found.append(f"{name}: the answer differs")
     return found
 
 

@@ -1,4 +1,4 @@
-// `swift test` or Xcode: the image arithmetic, to the byte. ScoresTests.swift has the model.
+// `swift test` or Xcode: the image arithmetic, to the byte, the decoding, and the model within its tolerances.
 import Foundation
 import XCTest
 
@@ -39,6 +39,46 @@ final class GoldenTests: XCTestCase {
             XCTAssertEqual(pixels.bytes, try bytes("\(name).pixels"), name)
             if how.normalises {
                 XCTAssertEqual(how.tensor(of: pixels), try floats("\(name).input"), name)
+            }
+        }
+    }
+
+    /// What the model gave when the bundle was made.
+    func goldenOutputs(_ name: String) throws -> Outputs {
+        let stored = try floats("\(name).output")
+        var found: Outputs = [:]
+        var from = 0
+        for output in ModelFacts.outputs {
+            found[output.role] = Array(stored[from..<(from + output.count)])
+            from += output.count
+        }
+        return found
+    }
+
+    func testAnswers() throws {
+        let tolerances = ModelFacts.answerTolerances
+        for name in ModelFacts.golden {
+            let wanted = try floats("\(name).answer")
+            let at = placement(in: try image("\(name).ppm"))
+            let got = numbers(
+                try goldenOutputs(name), ModelFacts.decoding, input: ModelFacts.preprocessing, at: at)
+            XCTAssertEqual(got.count, wanted.count, name)
+            for (i, (a, b)) in zip(got, wanted).enumerated() {
+                XCTAssertEqual(a, Double(b), accuracy: tolerances[i % tolerances.count], name)
+            }
+        }
+    }
+
+    /// Rows that come in the order of their scores cannot be compared one by one.
+    func testOutputs() async throws {
+        let model = try await VisionModel()
+        for name in ModelFacts.golden {
+            let wanted = try goldenOutputs(name)
+            let got = try await model.outputs(of: try image("\(name).ppm"))
+            for output in ModelFacts.outputs where ModelFacts.ordered {
+                for (a, b) in zip(got[output.role]!, wanted[output.role]!) {
+                    XCTAssertEqual(a, b, accuracy: output.tolerance, name)
+                }
             }
         }
     }

@@ -63,27 +63,38 @@ public struct Preprocessing {
     public func pixels(of image: Pixels) -> Pixels {
         precondition(image.channels == 3)
         let source = channels == 1 ? luminance(image) : image
+        let at = placement(imageWidth: source.width, imageHeight: source.height)
+        let small = resized(source, width: at.width, height: at.height, filter: filter)
+        let fill = resize == .letterbox ? padValue : 0
+        return window(small, left: at.left, top: at.top, width: width, height: height, fill: fill)
+    }
+
+    /// Where the input lies in an image of that size. Of an odd difference a letterbox has the smaller half above and on
+    /// the left; a crop halves it to the even number.
+    public func placement(imageWidth: Int, imageHeight: Int) -> Placement {
         var toWidth = coverWidth
         var toHeight = coverHeight
         switch resize {
         case .stretch:
             break
         case .crop:
-            if toWidth * source.height >= toHeight * source.width {  // the width is what limits
-                toHeight = toWidth * source.height / source.width
+            if toWidth * imageHeight >= toHeight * imageWidth {  // the width is what limits
+                toHeight = toWidth * imageHeight / imageWidth
             } else {
-                toWidth = toHeight * source.width / source.height
+                toWidth = toHeight * imageWidth / imageHeight
             }
         case .letterbox:
-            if toWidth * source.height <= toHeight * source.width {
-                toHeight = max(rounded(toWidth * source.height, source.width), 1)
+            if toWidth * imageHeight <= toHeight * imageWidth {
+                toHeight = max(rounded(toWidth * imageHeight, imageWidth), 1)
             } else {
-                toWidth = max(rounded(toHeight * source.width, source.height), 1)
+                toWidth = max(rounded(toHeight * imageWidth, imageHeight), 1)
             }
         }
-        let small = resized(source, width: toWidth, height: toHeight, filter: filter)
-        if resize == .letterbox { return letterboxed(small, width: width, height: height, padValue: padValue) }
-        return cropped(small, width: width, height: height)
+        let pads = resize == .letterbox
+        return Placement(
+            imageWidth: imageWidth, imageHeight: imageHeight, width: toWidth, height: toHeight,
+            left: pads ? -((width - toWidth) / 2) : half(toWidth - width),
+            top: pads ? -((height - toHeight) / 2) : half(toHeight - height))
     }
 
     /// The normalised input, (c, h, w), where the model takes no image.
@@ -99,6 +110,17 @@ public struct Preprocessing {
         }
         return result
     }
+}
+
+/// Where the input lies in an image.
+public struct Placement {
+    public let imageWidth, imageHeight: Int
+    public let width, height: Int  // that the image is resized to
+    public let left, top: Int  // where the input begins in the resized image; negative where there is a border
+
+    /// From pixels of the input to those of the image.
+    func x(_ at: Double) -> Double { (at + Double(left)) * (Double(imageWidth) / Double(width)) }
+    func y(_ at: Double) -> Double { (at + Double(top)) * (Double(imageHeight) / Double(height)) }
 }
 
 /// Turned and mirrored as EXIF's orientation says: 2 to 8; any other means that the image is upright.
@@ -166,41 +188,20 @@ public func resized(_ image: Pixels, width: Int, height: Int, filter: Filter) ->
     return result
 }
 
-/// The centre; black where the image is smaller.
-public func cropped(_ image: Pixels, width: Int, height: Int) -> Pixels {
-    var result = Pixels(width: width, height: height, channels: image.channels)
-    let left = half(image.width - width)
-    let top = half(image.height - height)
+/// The part of the image that begins there, filled where there is no image.
+public func window(_ image: Pixels, left: Int, top: Int, width: Int, height: Int, fill: UInt8) -> Pixels {
+    let c = image.channels
+    var result = Pixels(
+        width: width, height: height, channels: c, bytes: [UInt8](repeating: fill, count: width * height * c))
     for y in 0..<height where (0..<image.height).contains(y + top) {
         for x in 0..<width where (0..<image.width).contains(x + left) {
-            for c in 0..<image.channels {
-                result.bytes[(y * width + x) * image.channels + c] =
-                    image.bytes[((y + top) * image.width + x + left) * image.channels + c]
+            for channel in 0..<c {
+                result.bytes[(y * width + x) * c + channel] =
+                    image.bytes[((y + top) * image.width + x + left) * c + channel]
             }
         }
     }
     return result
-}
-
-/// The image in the centre; of an odd difference the smaller half is above and on the left.
-public func letterboxed(_ image: Pixels, width: Int, height: Int, padValue: UInt8) -> Pixels {
-    let c = image.channels
-    var result = Pixels(
-        width: width, height: height, channels: c, bytes: [UInt8](repeating: padValue, count: width * height * c))
-    let left = (width - image.width) / 2
-    let top = (height - image.height) / 2
-    for y in 0..<image.height {
-        for i in 0..<(image.width * c) {
-            result.bytes[((y + top) * width + left) * c + i] = image.bytes[y * image.width * c + i]
-        }
-    }
-    return result
-}
-
-/// (class, score) of the highest, best first; of equal ones the lower class.
-public func top(_ scores: [Float], count: Int) -> [(index: Int, score: Float)] {
-    let order = scores.indices.sorted { scores[$0] != scores[$1] ? scores[$0] > scores[$1] : $0 < $1 }
-    return order.prefix(count).map { (index: $0, score: scores[$0]) }
 }
 
 private let bits = 22  // of a coefficient's fraction

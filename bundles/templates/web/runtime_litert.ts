@@ -1,7 +1,7 @@
 // A .tflite file in LiteRT.js.
 import { type CompiledModel, loadAndCompile, loadLiteRt, Tensor, unloadLiteRt } from "@litertjs/core";
 import type { Input } from "./preprocessing.js";
-import type { Backend, Model, Outputs } from "./runtime_types.js";
+import type { Backend, Given, Model } from "./runtime_types.js";
 
 export const RUNTIME = "LiteRT.js";
 
@@ -21,7 +21,7 @@ export async function openModel(file: Uint8Array<ArrayBuffer>, backend: Backend,
   return {
     backend: used,
     detail: used === "webgpu" && !model.isFullyAccelerated ? "some operators run in WebAssembly" : detail,
-    run: async (values: Input): Promise<Outputs> => {
+    run: async (values: Input): Promise<Given> => {
       const tensor = new Tensor(values, input.shape);
       const results = await model.run([tensor]);
       tensor.delete();

@@ -1,7 +1,7 @@
 // A .onnx file in ONNX Runtime Web.
 import type { InferenceSession, Tensor } from "onnxruntime-web";
 import type { Input } from "./preprocessing.js";
-import type { Backend, Model, Outputs } from "./runtime_types.js";
+import type { Backend, Given, Model } from "./runtime_types.js";
 
 export const RUNTIME = "ONNX Runtime Web";
 
@@ -21,7 +21,7 @@ export async function openModel(file: Uint8Array<ArrayBuffer>, backend: Backend,
   return {
     backend,
     detail: backend === "webgpu" ? "operators that it lacks run in WebAssembly" : `${threads} thread${threads > 1 ? "s" : ""}`,
-    run: async (values: Input): Promise<Outputs> => {
+    run: async (values: Input): Promise<Given> => {
       const input: Tensor = values instanceof Uint8Array
         ? new runtime.Tensor("uint8", values, shape)
         : new runtime.Tensor("float32", values, shape);

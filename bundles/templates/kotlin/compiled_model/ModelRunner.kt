@@ -41,13 +41,13 @@ class ModelRunner(context: Context, private val options: Options = Options()) : 
     /** Why the model does not run on what was asked for: a sentence for each attempt; empty where it does. */
     val fallbacks: List<String> get() = failures.toList()
 
-    /** The scores for an input in native byte order. What an accelerator cannot compute, the CPU does from then on. */
-    fun run(input: ByteBuffer): FloatArray {
+    /** What the model gives for an input in native byte order. What an accelerator cannot do, the CPU does from then on. */
+    fun run(input: ByteBuffer): Outputs {
         if (accelerators == CPU_ALONE) return compiled.run(input)
         val problem = try {
-            val scores = compiled.run(input)
-            if (scores.none { it.isNaN() || it.isInfinite() }) return scores
-            "its scores are not finite" // float16 ends at 65504
+            val outputs = compiled.run(input)
+            if (outputs.values.all { numbers -> numbers.none { it.isNaN() || it.isInfinite() } }) return outputs
+            "its outputs are not finite" // float16 ends at 65504
         } catch (e: LiteRtException) {
             e.message
         }
@@ -135,7 +135,7 @@ class ModelRunner(context: Context, private val options: Options = Options()) : 
         private val inputs: List<TensorBuffer>,
         private val outputs: List<TensorBuffer>
     ) : Closeable {
-        fun run(input: ByteBuffer): FloatArray {
+        fun run(input: ByteBuffer): Outputs {
             input.rewind()
             if (ModelFacts.preprocessing.normalises) {
                 inputs[0].writeFloat(FloatArray(input.capacity() / 4).also { input.asFloatBuffer().get(it) })
@@ -143,7 +143,13 @@ class ModelRunner(context: Context, private val options: Options = Options()) : 
                 inputs[0].writeInt8(ByteArray(input.capacity()).also { input.get(it) })
             }
             model.run(inputs, outputs)
-            return outputs[ModelFacts.SCORES].readFloat()
+            return ModelFacts.outputs.associate { it.role to read(outputs[it.index], it.type) }
+        }
+
+        private fun read(buffer: TensorBuffer, type: NumberType): FloatArray = when (type) {
+            NumberType.FLOAT32 -> buffer.readFloat()
+            NumberType.INT32 -> buffer.readInt().let { FloatArray(it.size) { at -> it[at].toFloat() } }
+            NumberType.INT64 -> buffer.readLong().let { FloatArray(it.size) { at -> it[at].toFloat() } }
         }
 
         override fun close() {

@@ -7,7 +7,6 @@ import java.io.FileInputStream
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 import java.nio.channels.FileChannel
-import org.tensorflow.lite.DataType
 import org.tensorflow.lite.Interpreter
 
 /** One model; its buffers are made once and used again. Not thread-safe. */
@@ -27,17 +26,26 @@ class ModelRunner(context: Context, options: Options = Options()) : Closeable {
     }
 
     init {
-        val type = interpreter.getOutputTensor(ModelFacts.SCORES).dataType()
-        check(type == DataType.FLOAT32) { "the scores are not float32" }
+        for (output in ModelFacts.outputs) {
+            val type = interpreter.getOutputTensor(output.index).dataType()
+            check(type.name == output.type.name) { "output ${output.name} is $type, not ${output.type}" }
+        }
     }
 
-    /** The scores for an input in native byte order. */
-    fun run(input: ByteBuffer): FloatArray {
+    /** What the model gives for an input in native byte order. */
+    fun run(input: ByteBuffer): Outputs {
         outputs.values.forEach { it.rewind() }
         interpreter.runForMultipleInputsOutputs(arrayOf<Any>(input), outputs)
-        val numbers = outputs.getValue(ModelFacts.SCORES)
-        numbers.rewind()
-        return FloatArray(numbers.capacity() / 4).also { numbers.asFloatBuffer().get(it) }
+        return ModelFacts.outputs.associate { it.role to read(outputs.getValue(it.index), it.type) }
+    }
+
+    private fun read(memory: ByteBuffer, type: NumberType): FloatArray {
+        memory.rewind()
+        return when (type) {
+            NumberType.FLOAT32 -> FloatArray(memory.capacity() / 4).also { memory.asFloatBuffer().get(it) }
+            NumberType.INT32 -> memory.asIntBuffer().let { FloatArray(it.capacity()) { at -> it.get(at).toFloat() } }
+            NumberType.INT64 -> memory.asLongBuffer().let { FloatArray(it.capacity()) { at -> it.get(at).toFloat() } }
+        }
     }
 
     override fun close() = interpreter.close()

@@ -1,4 +1,6 @@
 // What model_facts.ts, written for this model, says.
+import type { Decoding } from "./classification.js";
+import type { Output } from "./outputs.js";
 import type { Preprocessing } from "./preprocessing.js";
 
 export interface Facts {
@@ -8,8 +10,6 @@ export interface Facts {
   readonly verdict: string;
   /** the file in model/ */
   readonly artifact: string;
-  /** the output with a number for each class */
-  readonly scores: string;
   /** there is a labels.txt */
   readonly labelled: boolean;
   /** the model computes in whole numbers, int8 */
@@ -18,7 +18,13 @@ export interface Facts {
   readonly probabilities: boolean;
   /** the names of the golden images */
   readonly golden: readonly string[];
-  /** what a score may be off on other hardware */
-  readonly tolerance: number;
   readonly preprocessing: Preprocessing;
+  /** that the answer comes from */
+  readonly outputs: readonly Output[];
+  /** outputs of two runs can be compared number by number */
+  readonly ordered: boolean;
+  /** what each number of a row of golden answers may be off */
+  readonly answerTolerances: readonly number[];
+  /** what it depends on how outputs become an answer */
+  readonly decoding: Decoding;
 }

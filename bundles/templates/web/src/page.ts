@@ -1,12 +1,15 @@
 // The page: a dropped, pasted or chosen picture, or the camera, and what the model makes of it.
-import { type Choice, Classifier, type Recognition } from "./classifier.js";
+import { Classifier as Wrapper } from "./classifier.js";
+import { heading, paint, rows } from "./classifier_view.js";
 import { decode, pixelsFrom } from "./image.js";
 import { FACTS } from "./model_facts.js";
 import { type Pixels, see } from "./preprocessing.js";
 import { RUNTIME } from "./runtime.js";
+import type { Row } from "./view_types.js";
+import type { Choice } from "./vision_model.js";
 
-const COUNT = 5;
-let classifier: Classifier | undefined;
+const MOST_LINES = 10;
+let model: Wrapper | undefined;
 let shown: { image: Pixels; decodeMs: number } | undefined; // the last picture, for another backend
 let stream: MediaStream | undefined;
 let turn: Promise<void> = Promise.resolve();
@@ -20,6 +23,7 @@ function part<Kind extends Element>(id: string, kind: new () => Kind): Kind {
 
 const drop = part("drop", HTMLElement);
 const picture = part("picture", HTMLCanvasElement);
+const overlay = part("overlay", HTMLCanvasElement);
 const video = part("video", HTMLVideoElement);
 const chooser = part("file", HTMLInputElement);
 const choice = part("choice", HTMLSelectElement);
@@ -54,13 +58,13 @@ async function open(): Promise<void> {
   for (const each of [choice, choose, camera]) each.disabled = true;
   say("Loading the model…");
   try {
-    await classifier?.close();
-    classifier = undefined;
-    classifier = await Classifier.open(choice.value as Choice);
-    const where = classifier.backend === "webgpu" ? "the graphics card (WebGPU)" : "the processor (WebAssembly)";
-    runsOn = `${classifier.note} Runs on ${where}${classifier.detail && `, ${classifier.detail}`}.`.trim();
+    await model?.close();
+    model = undefined;
+    model = await Wrapper.open(choice.value as Choice);
+    const where = model.backend === "webgpu" ? "the graphics card (WebGPU)" : "the processor (WebAssembly)";
+    runsOn = `${model.note} Runs on ${where}${model.detail && `, ${model.detail}`}.`.trim();
     say(runsOn);
-    document.body.dataset["backend"] = classifier.backend;
+    document.body.dataset["backend"] = model.backend;
     if (shown !== undefined && stream === undefined) await answer(shown.image, shown.decodeMs);
   } finally {
     for (const each of [choice, choose, camera]) each.disabled = false;
@@ -68,14 +72,19 @@ async function open(): Promise<void> {
 }
 
 async function answer(image: Pixels, decodeMs: number): Promise<void> {
-  if (classifier === undefined) return;
+  if (model === undefined) return;
   const start = performance.now();
   const pixels = see(image, FACTS.preprocessing);
   const prepared = performance.now();
-  const outputs = await classifier.infer(pixels);
+  const outputs = await model.infer(pixels);
   const done = performance.now();
   draw(part("pixels", HTMLCanvasElement), pixels);
-  list(classifier.best(outputs, COUNT));
+  const found = model.answer(outputs, image);
+  list(rows(found));
+  overlay.width = image.width;
+  overlay.height = image.height;
+  paint(overlay.getContext("2d")!, found);
+  overlay.hidden = false;
   say(runsOn);
   write("decode", time(decodeMs));
   write("prepare", time(prepared - start));
@@ -88,17 +97,18 @@ function time(ms: number): string {
   return `${ms.toFixed(ms < 10 ? 1 : 0)} ms`;
 }
 
-function list(best: readonly Recognition[]): void {
-  const highest = best[0]?.score ?? 1;
-  part("answer", HTMLOListElement).replaceChildren(...best.map((each) => {
+function list(found: readonly Row[]): void {
+  const lines = found.slice(0, MOST_LINES);
+  if (found.length === 0) lines.push({ label: "Nothing found", score: "", share: 0 });
+  if (found.length > lines.length) lines.push({ label: `and ${found.length - lines.length} more`, score: "", share: 0 });
+  part("answer", HTMLOListElement).replaceChildren(...lines.map((each) => {
     const item = document.createElement("li");
     const bar = document.createElement("div");
     bar.className = "bar";
-    const share = FACTS.probabilities ? each.score : highest > 0 ? each.score / highest : 0;
-    bar.style.width = `${Math.min(Math.max(share, 0), 1) * 100}%`;
+    bar.style.width = `${Math.min(Math.max(each.share, 0), 1) * 100}%`;
     const line = document.createElement("div");
     line.className = "line";
-    for (const [kind, text] of [["label", each.label || `class ${each.index}`], ["score", score(each.score)]] as const) {
+    for (const [kind, text] of [["label", each.label], ["score", each.score]] as const) {
       const span = document.createElement("span");
       span.className = kind;
       span.textContent = text;
@@ -107,10 +117,6 @@ function list(best: readonly Recognition[]): void {
     item.append(bar, line);
     return item;
   }));
-}
-
-function score(value: number): string {
-  return FACTS.probabilities ? `${(value * 100).toFixed(1)} %` : value.toFixed(2);
 }
 
 function draw(canvas: HTMLCanvasElement, pixels: Pixels): void {
@@ -139,6 +145,7 @@ async function take(file: Blob | null | undefined): Promise<void> {
 
 function fill(element: HTMLElement): void {
   for (const each of [part("invitation", HTMLElement), picture, video]) each.hidden = each !== element;
+  overlay.hidden = true; // until there is an answer
   drop.classList.add("filled");
 }
 
@@ -201,7 +208,7 @@ write("model", FACTS.model);
 write("precision", FACTS.precision);
 write("runtime", RUNTIME);
 write("verdict", `verdict: ${FACTS.verdict}`);
-if (!FACTS.probabilities) write("best", "Best classes, by logit");
+write("heading", heading);
 write("how", `${how.width} × ${how.height}, ${how.resize}, ${how.filter}`);
 listen();
 void inTurn(open);

@@ -55,20 +55,48 @@ export function pixelsOf(
 export function see(image: Pixels, how: Preprocessing): Pixels {
   if (image.channels !== 3) throw new RangeError("an image has 3 channels, RGB");
   const source = how.channels === 1 ? luminance(image) : image;
-  const { width: w, height: h } = source;
-  let toWidth = how.coverWidth;
-  let toHeight = how.coverHeight;
+  const at = placementIn(source, how);
+  const small = resized(source, at.width, at.height, how.filter);
+  return window(small, at.left, at.top, how.width, how.height, how.resize === "letterbox" ? how.padValue : 0);
+}
+
+/** Where the input lies in an image. */
+export interface Placement {
+  readonly imageWidth: number;
+  readonly imageHeight: number;
+  /** that the image is resized to */
+  readonly width: number;
+  readonly height: number;
+  /** where the input begins in the resized image; negative where there is a border */
+  readonly left: number;
+  readonly top: number;
+}
+
+/** Of an odd difference a letterbox has the smaller half above and on the left; a crop halves it to the even number. */
+export function placementIn(image: { readonly width: number; readonly height: number }, how: Preprocessing): Placement {
+  const { width: w, height: h } = image;
+  let width = how.coverWidth;
+  let height = how.coverHeight;
   if (how.resize === "letterbox") {
-    if (toWidth * h <= toHeight * w) toHeight = Math.max(rounded(toWidth * h, w), 1); // the width is what limits
-    else toWidth = Math.max(rounded(toHeight * w, h), 1);
+    if (width * h <= height * w) height = Math.max(rounded(width * h, w), 1); // the width is what limits
+    else width = Math.max(rounded(height * w, h), 1);
   } else if (how.resize === "crop") {
-    if (toWidth * h >= toHeight * w) toHeight = Math.floor((toWidth * h) / w);
-    else toWidth = Math.floor((toHeight * w) / h);
+    if (width * h >= height * w) height = Math.floor((width * h) / w);
+    else width = Math.floor((height * w) / h);
   }
-  const small = resized(source, toWidth, toHeight, how.filter);
-  return how.resize === "letterbox"
-    ? letterboxed(small, how.width, how.height, how.padValue)
-    : cropped(small, how.width, how.height);
+  const pads = how.resize === "letterbox";
+  const left = pads ? -Math.floor((how.width - width) / 2) : half(width - how.width);
+  const top = pads ? -Math.floor((how.height - height) / 2) : half(height - how.height);
+  return { imageWidth: w, imageHeight: h, width, height, left, top };
+}
+
+/** From pixels of the input to those of the image. */
+export function toImageX(x: number, at: Placement): number {
+  return (x + at.left) * (at.imageWidth / at.width);
+}
+
+export function toImageY(y: number, at: Placement): number {
+  return (y + at.top) * (at.imageHeight / at.height);
 }
 
 /** What the model takes: uint8 or float32, in its layout. */
@@ -161,40 +189,20 @@ export function resized(image: Pixels, width: number, height: number, filter: Fi
   return result;
 }
 
-/** The centre; black where the image is smaller. */
-export function cropped(image: Pixels, width: number, height: number): Pixels {
+/** The part of the image that begins there, filled where there is no image. */
+export function window(
+  image: Pixels, left: number, top: number, width: number, height: number, fill: number,
+): Pixels {
   const c = image.channels;
   const result = pixelsOf(width, height, c);
-  const left = half(image.width - width);
-  const top = half(image.height - height);
+  result.bytes.fill(fill);
   const from = Math.max(left, 0);
   const to = Math.min(left + width, image.width);
-  for (let y = Math.max(top, 0); y < Math.min(top + height, image.height); y++) {
+  for (let y = Math.max(top, 0); from < to && y < Math.min(top + height, image.height); y++) {
     const row = image.bytes.subarray((y * image.width + from) * c, (y * image.width + to) * c);
     result.bytes.set(row, ((y - top) * width + from - left) * c);
   }
   return result;
-}
-
-/** The image in the centre; of an odd difference the smaller half is above and on the left. */
-export function letterboxed(image: Pixels, width: number, height: number, padValue: number): Pixels {
-  const c = image.channels;
-  const result = pixelsOf(width, height, c);
-  result.bytes.fill(padValue);
-  const left = Math.floor((width - image.width) / 2);
-  const top = Math.floor((height - image.height) / 2);
-  for (let y = 0; y < image.height; y++) {
-    const row = image.bytes.subarray(y * image.width * c, (y + 1) * image.width * c);
-    result.bytes.set(row, ((y + top) * width + left) * c);
-  }
-  return result;
-}
-
-/** The classes of the highest scores, best first; of equal ones the lower class. */
-export function top(scores: ArrayLike<number>, count: number): { index: number; score: number }[] {
-  const order = Array.from({ length: scores.length }, (_, index) => ({ index, score: scores[index]! }));
-  order.sort((a, b) => (a.score === b.score ? a.index - b.index : b.score - a.score));
-  return order.slice(0, count);
 }
 
 /** To the nearest whole number, from the middle to the even one. */

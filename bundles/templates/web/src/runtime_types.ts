@@ -4,7 +4,7 @@ import type { Input } from "./preprocessing.js";
 /** What computes: the processor, in WebAssembly, or the graphics card. */
 export type Backend = "wasm" | "webgpu";
 
-export type Outputs = ReadonlyMap<string, ArrayLike<number | bigint>>;
+export type Given = ReadonlyMap<string, ArrayLike<number | bigint>>;
 
 export interface Model {
   /** what really computes: a runtime may refuse the graphics card */
@@ -12,6 +12,6 @@ export interface Model {
   /** what is said of it: threads, operators that run elsewhere */
   readonly detail: string;
   /** `input`: what tensor() of preprocessing.ts gives */
-  run(input: Input): Promise<Outputs>;
+  run(input: Input): Promise<Given>;
   close(): Promise<void>;
 }

@@ -1,45 +1,41 @@
-// An image in, classes out: what an app calls. The model runs in Core ML.
-import CoreGraphics
+// The model in Core ML.
 import CoreML
 import CoreVideo
 import Foundation
-import ImageIO
 
-/// The model and its labels, from the package's resources.
-public final class Classifier {
+public typealias ModelConfiguration = MLModelConfiguration
+
+final class Model {
     private let model: MLModel
-    private let labels: [String]
 
-    /// Compiles the .mlpackage on the first call; keep the classifier.
-    public init(configuration: MLModelConfiguration = MLModelConfiguration()) throws {
+    /// Compiles the .mlpackage on the first call.
+    init(configuration: ModelConfiguration) throws {
         model = try MLModel(contentsOf: MLModel.compileModel(at: findModel()), configuration: configuration)
-        labels = try readLabels()
     }
 
-    /// The `count` best classes, best first; `orientation`: how the image has to be turned, as its EXIF says.
-    public func classify(
-        _ image: CGImage, count: Int = 5, orientation: CGImagePropertyOrientation = .up
-    ) throws -> [Recognition] {
-        let seen = try upright(pixels(of: image), orientation: Int(orientation.rawValue))
-        return try recognitions(scores(of: seen), labels: labels, count: count)
-    }
-
-    /// The scores of all classes for an upright RGB image.
-    public func scores(of image: Pixels) throws -> [Float] {
-        let pixels = ModelFacts.preprocessing.pixels(of: image)
+    /// What the model gives for what Preprocessing.pixels(of:) makes of an image.
+    func run(_ pixels: Pixels) throws -> Outputs {
         let value = try ModelFacts.preprocessing.normalises ? array(of: pixels) : picture(of: pixels)
         let input = try MLDictionaryFeatureProvider(dictionary: [ModelFacts.input: value])
-        guard let scores = try model.prediction(from: input).featureValue(for: ModelFacts.scores)
-        else { throw ClassifierError(description: "the model has no output \(ModelFacts.scores)") }
-        if let numbers = scores.multiArrayValue { return (0..<numbers.count).map { numbers[$0].floatValue } }
-        return try inOrder(scores.dictionaryValue)
+        let given = try model.prediction(from: input)
+        var outputs: Outputs = [:]
+        for output in ModelFacts.outputs {
+            guard let found = given.featureValue(for: output.name)
+            else { throw VisionError(description: "the model has no output \(output.name)") }
+            if let numbers = found.multiArrayValue {
+                outputs[output.role] = (0..<numbers.count).map { numbers[$0].floatValue }
+            } else {
+                outputs[output.role] = try inOrder(found.dictionaryValue)
+            }
+        }
+        return outputs
     }
 
-    /// A model with labels gives {label: score}.
+    /// A classifier with labels gives {label: score}.
     private func inOrder(_ scores: [AnyHashable: NSNumber]) throws -> [Float] {
-        try labels.map { label in
+        try readLabels().map { label in
             guard let score = scores[AnyHashable(label)]
-            else { throw ClassifierError(description: "the model has no class \(label)") }
+            else { throw VisionError(description: "the model has no class \(label)") }
             return score.floatValue
         }
     }
@@ -60,7 +56,7 @@ public final class Classifier {
         let format = colour ? kCVPixelFormatType_32BGRA : kCVPixelFormatType_OneComponent8
         var made: CVPixelBuffer?
         CVPixelBufferCreate(nil, pixels.width, pixels.height, format, nil, &made)
-        guard let buffer = made else { throw ClassifierError(description: "no memory for the image") }
+        guard let buffer = made else { throw VisionError(description: "no memory for the image") }
         CVPixelBufferLockBaseAddress(buffer, [])
         defer { CVPixelBufferUnlockBaseAddress(buffer, []) }
         let stride = CVPixelBufferGetBytesPerRow(buffer)
