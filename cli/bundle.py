@@ -14,7 +14,11 @@ ANDROID_RUNTIMES = ("compiled-model", "interpreter")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("artifact", metavar="ARTIFACT", help="what `edgeport export` made: a classifier, detector, segmenter and so on, by its manifest")
+    parser.add_argument(
+        "artifact",
+        metavar="ARTIFACT",
+        help="what `edgeport export` made: a classifier, detector, segmenter and so on, by its manifest",
+    )
     parser.add_argument(
         "--platform",
         choices=PLATFORMS,

@@ -203,8 +203,7 @@ def test_page(results):
     assert "- int8: 1 of 2 cells passed, 0 with at least 25 dB" in page
     alone = "17.5 dB before; weights alone 30.0 dB, activations alone 18.0 dB"
     assert (
-        f"| lenet5 | 18.0 |  |  |  | not measured | tflite | {alone}; in float: 1x1 Conv +3.2 dB, Add +0.5 dB |"
-        in page
+        f"| lenet5 | 18.0 |  |  |  | not measured | tflite | {alone}; in float: 1x1 Conv +3.2 dB, Add +0.5 dB |" in page
     )
     assert "| lenet1 | coreml | int8 | error: no \\| kernel |" in page
     assert "| lenet1 | 0.00 M | not run | not run | **failed** | not run |" in page
