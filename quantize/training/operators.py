@@ -145,7 +145,7 @@ def modulo(a: Tensor, b: Tensor, *, fmod: int) -> Tensor:
 def cumulate(x: Tensor, axis: int | Sequence[int], *, exclusive: int, reverse: int) -> Tensor:
     (along,) = (axis,) if isinstance(axis, int) else axis
     x = x.flip(along) if reverse else x
-    total = x.cumsum(along)
+    total = x.cumsum(along, dtype=x.dtype)
     if exclusive:
         total = total - x
     return total.flip(along) if reverse else total
@@ -174,7 +174,7 @@ def _reduce(total: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 def product(x: Tensor, axes: Sequence[int], **_: Any) -> Tensor:
     for axis in axes:
-        x = x.prod(axis, keepdim=True)
+        x = x.prod(axis, keepdim=True, dtype=x.dtype)
     return x
 
 
@@ -263,7 +263,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Softmax": lambda x, *, axis: x.softmax(axis),
     "LogSoftmax": lambda x, *, axis: x.log_softmax(axis),
     "ReduceMean": _reduce(torch.mean),
-    "ReduceSum": _reduce(torch.sum),
+    "ReduceSum": lambda x, axes, **_: x.sum(tuple(axes), keepdim=True, dtype=x.dtype),
     "ReduceMax": _reduce(torch.amax),
     "ReduceMin": _reduce(torch.amin),
     "ReduceProd": product,
