@@ -12,7 +12,7 @@ training crops, without their labels. What is measured is the artifact itself, o
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import edgeport
@@ -37,8 +37,7 @@ def distill(
     optimizer = torch.optim.AdamW(qat.parameters(), lr=rate, weight_decay=0)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     qat.train()
-    for step in range(steps):
-        some = torch.randint(len(images), (BATCH,))
+    for step, some in zip(range(steps), batches(len(images)), strict=False):
         x = inputs(flip(images[some]), side)
         with torch.no_grad():
             wanted = teacher(x).log_softmax(1)
@@ -50,6 +49,12 @@ def distill(
         if (step + 1) % 20 == 0:
             print(f"step {step + 1} of {steps}: loss {loss.item():.5f}", flush=True)
     qat.eval()
+
+
+def batches(count: int) -> Iterator[torch.Tensor]:
+    """Indices of BATCH images, each image once in an epoch, without end."""
+    while True:
+        yield from torch.randperm(count).split(BATCH)
 
 
 def answer(path: Path, images: np.ndarray) -> np.ndarray:
