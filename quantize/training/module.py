@@ -113,9 +113,11 @@ class QatModule(nn.Module):
 
     def _take_constants(self, model: ir.Model, kernels: KernelSet) -> dict[str, str]:
         """{initializer: where it lies in this module}: what is trained as parameters, the rest as buffers."""
-        trained = set()
+        trained, beside = set(), {}  # a bias stands beside its weight: the graph may name it by the layer's result
         for unit in find_units(model.graph, kernels):
             trained |= {unit.weight, unit.bias}
+            if unit.weight and unit.bias and "/" in unit.weight:
+                beside[unit.bias] = f"{unit.weight.rpartition('/')[0]}/bias"
         for node in model.graph:
             trained |= {name_of(node.inputs[i]) for i in TRAINED_INPUTS.get(node.op_type, ()) if node.inputs[i]}
         plan = self.template.plan
@@ -127,7 +129,7 @@ class QatModule(nn.Module):
             if name not in used:
                 continue
             numbers = torch.from_numpy(array(value).copy())
-            holder, leaf = self._place(name.replace("/", "."))
+            holder, leaf = self._place(beside.get(name, name).replace("/", "."))
             if name in trained and numbers.is_floating_point():
                 setattr(holder[1], leaf, nn.Parameter(numbers))
             else:
