@@ -255,6 +255,11 @@ def check_trained_for(job: Job, source: ModelSource, wanted: tuple[str, str]) ->
                 f"{source.model}: its quantisation was trained for {target}, profile {profile}, not for {other}; "
                 "prepare the model for that one, and train it"
             )
+        if takes_pixels(job, target) and get_target(target).profile(profile).integer_only:
+            raise UsageError(
+                f"{source.model}: pixels would be normalised in float, which {target}, profile {profile}, has not; "
+                "leave out --input uint8, and let the application quantise its input as the file says"
+            )
     return profile
 
 

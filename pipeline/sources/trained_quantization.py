@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from ...artifacts.errors import UsageError
 from ...artifacts.manifest import Weights
 from ...runtime.session import Session
-from ..input_spec import InputSpec, Shapes
+from ..input_spec import InputSpec, Shapes, with_batch
 from .source import OWN_CODE, ExampleInputs, ModelSource
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def from_qat_module(
 ) -> ModelSource:
     """A module with trained quantisation: a copy of it, in eval mode, on the CPU.
 
-    Raises UsageError for shapes, which it has already, and QuantizeError where its training has diverged.
+    Raises UsageError for other shapes than it was prepared with, and QuantizeError where its training has diverged.
     """
     from ...quantize import apply
     from ...targets.registry import get_target
@@ -57,7 +57,9 @@ def from_qat_module(
 
     origin: Any = module.template.origin
     model = name or origin.name
-    if shapes or example_inputs is not None:
+    own = {each.name: each.shape for each in origin.input_spec.inputs}
+    only = next(iter(own)) if len(own) == 1 else ""
+    if example_inputs is not None or any(own.get(key or only) != with_batch(size) for key, size in shapes.items()):
         raise UsageError(
             f"{model}: its inputs were said when it was prepared; leave out input_shape and example_inputs"
         )

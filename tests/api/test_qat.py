@@ -111,10 +111,11 @@ def snr_db(wanted, got):
     return 10 * np.log10((wanted**2).sum() / max(((wanted - got) ** 2).sum(), 1e-30))
 
 
-TARGETS = [("tflite", None), ("tflite", "npu"), ("openvino", None), ("onnx", None), ("coreml", None)]
+TARGETS = [("tflite", None), ("tflite", "npu"), ("openvino", None), ("onnx", None)]
+SLOW = [pytest.param("coreml", None, marks=pytest.mark.exhaustive)]
 
 
-@pytest.mark.parametrize(("target", "profile"), TARGETS)
+@pytest.mark.parametrize(("target", "profile"), [*TARGETS, *SLOW])
 def test_what_is_trained_is_what_ships(trained, digits, target, profile):
     """Places, scales, weights and biases of the artifact are the module's; so are its answers."""
     images, labels = digits
@@ -146,12 +147,13 @@ def test_what_is_trained_is_what_ships(trained, digits, target, profile):
             ours = weight if unit.kind != "Linear" else weight.T.reshape(stored.shape)
             np.testing.assert_allclose(stored, ours, rtol=10 * exact, atol=1e-7)
 
+    assert edgeport.validate(result.path, reference=qat, data=images[TRAIN : TRAIN + 8]).agreement.snr_db > 30
     simulated, made = answers(qat, images[TRAIN:]), artifact_answers(result.path, images[TRAIN:])
     assert (simulated.argmax(1) == made.argmax(1)).mean() >= 0.995
     assert snr_db(simulated, made) > snr_db(start, simulated) + 10  # far nearer than training has moved it
 
 
-@pytest.mark.parametrize("target", ["tflite", "openvino"])
+@pytest.mark.parametrize("target", ["tflite", pytest.param("openvino", marks=pytest.mark.exhaustive)])
 def test_before_training_it_is_what_calibration_alone_gives(trained, digits, target):
     options = {"calibration": digits[0][:CALIBRATE]}
     qat = prepare(trained, digits, target, effort="default")
@@ -302,7 +304,7 @@ ERRORS = {
         "brings its own quantisation, so --calibration-data has nothing to set",
     ),
     "shapes again": (
-        lambda qat, data: edgeport.export(qat, "onnx", input_shape=(1, 8, 8), **QUICK),
+        lambda qat, data: edgeport.export(qat, "onnx", input_shape=(1, 16, 16), **QUICK),
         edgeport.UsageError,
         "its inputs were said when it was prepared; leave out input_shape and example_inputs",
     ),
@@ -314,6 +316,12 @@ def test_errors(of_onnx, digits, what):
     call, error, words = ERRORS[what]
     with pytest.raises(error, match=words):
         call(of_onnx, digits)
+
+
+def test_pixels_where_there_is_no_float(trained, digits):
+    qat = prepare(trained, digits, "tflite", profile="npu", preprocess={"mean": (0.5,), "std": (0.5,)})
+    with pytest.raises(edgeport.UsageError, match="pixels would be normalised in float, which tflite, profile npu"):
+        edgeport.export(qat, "tflite", input="uint8", **QUICK)
 
 
 def test_a_training_that_diverged_is_not_exported(of_onnx):
