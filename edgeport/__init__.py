@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from .pipeline.profile import profile
     from .pipeline.profile_result import KernelGroup, MemoryUse, ModuleChange, ProfiledKernel, ProfileResult
     from .pipeline.progress import Event, ProgressCallback
+    from .pipeline.qat import prepare_qat
     from .pipeline.results import (
         BenchmarkResult,
         BudgetSearch,
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from .pipeline.sources.source import ExampleInputs, ModelLike, ModelSource
     from .pipeline.sweep.run import SweepResult, sweep
     from .pipeline.validate import validate
+    from .quantize.training.module import QatModule
     from .reporting.report import ReportResult, report
     from .runtime.agreement import Agreement, OutputAgreement
     from .runtime.benchmark import Latency
@@ -100,6 +102,7 @@ _PLACES = {
     "pipeline.profile": ("profile",),
     "pipeline.profile_result": ("KernelGroup", "MemoryUse", "ModuleChange", "ProfiledKernel", "ProfileResult"),
     "pipeline.progress": ("Event", "ProgressCallback"),
+    "pipeline.qat": ("prepare_qat",),
     "pipeline.results": (
         *("BenchmarkResult", "BudgetSearch", "DeviceBenchmark", "DeviceFacts", "ExportFailure", "ExportResult"),
         *("Timing", "ValidationResult"),
@@ -107,6 +110,7 @@ _PLACES = {
     "pipeline.sources.source": ("ExampleInputs", "ModelLike", "ModelSource"),
     "pipeline.sweep.run": ("SweepResult", "sweep"),
     "pipeline.validate": ("validate",),
+    "quantize.training.module": ("QatModule",),
     "reporting.report": ("ReportResult", "report"),
     "runtime.benchmark": ("Latency",),
     "runtime.profilers.peaks": ("Peaks",),
@@ -161,6 +165,7 @@ __all__ = [
     "ProfileResult",
     "ProfiledKernel",
     "ProgressCallback",
+    "QatModule",
     "QuantizeError",
     "ReportResult",
     "RuntimeUnavailable",
@@ -193,6 +198,7 @@ __all__ = [
     "list_tasks",
     "load",
     "open_session",
+    "prepare_qat",
     "profile",
     "report",
     "sweep",

@@ -250,6 +250,8 @@ def convert_prequantized(
     """The graph with the quantisation that the model brought along, as the target's kernels write it."""
     from .. import quantize
 
+    if prepared.source.trained_for:
+        return prepared.graph
     with progress.stage(f"{target.name}: keep its int8", seconds, "calibrate"):
         graph, sentences = quantize.fit_prequantized(prepared.graph, target.kernels(prepared.job.quantization.profile))
     for sentence in sentences:

@@ -234,12 +234,33 @@ def resolve_prequantized(job: Job, source: ModelSource, progress: Progress) -> J
         raise UsageError(f"{model}: brings its own quantisation; there is nothing to search or to keep in float")
     if asked.calibration is not None and asked.calibration != job.validation.validation:
         raise UsageError(f"{model}: brings its own quantisation, so --calibration-data has nothing to set")
+    profile = asked.profile
+    if source.trained_for:
+        profile = check_trained_for(job, source, source.trained_for)
     progress.note(f"{model}: is prequantized; its quantisation is kept as it is (precision int8)")
     return dataclasses.replace(
         job,
-        quantization=dataclasses.replace(asked, precision="int8"),
+        quantization=dataclasses.replace(asked, precision="int8", profile=profile),
         timing=dataclasses.replace(job.timing, float_twin=False),
     )
+
+
+def check_trained_for(job: Job, source: ModelSource, wanted: tuple[str, str]) -> str:
+    """The profile that a model with trained quantisation is for. Raises UsageError for another target or profile."""
+    target, profile = wanted
+    for asked in job.targets:
+        if asked != target or job.quantization.profile not in (None, profile):
+            other = f"{asked}, profile {job.quantization.profile or get_target(asked).profile(None).name}"
+            raise UsageError(
+                f"{source.model}: its quantisation was trained for {target}, profile {profile}, not for {other}; "
+                "prepare the model for that one, and train it"
+            )
+        if takes_pixels(job, target) and get_target(target).profile(profile).integer_only:
+            raise UsageError(
+                f"{source.model}: pixels would be normalised in float, which {target}, profile {profile}, has not; "
+                "leave out --input uint8, and let the application quantise its input as the file says"
+            )
+    return profile
 
 
 def example_command(job: Job, source: ModelSource) -> str:
@@ -324,9 +345,13 @@ def choose_inputs(
 def to_graph(source: ModelSource, progress: Progress, seconds: dict[str, float]) -> "tuple[ir.Model, ir.Model]":
     """(the graph as it is imported, the canonical float graph). Raises ExportError."""
     from ..exporters.canonicalize import canonicalize
+    from ..graph.dialect import check
 
     with progress.stage("to ONNX", seconds, "torch_export"):
         imported = source.graph()
+    if source.trained_for:
+        check(imported, quantized=True)
+        return imported, imported
     with progress.stage("canonicalize", seconds, "canonicalize"), _one_sentence(source):
         return imported, canonicalize(imported)
 

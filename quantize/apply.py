@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import onnx_ir as ir
@@ -11,6 +12,8 @@ from ..graph.edit import array, maker, name_of, shape
 from ..graph.fusion import VIEWS, Unit
 from ..graph.qparams import QParams
 from .plan import Plan
+
+Place = tuple[Literal["activations", "weights", "biases"], str]  # a field of the plan, and a key of it
 
 
 def apply(model: ir.Model, plan: Plan) -> ir.Model:
@@ -22,9 +25,15 @@ def apply(model: ir.Model, plan: Plan) -> ir.Model:
       `v_float`. What a kernel only moves is read as it is.
     - Weights and biases: an int8 or int32 initializer `w_q`, then DequantizeLinear.
     """
+    return apply_with_places(model, plan)[0]
+
+
+def apply_with_places(model: ir.Model, plan: Plan) -> tuple[ir.Model, dict[ir.Node, Place]]:
+    """What `apply` gives, and which decision of the plan each QuantizeLinear and DequantizeLinear in it carries out."""
     copy = model.clone()
-    _Writer(copy.graph, plan).write()
-    return copy
+    writer = _Writer(copy.graph, plan)
+    writer.write()
+    return copy, writer.carried_out
 
 
 class _Writer:
@@ -37,6 +46,7 @@ class _Writer:
         int8 = [unit for unit in plan.units if unit.precision == "int8"]
         self.int8_nodes = {maker(self.values[name]) for unit in int8 for name in unit.nodes}
         self.results = {unit.output: unit.result for unit in int8}
+        self.carried_out: dict[ir.Node, Place] = {}
 
     def write(self) -> None:
         weights: dict[str, ir.Value] = {}
@@ -44,12 +54,15 @@ class _Writer:
         for unit in int8:
             if unit.weight is not None:
                 if unit.weight not in weights:
-                    weights[unit.weight] = self.parameter(unit.weight, self.plan.weights[unit.weight], self.first(unit))
+                    weights[unit.weight] = self.parameter(
+                        unit.weight, self.plan.weights[unit.weight], self.first(unit), ("weights", unit.weight)
+                    )
                 self.first(unit).replace_input_with(1, weights[unit.weight])
             if unit.accumulates is not None:
                 node = maker(self.values[unit.accumulates])
                 name = name_of(node.inputs[unit.bias_input])
-                bias = self.parameter(name, self.plan.biases[unit.accumulates], node)
+                params = self.plan.biases[unit.accumulates]
+                bias = self.parameter(name, params, node, ("biases", unit.accumulates))
                 node.replace_input_with(unit.bias_input, bias)
         for name, params in self.plan.activations.items():
             if self.results.get(name) != "moved":
@@ -61,11 +74,12 @@ class _Writer:
     def first(self, unit: Unit) -> ir.Node:
         return maker(self.values[unit.nodes[0]])
 
-    def parameter(self, name: str, params: QParams, reader: ir.Node) -> ir.Value:
+    def parameter(self, name: str, params: QParams, reader: ir.Node, place: Place) -> ir.Value:
         """A constant as integers and the DequantizeLinear that makes it float again, placed before its first reader."""
         real = array(self.graph.initializers[name])
         integers = self.constant(f"{name}_q", params.quantize(real))
         node = self.node("DequantizeLinear", integers, name, params, real.shape, ir.DataType.FLOAT)
+        self.carried_out[node] = place
         self.graph.insert_before(reader, node)
         return node.outputs[0]
 
@@ -74,7 +88,7 @@ class _Writer:
         if value.is_initializer():
             readers = [use for use in value.uses() if use.node in self.int8_nodes]
             first = min((use.node for use in readers), key=lambda node: self.places[node])
-            constant = self.parameter(name, params, first)
+            constant = self.parameter(name, params, first, ("activations", name))
             for node, index in readers:
                 node.replace_input_with(index, constant)
             return
@@ -85,6 +99,7 @@ class _Writer:
         dtype = ir.DataType.from_numpy(np.dtype(params.dtype))
         quantize = self.node("QuantizeLinear", value, name, params, shape(value), dtype)
         dequantize = self.node("DequantizeLinear", quantize.outputs[0], name, params, shape(value), ir.DataType.FLOAT)
+        self.carried_out |= dict.fromkeys((quantize, dequantize), ("activations", name))
         for node, index in readers:
             node.replace_input_with(index, dequantize.outputs[0])
         if producer is None:

@@ -95,7 +95,7 @@ def plan(
             activations = _activations(units, groups, ranges)
             weights, conflicts = _weights(units, kernels, activations, graph)
         if not conflicts:
-            conflicts = _outside_limits(units, kernels, activations, weights)
+            conflicts = outside_limits(units, kernels, activations, weights)
         if not conflicts:
             break
         units = [replace(u, precision="float", why=conflicts[u.output]) if u.output in conflicts else u for u in units]
@@ -279,7 +279,7 @@ def _span(range_: tuple[float, float]) -> float:
     return range_[1] - range_[0]
 
 
-def _int8(units: list[Unit], kernels: KernelSet) -> list[tuple[Unit, Kernel]]:
+def _int8(units: Sequence[Unit], kernels: KernelSet) -> list[tuple[Unit, Kernel]]:
     return [(u, kernels.kernels[u.kind]) for u in units if u.precision == "int8"]
 
 
@@ -340,9 +340,13 @@ def _weights(
     return weights, conflicts
 
 
-def _outside_limits(
-    units: list[Unit], kernels: KernelSet, activations: dict[str, QParams], weights: dict[str, QParams]
+def outside_limits(
+    units: Sequence[Unit],
+    kernels: KernelSet,
+    activations: Mapping[str, QParams],
+    weights: Mapping[str, QParams],
 ) -> dict[str, str]:
+    """{output of an int8 unit: why its kernel cannot requantise as these parameters ask}"""
     conflicts = {}
     for unit, kernel in _int8(units, kernels):
         if kernel.multiplier is None:

@@ -104,6 +104,20 @@ def export_to_all(model: edgeport.ModelLike) -> None:
             print(each.target, path)
 
 
+def train_for_int8() -> edgeport.ExportResult:
+    """A step of quantisation-aware training."""
+    images = torch.rand(8, 3, 32, 32)
+    qat: edgeport.QatModule = edgeport.prepare_qat(
+        Network(), "onnx", calibration=images, effort="fast", example_inputs=images[:1], name="trained", progress=hear
+    )
+    optimizer = torch.optim.SGD(qat.train().parameters(), lr=1e-3)
+    torch.nn.functional.cross_entropy(qat(images), torch.arange(8) % 4).backward()
+    optimizer.step()
+    names: tuple[str, ...] = qat.output_names
+    print(qat.target, qat.profile, names, qat.trained_batches)
+    return edgeport.export(qat, "onnx", precision="int8", validation=images, benchmark=False, output_dir="trained")
+
+
 def check(result: edgeport.ExportResult, model: edgeport.ModelLike) -> None:
     """Runs, compares, times and describes an artifact."""
     session: edgeport.Session = edgeport.open_session(result.path, threads=1)
@@ -151,6 +165,7 @@ def main() -> int:
     results: list[edgeport.ExportResult] = [export(source, data) for data in list_data()]
     export_to_all(Network().eval() if not source.name else source)
     check(results[-1], source)
+    print(train_for_int8().verdict)
     check_on_devices(edgeport.export("lenet5", weights="random", benchmark=False).path)
     summarise()
     try:

@@ -173,8 +173,11 @@ def _from_object(
     _refuse_for_files(f"the {kind} given", num_classes, weights)
     torch, onnx, onnx_ir = (sys.modules.get(module) for module in ("torch", "onnx", "onnx_ir"))
     if torch and isinstance(model, torch.nn.Module):
-        from .torch_module import from_module
+        from .torch_module import from_module, unwrap
+        from .trained_quantization import from_qat_module, is_qat_module
 
+        if is_qat_module(plain := unwrap(model)):
+            return from_qat_module(plain, shapes, example_inputs, name)
         return from_module(model, shapes, example_inputs, name or kind)
     if example_inputs is not None:
         raise UsageError(f"example_inputs are for an nn.Module; the {kind} given knows its inputs")

@@ -54,6 +54,7 @@ class ModelSource:
     classifies: bool = False
     task: str = ""
     labels: tuple[str, ...] | None = None
+    trained_for: tuple[str, str] | None = None
 
 
 ModelLike: TypeAlias = Union[

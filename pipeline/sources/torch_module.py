@@ -299,11 +299,8 @@ def does_not_run(spec: InputSpec, e: BaseException) -> UsageError:
     return UsageError(f"the model does not run on {given}{shown}{place}: {kind}{first_line(e, 'no message')}")
 
 
-def copy_to_cpu(module: "torch.nn.Module") -> "torch.nn.Module":
-    """A copy of a module, on the CPU, in eval mode; its tensors keep their types.
-
-    What torch.compile and data parallelism wrap is taken out. Raises UsageError where it cannot be copied.
-    """
+def unwrap(module: "torch.nn.Module") -> "torch.nn.Module":
+    """The module itself, without what torch.compile and data parallelism put around it."""
     import torch
 
     while True:
@@ -311,8 +308,18 @@ def copy_to_cpu(module: "torch.nn.Module") -> "torch.nn.Module":
         if inner is None and isinstance(module, torch.nn.DataParallel | torch.nn.parallel.DistributedDataParallel):
             inner = module.module
         if inner is None:
-            break
+            return module
         module = inner
+
+
+def copy_to_cpu(module: "torch.nn.Module") -> "torch.nn.Module":
+    """A copy of a module, on the CPU, in eval mode; its tensors keep their types.
+
+    What torch.compile and data parallelism wrap is taken out. Raises UsageError where it cannot be copied.
+    """
+    import torch
+
+    module = unwrap(module)
     if isinstance(module, torch.jit.ScriptModule):
         raise UsageError("a TorchScript module cannot be read by torch.export; give the nn.Module itself")
     check_tensors(f"the {type(module).__name__} given", dict(module.state_dict()))
