@@ -46,9 +46,7 @@ def test_what_is_kept_is_of_these_models_and_adds_up():
         assert whole == pytest.approx(each["share"], abs=0.01)
 
 
-@pytest.mark.skipif(
-    platform.machine() != "x86_64" or sys.platform != "linux", reason="x86's, and Linux's filter"
-)
+@pytest.mark.skipif(platform.machine() != "x86_64" or sys.platform != "linux", reason="x86's, and Linux's filter")
 def test_a_command_without_amx_and_its_children_get_none():
     asks = "from benchmarks.without_amx import has_amx; print(has_amx())"
     child = f"import subprocess, sys; sys.exit(subprocess.run([sys.executable, '-c', {asks!r}]).returncode)"
