@@ -37,7 +37,8 @@ Written by `python -m benchmarks.peak_shares`; do not edit. int8 .tflite files o
 time of all kernels. The peak is what large convolutions reach in the same runtime, in int8 and in float, probed for
 each file ([how](../guides/profile.md#the-figures-of-a-kernel)). What is missing are layers that are too small or too
 narrow, and what multiplies nothing. Kernels of depthwise convolutions multiply one by one: the same peak counts for
-them.
+them. This machine did other things at the same time, so peaks differ from probe to probe: where one is much lower than
+in other lines, the probe was disturbed more than the network, and the share is too high.
 
 {machine}
 """
