@@ -64,15 +64,16 @@ def open_checked(
 
     Else one that computes the graph as it is.
     """
-    plain = open_graph(model, wanted := list(outputs))
+    wanted = list(outputs)
     names = [*wanted, *(output.name for output in model.graph.outputs if output.name and output.name not in wanted)]
+    exactly = run(open_graph(model, wanted), names, feed)  # whose memory is free again before the other one is opened
     fast = open_graph(model, wanted, optimised=True)
-    pairs = zip(names, run(plain, names, feed), run(fast, names, feed), strict=True)
+    pairs = zip(names, exactly, run(fast, names, feed), strict=True)
     wrong = next((name for name, exact, other in pairs if _differ(exact, other)), None)
     if wrong is None:
         return fast
     LOG.debug("ONNX Runtime's optimised graph computes %r otherwise; calibrating without", wrong)
-    return plain
+    return open_graph(model, wanted)
 
 
 def _differ(exact: np.ndarray, other: np.ndarray) -> bool:

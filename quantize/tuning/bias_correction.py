@@ -21,7 +21,7 @@ import onnx_ir as ir
 from ...artifacts.errors import QuantizeError
 from ...graph.edit import array, constant, maker, name_of, remove_dead
 from ...graph.fusion import Unit
-from ...runtime.graph_session import open_checked, run, side_by_side
+from ...runtime.graph_session import open_graph, run
 from ..apply import apply
 from ..plan import Plan
 from .activation_means import INPUTS, ActivationMeans
@@ -112,7 +112,7 @@ def _run_float(
     """({what adds the bias: mean of each channel there, before the activation function, over all inputs}, what the last
     layers give for each input). Those with an activation function behind them are shown what they would compute."""
     names = list(dict.fromkeys((*layers, *ends)))
-    session = open_checked(model, names, feeds[0])
+    session = open_graph(model, names)
     sums, last = {name: np.zeros(()) for name in layers}, []
 
     def look(given: tuple[int, Arrays]) -> tuple[Arrays, Arrays, Arrays]:
@@ -122,7 +122,7 @@ def _run_float(
         seen = {name: each.sample(made[name], turn) for name, each in activations.items() if turn < INPUTS}
         return means, seen, {name: sample(made[name], axis, turn) for name, axis in ends.items()}
 
-    for means, seen, ending in side_by_side(look, enumerate(feeds)):
+    for means, seen, ending in map(look, enumerate(feeds)):  # one by one: what all layers give is large
         sums = {name: total + means[name] for name, total in sums.items()}
         for name, numbers in seen.items():
             activations[name].seen.append(numbers)

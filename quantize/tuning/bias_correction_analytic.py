@@ -8,7 +8,6 @@ norm. What rounding the activations shifts stays: correct_biases sees that, at t
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -17,7 +16,7 @@ import onnx_ir as ir
 from ...artifacts.errors import QuantizeError
 from ...graph.edit import array, constant, maker, name_of, remove_dead
 from ...graph.fusion import Unit
-from ...runtime.graph_session import open_checked, run, side_by_side
+from ...runtime.graph_session import open_graph, run
 from ..plan import Plan
 from .bias_correction import per_channel
 
@@ -56,20 +55,15 @@ def _means(
     pairs = {(read, unit.kind): unit for unit, read in layers.items()}
     given = {name_of(value) for value in model.graph.inputs}
     computed = list(dict.fromkeys(read for read, _ in pairs if read not in given))
-    feeds = iter(feeds)
-    first = next(feeds, None)
-    if first is None:
-        raise QuantizeError("correct_for_weights: no calibration inputs; give at least one")
-    session = open_checked(model, computed, first)
-
-    def look(feed: Mapping[str, np.ndarray]) -> dict[tuple[str, str], np.ndarray]:
-        arrays = {**feed, **dict(zip(computed, run(session, computed, feed), strict=True))}
-        return {(read, kind): per_channel(unit, arrays[read]) for (read, kind), unit in pairs.items()}
-
+    session = open_graph(model, computed)
     sums, count = {pair: np.zeros(()) for pair in pairs}, 0
-    for means in side_by_side(look, itertools.chain([first], feeds)):
-        sums = {pair: total + means[pair] for pair, total in sums.items()}
+    for feed in feeds:
+        arrays = {**feed, **dict(zip(computed, run(session, computed, feed), strict=True))}
+        for (read, kind), unit in pairs.items():
+            sums[read, kind] = sums[read, kind] + per_channel(unit, arrays[read])
         count += 1
+    if not count:
+        raise QuantizeError("correct_for_weights: no calibration inputs; give at least one")
     return {pair: total / count for pair, total in sums.items()}
 
 
