@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -16,13 +20,24 @@ if TYPE_CHECKING:
     import onnxruntime
 
 THREADS = 1  # a second thread gains little on one image at a time, and loses much on a busy machine
+MOST_AT_ONCE = 4  # inputs that run side by side, each in a thread of its own: more of them want much memory
+# Of a value's largest magnitude: far above what another order of float32 sums does, far below a wrong fusion.
+DIFFERENT = 1e-3
+
+LOG = logging.getLogger("edgeport")
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 
 
-def open_graph(model: ir.Model | onnx.ModelProto, outputs: Iterable[str] = ()) -> onnxruntime.InferenceSession:
+def open_graph(
+    model: ir.Model | onnx.ModelProto, outputs: Iterable[str] = (), *, optimised: bool = False
+) -> onnxruntime.InferenceSession:
     """A CPU session on a canonical graph, or on a model that is ONNX's own; the named values are outputs, too.
 
-    No optimisation runs: the arithmetic is that of the graph, Q/DQ included, and no wrong fusion can shift what is
-    calibrated. It costs 3 % of a run.
+    Without `optimised` the arithmetic is that of the graph to the bit, Q/DQ included, and no wrong fusion can shift
+    what is calibrated. With it nodes are fused and layouts changed, which takes a third to a half of the time away;
+    Q/DQ nodes stay what they are, for int8 kernels round elsewhere, and on a CPU without VNNI saturate.
     """
     import onnx
 
@@ -35,8 +50,73 @@ def open_graph(model: ir.Model | onnx.ModelProto, outputs: Iterable[str] = ()) -
     options = ort.SessionOptions()
     options.intra_op_num_threads = THREADS
     options.log_severity_level = 3  # errors
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    levels = ort.GraphOptimizationLevel
+    options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimised else levels.ORT_DISABLE_ALL
+    if optimised:
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
     return ort.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def open_checked(
+    model: ir.Model, outputs: Iterable[str], feed: Mapping[str, np.ndarray]
+) -> onnxruntime.InferenceSession:
+    """An optimised session on a float graph, if it gives what the graph itself computes for `feed`, in all outputs.
+
+    Else one that computes the graph as it is.
+    """
+    wanted = list(outputs)
+    names = [*wanted, *(output.name for output in model.graph.outputs if output.name and output.name not in wanted)]
+    exactly = run(open_graph(model, wanted), names, feed)  # whose memory is free again before the other one is opened
+    fast = open_graph(model, wanted, optimised=True)
+    pairs = zip(names, exactly, run(fast, names, feed), strict=True)
+    wrong = next((name for name, exact, other in pairs if _differ(exact, other)), None)
+    if wrong is None:
+        return fast
+    LOG.debug("ONNX Runtime's optimised graph computes %r otherwise; calibrating without", wrong)
+    return open_graph(model, wanted)
+
+
+def _differ(exact: np.ndarray, other: np.ndarray) -> bool:
+    if exact.dtype.kind != "f":
+        return not np.array_equal(exact, other)
+    finite = np.isfinite(exact)
+    if not np.array_equal(finite, np.isfinite(other)):
+        return True
+    if not finite.all():  # infinity in a mask
+        exact, other = exact[finite], other[finite]
+    if not exact.size:
+        return False
+    largest = max(float(exact.max()), -float(exact.min()))
+    return float(np.abs(exact - other).max()) > DIFFERENT * largest
+
+
+def count_threads() -> int:
+    """How many inputs to run side by side: one on each core that this process may use, at most MOST_AT_ONCE."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_AT_ONCE)
+
+
+def side_by_side(function: Callable[[Given], Made], given: Iterable[Given]) -> Iterator[Made]:
+    """`function` of each, in their order; several are computed at once, and no more are taken than that.
+
+    For functions that spend their time outside of Python: in ONNX Runtime, NumPy, image decoders.
+    """
+    count = count_threads()
+    if count == 1:
+        yield from map(function, given)
+        return
+    running: deque[Future[Made]] = deque()
+    with ThreadPoolExecutor(count) as pool:
+        try:
+            for each in given:
+                running.append(pool.submit(function, each))
+                if len(running) > count:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        finally:
+            for future in running:
+                future.cancel()
 
 
 def run(

@@ -47,10 +47,9 @@ class ActivationMeans:
             if function is not None and function.is_smooth
         }
 
-    def see(self, result: np.ndarray, turn: int) -> None:
-        """Keep a sample of what the layer gives for one input, where it is one of the first."""
-        if turn < INPUTS:
-            self.seen.append(sample(result, channel_axis(self.unit), turn, POSITIONS))
+    def sample(self, result: np.ndarray, turn: int) -> np.ndarray:
+        """(p, c) of what the layer gives for one input, to be put into `seen` if it is one of the first."""
+        return sample(result, channel_axis(self.unit), turn, POSITIONS)
 
     def shift(self, walk: Walk, moved: np.ndarray) -> np.ndarray:
         """(c,) to add to biases that have been `moved` (c,) since the walk's graph was written.
@@ -63,17 +62,16 @@ class ActivationMeans:
         if rounded is None or rounded.operators != self.function.operators:
             return np.zeros(1)  # a part of it is computed elsewhere
         results = walk.results(self.adds, self.unit, INPUTS)
-        axis = channel_axis(self.unit)
-        q = np.concatenate([sample(each, axis, turn, POSITIONS) for turn, each in enumerate(results)])
-        z = np.concatenate(self.seen).astype(np.float64)  # (p, c)
-        q = q + moved
+        q = np.concatenate([self.sample(each, turn) for turn, each in enumerate(results)])
+        z = np.concatenate(self.seen)  # (p, c)
+        q = q + moved.astype(np.float32)
         noise = (q - z).std(0)
         low, high = min(z.min(), q.min()) - noise.max(), max(z.max(), q.max()) + noise.max()
         if not high > low:
             return np.zeros(1)
         wanted = self.function.tabulate(low, high)(z)
         table, costs = rounded.tabulate(low, high), []
-        for steps in TRIED:
+        for steps in TRIED.astype(np.float32):
             error = table(q + steps * noise) - wanted
-            costs.append(np.square(error.mean(0)) + np.square(error).mean(0) / COUNTS)
+            costs.append(np.square(error.mean(0)) + np.einsum("pc,pc->c", error, error) / (len(error) * COUNTS))
         return TRIED[np.argmin(costs, axis=0)] * noise

@@ -24,7 +24,7 @@ from ...graph.fusion import Unit
 from ...runtime.graph_session import open_graph, run
 from ..apply import apply
 from ..plan import Plan
-from .activation_means import ActivationMeans
+from .activation_means import INPUTS, ActivationMeans
 from .layer_walk import Arrays, Walk, per_channel
 from .output_scaling import Pairs, find_ends, sample
 
@@ -111,14 +111,20 @@ def _run_float(
 ) -> tuple[Arrays, list[Arrays]]:
     """({what adds the bias: mean of each channel there, before the activation function, over all inputs}, what the last
     layers give for each input). Those with an activation function behind them are shown what they would compute."""
-    session = open_graph(model, [*layers, *ends])
-    sums, last = {name: np.zeros(()) for name in layers}, []
     names = list(dict.fromkeys((*layers, *ends)))
-    for turn, feed in enumerate(feeds):
+    session = open_graph(model, names)
+    sums, last = {name: np.zeros(()) for name in layers}, []
+
+    def look(given: tuple[int, Arrays]) -> tuple[Arrays, Arrays, Arrays]:
+        turn, feed = given
         made = dict(zip(names, run(session, names, feed), strict=True))
-        for name, unit in layers.items():
-            sums[name] = sums[name] + per_channel(unit, made[name])
-            if name in activations:
-                activations[name].see(made[name], turn)
-        last.append({name: sample(made[name], axis, turn) for name, axis in ends.items()})
+        means = {name: per_channel(unit, made[name]) for name, unit in layers.items()}
+        seen = {name: each.sample(made[name], turn) for name, each in activations.items() if turn < INPUTS}
+        return means, seen, {name: sample(made[name], axis, turn) for name, axis in ends.items()}
+
+    for means, seen, ending in map(look, enumerate(feeds)):  # one by one: what all layers give is large
+        sums = {name: total + means[name] for name, total in sums.items()}
+        for name, numbers in seen.items():
+            activations[name].seen.append(numbers)
+        last.append(ending)
     return {name: total / len(feeds) for name, total in sums.items()}, last

@@ -17,6 +17,7 @@ photographs of those classes (EfficientNet-Lite0, calibrated on ten photographs:
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import prod
@@ -42,7 +43,7 @@ from ...graph.edit import (
 )
 from ...graph.fusion import CONVOLUTIONS
 from ...graph.layers import Weighted, is_matmul, rescale, weighted
-from ...runtime.graph_session import open_graph, run
+from ...runtime.graph_session import open_checked, run, side_by_side
 
 Steps = dict[str, tuple[int, ...]]  # value -> per channel, log2(s) in steps of an eighth
 STEPS = 8  # of one octave: s is known to within 5 %, and is a whole number that a manifest holds
@@ -71,6 +72,16 @@ class _Channels:
     low: np.ndarray
     high: np.ndarray
     square: np.ndarray
+
+    @classmethod
+    def of(cls, values: np.ndarray, axis: int) -> _Channels:
+        """Of one input's values, the channels along `axis`."""
+        others = tuple(i for i in range(values.ndim) if i != axis)
+        return cls(values.min(others), values.max(others), np.square(values).mean(others, dtype=np.float64))
+
+    def joined(self, other: _Channels) -> _Channels:
+        """With those of other inputs; the squares are added up."""
+        return _Channels(np.minimum(self.low, other.low), np.maximum(self.high, other.high), self.square + other.square)
 
 
 def find_equalization(
@@ -200,22 +211,24 @@ def _through(node: ir.Node, axis: int) -> int | None:
 def _observe(model: ir.Model, sites: list[Site], feeds, progress) -> dict[str, _Channels]:
     """Statistics per channel of everything that a site's readers read."""
     axes = {name_of(node.inputs[0]): axis for site in sites for node, axis in site.readers}
-    session = open_graph(model, axes)
-    sums: dict[str, list[np.ndarray]] = {}
+    feeds = iter(feeds)
+    first = next(feeds, None)
+    if first is None:
+        raise QuantizeError("equalize: no calibration inputs; give at least one")
+    session = open_checked(model, axes, first) if axes else None
+
+    def look(feed: Mapping[str, np.ndarray]) -> list[_Channels]:
+        arrays = run(session, list(axes), feed) if session else []
+        return [_Channels.of(values, axis) for values, axis in zip(arrays, axes.values(), strict=True)]
+
+    found: list[_Channels] = []
     count = 0
-    for count, feed in enumerate(feeds, start=1):
-        for (name, axis), values in zip(axes.items(), run(session, list(axes), feed), strict=True):
-            others = tuple(i for i in range(values.ndim) if i != axis)
-            new = [values.min(others), values.max(others), np.square(values).mean(others, dtype=np.float64)]
-            old = sums.get(name)
-            sums[name] = (
-                new if old is None else [np.minimum(old[0], new[0]), np.maximum(old[1], new[1]), old[2] + new[2]]
-            )
+    for count, seen in enumerate(side_by_side(look, itertools.chain([first], feeds)), start=1):
+        found = [old.joined(new) for old, new in zip(found, seen, strict=True)] if found else seen
         if progress is not None:
             progress(count)
-    if not count:
-        raise QuantizeError("equalize: no calibration inputs; give at least one")
-    return {name: _Channels(low, high, square / count) for name, (low, high, square) in sums.items()}
+    pairs = zip(axes, found, strict=True)
+    return {name: _Channels(each.low, each.high, each.square / count) for name, each in pairs}
 
 
 def _best(site: Site, seen: Mapping[str, _Channels]) -> np.ndarray | None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx_ir as ir
 
 from ...graph.classifier import is_classifier
 from ...graph.edit import name_of
-from ...runtime.graph_session import open_graph, run
+from ...runtime.graph_session import open_graph, run, side_by_side
 from .output_scaling import Scalings, find_ends
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 Arrays = dict[str, np.ndarray]
 
@@ -57,7 +61,7 @@ class HeldOut:
         self.outputs = [name_of(v) for v in model.graph.outputs if v.dtype == ir.DataType.FLOAT]
         self.ends = find_ends(model.graph)
         self.classes = self.outputs[0] if self.outputs and is_classifier(model.graph) else None
-        self.exact = list(self._run(model)) if self else []
+        self.exact = list(self._run(open_graph(model))) if self else []
 
     def __bool__(self) -> bool:
         return bool(self.inputs and self.outputs)
@@ -67,7 +71,7 @@ class HeldOut:
         scalings = scalings or {}
         noise, signal = dict.fromkeys(self.outputs, 0.0), dict.fromkeys(self.outputs, 0.0)
         scaled, same = dict.fromkeys(scalings, 0.0), []
-        for exact, rounded in zip(self.exact, self._run(written), strict=True):
+        for exact, rounded in zip(self.exact, self._run(open_graph(written)), strict=True):
             for name in self.outputs:
                 noise[name] += _energy(rounded[name] - exact[name])
                 signal[name] += _energy(exact[name])
@@ -77,10 +81,11 @@ class HeldOut:
                 scaled[name] += _energy(scaling(rounded[name], self.ends[name]) - exact[name])
         return Judged(noise, signal, scaled, float(np.mean(same)) if same else None)
 
-    def _run(self, model: ir.Model) -> Iterable[Arrays]:
-        session = open_graph(model)
-        for feed in self.inputs:
-            yield dict(zip(self.outputs, run(session, self.outputs, feed), strict=True))
+    def _run(self, session: onnxruntime.InferenceSession) -> Iterator[Arrays]:
+        def results(feed: Mapping[str, np.ndarray]) -> Arrays:
+            return dict(zip(self.outputs, run(session, self.outputs, feed), strict=True))
+
+        return side_by_side(results, self.inputs)
 
 
 def _energy(numbers: np.ndarray) -> float:

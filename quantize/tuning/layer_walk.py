@@ -10,7 +10,7 @@ import onnx_ir as ir
 from ...graph.dialect import OPSET
 from ...graph.edit import array, given, maker, name_of
 from ...graph.fusion import CONVOLUTIONS, VIEWS, Unit
-from ...runtime.graph_session import open_graph, run
+from ...runtime.graph_session import open_graph, run, side_by_side
 
 Arrays = dict[str, np.ndarray]
 _RECOMPUTED = VIEWS | {"DequantizeLinear"}  # cheaper to run again than to keep: int8 is kept in their place
@@ -18,6 +18,8 @@ _RECOMPUTED = VIEWS | {"DequantizeLinear"}  # cheaper to run again than to keep:
 
 def per_channel(unit: Unit, array: np.ndarray) -> np.ndarray:
     """Mean over all axes but the channels': (n, c, h, w) -> (c,) for Conv, (..., c) -> (c,) for Linear."""
+    if channel_axis(unit) == 1 and len(array) == 1:  # each channel in one piece, which NumPy adds up pairwise
+        return array.reshape(array.shape[1], -1).mean(axis=1).astype(np.float64)
     axis = channel_axis(unit) % array.ndim
     return array.mean(axis=tuple(a for a in range(array.ndim) if a != axis), dtype=np.float64)
 
@@ -54,10 +56,13 @@ class Walk:
         outputs = [name for n in part for o in n.outputs if (name := name_of(o)) in live]
         if outputs:
             session, inputs = self.open(part, outputs)
-            for i, kept in enumerate(self.kept):
+
+            def step(kept: Arrays) -> Arrays:
                 made = run(session, outputs, {name: kept[name] for name in inputs})
                 kept = {**kept, **dict(zip(outputs, made, strict=True))}
-                self.kept[i] = {name: array for name, array in kept.items() if name in live}
+                return {name: array for name, array in kept.items() if name in live}
+
+            self.kept = list(side_by_side(step, self.kept))
         self.at = stop
 
     def mean(self, adds: str, unit: Unit) -> np.ndarray:
@@ -79,16 +84,18 @@ class Walk:
         layer = self._layer(adds, unit)
         wanted = name_of(layer[-1].outputs[0])
         session, inputs = self.open(layer, [wanted])
-        for kept in self.kept[:count]:
-            yield run(session, [wanted], {name: kept[name] for name in inputs})[0]
+        return side_by_side(
+            lambda kept: run(session, [wanted], {name: kept[name] for name in inputs})[0], self.kept[:count]
+        )
 
     def finish(self, names: list[str]) -> list[Arrays]:
         """Run what is left of the graph; for each input the named values, which are made there."""
         session, inputs = self.open(self.nodes[self.at :], names)
-        return [
-            dict(zip(names, run(session, names, {name: kept[name] for name in inputs}), strict=True))
-            for kept in self.kept
-        ]
+
+        def end(kept: Arrays) -> Arrays:
+            return dict(zip(names, run(session, names, {name: kept[name] for name in inputs}), strict=True))
+
+        return list(side_by_side(end, self.kept))
 
     def _layer(self, adds: str, unit: Unit) -> list[ir.Node]:
         return [self.made_by[name] for name in unit.nodes[: unit.nodes.index(adds) + 1]]

@@ -71,9 +71,10 @@ class Table:
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """The function of each number, to the nearest place: (...) -> (...)."""
-        steps = (len(self.results) - 1) / (self.high - self.low)
-        places = np.rint((x - self.low) * steps)
-        return self.results[np.clip(places, 0, len(self.results) - 1).astype(np.int32)]
+        last = len(self.results) - 1
+        places = (x - self.low) * (last / (self.high - self.low))
+        np.clip(np.rint(places, out=places), 0, last, out=places)
+        return self.results.take(places.astype(np.int32))
 
 
 def find_pointwise(value: ir.Value) -> Pointwise | None:
