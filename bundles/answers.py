@@ -104,7 +104,7 @@ def find_answers(
         return _of_classifier(path, platform, tasks, session)
     meaning = recall(
         *(task, told.head, told.outputs, told.settings),
-        *([Port(each.name, each.shape) for each in manifest.outputs], size, told.labels),
+        *([Port(each.name, each.shape, recorded=True) for each in manifest.outputs], size, told.labels),
     )
     names = {role: name for role, name in told.outputs.items() if role != "count"}
     batch_axis = 0 if meaning.head.batched else 1  # CTC's steps may come first

@@ -45,7 +45,7 @@ def list_ports(reference: Session, kinds: Kinds, inputs: Dataset) -> list[Port]:
 
 def shapes_of(reference: Session) -> list[Port]:
     """The reference's outputs, as far as their names and shapes tell."""
-    return [Port(spec.name, spec.shape) for spec in reference.outputs]
+    return [Port(spec.name, spec.shape, recorded=True) for spec in reference.outputs]
 
 
 def size_of(spec: InputSpec) -> Size:

@@ -279,7 +279,7 @@ def make_result(
     path, manifest = pair.path, pair.manifest
     target = target_of(path)
     if judged is None:
-        limits = target.limits_of(pair.precision)
+        limits = target.limits_of(pair.precision) if target else pair.precision
         judged = verdict_with_cause(agreement, limits, pair.reference, pair.inputs.feeds, pair.kinds)
         if pair.meaning and answers:
             given = pair.reference, pair.inputs, pair.kinds, pair.meaning

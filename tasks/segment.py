@@ -26,17 +26,17 @@ def _match_binary(ports: Sequence[Port], size: Size) -> Roles | None:
 
 def _match_probability(ports: Sequence[Port], size: Size) -> Roles | None:
     roles = _match_binary(ports, size)
+    if roles and ports[0].recorded:
+        return roles
     values = example(ports, roles["scores"]) if roles else None
-    # what was recorded is known by its shapes alone
-    return roles if values is None or (values.min() >= 0 and values.max() <= 1) else None
+    return roles if values is not None and values.min() >= 0 and values.max() <= 1 else None
 
 
 def _match_ids(ports: Sequence[Port], size: Size) -> Roles | None:
     roles = only(
         ports, "ids", lambda s: _is_map(s[1:]) if len(s) == 3 else len(s) == 4 and s[1] == 1 and _is_map(s[2:])
     )
-    recorded = roles and not ports[0].kind and ports[0].example is None  # by its shapes alone
-    return roles if roles and (recorded or ports[0].kind == "whole numbers") else None
+    return roles if roles and (ports[0].recorded or ports[0].kind == "whole numbers") else None
 
 
 def decode(meaning: Meaning, outputs: Arrays) -> np.ndarray:

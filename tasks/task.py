@@ -23,12 +23,14 @@ class Port:
         shape: logical.
         kind: of runtime.output_kinds, by its name; "" where nothing says it.
         example: what the reference gives for one input; None where it was not run.
+        recorded: its meaning is known already, and its shape alone has to fit.
     """
 
     name: str
     shape: tuple[int | None, ...]
     kind: str = ""
     example: np.ndarray | None = None
+    recorded: bool = False
 
 
 Roles = Mapping[str, str]  # {what an output is to the task: its name}

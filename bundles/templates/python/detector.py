@@ -27,9 +27,10 @@ class Detector(VisionModel):
     def detect(self, image: np.ndarray, score_threshold: float | None = None, orientation: int = 1) -> list[Detection]:
         """The objects, the highest score first; `orientation` is EXIF's, 1 for an upright image."""
         image = upright(image, orientation)
+        height, width = image.shape[:2]
         least = self.decoding["score_threshold"] if score_threshold is None else score_threshold
         found = []
-        for *sides, score, number in self.rows(self.outputs(image), *image.shape[:2], least).tolist():
+        for *sides, score, number in self.rows(self.outputs(image), height, width, least).tolist():
             found.append(Detection(int(number), self.label(int(number)), score, *sides))
         return found
 
