@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
+from ...graph.pixel_cells import count_cells, to_cells
 from ...graph.qdq import Constant
 from .builder import Builder
 
@@ -31,25 +30,15 @@ def in_cells(
 
     def cost(size: int) -> tuple[int, int]:
         """Products for each result, and places of a window."""
-        _, count = _cells(kw, pads[1], size)
+        _, count = count_cells(kw, pads[1], size)
         return kh * count * -(-size * channels // block) * block, kh * count
 
     best = min(sizes, key=cost) if dilations[1] == 1 else 1
     if best == 1:
         return x, weight, strides, pads
-    before, count = _cells(kw, pads[1], best)
-    o, c, _, _ = weight.shape
-    array = np.zeros((o, c, kh, count * best), weight.array.dtype)
-    skipped = before * best - pads[1]
-    array[..., skipped : skipped + kw] = weight.array
-    array = array.reshape(o, c, kh, count, best).transpose(0, 4, 1, 2, 3).reshape(o, best * c, kh, count)
+    before, count = count_cells(kw, pads[1], best)
+    array = to_cells(weight.array, pads[1], best)
     across, out = strides[1] // best, (width + pads[1] + pads[3] - kw) // strides[1] + 1
     behind = max((out - 1) * across + count - before - width // best, 0)
     cells = mb.reshaped(x, (n, height, width // best, best * channels))
     return cells, replace(weight, array=array), (strides[0], across), (pads[0], before, pads[2], behind)
-
-
-def _cells(width: int, pad: int, size: int) -> tuple[int, int]:
-    """How many cells of so many pixels lie in front of a row where so many pixels do, and how many a window is wide."""
-    before = -(-pad // size)
-    return before, -(-(before * size - pad + width) // size)

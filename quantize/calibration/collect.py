@@ -81,7 +81,10 @@ class _Running:
     def __init__(self, names: Sequence[str], known: Statistics | None) -> None:
         self.names, self.samples = names, 0
         self._known: list[Histograms] = []
-        self._extremes, self._sums = np.array([[np.inf, -np.inf]] * len(names)), np.zeros((len(names), 2))
+        self._extremes, self._sums = (
+            np.array([[np.inf, -np.inf]] * len(names)).reshape(-1, 2),
+            np.zeros((len(names), 2)),
+        )
         if known is not None:
             self.samples = known.samples
             self._known = [{name: known[name].histogram for name in names}]

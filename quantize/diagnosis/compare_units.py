@@ -19,9 +19,9 @@ from ...runtime.inspectors.inspector import Inspector
 from ...runtime.output_kinds import MAX_SNR_DB, decibel
 from ..calibration.observers import FUNCTIONS, Function
 from ..plan import seen_through
-from .isolated_units import add_isolated_units, to_onnx_layout, weight_of
+from .isolated_units import add_isolated_units
+from .stored_weights import Arrange, read_weights
 
-Arrange = Callable[[str, np.ndarray], np.ndarray | None]  # (value, its tensor) -> as the graph has it, None if unknown
 Feeds = Iterable[Mapping[str, np.ndarray]]
 
 
@@ -109,7 +109,8 @@ def diagnose(
     order of dimensions; `to_artifact` makes of a feed what the artifact takes. Each input runs once through both, and
     no values are kept. Raises QuantizeError where there is no input, FeedError and ArtifactError as the artifact does.
     """
-    graph, isolated = add_isolated_units(model, units, inspector, kernels)
+    weights = read_weights(model.graph, units, inspector, arrange)
+    graph, isolated = add_isolated_units(model, units, inspector, weights, kernels)
     values = {name_of(o): o for node in model.graph for o in node.outputs}
     names = [u.output for u in units if values[u.output].dtype == ir.DataType.FLOAT]
     wanted = [*names, *isolated.values()]
@@ -151,21 +152,20 @@ def diagnose(
                 alone=tallies[isolated[unit.output]].likeness() if unit.output in isolated else None,
                 range_use=used.use if used else None,
                 clipped=used.clipped if used else None,
-                **_worst_channel(model.graph, unit, inspector, kernels),
+                **_worst_channel(model.graph, unit, weights.get(unit.output), kernels),
             )
         )
     return layers
 
 
-def _worst_channel(graph: ir.Graph, unit: Unit, inspector: Inspector, kernels: KernelSet) -> dict:
+def _worst_channel(graph: ir.Graph, unit: Unit, rounded: np.ndarray | None, kernels: KernelSet) -> dict:
     """The figures of the weight's worst channel; a channel of zeros has no SNR."""
-    rounded = weight_of(unit, inspector) if unit.precision == "int8" else None
     if rounded is None or unit.weight is None:
         return {"weight_snr_db": None, "weight_channel": None}
     weight = array(graph.initializers[unit.weight]).astype(np.float64)
     axis = kernels.kernels[unit.kind].weight_axis or 0
     others = tuple(a for a in range(weight.ndim) if a != axis)
-    error = to_onnx_layout(rounded, unit, weight.shape) - weight
+    error = rounded - weight
     signals, noises = (np.square(numbers).sum(axis=others) for numbers in (weight, error))
     figures = {int(c): decibel(signals[c], noises[c]) for c in np.flatnonzero(signals)}
     worst = min(figures, key=lambda channel: figures[channel], default=None)

@@ -20,6 +20,7 @@ from ...graph.qparams import QParams, asymmetric, float32, per_channel
 from ...runtime.inspectors.inspector import Inspector
 from ..calibration.observers import with_zero
 from ..plan import Plan
+from .stored_weights import weight_of
 
 ISOLATED = "{}_isolated"  # the name of what a unit gives in isolation, by its output's
 
@@ -44,29 +45,19 @@ def _runs_in_int8(unit: Unit, inspector: Inspector, kernels: KernelSet) -> bool:
     return kernels.kernels[unit.kind].result != "rounded" or unit.output in inspector.encodings
 
 
-def weight_of(unit: Unit, inspector: Inspector) -> np.ndarray | None:
-    """What the layer's integer weight stands for, the output channel first; None where it has none."""
-    return next((inspector.weights[name] for name in unit.nodes if name in inspector.weights), None)
-
-
-def to_onnx_layout(weight: np.ndarray, unit: Unit, wanted: tuple[int, ...]) -> np.ndarray:
-    """A weight whose output channel comes first -> its shape in the graph: OIHW, IOHW or (in, out)."""
-    if unit.kind == "Linear":
-        return np.ascontiguousarray(weight.reshape(len(weight), -1).T).reshape(wanted)
-    if unit.kind == "ConvTranspose":
-        return np.ascontiguousarray(weight.swapaxes(0, 1)).reshape(wanted)
-    return weight.reshape(wanted)
-
-
 def add_isolated_units(
-    model: ir.Model, units: Sequence[Unit], inspector: Inspector, kernels: KernelSet
+    model: ir.Model,
+    units: Sequence[Unit],
+    inspector: Inspector,
+    weights: Mapping[str, np.ndarray],
+    kernels: KernelSet,
 ) -> tuple[ir.Model, dict[str, str]]:
     """(a copy of the float graph in which each int8 unit stands a second time, {a unit's output: what that gives}).
 
-    `units` as `match_artifact` gives them.
+    `units` as `match_artifact` gives them, `weights` as `read_weights`.
     """
     model = model.clone()
-    writer = _IsolatedUnits(model.graph, inspector, _parameters(model.graph, units, inspector, kernels))
+    writer = _IsolatedUnits(model.graph, inspector, weights, _parameters(model.graph, units, inspector, kernels))
     moved_or_rounded = {u.output for u in units if u.precision == "int8" and u.result != "float"}
     for unit in units:
         if unit.precision == "int8":
@@ -111,8 +102,14 @@ def _parameters(graph: ir.Graph, units: Sequence[Unit], inspector: Inspector, ke
 
 
 class _IsolatedUnits:
-    def __init__(self, graph: ir.Graph, inspector: Inspector, parameters: Mapping[str, QParams]) -> None:
-        self.graph, self.inspector, self.parameters = graph, inspector, parameters
+    def __init__(
+        self,
+        graph: ir.Graph,
+        inspector: Inspector,
+        weights: Mapping[str, np.ndarray],
+        parameters: Mapping[str, QParams],
+    ) -> None:
+        self.graph, self.inspector, self.weights, self.parameters = graph, inspector, weights, parameters
         self.values = {name_of(v): v for v in (*graph.inputs, *graph.initializers.values())}
         self.values |= {name_of(o): o for n in graph for o in n.outputs}
         self.rounded: dict[ir.Value, ir.Value] = {}
@@ -129,9 +126,8 @@ class _IsolatedUnits:
                 for i, value in enumerate(inputs[:count]):
                     if value is not None and value.dtype == ir.DataType.FLOAT:
                         inputs[i] = self.operand(value, as_they_are)
-                weight = weight_of(unit, self.inspector)
-                if weight is not None:
-                    inputs[1] = self.constant(to_onnx_layout(weight, unit, shape(inputs[1])))
+                if unit.output in self.weights:
+                    inputs[1] = self.constant(self.weights[unit.output])
             if name == unit.accumulates:
                 bias = next((self.inspector.biases[n] for n in unit.nodes if n in self.inspector.biases), None)
                 if bias is not None:

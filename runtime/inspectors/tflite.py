@@ -41,6 +41,7 @@ class TFLiteInspector:
         self.integer: set[str] = set()
         self.weights: dict[str, np.ndarray] = {}
         self.biases: dict[str, np.ndarray] = {}
+        self._depthwise: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}  # by what they make: weight and bias
         for tensor in self._interpreter.get_input_details():
             if tensor["dtype"] is np.int8:
                 scale, zero_point = tensor["quantization"]
@@ -52,6 +53,8 @@ class TFLiteInspector:
     def _read(self, kind: str, inputs: list[int], output: int) -> None:
         tensor = self._tensors[output]
         name = tensor["name"]
+        if kind == "DEPTHWISE_CONV_2D" and tensor["dtype"] is np.int8:
+            self._depthwise[output] = self._layer(kind, inputs)
         if STEP in name:
             return
         if tensor["dtype"] is not np.int8:
@@ -65,10 +68,19 @@ class TFLiteInspector:
         self._holding[name] = output
         self.integer.add(value)
         if kind in _LAYERS:
-            order, bias = _LAYERS[kind]
-            self.weights[value] = self._constant(inputs[1]).transpose(order)
-            if len(inputs) > bias and inputs[bias] >= 0:
-                self.biases[value] = self._constant(inputs[bias])
+            self.weights[value], bias = self._layer(kind, inputs)
+            if bias is not None:
+                self.biases[value] = bias
+        elif kind == "CONCATENATION" and all(each in self._depthwise for each in inputs):  # of one that widens
+            weights, biases = zip(*(self._depthwise[each] for each in inputs), strict=True)
+            self.weights[value] = np.stack(weights, 1).reshape(-1, *weights[0].shape[1:])
+            self.biases[value] = np.stack(biases, 1).reshape(-1)
+
+    def _layer(self, kind: str, inputs: list[int]) -> tuple[np.ndarray, np.ndarray | None]:
+        """The real weight, output channel first, and the bias."""
+        order, bias = _LAYERS[kind]
+        given = len(inputs) > bias and inputs[bias] >= 0
+        return self._constant(inputs[1]).transpose(order), self._constant(inputs[bias]) if given else None
 
     def _unrenamed(self, name: str) -> str:
         """The graph's name: an output of int8 is a tensor called `<output>_float` before it is dequantised."""

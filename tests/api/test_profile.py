@@ -85,11 +85,13 @@ def profiled(made, tmp_path_factory) -> dict[str, edgeport.ProfileResult]:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_macs_are_those_of_the_layers(profiled, target):
+    """TFLite's stem joins two pixels of a row, and so multiplies by zeros in a fourth column of its window."""
+    macs = MACS | ({"stem": MACS["stem"] * 4 // 3} if target == "tflite" else {})
     found = profiled[target]
-    assert sum(kernel.macs for kernel in found.kernels) == sum(MACS.values())
+    assert sum(kernel.macs for kernel in found.kernels) == sum(macs.values())
     by_module = {group.name: group.macs for group in found.modules if group.macs}
     for module in ("stem", "wide", "block.fc", "block.out"):
-        assert by_module[module] == MACS[module]
+        assert by_module[module] == macs[module]
 
 
 @pytest.mark.parametrize("target", TARGETS)
