@@ -1,7 +1,6 @@
 """Keeps the statistics of a calibration while it runs, so that one that was interrupted goes on."""
 
 import os
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,17 +17,16 @@ KEPT = 8  # calibrations, each of about a megabyte; the oldest go
 
 
 class CalibrationCache:
-    """The file of one calibration: of these values of this graph, None for all, with these inputs in this order, made
-    of images in this way, by these versions."""
+    """The file of one calibration: of this graph, with these inputs in this order, made of images in this way, by these
+    versions."""
 
-    def __init__(self, graph: "ir.Model", wanted: Collection[str] | None, inputs: Dataset) -> None:
+    def __init__(self, graph: "ir.Model", inputs: Dataset) -> None:
         import onnx_ir as ir
 
         versions = f"{installed_version('edgeport')} {installed_version('onnxruntime')}"
         parts = (
             versions.encode(),
             repr(inputs.preprocess).encode(),
-            repr(wanted and sorted(wanted)).encode(),
             ir.to_proto(graph).SerializeToString(deterministic=True),
         )
         digest = sha256_of(b"".join((*parts, *(each.encode() for each in inputs.digests()))))

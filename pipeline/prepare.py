@@ -145,8 +145,7 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
         calibrated = apply_all_forms(equalized, job)
         check_calibrated(source, calibrated, session, list(validation.take(1)))
         count = NUM_SHARDS if job.quantization.calibration_halves else 1
-        wanted = find_wanted(equalized, job)
-        statistics, shards = collect_statistics(calibrated, wanted, calibration, count, progress, seconds)
+        statistics, shards = collect_statistics(calibrated, calibration, count, progress, seconds)
     return Prepared(
         job=job,
         source=source,
@@ -390,26 +389,11 @@ def apply_all_forms(graph: "ir.Model", job: Job) -> "ir.Model":
     return graph
 
 
-def find_wanted(graph: "ir.Model", job: Job) -> set[str] | None:
-    """The values whose statistics any target needs, None for all."""
-    from .. import quantize
-
-    targets = [get_target(name) for name in job.targets]
-    if any(job.precision in target.float16 for target in targets):
-        return None  # whose float is checked against float16's range, everywhere
-    return quantize.find_all_wanted(graph, [target.kernels(job.quantization.profile) for target in targets])
-
-
 def collect_statistics(
-    graph: "ir.Model",
-    wanted: set[str] | None,
-    calibration: Dataset,
-    shards: int,
-    progress: Progress,
-    seconds: dict[str, float],
+    graph: "ir.Model", calibration: Dataset, shards: int, progress: Progress, seconds: dict[str, float]
 ) -> "tuple[Statistics, list[Statistics]]":
-    """(the statistics of the wanted values: the one pass that all targets are quantised from, those of each shard of
-    the inputs if there are several). Raises UsageError for too few inputs."""
+    """(the statistics of every value: the one pass that all targets are quantised from, those of each shard of the
+    inputs if there are several). Raises UsageError for too few inputs."""
     from .. import quantize
     from .calibration_cache import CalibrationCache
 
@@ -422,7 +406,7 @@ def collect_statistics(
     with progress.stage(f"calibrate on {count} inputs", seconds, "calibrate", count) as advance:
         for index in range(shards):
             inputs = calibration.shards((index,), shards)
-            cache = CalibrationCache(graph, wanted, inputs)
+            cache = CalibrationCache(graph, inputs)
             known = cache.load()
             if known is not None:
                 progress.note(
@@ -432,7 +416,6 @@ def collect_statistics(
                 quantize.collect(
                     graph,
                     inputs.feeds(),
-                    wanted=wanted,
                     progress=lambda number, before=done: advance(before + number),
                     known=known,
                     keep=cache.save,

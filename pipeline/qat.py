@@ -70,8 +70,8 @@ def prepare_qat(
         ExportError: the model cannot be exported; UnsupportedOp also names an operator that cannot be trained through,
             with its module.
         QuantizeError: it cannot be quantised with these data, or nothing of it runs in int8.
-        RuntimeUnavailable, ImageError, UnknownModel, UnknownCheckpoint, DownloadError, WeightsError, ModelFileError,
-        InputShapeError: as `export`.
+        RuntimeUnavailable, ImageError, InputShapeError: as `export`.
+        UnknownModel, UnknownCheckpoint, DownloadError, WeightsError, ModelFileError: as `export`.
 
     Example:
         >>> qat = edgeport.prepare_qat(model, "tflite", calibration=photos, example_inputs=batch).train()

@@ -6,7 +6,6 @@ from ..graph.qparams import QParams
 from .apply import apply
 from .calibration.collect import collect
 from .calibration.statistics import Statistics
-from .calibration.wanted import find_all_wanted
 from .float16_range import prepare_float16
 from .float16_scaling.safety import make_float16_safe
 from .mixed_precision.patterns import select
@@ -43,7 +42,6 @@ __all__ = [
     "correct_and_compare",
     "correct_biases",
     "correct_for_weights",
-    "find_all_wanted",
     "find_equalization",
     "fit_prequantized",
     "fit_scalings",

@@ -240,7 +240,7 @@ def test_reasons(results, monkeypatch, tmp_path):
     store([low["tflite"] | {"snr_db": 1.0}], results / "matrix.jsonl")
     monkeypatch.setattr(matrix_reasons, "REASONS", results / "matrix_reasons.jsonl")
     assert matrix_reasons.main([]) == 0
-    assert "| lenet1 | 1.0 |  |  |  |  | the photographs; float with noise: " in (results / "matrix.md").read_text()
+    assert "| lenet1 | 1.0 |  |  |  | the photographs; float with noise: " in (results / "matrix.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,6 @@ def collect(
     model: ir.Model,
     feeds: Iterable[Mapping[str, np.ndarray]],
     *,
-    wanted: Collection[str] | None = None,
     progress: Callable[[int], None] | None = None,
     known: Statistics | None = None,
     keep: Callable[[Statistics], None] = lambda statistics: None,
@@ -42,15 +41,14 @@ def collect(
     """One pass over `feeds` ({input name: float32 array of the input's shape}); memory does not grow with their number.
 
     Views (Reshape, Transpose) are not observed: they hold their source's numbers. Activation functions are computed
-    from what is observed of their inputs. What stands for infinity (the lowest number around a MaxPool, a mask) is left
-    out. `wanted` are the values to know of, None for all. `known` are the statistics of the first inputs, which then
-    are not run again; `keep` is given those so far, every KEEP_EVERY inputs and at the end. `progress` is called with
-    the number of inputs done. `turn`: of a part of the inputs, which of all the first, second and so on is, so that
-    histograms count the elements that they would count of all. Raises QuantizeError when there is no input, an input
-    has another shape, or a value holds NaN or infinity (the first such value in the graph's order is named, with its
-    module path).
+    from what is observed of their inputs. What stands for infinity (the lowest number around a MaxPool, a mask) is
+    left out. `known` are the statistics of the first inputs, which then are not run again; `keep` is given those so
+    far, every KEEP_EVERY inputs and at the end. `progress` is called with the number of inputs done. `turn`: of a
+    part of the inputs, which of all the first, second and so on is, so that histograms count the elements that they
+    would count of all. Raises QuantizeError when there is no input, an input has another shape, or a value holds NaN
+    or infinity (the first such value in the graph's order is named, with its module path).
     """
-    observing = _Observing.of(model, wanted)
+    observing = _Observing.of(model)
     if known is not None and known.values.keys() != {*observing.names}:
         raise QuantizeError("calibrate: the known statistics are of another graph")
     running = _Running(observing.names, known)
@@ -120,12 +118,10 @@ class _Observing:
     sentinels: Collection[str]
 
     @classmethod
-    def of(cls, model: ir.Model, wanted: Collection[str] | None) -> _Observing:
+    def of(cls, model: ir.Model) -> _Observing:
         graph = model.graph
         values = [*graph.inputs, *(o for n in graph if n.op_type not in VIEWS for o in n.outputs)]
         floats = {v.name: v for v in values if v.name and v.dtype == ir.DataType.FLOAT}
-        if wanted is not None:
-            floats = {name: value for name, value in floats.items() if name in wanted}
         sentinels = find_sentinels(graph)
         derived = find_derived(graph, floats, sentinels)
         inputs = {name_of(v): (shape(v), (v.dtype or ir.DataType.FLOAT).numpy()) for v in graph.inputs}

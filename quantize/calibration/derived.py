@@ -50,18 +50,18 @@ _VALLEYS = {"Silu": -1.2784645, "HardSwish": -1.5}
 _RISING = ("Relu", "Sigmoid", "Tanh")
 
 
-def find_derived(graph: ir.Graph, wanted: Collection[str], never: Collection[str]) -> dict[str, Derived]:
-    """{value: what it follows from}, of the `wanted` values that follow from another wanted one, in the graph's order.
+def find_derived(graph: ir.Graph, values: Collection[str], never: Collection[str]) -> dict[str, Derived]:
+    """{value: what it follows from}, of the `values` that follow from another of them, in the graph's order.
 
     `never`: neither these nor what is made of them.
     """
     found: dict[str, Derived] = {}
     for node in graph:
         name = name_of(node.outputs[0])
-        if name not in wanted or name in never:
+        if name not in values or name in never:
             continue
         derived = _derive(node)
-        if derived is not None and derived.of in wanted and derived.of not in never:
+        if derived is not None and derived.of in values and derived.of not in never:
             found[name] = derived
     return found
 

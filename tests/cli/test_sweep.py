@@ -100,7 +100,7 @@ REFUSED = [
     (("sweep.yaml",), "models: lenet1\neffrot: fast", "effrot: is no option of a sweep; did you mean effort?"),
     (("sweep.yaml",), "models: [{model: lenet1, precision: int8}]", "precision: is no option of a sweep"),
     (("sweep.yaml",), "models: lenet1\neffort: true", "effort: takes a value, not True"),
-    (("sweep.yaml",), "models: lenet1\njobs: none", "jobs: must be a whole number of at least 1"),
+    (("sweep.yaml",), "models: lenet1\njobs: none", "jobs: must be a whole number from 1 to 512"),
     (("sweep.yaml",), "models: lenet1\ncalibration_data: !!python/object:os.system {}", "is not YAML"),
     (("sweep.yaml", "-o", "sweep.yaml"), "models: lenet1", "sweep.yaml: cannot be written"),
 ]
