@@ -79,6 +79,8 @@ class FakeQuantize(nn.Module):
 
     calibrated_scale: Tensor
     zero_point: Tensor
+    log_scale: nn.Parameter | None
+    params: QParams
 
     def __init__(self, params: QParams, *, fixed: bool = False) -> None:
         super().__init__()

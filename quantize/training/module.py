@@ -82,6 +82,8 @@ class QatModule(nn.Module):
     """
 
     trained_batches: Tensor
+    quantizers: nn.ModuleDict
+    template: Template
 
     def __init__(self, template: Template, kernels: KernelSet) -> None:
         super().__init__()
