@@ -65,7 +65,10 @@ def test_every_mode_is_pytorchs(mode, padding, aligned, tmp_path):
         np.testing.assert_allclose(got, expected, atol=2e-4, err_msg=name)
 
 
-@pytest.mark.parametrize(("image", "places"), [((1, 2, 1, 1), (3, 4)), ((1, 1, 1, 6), (4, 4))])
+ROWS = [pytest.param((1, 2, 1, 1), (3, 4), marks=pytest.mark.exhaustive), ((1, 1, 1, 6), (4, 4))]
+
+
+@pytest.mark.parametrize(("image", "places"), ROWS)
 def test_images_of_one_row(image, places):
     x, grid = drawn(image, places)
     for mode, padding, aligned in MODES:
