@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from edgeport.graph.pixel_cells import from_cells
 
 
 @dataclass
@@ -57,15 +58,32 @@ def _tflite(path: Path, found: Int8) -> None:
     interpreter.allocate_tensors()
     tensors = {tensor["index"]: tensor for tensor in interpreter.get_tensor_details()}
     to_onnx = {"CONV_2D": (0, 3, 1, 2), "DEPTHWISE_CONV_2D": (3, 0, 1, 2), "FULLY_CONNECTED": (1, 0)}  # OHWI, 1HWO, OI
+    reshaped = {}  # what a RESHAPE makes, and that padded -> what it reads
     for operator in interpreter._get_ops_details():
+        if operator["op_name"] == "RESHAPE":
+            reshaped[operator["outputs"][0]] = operator["inputs"][0]
+        elif operator["op_name"] in ("PAD", "PADV2") and operator["inputs"][0] in reshaped:
+            reshaped[operator["outputs"][0]] = reshaped[operator["inputs"][0]]
         weight = operator["inputs"][1] if len(operator["inputs"]) > 1 else None
         if operator["op_name"] in to_onnx and tensors[weight]["dtype"] is np.int8:
-            found.weight(interpreter.get_tensor(weight).transpose(to_onnx[operator["op_name"]]))
+            array = interpreter.get_tensor(weight).transpose(to_onnx[operator["op_name"]])
+            pixels = reshaped.get(operator["inputs"][0])
+            if operator["op_name"] == "CONV_2D" and pixels is not None:
+                array = _over_pixels(array, tensors[pixels]["shape"][-1])
+            found.weight(array)
         for index in operator["outputs"]:
             tensor = tensors[index]
             if tensor["dtype"] is np.int8:
                 scale, zero_point = tensor["quantization"]
                 found.activation(tensor["name"], scale, -128 - zero_point)
+
+
+def _over_pixels(array: np.ndarray, channels: int) -> np.ndarray:
+    """A weight over cells of joined pixels -> over pixels of so many channels, without the columns of zeros around."""
+    o, i, h, w = array.shape
+    pixels = from_cells(array, (o, channels, h, w * i // channels), 0)
+    columns = np.flatnonzero(pixels.any((0, 1, 2)))
+    return pixels[..., columns[0] : columns[-1] + 1]
 
 
 def _openvino(path: Path, found: Int8) -> None:
