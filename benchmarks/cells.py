@@ -1,11 +1,10 @@
 """Keep what the matrix measures: a line of JSON for each model, of two for the same model the later one."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from edgeport.pipeline.sweep.journal import append
+from benchmarks import journal
 
 DIGITS = 5
 OF_MODEL = ("model", "model_seconds", "jobs", "seed")  # the same for all cells of a model
@@ -20,16 +19,13 @@ def store(cells: Iterable[Cell], results: Path) -> None:
         facts = {key: round_floats(value) for key, value in cell.items() if key not in ("target", "precision")}
         line = {key: facts.pop(key) for key in OF_MODEL if key in facts} | line
         line["targets"].setdefault(cell["target"], {})[cell["precision"]] = facts
-    append([line], results)
+    journal.append([line], results)
 
 
 def read(results: Path) -> list[Cell]:
     """All cells: {"model", "target", "precision", and what was measured}."""
-    if not results.exists():
-        return []
-    lines = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
     cells = []
-    for line in {line["model"]: line for line in lines}.values():
+    for line in {line["model"]: line for line in journal.read(results)}.values():
         shared = {key: line[key] for key in OF_MODEL if key in line}
         for target, by_precision in line["targets"].items():
             for precision, facts in by_precision.items():

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import edgeport
-from edgeport.models import get_variant, list_models
 
+from benchmarks import journal
 from benchmarks.photographs import write_photographs
+from benchmarks.variants import smallest_of_families
 
 ROWS = Path(__file__).parents[1] / "benchmarks" / "results" / "coreai_zoo.jsonl"
 FLOATS = ("fp32", "fp16")
@@ -31,9 +32,7 @@ Row = dict[str, Any]
 
 def names() -> list[str]:
     """The smallest model of each family, by multiply-accumulates; the smallest first."""
-    variants = sorted((get_variant(name) for name in list_models()), key=lambda variant: variant.macs)
-    smallest = {variant.family: variant for variant in reversed(variants)}
-    return [variant.name for variant in variants if smallest[variant.family] is variant]
+    return [variant.name for variant in smallest_of_families(lambda variant: variant.macs)]
 
 
 def measure(name: str, photographs: Path) -> Row:
@@ -77,20 +76,15 @@ def facts(made: edgeport.ExportResult) -> Row:
     }
 
 
-def rows() -> list[Row]:
-    return [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
-
-
 def main(arguments: Sequence[str]) -> None:
-    done = {row["name"] for row in rows()}
+    done = {row["name"] for row in journal.read(ROWS)}
     with tempfile.TemporaryDirectory() as folder:
         write_photographs(Path(folder))
         for name in arguments or names():
             if name not in done:
-                line = json.dumps(measure(name, Path(folder)))
-                with ROWS.open("a") as file:
-                    file.write(f"{line}\n")
-                print(line, flush=True)
+                row = measure(name, Path(folder))
+                journal.append([row], ROWS)
+                print(json.dumps(row), flush=True)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from benchmarks import journal
+
 ROOT = Path(__file__).parents[1]
 RESULTS, PAGE = ROOT / "benchmarks" / "results" / "field.jsonl", ROOT / "docs" / "generated" / "field.md"
 TARGETS = ("tflite", "openvino", "coreml", "onnx")
@@ -342,7 +344,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.one:
         print(json.dumps(measure(arguments.one)))
         return 0
-    cells = [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+    cells = journal.read(RESULTS)
     for name in [] if arguments.render else arguments.names or MODELS:
         if any(each["model"] == name for each in cells) and not arguments.again:
             continue

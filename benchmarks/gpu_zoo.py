@@ -25,9 +25,11 @@ from typing import Any
 
 import edgeport
 import numpy as np
-from edgeport.models import get_variant, list_models
+from edgeport.models import Variant, get_variant
 
+from benchmarks import journal
 from benchmarks.peers.peers import MODELS
+from benchmarks.variants import smallest_of_families, sorted_variants
 
 ROOT = Path(__file__).parents[1]
 ROWS = ROOT / "benchmarks" / "results" / "gpu_zoo.jsonl"
@@ -46,10 +48,13 @@ Row = dict[str, Any]
 
 def names() -> list[str]:
     """The smallest of each family, then the others, each by its multiply-accumulates."""
-    variants = sorted((get_variant(name) for name in list_models()), key=lambda variant: variant.macs)
-    small = [variant for variant in variants if variant.params < MOST_PARAMS]
-    first = list({variant.family: variant for variant in reversed(small)}.values())[::-1]
-    return [variant.name for variant in first + [variant for variant in small if variant not in first]]
+    first = smallest_of_families(_macs, MOST_PARAMS)
+    others = [variant for variant in sorted_variants(_macs, MOST_PARAMS) if variant not in first]
+    return [variant.name for variant in first + others]
+
+
+def _macs(variant: Variant) -> float:
+    return variant.macs
 
 
 def draw(name: str) -> edgeport.ModelSource:
@@ -118,10 +123,6 @@ def share(row: Row) -> str:
     return "whole" if whole else f"{row['accelerated']} of {row['operators']}"
 
 
-def rows() -> list[Row]:
-    return [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
-
-
 def page(found: Sequence[Row]) -> str:
     """The page's text."""
     return "\n".join(
@@ -160,8 +161,8 @@ def _times(found: Sequence[Row]) -> Iterator[str]:
     yield ""
 
 
-def _table(profile: str, rows: Sequence[Row]) -> Iterator[str]:
-    found = [row for row in rows if row["profile"] == profile]
+def _table(profile: str, known: Sequence[Row]) -> Iterator[str]:
+    found = [row for row in known if row["profile"] == profile]
     run = [row for row in found if "error" not in row]
     whole = [row for row in run if row["accelerated"] == row["operators"]]
     wrong = [row for row in run if row["fp32"] < LEAST_DB]
@@ -180,7 +181,7 @@ def _table(profile: str, rows: Sequence[Row]) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    done = {(row["name"], row["profile"]) for row in rows()}
+    done = {(row["name"], row["profile"]) for row in journal.read(ROWS)}
     if list(arguments) == ["--cpu-time"]:
         for name in MODELS:
             if (name, TIMED) not in done:
@@ -191,14 +192,12 @@ def main(arguments: Sequence[str]) -> None:
                 source = draw(name)
                 for profile in left:
                     _keep(measure(name, source, profile))
-    PAGE.write_text(page(rows()))
+    PAGE.write_text(page(journal.read(ROWS)))
 
 
 def _keep(row: Row) -> None:
-    line = json.dumps(row)
-    with ROWS.open("a") as file:
-        file.write(f"{line}\n")
-    print(line, flush=True)
+    journal.append([row], ROWS)
+    print(json.dumps(row), flush=True)
 
 
 if __name__ == "__main__":

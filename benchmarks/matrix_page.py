@@ -8,7 +8,7 @@ from pathlib import Path
 from edgeport import get_variant, list_models
 from edgeport.targets.registry import everyday_targets
 
-from benchmarks import coreai_zoo, gpu_zoo
+from benchmarks import coreai_zoo, gpu_zoo, journal
 from benchmarks.cells import Cell, read
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +44,7 @@ def write() -> None:
 
 def page(cells: list[Cell]) -> str:
     """docs/generated/matrix.md."""
-    known, on_gpu = by_key(cells), {row["name"]: row for row in gpu_zoo.rows() if row["profile"] == "gpu"}
+    known, on_gpu = by_key(cells), {row["name"]: row for row in journal.read(gpu_zoo.ROWS) if row["profile"] == "gpu"}
     models = sorted({cell["model"] for cell in cells}, key=lambda name: (get_variant(name).family, name))
     with_int8 = [name for name in models if any((name, target, "int8") in known for target in TARGETS)]
     return "\n".join(
@@ -75,7 +75,7 @@ def page(cells: list[Cell]) -> str:
             "",
             *table(["model", "parameters", *TARGETS], (row(name, "int8", known) for name in with_int8)),
             "",
-            *core_ai(coreai_zoo.rows()),
+            *core_ai(journal.read(coreai_zoo.ROWS)),
             *lows(cells),
             *failures(cells),
             *missing(models),

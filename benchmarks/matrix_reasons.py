@@ -35,13 +35,12 @@ from edgeport.pipeline.data.dataset import open_folder
 from edgeport.pipeline.int8 import Int8Builder, Tuned
 from edgeport.pipeline.prepare import open_reference, prepare, to_graph
 from edgeport.pipeline.progress import Progress
-from edgeport.pipeline.sweep.journal import append
 from edgeport.runtime.compare import compare
 from edgeport.runtime.sessions.onnx import OnnxSession
 from edgeport.targets.registry import get_target
 from onnx import helper, numpy_helper
 
-from benchmarks import matrix_page
+from benchmarks import journal, matrix_page
 from benchmarks.cells import Cell, read
 from benchmarks.matrix_job import load_model, model_job, simulate
 from benchmarks.matrix_page import REASONS, RESULTS, is_like, read_reasons, reason
@@ -67,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_photographs(Path(folder))
         for count, name in enumerate(names, start=1):
             facts = {"model": name, **reason_of(name, low[name], Path(folder))}
-            append([facts], REASONS)
+            journal.append([facts], REASONS)
             print(f"[{count}/{len(names)}] {name}: {json.dumps(facts)}", flush=True)
     matrix_page.write()
     return 0

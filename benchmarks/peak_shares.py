@@ -19,6 +19,7 @@ from typing import Any
 import edgeport
 from edgeport.pipeline.profile_result import ProfileResult
 
+from benchmarks import journal
 from benchmarks.matrix_page import table
 from benchmarks.without_amx import has_amx
 
@@ -63,8 +64,7 @@ def main() -> int:
 
 def read() -> dict[str, dict[str, Any]]:
     """{model: what is known of it}."""
-    rows = [json.loads(line) for line in DATA.read_text().splitlines()] if DATA.exists() else []
-    return {row["model"]: row for row in rows}
+    return {row["model"]: row for row in journal.read(DATA)}
 
 
 def make(model: str, folder: Path) -> Path:

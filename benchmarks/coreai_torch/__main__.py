@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import journal
 from benchmarks.coreai_torch.material import MODELS, module_of
 from benchmarks.peers.environments import python
 
@@ -65,8 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def read() -> dict[str, dict[str, Any]]:
     """{model: its result} of those that are known."""
-    lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
-    return {found["model"]: found for found in map(json.loads, lines)}
+    return {row["model"]: row for row in journal.read(RESULTS)}
 
 
 def measure(name: str, folder: Path, peer: Path) -> dict[str, Any]:

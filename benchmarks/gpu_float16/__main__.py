@@ -17,10 +17,10 @@ import edgeport
 import numpy as np
 from edgeport.artifacts.errors import EdgeportError
 from edgeport.exporters.canonicalize import canonicalize
-from edgeport.models.registry import get_variant, list_models
 from edgeport.runtime.output_kinds import decibel
 
 from benchmarks.gpu_float16.emulation import run_float16
+from benchmarks.variants import smallest_of_families
 
 LARGEST = 12.5e6  # parameters: a GPU in software needs a minute for a model of that size
 ENOUGH = 30.0  # decibels
@@ -33,11 +33,7 @@ Arrays = dict[str, np.ndarray]
 
 def smallest_variants() -> list[str]:
     """Every family's smallest variant below LARGEST parameters, the smallest first."""
-    found: dict[str, str] = {}
-    for variant in sorted(map(get_variant, list_models()), key=lambda variant: variant.params):
-        if variant.params < LARGEST:
-            found.setdefault(variant.family, variant.name)
-    return list(found.values())
+    return [variant.name for variant in smallest_of_families(lambda variant: variant.params, LARGEST)]
 
 
 def measure(name: str, profile: str | None) -> Result:

@@ -1,10 +1,9 @@
 """Keep the results as lines of JSON, so that an interrupted run goes on where it stopped."""
 
-import json
-import os
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks import journal
 from benchmarks.peers.environments import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results" / "benchmarks.jsonl"
@@ -32,15 +31,13 @@ class Results:
 def read() -> Results:
     """All results; of two lines for the same thing the later one."""
     results = Results({}, {}, {})
-    if RESULTS.exists():
-        for line in RESULTS.read_text(encoding="utf-8").splitlines():
-            facts = json.loads(line)
-            if "latencies" in facts:
-                results.timings[facts["model"], facts["format"], facts["precision"]] = facts
-            elif "gpu" in facts:
-                results.on_gpu[key(facts)] = facts["gpu"]
-            else:
-                results.cells[key(facts)] = facts
+    for facts in journal.read(RESULTS):
+        if "latencies" in facts:
+            results.timings[facts["model"], facts["format"], facts["precision"]] = facts
+        elif "gpu" in facts:
+            results.on_gpu[key(facts)] = facts["gpu"]
+        else:
+            results.cells[key(facts)] = facts
     return results
 
 
@@ -50,7 +47,4 @@ def key(facts: Facts) -> Key:
 
 def append(facts: Facts) -> None:
     """Adds a line, down to the disk."""
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(facts) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    journal.append([facts], RESULTS)

@@ -1,10 +1,10 @@
 """Keep what is measured as lines of JSON, so that an interrupted run goes on where it stopped."""
 
-import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from benchmarks import journal
 
 RESULTS = Path(__file__).parents[1] / "results" / "accuracy.jsonl"
 DROP, DRAW, BUDGET = (
@@ -34,8 +34,7 @@ class Results:
 def read() -> Results:
     """All results; of two lines for the same thing the later one."""
     known = Results({}, {})
-    for line in RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else ():
-        facts = json.loads(line)
+    for facts in journal.read(RESULTS):
         if "draw" in facts:
             known.draws[facts["network"], facts["format"], facts["draw"]] = facts
             continue
@@ -46,7 +45,4 @@ def read() -> Results:
 
 def append(facts: Facts) -> None:
     """Adds a line, down to the disk."""
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(facts) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    journal.append([facts], RESULTS)

@@ -1,9 +1,9 @@
 """Keep what is measured as lines of JSON, so that an interrupted run goes on where it stopped."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks import journal
 from benchmarks.peers.environments import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results" / "trained_tasks.jsonl"
@@ -30,8 +30,7 @@ class Results:
 def read() -> Results:
     """All results; of two lines for the same thing the later one."""
     known = Results({}, {}, {})
-    for line in RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else ():
-        facts = json.loads(line)
+    for facts in journal.read(RESULTS):
         kind, names = (known.losses, LOSS) if "peer" in facts else (known.timings, TIMING)
         kind, names = (known.budgets, BUDGET) if "target" in facts else (kind, names)
         kind[tuple(facts[name] for name in names)] = facts
@@ -40,5 +39,4 @@ def read() -> Results:
 
 def append(facts: Facts) -> None:
     """Adds a line."""
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(facts) + "\n")
+    journal.append([facts], RESULTS)
