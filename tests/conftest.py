@@ -1,5 +1,6 @@
-"""For all tests: nothing is sent anywhere."""
+"""For all tests: nothing is sent anywhere, and what is there before a file's tests is no garbage."""
 
+import gc
 import os
 import socket
 import sys
@@ -9,6 +10,13 @@ import pytest
 sys.modules.setdefault("openvino_telemetry", None)  # imported, it would write to the home folder and report
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # of tests that import ONNX Runtime themselves
 os.environ["EDGEPORT_OFFLINE"] = "1"  # `--weights auto` would look for public weights
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_garbage():
+    """Converters collect garbage after each conversion: let them look at what it left, not at libraries and tests."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

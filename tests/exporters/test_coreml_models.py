@@ -1,6 +1,5 @@
 """Whole models through the Core ML converter and our runner: float, half, and the plan read back out of int8."""
 
-import gc
 import re
 from functools import cache
 
@@ -17,13 +16,6 @@ from onnx_ir import to_proto
 from zoo_graphs import built, pictures, planned, reference
 
 MODELS = ["mobilevit_xxs", "mobilenetv3_small_100", "resnet18", "vit_tiny_patch16_224"]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    gc.freeze()  # coremltools collects garbage after each conversion
-    yield
-    gc.unfreeze()
 
 
 @cache

@@ -1,6 +1,5 @@
 """Every operator case through the Core ML converter and our runner; what convert refuses; what else it writes."""
 
-import gc
 import json
 import os
 import subprocess
@@ -29,15 +28,6 @@ CLASSIFIER = """agraph (float[1,3,8,10] x) => (float[1,5] y) {
     m = MatMul (f, v) y = Add (m, d) }"""
 CONSTANTS = {"w": (4, 3, 3, 3), "b": (4,), "a": [2, 3], "s": [1, 4], "v": (4, 5), "d": (5,)}
 IMAGENET = Normalization(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _small_garbage():
-    """coremltools collects garbage after each conversion: let it look at what the conversion left, not at torch."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture

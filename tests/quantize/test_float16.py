@@ -1,6 +1,5 @@
 """What float16 cannot compute is found from a few inputs, and the Core ML artifact computes it in float32."""
 
-import gc
 import json
 
 import edgeport
@@ -115,15 +114,6 @@ GRAPHS = {
     "small beside large": ("a = Mul (x, c) y = Add (x, a)", {"c": np.full((1, 1, 8), 1e-6, np.float32)}, 8, False),
     "all zero": ("z = Mul (x, c) y = Add (x, z)", {"c": np.float32(0)}, 8, False),
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _small_garbage():
-    """coremltools collects garbage after each conversion."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def run_coreml(model, path, inputs, **options):

@@ -1,6 +1,5 @@
 """Write small .mlpackage folders with coremltools' MIL builder, for the runner's tests."""
 
-import gc
 import logging
 import sys
 import warnings
@@ -32,8 +31,6 @@ with warnings.catch_warnings(), _without_tensorflow():
     import coremltools as ct
     from coremltools.converters.mil import Builder as mb
     from coremltools.converters.mil.mil import types
-
-gc.freeze()  # coremltools collects garbage in every conversion; what has been imported is none
 
 _MIL_DTYPES = {"float32": types.fp32, "float16": types.fp16, "int32": types.int32}
 
