@@ -10,6 +10,7 @@ The photographs ship with scikit-learn and scikit-image. What is shown or valida
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import edgeport
@@ -105,14 +106,13 @@ def top1(session: edgeport.Session) -> list[str]:
     return seen
 
 
-def name_photographs(folder: Path) -> list[tuple[str, ...]]:
-    """The second job: a row of answers for PyTorch, and for each target that is installed in fp32 and int8."""
+def name_photographs(folder: Path, targets: Sequence[str]) -> list[tuple[str, ...]]:
+    """The second job: a row of answers for PyTorch, and for each target in fp32 and int8."""
     write_crops(UNNAMED, 64, folder / "unnamed")
     (folder / "named").mkdir(exist_ok=True)
     for name in NAMED:
         photograph(name).save(folder / "named" / f"{name}.png")
     model = edgeport.load(CLASSIFIER, weights=imagenet_weights())
-    targets = [name for name, facts in edgeport.doctor().targets.items() if facts["ready"]]
     rows = [("photograph", *NAMED, "SNR"), ("PyTorch", *top1(model.session()), "")]
     made = {
         precision: edgeport.export_all(
@@ -152,7 +152,8 @@ def main() -> int:
     args = parser.parse_args()
     code = export_and_time(args.model, args.weights, args.folder)
     print(f"\n{CLASSIFIER}, trained on ImageNet: what it sees, before and after")
-    print_table(name_photographs(args.folder))
+    targets = [name for name, facts in edgeport.doctor().targets.items() if facts["ready"]]
+    print_table(name_photographs(args.folder, targets))
     return code
 
 

@@ -1,6 +1,7 @@
 """For all tests: nothing is sent anywhere, and what is there before a file's tests is no garbage."""
 
 import gc
+import hashlib
 import os
 import socket
 import sys
@@ -17,6 +18,37 @@ def _small_garbage():
     """Converters collect garbage after each conversion: let them look at what it left, not at libraries and tests."""
     gc.collect()
     gc.freeze()
+
+
+def _digest(module, *asked):
+    """Of a module's parts, of their plain attributes and tensors, and of what else is asked for."""
+    said = hashlib.sha256(repr(asked).encode())
+    for name, part in module.named_modules():
+        plain = {key: value for key, value in vars(part).items() if isinstance(value, int | float | str | tuple)}
+        said.update(repr((name, type(part).__qualname__, plain)).encode())
+    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+        said.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode() + tensor.detach().numpy().tobytes())
+    return said.digest()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _zoo_is_traced_once():
+    """torch.export takes seconds: a zoo model with the same weights has it once for all tests of a process."""
+    from edgeport.exporters.frontends import torch_module
+
+    trace, traced = torch_module.from_torch, {}
+
+    def from_torch(module, example_inputs, **options):
+        if not type(module).__module__.startswith("edgeport.models."):
+            return trace(module, example_inputs, **options)
+        key = _digest(module, [tuple(each.shape) for each in example_inputs], options)
+        if key not in traced:
+            traced[key] = trace(module, example_inputs, **options | {"share_weights": False})
+        return traced[key].clone()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch_module, "from_torch", from_torch)
+        yield
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import edgeport
 import numpy as np
 import pytest
+from edgeport.targets.registry import everyday_targets
 
 from benchmarks.ocr.__main__ import measure
 from benchmarks.ocr.networks import NETWORKS, TARGETS, alphabet, read
@@ -55,7 +56,7 @@ def test_float_passes_on_every_target(name, tmp_path):
     inputs = list(network.inputs("test", 2))
     results = edgeport.export_all(
         source,
-        edgeport.list_targets(),
+        everyday_targets(),
         validation=inputs,
         num_validation_samples=2,
         benchmark=False,

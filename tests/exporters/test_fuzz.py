@@ -1,4 +1,4 @@
-"""A short fixed sample of what fuzz.py draws; `python tests/exporters/fuzz.py --seconds N` goes on."""
+"""A short fixed sample of what fuzz.py and fuzz_images.py draw; `make fuzz` goes on."""
 
 import pytest
 from fuzz import file_trouble, graph_trouble
@@ -17,12 +17,17 @@ GRAPHS = (
 )
 
 
-@pytest.mark.parametrize("seed", range(25))
+def seeds(few, many):
+    """The first few with `make test`, more with `make test-all`."""
+    return [*range(few), *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(few, many))]
+
+
+@pytest.mark.parametrize("seed", seeds(15, 100))
 def test_random_graph(seed):
     assert graph_trouble(seed) is None
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", seeds(15, 100))
 def test_random_network(seed):
     assert export_trouble(seed) is None
 
