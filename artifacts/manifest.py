@@ -6,13 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from .digest import sha256_of_artifact, size_of_artifact
 from .errors import ManifestError
 from .files import read_regular
 from .json_reader import LARGEST, NotJson, convert, parse_json
 from .preprocessing import check_preprocessing
+
+QuantizedBy: TypeAlias = Literal["calibration", "training", "model"]
 
 SCHEMA = 2  # raised when a reader of the former schema would misread a manifest; the former one is read, too
 RANDOM = "RANDOM"
@@ -371,6 +373,8 @@ class Manifest:
         task: what the outputs mean, and how the answers agree; None in older manifests.
         batches: of an artifact that takes any number of images at once, with how many it was run; empty for others.
         calibration_spread: how far int8 depends on which inputs calibrate; None where nobody asked.
+        quantized_by: where int8's scales come from: "calibration", "training" (`edgeport.prepare_qat`) or "model" (it
+            came quantised); None for what has none, and in older manifests.
         schema: of these keys.
     """
 
@@ -398,6 +402,7 @@ class Manifest:
     task: Task | None = None
     batches: tuple[int, ...] = ()
     calibration_spread: CalibrationSpread | None = None
+    quantized_by: QuantizedBy | None = None
     schema: int = SCHEMA
 
     def to_bytes(self) -> bytes:

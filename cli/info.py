@@ -9,6 +9,7 @@ from ..pipeline.text_table import format_facts, printable
 from .console import Console
 
 NAME, HELP = "info", "all that is known of a model or an artifact"
+QUANTIZED_BY = {"training": "in training (edgeport.prepare_qat)", "model": "by the model that was exported"}
 KINDS = 8  # of operators, before the others are summed up
 
 
@@ -79,6 +80,8 @@ def of_artifact(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if manifest:
         profile = f" (profile {manifest['profile']})" if manifest["profile"] else ""
         yield "model", f"{manifest['model']}, {manifest['precision']}{profile}; verdict: {manifest['verdict']}"
+        if manifest["quantized_by"] in QUANTIZED_BY:
+            yield "quantised", QUANTIZED_BY[manifest["quantized_by"]]
         yield from _headed("task", list(task(manifest["task"])) if manifest["task"] else [])
     else:
         yield "manifest", "none beside it: what follows is read from the file alone"

@@ -86,6 +86,7 @@ def make_manifest(
         ),
         profile=recipe.profile.name if recipe.precision in recipe.profile.precisions else None,
         calibration=prepared.calibration_record if quantized else None,
+        quantized_by=prepared.quantized_by if quantized else None,
         options=dict(recipe.options),
         beyond_float16=dict(recipe.beyond_float16),
         tools=tool_versions(target),

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..artifacts.errors import EdgeportError, NotCanonical, UsageError, first_line
-from ..artifacts.manifest import Calibration
+from ..artifacts.manifest import Calibration, QuantizedBy
 from ..runtime.session import Session
 from ..runtime.session_wrappers import CachedSession, SoftmaxSession
 from ..targets.registry import get_target
@@ -92,6 +92,13 @@ class Prepared:
         from .. import quantize
 
         return quantize.quantize_weights(self.graph)
+
+    @property
+    def quantized_by(self) -> QuantizedBy:
+        """Where the scales of int8 come from."""
+        if self.source.trained_for:
+            return "training"
+        return "model" if self.prequantized else "calibration"
 
     @cached_property
     def calibration_record(self) -> Calibration | None:

@@ -6,6 +6,7 @@ from typing import Any
 from ..targets.registry import targets
 from ..targets.target import Target
 
+BROUGHT = {"training": "quantisation trained", "model": "quantised by the model"}
 USUAL = {"effort": "default", "observer": "mse"}  # of calibrations
 
 
@@ -60,6 +61,8 @@ def _quantisation(manifest: Mapping[str, Any]) -> Iterator[str]:
     for name, usual in USUAL.items():
         if known.get(name) not in (None, usual):
             yield f"{name.replace('observer', 'ranges')} {known[name]}"
+    if words := BROUGHT.get(str(manifest.get("quantized_by"))):
+        yield words
     kept = manifest.get("kept_float")
     if isinstance(kept, Sequence) and kept:
         yield f"{len(kept)} units float"

@@ -129,6 +129,7 @@ def test_what_is_trained_is_what_ships(trained, digits, target, profile):
     result = edgeport.export(qat, target, validation=images[TRAIN:], **QUICK)
     assert result.precision == "int8"
     assert not any("not been trained" in each for each in result.warnings)
+    assert edgeport.info(result.path)["manifest"]["quantized_by"] == "training"
     inspector = open_inspector(result.path)
     exact = 1e-3 if target == "coreml" else 1e-6  # its scales are of half precision
     shared = inspector.encodings.keys() & qat.template.plan.activations.keys()

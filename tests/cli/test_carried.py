@@ -79,6 +79,8 @@ def test_a_trained_network_s_own_parameters(edgeport, folder, monkeypatch, name)
     wanted = ranges_of_training(getattr(qat, name)())
     sys.modules.pop("qat")
     for result in json.loads(done.out):
+        assert json.loads(Path(result["artifact"] + ".json").read_text())["quantized_by"] == "model"
+        assert "by the model that was exported" in edgeport("info", result["artifact"]).out
         assert (result["precision"], result["verdict"]) == ("int8", "ok")
         assert result["agreement"]["snr_db"] > QAT_MODELS[name]
         assert shared(wanted, result), result["target"]

@@ -66,6 +66,7 @@ def test_json(by_process, given):
 def test_manifest(by_process, given):
     result, _, folder = by_process
     manifest = Manifest.read(folder / result["manifest"])
+    assert manifest.quantized_by == "calibration"
     assert manifest.artifact.sha256 == sha256_of_file(folder / result["artifact"])
     assert manifest.weights.sha256 == sha256_of_file(given / "lenet5.pth")
     assert manifest.calibration.source == str(given / "photos")
