@@ -505,12 +505,22 @@ def integers() -> Iterator[tuple[str, Probe]]:
         yield f"CAST {form(shape)} from int32", Probe("CAST", (x,), shape)
 
 
+def selections() -> Iterator[tuple[str, Probe]]:
+    """Between a tensor and a constant, by a constant."""
+    out = (1, 4, 6, 8)
+    for shape in (out, (1, 4, 6, 1), (1, 1, 6, 8), (1, 4, 1, 1), (6, 8)):
+        mask = Given(shape, True, "bool", values=tuple(i % 3 == 0 for i in range(math.prod(shape))))
+        tag = "" if shape == out else f" {form(shape)}"
+        for name, other in (("", const()), (", constant 1x1x1x1", const(1, 1, 1, 1)), (", constant", const(*out))):
+            yield f"SELECT_V2 by a constant mask{tag}{name}", Probe("SELECT_V2", (mask, var(*out), other), out)
+            yield f"SELECT_V2 by a constant mask{tag}{name} first", Probe("SELECT_V2", (mask, other, var(*out)), out)
+
+
 def choices() -> Iterator[tuple[str, Probe]]:
     """Comparisons, and what chooses by them."""
     for op in ("GREATER", "LESS", "EQUAL", "GREATER_EQUAL", "LESS_EQUAL", "NOT_EQUAL"):
         yield f"{op} 1x4x6x8, constant scalar", Probe(op, (var(1, 4, 6, 8), const()), (1, 4, 6, 8), {}, "bool")
-    mask = Given((1, 4, 6, 8), True, "bool", values=tuple(i % 3 == 0 for i in range(192)))
-    yield "SELECT_V2 by a constant mask", Probe("SELECT_V2", (mask, var(1, 4, 6, 8), const()), (1, 4, 6, 8))
+    yield from selections()
     yield from integers()
     for shape in TOP_K:
         operands = (var(*shape), Given((), True, "int32", values=(3,)))

@@ -85,6 +85,7 @@ class Builder:
         self.operators: list[Operator] = []
         self.target = Target("")
         self._cache: dict[Any, int] = {}
+        self._unshaped: dict[int, int] = {}  # result of a RESHAPE -> what was reshaped
 
     # -- tensors -----------------------------------------------------------------------------------------------
 
@@ -246,8 +247,11 @@ class Builder:
     # -- layouts -----------------------------------------------------------------------------------------------
 
     def memory(self, x: Operand) -> int:
-        """The operand's tensor in whatever layout it has."""
-        return self.constant(x) if isinstance(x, Constant) else self.typed(x.tensor)
+        """The operand's tensor in whatever layout it has; of what was reshaped to many axes, as it was before."""
+        if isinstance(x, Constant):
+            return self.constant(x)
+        many = len(self.shape(x.tensor)) > MOST_AXES
+        return self.typed(self._unshaped.get(x.tensor, x.tensor) if many else x.tensor)
 
     def value(self, x: Operand) -> Value:
         """A constant as a value; a value as it is."""
@@ -279,13 +283,17 @@ class Builder:
     def reshaped(self, tensor: int, shape: Sequence[int]) -> int:
         """The same buffer under another physical shape."""
         shape = tuple(shape)
-        if self.shape(tensor) == shape:
-            return tensor
+        source = self._unshaped.get(tensor, tensor)
+        for known in (tensor, source):
+            if self.shape(known) == shape:
+                return known
         data = self.tensors[tensor].data
         if data is not None:
             return self.const(data.reshape(shape), self.tensors[tensor].quant)
         target = [self.const(np.array(shape, np.int32))] if shape else []  # a constant without elements is none
-        return self.cached("RESHAPE", [tensor, *target], shape, self.tensors[tensor].quant, newShape=shape)
+        made = self.cached("RESHAPE", [source, *target], shape, self.tensors[tensor].quant, newShape=shape)
+        self._unshaped[made] = source
+        return made
 
     def _transposed(self, x: Value, groups: Groups) -> int:
         """The buffer of `x` reordered to `groups`; its shape is that of `groups` where the rank allows."""

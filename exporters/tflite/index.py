@@ -10,7 +10,7 @@ import numpy as np
 from ...artifacts.errors import UnsupportedAttribute
 from ...graph.dtypes import narrowed
 from ...graph.qdq import Constant
-from .builder import Builder, Operand, Value
+from .builder import MOST_AXES, Builder, Operand, Value
 from .logic import converted
 from .lowering_table import lower
 from .movement import padded
@@ -97,17 +97,16 @@ def non_max_suppression(
 
 @lower("Gather")
 def gather(mb: Builder, x: Operand, indices: Operand, *, axis: int) -> Value:
-    """Computed indices may be negative, which GATHER does not know: they are taken modulo the size."""
+    """Computed indices may be negative, which GATHER does not know: they are taken modulo the size.
+
+    LiteRT's GPU delegate has lists of indices alone, and few axes.
+    """
     shape = (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
-    places = _places(mb, indices, x.shape[axis])
-    before, after = x.shape[:axis], x.shape[axis + 1 :]
-    rows = _rows(mb, x)
-    if mb.plain:  # LiteRT's GPU delegate has lists of indices alone, and few axes
-        places, before, after = mb.reshaped(places, (prod(indices.shape),)), (prod(before),), (prod(after),)
-        rows = mb.reshaped(rows, (*before, x.shape[axis], *after))
-        found = mb.move("GATHER", [rows, places], (*before, prod(indices.shape), *after), axis=1)
-        return _value(mb.reshaped(found, shape), shape)
-    return _value(mb.move("GATHER", [rows, places], shape, axis=axis), shape)
+    before, after = prod(x.shape[:axis]), prod(x.shape[axis + 1 :])
+    places = mb.reshaped(_places(mb, indices, x.shape[axis]), (prod(indices.shape),))
+    rows = mb.reshaped(_rows(mb, x), (before, x.shape[axis], after))
+    found = mb.move("GATHER", [rows, places], (before, prod(indices.shape), after), axis=1)
+    return _value(mb.reshaped(found, shape), shape)
 
 
 def _places(mb: Builder, indices: Operand, size: int | Sequence[int]) -> int:
@@ -163,20 +162,29 @@ def cum_sum(mb: Builder, x: Operand, axis: Constant, *, exclusive: int, reverse:
 
 @lower("Tile")
 def tile(mb: Builder, x: Operand, repeats: Constant) -> Value:
-    """Neighbouring dimensions that are not repeated are one: the kernel's ranks are few."""
-    counts = [int(count) for count in repeats.array]
-    shape = [size * count for size, count in zip(x.shape, counts, strict=True)]
-    merged: list[tuple[int, int]] = []  # size, repeats
-    for size, count in zip(x.shape, counts, strict=True):
-        if merged and count == 1 and merged[-1][1] == 1:
-            merged[-1] = (merged[-1][0] * size, 1)
+    """Neighbouring dimensions that are not repeated are one; of many that are left one is repeated at a time."""
+    counts, shape = [int(count) for count in repeats.array], list(x.shape)
+    tensor = _rows(mb, x)
+    repeated = [axis for axis, count in enumerate(counts) if count > 1]
+    together = len(_unrepeated_joined(shape, counts)) <= MOST_AXES
+    for axes in [repeated] if together else [[axis] for axis in repeated]:
+        times = [count if axis in axes else 1 for axis, count in enumerate(counts)]
+        sizes, repeats_of = zip(*_unrepeated_joined(shape, times), strict=True)
+        inputs = [mb.reshaped(tensor, sizes), mb.const(np.array(repeats_of, np.int32))]
+        tensor = mb.move("TILE", inputs, [size * count for size, count in zip(sizes, repeats_of, strict=True)])
+        shape = [size * count for size, count in zip(shape, times, strict=True)]
+    return _value(mb.reshaped(tensor, shape), shape)
+
+
+def _unrepeated_joined(shape: Sequence[int], counts: Sequence[int]) -> list[tuple[int, int]]:
+    """(size, repeats) of each dimension, those beside one another that are not repeated as one."""
+    joined: list[tuple[int, int]] = []
+    for size, count in zip(shape, counts, strict=True):
+        if joined and count == 1 and joined[-1][1] == 1:
+            joined[-1] = (joined[-1][0] * size, 1)
         else:
-            merged.append((size, count))
-    sizes, times = zip(*merged, strict=True)
-    tensor = mb.reshaped(_rows(mb, x), sizes)
-    inputs = [tensor, mb.const(np.array(times, np.int32))]
-    grown = mb.move("TILE", inputs, [size * count for size, count in zip(sizes, times, strict=True)])
-    return _value(mb.reshaped(grown, shape), shape)
+            joined.append((size, count))
+    return joined
 
 
 @lower("Identity")

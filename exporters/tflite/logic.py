@@ -11,6 +11,7 @@ from ...graph.dtypes import held
 from .builder import Builder, Operand, Value
 from .elementwise import aligned, apply_broadcast, apply_unary
 from .lowering_table import lower
+from .view import Shape
 
 COMPARISONS = {
     "Equal": "EQUAL",
@@ -50,8 +51,18 @@ def is_nan(mb: Builder, x: Operand) -> Value:
 
 @lower("Where")
 def where(mb: Builder, condition: Operand, a: Operand, b: Operand) -> Value:
+    """LiteRT's GPU delegate takes a constant that is a scalar, without an axis, or has all of the result's elements."""
     tensors, shape, view = aligned(mb, (condition, a, b))
+    for i, tensor in enumerate(tensors[1:], 1):
+        stored = mb.tensors[tensor]
+        if stored.data is not None and stored.shape != shape:
+            scalar = stored.data.size == 1
+            tensors[i] = mb.const(stored.data.reshape(()) if scalar else _spread(stored.data, shape), stored.quant)
     return Value(mb.run("SELECT_V2", tensors, shape, dtype=mb.tensors[tensors[1]].dtype), view)
+
+
+def _spread(array: np.ndarray, shape: Shape) -> np.ndarray:
+    return np.ascontiguousarray(np.broadcast_to(array, shape))
 
 
 @lower("Cast")

@@ -3,6 +3,7 @@
 import math
 
 import edgeport
+import many_axes
 import numpy as np
 import pytest
 import torch
@@ -113,6 +114,19 @@ def test_any_permutation_is_made_of_transposes_of_four_axes(data):
     got = run_tflite(content, {"x": x})["y"]
     np.testing.assert_array_equal(got, x.reshape(sizes).transpose(perm).reshape(-1))
     assert most_axes(content) <= 4
+
+
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("operator", many_axes.OPERATORS)
+def test_an_operator_between_many_axes_has_four(operator, plain):
+    """Computed right, too, as ONNX Runtime has it."""
+    for seed in range(6):
+        text, constants, count = many_axes.draw(operator, seed)
+        model = canonicalize(graph(text, constants))
+        content = convert(model, plain=plain)
+        x = {"x": np.random.default_rng(seed).normal(size=count).astype(np.float32)}
+        np.testing.assert_allclose(run_tflite(content, x)["y"], run_onnx(model, x)["y"], atol=1e-5)
+        assert most_axes(content) <= 4, text
 
 
 def most_axes(content: bytes) -> int:

@@ -1,5 +1,5 @@
-"""Identity | Dropout | Cast | Reshape | Transpose | Slice | Pad | Expand | Concat(x), where it changes nothing -> x;
-Mul | Div | Pow(x, 1) | Add | Sub(x, 0) -> x; Relu(Relu(x)) -> Relu(x)
+"""Identity | Dropout | Cast | Reshape | Transpose | Slice | Pad | Expand | Concat | Reduce(x), where it changes nothing,
+Mul | Div | Pow(x, 1) | Add | Sub(x, 0) -> x; Relu(Relu(x)) -> Relu(x); Max | Min(x, x) -> x
 
 A graph output that x cannot become, because it is an input, a constant or an output itself, is Identity(x). The mask
 of a Dropout is all true. Leaves alone a Dropout that is trained.
@@ -55,6 +55,7 @@ def _in_inference(node: ir.Node) -> bool:
 NO_OP: dict[str, Callable[[ir.Node], bool]] = {
     "Identity": lambda node: True,
     "Dropout": _in_inference,
+    **dict.fromkeys(("Max", "Min"), lambda node: len(set(node.inputs)) == 1 and _same_shape(node)),
     "Relu": lambda node: producer(node.inputs[0], "Relu") is not None,
     "Cast": lambda node: given(node.inputs[0]).dtype == ir.DataType(attribute(node, "to")),
     "CastLike": lambda node: given(node.inputs[0]).dtype == given(node.inputs[1]).dtype,
@@ -64,6 +65,7 @@ NO_OP: dict[str, Callable[[ir.Node], bool]] = {
     "Slice": _no_step_back,
     "Pad": _adds_nothing,
     "Tile": _same_shape,
+    **dict.fromkeys(("ReduceMean", "ReduceSum", "ReduceProd", "ReduceMax", "ReduceMin"), _same_shape),
     **dict.fromkeys(("Mul", "Div", "Pow"), _neutral(1)),
     **dict.fromkeys(("Add", "Sub"), _neutral(0)),
     "Concat": lambda node: len(node.inputs) == 1,

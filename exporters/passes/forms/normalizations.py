@@ -3,7 +3,7 @@ LayerNormalization over several axes -> what they are made of: ReduceMean, Sub, 
 of several groups -> LayerNormalization(Reshape(x))
 
 LayerNormalization over the last axis gets a bias of zeros where it has none, and a Mul and an Add behind it where its
-scale or bias is computed. A GroupNorm that comes as an InstanceNormalization of Reshape(y) to (n, 1, all) takes the
+scale or bias is computed; over a single number it is its bias. A GroupNorm that comes as an InstanceNormalization of Reshape(y) to (n, 1, all) takes the
 means over the axes of y. Leaves nothing else alone.
 """
 
@@ -122,6 +122,8 @@ def _layer(node: ir.Node) -> ir.Value | None:
     beta, dims = (rest[0] if rest else None), shape(x)
     axis, epsilon = attribute(node, "axis", -1) % len(dims), attribute(node, "epsilon", 1e-5)
     more = any(out.uses() or out.is_graph_output() for out in node.outputs[1:])
+    if math.prod(dims[axis:]) == 1 and not more:  # a single number is its own mean
+        return affine(emit(node, "Mul", [given(x), number(0.0, node, "zero")], dims), None, beta, (1,), node)
     if axis == len(dims) - 1 and not more:
         computed = not all(_is_row(value, dims) for value in (gamma, *rest) if value is not None)
         if not computed and beta is not None and shape(gamma) == shape(beta) == dims[-1:]:

@@ -1,7 +1,7 @@
 """CastLike(x, y) -> Cast(x, y's type); IsInf(x) -> Equal(Abs(x), infinity); Pow(x, of another type) -> Pow(x, Cast);
 Mod(integers, fmod=1) -> Sub(a, Mul(Div(a, b), b)); Mod(floats, fmod=0) -> Where(signs differ, Mod + b, Mod);
 MaxPool(integers) -> Cast(MaxPool(Cast)); Clip | Relu of integers, Clip with computed bounds ->
-Min(Max(x, a), b); Where(c, truth values) -> Or(And(c, a), And(Not(c), b))
+Min(Max(x, a), b); Where(c, truth values) -> Or(And(c, a), And(Not(c), b)); Sub(x, x) -> Mul(x, 0)
 
 Leaves alone what the targets have as it is.
 """
@@ -123,8 +123,18 @@ def _where(node: ir.Node) -> ir.Value | None:
     return emit(node, "Or", parts, to, dtype=dtype)
 
 
+def _sub(node: ir.Node) -> ir.Value | None:
+    """LiteRT's GPU delegate takes no value twice; infinity and NaN are NaN in both."""
+    x = given(node.inputs[0])
+    if node.inputs[1] is not x or x.dtype is None:
+        return None
+    zero = constant(node.graph, np.zeros((), x.dtype.numpy()), "zero")
+    return emit(node, "Mul", [x, zero], shape(x), dtype=x.dtype)
+
+
 REWRITES = {
     "Where": _where,
+    "Sub": _sub,
     "CastLike": _cast_like,
     "IsInf": _is_inf,
     "Pow": _pow,
