@@ -1027,6 +1027,93 @@ MEASURED: dict[str, Accelerated] = {
     "LESS_EQUAL 1x4x6x8, constant scalar": Accelerated(True, "", 200.0, 200.0),
     "NOT_EQUAL 1x4x6x8, constant scalar": Accelerated(True, "", 200.0, 200.0),
     "SELECT_V2 by a constant mask": Accelerated(True, "", 200.0, 76.8),
+    "SELECT_V2 by a constant mask first": Accelerated(True, "", 200.0, 74.3),
+    "SELECT_V2 by a constant mask, constant 1x1x1x1": Accelerated(
+        False,
+        "Cond must be float or bool type, if, else tensors must be either be same the shape as output or constant, scalar",
+        200.0,
+        200.0,
+    ),
+    "SELECT_V2 by a constant mask, constant 1x1x1x1 first": Accelerated(
+        False,
+        "Cond must be float or bool type, if, else tensors must be either be same the shape as output or constant, scalar",
+        200.0,
+        200.0,
+    ),
+    "SELECT_V2 by a constant mask, constant": Accelerated(True, "", 200.0, 75.1),
+    "SELECT_V2 by a constant mask, constant first": Accelerated(True, "", 200.0, 74.0),
+    "SELECT_V2 by a constant mask 1x4x6x1": Accelerated(True, "", 200.0, 75.5),
+    "SELECT_V2 by a constant mask 1x4x6x1 first": Accelerated(True, "", 200.0, 75.1),
+    "SELECT_V2 by a constant mask 1x4x6x1, constant 1x1x1x1": Accelerated(
+        False,
+        "Cond must be float or bool type, if, else tensors must be either be same the shape as output or constant, scalar",
+        200.0,
+        200.0,
+    ),
+    "SELECT_V2 by a constant mask 1x4x6x1, constant 1x1x1x1 first": Accelerated(
+        False,
+        "Cond must be float or bool type, if, else tensors must be either be same the shape as output or constant, scalar",
+        200.0,
+        200.0,
+    ),
+    "SELECT_V2 by a constant mask 1x4x6x1, constant": Accelerated(True, "", 200.0, 74.3),
+    "SELECT_V2 by a constant mask 1x4x6x1, constant first": Accelerated(True, "", 200.0, 74.8),
+    "SELECT_V2 by a constant mask 1x1x6x8": Accelerated(True, "", 200.0, 76.8),
+    "SELECT_V2 by a constant mask 1x1x6x8 first": Accelerated(True, "", 200.0, 74.3),
+    "SELECT_V2 by a constant mask 1x1x6x8, constant 1x1x1x1": Accelerated(
+        False,
+        "Cond must be float or bool type, if, else tensors must be either be same the shape as output or constant, scalar",
+        200.0,
+        200.0,
+    ),
+    "SELECT_V2 by a constant mask 1x1x6x8, constant 1x1x1x1 first": Accelerated(
+        False,
+        "Cond must be float or bool type, if, else tensors must be either be same the shape as output or constant, scalar",
+        200.0,
+        200.0,
+    ),
+    "SELECT_V2 by a constant mask 1x1x6x8, constant": Accelerated(True, "", 200.0, 75.1),
+    "SELECT_V2 by a constant mask 1x1x6x8, constant first": Accelerated(True, "", 200.0, 74.0),
+    "SELECT_V2 by a constant mask 1x4x1x1": Accelerated(True, "", 200.0, 75.3),
+    "SELECT_V2 by a constant mask 1x4x1x1 first": Accelerated(True, "", 200.0, 75.2),
+    "SELECT_V2 by a constant mask 1x4x1x1, constant 1x1x1x1": Accelerated(
+        False,
+        "Cond must be float or bool type, if, else tensors must be either be same the shape as output or constant, scalar",
+        200.0,
+        200.0,
+    ),
+    "SELECT_V2 by a constant mask 1x4x1x1, constant 1x1x1x1 first": Accelerated(
+        False,
+        "Cond must be float or bool type, if, else tensors must be either be same the shape as output or constant, scalar",
+        200.0,
+        200.0,
+    ),
+    "SELECT_V2 by a constant mask 1x4x1x1, constant": Accelerated(True, "", 200.0, 74.7),
+    "SELECT_V2 by a constant mask 1x4x1x1, constant first": Accelerated(True, "", 200.0, 74.4),
+    "SELECT_V2 by a constant mask 6x8": Accelerated(
+        False, "cannot be run: LiteRT refuses it (ERROR: [./litert/cc/litert_compiled_model.h:1961])", None, None
+    ),
+    "SELECT_V2 by a constant mask 6x8 first": Accelerated(
+        False, "cannot be run: LiteRT refuses it (ERROR: [./litert/cc/litert_compiled_model.h:1961])", None, None
+    ),
+    "SELECT_V2 by a constant mask 6x8, constant 1x1x1x1": Accelerated(
+        False,
+        "Cond must be float or bool type, if, else tensors must be either be same the shape as output or constant, scalar",
+        200.0,
+        200.0,
+    ),
+    "SELECT_V2 by a constant mask 6x8, constant 1x1x1x1 first": Accelerated(
+        False,
+        "Cond must be float or bool type, if, else tensors must be either be same the shape as output or constant, scalar",
+        200.0,
+        200.0,
+    ),
+    "SELECT_V2 by a constant mask 6x8, constant": Accelerated(
+        False, "cannot be run: LiteRT refuses it (ERROR: [./litert/cc/litert_compiled_model.h:1961])", None, None
+    ),
+    "SELECT_V2 by a constant mask 6x8, constant first": Accelerated(
+        False, "cannot be run: LiteRT refuses it (ERROR: [./litert/cc/litert_compiled_model.h:1961])", None, None
+    ),
     "int32 ADD 3x2, constant scalar": Accelerated(True, "", 200.0, 200.0),
     "int32 MUL 3x2, constant scalar": Accelerated(True, "", 200.0, 200.0),
     "int32 SUB 3x2, constant scalar": Accelerated(True, "", 200.0, 200.0),

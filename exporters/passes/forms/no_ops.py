@@ -1,5 +1,5 @@
-"""Identity | Dropout | Cast | Reshape | Transpose | Slice | Pad | Expand | Concat | Reduce(x), where it changes nothing,
-Mul | Div | Pow(x, 1) | Add | Sub(x, 0) -> x; Relu(Relu(x)) -> Relu(x); Max | Min(x, x) -> x
+"""Identity | Dropout | Cast | Reshape | Transpose | Slice | Pad | Expand | Concat | Tile | Reduce(x), where it changes
+nothing -> x; Mul | Div | Pow(x, 1) | Add | Sub(x, 0) -> x; Relu(Relu(x)) -> Relu(x); Max | Min(x, x) -> x
 
 A graph output that x cannot become, because it is an input, a constant or an output itself, is Identity(x). The mask
 of a Dropout is all true. Leaves alone a Dropout that is trained.

@@ -3,8 +3,8 @@ LayerNormalization over several axes -> what they are made of: ReduceMean, Sub, 
 of several groups -> LayerNormalization(Reshape(x))
 
 LayerNormalization over the last axis gets a bias of zeros where it has none, and a Mul and an Add behind it where its
-scale or bias is computed; over a single number it is its bias. A GroupNorm that comes as an InstanceNormalization of Reshape(y) to (n, 1, all) takes the
-means over the axes of y. Leaves nothing else alone.
+scale or bias is computed; over a single number it is its bias. A GroupNorm that comes as an InstanceNormalization of
+Reshape(y) to (n, 1, all) takes the means over the axes of y. Leaves nothing else alone.
 """
 
 from __future__ import annotations
