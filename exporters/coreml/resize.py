@@ -36,6 +36,15 @@ def resize(
             scale_factor_height=np.int32(height // x.shape[2]),
             scale_factor_width=np.int32(width // x.shape[3]),
         )
+    if mb.open_sizes:
+        return mb.run(
+            "resize",
+            x=x,
+            shape=np.array([height, width], np.int32),
+            resized_dims=np.uint32(2),
+            interpolation_mode="LINEAR",
+            sampling_mode=_SAMPLING[coordinate_transformation_mode],
+        )
     return mb.run(
         "resize_bilinear",
         x=x,

@@ -60,8 +60,8 @@ def convert(
     float, and `plain`: operators for the GPU's delegate, as Builder has them. `output_type`: of outputs that are real
     numbers, "float32", "int8" or "uint8"; None for the device's own. `sizes`: the file takes images of all of these
     when its input is resized, as far as the graph's constants are marked with how they follow from the size.
-    `metadata`: facts written into the file beside the inputs and outputs. Signature: "serving_default", with the graph's
-    own names.
+    `metadata`: facts written into the file beside the inputs and outputs. Signature: "serving_default", with the
+    graph's own names.
     Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape, ArtifactTooLarge).
     """
     check(model, quantized=True)

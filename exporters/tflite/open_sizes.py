@@ -13,12 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...artifacts.errors import UnsupportedOp
+from ..lengths import Column, find_length, open_axes
 from .builder import Builder
 from .writer import Operator, Tensor
 
 ADVICE = "; leave out --dynamic size, and export once for each size"
-MOST_TIMES = 64  # how often a length may be one of a tensor's: an upsampled image's
-Column = tuple[int, ...]  # a number at each size
 
 
 @dataclass(frozen=True)
@@ -119,12 +118,9 @@ class _Walk:
 
     def _source(self, column: Column, operator: Operator, name: str) -> tuple[int, int, int]:
         """(tensor, axis, how often its length there is the number), of those that are computed already."""
-        for times in range(1, MOST_TIMES + 1):
-            for own, tensors in self.twins.items():
-                dims = [self._tensor(i, tensor).shape for i, tensor in enumerate(tensors)]
-                for axis, lengths in enumerate(zip(*dims, strict=True)):
-                    if tuple(length * times for length in lengths) == column:
-                        return own, axis, times
+        found = find_length(column, {own: self._shapes(own) for own in self.twins})
+        if found is not None:
+            return found
         raise UnsupportedOp(
             f"tflite: --dynamic size: {operator.op} for '{name}' needs a number that is {', '.join(map(str, column))} "
             f"at the sizes that were tried, which is no multiple of a length before it{ADVICE}"
@@ -135,16 +131,19 @@ class _Walk:
         self.operators.append(Operator(op, tuple(inputs), (tensor,), dict(options)))
         return tensor
 
+    def _shapes(self, own: int) -> list[tuple[int, ...]]:
+        """A computed tensor's shape at each size."""
+        return [self._tensor(i, tensor).shape for i, tensor in enumerate(self.twins[own])]
+
     def _tensor(self, size: int, tensor: int) -> Tensor:
         return self.sizes[size].builder.tensors[tensor]
 
     def sign(self) -> None:
         """Each computed tensor's axes whose length is another at another size are open."""
-        for own, tensors in self.twins.items():
-            dims = [self._tensor(i, tensor).shape for i, tensor in enumerate(tensors)]
-            signature = tuple(a[0] if len(set(a)) == 1 else -1 for a in zip(*dims, strict=True))
-            if -1 in signature:
-                self.builder.tensors[own].signature = signature
+        for own in self.twins:
+            axes, tensor = open_axes(self._shapes(own)), self.builder.tensors[own]
+            if axes:
+                tensor.signature = tuple(-1 if axis in axes else dim for axis, dim in enumerate(tensor.shape))
 
 
 _INT32 = 2  # TensorType.INT32 of the schema
