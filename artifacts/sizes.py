@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .errors import UsageError
+
 Size = tuple[int, int]  # (height, width)
 LARGEST = 1 << 15  # pixels of a side: what is beyond is a mistake
 MOST = 4096  # sizes of a side
@@ -59,6 +61,16 @@ class Sizes:
             return f"height and width each {', '.join(map(str, self.listed[:-1]))} or {self.listed[-1]}"
         steps = f" in steps of {self.step}" if self.step > 1 else ""
         return f"height and width each from {self.smallest} to {self.largest}{steps}"
+
+
+def read_size(given: "str | Sequence[int] | None") -> Size | None:
+    """(height, width) as a caller gives it: (320, 480), or "320x480". Raises UsageError."""
+    if given is None:
+        return None
+    parts = given.lower().split("x") if isinstance(given, str) else [str(each) for each in given]
+    if len(parts) != 2 or not all(part.isdecimal() and 0 < int(part) <= LARGEST for part in parts):
+        raise UsageError(f"size: must be HEIGHTxWIDTH in pixels, 320x480 say, not {given!r}")
+    return int(parts[0]), int(parts[1])
 
 
 @dataclass(frozen=True, kw_only=True)

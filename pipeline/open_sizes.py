@@ -126,13 +126,14 @@ def open_graph(
     others = {}
     for size in sizes.corners:
         with progress.stage(f"the graph at {_named(size)}", seconds, "open_sizes"):
-            others[size] = canonicalize(at_size(source, size).graph())
+            others[size] = canonicalize(resize_source(source, size).graph())
     mark_sizes(graph, sizes.default, others)
 
 
-def at_size(source: ModelSource, size: Size) -> ModelSource:
+def resize_source(source: ModelSource, size: Size) -> ModelSource:
     """The source at another size. Raises UnsupportedOp where the model does not run at it."""
-    assert source.resized is not None
+    if source.resized is None:
+        raise UnsupportedOp(f"--dynamic size: {source.model} takes {source.input_spec} and nothing else")
     try:
         return source.resized(size)
     except EdgeportError as e:
@@ -143,7 +144,7 @@ def open_references(source: ModelSource, inputs: Dataset, sizes: Sizes, *, softm
     """The model at the sizes at which artifacts are run, and some of the inputs for each."""
     found = []
     for size in sizes_to_check(sizes):
-        session: Session = CachedSession(at_size(source, size).session())
+        session: Session = CachedSession(resize_source(source, size).session())
         session = SoftmaxSession(session) if softmax else session
         found.append(SizedReference(size, session, resample(inputs.take(FEW), size)))
     return tuple(found)

@@ -9,8 +9,8 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from ..artifacts.errors import FeedError
-from ..artifacts.sizes import Sizes
+from ..artifacts.errors import FeedError, UsageError
+from ..artifacts.sizes import Size, Sizes
 
 IMAGE = "uint8"  # dtype of an input that is an image: whole pixels from 0 to 255
 WHOLE = frozenset({"int32", "int64", "bool"})  # types of inputs and outputs that are no real numbers
@@ -62,6 +62,19 @@ def with_sizes(inputs: Sequence[TensorSpec], sizes: Sizes | None) -> tuple[Tenso
     if sizes is None or len(inputs) != 1 or len(inputs[0].shape) != 4:
         return tuple(inputs)
     return (replace(inputs[0], shape=(*inputs[0].shape[:2], *sizes.default), sizes=sizes),)
+
+
+def at_size(inputs: Sequence[TensorSpec], size: Size | None, where: object) -> tuple[TensorSpec, ...]:
+    """The inputs with an image of another size than the default. Raises UsageError for one that is not taken."""
+    if size is None:
+        return tuple(inputs)
+    image, *others = inputs
+    if image.sizes is None or others:
+        taken = "x".join("?" if dim is None else str(dim) for dim in image.shape)
+        raise UsageError(f"{where}: takes one size, {taken}; --size is for what `export --dynamic size` made")
+    if not image.sizes.holds(size):
+        raise UsageError(f"{where}: does not take {size[0]}x{size[1]}, but {image.sizes}")
+    return (replace(image, shape=(*image.shape[:2], *size)),)
 
 
 @runtime_checkable

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import inspect
+import traceback
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -280,7 +281,7 @@ def make_source(
 
     def resized(size: Size) -> ModelSource:
         taken = spec.resized(size)
-        run_on_zeros(module, taken)
+        run_on_zeros(module, taken, name_module=True)
         return replace(source, input_spec=taken, graph=partial(graph, taken), session=partial(session, taken))
 
     source = ModelSource(
@@ -303,20 +304,32 @@ def make_zeros(spec: InputSpec) -> "tuple[torch.Tensor, ...]":
     return tuple(torch.zeros(shape, dtype=dtype) for shape, dtype in zip(shapes, dtypes, strict=True))
 
 
-def run_on_zeros(module: "torch.nn.Module", spec: InputSpec) -> Any:
-    """What the module returns for them. Raises UsageError."""
+def run_on_zeros(module: "torch.nn.Module", spec: InputSpec, *, name_module: bool = False) -> Any:
+    """What the module returns for them. Raises UsageError, which names the part that fails with `name_module`."""
     import torch
 
-    with foreign_code(lambda e: does_not_run(spec, e)), torch.inference_mode():
+    def failed(e: BaseException) -> UsageError:
+        return does_not_run(spec, e, find_failing(module, e) if name_module else "")
+
+    with foreign_code(failed), torch.inference_mode():
         return module(*make_zeros(spec))
 
 
-def does_not_run(spec: InputSpec, e: BaseException) -> UsageError:
-    """What to say of a module that fails on its inputs."""
+def find_failing(module: "torch.nn.Module", e: BaseException) -> str:
+    """The innermost part of the module that was computing when the error came, by its path; "" for the whole."""
+    names = {id(part): name for name, part in module.named_modules()}
+    callers = (frame.f_locals.get("self") for frame, _ in traceback.walk_tb(e.__traceback__))
+    found = [names[id(each)] for each in callers if id(each) in names]
+    return found[-1] if found else ""
+
+
+def does_not_run(spec: InputSpec, e: BaseException, part: str = "") -> UsageError:
+    """What to say of a module that fails on its inputs, in that part of it."""
     given = "an input of " * (len(spec.inputs) == 1)
     shown = " and ".join("x".join(map(str, s.shape[1:] if spec.image_size else s.shape)) for s in spec.inputs)
     line = line_of_error(e)
-    place = f" (at {Path(line[0]).name}:{line[1]})" if line else ""
+    place = ", ".join([f"in {part!r}"] * bool(part) + ([f"at {Path(line[0]).name}:{line[1]}"] if line else []))
+    place = f" ({place})" if place else ""
     kind = "" if isinstance(e, Exception) else f"{type(e).__name__}: "  # SystemExit says but a number
     return UsageError(f"the model does not run on {given}{shown}{place}: {kind}{first_line(e, 'no message')}")
 
