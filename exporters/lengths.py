@@ -1,26 +1,52 @@
-"""Find a number that follows from the image's size among the lengths of what is computed already."""
+"""Find a number that follows from the image's size in the lengths of what is computed already."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Generic, TypeVar
 
-MOST_TIMES = 64  # how often a number may be a length: an upsampled image's
+MOST = 64  # times a length, or over it
 Column = tuple[int, ...]  # a number at each of several sizes
 K = TypeVar("K")
 
 
-def find_length(column: Column, shapes: Mapping[K, Sequence[Sequence[int]]]) -> tuple[K, int, int] | None:
-    """(value, axis, times): at each size the number is so many times the value's length; None where there is none.
+@dataclass(frozen=True)
+class Length(Generic[K]):
+    """A number that is, at each size, (times * length + more) / over, of a value's length along an axis; exactly."""
 
-    `shapes`: {value: its shape at each size}; the first value that has it, of the fewest times, is taken.
+    value: K
+    axis: int
+    times: int = 1
+    more: int = 0
+    over: int = 1
+
+    @property
+    def effort(self) -> tuple[int, int]:
+        """What computing it takes: steps, and the size of the numbers in them."""
+        return (self.times > 1) + (self.more != 0) + (self.over > 1), self.times + self.over
+
+
+def find_length(column: Column, shapes: Mapping[K, Sequence[Sequence[int]]]) -> Length[K] | None:
+    """How the number follows from a value's length, in the way that takes the least; None where there is none.
+
+    `shapes`: {value: its shape at each size}; of values that do as well the first is taken.
     """
-    for times in range(1, MOST_TIMES + 1):
-        for value, dims in shapes.items():
-            for axis, lengths in enumerate(zip(*dims, strict=True)):
-                if tuple(length * times for length in lengths) == column:
-                    return value, axis, times
-    return None
+    return min(_all(column, shapes), key=lambda found: found.effort, default=None)
+
+
+def _all(column: Column, shapes: Mapping[K, Sequence[Sequence[int]]]) -> Iterator[Length[K]]:
+    for value, dims in shapes.items():
+        for axis, lengths in enumerate(zip(*dims, strict=True)):
+            other = next((i for i, length in enumerate(lengths) if length != lengths[0]), None)
+            if other is None:
+                continue
+            rise = Fraction(column[other] - column[0], lengths[other] - lengths[0])
+            times, over = rise.numerator, rise.denominator
+            more = {number * over - times * length for number, length in zip(column, lengths, strict=True)}
+            if 0 < times <= MOST and over <= MOST and len(more) == 1:
+                yield Length(value, axis, times, more.pop(), over)
 
 
 def open_axes(dims: Sequence[Sequence[int]]) -> list[int]:

@@ -10,6 +10,7 @@ import itertools
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import onnx_ir as ir
@@ -75,7 +76,7 @@ def _candidates(sizes: Sequence[Size], numbers: Sequence[int]) -> Iterator[Term]
     first = int(np.prod(sizes[0]))
     divisor = int(np.gcd(first, numbers[0]))
     yield Term(numbers[0] // divisor, (0, 1), (0, 1), first // divisor)
-    rounded = [(before, step) for step in STEPS for before in sorted({0, step - 1, step // 2})]
+    rounded = [(before, step) for step in STEPS for before in sorted({-2 * step, -step, 0, step // 2, step - 1, step})]
     for height, width in itertools.product([(0, 0), *rounded], repeat=2):
         plain = Term(1, height, width)
         if (unit := plain.at(sizes[0])) > 0 and numbers[0] % unit == 0:
@@ -150,12 +151,17 @@ def at_size(model: ir.Model, size: Size) -> ir.Model:
         for out in node.outputs:
             out.shape = None
     common.ShapeInferencePass(strict_mode=False)(model)
-    for out, dims in former.items():
-        if out.shape is None or not out.shape.is_static() or len(out.shape) != len(dims):
-            node = out.producer()
-            place = where(node) if node is not None else f"value {out.name!r}"
-            raise UnsupportedOp(f"--dynamic size: {place} has a constant that is of one size alone")
+    for node in graph:
+        for out in node.outputs:
+            known = out.shape is not None and out.shape.is_static() and len(out.shape) == len(former.get(out, ()))
+            if (out in former and not known) or (known and _loses(node)):
+                raise UnsupportedOp(f"--dynamic size: {where(node)} has a constant that is of one size alone")
     return model
+
+
+def _loses(node: ir.Node) -> bool:
+    """Whether it is a Reshape to another number of elements."""
+    return node.op_type == "Reshape" and prod(shape(node.inputs[0])) != prod(shape(node.outputs[0]))
 
 
 def open_outputs(model: ir.Model, sizes: Sizes) -> dict[str, tuple[int, ...]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ...artifacts.errors import UnsupportedOp
 from ...artifacts.sizes import Sizes
-from ..lengths import Column, find_length, open_axes
+from ..lengths import Column, Length, find_length, open_axes
 
 COMPUTED = {"reshape": {"shape"}, "resize": {"shape"}, "slice_by_index": {"begin", "end"}, "tile": {"reps"}}
 MOST_LISTED = 128  # shapes that Core ML's input can enumerate; more are the range that holds them
@@ -138,18 +138,23 @@ class _Walk:
             if found is None:
                 raise UnsupportedOp(
                     f"coreml: --dynamic size: {operation.type} '{operation.outputs[0].name}' needs a number that is "
-                    f"{', '.join(map(str, column))} at the sizes that were tried, which is no multiple of a length "
-                    f"before it{ADVICE}"
+                    f"{', '.join(map(str, column))} at the sizes that were tried, which follows from no length before "
+                    f"it{ADVICE}"
                 )
-            value, axis, times = found
-            shape = self._emit("shape", {"x": [value]}, len(self.shapes[value][0]))
-            options = {"axis": 0, "batch_dims": 0, "validate_indices": False}
-            given = {key: [self._const(each)] for key, each in options.items()}
-            length = self._emit("gather", {"x": [shape], "indices": [self._const([axis])], **given}, 1)
-            if times > 1:
-                length = self._emit("mul", {"x": [length], "y": [self._const([times])]}, 1)
-            self.lengths[column] = length
+            self.lengths[column] = self._computed(found)
         return self.lengths[column]
+
+    def _computed(self, found: Length[str]) -> str:
+        """(times * length + more) / over, (1,)."""
+        shape = self._emit("shape", {"x": [found.value]}, len(self.shapes[found.value][0]))
+        options = {"axis": 0, "batch_dims": 0, "validate_indices": False}
+        given = {key: [self._const(each)] for key, each in options.items()}
+        length = self._emit("gather", {"x": [shape], "indices": [self._const([found.axis])], **given}, 1)
+        steps = (("mul", found.times, 1), ("add", found.more, 0), ("floor_div", found.over, 1))
+        for kind, number, neutral in steps:
+            if number != neutral:
+                length = self._emit(kind, {"x": [length], "y": [self._const([number])]}, 1)
+        return length
 
     def _emit(self, kind: str, inputs: dict[str, list[str]], length: int) -> str:
         """An operation that gives int32 (length,)."""

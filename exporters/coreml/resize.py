@@ -29,7 +29,8 @@ def resize(
 ) -> Var:
     """(n, c, h, w) -> (n, c, h', w'), canonical: linear, or nearest by whole factors"""
     height, width = (int(size) for size in sizes.array[2:])
-    if mode == "nearest":
+    spread = mb.open_sizes and tuple(x.shape[2:]) == (1, 1)  # by another factor at each size, the same in any mode
+    if mode == "nearest" and not spread:
         return mb.run(
             "upsample_nearest_neighbor",
             x=x,
@@ -43,7 +44,7 @@ def resize(
             shape=np.array([height, width], np.int32),
             resized_dims=np.uint32(2),
             interpolation_mode="LINEAR",
-            sampling_mode=_SAMPLING[coordinate_transformation_mode],
+            sampling_mode="UNALIGN_CORNERS" if spread else _SAMPLING[coordinate_transformation_mode],
         )
     return mb.run(
         "resize_bilinear",

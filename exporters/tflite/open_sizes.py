@@ -1,8 +1,8 @@
 """Open the height and width of what was lowered for one size, by what the same graph is lowered to at others.
 
 Operators are the same at every size, and so are their constants, but for shapes and places: these are computed by SHAPE
-of a tensor that has the length, which the interpreter knows before it runs (its kernels for SHAPE, GATHER, MUL and
-CONCATENATION compute what they can when memory is allocated), so no tensor's size is unknown then.
+of a tensor that has the length, which the interpreter knows before it runs (its kernels for SHAPE, GATHER, MUL, RANGE
+and CONCATENATION compute what they can when memory is allocated), so no tensor's size is unknown then.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...artifacts.errors import UnsupportedOp
-from ..lengths import Column, find_length, open_axes
+from ..lengths import Column, Length, find_length, open_axes
 from .builder import Builder
 from .writer import Operator, Tensor
 
@@ -95,36 +95,46 @@ class _Walk:
         following = [len(set(column)) > 1 for column in columns]
         if operator.op == "RESHAPE" and sum(following) == 1:
             open_one = [-1 if follows else column[0] for follows, column in zip(following, columns, strict=True)]
-            return self.builder.const(np.array(open_one, np.int32))
+            return self._ints(open_one)
         parts = [self._length(column, operator, name) for column in columns]
         return self._emit("CONCATENATION", parts, (len(parts),), axis=0, fusedActivationFunction=0)
 
     def _length(self, column: Column, operator: Operator, name: str) -> int:
         """A tensor (1,) that holds the number."""
         if len(set(column)) == 1:
-            return self.builder.const(np.array(column[:1], np.int32))
+            return self._ints([column[0]])
         if column not in self.lengths:
-            tensor, axis, times = self._source(column, operator, name)
-            if tensor not in self.shapes:
-                rank = len(self.builder.shape(tensor))
-                self.shapes[tensor] = self._emit("SHAPE", [tensor], (rank,), outType=_INT32)
-            places = self.builder.const(np.array([axis], np.int32))
-            length = self._emit("GATHER", [self.shapes[tensor], places], (1,), axis=0, batchDims=0)
-            if times > 1:
-                factor = self.builder.const(np.array([times], np.int32))
-                length = self._emit("MUL", [length, factor], (1,), fusedActivationFunction=0)
-            self.lengths[column] = length
+            found = find_length(column, {own: self._shapes(own) for own in self.twins})
+            if found is None:
+                raise UnsupportedOp(
+                    f"tflite: --dynamic size: {operator.op} for '{name}' needs a number that is "
+                    f"{', '.join(map(str, column))} at the sizes that were tried, which follows from no length before "
+                    f"it{ADVICE}"
+                )
+            self.lengths[column] = self._computed(found)
         return self.lengths[column]
 
-    def _source(self, column: Column, operator: Operator, name: str) -> tuple[int, int, int]:
-        """(tensor, axis, how often its length there is the number), of those that are computed already."""
-        found = find_length(column, {own: self._shapes(own) for own in self.twins})
-        if found is not None:
-            return found
-        raise UnsupportedOp(
-            f"tflite: --dynamic size: {operator.op} for '{name}' needs a number that is {', '.join(map(str, column))} "
-            f"at the sizes that were tried, which is no multiple of a length before it{ADVICE}"
-        )
+    def _computed(self, found: Length[int]) -> int:
+        """(times * length + more) / over, (1,). A sum or quotient is how long a RANGE is: of what adds and divides, its
+        kernel alone computes before anything runs."""
+        if found.value not in self.shapes:
+            rank = len(self.builder.shape(found.value))
+            self.shapes[found.value] = self._emit("SHAPE", [found.value], (rank,), outType=_INT32)
+        ranged = bool(found.more) or found.over > 1
+        place = self._ints(found.axis if ranged else [found.axis])  # a RANGE takes scalars
+        dims = () if ranged else (1,)
+        length = self._emit("GATHER", [self.shapes[found.value], place], dims, axis=0, batchDims=0)
+        if found.times > 1:
+            factor = self._ints(found.times if ranged else [found.times])
+            length = self._emit("MUL", [length, factor], dims, fusedActivationFunction=0)
+        if not ranged:
+            return length
+        numbers = self._emit("RANGE", [self._ints(-found.more), length, self._ints(found.over)], (1,))
+        self.builder.tensors[numbers].signature = (-1,)
+        return self._emit("SHAPE", [numbers], (1,), outType=_INT32)
+
+    def _ints(self, numbers: int | list[int]) -> int:
+        return self.builder.const(np.array(numbers, np.int32))
 
     def _emit(self, op: str, inputs: Sequence[int], shape: tuple[int, ...], **options: object) -> int:
         tensor = self.builder.add(shape, np.int32, f"sizes/{op.lower()}_{len(self.builder.tensors)}")
