@@ -10,7 +10,7 @@ import itertools
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import gcd, prod
 
 import numpy as np
 import onnx_ir as ir
@@ -45,7 +45,7 @@ class Term:
         """The number at (height, width)."""
         parts = [(side + before) // step for side, (before, step) in zip(size, (self.height, self.width), strict=True)
                  if step]  # fmt: skip
-        return self.factor * int(np.prod(parts, dtype=np.int64)) // self.divisor + self.more
+        return self.factor * prod(parts) // self.divisor + self.more
 
     def to_list(self) -> list[int]:
         """For JSON."""
@@ -73,8 +73,8 @@ def _candidates(sizes: Sequence[Size], numbers: Sequence[int]) -> Iterator[Term]
     """The simplest first: one side's multiple, its parts by strides that round down or up, and products of both."""
     for side in (0, 1):
         yield from _linear(side, [size[side] for size in sizes], numbers)
-    first = int(np.prod(sizes[0]))
-    divisor = int(np.gcd(first, numbers[0]))
+    first = prod(sizes[0])
+    divisor = gcd(first, numbers[0])
     yield Term(numbers[0] // divisor, (0, 1), (0, 1), first // divisor)
     rounded = [(before, step) for step in STEPS for before in sorted({-2 * step, -step, 0, step // 2, step - 1, step})]
     for height, width in itertools.product([(0, 0), *rounded], repeat=2):
@@ -95,7 +95,7 @@ def _linear(side: int, lengths: Sequence[int], numbers: Sequence[int]) -> Iterat
     if found is None:
         return
     rise, run = numbers[found] - numbers[0], lengths[found] - lengths[0]
-    divisor = int(np.gcd(rise, run)) * (1 if run > 0 else -1)
+    divisor = gcd(rise, run) * (1 if run > 0 else -1)
     factor, step = rise // divisor, run // divisor
     more, rest = divmod(numbers[0] * step - factor * lengths[0], step)
     if rest == 0:

@@ -137,7 +137,7 @@ def make_recipe(job: Job, target: Target, prepared: Prepared, precision: str) ->
         any_batch=asks_for_any_batch(job, target),
         sizes=prepared.sizes,
     )
-    check_target(target, recipe)
+    check_target(job, target)
     recipe = ask_for_suppression(target, recipe, prepared)
     facts = embedded_facts(behind_suppression(prepared, recipe), precision)
     return dataclasses.replace(recipe, metadata=facts)

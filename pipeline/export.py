@@ -21,7 +21,7 @@ from .checks import check_choice, check_count, check_share
 from .data.collection import DataLike
 from .input_spec import ShapesLike, read_shapes
 from .isolation import isolated
-from .open_sizes import read_dynamic
+from .open_sizes import check_target, read_dynamic
 from .options import (
     BUDGETS,
     EFFORTS,
@@ -263,6 +263,7 @@ def run_job(
     if stop_at_error:
         for each in job.targets:
             require_target(each).check_precision(job.precision)
+            check_target(job, get_target(each))
     asked = job.model
     for option, _ in target_options().values():
         if option.deprecated and asked.target_options.get(option.name):

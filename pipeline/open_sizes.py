@@ -13,7 +13,7 @@ from ..artifacts.sizes import Size, SizeCheck, Sizes
 from ..runtime.compare import compare, verdict
 from ..runtime.session import Session
 from ..runtime.session_wrappers import CachedSession, SoftmaxSession
-from ..targets.target import Recipe, Target
+from ..targets.target import Target
 from ..tasks.task import ROUNDED
 from .data.dataset import Dataset, Feed
 from .options import Job
@@ -99,10 +99,11 @@ def asked_sizes(job: Job, source: ModelSource) -> Sizes | None:
         raise UsageError(f"--dynamic size: {e}") from e
 
 
-def check_target(target: Target, recipe: Recipe) -> None:
-    """Raises UnsupportedOp where the target has no artifacts of several sizes."""
-    why = recipe.sizes and target.why_one_size(recipe)
-    if why:
+def check_target(job: Job, target: Target) -> None:
+    """Raises UnsupportedOp where the target has no artifacts of several sizes, and the job is for such."""
+    profile, options = target.profile(job.quantization.profile), target.own_options(job.model.target_options)
+    why = target.why_one_size(profile, options)
+    if why and read_dynamic(job.model.dynamic).sides:
         raise UnsupportedOp(f"{target.name}: {why}; leave out --dynamic size, and export once for each size")
 
 

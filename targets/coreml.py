@@ -88,7 +88,7 @@ TARGET = Target(
         ),
     ),
     why_no_suppression=lambda recipe: "it needs iOS 17" if recipe.options["coreml_target"] == "iOS16" else "",
-    why_one_size=lambda recipe: "",
+    why_one_size=lambda profile, options: "sizes that are computed need iOS 17" * (options["coreml_target"] == "iOS16"),
     lower=_lower,
     open=_open,
     inspect=_inspect,

@@ -78,7 +78,7 @@ TARGET = Target(
     profiles=(Profile(name="onnxruntime-cpu", device="CPU", load_kernels=_cpu),),
     refused={"w8a16": "ONNX Runtime has no CPU kernels for 16-bit activations; take int8 or w8a32"},
     any_batch=True,
-    why_one_size=lambda recipe: "",
+    why_one_size=lambda profile, options: "",
     lower=_lower,
     open=_open,
     inspect=_inspect,

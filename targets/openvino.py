@@ -93,7 +93,7 @@ TARGET = Target(
         "dynamic": "there it is a setting of the runtime (DYNAMIC_QUANTIZATION_GROUP_SIZE); take w8a32",
     },
     any_batch=True,
-    why_one_size=lambda recipe: "",
+    why_one_size=lambda profile, options: "",
     lower=_lower,
     open=_open,
     inspect=_inspect,

@@ -193,7 +193,8 @@ class Target:
         orders_channels: the format itself brings an image's channels to the model's order, BGR where that is so.
         why_no_suppression: recipe -> why its artifacts have no non-maximum suppression in them; "" where they have.
         any_batch: whether its artifacts can take any number of images at once.
-        why_one_size: recipe -> why its artifacts take images of one size alone; "" where they can take several.
+        why_one_size: (profile, values of its own options) -> why its artifacts take images of one size alone; "" where
+            they can take several.
         wants_image: whether the values of its own options make the artifact take an image.
         device_runtime: the name in devices/backends/ of what runs it on a device; None where none does.
         device_files: artifact -> what has to be on a device; the first is what the runtime opens.
@@ -242,7 +243,7 @@ class Target:
     orders_channels: bool = False
     why_no_suppression: Callable[[Recipe], str] = lambda recipe: ""
     any_batch: bool = False
-    why_one_size: Callable[[Recipe], str] = lambda recipe: "its artifacts take one size"
+    why_one_size: Callable[[Profile, Mapping[str, Any]], str] = lambda profile, options: "its artifacts take one size"
     wants_image: Callable[[Mapping[str, Any]], bool] = lambda options: False
     device_runtime: str | None = None
     device_files: Callable[[Path], Sequence[Path]] = lambda path: (path,)

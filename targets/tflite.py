@@ -98,10 +98,8 @@ def _why_no_suppression(recipe: Recipe) -> str:
     return ""
 
 
-def _why_one_size(recipe: Recipe) -> str:
-    if recipe.profile is _XNNPACK:
-        return ""
-    return f"profile {recipe.profile.name} plans its memory for one size"
+def _why_one_size(profile: Profile, options: Mapping[str, Any]) -> str:
+    return "" if profile is _XNNPACK else f"profile {profile.name} plans its memory for one size"
 
 
 def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":

@@ -89,7 +89,7 @@ def convert(
         raise ValueError(f"{directory}: not the name of a new .mlpackage folder")
     check(model, quantized=True)
     model = expand(model, EXPANDED, _is_expanded)
-    _check_system(model, minimum_target, sizes)
+    _check_system(model, minimum_target)
     if image_input:
         _check_image(model)
     if labels is not None:
@@ -136,7 +136,7 @@ def _at(model: ir.Model, size: Size, directory: Path, write: Callable[[ir.Model,
     return spec
 
 
-def _check_system(model: ir.Model, minimum_target: str, sizes: Sizes | None) -> None:
+def _check_system(model: ir.Model, minimum_target: str) -> None:
     """Raises UnsupportedOp for what the oldest system has not."""
     if minimum_target != "iOS16":
         return
@@ -146,8 +146,6 @@ def _check_system(model: ir.Model, minimum_target: str, sizes: Sizes | None) -> 
     quantized = next((node for node in model.graph if node.op_type == "QuantizeLinear"), None)
     if quantized is not None:
         raise UnsupportedOp(f"coreml: {where(quantized)}: int8 needs iOS 17; choose iOS17 or iOS18")
-    if sizes is not None:
-        raise UnsupportedOp("coreml: --dynamic size: sizes that are computed need iOS 17; choose iOS17 or iOS18")
 
 
 def _is_expanded(node: ir.Node) -> bool:

@@ -7,7 +7,7 @@ from edgeport.artifacts.sizes import Sizes
 from edgeport.graph.edit import shape
 from edgeport.graph.open_sizes import Term, at_size, fit, mark, marks
 from graphs import canonical
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 SIZES = [(96, 96), (32, 32), (160, 160), (32, 160)]
@@ -40,6 +40,7 @@ def test_what_stays_is_a_number():
     assert fit(SIZES, [7] * 4) == 7
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(1, 10**6), min_size=4, max_size=4))
 def test_whatever_is_found_is_right_where_it_was_seen(numbers):
     found = fit(SIZES, numbers)
