@@ -116,7 +116,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="WHAT",
         help="batch: take any number of images at once (onnx, openvino); size=256:640:32: images whose height and "
-        "width are each from 256 to 640 in steps of 32, size=256,320,640: each one of these (onnx, openvino); "
+        "width are each from 256 to 640 in steps of 32, size=256,320,640: each one of these (all targets but coreai); "
         "both may be given; proven by running the artifact with several",
     )
     for option in target_options():

@@ -189,8 +189,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "threads": {"type": positive, "default": 1, "metavar": "N", "help": "CPU threads of the artifact"},
     "size": {
         "metavar": "HxW",
-        "help": "height and width of the images, of artifacts that take several (export --dynamic size; default: the "
-        "size that it was calibrated at)",
+        "help": "height and width of the images, of an artifact that `export --dynamic size` made "
+        "(default: the size that it was calibrated at)",
     },
     "device": {
         "type": device,

@@ -43,8 +43,8 @@ class Term:
 
     def at(self, size: Size) -> int:
         """The number at (height, width)."""
-        parts = [(side + before) // step for side, (before, step) in zip(size, (self.height, self.width), strict=True)
-                 if step]  # fmt: skip
+        sides = zip(size, (self.height, self.width), strict=True)
+        parts = [(side + before) // step for side, (before, step) in sides if step]
         return self.factor * prod(parts) // self.divisor + self.more
 
     def to_list(self) -> list[int]:
@@ -65,8 +65,8 @@ def fit(sizes: Sequence[Size], numbers: Sequence[int]) -> Number | None:
     """How a number follows from the size, by what it is at several of them; None where no known way gives them all."""
     if len(set(numbers)) == 1:
         return numbers[0]
-    return next((term for term in _candidates(sizes, numbers) if all(
-        term.at(size) == number for size, number in zip(sizes, numbers, strict=True))), None)  # fmt: skip
+    wanted = list(zip(sizes, numbers, strict=True))
+    return next((t for t in _candidates(sizes, numbers) if all(t.at(size) == number for size, number in wanted)), None)
 
 
 def _candidates(sizes: Sequence[Size], numbers: Sequence[int]) -> Iterator[Term]:
@@ -99,12 +99,14 @@ def _linear(side: int, lengths: Sequence[int], numbers: Sequence[int]) -> Iterat
     factor, step = rise // divisor, run // divisor
     more, rest = divmod(numbers[0] * step - factor * lengths[0], step)
     if rest == 0:
-        yield Term(factor, **{("height", "width")[side]: (0, 1)}, divisor=step, more=more)
+        yield _of_side(side, (0, 1), factor, step, more)
     for step in STEPS[1:]:  # (n + before) // step + more
         for before in range(step):
-            unit = Term(1, **{("height", "width")[side]: (before, step)})
-            here = unit.at((lengths[0],) * 2)
-            yield Term(1, unit.height, unit.width, 1, numbers[0] - here)
+            yield _of_side(side, (before, step), more=numbers[0] - (lengths[0] + before) // step)
+
+
+def _of_side(side: int, steps: tuple[int, int], factor: int = 1, divisor: int = 1, more: int = 0) -> Term:
+    return Term(factor, (0, 0) if side else steps, steps if side else (0, 0), divisor, more)
 
 
 def mark(node: ir.Node, index: int, numbers: Sequence[Number]) -> None:

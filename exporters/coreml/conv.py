@@ -59,7 +59,7 @@ def conv_transpose(
     ]
     ends = [pads[2 + i] - output_padding[i] for i in (0, 1)]
     if mb.open_sizes and min(ends) >= 0:  # which then follow from the input's
-        pads, spatial = (*pads[:2], *ends), []
+        pads, spatial = (pads[0], pads[1], ends[0], ends[1]), []
     return mb.run(
         "conv_transpose",
         x=x,

@@ -101,7 +101,7 @@ class _Walk:
 
     def _operand(self, operation: Any, parameter: str, bindings: Sequence[Any]) -> None:
         own, name = bindings[0], operation.outputs[0].name
-        values = [
+        values: list[Any] = [
             consts[each.name].attributes["val"] if each.name in consts else each.value if not each.name else None
             for consts, each in zip(self.consts, bindings, strict=True)
         ]
@@ -218,7 +218,7 @@ def _open_type(kind: Any, axes: Sequence[int]) -> None:
 
 def _pairs(sizes: Sizes) -> list[tuple[int, int]]:
     """All of them, the default first, where they are listed and not too many; none where they are a range."""
-    pairs = [size for size in product(sizes.listed, repeat=2) if size != sizes.default]
+    pairs = [(h, w) for h, w in product(sizes.listed, sizes.listed) if (h, w) != sizes.default]
     return [sizes.default, *pairs] if sizes.listed and len(pairs) < MOST_LISTED else []
 
 

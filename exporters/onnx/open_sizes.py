@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -99,6 +100,6 @@ class _Computed:
         self.graph.initializer.append(numpy_helper.from_array(np.array(numbers, np.int64), name))
         return name
 
-    def _node(self, op_type: str, inputs: Sequence[str], name: str, **attributes: int) -> str:
+    def _node(self, op_type: str, inputs: Sequence[str], name: str, **attributes: Any) -> str:
         self.nodes.append(helper.make_node(op_type, list(inputs), [name], name, **attributes))
         return name
