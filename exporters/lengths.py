@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Generic, TypeVar
 
+from ..artifacts.errors import UnsupportedOp
+
+ADVICE = "; leave out --dynamic size, and export once for each size"
 MOST = 64  # times a length, or over it
 Column = tuple[int, ...]  # a number at each of several sizes
 K = TypeVar("K")
@@ -34,6 +37,15 @@ def find_length(column: Column, shapes: Mapping[K, Sequence[Sequence[int]]]) -> 
     `shapes`: {value: its shape at each size}; of values that do as well the first is taken.
     """
     return min(_all(column, shapes), key=lambda found: found.effort, default=None)
+
+
+def no_length(target: str, operation: str, column: Column) -> UnsupportedOp:
+    """What to say where there is none: of a target, for its operation in words."""
+    numbers = ", ".join(map(str, column))
+    return UnsupportedOp(
+        f"{target}: --dynamic size: {operation} needs a number that is {numbers} at the sizes that were tried, which "
+        f"follows from no length before it{ADVICE}"
+    )
 
 
 def _all(column: Column, shapes: Mapping[K, Sequence[Sequence[int]]]) -> Iterator[Length[K]]:

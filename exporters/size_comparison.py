@@ -11,8 +11,8 @@ from ..artifacts.errors import UnsupportedOp
 from ..artifacts.sizes import Size
 from ..graph.edit import array, attribute, const_value, module_path, where
 from ..graph.open_sizes import FOLLOWS, fit, mark
+from .lengths import ADVICE
 
-ADVICE = "; leave out --dynamic size, and export once for each size"
 SHAPING = {  # op -> its operands that may follow from the size: shapes, sizes and places
     "Reshape": {1},
     "Resize": {3},

@@ -12,11 +12,10 @@ from typing import Any
 
 from ...artifacts.errors import UnsupportedOp
 from ...artifacts.sizes import Sizes
-from ..lengths import Column, Length, find_length, open_axes
+from ..lengths import ADVICE, Column, Length, find_length, no_length, open_axes
 
 COMPUTED = {"reshape": {"shape"}, "resize": {"shape"}, "slice_by_index": {"begin", "end"}, "tile": {"reps"}}
 MOST_LISTED = 128  # shapes that Core ML's input can enumerate; more are the range that holds them
-ADVICE = "; leave out --dynamic size, and export once for each size"
 _INT32, _BOOL, _STRING = 23, 1, 2  # DataType of MIL.proto
 
 
@@ -136,11 +135,7 @@ class _Walk:
         if column not in self.lengths:
             found = find_length(column, self.shapes)
             if found is None:
-                raise UnsupportedOp(
-                    f"coreml: --dynamic size: {operation.type} '{operation.outputs[0].name}' needs a number that is "
-                    f"{', '.join(map(str, column))} at the sizes that were tried, which follows from no length before "
-                    f"it{ADVICE}"
-                )
+                raise no_length("coreml", f"{operation.type} '{operation.outputs[0].name}'", column)
             self.lengths[column] = self._computed(found)
         return self.lengths[column]
 

@@ -13,11 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...artifacts.errors import UnsupportedOp
-from ..lengths import Column, Length, find_length, open_axes
+from ..lengths import ADVICE, Column, Length, find_length, no_length, open_axes
 from .builder import Builder
 from .writer import Operator, Tensor
-
-ADVICE = "; leave out --dynamic size, and export once for each size"
 
 
 @dataclass(frozen=True)
@@ -106,11 +104,7 @@ class _Walk:
         if column not in self.lengths:
             found = find_length(column, {own: self._shapes(own) for own in self.twins})
             if found is None:
-                raise UnsupportedOp(
-                    f"tflite: --dynamic size: {operator.op} for '{name}' needs a number that is "
-                    f"{', '.join(map(str, column))} at the sizes that were tried, which follows from no length before "
-                    f"it{ADVICE}"
-                )
+                raise no_length("tflite", f"{operator.op} for '{name}'", column)
             self.lengths[column] = self._computed(found)
         return self.lengths[column]
 
