@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ..graph.edit import array, attribute, const_value, constant, emit, name_of, shape, sole_consumer
-from ..graph.open_sizes import FOLLOWS
+from ..graph.open_sizes import is_open
 
 RANGE = (0.0, 255.0)
 
@@ -86,7 +86,7 @@ def fold_normalization(model: ir.Model, how: Normalization, *, whole: bool) -> F
     constant weights reads the image, a mean is no pixel, or images of several sizes come: the frame is of one. `model`
     is left as it was.
     """
-    if FOLLOWS in model.graph.inputs[0].metadata_props:
+    if is_open(model):
         return None
     conv = sole_consumer(model.graph.inputs[0], "Conv")
     if conv is None or const_value(conv.inputs[1]) is None or attribute(conv, "group", 1) != 1:

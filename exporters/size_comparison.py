@@ -10,7 +10,7 @@ import onnx_ir as ir
 from ..artifacts.errors import UnsupportedOp
 from ..artifacts.sizes import Size
 from ..graph.edit import array, attribute, const_value, module_path, where
-from ..graph.open_sizes import FOLLOWS, fit, mark
+from ..graph.open_sizes import declare_open, fit, mark
 from .lengths import ADVICE
 
 SHAPING = {  # op -> its operands that may follow from the size: shapes, sizes and places
@@ -29,7 +29,7 @@ def mark_sizes(graph: ir.Model, size: Size, others: Mapping[Size, ir.Model]) -> 
     or where numbers that no target computes (weights, attributes) depend on the size; it names the PyTorch module.
     """
     models = {size: graph, **others}
-    graph.graph.inputs[0].metadata_props[FOLLOWS] = ""
+    declare_open(graph)
     walks = [list(model.graph) for model in models.values()]
     for other, walk in zip(models, walks, strict=True):
         _check_same_operators(walks[0], walk, size, other)

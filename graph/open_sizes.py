@@ -109,6 +109,16 @@ def _of_side(side: int, steps: tuple[int, int], factor: int = 1, divisor: int = 
     return Term(factor, (0, 0) if side else steps, steps if side else (0, 0), divisor, more)
 
 
+def declare_open(model: ir.Model) -> None:
+    """Note that the image of the graph has a size that is open, so that nothing is made for its own."""
+    model.graph.inputs[0].metadata_props[FOLLOWS] = ""
+
+
+def is_open(model: ir.Model) -> bool:
+    """Whether that was noted."""
+    return any(FOLLOWS in value.metadata_props for value in model.graph.inputs)
+
+
 def mark(node: ir.Node, index: int, numbers: Sequence[Number]) -> None:
     """Note how the constant operand follows from the size; where others read it too, the node gets its own."""
     value, told = given(node.inputs[index]), write_numbers(numbers)

@@ -82,8 +82,10 @@ def asked_sizes(job: Job, source: ModelSource) -> Sizes | None:
     if not sides:
         return None
     spec = source.input_spec
-    if spec.image_size is None or source.resized is None:
+    if spec.image_size is None:
         raise UsageError(f"--dynamic size: {source.model} takes no single image, but {spec}")
+    if source.resized is None:
+        raise UsageError(f"--dynamic size: {source.model} was prepared for {_named(spec.image_size[1:])} alone")
     default, listed = spec.image_size[1:], () if isinstance(sides, range) else sides
     step = sides.step if isinstance(sides, range) else 0
     try:

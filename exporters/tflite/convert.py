@@ -16,7 +16,7 @@ from ...graph.dtypes import held
 from ...graph.edit import given, name_of, shape, where
 from ...graph.fixed_selection import SUPPRESSION
 from ...graph.kernels import KernelSet
-from ...graph.open_sizes import at_size
+from ...graph.open_sizes import at_size, is_open
 from ...graph.qdq import Constant, constant_operand, qparams_of, read_qparams
 from ...graph.qparams import QParams
 from ..operands import Operands
@@ -126,7 +126,8 @@ def check_operators(builder: Builder, outputs: list[int]) -> None:
 def layouts(model: ir.Model, *, kernels: KernelSet, input_layout: str = "nhwc", plain: bool = False) -> dict[str, View]:
     """{value: how it lies in its tensor} in the file that `convert` makes of the same model, but for graph outputs,
     which are row-major. Raises ExportError."""
-    operands = _lower(_expanded(model, kernels), input_layout, Builder(kernels, plain=plain)).operands
+    builder = Builder(kernels, plain=plain or is_open(model))
+    operands = _lower(_expanded(model, kernels), input_layout, builder).operands
     return {name_of(value): operand.view for value, operand in operands.items() if isinstance(operand, Value)}
 
 

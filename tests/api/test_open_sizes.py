@@ -82,6 +82,12 @@ def floats(net, tmp_path_factory):
 def integers(net, tmp_path_factory):
     """The same in int8, of pixels, for any number of images where the target has that."""
     folder = tmp_path_factory.mktemp("integers")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGEPORT_CACHE", str(folder / "cache"))
+        yield export_integers(net, folder)
+
+
+def export_integers(net, folder):
     options = {"input": "uint8", "preprocess": {"mean": 0.5, "std": 0.25}, "precision": "int8", **QUICK}
     return {
         target: edgeport.export(net, target, input_shape=(3, 64, 64), dynamic=dynamic, output_dir=folder, **options)
@@ -137,6 +143,35 @@ def test_int8_of_pixels(integers, net):
         got = session.run({taken.name: pixels if several else pixels[:1]})[given.name]
         noise = got - wanted[: len(got)]
         assert 10 * np.log10((wanted**2).mean() / (noise**2).mean()) > 20
+
+
+@pytest.mark.parametrize("target", ["tflite", "onnx"])
+def test_its_layers_are_those_of_the_float_graph(target, integers, net):
+    """At the default size; none is compared with another layer, or in another order of axes."""
+    found = edgeport.debug(integers[target].path, reference=net, num_validation_samples=2)
+    assert len(found.layers) > 5
+    assert all(layer.accumulated is None or layer.accumulated.snr_db > 15 for layer in found.layers)
+
+
+def test_on_the_command_line(capsys, monkeypatch, tmp_path):
+    """Told twice, both are left open; `info` says which sizes, and what was seen at some."""
+    from edgeport.cli.main import main
+
+    monkeypatch.chdir(tmp_path)
+    options = ["--weights", "random", "--no-benchmark", "--num-validation-samples", "2"]
+    asked = ["--dynamic", "batch", "--dynamic", "size=32:64:16"]
+    assert main(["export", "mobilenetv2_035", "--input-shape", "3,48,48", "--target", "onnx", *asked, *options]) == 0
+    capsys.readouterr()
+    (path,) = tmp_path.rglob("*.onnx")
+    assert main(["info", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "image  (?, 3, 48, 48) float32" in said
+    assert "height and width each from 32 to 64 in steps of 16" in said
+    assert "at 64x32: SNR" in said
+    assert main(["validate", str(path), "--size", "64x48", "--num-validation-samples", "2"]) == 0
+    assert main(["benchmark", str(path), "--size", "60x48", "--num-runs", "1"]) == 2
+    assert "does not take 60x48" in capsys.readouterr().err
+    assert main(["export", "mobilenetv2_035", "--target", "onnx", "--dynamic", "size=9:8"]) == 2
 
 
 def test_core_ml_lists_the_sizes(floats):

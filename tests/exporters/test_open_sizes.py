@@ -169,6 +169,29 @@ def test_apples_own_reader_follows_the_shapes(what, tmp_path):
     assert [(each.lowerBound, each.upperBound) for each in declared] == [(1, 1), (3, 3), (8, 24), (8, 24)]
 
 
+@pytest.mark.parametrize("listed", [(), (8, 16, 24)])
+def test_apples_images(listed, tmp_path):
+    """An image input has its sizes in its own words."""
+    import coremltools as ct
+
+    sizes = Sizes(smallest=8, largest=24, step=0 if listed else 8, listed=listed, default=(16, 16))
+    path = tmp_path / "g.mlpackage"
+    facts = {"model": "g", "labels": None, "sizes": asdict(sizes)}
+    to_coreml(marked("nearest"), path, sizes=sizes, image_input=True, metadata=facts)
+    image = ct.utils.load_spec(str(path)).description.input[0].type.imageType
+    assert (image.height, image.width) == (16, 16)
+    if listed:
+        held = {(each.height, each.width) for each in image.enumeratedSizes.sizes}
+        assert held == {(h, w) for h in listed for w in listed}
+    else:
+        bounds = image.imageSizeRange.heightRange, image.imageSizeRange.widthRange
+        assert [(each.lowerBound, each.upperBound) for each in bounds] == [(8, 24)] * 2
+    session = open_session(path)
+    assert session.inputs[0].dtype == "uint8"
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 3, 24, 8)).astype(np.uint8)
+    np.testing.assert_array_equal(session.run({"x": pixels})["y"], pixels.repeat(2, 2).repeat(3, 3))
+
+
 def test_openvino_knows_the_bounds(tmp_path):
     import openvino
 
