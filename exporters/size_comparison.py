@@ -39,7 +39,9 @@ def mark_sizes(graph: ir.Model, size: Size, others: Mapping[Size, ir.Model]) -> 
             _compare_operand(nodes, index, list(models), places)
     for ends in zip(*(model.graph.outputs for model in models.values()), strict=True):
         if len({known.get(end) for known, end in zip(places, ends, strict=True)}) > 1:
-            raise UnsupportedOp(f"--dynamic size: output {ends[0].name!r} comes from another operator at another size")
+            raise UnsupportedOp(
+                f"--dynamic size: output {ends[0].name!r} comes from another operator elsewhere{ADVICE}"
+            )
 
 
 def _check_same_operators(walk: list[ir.Node], other: list[ir.Node], size: Size, elsewhere: Size) -> None:
@@ -74,7 +76,7 @@ def _compare_operand(
             raise UnsupportedOp(f"--dynamic size: {where(node)} reads other values at another size{ADVICE}")
         return
     if any(each is None for each in constants):
-        raise UnsupportedOp(f"--dynamic size: {where(node)} computes at one size what is constant at another")
+        raise UnsupportedOp(f"--dynamic size: {where(node)} computes at one size what is constant at another{ADVICE}")
     arrays = [array(value) for value in values]
     if all(np.array_equal(arrays[0], each) for each in arrays[1:]):
         return
@@ -88,7 +90,7 @@ def _compare_operand(
     numbers = [fit(sizes, column) for column in np.stack([each.ravel() for each in arrays], 1).tolist()]
     if any(each is None for each in numbers):
         told = ", ".join(f"{each.ravel().tolist()} at {_named(s)}" for each, s in zip(arrays, sizes, strict=True))
-        raise UnsupportedOp(f"--dynamic size: {where(node)} follows from the size in no known way: {told}")
+        raise UnsupportedOp(f"--dynamic size: {where(node)} follows from the size in no known way: {told}{ADVICE}")
     mark(node, index, [each for each in numbers if each is not None])
 
 
