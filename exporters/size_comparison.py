@@ -9,9 +9,10 @@ import onnx_ir as ir
 
 from ..artifacts.errors import UnsupportedOp
 from ..artifacts.sizes import Size
-from ..graph.edit import array, attribute, const_value, module_path, where
+from ..graph.edit import array, attribute, const_value, module_path, shape, where
 from ..graph.open_sizes import declare_open, fit, mark
 from .lengths import ADVICE
+from .passes.expansions.map_normalization import expand_normalization, is_uniform
 
 SHAPING = {  # op -> its operands that may follow from the size: shapes, sizes and places
     "Reshape": {1},
@@ -30,6 +31,10 @@ def mark_sizes(graph: ir.Model, size: Size, others: Mapping[Size, ir.Model]) -> 
     """
     models = {size: graph, **others}
     declare_open(graph)
+    for nodes in zip(*(list(model.graph) for model in models.values()), strict=False):
+        if len({shape(node.inputs[1]) for node in nodes if is_uniform(node)}) > 1:
+            for node in filter(is_uniform, nodes):
+                expand_normalization(node)
     walks = [list(model.graph) for model in models.values()]
     for other, walk in zip(models, walks, strict=True):
         _check_same_operators(walks[0], walk, size, other)

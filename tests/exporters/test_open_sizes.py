@@ -76,6 +76,21 @@ CASES = {
         lambda h, w: {"f": [h // 8, 0], "e": [h, w // 2], "a": [2, 3], "s": [1, 1]},
         lambda h, w: (1, 3, h - h // 8, w // 2),
     ),
+    "normalised over the map": (
+        "r = Reshape (x, s) n = LayerNormalization <axis=-1> (r, k, z) y = Reshape (n, o)",
+        lambda h, w: {
+            "s": [1, 3 * h * w],
+            "k": np.full(3 * h * w, 2, np.float32),
+            "z": np.full(3 * h * w, 1, np.float32),
+            "o": [1, 3, h, w],
+        },
+        lambda h, w: (1, 3, h, w),
+    ),
+    "mirrored border": (
+        'p = Pad <mode="reflect"> (x, g) y = Conv (p, w, b)',
+        lambda h, w: {**CONV, "g": [0, 0, 2, 3, 0, 0, 2, 3]},
+        lambda h, w: (1, 4, h + 2, w + 4),
+    ),
     "rolled": (
         "p = Slice (x, z, k, a, s) q = Slice (x, k, e, a, s) y = Concat <axis=2> (q, p)",
         lambda h, w: {"z": [0], "k": [3], "e": [h], "a": [2], "s": [1]},
