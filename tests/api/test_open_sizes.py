@@ -6,7 +6,8 @@ import edgeport
 import numpy as np
 import pytest
 import torch
-from edgeport.pipeline.open_sizes import read_dynamic
+from edgeport.artifacts.sizes import SizeCheck
+from edgeport.pipeline.open_sizes import judge_sizes, read_dynamic
 from torch import nn
 from torch.nn import functional as F
 
@@ -240,6 +241,23 @@ def test_a_model_of_one_size_is_refused(module, said, tmp_path):
 def test_what_cannot_be_meant(options, said, net, tmp_path):
     with pytest.raises(edgeport.UsageError, match=said):
         edgeport.export(net, "onnx", input_shape=(3, 32, 32), output_dir=tmp_path, **options)
+
+
+@pytest.mark.parametrize(
+    ("own", "seen", "said"),
+    [
+        ("ok", ["ok", "warn: SNR in dB 15"], "warn: at 32x64: SNR in dB 15"),
+        ("warn: SNR in dB 18", ["ok", "fail: SNR in dB 5"], "fail: at 32x64: SNR in dB 5"),
+        ("fail: SNR in dB 3", ["fail: SNR in dB 1", "ok"], "fail: SNR in dB 3"),
+        ("ok", ["ok", "ok"], "ok"),
+    ],
+)
+def test_the_worst_size_is_the_verdict(own, seen, said):
+    checks = [
+        SizeCheck(height=height, width=64, snr_db=1.0, verdict=verdict)
+        for height, verdict in zip((96, 32), seen, strict=True)
+    ]
+    assert judge_sizes(own, checks) == said
 
 
 def test_what_is_asked_for():
