@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from .json_reader import convert, parse_json
 from .preprocessing import check_preprocessing
+from .sizes import Sizes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +36,15 @@ class Preprocess:
 @dataclass(frozen=True, kw_only=True)
 class Embedded:
     """The facts. `layout`: "nhwc" where the one input of an .onnx takes an image as a camera gives it. `kernels`: the
-    kernel set that a file was made for, where another runtime than the format's usual one has it."""
+    kernel set that a file was made for, where another runtime than the format's usual one has it. `sizes`: of the image
+    that it takes, where they are open."""
 
     layout: str | None = None
     kernels: str | None = None
     inputs: tuple[Port, ...] = ()
     outputs: tuple[Port, ...] = ()
     preprocess: Preprocess | None = None
+    sizes: Sizes | None = None
 
 
 def read_embedded(text: bytes | str | None) -> Embedded:

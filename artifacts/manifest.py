@@ -13,6 +13,7 @@ from .errors import ManifestError
 from .files import read_regular
 from .json_reader import LARGEST, NotJson, convert, parse_json
 from .preprocessing import check_preprocessing
+from .sizes import SizeCheck, Sizes
 
 QuantizedBy: TypeAlias = Literal["calibration", "training", "model"]
 
@@ -53,7 +54,8 @@ class Input:
 
     Attributes:
         name: of the tensor, as the model has it.
-        shape: logical, (n, c, h, w); None for a size that is left open.
+        shape: logical, (n, c, h, w); None for a size that is left open, but for the height and width of the manifest's
+            `sizes`, which are the default ones.
         layout: in which order the artifact takes it: "nchw" or "nhwc"; "image" for Core ML's own images; None where it
             has not four axes.
         dtype: "uint8" where the artifact takes pixels from 0 to 255 and normalises them itself.
@@ -372,6 +374,8 @@ class Manifest:
         accelerator: what that of its profile made of it; None where the profile has none, or it was not there.
         task: what the outputs mean, and how the answers agree; None in older manifests.
         batches: of an artifact that takes any number of images at once, with how many it was run; empty for others.
+        sizes: of an artifact that takes images of several heights and widths, which these are; None for one size.
+        size_checks: how it agrees with the reference at some of them; int8 was calibrated at the default.
         calibration_spread: how far int8 depends on which inputs calibrate; None where nobody asked.
         quantized_by: where int8's scales come from: "calibration", "training" (`edgeport.prepare_qat`) or "model" (it
             came quantised); None for what has none, and in older manifests.
@@ -401,6 +405,8 @@ class Manifest:
     accelerator: Accelerator | None = None
     task: Task | None = None
     batches: tuple[int, ...] = ()
+    sizes: Sizes | None = None
+    size_checks: tuple[SizeCheck, ...] = ()
     calibration_spread: CalibrationSpread | None = None
     quantized_by: QuantizedBy | None = None
     schema: int = SCHEMA

@@ -110,7 +110,8 @@ def bundle(
 
     Raises:
         UsageError: the platform does not run the artifact, or has no wrapper for its task; the artifact has no
-            manifest; the folder is there and is no bundle; the Android package's name is none.
+            manifest, or takes images of several sizes; the folder is there and is no bundle; the Android package's name
+            is none.
         ArtifactError, ManifestError, RuntimeUnavailable: as `edgeport.open_session`.
         ImageError: a folder without images, or a damaged one.
         WriteError: the folder cannot be written.
@@ -132,6 +133,11 @@ def bundle(
         raise UsageError(f"{path}: has no manifest beside it; a bundle is made of what `edgeport export` made")
     manifest = stated(Manifest.read(manifest_path(path)), read_preprocess(preprocess), path)
     manifest.check_ports([spec.name for spec in session.inputs], [spec.name for spec in session.outputs], path)
+    if manifest.sizes:
+        raise UsageError(
+            f"{path}: takes images of several sizes ({manifest.sizes}), a bundle's wrapper gives one; export it again "
+            "without --dynamic size"
+        )
     warnings = () if manifest.verdict == "ok" else (f"{path}: its manifest says {manifest.verdict!r}",)
     if manifest.precision in runtime.advice:
         warnings += (f"{path}: {runtime.advice[manifest.precision]}",)

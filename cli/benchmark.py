@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("artifacts", metavar="ARTIFACT", nargs="+", help="of any format; ratios are to the first")
     options.add(parser, options.TIMING_OPTIONS)
     options.add(parser, ("seed",), help="of the random inputs")
-    options.add(parser, ("accelerator", "device", *options.ACCESS_OPTIONS, "benchmark_model"))
+    options.add(parser, ("size", "accelerator", "device", *options.ACCESS_OPTIONS, "benchmark_model"))
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
@@ -33,6 +33,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     arguments = options.pick(args, ("num_runs", "warmup_runs", "threads", "seed"))
     if args.device and args.accelerator:
         raise edgeport.UsageError("--accelerator is of this machine: leave out --device")
+    if args.device and args.size:
+        raise edgeport.UsageError("--size is for this machine: leave out --device")
     if args.device:
         access, tool = options.access(args), args.benchmark_model
         found = benchmark_on_device(
@@ -48,7 +50,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
         return 0
     if args.benchmark_model:
         raise edgeport.UsageError("--benchmark-model is for a device: name it by --device")
-    result = benchmark(*args.artifacts, accelerator=args.accelerator, progress=console.progress, **arguments)
+    result = benchmark(
+        *args.artifacts, accelerator=args.accelerator, size=args.size, progress=console.progress, **arguments
+    )
     rows = [
         cells(each.path, dataclasses.asdict(each.latency) if each.latency else None, each.ratio)
         for each in result.results

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from ..pipeline.catalog import default_precisions, profile_names, target_names, target_options
 from ..pipeline.options import (
     BUDGETS,
-    DYNAMIC,
     EFFORTS,
     HALVES,
     INPUTS,
@@ -114,8 +113,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--dynamic",
-        choices=DYNAMIC,
-        help="batch: take any number of images at once (onnx, openvino); proven by running it with several",
+        action="append",
+        metavar="WHAT",
+        help="batch: take any number of images at once (onnx, openvino); size=256:640:32: images whose height and "
+        "width are each from 256 to 640 in steps of 32, size=256,320,640: each one of these (all targets but coreai); "
+        "both may be given; proven by running the artifact with several",
     )
     for option in target_options():
         kind: dict[str, Any] = {"choices": option.choices} if option.choices else {"action": "store_true"}

@@ -88,6 +88,7 @@ def of_artifact(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield from _headed("input", [port(each) for each in facts["inputs"]])
     if manifest:
         yield from _headed("", [line for each in manifest["inputs"] for line in preprocessing(each)])
+        yield from _headed("sizes", list(sizes(facts)))
     yield from _headed("output", [port(each) for each in facts["outputs"]])
     here = f"{facts['runtime']}, opened in {facts['load_ms']:.1f} ms"
     yield "runs in", f"{facts['minimum_runtime'] or 'not said'} or newer; here in {here}"
@@ -114,6 +115,15 @@ def task(facts: Mapping[str, Any]) -> Iterator[str]:
         error = "" if figure["standard_error"] is None else f" ± {figure['standard_error']:.4g}"
         value = "no number" if figure["value"] is None else f"{figure['value']:.6g}{error}"
         yield f"{name} {value}, on {facts['samples']} inputs"
+
+
+def sizes(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Which heights and widths the image may have, and how the artifact agrees at some."""
+    if facts["sizes"]:
+        yield facts["sizes"]
+    for each in (facts["manifest"] or {}).get("size_checks", ()):
+        snr = "" if each["snr_db"] is None else f"SNR {each['snr_db']:.1f} dB, "
+        yield f"at {each['height']}x{each['width']}: {snr}{each['verdict']}"
 
 
 def port(facts: Mapping[str, Any]) -> str:

@@ -187,6 +187,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "num_runs": {"type": positive, "default": 50, "metavar": "N", "help": "timed runs"},
     "warmup_runs": {"type": positive, "default": 5, "metavar": "N", "help": "runs before them"},
     "threads": {"type": positive, "default": 1, "metavar": "N", "help": "CPU threads of the artifact"},
+    "size": {
+        "metavar": "HxW",
+        "help": "height and width of the images, of an artifact that `export --dynamic size` made "
+        "(default: the size that it was calibrated at)",
+    },
     "device": {
         "type": device,
         "metavar": "local|ssh:[USER@]HOST[:PORT]|adb[:SERIAL]|qemu:CPU[,CPU...]",

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add(parser, ("num_validation_samples",), default=None, help=most)
     options.add(parser, ("task", "annotations"))
     parser.add_argument("--precision", choices=PRECISIONS, help="whose limits apply (default: the manifest's)")
-    options.add(parser, ("threads", "accelerator", "device", *options.ACCESS_OPTIONS))
+    options.add(parser, ("size", "threads", "accelerator", "device", *options.ACCESS_OPTIONS))
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
@@ -45,6 +45,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
         raise edgeport.UsageError("--accelerator is of this machine: leave out --device")
     if args.device and args.annotations:
         raise edgeport.UsageError("--annotations is for this machine: leave out --device")
+    if args.device and args.size:
+        raise edgeport.UsageError("--size is for this machine: leave out --device")
     if args.device:
         arguments["num_validation_samples"] = args.num_validation_samples or NUM_VALIDATION
         access = options.access(args)
@@ -52,7 +54,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         values = [result.to_json() for result in results]
         console.result(values[0] if len(values) == 1 else values, describe(results))
         return max(result.exit_code for result in results)
-    told = {"accelerator": args.accelerator, "annotations": args.annotations}
+    told = {"accelerator": args.accelerator, "annotations": args.annotations, "size": args.size}
     result = validate(args.artifact, **told, progress=console.progress, **arguments)
     console.result(result.to_json(), format_facts(result.to_rows(), 20))
     return result.exit_code

@@ -10,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ..graph.edit import array, attribute, const_value, constant, emit, name_of, shape, sole_consumer
+from ..graph.open_sizes import is_open
 
 RANGE = (0.0, 255.0)
 
@@ -82,8 +83,11 @@ def fold_normalization(model: ir.Model, how: Normalization, *, whole: bool) -> F
     So int8 reads uint8 pixels as they are, at scale 1, where a normalised image is rounded to 256 steps once more. What
     a convolution pads with, x = 0, is the pixel that is each channel's mean; `whole`: to the nearest whole number, by
     half a pixel's step at most, for int8. None where not one convolution of one group with
-    constant weights reads the image, or a mean is no pixel. `model` is left as it was.
+    constant weights reads the image, a mean is no pixel, or images of several sizes come: the frame is of one. `model`
+    is left as it was.
     """
+    if is_open(model):
+        return None
     conv = sole_consumer(model.graph.inputs[0], "Conv")
     if conv is None or const_value(conv.inputs[1]) is None or attribute(conv, "group", 1) != 1:
         return None

@@ -7,6 +7,7 @@ import numpy as np
 from ..artifacts.errors import ArtifactError, UnsupportedOp
 from ..runtime.session import Session
 from ..targets.target import Target
+from .open_sizes import read_dynamic
 from .options import Job
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ EXACT, ROUNDED = 1e-3, 0.1  # of an output's standard deviation: kernels of seve
 
 def asks_for_any_batch(job: Job, target: Target) -> bool:
     """Whether the artifact is to take any number of images. Raises UnsupportedOp where the target has none such."""
-    if job.model.dynamic is None:
+    if not read_dynamic(job.model.dynamic).batch:
         return False
     if not target.any_batch:
         raise UnsupportedOp(

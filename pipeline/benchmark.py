@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from ..artifacts.errors import UsageError
+from ..artifacts.sizes import read_size
 from ..runtime.benchmark import benchmark as benchmark_sessions
 from ..runtime.benchmark import peak_rss_mb
+from ..runtime.session import at_size
 from ..targets.foreign import open_session
 from ..targets.registry import artifact_path
 from .checks import check_count
@@ -24,6 +26,7 @@ def benchmark(
     threads: int = 1,
     seed: int = 0,
     accelerator: str | None = None,
+    size: str | tuple[int, int] | None = None,
     progress: ProgressCallback | None = None,
 ) -> BenchmarkResult:
     """Times artifacts side by side in this process, interleaved, on random inputs.
@@ -36,13 +39,14 @@ def benchmark(
         seed: of the inputs.
         accelerator: "gpu", "npu" or "cpu": LiteRT's CompiledModel runs .tflite files there, a GPU in float16 as phones
             do; None for each format's own runtime on the CPU. A GPU in software is not timed.
+        size: of the images, (height, width) or "320x480", of artifacts that take several; None for each one's default.
         progress: called with an `Event` for each stage, note and warning.
 
     Returns:
         The latencies in ms, in the order of the artifacts; none for what can only be emulated on this machine.
 
     Raises:
-        UsageError: no artifact, a number below 1, or the accelerator takes no such file.
+        UsageError: no artifact, a number below 1, the accelerator takes no such file, or an artifact not that size.
         ArtifactError: no such file, or not what its ending or its manifest says.
         RuntimeUnavailable: what runs it is not installed, or there is no such accelerator here.
 
@@ -56,15 +60,17 @@ def benchmark(
         raise UsageError("benchmark: give at least one artifact")
     for name, count in (("num_runs", num_runs), ("warmup_runs", warmup_runs), ("threads", threads)):
         check_count(name, count)
+    wanted = read_size(size)
     told, rng = Progress(progress), np.random.default_rng(seed)
     sessions = [open_session(artifact_path(path), threads=threads, accelerator=accelerator) for path in artifacts]
     real = {f"{i}": session for i, session in enumerate(sessions) if not session.emulated}
+    taken = {f"{i}": at_size(each.inputs, wanted, artifacts[i]) for i, each in enumerate(sessions)}
     for path, session in zip(artifacts, sessions, strict=True):
         if session.emulated:
             told.note(f"{path}: is not timed, because here it can only be emulated ({session.runtime})")
     feeds = {
-        label: [{spec.name: random_array(spec, rng) for spec in session.inputs} for _ in range(NUM_FEEDS)]
-        for label, session in real.items()
+        label: [{spec.name: random_array(spec, rng) for spec in taken[label]} for _ in range(NUM_FEEDS)]
+        for label in real
     }
     latencies = {}
     if real:

@@ -9,6 +9,7 @@ from ..artifacts.check import manifest_path
 from ..artifacts.digest import data_file
 from ..artifacts.errors import RuntimeUnavailable
 from ..artifacts.manifest import Manifest
+from ..artifacts.sizes import SizeCheck
 from ..artifacts.staging import Staging
 from ..runtime.agreement import Agreement
 from ..runtime.benchmark import Latency, benchmark, peak_rss_mb
@@ -26,6 +27,7 @@ from .calibration_spread import measure_spread
 from .describe import embedded_facts, make_manifest
 from .float16 import fit_float16, scale_float16, tell_beyond_float16
 from .int8 import Int8Builder
+from .open_sizes import check_sizes, check_target
 from .options import NUM_ACCELERATED, WEIGHTS_ONLY, Job
 from .pair import Pair
 from .pixel_input import take_pixels
@@ -123,7 +125,7 @@ def with_spread(draft: Draft, int8: Int8Builder, halves: int) -> Draft:
 
 
 def make_recipe(job: Job, target: Target, prepared: Prepared, precision: str) -> Recipe:
-    """What the converter has to know."""
+    """What the converter has to know. Raises UnsupportedOp for a size that the target cannot leave open."""
     recipe = Recipe(
         precision=precision,
         metadata={},
@@ -133,7 +135,9 @@ def make_recipe(job: Job, target: Target, prepared: Prepared, precision: str) ->
         softmax=job.model.softmax,
         top_k=job.model.top_k,
         any_batch=asks_for_any_batch(job, target),
+        sizes=prepared.sizes,
     )
+    check_target(job, target)
     recipe = ask_for_suppression(target, recipe, prepared)
     facts = embedded_facts(behind_suppression(prepared, recipe), precision)
     return dataclasses.replace(recipe, metadata=facts)
@@ -162,13 +166,18 @@ def make_draft(
     if recipe.any_batch:
         with progress.stage(f"{what}: run several images at once", seconds, "validate"):
             prove_any_batch(session, prepared, what)
+    checks: tuple[SizeCheck, ...] = ()
+    if recipe.sizes:
+        with progress.stage(f"{what}: run at other sizes", seconds, "validate"):
+            judged = recipe.precision, target.limits_of(recipe.precision), what
+            checks = check_sizes(session, prepared.sized, prepared.kinds, *judged)
     agreement = answers = pictures = None
     if job.validation.validate:
         agreement, tally = validate_draft(session, what, prepared, progress, seconds)
         answers = tally.agreement()
         if png := to_png(tally, f"{target.name} {recipe.precision}"):
             pictures = staging.write(pictures_name(name), png).name
-    manifest = make_manifest(target, recipe, prepared, path, session, agreement, answers, pictures)
+    manifest = make_manifest(target, recipe, prepared, path, session, agreement, answers, pictures, checks)
     draft = Draft(manifest, session, agreement, seconds, answers=answers)
     if recipe.profile.accelerator is None or agreement is None:
         return draft

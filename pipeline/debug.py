@@ -173,6 +173,7 @@ def diagnose(
     from .. import quantize
     from ..exporters.canonicalize import is_quantized
     from ..graph.fusion import find_units
+    from ..graph.open_sizes import declare_open
     from ..quantize.diagnosis.compare_units import diagnose as compare_units
     from ..quantize.diagnosis.compare_units import rank_worst_first
     from ..quantize.diagnosis.isolated_units import match_artifact
@@ -183,6 +184,8 @@ def diagnose(
     manifest = Manifest.read(manifest_path(path))
     source, seconds = find_source(comparison, manifest, progress), {}
     imported, graph = to_graph(source, progress, seconds)
+    if manifest.sizes:
+        declare_open(graph)
     if is_quantized(graph):
         raise UsageError(f"{source.model}: brings its own quantisation, so there is no float graph to compare with")
     question = Question(source.model, example_command(comparison, "debug"))

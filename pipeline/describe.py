@@ -7,6 +7,7 @@ from typing import Any
 
 from ..artifacts.check import manifest_path
 from ..artifacts.manifest import Artifact, Input, Manifest, Output, finite
+from ..artifacts.sizes import SizeCheck
 from ..models.preprocess_facts import to_facts
 from ..runtime.agreement import Agreement
 from ..runtime.compare import pair_names
@@ -19,6 +20,7 @@ from ..targets.target import Recipe, Target
 from ..tasks.agreement import TaskAgreement
 from .answers import embedded_task, judge_answers, make_record
 from .any_batch import SIZES
+from .open_sizes import judge_sizes
 from .prepare import Prepared
 from .results import agreement_figures
 
@@ -37,6 +39,7 @@ def embedded_facts(prepared: Prepared, precision: str) -> dict[str, Any]:
         "preprocess": to_facts(source.input_spec.preprocess) or None,
         **({"origin": source.origin} if source.origin else {}),
         "labels": prepared.labels,
+        **({"sizes": dataclasses.asdict(prepared.sizes)} if prepared.sizes else {}),
         **({"task": task} if (task := embedded_task(prepared.meaning)) else {}),
         "calibration": calibration
         and {"count": calibration.count, "real_images": not calibration.warning, "warning": calibration.warning},
@@ -52,8 +55,10 @@ def make_manifest(
     agreement: Agreement | None,
     answers: TaskAgreement | None = None,
     pictures: str | None = None,
+    checks: tuple[SizeCheck, ...] = (),
 ) -> Manifest:
     """The facts of the artifact at `path`, which `session` runs; `pictures` is the name of a file beside it."""
+    judged = judge_prepared(prepared, target, recipe.precision, agreement, answers) if agreement else NOT_VALIDATED
     source, validation, labels = prepared.source, prepared.validation, prepared.labels
     quantized, layout = recipe.precision == "int8", target.layout(recipe)
     agreements = _output_agreements(prepared, session, agreement)
@@ -96,7 +101,9 @@ def make_manifest(
         cpu=cpu_name() if agreement else None,
         delegate_partitions=delegate_partitions(session),
         batches=tuple(sorted(SIZES)) if recipe.any_batch else (),
-        verdict=judge_prepared(prepared, target, recipe.precision, agreement, answers) if agreement else NOT_VALIDATED,
+        sizes=recipe.sizes,
+        size_checks=checks,
+        verdict=judge_sizes(judged, checks),
         task=make_record(
             *(prepared.meaning, answers, prepared.reference, session, pictures),
             prepared.suppression if recipe.suppression else None,

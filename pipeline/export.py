@@ -21,9 +21,9 @@ from .checks import check_choice, check_count, check_share
 from .data.collection import DataLike
 from .input_spec import ShapesLike, read_shapes
 from .isolation import isolated
+from .open_sizes import check_target, read_dynamic
 from .options import (
     BUDGETS,
-    DYNAMIC,
     EFFORTS,
     HALVES,
     INPUTS,
@@ -90,7 +90,7 @@ def export(
     softmax: bool = False,
     top_k: int = 0,
     nms: int = 0,
-    dynamic: str | None = None,
+    dynamic: str | Sequence[str] | None = None,
     labels: str | Path | Sequence[str] | None = None,
     task: str | None = None,
     output_dir: str | Path = "artifacts",
@@ -143,7 +143,9 @@ def export(
         nms: of a detector: how many boxes come out of non-maximum suppression in the artifact; 0 for none in it. What
             a target cannot do is left to the application, and a note says so.
         dynamic: "batch": the artifact takes any number of images at once, where the target has it; it is run with
-            several numbers of them before it is published.
+            several numbers of them before it is published. "size=256:640:32": images whose height and width are each
+            from 256 to 640 in steps of 32, or, as in "size=256,320,640", one of those; it is compared with the model at
+            several of them before it is published. Or a list of both.
         labels: names of the classes or characters, or a file with one a line.
         task: what the outputs mean: a name of `edgeport.list_tasks()`, the convention of its head behind ":" and other
             settings behind "," ("detect:yolo,score_threshold=0.4"). Answers are then compared and judged, not numbers
@@ -261,6 +263,7 @@ def run_job(
     if stop_at_error:
         for each in job.targets:
             require_target(each).check_precision(job.precision)
+            check_target(job, get_target(each))
     asked = job.model
     for option, _ in target_options().values():
         if option.deprecated and asked.target_options.get(option.name):
@@ -300,11 +303,11 @@ def with_warnings(
 
 def check_dynamic(job: Job) -> None:
     """Raises UsageError for a size that cannot be left open."""
-    if job.model.dynamic is None:
-        return
-    check_choice("dynamic", job.model.dynamic, DYNAMIC)
-    if job.model.nms:
+    asked = read_dynamic(job.model.dynamic)
+    if asked.batch and job.model.nms:
         raise UsageError("--dynamic batch and --nms: boxes are suppressed in one image; leave one of them out")
+    if asked.sides and job.model.nms:
+        raise UsageError("--dynamic size and --nms: the boxes of one size are suppressed; leave one of them out")
 
 
 def check_job(job: Job) -> None:

@@ -76,6 +76,7 @@ def _of_artifact(path: Path) -> dict[str, Any]:
         "inputs": [_port(*ports) for ports in _pair(session.inputs, contents.inputs)],
         "outputs": [_port(*ports) for ports in _pair(session.outputs, contents.outputs)],
         "batches": list(manifest.batches) if manifest else [],
+        "sizes": str(manifest.sizes) if manifest and manifest.sizes else None,
         "runtime": session.runtime,
         "minimum_runtime": contents.minimum_runtime,
         "emulated": session.emulated,

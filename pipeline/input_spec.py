@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TypeAlias
 
 from ..artifacts.errors import UsageError
+from ..artifacts.sizes import Size
 from ..models import PreprocessSpec
 from ..models.stated_preprocess import Preprocess
 from ..runtime.session import TensorSpec
@@ -47,6 +48,19 @@ class InputSpec:
     def takes_pictures(self) -> bool:
         """Whether a picture could be the input: one of 1 or 3 channels."""
         return self.image_size is not None and self.image_size[0] in (1, 3)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """{input: its sizes}, an open first one as 1."""
+        return {each.name: tuple(dim or 1 for dim in each.shape) for each in self.inputs}
+
+    def resized(self, size: Size) -> "InputSpec":
+        """One image (1, c, h, w) of another (h, w), which becomes it in the same way."""
+        (image,) = self.inputs
+        n, channels, *_ = image.shape
+        taken = (replace(image, shape=(n, channels, *size)),)
+        preprocess = self.preprocess and resize_spec(self.preprocess, (int(channels or 1), *size))
+        return replace(self, inputs=taken, preprocess=preprocess)
 
     def recorded(self, preprocess: PreprocessSpec | None, by: str) -> "InputSpec":
         """The same inputs with what is known to be right for them; as they are where that is None, or for no image."""

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from .sources.source import ExampleInputs
 
 INPUTS = ("float32", "uint8")
-DYNAMIC = ("batch",)
 PRECISIONS = ("fp32", "fp16", "int8", "w8a32", "w8a16", "dynamic")
 WEIGHTS_ONLY = ("w8a32", "w8a16", "dynamic")  # int8 weights, no calibration
 EFFORTS = ("fast", "default", "high")
@@ -53,7 +52,7 @@ class ModelOptions:
         input: "float32", normalised arrays; "uint8", pixels, which the artifact normalises.
         softmax, top_k: what is put behind a classifier.
         nms: of a detector: how many boxes come out of non-maximum suppression in the artifact; 0 for none in it.
-        dynamic: which size of the input is left open: "batch"; None for none.
+        dynamic: which sizes of the input are left open: "batch", "size=256:640:32" or "size=256,320"; None for none.
         labels: names of the classes: a file with one a line, or the names.
         task: what the outputs mean, TASK[:HEAD][,NAME=VALUE...]; None for what the model says, or they themselves do.
         target_options: {name: value} of single targets' own options.
@@ -71,7 +70,7 @@ class ModelOptions:
     softmax: bool = False
     top_k: int = 0
     nms: int = 0
-    dynamic: str | None = None
+    dynamic: str | Sequence[str] | None = None
     labels: str | Path | Sequence[str] | None = None
     task: str | None = None
     target_options: Mapping[str, Any] = field(default_factory=dict)

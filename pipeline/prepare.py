@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..artifacts.errors import EdgeportError, NotCanonical, UsageError, first_line
 from ..artifacts.manifest import Calibration, QuantizedBy
+from ..artifacts.sizes import Sizes
 from ..runtime.session import Session
 from ..runtime.session_wrappers import CachedSession, SoftmaxSession
 from ..targets.registry import get_target
@@ -23,6 +24,7 @@ from .answers import choose_meaning, find_truths, list_ports, size_of, with_labe
 from .data.choose import OpenedData, choose_calibration, choose_validation, separate
 from .data.dataset import GENERATED, NOT_REAL, NUM_CALIBRATION, Dataset
 from .data.labels import check_labels, fit_labels, read_characters, read_labels
+from .open_sizes import SizedReference, asked_sizes, open_graph, open_references
 from .options import Job
 from .output_kinds import Kinds, find_kinds, is_told_classifier
 from .preprocess_question import Question, data_options, describe_preprocessing, shape_option
@@ -64,6 +66,7 @@ class Prepared:
         judge: of the accuracy budget, None where there is none.
         seconds: what the stages so far took; a target goes on from a copy.
         suppression: what artifacts are asked to do behind a detector, by the reference's names; None for nothing.
+        sizes: the heights and widths that artifacts are to take; None for the model's own.
     """
 
     job: Job
@@ -85,6 +88,14 @@ class Prepared:
     judge: Judge | None
     seconds: dict[str, float]
     suppression: Suppression | None = None
+    sizes: Sizes | None = None
+
+    @cached_property
+    def sized(self) -> tuple[SizedReference, ...]:
+        """What artifacts are compared with at other sizes."""
+        if self.sizes is None:
+            return ()
+        return open_references(self.source, self.validation, self.sizes, softmax=self.job.model.softmax)
 
     @cached_property
     def weights_only(self) -> "ir.Model":
@@ -128,8 +139,11 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
     question = Question(source.model, example_command(job, source))
     data = OpenedData(source.input_spec, NUM_CALIBRATION + job.num_validating, question)
     check_data(job, source, data, question, progress)
+    sizes = asked_sizes(job, source)
     seconds: dict[str, float] = {}
     imported, graph = to_graph(source, progress, seconds)
+    if sizes:
+        open_graph(source, graph, sizes, progress, seconds)
     prequantized = is_quantized(graph)
     check_classifier_options(job, source, graph)
     if prequantized:
@@ -173,6 +187,7 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
         judge=judge,
         seconds=seconds,
         suppression=suppression,
+        sizes=sizes,
     )
 
 

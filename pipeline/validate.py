@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..artifacts.check import manifest_path
 from ..artifacts.errors import UsageError
 from ..artifacts.manifest import RANDOM, Artifact, Input, Manifest
+from ..artifacts.sizes import Size, read_size
 from ..models import PreprocessSpec
 from ..models.foreign_preprocess import read_preprocess
 from ..models.preprocess_facts import from_facts
@@ -17,7 +18,7 @@ from ..models.stated_preprocess import Preprocess, PreprocessLike
 from ..runtime.agreement import Agreement
 from ..runtime.benchmark import peak_rss_mb
 from ..runtime.noise_gain import verdict_with_cause
-from ..runtime.session import Session, TensorSpec
+from ..runtime.session import Session, TensorSpec, at_size
 from ..runtime.session_wrappers import PROBABILITIES, SoftmaxSession, feed_normalized, takes_image
 from ..targets.foreign import open_session
 from ..targets.registry import artifact_path, is_artifact, target_of
@@ -43,6 +44,7 @@ from .data.dataset import Dataset
 from .describe import delegate_partitions, read_manifest
 from .input_spec import InputSpec, Shapes, ShapesLike, read_shapes
 from .isolation import isolated
+from .open_sizes import resize_source
 from .options import NUM_ACCELERATED, NUM_VALIDATION, PRECISIONS
 from .output_kinds import Kinds, recorded_kinds
 from .pair import Pair
@@ -69,6 +71,7 @@ class Comparison:
         preprocess: in place of what the manifest, or else the reference says.
         task: what the outputs mean, in place of what the manifest says, or they themselves do.
         annotations: the true boxes of the images.
+        size: of the images, of an artifact that takes several; None for its default.
     """
 
     artifact: str | Path
@@ -85,6 +88,7 @@ class Comparison:
     threads: int = 1
     task: str | None = None
     annotations: str | Path | None = None
+    size: Size | None = None
 
     def __post_init__(self) -> None:
         check_count("num_validation_samples", self.num_validation_samples)
@@ -132,6 +136,7 @@ def validate(
     accelerator: str | None = None,
     task: str | None = None,
     annotations: str | Path | None = None,
+    size: str | tuple[int, int] | None = None,
     progress: ProgressCallback | None = None,
 ) -> ValidationResult:
     """Compares an artifact with its reference.
@@ -151,6 +156,7 @@ def validate(
             own runtime.
         task: what the outputs mean, as `edgeport.export` takes it; None for what the manifest says, or the reference.
         annotations: the true boxes of the images, as `edgeport.export` takes them.
+        size: of the images, (height, width) or "320x480", of an artifact that takes several; None for its default.
         progress: called with an `Event` for each stage, note and warning.
 
     Returns:
@@ -186,7 +192,10 @@ def validate(
         threads=threads,
         task=task,
         annotations=annotations,
+        size=read_size(size),
     )
+    if accelerator and size:
+        raise UsageError("--size is for the CPU's own runtime: leave out the accelerator")
     if accelerator and annotations:
         raise UsageError("annotations are for the CPU's own runtime: leave out the accelerator")
     if accelerator:
@@ -216,6 +225,7 @@ def open_pair(comparison: Comparison, progress: Progress) -> Pair:
     path = artifact_path(comparison.artifact)
     session = open_session(path, threads=comparison.threads)
     manifest = read_manifest(path, session)
+    at_size(session.inputs, comparison.size, path)
     found = find_reference(comparison, manifest, progress)
     pixels = takes_image(session.inputs)
     question = Question(found.model, example_command(comparison))
@@ -331,8 +341,13 @@ def find_reference(comparison: Comparison, manifest: Manifest | None, progress: 
     own = manifest is not None and isinstance(reference, str | Path) and str(reference) == manifest.model
     if isinstance(reference, str | Path) and is_artifact(reference) and not own:
         session, spec = open_artifact_as_reference(str(reference), comparison, manifest)
+        if comparison.size:
+            at_size(session.inputs, comparison.size, reference)
+            spec = spec.resized(comparison.size)
         return Reference(session, str(reference), None, spec)
     source = find_source(comparison, manifest, progress)
+    if comparison.size:
+        source = resize_source(source, comparison.size)
     weights = str(source.weights)
     told = source.classifies, source.task, source.labels
     return Reference(open_reference(source), source.model, weights, source.input_spec, *told)

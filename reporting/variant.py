@@ -13,7 +13,7 @@ USUAL = {"effort": "default", "observer": "mse"}  # of calibrations
 def describe_variant(manifest: Mapping[str, Any]) -> str:
     """ "uint8 input, softmax, profile npu"; "" where all is as `export` does it by default."""
     target = targets().get(str(manifest.get("target")))
-    words = [*_inputs(manifest), *_outputs(manifest), *_quantisation(manifest)]
+    words = [*_inputs(manifest), *_sizes(manifest), *_outputs(manifest), *_quantisation(manifest)]
     words += [*_options(manifest, target), *_profile(manifest, target)] if target else []
     return ", ".join(dict.fromkeys(words))
 
@@ -24,6 +24,12 @@ def _inputs(manifest: Mapping[str, Any]) -> Iterator[str]:
             yield "image input"
         elif each.get("dtype") not in (None, "float32"):
             yield f"{each['dtype']} input"
+
+
+def _sizes(manifest: Mapping[str, Any]) -> Iterator[str]:
+    sizes = manifest.get("sizes")
+    if isinstance(sizes, Mapping):
+        yield f"sizes {sizes.get('smallest')} to {sizes.get('largest')}"
 
 
 def _outputs(manifest: Mapping[str, Any]) -> Iterator[str]:

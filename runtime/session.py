@@ -9,7 +9,8 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from ..artifacts.errors import FeedError
+from ..artifacts.errors import FeedError, UsageError
+from ..artifacts.sizes import Size, Sizes
 
 IMAGE = "uint8"  # dtype of an input that is an image: whole pixels from 0 to 255
 WHOLE = frozenset({"int32", "int64", "bool"})  # types of inputs and outputs that are no real numbers
@@ -37,13 +38,43 @@ class TensorSpec:
 
     Attributes:
         name: the model's own name.
-        shape: logical NCHW dimensions; None where the artifact leaves one open.
+        shape: logical NCHW dimensions; None where the artifact leaves one open, but for the height and width of an
+            image of several `sizes`, which are the default ones.
         dtype: the numpy name of what the artifact computes with there ("float32", "int8").
+        sizes: which other heights and widths an image may have; None where it has those of the shape.
     """
 
     name: str
     shape: tuple[int | None, ...]
     dtype: str
+    sizes: Sizes | None = None
+
+    def takes(self, dims: Sequence[int]) -> bool:
+        """Whether an array of these dimensions fits."""
+        if self.sizes and len(dims) == 4 and not self.sizes.holds(dims[2:]):
+            return False
+        shape = (*self.shape[:2], None, None) if self.sizes else self.shape
+        return len(shape) == len(dims) and all(want in (None, got) for want, got in zip(shape, dims, strict=True))
+
+
+def with_sizes(inputs: Sequence[TensorSpec], sizes: Sizes | None) -> tuple[TensorSpec, ...]:
+    """The inputs of an artifact whose one image may have any of these sizes: their shape has the default."""
+    if sizes is None or len(inputs) != 1 or len(inputs[0].shape) != 4:
+        return tuple(inputs)
+    return (replace(inputs[0], shape=(*inputs[0].shape[:2], *sizes.default), sizes=sizes),)
+
+
+def at_size(inputs: Sequence[TensorSpec], size: Size | None, where: object) -> tuple[TensorSpec, ...]:
+    """The inputs with an image of another size than the default. Raises UsageError for one that is not taken."""
+    if size is None:
+        return tuple(inputs)
+    image, *others = inputs
+    if image.sizes is None or others:
+        taken = "x".join("?" if dim is None else str(dim) for dim in image.shape)
+        raise UsageError(f"{where}: takes one size, {taken}; --size is for what `export --dynamic size` made")
+    if not image.sizes.holds(size):
+        raise UsageError(f"{where}: does not take {size[0]}x{size[1]}, but {image.sizes}")
+    return (replace(image, shape=(*image.shape[:2], *size)),)
 
 
 @runtime_checkable
@@ -136,10 +167,8 @@ def check_feeds(inputs: tuple[TensorSpec, ...], feeds: Mapping[str, np.ndarray])
         is_image = array.dtype.name == spec.dtype == IMAGE
         if not is_image and (spec.dtype not in WHOLE or array.dtype.kind not in "iub"):
             array = array.astype(np.float32, copy=False)
-        fits = len(spec.shape) == array.ndim and all(
-            want in (None, got) for want, got in zip(spec.shape, array.shape, strict=True)
-        )
-        if not fits:
-            raise FeedError(f"input {spec.name!r} has shape {spec.shape}, but {array.shape} was given")
+        if not spec.takes(array.shape):
+            also = f" ({spec.sizes})" if spec.sizes else ""
+            raise FeedError(f"input {spec.name!r} has shape {spec.shape}{also}, but {array.shape} was given")
         arrays.append(array)
     return arrays

@@ -38,6 +38,7 @@ def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
         bgr=recipe.pixels and recipe.metadata["preprocess"]["color"] == "bgr",
         labels=recipe.metadata["labels"],
         float32=recipe.beyond_float16,
+        sizes=recipe.sizes,
         metadata=recipe.metadata,
     )
 
@@ -87,6 +88,7 @@ TARGET = Target(
         ),
     ),
     why_no_suppression=lambda recipe: "it needs iOS 17" if recipe.options["coreml_target"] == "iOS16" else "",
+    why_one_size=lambda profile, options: "sizes that are computed need iOS 17" * (options["coreml_target"] == "iOS16"),
     lower=_lower,
     open=_open,
     inspect=_inspect,

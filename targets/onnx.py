@@ -33,6 +33,7 @@ def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
         half_weights=recipe.half_weights,
         dynamic=recipe.precision == "dynamic",
         any_batch=recipe.any_batch,
+        sizes=recipe.sizes,
         metadata=recipe.metadata,
     )
 
@@ -77,6 +78,7 @@ TARGET = Target(
     profiles=(Profile(name="onnxruntime-cpu", device="CPU", load_kernels=_cpu),),
     refused={"w8a16": "ONNX Runtime has no CPU kernels for 16-bit activations; take int8 or w8a32"},
     any_batch=True,
+    why_one_size=lambda profile, options: "",
     lower=_lower,
     open=_open,
     inspect=_inspect,

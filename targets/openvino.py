@@ -34,6 +34,7 @@ def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
         pixels=recipe.pixels,
         half_weights=recipe.half_weights,
         any_batch=recipe.any_batch,
+        sizes=recipe.sizes,
         metadata=recipe.metadata,
     )
 
@@ -92,6 +93,7 @@ TARGET = Target(
         "dynamic": "there it is a setting of the runtime (DYNAMIC_QUANTIZATION_GROUP_SIZE); take w8a32",
     },
     any_batch=True,
+    why_one_size=lambda profile, options: "",
     lower=_lower,
     open=_open,
     inspect=_inspect,

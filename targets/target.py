@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..artifacts.manifest import Manifest
+    from ..artifacts.sizes import Sizes
     from ..graph.kernels import KernelSet
     from ..graph.qparams import QParams
     from ..runtime.contents.contents import Contents
@@ -97,6 +98,7 @@ class Recipe:
         softmax, top_k: what is put behind a classifier.
         suppression: what is put behind a detector, by the graph's names; None for nothing.
         any_batch: the artifact takes any number of images at once.
+        sizes: the heights and widths that it takes; None for the graph's own.
         beyond_float16: {an operator's first output: why float16 cannot compute it}.
     """
 
@@ -109,6 +111,7 @@ class Recipe:
     top_k: int = 0
     suppression: "Suppression | None" = None
     any_batch: bool = False
+    sizes: "Sizes | None" = None
     beyond_float16: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -190,6 +193,8 @@ class Target:
         orders_channels: the format itself brings an image's channels to the model's order, BGR where that is so.
         why_no_suppression: recipe -> why its artifacts have no non-maximum suppression in them; "" where they have.
         any_batch: whether its artifacts can take any number of images at once.
+        why_one_size: (profile, values of its own options) -> why its artifacts take images of one size alone; "" where
+            they can take several.
         wants_image: whether the values of its own options make the artifact take an image.
         device_runtime: the name in devices/backends/ of what runs it on a device; None where none does.
         device_files: artifact -> what has to be on a device; the first is what the runtime opens.
@@ -238,6 +243,7 @@ class Target:
     orders_channels: bool = False
     why_no_suppression: Callable[[Recipe], str] = lambda recipe: ""
     any_batch: bool = False
+    why_one_size: Callable[[Profile, Mapping[str, Any]], str] = lambda profile, options: "its artifacts take one size"
     wants_image: Callable[[Mapping[str, Any]], bool] = lambda options: False
     device_runtime: str | None = None
     device_files: Callable[[Path], Sequence[Path]] = lambda path: (path,)

@@ -83,6 +83,7 @@ def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
         int8_weights={"w8a32": "hybrid" if plain else "stored", "dynamic": "hybrid"}.get(recipe.precision, "widened"),
         plain=plain,
         output_type=recipe.options["output_type"] if recipe.precision == "int8" else None,
+        sizes=recipe.sizes,
         kernels=kernels,
         metadata={**recipe.metadata, **({"kernels": kernels.name} if profile is _MICRO else {})},
     )
@@ -95,6 +96,10 @@ def _why_no_suppression(recipe: Recipe) -> str:
     if recipe.options["output_type"] not in (None, "float32"):
         return f"boxes are float32, not --output-type {recipe.options['output_type']}"
     return ""
+
+
+def _why_one_size(profile: Profile, options: Mapping[str, Any]) -> str:
+    return "" if profile is _XNNPACK else f"profile {profile.name} plans its memory for one size"
 
 
 def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
@@ -237,6 +242,7 @@ TARGET = Target(
         ),
     ),
     why_no_suppression=_why_no_suppression,
+    why_one_size=_why_one_size,
     lower=_lower,
     open=_open,
     inspect=_inspect,

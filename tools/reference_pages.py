@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from edgeport.artifacts import manifest
+from edgeport.artifacts import manifest, sizes
 from edgeport.artifacts.exit_codes import EXIT_CODES
 from edgeport.cli.main import parser
 
@@ -25,6 +25,7 @@ COMMAND_LINE = f"""# Command line
 {NOTICE} `edgeport COMMAND --help` prints the same. What a command can do,
 a script can do with the same words: [Python](api.md).
 """
+OF_MANIFEST = (manifest.__name__, sizes.__name__)  # modules whose records a manifest is made of
 MANIFEST = f"""# Manifest
 
 {NOTICE} A manifest is the `.json` file beside an artifact, UTF-8 with
@@ -118,7 +119,7 @@ def name_default(action: argparse.Action) -> str:
 def describe_manifest() -> str:
     """The page of the manifest's records, the manifest itself first."""
     records = [each for each in vars(manifest).values() if dataclasses.is_dataclass(each) and inspect.isclass(each)]
-    records = [each for each in records if each.__module__ == manifest.__name__]
+    records = [each for each in records if each.__module__ in OF_MANIFEST]
     records.sort(key=lambda record: record is not manifest.Manifest)
     names = {record.__name__ for record in records}
     return "\n".join([MANIFEST, *(line for record in records for line in describe_record(record, names))])
@@ -130,7 +131,8 @@ def describe_record(record: type, records: set[str]) -> Iterator[str]:
     yield from (f"## {record.__name__}", "", summary, "", "| key | type | meaning |", "|---|---|---|")
     for field in dataclasses.fields(record):
         kind = field.type if isinstance(field.type, str) else inspect.formatannotation(field.type, manifest.__name__)
-        kind = kind.replace(f"{manifest.__name__}.", "").replace("typing.", "")
+        for module in (*OF_MANIFEST, "typing"):
+            kind = kind.replace(f"{module}.", "")
         linked = [name for name in sorted(records) if re.search(rf"\b{name}\b", kind)]
         kind = f"[`{kind}`](#{linked[0].lower()})" if linked else f"`{kind}`"
         yield f"| `{field.name}` | {escape(kind)} | {escape(meanings.get(field.name, ''))} |"

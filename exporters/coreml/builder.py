@@ -27,9 +27,10 @@ class Target:
 class Builder:
     """Writes operations into the MIL function that is open."""
 
-    def __init__(self, mil: Any, *, blockwise_weights: bool = False) -> None:
+    def __init__(self, mil: Any, *, blockwise_weights: bool = False, open_sizes: bool = False) -> None:
         self._mil = mil  # coremltools.converters.mil.Builder
         self._blockwise = blockwise_weights
+        self.open_sizes = open_sizes  # shapes are to be operands that can be computed
         self.target = Target("")
         self.float32: set[str] = set()  # operations that stay float32 where the others become float16
 

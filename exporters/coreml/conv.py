@@ -57,6 +57,9 @@ def conv_transpose(
     spatial = [
         (sizes[i] - 1) * strides[i] + weight.shape[2 + i] + output_padding[i] - pads[i] - pads[i + 2] for i in (0, 1)
     ]
+    ends = [pads[2 + i] - output_padding[i] for i in (0, 1)]
+    if mb.open_sizes and min(ends) >= 0:  # which then follow from the input's
+        pads, spatial = (pads[0], pads[1], ends[0], ends[1]), []
     return mb.run(
         "conv_transpose",
         x=x,
@@ -65,5 +68,5 @@ def conv_transpose(
         strides=list(strides),
         pad_type="custom",
         pad=window_pads(pads),
-        output_shape=[n, weight.shape[1], *spatial],
+        output_shape=[n, weight.shape[1], *spatial] if spatial else None,
     )

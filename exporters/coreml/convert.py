@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import numpy as np
 import onnx_ir as ir
 
 from ...artifacts.errors import UnsupportedAttribute, UnsupportedOp
+from ...artifacts.sizes import Size, Sizes
 from ...graph.classifier import gives_probabilities
 from ...graph.dialect import check
 from ...graph.dtypes import held
 from ...graph.edit import EXACT, attribute, producer, shape, sole_consumer, where
 from ...graph.fusion import fuse
+from ...graph.open_sizes import at_size
 from ...graph.qdq import Constant, constant_operand, qparams_of
 from ..operands import Operands
 from ..passes.expansions import expand
@@ -22,7 +25,8 @@ from ..passes.expansions.suppression import is_of_one
 from . import conv, elementwise, index, linear, logic, movement, pool, recurrence, reduce, resize  # noqa: F401  (each fills the table)
 from .builder import Builder, Target, Var
 from .lowering_table import table
-from .package import finish
+from .open_sizes import open_sizes
+from .package import finish, weights_digest
 from .toolkit import coremltools, quiet
 
 PRECISIONS = {"fp32": "FLOAT32", "fp16": "FLOAT16"}
@@ -62,6 +66,7 @@ def convert(
     bgr: bool = False,
     labels: Sequence[str] | None = None,
     float32: Collection[str] = (),
+    sizes: Sizes | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a canonical model as an ML program into the new folder `directory`, whose name ends in .mlpackage.
@@ -70,9 +75,10 @@ def convert(
     `image_input`: the one input, which the graph takes as pixels from 0 to 255, is an image in colour, or a grey one;
     `bgr`: Core ML gives its colours to the graph as BGR. `labels`: one per class of the first output; the model becomes
     a classifier, with the label and the probability of each as further outputs. `float32`: operators, by the values
-    that they give, that are computed in float32 whatever the precision. `metadata`: facts that JSON can hold, stored
-    with the inputs and outputs in the user-defined metadata under "com.edgeport". The same arguments give the same
-    bytes.
+    that they give, that are computed in float32 whatever the precision. `sizes`: the one input takes images of all of
+    these, as far as the graph's constants are marked with how they follow from the size. `metadata`: facts that JSON
+    can hold, stored with the inputs and outputs in the user-defined metadata under "com.edgeport". The same arguments
+    give the same bytes.
 
     Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape), ValueError for arguments that do not fit the
     model, ImportError without coremltools.
@@ -83,20 +89,18 @@ def convert(
         raise ValueError(f"{directory}: not the name of a new .mlpackage folder")
     check(model, quantized=True)
     model = expand(model, EXPANDED, _is_expanded)
-    suppression = next((node for node in model.graph if node.op_type == "NonMaxSuppression"), None)
-    if suppression is not None and minimum_target == "iOS16":
-        raise UnsupportedOp(f"coreml: {where(suppression)} is written as iOS 17 has it; choose iOS17 or iOS18")
-    quantized = next((node for node in model.graph if node.op_type == "QuantizeLinear"), None)
-    if quantized is not None and minimum_target == "iOS16":
-        raise UnsupportedOp(f"coreml: {where(quantized)}: int8 needs iOS 17; choose iOS17 or iOS18")
+    _check_system(model, minimum_target)
     if image_input:
         _check_image(model)
     if labels is not None:
         _check_labels(model, labels)
     ct = coremltools()
-    target = ct.target[minimum_target]
-    with quiet():
-        program, kept = _program(model, target, minimum_target == "iOS18", labels is not None, frozenset(float32))
+
+    def write(model: ir.Model, folder: Path) -> Any:
+        program, kept = _program(
+            *(model, ct.target[minimum_target], minimum_target == "iOS18", labels is not None, frozenset(float32)),
+            open_sizes=sizes is not None,
+        )
         written = ct.convert(
             program,
             source="milinternal",
@@ -108,13 +112,40 @@ def convert(
                 list(labels), LABEL, predicted_probabilities_output=_probabilities_name(model.graph.outputs[0])
             ),
             compute_precision=_compute_precision(ct, precision, kept),
-            minimum_deployment_target=target,
+            minimum_deployment_target=ct.target[minimum_target],
             pass_pipeline=ct.PassPipeline(list(PASSES), "edgeport"),
             skip_model_load=True,
-            package_dir=str(directory),
+            package_dir=str(folder),
         )
-        spec = written.get_spec()
+        return written.get_spec()
+
+    with quiet():
+        spec = write(model, directory)
+        if sizes is not None:
+            open_sizes(spec, [_at(model, size, directory, write) for size in sizes.corners], sizes)
     finish(directory, spec, {**(metadata or {}), **_features(model, spec, image_input)})
+
+
+def _at(model: ir.Model, size: Size, directory: Path, write: Callable[[ir.Model, Path], Any]) -> Any:
+    """The Model message at another size. Raises UnsupportedOp where its weights are not those in `directory`."""
+    with tempfile.TemporaryDirectory(prefix="edgeport-") as folder:
+        other = Path(folder) / directory.name
+        spec = write(at_size(model, size), other)
+        if weights_digest(other) != weights_digest(directory):
+            raise UnsupportedOp(f"coreml: --dynamic size: weights at {size[0]}x{size[1]} are others; leave it out")
+    return spec
+
+
+def _check_system(model: ir.Model, minimum_target: str) -> None:
+    """Raises UnsupportedOp for what the oldest system has not."""
+    if minimum_target != "iOS16":
+        return
+    suppression = next((node for node in model.graph if node.op_type == "NonMaxSuppression"), None)
+    if suppression is not None:
+        raise UnsupportedOp(f"coreml: {where(suppression)} is written as iOS 17 has it; choose iOS17 or iOS18")
+    quantized = next((node for node in model.graph if node.op_type == "QuantizeLinear"), None)
+    if quantized is not None:
+        raise UnsupportedOp(f"coreml: {where(quantized)}: int8 needs iOS 17; choose iOS17 or iOS18")
 
 
 def _is_expanded(node: ir.Node) -> bool:
@@ -182,7 +213,7 @@ def _compute_precision(ct: Any, precision: str, float32: Collection[str]) -> Any
 
 
 def _program(
-    model: ir.Model, target: Any, blockwise: bool, classifies: bool, float32: Collection[str]
+    model: ir.Model, target: Any, blockwise: bool, classifies: bool, float32: Collection[str], *, open_sizes: bool
 ) -> tuple[Any, set[str]]:
     """The MIL program of the graph, before any pass; and the operations that compute the values in `float32`."""
     from coremltools.converters.mil.mil import Builder as mil_builder
@@ -196,7 +227,7 @@ def _program(
         )
         for v in model.graph.inputs
     }
-    lowering = _Lowering(Builder(MIL, blockwise_weights=blockwise), float32)
+    lowering = _Lowering(Builder(MIL, blockwise_weights=blockwise, open_sizes=open_sizes), float32)
     with Function(placeholders, opset_version=target) as function:
         for value in model.graph.inputs:
             lowering.input(value, function.inputs[value.name])

@@ -37,6 +37,11 @@ def finish(directory: Path, spec: Any, facts: Mapping[str, Any]) -> None:
     (directory / "Manifest.json").write_text(json.dumps(manifest, indent=4) + "\n")
 
 
+def weights_digest(directory: Path) -> str:
+    """A digest of the constants beside the program."""
+    return _identifier(*sorted((directory / "Data" / _WEIGHTS).glob("*")))
+
+
 def _item(path: Path, description: str) -> dict[str, str]:
     return {"author": _AUTHOR, "description": description, "name": path.name, "path": path.as_posix()}
 

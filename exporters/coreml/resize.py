@@ -29,12 +29,22 @@ def resize(
 ) -> Var:
     """(n, c, h, w) -> (n, c, h', w'), canonical: linear, or nearest by whole factors"""
     height, width = (int(size) for size in sizes.array[2:])
-    if mode == "nearest":
+    spread = mb.open_sizes and tuple(x.shape[2:]) == (1, 1)  # by another factor at each size, the same in any mode
+    if mode == "nearest" and not spread:
         return mb.run(
             "upsample_nearest_neighbor",
             x=x,
             scale_factor_height=np.int32(height // x.shape[2]),
             scale_factor_width=np.int32(width // x.shape[3]),
+        )
+    if mb.open_sizes:
+        return mb.run(
+            "resize",
+            x=x,
+            shape=np.array([height, width], np.int32),
+            resized_dims=np.uint32(2),
+            interpolation_mode="LINEAR",
+            sampling_mode="UNALIGN_CORNERS" if spread else _SAMPLING[coordinate_transformation_mode],
         )
     return mb.run(
         "resize_bilinear",

@@ -13,14 +13,17 @@ import onnx_ir as ir
 
 from ...artifacts.digest import data_file
 from ...artifacts.errors import ArtifactTooLarge
+from ...artifacts.sizes import Sizes
 from ...graph.dialect import check
 from ...graph.edit import NAME_SCOPES
 from ...graph.fixed_selection import to_runnable_proto
 from ...graph.half_precision import halved
+from ...graph.open_sizes import marks, open_outputs
 from ..model_api import SECTION, model_info
 from . import dynamic_linear
 from .float_softmax import keep_float_softmax
 from .open_batch import open_batch
+from .open_sizes import open_sizes
 from .pad_before_pool import keep_zeros
 from .proto import constants_of, makers_of
 from .uint8_input import LAYOUT, take_bytes
@@ -38,15 +41,15 @@ def convert(
     half_weights: bool = False,
     dynamic: bool = False,
     any_batch: bool = False,
+    sizes: Sizes | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> bytes:
     """The file's bytes; the same graph and metadata give the same. The arguments are those of `write`.
 
     Raises NotCanonical, and ArtifactTooLarge beyond what one file holds.
     """
-    proto = _build(
-        model, pixels=pixels, half_weights=half_weights, dynamic=dynamic, any_batch=any_batch, metadata=metadata
-    )
+    asked: dict[str, Any] = {"dynamic": dynamic, "any_batch": any_batch, "sizes": sizes, "metadata": metadata}
+    proto = _build(model, pixels=pixels, half_weights=half_weights, **asked)
     size = _size(proto)
     if size > LARGEST:
         raise ArtifactTooLarge(f"onnx: the model takes {size} bytes, a single file holds {LARGEST}")
@@ -61,6 +64,7 @@ def write(
     half_weights: bool = False,
     dynamic: bool = False,
     any_batch: bool = False,
+    sizes: Sizes | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the file; what is larger than one message holds goes into its data file, NAME.onnx.data beside it.
@@ -69,13 +73,13 @@ def write(
 
     `half_weights` stores the float constants in half precision with a Cast behind each, which a runtime folds when
     it loads the file: half the size, and computed in float32. `dynamic`: linears with int8 weights round what they read
-    by its range at run time. `any_batch`: the file takes any number of images.
+    by its range at run time. `any_batch`: the file takes any number of images. `sizes`: it takes images of all of
+    these, as far as the graph's constants are marked with how they follow from the size.
 
     Raises NotCanonical (the graph is not in the dialect), UnsupportedOp (`any_batch` of what is of one image).
     """
-    proto = _build(
-        model, pixels=pixels, half_weights=half_weights, dynamic=dynamic, any_batch=any_batch, metadata=metadata
-    )
+    asked: dict[str, Any] = {"dynamic": dynamic, "any_batch": any_batch, "sizes": sizes, "metadata": metadata}
+    proto = _build(model, pixels=pixels, half_weights=half_weights, **asked)
     if _size(proto) > LARGEST:
         _move_data(proto, data_file(path))
     path.write_bytes(proto.SerializeToString(deterministic=True))
@@ -88,6 +92,7 @@ def _build(
     half_weights: bool,
     dynamic: bool,
     any_batch: bool,
+    sizes: Sizes | None,
     metadata: Mapping[str, Any] | None,
 ) -> onnx.ModelProto:
     check(model, quantized=True)
@@ -98,8 +103,7 @@ def _build(
     keep_float_softmax(proto.graph)
     if pixels:
         take_bytes(proto.graph)
-    if any_batch:
-        open_batch(proto.graph)
+    open_axes(model, proto.graph, any_batch=any_batch, sizes=sizes, pixels=pixels)
     if half_weights:
         halve(proto.graph)
     props = {f"{SECTION} {key}": value for key, value in model_info(model, metadata, pixels).items()}
@@ -107,6 +111,18 @@ def _build(
     props[OURS] = json.dumps(facts, sort_keys=True, separators=(",", ":"))
     onnx.helper.set_model_props(proto, props)
     return proto
+
+
+def open_axes(model: ir.Model, graph: onnx.GraphProto, *, any_batch: bool, sizes: Sizes | None, pixels: bool) -> None:
+    """Opens in the file's graph what is asked for: the number of images, their height and width.
+
+    Raises UnsupportedOp where the model is of one image, or of one size.
+    """
+    follows = marks(model)
+    if any_batch:
+        open_batch(graph, follows)
+    if sizes:
+        open_sizes(graph, follows, (1, 2) if pixels else (2, 3), open_outputs(model, sizes))
 
 
 def _size(proto: onnx.ModelProto) -> int:

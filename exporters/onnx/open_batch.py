@@ -9,13 +9,16 @@ import onnx
 from onnx import helper, numpy_helper
 
 from ...artifacts.errors import UnsupportedOp
+from ...graph.open_sizes import Number
 from .proto import constants_of
 
 BATCH = "batch"
 
 
-def open_batch(graph: onnx.GraphProto) -> None:
+def open_batch(graph: onnx.GraphProto, follows: dict[str, list[Number]] | None = None) -> None:
     """The inputs' first axis, of one image, becomes `batch`; what held the 1 of it as a number takes what comes.
+
+    `follows`: {constant: its numbers}, of those that follow from an open size; those made of them are added to it.
 
     What is written with fixed shapes is read as what it means for one image: the first number of a Reshape's target
     is what is left of the images, a Resize keeps the two first axes, and a constant that is joined to the images
@@ -33,7 +36,7 @@ def open_batch(graph: onnx.GraphProto) -> None:
                 f"--dynamic batch: input {value.name!r} is {sizes}, not of one image along its first axis"
             )
         dims[0].dim_param = BATCH
-    opened = _Opened(graph)
+    opened = _Opened(graph, {} if follows is None else follows)
     nodes = [each for node in graph.node for each in opened.rewritten(node)]
     del graph.node[:]
     graph.node.extend(nodes)
@@ -55,8 +58,8 @@ def open_batch(graph: onnx.GraphProto) -> None:
 class _Opened:
     """The state of one walk: the constants, and the values that depend on the images."""
 
-    def __init__(self, graph: onnx.GraphProto) -> None:
-        self.graph, self.constants = graph, constants_of(graph)
+    def __init__(self, graph: onnx.GraphProto, follows: dict[str, list[Number]]) -> None:
+        self.graph, self.constants, self.of_size = graph, constants_of(graph), follows
         self.follows = {value.name for value in graph.input}
 
     def rewritten(self, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
@@ -81,12 +84,13 @@ class _Opened:
         target = numpy_helper.to_array(self.constants[node.input[1]]).copy()
         if target.size:
             target[0] = -1
-            node.input[1] = self._constant(target, f"{node.output[0]}_shape")
+            numbers = self.of_size.get(node.input[1])
+            node.input[1] = self._constant(target, f"{node.output[0]}_shape", numbers and [-1, *numbers[1:]])
         yield from ()
 
     def _resize(self, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
-        sizes = numpy_helper.to_array(self.constants[node.input[3]])
-        yield from self._sizes(node.input[0], 2, sizes[2:], f"{node.output[0]}_sizes")
+        sizes, numbers = numpy_helper.to_array(self.constants[node.input[3]]), self.of_size.get(node.input[3])
+        yield from self._sizes(node.input[0], 2, sizes[2:], f"{node.output[0]}_sizes", numbers and numbers[2:])
         node.input[3] = f"{node.output[0]}_sizes"
 
     def _concat(self, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
@@ -113,17 +117,21 @@ class _Opened:
         yield helper.make_node("Expand", [node.input[place], f"{name}_sizes"], [name], name)
         node.input[place] = name
 
-    def _sizes(self, image: str, kept: int, behind: np.ndarray, name: str) -> Iterator[onnx.NodeProto]:
+    def _sizes(
+        self, image: str, kept: int, behind: np.ndarray, name: str, numbers: list[Number] | None = None
+    ) -> Iterator[onnx.NodeProto]:
         """`name`: the sizes of the first `kept` axes of `image`, and numbers."""
         yield helper.make_node("Shape", [image], [f"{name}_own"], f"{name}_own", start=0, end=kept)
-        parts = [f"{name}_own", *([self._constant(behind, f"{name}_rest")] if behind.size else [])]
+        parts = [f"{name}_own", *([self._constant(behind, f"{name}_rest", numbers)] if behind.size else [])]
         yield helper.make_node("Concat", parts, [name], name, axis=0)
 
     def _refuse(self, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
         raise UnsupportedOp(f"--dynamic batch: {node.op_type} {node.name!r} selects boxes of a fixed number of images")
         yield node
 
-    def _constant(self, array: np.ndarray, name: str) -> str:
+    def _constant(self, array: np.ndarray, name: str, numbers: list[Number] | None = None) -> str:
+        if numbers:
+            self.of_size[name] = numbers
         tensor = numpy_helper.from_array(array.astype(np.int64), name)
         self.graph.initializer.append(tensor)
         self.constants[name] = tensor

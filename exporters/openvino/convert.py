@@ -13,12 +13,12 @@ import onnx
 import onnx_ir as ir
 
 from ...artifacts.errors import ExportError
+from ...artifacts.sizes import Sizes
 from ...graph.dialect import check
 from ...graph.edit import name_of
 from ...runtime.backends import openvino
 from ..model_api import SECTION, model_info
-from ..onnx.convert import halve, to_proto
-from ..onnx.open_batch import open_batch
+from ..onnx.convert import halve, open_axes, to_proto
 from ..onnx.uint8_input import take_bytes
 from ..passes.forms.names import unique
 from .workarounds import WORKAROUNDS
@@ -34,6 +34,7 @@ def convert(
     pixels: bool = False,
     half_weights: bool = False,
     any_batch: bool = False,
+    sizes: Sizes | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write `<model>.xml` and `.bin` into `directory`, which has to be there; the path of the .xml.
@@ -41,7 +42,8 @@ def convert(
     `<model>` is `metadata["model"]`. All of `metadata` goes into rt_info, and again, as far as the Model API has words
     for it, in that form. `pixels`: the one input, which the graph takes as pixels from 0 to 255, is uint8
     NHWC. `half_weights` stores float constants in half precision; what is computed in is for the session to say.
-    `any_batch`: the model takes any number of images.
+    `any_batch`: the model takes any number of images. `sizes`: it takes images of all of these, as far as the graph's
+    constants are marked with how they follow from the size; in the file they lie between the smallest and the largest.
     The same graph and metadata give the same bytes. Raises ExportError.
     """
     check(model, quantized=True)
@@ -52,8 +54,7 @@ def convert(
     proto = to_proto(written)
     if pixels:
         take_bytes(proto.graph)
-    if any_batch:
-        open_batch(proto.graph)
+    open_axes(written, proto.graph, any_batch=any_batch, sizes=sizes, pixels=pixels)
     if half_weights:
         halve(proto.graph)
     ov = openvino()
@@ -63,6 +64,8 @@ def convert(
         raise ExportError(f"openvino: the ONNX frontend refuses the graph ({_last_line(e)})") from e
     name = str(metadata.get("model", "model"))
     network = _with_every_input(ov, network, proto.graph)
+    if sizes:
+        _bound(ov, network, sizes, (1, 2) if pixels else (2, 3))
     _rename(network, name)
     for operation in network.get_ops():
         if operation.get_type_name() == "TopK":
@@ -108,6 +111,14 @@ def _with_every_input(ov: Any, network: Any, graph: onnx.GraphProto) -> Any:
             parameter.output(0).set_names({value.name})
             parameters[value.name] = parameter
     return ov.Model(network.get_results(), [parameters[value.name] for value in graph.input], "")
+
+
+def _bound(ov: Any, network: Any, sizes: Sizes, axes: tuple[int, int]) -> None:
+    """Height and width of the one input, which are open, lie between the smallest and the largest."""
+    shape = network.input().get_partial_shape()
+    for axis in axes:
+        shape[axis] = ov.Dimension(sizes.smallest, sizes.largest)
+    network.reshape(shape)
 
 
 def _rename(network: Any, name: str) -> None:

@@ -10,11 +10,13 @@ import numpy as np
 import onnx_ir as ir
 
 from ...artifacts.errors import ExportError, UnsupportedOp
+from ...artifacts.sizes import Sizes
 from ...graph.dialect import check
 from ...graph.dtypes import held
 from ...graph.edit import given, name_of, shape, where
 from ...graph.fixed_selection import SUPPRESSION
 from ...graph.kernels import KernelSet
+from ...graph.open_sizes import at_size, is_open
 from ...graph.qdq import Constant, constant_operand, qparams_of, read_qparams
 from ...graph.qparams import QParams
 from ..operands import Operands
@@ -24,6 +26,7 @@ from . import conv, elementwise, index, linear, logic, movement, pool, reduce, r
 from . import metadata as metadata_file
 from .builder import Builder, Operand, Target, Value
 from .lowering_table import table
+from .open_sizes import Lowered, open_sizes
 from .units import Unit, unit_of
 from .view import View
 from .writer import serialize, used
@@ -45,6 +48,7 @@ def convert(
     int8_weights: str = "widened",
     plain: bool = False,
     output_type: str | None = None,
+    sizes: Sizes | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> bytes:
     """A canonical model as a .tflite file.
@@ -54,16 +58,26 @@ def convert(
     input, which the graph takes as pixels from 0 to 255, is uint8. `half_weights`: store float weights as float16
     (inputs, outputs and arithmetic stay float32). `int8_weights`: what becomes of those of layers that compute in
     float, and `plain`: operators for the GPU's delegate, as Builder has them. `output_type`: of outputs that are real
-    numbers, "float32", "int8" or "uint8"; None for the device's own. `metadata`: facts written into the
-    file beside the inputs and outputs. Signature: "serving_default", with the graph's own names.
+    numbers, "float32", "int8" or "uint8"; None for the device's own. `sizes`: the file takes images of all of these
+    when its input is resized, as far as the graph's constants are marked with how they follow from the size.
+    `metadata`: facts written into the file beside the inputs and outputs. Signature: "serving_default", with the
+    graph's own names.
     Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape, ArtifactTooLarge).
     """
     check(model, quantized=True)
     model = _expanded(model, kernels)
-    builder = Builder(kernels, half_weights=half_weights, int8_weights=int8_weights, plain=plain)
-    lowering = _lower(model, input_layout, builder, pixels)
     wanted = output_type or ("float32" if kernels.has_float else "int8")
-    outputs = {name_of(v): lowering.output(v, wanted) for v in model.graph.outputs}
+
+    def lower(model: ir.Model) -> tuple[_Lowering, dict[str, int]]:
+        options = {"half_weights": half_weights, "int8_weights": int8_weights, "plain": plain or sizes is not None}
+        lowering = _lower(model, input_layout, Builder(kernels, **options), pixels)
+        return lowering, {name_of(v): lowering.output(v, wanted) for v in model.graph.outputs}
+
+    lowering, outputs = lower(model)
+    builder, operators = lowering.builder, lowering.builder.operators
+    if sizes is not None:
+        others = [_lowered(*lower(at_size(model, size))) for size in sizes.corners]
+        operators = open_sizes(_lowered(lowering, outputs), others)
     layouts = {name_of(v): input_layout if len(shape(v)) == 4 else None for v in model.graph.inputs}
     facts = {
         **(metadata or {}),
@@ -79,8 +93,14 @@ def convert(
         OURS: json.dumps(facts, sort_keys=True, separators=(",", ":")).encode(),
         metadata_file.NAME: metadata_file.of_model(model, facts, input_layout, pixels),
     }
-    content = serialize(builder.tensors, builder.operators, lowering.inputs, outputs, entries)
+    content = serialize(builder.tensors, operators, lowering.inputs, outputs, entries)
     return metadata_file.with_labels(content, facts["labels"]) if facts.get("labels") else content
+
+
+def _lowered(lowering: _Lowering, outputs: Mapping[str, int]) -> Lowered:
+    """What was lowered, as far as the outputs depend on it."""
+    builder, ends = lowering.builder, list(outputs.values())
+    return Lowered(builder, used(builder.tensors, builder.operators, ends), list(lowering.inputs.values()), ends)
 
 
 def check_integers(builder: Builder, outputs: list[int]) -> None:
@@ -106,7 +126,8 @@ def check_operators(builder: Builder, outputs: list[int]) -> None:
 def layouts(model: ir.Model, *, kernels: KernelSet, input_layout: str = "nhwc", plain: bool = False) -> dict[str, View]:
     """{value: how it lies in its tensor} in the file that `convert` makes of the same model, but for graph outputs,
     which are row-major. Raises ExportError."""
-    operands = _lower(_expanded(model, kernels), input_layout, Builder(kernels, plain=plain)).operands
+    builder = Builder(kernels, plain=plain or is_open(model))
+    operands = _lower(_expanded(model, kernels), input_layout, builder).operands
     return {name_of(value): operand.view for value, operand in operands.items() if isinstance(operand, Value)}
 
 

@@ -18,13 +18,15 @@ _LIMIT = 2**31 - 1  # a flatbuffer's offsets are signed 32-bit
 
 @dataclass
 class Tensor:
-    """A tensor of the subgraph; `data` is None unless it is a constant. `shape` is the physical shape."""
+    """A tensor of the subgraph; `data` is None unless it is a constant. `shape` is the physical shape, `signature` the
+    same with -1 for a length that follows from the image's."""
 
     name: str
     shape: tuple[int, ...]
     dtype: Any
     quant: QParams | None = None
     data: np.ndarray | None = None
+    signature: tuple[int, ...] | None = None
 
 
 @dataclass
@@ -191,4 +193,5 @@ def _tensor(schema: Any, t: Tensor, buffer: Any) -> Any:
         buffer=0 if t.data is None else buffer(t.data),
         quantization=quantization,
         hasRank=True,
+        shapeSignature=None if t.signature is None else np.asarray(t.signature, np.int32),
     )

@@ -12,6 +12,7 @@ from ...artifacts.errors import ModelFileError
 from ...artifacts.json_reader import NotJson
 from ...artifacts.manifest import Weights
 from ...artifacts.process import is_watched
+from ...artifacts.sizes import Size
 from ...models import PreprocessSpec
 from ...models.preprocess_facts import from_facts
 from ...runtime.session import Session, TensorSpec
@@ -92,6 +93,15 @@ def _make_source(
         opener = f"{OnnxSession.__module__}:{OnnxSession.__name__}"
         return WidenableSession(ChildSession(opener, {"model": str(path), **options}, where=str(path)), graph)
 
+    def resized(size: Size) -> ModelSource:
+        again = path
+        with tempfile.TemporaryDirectory(prefix="edgeport-") as folder:
+            if content is not None:
+                again = Path(folder) / path.name
+                again.write_bytes(content)
+            wanted = spec.resized(size).shapes
+            return _make_source(again, model, name, weights, wanted, progress, in_memory=in_memory)
+
     task, labels = read_metadata(origin)
     return ModelSource(
         *(model, name, spec, weights, None, outputs, _returning(graph), session),
@@ -100,6 +110,7 @@ def _make_source(
         classifies=task == CLASSIFY,
         task=task,
         labels=labels,
+        resized=resized,
     )
 
 

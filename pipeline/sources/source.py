@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
 
 from ...artifacts.manifest import Weights
+from ...artifacts.sizes import Size
 from ...runtime.session import Session
 from ..input_spec import InputSpec
 
@@ -38,6 +39,8 @@ class ModelSource:
         classifies: it is known to be a classifier by where it comes from.
         task: what its outputs mean, as --task takes it, where the model or its package says it; else "".
         labels: the names of its classes or characters, where it has them with it.
+        trained_for: (target, profile) that its quantisation was trained for; None for a float model.
+        resized: the same model with its one image of another (height, width); what that raises says why there is none.
     """
 
     model: str
@@ -55,6 +58,7 @@ class ModelSource:
     task: str = ""
     labels: tuple[str, ...] | None = None
     trained_for: tuple[str, str] | None = None
+    resized: "Callable[[Size], ModelSource] | None" = field(default=None, repr=False)
 
 
 ModelLike: TypeAlias = Union[

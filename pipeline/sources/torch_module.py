@@ -3,7 +3,10 @@
 import copy
 import hashlib
 import inspect
+import traceback
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +14,7 @@ from ...artifacts.code_place import line_of_error
 from ...artifacts.digest import sha256_of_file
 from ...artifacts.errors import UsageError, first_line, foreign_code
 from ...artifacts.manifest import RANDOM, Weights
+from ...artifacts.sizes import Size
 from ...models import create_model, get_variant
 from ...runtime.session import Session, TensorSpec
 from ...tasks.registry import CLASSIFY
@@ -215,7 +219,8 @@ def from_program_file(model: str, shapes: Shapes) -> ModelSource:
     module, inputs = load_program(Path(model), shapes)
     spec = InputSpec(tuple(TensorSpec(each.name, each.shape, each.dtype) for each in inputs))
     facts = Weights(source=model, sha256=sha256_of_file(Path(model)))
-    return make_source(model, Path(model).stem, module, state_from_file(spec, Path(model), model), facts)
+    source = make_source(model, Path(model).stem, module, state_from_file(spec, Path(model), model), facts)
+    return replace(source, resized=lambda size: from_program_file(model, source.input_spec.resized(size).shapes))
 
 
 def from_program(program: "torch.export.ExportedProgram", shapes: Shapes, name: str) -> ModelSource:
@@ -225,7 +230,8 @@ def from_program(program: "torch.export.ExportedProgram", shapes: Shapes, name: 
     module, inputs = open_program(program, shapes, name)
     spec = InputSpec(tuple(TensorSpec(each.name, each.shape, each.dtype) for each in inputs))
     facts = Weights(source=OWN_CODE, sha256=digest(module))
-    return make_source(name, file_name(name), module, spec, facts)
+    source = make_source(name, file_name(name), module, spec, facts)
+    return replace(source, resized=lambda size: from_program(program, source.input_spec.resized(size).shapes, name))
 
 
 def make_source(
@@ -245,19 +251,11 @@ def make_source(
     `fuses`: what is exported is a copy of a zoo model whose training branches are fused; the reference keeps them. What
     a method `fuse` of another module does is not known. Raises UsageError.
     """
-    import torch
-
     from ...exporters.frontends.fake_quant_modules import frozen
     from ...models import fuse
 
     module = frozen(module)
-    shapes = [[dim or 1 for dim in each.shape] for each in spec.inputs]
-    zeros = tuple(
-        torch.zeros(shape, dtype=getattr(torch, each.dtype)) for shape, each in zip(shapes, spec.inputs, strict=True)
-    )
-
-    with foreign_code(lambda e: does_not_run(spec, e)), torch.inference_mode():
-        result = module(*zeros)
+    result = run_on_zeros(module, spec)
     task = CLASSIFY if classifies else state_task(module)
     inputs = tuple(each.name for each in spec.inputs)
     outputs = name_outputs(result, inputs)
@@ -265,7 +263,7 @@ def make_source(
         outputs = (EMBEDDING,)
     flatten_outputs(module)
 
-    def graph() -> "ir.Model":
+    def graph(taken: InputSpec) -> "ir.Model":
         from ...exporters.frontends.torch_module import from_torch
 
         exported = module
@@ -273,28 +271,65 @@ def make_source(
             tensors = (*module.parameters(), *module.buffers())
             exported = copy.deepcopy(module, {id(tensor): tensor for tensor in tensors})  # but for the weights
             fuse(exported)
+        zeros = make_zeros(taken)
         return from_torch(exported, zeros, input_names=inputs, output_names=outputs, share_weights=True)
 
-    def session() -> Session:
+    def session(taken: InputSpec) -> Session:
         from ...runtime.sessions.torch import TorchSession
 
-        return TorchSession(module, spec.inputs, outputs, threads=1)
+        return TorchSession(module, taken.inputs, outputs, threads=1)
 
-    return ModelSource(
-        *(model, name, spec, weights, num_classes, outputs, graph, session),
+    def resized(size: Size) -> ModelSource:
+        taken = spec.resized(size)
+        run_on_zeros(module, taken, name_module=True)
+        return replace(source, input_spec=taken, graph=partial(graph, taken), session=partial(session, taken))
+
+    source = ModelSource(
+        *(model, name, spec, weights, num_classes, outputs, partial(graph, spec), partial(session, spec)),
         warnings=warnings,
         classifies=classifies or task == CLASSIFY,
         task="embed" if outputs == (EMBEDDING,) else task,
         labels=state_labels(module),
+        resized=resized,
     )
+    return source
 
 
-def does_not_run(spec: InputSpec, e: BaseException) -> UsageError:
-    """What to say of a module that fails on its inputs."""
+def make_zeros(spec: InputSpec) -> "tuple[torch.Tensor, ...]":
+    """Inputs of nothing but zeros."""
+    import torch
+
+    shapes = [[dim or 1 for dim in each.shape] for each in spec.inputs]
+    dtypes = [getattr(torch, each.dtype) for each in spec.inputs]
+    return tuple(torch.zeros(shape, dtype=dtype) for shape, dtype in zip(shapes, dtypes, strict=True))
+
+
+def run_on_zeros(module: "torch.nn.Module", spec: InputSpec, *, name_module: bool = False) -> Any:
+    """What the module returns for them. Raises UsageError, which names the part that fails with `name_module`."""
+    import torch
+
+    def failed(e: BaseException) -> UsageError:
+        return does_not_run(spec, e, find_failing(module, e) if name_module else "")
+
+    with foreign_code(failed), torch.inference_mode():
+        return module(*make_zeros(spec))
+
+
+def find_failing(module: "torch.nn.Module", e: BaseException) -> str:
+    """The innermost part of the module that was computing when the error came, by its path; "" for the whole."""
+    names = {id(part): name for name, part in module.named_modules()}
+    callers = (frame.f_locals.get("self") for frame, _ in traceback.walk_tb(e.__traceback__))
+    found = [names[id(each)] for each in callers if id(each) in names]
+    return found[-1] if found else ""
+
+
+def does_not_run(spec: InputSpec, e: BaseException, part: str = "") -> UsageError:
+    """What to say of a module that fails on its inputs, in that part of it."""
     given = "an input of " * (len(spec.inputs) == 1)
     shown = " and ".join("x".join(map(str, s.shape[1:] if spec.image_size else s.shape)) for s in spec.inputs)
     line = line_of_error(e)
-    place = f" (at {Path(line[0]).name}:{line[1]})" if line else ""
+    place = ", ".join([f"in {part!r}"] * bool(part) + ([f"at {Path(line[0]).name}:{line[1]}"] if line else []))
+    place = f" ({place})" if place else ""
     kind = "" if isinstance(e, Exception) else f"{type(e).__name__}: "  # SystemExit says but a number
     return UsageError(f"the model does not run on {given}{shown}{place}: {kind}{first_line(e, 'no message')}")
 

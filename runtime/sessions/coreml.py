@@ -13,12 +13,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ...artifacts.embedded import read_embedded
 from ...artifacts.errors import ArtifactError, FeedError, RuntimeUnavailable, first_line
-from ...artifacts.json_reader import parse_json
+from ...artifacts.json_reader import NotJson, parse_json
+from ...artifacts.sizes import Sizes
 from ..backends import torch_threads
 from ..mil.package import read_package
 from ..mil.program import Feature, Program
-from ..session import TensorSpec, check_feeds, outward
+from ..session import TensorSpec, check_feeds, outward, with_sizes
 
 METADATA_KEY = "com.edgeport"  # of our facts, as JSON, in the user-defined metadata
 
@@ -64,7 +66,8 @@ class CoreMLSession:
         self.labels = _labels(program)
         self._features = program.inputs
         scalars = _scalars(program)
-        self.inputs = _without_axes(scalars, (_input_spec(program, feature) for feature in program.inputs))
+        inputs = _without_axes(scalars, (_input_spec(program, feature) for feature in program.inputs))
+        self.inputs = with_sizes(inputs, _sizes(program))
         self.outputs = _without_axes(
             scalars,
             (
@@ -188,6 +191,14 @@ def _scalars(program: Program) -> frozenset[str]:
         return frozenset(each["name"] for side in ("inputs", "outputs") for each in facts[side] if each["shape"] == [])
     except (ValueError, KeyError, TypeError):
         return frozenset()
+
+
+def _sizes(program: Program) -> Sizes | None:
+    """Those of the image, by our own facts in the file. Raises ArtifactError."""
+    try:
+        return read_embedded(program.metadata.get(METADATA_KEY)).sizes
+    except NotJson as e:
+        raise ArtifactError(f"{program.where}: its {METADATA_KEY!r} metadata is damaged ({e})") from e
 
 
 def _without_axes(scalars: frozenset[str], specs: Iterable[TensorSpec]) -> tuple[TensorSpec, ...]:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ...artifacts.embedded import read_embedded
+from ...artifacts.embedded import Embedded, read_embedded
 from ...artifacts.errors import ArtifactError, ModelFileError, RuntimeUnavailable, first_line
 from ...artifacts.json_reader import NotJson
 from ...graph.external_data import check_external_data
 from ..backends import onnxruntime
-from ..session import TensorSpec, check_feeds, from_nhwc, to_nhwc
+from ..session import TensorSpec, check_feeds, from_nhwc, to_nhwc, with_sizes
 
 METADATA_NAME = "edgeport"  # our entry in metadata_props: JSON
 
@@ -87,19 +87,20 @@ class OnnxSession:
         self.threads = threads
         self.runtime = f"onnxruntime {ort.__version__}"
         inputs = [_spec(arg, self._where) for arg in self._session.get_inputs()]
-        self._nhwc = self._takes_nhwc(inputs)
-        self.inputs = tuple(from_nhwc(spec) if self._nhwc else spec for spec in inputs)
+        ours = self._read_facts(inputs)
+        self._nhwc = ours.layout == "nhwc"
+        self.inputs = with_sizes([from_nhwc(spec) if self._nhwc else spec for spec in inputs], ours.sizes)
         self.outputs = tuple(_spec(arg, self._where) for arg in self._session.get_outputs())
 
-    def _takes_nhwc(self, inputs: Sequence[TensorSpec]) -> bool:
-        """Whether edgeport has written the file, to take an image as a camera gives it."""
+    def _read_facts(self, inputs: Sequence[TensorSpec]) -> Embedded:
+        """What edgeport has written into the file: whether it takes an image as a camera gives it, of which sizes."""
         try:
             ours = read_embedded(self._session.get_modelmeta().custom_metadata_map.get(METADATA_NAME))
         except NotJson as e:
             raise ArtifactError(f"{self._where}: its {METADATA_NAME!r} metadata is damaged ({e})") from e
         if ours.layout == "nhwc" and any(len(spec.shape) != 4 for spec in inputs):
             raise ArtifactError(f"{self._where}: its {METADATA_NAME!r} metadata says NHWC of an input without 4 axes")
-        return ours.layout == "nhwc"
+        return ours
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return self.outward(self.raw(self.inward(feeds)))

@@ -9,10 +9,13 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from ...artifacts.embedded import read_embedded
 from ...artifacts.errors import ArtifactError, RuntimeUnavailable
 from ...artifacts.files import open_regular
+from ...artifacts.json_reader import NotJson
+from ...artifacts.sizes import Sizes
 from ..backends import openvino
-from ..session import TensorSpec, check_feeds, from_nhwc, outward, to_nhwc
+from ..session import TensorSpec, check_feeds, from_nhwc, outward, to_nhwc, with_sizes
 
 # What would otherwise lie: by default the plugin takes all cores, computes float32 in bf16 or f16 where the CPU has it,
 # quantises activations of weight-only int8 on the fly, and ties its threads to cores that other sessions use, too.
@@ -21,6 +24,7 @@ _HONEST = {
     "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
     "ENABLE_CPU_PINNING": False,
 }
+OURS = "edgeport"  # our facts, as JSON, in rt_info
 _VERSIONS = ("10", "11")  # of the IR format that OpenVINO reads
 _NHWC = "[N,H,W,C]"
 _ORACLE = {"LP_TRANSFORMS_MODE": "NO"}
@@ -68,10 +72,11 @@ class OpenVINOSession:
             self.model = model = core.read_model(self._path)
             # names are those of the file: what the compiler fuses into an output leaves its own names on it
             self._nhwc = [str(port.node.layout) == _NHWC for port in model.inputs]
-            self.inputs = tuple(
+            inputs = [
                 from_nhwc(_spec(port)) if nhwc else _spec(port)
                 for port, nhwc in zip(model.inputs, self._nhwc, strict=True)
-            )
+            ]
+            self.inputs = with_sizes(inputs, _sizes(model, self._path) if model.is_dynamic() else None)
             self.outputs = tuple(_spec(port) for port in model.outputs)
             if watch:
                 operations = {operation.get_friendly_name(): operation for operation in model.get_ordered_ops()}
@@ -160,6 +165,16 @@ def check_ir(path: Path) -> None:
     end = max((offset + length for offset, length in places), default=0)
     if end > size or any(offset < 0 or length < 0 for offset, length in places):
         raise ArtifactError(f"{weights}: has {size} bytes, but its .xml names {end}; export it again")
+
+
+def _sizes(model: Any, path: Path) -> Sizes | None:
+    """Those of the image, of a file that edgeport has written with open ones. Raises ArtifactError."""
+    if not model.has_rt_info([OURS]):
+        return None
+    try:
+        return read_embedded(str(model.get_rt_info([OURS]).value)).sizes
+    except NotJson as e:
+        raise ArtifactError(f"{path}: its {OURS!r} rt_info is damaged ({e})") from e
 
 
 def _spec(port) -> TensorSpec:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...artifacts.errors import ArtifactError
-from ..session import check_feeds
+from ..session import check_feeds, with_sizes
 from .litert import open_interpreter, runtime_name, why
 from .tflite_ports import Ports, of_ports, read_facts
 
@@ -36,8 +36,9 @@ class TFLiteSession:
         self.interpreter, self.load_ms = open_interpreter(self._path, threads, keep=keep, reference=self.reference)
         self.threads = threads
         self.runtime = f"{runtime_name()}, reference kernels" if self.reference else runtime_name()
-        self._ports = Ports(self.interpreter, of_ports(facts))
-        self.inputs, self.outputs = self._ports.inputs, self._ports.outputs
+        self._ports = Ports(self.interpreter, of_ports(facts), resizes=facts.sizes is not None)
+        self.inputs, self.outputs = with_sizes(self._ports.inputs, facts.sizes), self._ports.outputs
+        self._shapes = {port.index: port.physical for port in self._ports.ins}
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return self.outward(self.raw(self.inward(feeds)))
@@ -47,12 +48,23 @@ class TFLiteSession:
 
     def raw(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         try:
+            self._resize([array.shape for array in arrays])
             for port, array in zip(self._ports.ins, arrays, strict=True):
                 self.interpreter.set_tensor(port.index, array)
             self.interpreter.invoke()
             return [self.interpreter.get_tensor(port.index) for port in self._ports.outs]
         except (ValueError, RuntimeError) as e:
             raise ArtifactError(f"{self._path}: LiteRT cannot run it ({why(e)})") from e
+
+    def _resize(self, shapes: Sequence[tuple[int, ...]]) -> None:
+        """Gives the inputs these sizes, where they have others."""
+        wanted = {port.index: tuple(shape) for port, shape in zip(self._ports.ins, shapes, strict=True)}
+        if wanted == self._shapes:
+            return
+        for index, shape in wanted.items():
+            self.interpreter.resize_tensor_input(index, shape, strict=True)
+        self.interpreter.allocate_tensors()
+        self._shapes = wanted
 
     def outward(self, arrays: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         return self._ports.outward(arrays)

@@ -38,12 +38,13 @@ class Ports:
 
     Args:
         described: what our metadata in the file says, by the tensors' names.
+        resizes: lengths that the file leaves open are None.
     """
 
-    def __init__(self, interpreter: Any, described: dict[str, Port]):
+    def __init__(self, interpreter: Any, described: dict[str, Port], *, resizes: bool = False):
         names_in, names_out = _signature_names(interpreter)
-        self.ins = [_port(details, names_in, described) for details in interpreter.get_input_details()]
-        self.outs = [_port(details, names_out, described) for details in interpreter.get_output_details()]
+        self.ins = [_port(details, names_in, described, resizes) for details in interpreter.get_input_details()]
+        self.outs = [_port(details, names_out, described, resizes) for details in interpreter.get_output_details()]
         self.inputs = tuple(port.spec for port in self.ins)
         self.outputs = tuple(port.spec for port in self.outs)
 
@@ -95,14 +96,19 @@ def _signature_names(interpreter) -> tuple[dict[int, str], dict[int, str]]:
     )
 
 
-def _port(details: dict[str, Any], names: dict[int, str], described: dict[str, Port]) -> TensorPort:
+def _port(
+    details: dict[str, Any], names: dict[int, str], described: dict[str, Port], resizes: bool = False
+) -> TensorPort:
     name = names.get(details["index"]) or str(details["name"])
     physical = tuple(int(dim) for dim in details["shape"])
     if name in described:
         nhwc = described[name].layout == "nhwc" and len(physical) == 4
     else:  # a foreign file: images have 1 or 3 channels
         nhwc = len(physical) == 4 and physical[3] in (1, 3) and physical[1] not in (1, 3)
-    shape = tuple(physical[axis] for axis in _TO_NCHW) if nhwc else physical
+    lengths: tuple[int | None, ...] = physical
+    if resizes and len(details["shape_signature"]) == len(physical):
+        lengths = tuple(None if dim < 0 else int(dim) for dim in details["shape_signature"])
+    shape = tuple(lengths[axis] for axis in _TO_NCHW) if nhwc else lengths
     scale, zero_point = details["quantization"]
     spec = TensorSpec(name, shape, np.dtype(details["dtype"]).name)
     return TensorPort(spec, physical, details["index"], nhwc, scale, zero_point)

@@ -53,7 +53,8 @@ def bordered(x: ir.Value, axis: int, before: int, after: int, mode: str, node: i
     last = pieces([indices(i) for i in range(size, size + after)])
     if not first and not last:
         return x
-    made = {piece: emit_slice(x, {axis: (*piece, 1)}, node) if piece != (0, size) else x for piece in {*first, *last}}
+    known = dict.fromkeys([*first, *last])  # in an order that is the same at every size
+    made = {piece: emit_slice(x, {axis: (*piece, 1)}, node) if piece != (0, size) else x for piece in known}
     parts = [*(made[piece] for piece in first), x, *(made[piece] for piece in last)]
     to = (*shape(x)[:axis], size + before + after, *shape(x)[axis + 1 :])
     return emit(node, "Concat", parts, to, {"axis": axis}, dtype=x.dtype)

@@ -1,0 +1,213 @@
+"""Artifacts that take images of several heights and widths: asked for, and proven by running them at some."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..artifacts.errors import ArtifactError, EdgeportError, UnsupportedOp, UsageError
+from ..artifacts.sizes import Size, SizeCheck, Sizes
+from ..runtime.compare import compare, verdict
+from ..runtime.session import Session
+from ..runtime.session_wrappers import CachedSession, SoftmaxSession
+from ..targets.target import Target
+from ..tasks.task import ROUNDED
+from .data.dataset import Dataset, Feed
+from .options import Job
+from .output_kinds import Kinds
+from .progress import Progress
+from .sources.source import ModelSource
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+BATCH, SIZE = "batch", "size="
+FEW = 2  # inputs that are compared at each size
+EXAMPLE = "batch, size=256:640:32 (from, to, in steps of) or size=256,320,640"
+_RANGE = re.compile(r"(\d{1,5}):(\d{1,5})(?::(\d{1,5}))?")
+
+
+@dataclass(frozen=True)
+class Dynamic:
+    """Which sizes of the input are left open: the number of images, and, without a default yet, their sides."""
+
+    batch: bool = False
+    sides: "tuple[int, ...] | range" = ()
+
+
+@dataclass(frozen=True)
+class SizedReference:
+    """The model at another size, and inputs for it."""
+
+    size: Size
+    session: Session
+    inputs: Dataset
+
+
+def read_dynamic(given: str | Sequence[str] | None) -> Dynamic:
+    """What `dynamic` asks for. Raises UsageError."""
+    asked = (given,) if isinstance(given, str) else tuple(given or ())
+    found = Dynamic()
+    for each in asked:
+        if each == BATCH and not found.batch:
+            found = replace(found, batch=True)
+        elif str(each).startswith(SIZE) and not found.sides:
+            found = replace(found, sides=read_sides(each.removeprefix(SIZE)))
+        else:
+            raise UsageError(f"--dynamic {each}: is one of {EXAMPLE}, each at most once")
+    return found
+
+
+def read_sides(text: str) -> "tuple[int, ...] | range":
+    """ "256:640:32" or "256,320,640": what a height or width may be. Raises UsageError."""
+    if match := _RANGE.fullmatch(text):
+        first, last, step = int(match[1]), int(match[2]), int(match[3] or 1)
+        if not 0 < first < last or not step or (last - first) % step:
+            raise UsageError(f"--dynamic size={text}: must rise from its first to its last size in whole steps")
+        return range(first, last + 1, step)
+    if not re.fullmatch(r"\d{1,5}(,\d{1,5})+", text):
+        raise UsageError(f"--dynamic size={text}: give {EXAMPLE}")
+    listed = tuple(sorted({int(each) for each in text.split(",")}))
+    if len(listed) < 2 or not listed[0]:
+        raise UsageError(f"--dynamic size={text}: give two sizes or more, from 1 on")
+    return listed
+
+
+def asked_sizes(job: Job, source: ModelSource) -> Sizes | None:
+    """The sizes that artifacts are to take; None for the model's own. Raises UsageError where they do not fit it."""
+    sides = read_dynamic(job.model.dynamic).sides
+    if not sides:
+        return None
+    spec = source.input_spec
+    if spec.image_size is None:
+        raise UsageError(f"--dynamic size: {source.model} takes no single image, but {spec}")
+    if source.resized is None:
+        raise UsageError(f"--dynamic size: {source.model} was prepared for {_named(spec.image_size[1:])} alone")
+    default, listed = spec.image_size[1:], () if isinstance(sides, range) else sides
+    step = sides.step if isinstance(sides, range) else 0
+    try:
+        return Sizes(smallest=sides[0], largest=sides[-1], step=step, listed=listed, default=default)
+    except ValueError as e:
+        if not all(side in sides for side in default):
+            channels = spec.image_size[0]
+            near = [min(sides, key=lambda side, wanted=wanted: abs(side - wanted)) for wanted in default]
+            raise UsageError(
+                f"--dynamic size: the model's own size {_named(default)}, at which it is calibrated and timed, is none "
+                f"of them; take a range with it, or --input-shape {channels},{near[0]},{near[1]}"
+            ) from e
+        raise UsageError(f"--dynamic size: {e}") from e
+
+
+def check_target(job: Job, target: Target) -> None:
+    """Raises UnsupportedOp where the target has no artifacts of several sizes, and the job is for such."""
+    profile, options = target.profile(job.quantization.profile), target.own_options(job.model.target_options)
+    why = target.why_one_size(profile, options)
+    if why and read_dynamic(job.model.dynamic).sides:
+        raise UnsupportedOp(f"{target.name}: {why}; leave out --dynamic size, and export once for each size")
+
+
+def sizes_to_check(sizes: Sizes) -> list[Size]:
+    """At which artifacts are run: the smallest, the largest, and two that are not square, one from between."""
+    between = sizes.sides[len(sizes.sides) // 2]
+    wanted = [(sizes.smallest,) * 2, (sizes.largest,) * 2, (sizes.largest, sizes.smallest), (sizes.smallest, between)]
+    return [size for size in dict.fromkeys(wanted) if size != sizes.default]
+
+
+def open_graph(
+    source: ModelSource, graph: "ir.Model", sizes: Sizes, progress: Progress, seconds: dict[str, float]
+) -> None:
+    """Notes in the canonical graph which of its constants follow from the size of the image, and how.
+
+    Raises UnsupportedOp where the model computes something else at another size, and for numbers of one size.
+    """
+    from ..exporters.canonicalize import canonicalize
+    from ..exporters.size_comparison import mark_sizes
+
+    others = {}
+    for size in sizes.corners:
+        with progress.stage(f"the graph at {_named(size)}", seconds, "open_sizes"):
+            others[size] = canonicalize(resize_source(source, size).graph())
+    mark_sizes(graph, sizes.default, others)
+
+
+def resize_source(source: ModelSource, size: Size) -> ModelSource:
+    """The source at another size. Raises UnsupportedOp where the model does not run at it."""
+    if source.resized is None:
+        raise UnsupportedOp(f"--dynamic size: {source.model} takes {source.input_spec} and nothing else")
+    try:
+        return source.resized(size)
+    except EdgeportError as e:
+        raise UnsupportedOp(f"--dynamic size: {source.model} is of one size: {e}") from e
+
+
+def open_references(source: ModelSource, inputs: Dataset, sizes: Sizes, *, softmax: bool) -> tuple[SizedReference, ...]:
+    """The model at the sizes at which artifacts are run, and some of the inputs for each."""
+    found = []
+    for size in sizes_to_check(sizes):
+        session: Session = CachedSession(resize_source(source, size).session())
+        session = SoftmaxSession(session) if softmax else session
+        found.append(SizedReference(size, session, resample(inputs.take(FEW), size)))
+    return tuple(found)
+
+
+def check_sizes(
+    session: Session, sized: Sequence[SizedReference], kinds: Kinds, precision: str, limits: str, what: str
+) -> tuple[SizeCheck, ...]:
+    """Runs the artifact beside the model at several sizes.
+
+    What is rounded to 8 bits is judged as at the default size. Raises UnsupportedOp where the artifact does not run
+    there, or, of what computes in float, is not what the model gives.
+    """
+    checks = []
+    for each in sized:
+        place = f"{what}: --dynamic size: at {_named(each.size)}"
+        inputs = each.inputs
+        if session.inputs[0].sizes is None:
+            raise UnsupportedOp(f"{what}: --dynamic size: the file has a fixed size; leave it out")
+        try:
+            agreement = compare(each.session, session, inputs, kinds)
+        except ArtifactError as e:
+            raise UnsupportedOp(f"{place} an operator has the shape of another size ({e}); leave it out") from e
+        judged = verdict(agreement, limits, each.session, inputs, kinds)
+        if agreement.problem or (judged.startswith("fail") and precision not in ROUNDED):
+            raise UnsupportedOp(
+                f"{place} it is not what the model gives ({judged.removeprefix('fail: ')}); leave it out, and export "
+                "once for each size"
+            )
+        snr = None if math.isnan(agreement.snr_db) else agreement.snr_db
+        checks.append(SizeCheck(height=each.size[0], width=each.size[1], snr_db=snr, verdict=judged))
+    return tuple(checks)
+
+
+def judge_sizes(own: str, checks: Sequence[SizeCheck]) -> str:
+    """The verdict on an artifact, with the worst of its other sizes."""
+    for grade in ("fail", "warn"):
+        if own.startswith(grade):
+            return own
+        for each in checks:
+            if each.verdict.startswith(grade):
+                words = each.verdict.partition(": ")[2]
+                return f"{grade}: at {_named((each.height, each.width))}: {words}"
+    return own
+
+
+def resample(inputs: Dataset, size: Size) -> Dataset:
+    """The same images, each resized to (height, width) by the pixels nearest to its places."""
+    load = inputs.load
+
+    def resized(item: object) -> Feed:
+        return {name: _nearest(array, size) for name, array in load(item).items()}
+
+    return replace(inputs, load=resized)
+
+
+def _nearest(array: np.ndarray, size: Size) -> np.ndarray:
+    rows, columns = (np.arange(new) * old // new for new, old in zip(size, array.shape[2:], strict=True))
+    return np.ascontiguousarray(array[:, :, rows][:, :, :, columns])
+
+
+def _named(size: Sequence[int]) -> str:
+    return "x".join(map(str, size))
