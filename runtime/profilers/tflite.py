@@ -45,7 +45,6 @@ class _Event(NamedTuple):
     tag: str
     type: int
     index: int
-    us: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +52,8 @@ class _Told:
     """What Events.finish gives; without `operators` all that ran outside of a delegate tells its one partition."""
 
     operators: list[_Node] | None
-    runs: list[list[_Event]]
+    sequences: list[list[_Event]]
+    runs: list[tuple[int, list[float]]]
 
 
 class LocalEvents(Events):
@@ -94,12 +94,21 @@ def describe(path: Path, told: Mapping[str, Any]) -> tuple[list[Kernel], np.ndar
     Raises NotJson where it is something else, and ArtifactError where no operator was recorded.
     """
     events = convert(told, _Told)
-    shape = [each[:3] for each in _typical(events.runs, path)]
-    runs = [run for run in events.runs if [each[:3] for each in run] == shape]
-    us = np.array([[event.us for event in run] for run in runs], np.float64).T + _CUT_US
-    kernels = _describe(path, runs[0], events.operators)
+    if any(not 0 <= i < len(events.sequences) or len(us) != len(events.sequences[i]) for i, us in events.runs):
+        raise NotJson("not a time of each event")
+    usual = _usual(events, path)
+    us = np.array([us for i, us in events.runs if i == usual], np.float64).T + _CUT_US
+    kernels = _describe(path, events.sequences[usual], events.operators)
     kept = [i for i, kernel in enumerate(kernels) if kernel is not None]
     return [kernel for kernel in kernels if kernel is not None], us.reshape(len(kernels), -1)[kept]
+
+
+def _usual(events: _Told, path: Path) -> int:
+    """The first sequence that has as many events as most runs. Raises ArtifactError where there is none."""
+    if not any(us for _, us in events.runs):
+        raise ArtifactError(f"{path}: LiteRT's profiler has recorded no operator")
+    usual = mode(len(us) for _, us in events.runs)
+    return next(i for i, us in events.runs if len(us) == usual)
 
 
 def _describe(path: Path, events: Sequence[_Event], nodes: Sequence[_Node] | None) -> list[Kernel | None]:
@@ -127,14 +136,6 @@ def _describe(path: Path, events: Sequence[_Event], nodes: Sequence[_Node] | Non
         if event.type == OF_OPERATOR and 0 <= event.index < len(known):
             found[place] = _kernel([known[event.index]], None, event.tag, None)
     return found
-
-
-def _typical(runs: Sequence[list[_Event]], path: Path) -> list[_Event]:
-    """A run with as many events as most have. Raises ArtifactError where there is none."""
-    if not any(runs):
-        raise ArtifactError(f"{path}: LiteRT's profiler has recorded no operator")
-    usual = mode(map(len, runs))
-    return next(run for run in runs if len(run) == usual)
 
 
 def _places_of_partitions(events: Sequence[_Event]) -> list[list[int]]:

@@ -254,9 +254,19 @@ class Events:
             self._runs.append([event for event in events if event.type in _TIMED])
 
     def finish(self) -> dict[str, Any]:
-        """{"operators": as given, "runs": of each the events, (tag, type, index, microseconds)}."""
-        runs = [[(each.tag, each.type, each.index, each.elapsed_us) for each in run] for run in self._runs]
-        return {"operators": self._operators, "runs": runs}
+        """What was timed, and the times.
+
+        Returns:
+            {"operators": as given, "sequences": [[(tag, type, index)]]: runs differ where a kernel was not timed,
+            "runs": of each (which sequence, the microseconds of its events)}.
+        """
+        sequences: dict[tuple[tuple[str, int, int], ...], int] = {}
+        runs = []
+        for run in self._runs:
+            sequence = tuple((each.tag, each.type, each.index) for each in run)
+            number = sequences.setdefault(sequence, len(sequences))
+            runs.append((number, [each.elapsed_us for each in run]))
+        return {"operators": self._operators, "sequences": list(sequences), "runs": runs}
 
     def close(self) -> None:
         self._model.close()
