@@ -52,6 +52,13 @@ def _describe_events(path: Path, told: Mapping[str, Any]) -> "tuple[list[Kernel]
     return describe(path, told)
 
 
+def _profiler_files() -> dict[str, bytes]:
+    from ..devices.backends.onnx import OWN
+    from ..runtime.profilers.onnx import own_steps
+
+    return {OWN: own_steps()}
+
+
 def _open_profiler(path: Path, threads: int) -> "ProfilingSession":
     from ..runtime.profilers.onnx import open_events
     from ..runtime.profilers.session import ProfilingSession
@@ -95,6 +102,7 @@ TARGET = Target(
     inspect=_inspect,
     open_profiler=_open_profiler,
     describe_events=_describe_events,
+    profiler_files=_profiler_files,
     read_contents=_read_contents,
     folds=True,
     device_runtime="onnx",

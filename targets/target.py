@@ -208,6 +208,8 @@ class Target:
         open_accelerated: (path, accelerator, "fp32" or "fp16", threads) -> a session with a `residency`; it may crash.
         open_profiler: (path, threads) -> a session that its runtime's own profiler watches; None where there is none.
         describe_events: (path, what that profiler has said, here or on a device) -> the kernels and their times.
+        profiler_files: {name: content} of what that profiler needs on a device beside the artifact.
+        check_profiled: raises UsageError for an artifact that cannot be profiled.
         no_profiler: why there is none, and what there is instead.
         plan_activations: artifact -> bytes of all its activations, placed by their lifetimes; None where only the
             runtime knows.
@@ -255,6 +257,8 @@ class Target:
     open_accelerated: Callable[[Path, str, str, int], "Session"] | None = None
     open_profiler: "Callable[[Path, int], ProfilingSession] | None" = None
     describe_events: "Describe | None" = None
+    profiler_files: Callable[[], Mapping[str, bytes]] = dict
+    check_profiled: Callable[[Path], None] = lambda path: None
     no_profiler: str = ""
     plan_activations: Callable[[Path], int] | None = None
 

@@ -122,20 +122,22 @@ def _describe_events(path: Path, told: Mapping[str, Any]) -> "tuple[list[Kernel]
     return describe(path, told)
 
 
+def _check_profiled(path: Path) -> None:
+    from ..runtime.sessions.tflite import MICRO_KERNELS
+    from ..runtime.sessions.tflite_ports import read_facts
+
+    if read_facts(path).kernels == MICRO_KERNELS:
+        raise UsageError(f"{path}: is for TensorFlow Lite Micro, whose kernels have no time here to be profiled")
+
+
 def _open_profiler(path: Path, threads: int) -> "ProfilingSession":
     from ..runtime.profilers.session import ProfilingSession
     from ..runtime.profilers.tflite import LocalEvents
     from ..runtime.sessions.tflite import TFLiteSession
 
-    def open_plain() -> TFLiteSession:
-        session = TFLiteSession(path, threads=threads)
-        if session.reference:
-            session.close()
-            raise UsageError(f"{path}: is for TensorFlow Lite Micro, whose kernels have no time here to be profiled")
-        return session
-
+    _check_profiled(path)
     return ProfilingSession(
-        open_plain,
+        lambda: TFLiteSession(path, threads=threads),
         lambda session: LocalEvents(path, threads, cast(TFLiteSession, session)),
         partial(_describe_events, path),
     )
@@ -254,6 +256,7 @@ TARGET = Target(
     inspect=_inspect,
     open_profiler=_open_profiler,
     describe_events=_describe_events,
+    check_profiled=_check_profiled,
     plan_activations=_plan_activations,
     read_contents=_read_contents,
     predict_coverage=_predict_coverage,

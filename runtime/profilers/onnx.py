@@ -61,7 +61,11 @@ class _Told:
 
 def open_events(path: Path, threads: int) -> Events:
     """Those of this machine's ONNX Runtime. Raises ArtifactError and RuntimeUnavailable, as OnnxSession."""
-    return Events(path, own_steps(), lambda model, prefix: OnnxSession(model, threads=threads, profile_prefix=prefix))
+
+    def open_session(model: str | Path | bytes, threads: int, prefix: str) -> OnnxSession:
+        return OnnxSession(model, threads=threads, profile_prefix=prefix)
+
+    return Events(path, own_steps(), threads, open_session)
 
 
 def describe(path: Path, told: Mapping[str, Any]) -> tuple[list[Kernel], np.ndarray]:

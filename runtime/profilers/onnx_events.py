@@ -27,14 +27,24 @@ class Events:
         model: the file.
         own: a graph that takes OWN_NUMBERS float32, in which each OWN_NODE computes one number: what the profiler tells
             of those is the time that it takes itself.
-        open_session: (a model, prefix of the profiler's file) -> a session with raw(arrays), end_profiling() -> the
-            file, and close().
+        threads: of the file; the other graph has one.
+        open_session: (a model, threads, prefix of the profiler's file) -> a session with raw(arrays), close() and
+            end_profiling(), which gives the path of that file.
+        folder: in which the profiler's files are written; None for the system's own.
     """
 
-    def __init__(self, model: Any, own: Any, open_session: Callable[[Any, str], Any]):
-        self._folder = tempfile.TemporaryDirectory(prefix="edgeport-")
+    def __init__(
+        self,
+        model: Any,
+        own: Any,
+        threads: int,
+        open_session: Callable[[Any, int, str], Any],
+        *,
+        folder: str | None = None,
+    ):
+        self._folder = tempfile.TemporaryDirectory(prefix="edgeport-", dir=folder)
         self._open, self._own = open_session, own
-        self._session = open_session(model, str(Path(self._folder.name, "profile")))
+        self._session = open_session(model, threads, str(Path(self._folder.name, "profile")))
         self._counted: list[bool] = []
 
     def run(self, arrays: Sequence[np.ndarray], *, counted: bool = True) -> None:
@@ -53,7 +63,7 @@ class Events:
             {"name": each["name"][: -len(END)], "args": each["args"]}
             for each in timed[: len(timed) // max(1, len(self._counted))]
         ]
-        own = self._open(self._own, str(Path(self._folder.name, "own")))
+        own = self._open(self._own, 1, str(Path(self._folder.name, "own")))
         for _ in range(OWN_RUNS):
             own.raw([np.ones(OWN_NUMBERS, np.float32)])
         own_us = [each["dur"] for each in _timed(own) if each["args"]["op_name"] == OWN_NODE]
