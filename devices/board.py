@@ -45,6 +45,7 @@ class _ToldModel:
     load_ms: float
     times_ms: list[float]
     outputs_sha256: str | None
+    cpu_ms: list[float] = field(default_factory=list)
     counts: list[dict[str, int]] = field(default_factory=list)
     profile: Profile | None = None
 
@@ -142,6 +143,7 @@ class Board:
                     outputs=self._outputs(folder, i, here, each.outputs_sha256) if each.outputs_sha256 else [],
                     counts=each.counts,
                     profile=each.profile,
+                    cpu_ms=each.cpu_ms,
                 )
                 for i, each in enumerate(told.models)
             ]
@@ -244,7 +246,8 @@ class Board:
             f"a schema {told.schema}" if told.schema != runner.SCHEMA else "",
             f"{len(told.models)} artifacts" if len(told.models) != len(job.tasks) else "",
             *(f"{len(each.times_ms)} times" for each in told.models if len(each.times_ms) != times),
-            *("a time below 0" for each in told.models if min((each.load_ms, *each.times_ms)) < 0),
+            *(f"{len(each.cpu_ms)} processor times" for each in told.models if len(each.cpu_ms) not in (0, times)),
+            *("a time below 0" for each in told.models if min((each.load_ms, *each.times_ms, *each.cpu_ms)) < 0),
             f"{len(told.copied_us)} copies" if len(told.copied_us) != len(job.copied) else "",
             "a copy in no time" if min(told.copied_us, default=1) <= 0 else "",
             *("no outputs" for each in told.models if job.keep and not each.outputs_sha256),

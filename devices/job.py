@@ -127,6 +127,7 @@ class Answer:
         counts: {class of instructions: how many} for each counted inference.
         summary: where the device's tool times on its own and tells no single runs: its figures, by field of Latency.
         profile: where it was asked for.
+        cpu_ms: what each of the runs took of the processor; empty where that is not told.
     """
 
     runtime: str
@@ -136,6 +137,7 @@ class Answer:
     counts: list[dict[str, int]] = field(default_factory=list)
     summary: dict[str, float] | None = None
     profile: Profile | None = None
+    cpu_ms: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ class Result:
     Attributes:
         device: as it was named.
         facts: of the device: CPU, cores, governor, temperature in degrees Celsius before and after, and more.
-        copied_us: what each of the copies took.
+        copied_us: what each of the copies took of the processor.
         flags: what its CPU can do, as its /proc/cpuinfo names it; where copies were asked for.
         kernels: where instructions cannot be counted, how often each of interest stands in the code that ran.
     """
