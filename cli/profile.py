@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-probe", action="store_true", help="do not measure what the core reaches in the runtime")
     words = "folder for profile.json and profile.html (default: ARTIFACT.profile)"
     options.add_output(parser, "output_dir", metavar="DIR", help=words)
-    options.add(parser, ("device", *options.ACCESS_OPTIONS, "benchmark_model"))
+    words = "where it is profiled, as a job of its own (default: here); an emulated CPU has no times"
+    options.add(parser, ("device",), help=words, metavar="local|ssh:[USER@]HOST[:PORT]|adb[:SERIAL]")
+    options.add(parser, (*options.ACCESS_OPTIONS, "benchmark_model"))
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
