@@ -79,7 +79,7 @@ def run(job):
     profiled = job["profiled"]
     models = []
     for each in job["models"]:
-        models.append(Model(each, job["threads"]))
+        models.append(Model(each, job["threads"], watched=bool(profiled)))
         if profiled:
             models[-1].start()  # before the next one is loaded: the memory is this one's
     for model in models:
@@ -100,9 +100,9 @@ def run(job):
 
 
 class Model:
-    """One artifact with its inputs."""
+    """One artifact with its inputs; of one that is `watched` the peak of the memory is its own, not the process's."""
 
-    def __init__(self, described, threads):
+    def __init__(self, described, threads, watched=False):
         self.outputs = described["outputs"]
         with np.load(described["inputs"]) as file:
             count = 1 + max(int(name.split("_")[0]) for name in file.files)
@@ -113,7 +113,8 @@ class Model:
         self.backend = load_module("backends", name)
         before = resident_mb()
         load, runtime = self.backend.prepare()
-        reset_peak()
+        if watched:
+            reset_peak()
         self.before_mb = resident_mb()
         grown = RUNTIMES_MB.setdefault(name, self.before_mb - before)  # what is imported once serves all
         self.before_mb -= grown

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..artifacts.errors import DeviceError, UsageError
+from ..artifacts.errors import ArtifactError, DeviceError, UsageError
 from ..artifacts.json_reader import NotJson
-from ..runtime.benchmark import latency
+from ..runtime.benchmark import Latency, latency
 from ..runtime.cpu import name_instructions
 from ..runtime.profilers.peaks import Peaks
 from ..runtime.profilers.session import BLOCK
@@ -89,6 +89,8 @@ def profile_on_board(
             kernels, us = target.describe_events(path, answer.profile.events)
         except NotJson as e:
             raise DeviceError(f"{board.name}: its profile of {path.name} is not one of this artifact ({e})") from e
+        except ArtifactError as e:
+            raise DeviceError(f"{board.name}: {e}") from e
         if not us.size or not np.isfinite(us).all():
             raise DeviceError(f"{board.name}: its profile of {path.name} has no times")
         cpu = name_cpu(done.facts)
@@ -121,7 +123,7 @@ def _make_task(path: Path, target: Target, seed: int) -> "tuple[Task, frozenset[
     return replace(make_task(path, [sample]), inputs=names, beside=target.profiler_files()), ports
 
 
-def _latency(answer: "Answer", threads: int, cpu: str):
+def _latency(answer: "Answer", threads: int, cpu: str) -> Latency:
     """Of the plain runs."""
     assert answer.profile is not None
     if answer.summary is not None:

@@ -88,6 +88,7 @@ LIES = {
     "a negative time": (PROFILE | {"cpu_us": [-1.0] * 4, "events": {}}, "(it has a time below 0)"),
     "no events": (PROFILE | {"events": {}}, "object missing required field operators"),
     "times of other events": (PROFILE | {"events": EVENTS | {"runs": [[0, [1.0, 2.0]]]}}, "not a time of each event"),
+    "nothing recorded": (PROFILE | {"events": EVENTS | {"runs": []}}, "profiler has recorded no operator"),
     "another sequence": (PROFILE | {"events": EVENTS | {"runs": [[7, [1.0]]]}}, "not a time of each event"),
     "operators of another file": (
         PROFILE

@@ -32,7 +32,9 @@ def test_benchmark(edgeport, artifacts, shared, tmp_path):
     assert done.json["device"] == "ssh:board"
     assert [each["latency"]["runs"] for each in done.json["results"]] == [3, 3]
     assert done.json["facts"]["cores"] == os.cpu_count()
-    assert len(list(shared.board.glob("files/*"))) == 4  # the runner, what runs .tflite files there, and the two artifacts
+    assert (
+        len(list(shared.board.glob("files/*"))) == 4
+    )  # the runner, what runs .tflite files there, and the two artifacts
     assert_nothing_left(shared.board, tmp_path / "t")
 
 
