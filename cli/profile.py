@@ -32,24 +32,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help=f"all rows, not only the first {SHOWN}")
     options.add(parser, ("num_runs", "threads"))
     options.add(parser, ("seed",), help="of the random inputs")
-    parser.add_argument("--no-probe", action="store_true", help="do not measure what this core reaches in the runtime")
+    parser.add_argument("--no-probe", action="store_true", help="do not measure what the core reaches in the runtime")
     words = "folder for profile.json and profile.html (default: ARTIFACT.profile)"
     options.add_output(parser, "output_dir", metavar="DIR", help=words)
-    options.add(parser, ("device",), help="refused: artifacts are profiled on this machine alone")
+    words = "where it is profiled, as a job of its own (default: here); an emulated CPU has no times"
+    options.add(parser, ("device",), help=words, metavar="local|ssh:[USER@]HOST[:PORT]|adb[:SERIAL]")
+    options.add(parser, (*options.ACCESS_OPTIONS, "benchmark_model"))
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
     from ..pipeline.profile import profile
 
-    if args.device:
-        raise edgeport.UsageError(
-            f"--device {args.device}: artifacts are profiled on this machine alone; install edgeport there and run "
-            "`edgeport profile` on it, or time the whole by `edgeport benchmark --device`"
-        )
+    if args.benchmark_model and not args.device:
+        raise edgeport.UsageError("--benchmark-model is for a device: name it by --device")
     result = profile(
         args.artifact,
         against=args.against,
         probe=not args.no_probe,
+        device=args.device,
+        access=options.access(args) if args.device else None,
+        benchmark_model=args.benchmark_model,
         output_dir=args.output_dir,
         progress=console.progress,
         **options.pick(args, ("num_runs", "threads", "seed")),
@@ -76,13 +78,19 @@ def describe(result: "ProfileResult", by: "Sequence[str]", everything: bool) -> 
 
 
 def _head(result: "ProfileResult") -> list[str]:
+    from ..pipeline.device_runs import describe_device
+
     latency, memory, peaks = result.latency, result.memory, result.peaks
+    known = latency.median_ms == latency.median_ms
+    run_ms, typical = (latency.median_ms, "") if known else (latency.mean_ms, "on average ")
     lines = [
-        f"{printable(result.artifact)}: {latency.median_ms:.3f} ms a run, kernels {result.kernels_ms:.3f} ms "
+        f"{printable(result.artifact)}: {typical}{run_ms:.3f} ms a run, kernels {result.kernels_ms:.3f} ms "
         f"({result.accounted:.0%} of a run), overhead {result.overhead_us / 1e3:.3f} ms",
-        f"{result.runtime}, {result.threads} thread(s), {result.cpu}, {latency.runs} runs; "
+        f"{printable(result.runtime)}, {result.threads} thread(s), {printable(result.cpu)}, {latency.runs} runs; "
         f"load {latency.load_ms:.1f} ms, first run {latency.first_ms:.2f} ms",
     ]
+    if result.device:
+        lines.insert(1, printable(f"{result.device}  {describe_device(result.facts)}"))
     if peaks is not None:
         lines.append(
             f"the core reaches {peaks.int8_gmacs_per_s:.0f} GMAC/s in int8, {peaks.float_gmacs_per_s:.0f} in float, "
@@ -93,7 +101,11 @@ def _head(result: "ProfileResult") -> list[str]:
     lines.append(
         f"memory: weights {memory.weights_bytes / 1e6:.2f} MB"
         + (f", activations {planned / 1e6:.2f} MB" if planned is not None else "")
-        + f", loaded {memory.loaded_mb:.1f} MB, peak {memory.peak_mb:.1f} MB"
+        + "".join(
+            f", {name} {grown:.1f} MB"
+            for name, grown in (("loaded", memory.loaded_mb), ("peak", memory.peak_mb))
+            if grown is not None
+        )
     )
     return lines
 

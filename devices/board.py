@@ -20,13 +20,15 @@ from typing import Any, TypedDict
 from ..artifacts.digest import sha256_of_file
 from ..artifacts.errors import DeviceError, first_line
 from ..artifacts.json_reader import NotJson, convert, parse_json
+from ..runtime import profilers
 from . import runner
-from .job import Answer, Job, Result, load, save
+from .job import Answer, Job, Profile, Result, load, save
 from .qemu_setup import KERNELS
 from .transport import SHORT_S, Done, Transport
 
 RUNNER = Path(str(runner.__file__))
 BACKENDS = RUNNER.parent / "backends"
+EVENTS = Path(next(iter(profilers.__path__)))  # RUNTIME_events.py: what the runtimes' profilers tell
 KEEP_DAYS = 30
 STALE_MINUTES = 24 * 60  # a job this old has lost its host
 _DAMAGED = 91  # the status of a copy that is not what was sent
@@ -43,7 +45,9 @@ class _ToldModel:
     load_ms: float
     times_ms: list[float]
     outputs_sha256: str | None
+    cpu_ms: list[float] = field(default_factory=list)
     counts: list[dict[str, int]] = field(default_factory=list)
+    profile: Profile | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +57,8 @@ class _Told:
     schema: int
     facts: dict[str, Any]
     models: list[_ToldModel]
+    copied_us: list[float] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,8 @@ class Board:
             (here / "job.json").write_text(json.dumps(described))
             for i, task in enumerate(job.tasks):
                 save(task.samples, here / f"inputs_{i}.npz")
+                for name, content in task.beside.items() if job.profiled else ():
+                    (here / name).write_bytes(content)
             for path in sorted(here.iterdir()):
                 self._deliver(path, f"{folder}/{path.name}")
             command = f"{shlex.quote(transport.python)} {own.name} {shlex.quote(folder)}"
@@ -134,11 +142,13 @@ class Board:
                     times_ms=each.times_ms,
                     outputs=self._outputs(folder, i, here, each.outputs_sha256) if each.outputs_sha256 else [],
                     counts=each.counts,
+                    profile=each.profile,
+                    cpu_ms=each.cpu_ms,
                 )
                 for i, each in enumerate(told.models)
             ]
             self._check_outputs(answers, job)
-        return Result(self.name, told.facts, answers, kernels(done.out))
+        return Result(self.name, told.facts, answers, kernels(done.out), told.copied_us, told.flags)
 
     @contextlib.contextmanager
     def job_folder(self, job: Job, program: Path) -> Iterator[str]:
@@ -149,7 +159,9 @@ class Board:
         folders = " ".join(map(str, range(len(job.tasks))))
         if program == RUNNER:
             wanted |= {f"backends/{task.runtime}.py": BACKENDS / f"{task.runtime}.py" for task in job.tasks}
-            folders += " backends"
+            folders += " backends events"
+            if job.profiled:
+                wanted |= {f"events/{task.runtime}.py": EVENTS / f"{task.runtime}_events.py" for task in job.tasks}
         stored = self._stored(set(wanted.values()))
         folder = f"{self._folder}/jobs/{secrets.token_hex(8)}"
         links = [f"ln -s {shlex.quote(stored[file])} {shlex.quote(name)}" for name, file in wanted.items()]
@@ -234,10 +246,15 @@ class Board:
             f"a schema {told.schema}" if told.schema != runner.SCHEMA else "",
             f"{len(told.models)} artifacts" if len(told.models) != len(job.tasks) else "",
             *(f"{len(each.times_ms)} times" for each in told.models if len(each.times_ms) != times),
-            *("a time below 0" for each in told.models if min((each.load_ms, *each.times_ms)) < 0),
+            *(f"{len(each.cpu_ms)} processor times" for each in told.models if len(each.cpu_ms) not in (0, times)),
+            *("a time below 0" for each in told.models if min((each.load_ms, *each.times_ms, *each.cpu_ms)) < 0),
+            f"{len(told.copied_us)} copies" if len(told.copied_us) != len(job.copied) else "",
+            "a copy in no time" if min(told.copied_us, default=1) <= 0 else "",
             *("no outputs" for each in told.models if job.keep and not each.outputs_sha256),
             *("counts without a sum" for each in told.models if any(count.get("all", 0) <= 0 for count in each.counts)),
         )
+        if job.profiled:
+            wrong += tuple(_wrong_profile(each.profile, job.profiled.runs) for each in told.models)
         if said := next(filter(None, wrong), ""):
             raise DeviceError(f"{self.name}: its answer is not to what was asked (it has {said})")
 
@@ -256,6 +273,15 @@ class Board:
             return load(path)
         except Exception as e:  # whatever NumPy and zipfile make of it
             raise DeviceError(f"{self.name}: its outputs are no arrays ({first_line(e)})") from e
+
+
+def _wrong_profile(told: Profile | None, runs: int) -> str:
+    """What is wrong with a profile of so many plain runs; "" where nothing is."""
+    if told is None:
+        return "no profile"
+    if len(told.wall_us) != runs or len(told.cpu_us) != runs:
+        return f"{len(told.wall_us)} plain runs of a profile"
+    return "a time below 0" if min(told.first_ms, *told.wall_us, *told.cpu_us) < 0 else ""
 
 
 def _failure(error: str) -> str:

@@ -27,6 +27,7 @@ ANSWER = "EDGEPORT_ANSWER "  # begins the line with the result
 ABANDONED = 75  # EX_TEMPFAIL of sysexits.h: whoever asked is gone
 MARK = 0x5EED0000  # getpriority(0, MARK + n) tells the emulator's counting plugin to write down mark n
 SCHEMA = 2
+RUNTIMES_MB = {}  # runtime: what this process has grown by when it was imported
 
 
 class Failure(Exception):
@@ -75,7 +76,12 @@ def watch(folder):
 def run(job):
     """The answer to a job."""
     before = None if job["emulated"] else temperature_c()
-    models = [Model(each, job["threads"]) for each in job["models"]]
+    profiled = job["profiled"]
+    models = []
+    for each in job["models"]:
+        models.append(Model(each, job["threads"], watched=bool(profiled)))
+        if profiled:
+            models[-1].start()  # before the next one is loaded: the memory is this one's
     for model in models:
         model.answer()
     if job["runs"]:
@@ -83,26 +89,39 @@ def run(job):
     if job["counted"]:
         for number, model in enumerate(models):
             model.count(number, job["counted"])
+    if profiled:
+        profile(models, profiled)
+    copied = [copy_us(size) for size in job["copied"]]
     facts = about(job["emulated"])
     if before is not None:
         facts["temperature_c"] = [before, temperature_c()]
-    return {"schema": SCHEMA, "facts": facts, "models": [model.result for model in models]}
+    answer = {"schema": SCHEMA, "facts": facts, "models": [model.result for model in models]}
+    return dict(answer, copied_us=copied, flags=flags()) if copied else answer
 
 
 class Model:
-    """One artifact with its inputs."""
+    """One artifact with its inputs; of one that is `watched` the peak of the memory is its own, not the process's."""
 
-    def __init__(self, described, threads):
+    def __init__(self, described, threads, watched=False):
         self.outputs = described["outputs"]
         with np.load(described["inputs"]) as file:
             count = 1 + max(int(name.split("_")[0]) for name in file.files)
             width = len(file.files) // count
             self.samples = [[file[f"{i}_{j}"] for j in range(width)] for i in range(count)]
-        load, runtime = load_backend(described["runtime"]).prepare()
+        self.described, self.threads = described, threads
+        name = described["runtime"]
+        self.backend = load_module("backends", name)
+        before = resident_mb()
+        load, runtime = self.backend.prepare()
+        if watched:
+            reset_peak()
+        self.before_mb = resident_mb()
+        grown = RUNTIMES_MB.setdefault(name, self.before_mb - before)  # what is imported once serves all
+        self.before_mb -= grown
         start = time.perf_counter()
         self.feed, self.invoke, self.fetch = load(described["file"], threads)
         load_ms = (time.perf_counter() - start) * 1e3
-        self.result = {"runtime": runtime, "load_ms": load_ms, "times_ms": [], "outputs_sha256": None}
+        self.result = {"runtime": runtime, "load_ms": load_ms, "times_ms": [], "cpu_ms": [], "outputs_sha256": None}
 
     def run(self, sample):
         self.feed(sample)
@@ -124,11 +143,50 @@ class Model:
         except OSError as e:
             raise Failure(f"its outputs cannot be written there ({e.strerror})") from e
 
+    def start(self):
+        """Runs it for the first time, and looks at the memory."""
+        loaded = resident_mb()
+        start = time.perf_counter()
+        self.run(self.samples[0])
+        first_ms = (time.perf_counter() - start) * 1e3
+        for _ in range(2):
+            self.run(self.samples[0])
+        self.profile = {
+            "first_ms": first_ms,
+            "loaded_mb": loaded - self.before_mb,
+            "peak_mb": max(peak_mb(), loaded) - self.before_mb,
+            "wall_us": [],
+            "cpu_us": [],
+        }
+
+    def open_events(self):
+        """Opens it a second time, in its runtime's profiler."""
+        self.module = load_module("events", self.described["runtime"])
+        with speaking(self.module):
+            described = self.described
+            self.events = self.backend.open_events(self.module, described["file"], self.threads, described["named"])
+
+    def block(self, runs):
+        """Runs it so often plainly, then so often in the profiler; one run more before either does not count."""
+        sample = self.samples[0]
+        for i in range(runs + 1):
+            start, cpu = time.perf_counter_ns(), time.process_time_ns()
+            self.run(sample)
+            taken, used = time.perf_counter_ns() - start, time.process_time_ns() - cpu
+            if i:
+                self.profile["wall_us"].append(taken / 1e3)
+                self.profile["cpu_us"].append(used / 1e3)
+        with speaking(self.module):
+            for i in range(runs + 1):
+                self.events.run(sample, counted=i > 0)
+
     def timed(self, round_):
         sample = self.samples[round_ % len(self.samples)]
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         self.run(sample)
-        self.result["times_ms"].append((time.perf_counter() - start) * 1e3)
+        taken, used = time.perf_counter() - start, time.process_time() - cpu
+        self.result["times_ms"].append(taken * 1e3)
+        self.result["cpu_ms"].append(used * 1e3)
 
     def count(self, number, times):
         """Marks the begin and the end of single inferences on the first sample, for the plugin that counts."""
@@ -157,23 +215,94 @@ def measure(models, warmup, runs):
     gc.enable()
 
 
+def profile(models, turns):
+    """Profiles all models, in turns."""
+    for model in models:
+        model.open_events()
+    gc.disable()
+    for _ in range(turns["rounds"]):
+        for model in models:
+            for _ in range(turns["blocks"]):
+                model.block(turns["block"])
+    gc.enable()
+    for model in models:
+        with speaking(model.module):
+            model.result["profile"] = dict(model.profile, events=model.events.finish())
+
+
+def copy_us(size):
+    """What a copy of so many bytes takes of the processor, at best."""
+    source, target = np.ones(size, np.uint8), np.zeros(size, np.uint8)
+    many, taken = max(1, 2**26 // size), []
+    for _ in range(8):
+        start = time.process_time_ns()
+        for _ in range(many):
+            np.copyto(target, source)
+        taken.append((time.process_time_ns() - start) / many / 1e3)
+    return min(taken)
+
+
+def flags():
+    """What the first core can do, as /proc/cpuinfo names it on x86 and on Arm."""
+    for line in read("/proc/cpuinfo").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() in ("flags", "Features"):
+            return value.split()
+    return []
+
+
+@contextlib.contextmanager
+def speaking(module):
+    """What such a module says of itself is for people."""
+    try:
+        yield
+    except Exception as e:
+        if type(e) in (getattr(module, name, None) for name in ("Unsuitable", "Refused")):
+            raise Failure(str(e)) from e
+        raise
+
+
 def mark(number):
     with contextlib.suppress(OSError):  # there is no such process, and that is not what is asked
         os.getpriority(os.PRIO_PROCESS, MARK + number)
 
 
 # A backend's prepare() gives (load, its name and version); load: (path, threads) -> (feed(arrays), invoke(), fetch()).
-# So loading is timed without importing, and an inference is counted without copying its arrays.
+# So loading is timed without importing, and an inference is counted without copying its arrays. Its open_events(the
+# module that was copied to events/, path, threads, names of the inputs) gives that module's Events.
 
 
-def load_backend(name):
-    """The module of a runtime, from the file that was copied beside this one."""
-    spec = importlib.util.spec_from_file_location(f"backend_{name}", os.path.join("backends", f"{name}.py"))
+def load_module(folder, name):
+    """The module of a runtime, from a file that was copied to a folder beside this one."""
+    spec = importlib.util.spec_from_file_location(f"{folder}_{name}", os.path.join(folder, f"{name}.py"))
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
     assert spec.loader is not None
+    sys.modules[module.__name__] = module  # dataclasses look for theirs there
     spec.loader.exec_module(module)
     return module
+
+
+def resident_mb():
+    """What this process has in memory, in MB (10^6 bytes)."""
+    return memory_mb("VmRSS")
+
+
+def peak_mb():
+    """The most that it had since reset_peak, or ever where that has no effect."""
+    return memory_mb("VmHWM")
+
+
+def memory_mb(name):
+    for line in read("/proc/self/status").splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    return 0.0
+
+
+def reset_peak():
+    with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w") as file:
+        file.write("5")  # proc(5): VmHWM begins anew
 
 
 def about(emulated):

@@ -336,12 +336,21 @@ def stage_on_board(
             yield
 
 
-def describe_device(facts: dict[str, Any]) -> str:
-    """What a device says of itself, in a line."""
+def name_cpu(facts: dict[str, Any]) -> str:
+    """The name of its CPU, as far as it tells it: the model, its cores, or the architecture alone."""
+    return facts.get("cpu", "") or _cores(facts) or str(facts.get("machine", ""))
+
+
+def _cores(facts: dict[str, Any]) -> str:
+    """The kinds of Arm's cores that it has."""
     from ..devices.cpus import PARTS
 
-    parts = [PARTS.get(part, f"CPU part {part}") for part in facts.get("cpu_parts", ())]
-    words = [facts.get("board", ""), facts.get("cpu", ""), " + ".join(parts)]
+    return " + ".join(PARTS.get(part, f"CPU part {part}") for part in facts.get("cpu_parts", ()))
+
+
+def describe_device(facts: dict[str, Any]) -> str:
+    """What a device says of itself, in a line."""
+    words = [facts.get("board", ""), facts.get("cpu", ""), _cores(facts)]
     if "cores" in facts:
         words.append(f"{facts['cores']} core{'s' * (facts['cores'] != 1)}")
     if facts.get("max_mhz"):

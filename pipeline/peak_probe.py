@@ -35,7 +35,7 @@ def probe_peaks(target: Target, threads: int) -> Peaks:
         The best of several runs, by the processor's time where there is one thread.
     """
     reached = {
-        precision: max(_gmacs_per_s(target, precision, threads, *chain) for chain in CHAINS[precision])
+        precision: max(_gmacs_per_s(target, precision, threads, chain) for chain in CHAINS[precision])
         for precision in (FLOAT, INT8)
     }
     copied = {name: _copy_gbytes_per_s(size) for name, size in COPIED_BYTES.items()}
@@ -48,19 +48,39 @@ def probe_peaks(target: Target, threads: int) -> Peaks:
     )
 
 
-def _gmacs_per_s(target: Target, precision: str, threads: int, channels: int, kernel: int, layers: int) -> float:
+def write_probe(
+    target: Target, precision: str, threads: int, chain: tuple[int, int, int], path: Path
+) -> tuple[Portable, list[np.ndarray]]:
+    """Writes a chain of convolutions as an artifact.
+
+    Args:
+        chain: of CHAINS[precision].
+
+    Returns:
+        (an open session of it, its inputs as it takes them).
+    """
+    channels, kernel, layers = chain
     rng = np.random.default_rng(0)
     graph = _chain(rng, channels, kernel, layers)
     feed = {"x": rng.standard_normal((1, channels, SIDE, SIDE), np.float32)}
     if precision == INT8:
         graph = _quantized(graph, target, feed)
     recipe = Recipe(precision=precision, metadata={}, profile=target.profile(None), options=target.own_options({}))
+    target.lower(graph, path, recipe)
+    session = target.open(path, threads, {})
+    assert isinstance(session, Portable)
+    return session, session.inward(feed)
+
+
+def macs_of(chain: tuple[int, int, int]) -> int:
+    """Its multiply-accumulates."""
+    channels, kernel, layers = chain
+    return layers * (channels * kernel * SIDE) ** 2
+
+
+def _gmacs_per_s(target: Target, precision: str, threads: int, chain: tuple[int, int, int]) -> float:
     with tempfile.TemporaryDirectory(prefix="edgeport-") as folder:
-        path = Path(folder, f"probe{target.ending}")
-        target.lower(graph, path, recipe)
-        session = target.open(path, threads, {})
-        assert isinstance(session, Portable)
-        arrays = session.inward(feed)
+        session, arrays = write_probe(target, precision, threads, chain, Path(folder, f"probe{target.ending}"))
         clock = time.process_time if threads == 1 else time.perf_counter
         taken = []
         for _ in range(RUNS):
@@ -68,7 +88,7 @@ def _gmacs_per_s(target: Target, precision: str, threads: int, channels: int, ke
             session.raw(arrays)
             taken.append(clock() - start)
         session.close()
-    return layers * (channels * kernel * SIDE) ** 2 / min(taken) / 1e9
+    return macs_of(chain) / min(taken) / 1e9
 
 
 def _chain(rng: np.random.Generator, channels: int, kernel: int, layers: int) -> "ir.Model":

@@ -77,15 +77,16 @@ class MemoryUse:
             does not tell all shapes, or writes in float what runs in int8 (as OpenVINO's and ONNX's do).
         largest_at: the value that this operator computes.
         loaded_mb: what its process has grown by while it was loaded, the runtime's own libraries included.
-        peak_mb: the most by which it has grown until the end of the first runs.
+        peak_mb: the most by which it has grown until the end of the first runs. Both are None where a device's tool
+            does not tell them.
     """
 
     weights_bytes: int
     activations_bytes: int | None
     largest_bytes: int | None
     largest_at: str
-    loaded_mb: float
-    peak_mb: float
+    loaded_mb: float | None
+    peak_mb: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,17 +115,21 @@ class ProfileResult:
     Attributes:
         artifact: its path.
         target: its format.
+        device: where it ran, as it was named; "" for this machine.
+        facts: of the device, what it says of itself: CPU, cores, governor and more.
         runtime, cpu, threads: what ran it.
         latency: of plain runs, without a profiler, from the runtime's arrays to the runtime's arrays.
         cpu_ms: the median of the processor's time of the same runs. On a machine that had other things to do it is less
-            than the latency, and the 10th percentile is taken: the runs that were disturbed least.
+            than the latency, and the 10th percentile is taken: the runs that were disturbed least. None where the tool
+            of a device does not tell it.
         kernels_ms: the sum of the kernels' times.
-        accounted: kernels_ms in parts of the run: of cpu_ms with one thread, of the latency with several.
+        accounted: kernels_ms in parts of the run: of cpu_ms with one thread, of the latency with several, of the mean
+            latency without cpu_ms.
         missing: what that sum lacks or has too much, as a sentence; "" within 5 %.
         partitions: of the delegate; None where the runtime has none.
         kernels: in the order in which they ran.
         modules, kinds, operators: the same in groups, the one that takes the most time first.
-        peaks: what this core reaches in a probe; None where none was made.
+        peaks: what the core reaches in a probe; None where none was made.
         memory: what it needs.
         against: the other artifact's profile; its modules are compared in `changes`.
         files: profile.json and profile.html.
@@ -132,11 +137,13 @@ class ProfileResult:
 
     artifact: str
     target: str
+    device: str = ""
+    facts: dict[str, Any] = field(default_factory=dict, repr=False)
     runtime: str
     cpu: str
     threads: int
     latency: Latency
-    cpu_ms: float
+    cpu_ms: float | None
     kernels_ms: float
     accounted: float
     missing: str
@@ -192,10 +199,13 @@ class ProfileResult:
 
     def to_rows(self) -> list[tuple[str, str]]:
         """(name, value) of what matters most, for people."""
+        latency, cpu_ms = self.latency, self.cpu_ms
+        run = f"{latency.median_ms if latency.median_ms == latency.median_ms else latency.mean_ms:.2f} ms"
         slowest = max(self.modules, key=lambda group: group.us)
         return [
             ("artifact", self.artifact),
-            ("latency", f"{self.latency.median_ms:.2f} ms, of the processor {self.cpu_ms:.2f} ms"),
+            *([("device", self.device)] if self.device else []),
+            ("latency", run if cpu_ms is None else f"{run}, of the processor {cpu_ms:.2f} ms"),
             ("kernels", f"{len(self.kernels)}, {self.kernels_ms:.2f} ms ({self.accounted:.0%} of a run)"),
             ("overhead", f"{self.overhead_us / 1e3:.2f} ms"),
             ("slowest module", f"{slowest.name} {slowest.us / 1e3:.2f} ms"),

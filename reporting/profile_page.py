@@ -21,9 +21,10 @@ def page(facts: Mapping[str, Any]) -> bytes:
     """The page. `facts`: what ProfileResult.to_json gives."""
     name = Path(facts["artifact"]).name
     against = facts["against"]
-    said = f"{facts['runtime']}, {facts['threads']} thread(s), {facts['cpu']}, {facts['latency']['runs']} runs"
+    where = f"{facts['device']}: " if facts["device"] else ""
+    ran = f"{facts['runtime']}, {facts['threads']} thread(s), {facts['cpu']}, {facts['latency']['runs']} runs"
     body = f"""<style>{STYLE}</style>
-<h1>{text(name)}: where the time and the memory go</h1><p class="faint">{text(said)}</p>
+<h1>{text(name)}: where the time and the memory go</h1><p class="faint">{text(where + ran)}</p>
 {_tiles(facts)}
 {_warnings(facts)}
 <p>{_legend(facts["kernels"])}</p>
@@ -33,7 +34,7 @@ def page(facts: Mapping[str, Any]) -> bytes:
 <div class="scroll layers" tabindex="0" role="region" aria-label="Modules">
 {bars(facts["kernels"], against["kernels"] if against else (), Path(against["artifact"]).name if against else "")}</div>
 <h2>What the core reaches</h2>
-{_peaks(facts["peaks"])}
+{_peaks(facts["peaks"], facts["device"])}
 <h2>Memory</h2>
 {_memory(facts)}
 {_changes(facts)}
@@ -52,17 +53,20 @@ A click on a heading sorts.</small></p>
 def _tiles(facts: Mapping[str, Any]) -> str:
     latency, memory = facts["latency"], facts["memory"]
     overhead = facts["overhead_us"] / 1e3 / facts["kernels_ms"] if facts["kernels_ms"] else 0
+    typical = "median" if latency["median_ms"] == latency["median_ms"] else "mean"
     tiles = [
-        (f"{latency['median_ms']:.2f} ms", "median latency"),
-        (f"{facts['cpu_ms']:.2f} ms", "of the processor in a run"),
+        (f"{latency[f'{typical}_ms']:.2f} ms", f"{typical} latency"),
         (f"{facts['kernels_ms']:.2f} ms", f"kernels' sum, {facts['accounted']:.0%} of a run"),
         (f"{overhead:.0%}", f"of it overhead ({facts['overhead_us'] / 1e3:.2f} ms)"),
         (f"{sum(kernel['macs'] for kernel in facts['kernels']) / 1e6:.0f}", "million MACs"),
         (f"{latency['load_ms']:.0f} ms", "to load"),
         (f"{latency['first_ms']:.1f} ms", "first run"),
         (f"{memory['weights_bytes'] / MB:.2f} MB", "weights"),
-        (f"{memory['peak_mb']:.0f} MB", "peak of the process's growth"),
     ]
+    if facts["cpu_ms"] is not None:
+        tiles.insert(1, (f"{facts['cpu_ms']:.2f} ms", "of the processor in a run"))
+    if memory["peak_mb"] is not None:
+        tiles.append((f"{memory['peak_mb']:.0f} MB", "peak of the process's growth"))
     if facts["of_peak"] is not None:
         tiles.insert(4, (f"{facts['of_peak']:.0%}", "of the core's peak"))
     if facts["partitions"] is not None:
@@ -95,9 +99,10 @@ def _compared(name: str, against: Mapping[str, Any] | None) -> str:
     )
 
 
-def _peaks(peaks: Mapping[str, Any] | None) -> str:
+def _peaks(peaks: Mapping[str, Any] | None, device: str) -> str:
     if peaks is None:
-        return "<p>Not probed.</p>"
+        where = f" on {device}" if device else ""
+        return f"<p>Not probed{text(where)}: what share of its peak a kernel reaches is not known.</p>"
     return (
         f"<p>In the same runtime and with the same threads a chain of large convolutions reaches "
         f"<b>{peaks['int8_gmacs_per_s']:.0f} GMAC/s</b> in int8 and <b>{peaks['float_gmacs_per_s']:.0f} GMAC/s</b> in "
@@ -116,10 +121,11 @@ def _memory(facts: Mapping[str, Any]) -> str:
     if memory["largest_bytes"] is not None:
         moment = f"{memory['largest_bytes'] / MB:.2f} MB alive at once, while {memory['largest_at']} is computed"
         rows.append(("largest moment", moment))
-    rows.append(
-        ("loaded", f"{memory['loaded_mb']:.1f} MB more in the process than before, the runtime's code included")
-    )
-    rows.append(("peak", f"{memory['peak_mb']:.1f} MB more until the end of the first runs"))
+    if memory["loaded_mb"] is not None:
+        grown = f"{memory['loaded_mb']:.1f} MB more in the process than before, the runtime's code included"
+        rows.append(("loaded", grown))
+    if memory["peak_mb"] is not None:
+        rows.append(("peak", f"{memory['peak_mb']:.1f} MB more until the end of the first runs"))
     return f"<dl>{''.join(f'<dt>{text(name)}</dt><dd>{text(said)}</dd>' for name, said in rows)}</dl>"
 
 

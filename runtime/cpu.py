@@ -2,6 +2,7 @@
 
 import functools
 import platform
+from collections.abc import Iterable
 from pathlib import Path
 
 INFO = Path("/proc/cpuinfo")
@@ -45,5 +46,10 @@ MATRIX_INSTRUCTIONS = {
 def matrix_instructions(info: Path = INFO) -> str:
     """Those of this CPU that int8 and float matrix products use, "AMX int8, AVX-512 VNNI"; "" where it is not told."""
     entries = read_cpuinfo(info)
-    flags = set((entries.get("flags") or entries.get("Features") or "").split())
-    return ", ".join(name for flag, name in MATRIX_INSTRUCTIONS.items() if flag in flags)
+    return name_instructions((entries.get("flags") or entries.get("Features") or "").split())
+
+
+def name_instructions(flags: Iterable[str]) -> str:
+    """The same, of the flags of a CPU as /proc/cpuinfo names them."""
+    known = set(flags)
+    return ", ".join(name for flag, name in MATRIX_INSTRUCTIONS.items() if flag in known)

@@ -1,6 +1,7 @@
 """ONNX: an .onnx file for ONNX Runtime, on servers, in browsers and on phones."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,11 +9,13 @@ from ..artifacts.digest import files_of
 from .target import AppRuntime, Profile, Recipe, Target
 
 if TYPE_CHECKING:
+    import numpy as np
     import onnx_ir as ir
 
     from ..graph.kernels import KernelSet
     from ..runtime.contents.contents import Contents
     from ..runtime.inspectors.inspector import Inspector
+    from ..runtime.profilers.kernel import Kernel
     from ..runtime.profilers.session import ProfilingSession
     from ..runtime.session import Session
 
@@ -44,12 +47,29 @@ def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
     return OnnxSession(path, threads=threads, **options)
 
 
+def _describe_events(path: Path, told: Mapping[str, Any]) -> "tuple[list[Kernel], np.ndarray]":
+    from ..runtime.profilers.onnx import describe
+
+    return describe(path, told)
+
+
+def _profiler_files() -> dict[str, bytes]:
+    from ..devices.backends.onnx import OWN
+    from ..runtime.profilers.onnx import own_steps
+
+    return {OWN: own_steps()}
+
+
 def _open_profiler(path: Path, threads: int) -> "ProfilingSession":
-    from ..runtime.profilers.onnx import OnnxProfiler
+    from ..runtime.profilers.onnx import open_events
     from ..runtime.profilers.session import ProfilingSession
     from ..runtime.sessions.onnx import OnnxSession
 
-    return ProfilingSession(lambda: OnnxSession(path, threads=threads), lambda session: OnnxProfiler(path, threads))
+    return ProfilingSession(
+        lambda: OnnxSession(path, threads=threads),
+        lambda session: open_events(path, threads),
+        partial(_describe_events, path),
+    )
 
 
 def _read_contents(path: Path) -> "Contents":
@@ -83,6 +103,8 @@ TARGET = Target(
     open=_open,
     inspect=_inspect,
     open_profiler=_open_profiler,
+    describe_events=_describe_events,
+    profiler_files=_profiler_files,
     read_contents=_read_contents,
     folds=True,
     device_runtime="onnx",

@@ -1,18 +1,21 @@
 """OpenVINO: a folder with an IR (.xml and .bin), for Intel's CPUs."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .target import AppRuntime, Profile, Recipe, Target
 
 if TYPE_CHECKING:
+    import numpy as np
     import onnx_ir as ir
 
     from ..artifacts.manifest import Manifest
     from ..graph.kernels import KernelSet
     from ..runtime.contents.contents import Contents
     from ..runtime.inspectors.inspector import Inspector
+    from ..runtime.profilers.kernel import Kernel
     from ..runtime.profilers.session import ProfilingSession
     from ..runtime.session import Session
     from .clients.client import Client
@@ -45,13 +48,21 @@ def _open(path: Path, threads: int, options: Mapping[str, Any]) -> "Session":
     return OpenVINOSession(path, threads=threads, **options)
 
 
+def _describe_events(path: Path, told: Mapping[str, Any]) -> "tuple[list[Kernel], np.ndarray]":
+    from ..runtime.profilers.openvino import describe
+
+    return describe(path, told)
+
+
 def _open_profiler(path: Path, threads: int) -> "ProfilingSession":
-    from ..runtime.profilers.openvino import OpenVINOProfiler
+    from ..runtime.profilers.openvino import open_events
     from ..runtime.profilers.session import ProfilingSession
     from ..runtime.sessions.openvino import OpenVINOSession
 
     return ProfilingSession(
-        lambda: OpenVINOSession(path, threads=threads), lambda session: OpenVINOProfiler(path, threads)
+        lambda: OpenVINOSession(path, threads=threads),
+        lambda session: open_events(path, threads),
+        partial(_describe_events, path),
     )
 
 
@@ -98,6 +109,7 @@ TARGET = Target(
     open=_open,
     inspect=_inspect,
     open_profiler=_open_profiler,
+    describe_events=_describe_events,
     read_contents=_read_contents,
     list_clients=_list_clients,
     device_runtime="openvino",

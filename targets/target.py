@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..runtime.footprint import Footprint
     from ..runtime.inspectors.accelerated import Expose
     from ..runtime.inspectors.inspector import Inspector
+    from ..runtime.profilers.kernel import Describe
     from ..runtime.profilers.session import ProfilingSession
     from ..runtime.session import Session
     from ..tasks.suppression import Suppression
@@ -211,6 +212,9 @@ class Target:
         expose: (path, names, path of a copy) -> the copy gives these values of the artifact as outputs, too.
         open_accelerated: (path, accelerator, "fp32" or "fp16", threads) -> a session with a `residency`; it may crash.
         open_profiler: (path, threads) -> a session that its runtime's own profiler watches; None where there is none.
+        describe_events: (path, what that profiler has said, here or on a device) -> the kernels and their times.
+        profiler_files: {name: content} of what that profiler needs on a device beside the artifact.
+        check_profiled: raises UsageError for an artifact that cannot be profiled.
         no_profiler: why there is none, and what there is instead.
         plan_activations: artifact -> bytes of all its activations, placed by their lifetimes; None where only the
             runtime knows.
@@ -258,6 +262,9 @@ class Target:
     expose: "Expose | None" = None
     open_accelerated: Callable[[Path, str, str, int], "Session"] | None = None
     open_profiler: "Callable[[Path, int], ProfilingSession] | None" = None
+    describe_events: "Describe | None" = None
+    profiler_files: Callable[[], Mapping[str, bytes]] = dict
+    check_profiled: Callable[[Path], None] = lambda path: None
     no_profiler: str = ""
     plan_activations: Callable[[Path], int] | None = None
 

@@ -1,6 +1,7 @@
 """TFLite: .tflite files for LiteRT, on phones, boards and microcontrollers."""
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ..runtime.footprint import Footprint
     from ..runtime.inspectors.accelerated import Exposed
     from ..runtime.inspectors.inspector import Inspector
+    from ..runtime.profilers.kernel import Kernel
     from ..runtime.profilers.session import ProfilingSession
     from ..runtime.session import Session
     from .accelerators import Coverage
@@ -119,19 +121,31 @@ def _open_accelerated(path: Path, accelerator: str, precision: str, threads: int
     return CompiledModelSession(path, accelerator=accelerator, precision=precision, threads=threads)
 
 
+def _describe_events(path: Path, told: Mapping[str, Any]) -> "tuple[list[Kernel], np.ndarray]":
+    from ..runtime.profilers.tflite import describe
+
+    return describe(path, told)
+
+
+def _check_profiled(path: Path) -> None:
+    from ..runtime.sessions.tflite import MICRO_KERNELS
+    from ..runtime.sessions.tflite_ports import read_facts
+
+    if read_facts(path).kernels == MICRO_KERNELS:
+        raise UsageError(f"{path}: is for TensorFlow Lite Micro, whose kernels have no time here to be profiled")
+
+
 def _open_profiler(path: Path, threads: int) -> "ProfilingSession":
     from ..runtime.profilers.session import ProfilingSession
-    from ..runtime.profilers.tflite import TFLiteProfiler
+    from ..runtime.profilers.tflite import LocalEvents
     from ..runtime.sessions.tflite import TFLiteSession
 
-    def open_plain() -> TFLiteSession:
-        session = TFLiteSession(path, threads=threads)
-        if session.reference:
-            session.close()
-            raise UsageError(f"{path}: is for TensorFlow Lite Micro, whose kernels have no time here to be profiled")
-        return session
-
-    return ProfilingSession(open_plain, lambda session: TFLiteProfiler(path, threads, cast(TFLiteSession, session)))
+    _check_profiled(path)
+    return ProfilingSession(
+        lambda: TFLiteSession(path, threads=threads),
+        lambda session: LocalEvents(path, threads, cast(TFLiteSession, session)),
+        partial(_describe_events, path),
+    )
 
 
 def _plan_activations(path: Path) -> int:
@@ -247,6 +261,8 @@ TARGET = Target(
     open=_open,
     inspect=_inspect,
     open_profiler=_open_profiler,
+    describe_events=_describe_events,
+    check_profiled=_check_profiled,
     plan_activations=_plan_activations,
     read_contents=_read_contents,
     predict_coverage=_predict_coverage,

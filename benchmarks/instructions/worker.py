@@ -9,13 +9,14 @@ import sys
 import threading
 from pathlib import Path
 
-from edgeport.runtime.profilers.litert_c import ProfiledModel
+from edgeport.runtime.backends import native_stderr
+from edgeport.runtime.profilers.tflite_events import ProfiledModel
 
 
 def main(runs: int, paths: list[Path]) -> None:
     end, threads = threading.Event(), []
     for path in paths:
-        model, ready = ProfiledModel(path, 1, watch=False), threading.Event()
+        model, ready = ProfiledModel(path, 1, watch=False, quiet=native_stderr), threading.Event()
         model.run()  # the first one, in this thread, makes what later ones find
 
         def work(model: ProfiledModel = model, ready: threading.Event = ready) -> None:

@@ -19,6 +19,17 @@ def prepare():
     return load, named("ai-edge-litert")
 
 
+def open_events(module, path, threads, inputs):
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=path, num_threads=threads)
+    interpreter.allocate_tensors()
+    operators = getattr(interpreter, "_get_ops_details", None)  # there is no public way to see what was delegated
+    if operators is None:
+        raise module.Unsuitable("this LiteRT does not tell its operators: pip install --upgrade ai-edge-litert")
+    return module.Events(path, threads, inputs, operators())
+
+
 def named(distribution):
     from importlib.metadata import PackageNotFoundError, version
 

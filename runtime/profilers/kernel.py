@@ -1,8 +1,9 @@
 """What a runtime times as one: an operator of the file, or several that it has joined."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -42,21 +43,23 @@ class Kernel:
     weight: str = ""
 
 
-class Profiler(Protocol):
-    """What runs an artifact with the profiler of its runtime."""
+class Events(Protocol):
+    """What runs an artifact with the profiler of its runtime: one class for each runtime, also copied to devices."""
 
     def run(self, arrays: Sequence[np.ndarray], *, counted: bool = True) -> None:
         """Runs it once and keeps what the profiler says, if it counts. `arrays`: as the session's `inward` gives."""
         ...
 
-    def finish(self) -> tuple[list[Kernel], np.ndarray]:
-        """(the kernels in the order in which they ran, their microseconds: float64 of (kernels, runs)).
-
-        Raises ArtifactError where no run was recorded.
-        """
+    def finish(self) -> dict[str, Any]:
+        """What the profiler has said, as JSON would have it, for the runtime's `describe`."""
         ...
 
     def close(self) -> None: ...
+
+
+# (artifact, what Events.finish gives) -> (the kernels in the order in which they ran, their microseconds: float64 of
+# (kernels, runs)). Raises ArtifactError where no run was recorded, NotJson where it is nothing that Events gives.
+Describe = Callable[[Path, Mapping[str, Any]], tuple[list[Kernel], np.ndarray]]
 
 
 def size_bytes(tensor: Tensor) -> int:

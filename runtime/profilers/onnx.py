@@ -4,20 +4,21 @@ The profiler takes some microseconds at each node, part of which it counts as th
 few operators that compute one number, and taken off.
 """
 
-import json
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Required, TypedDict
 
 import numpy as np
 
 from ...artifacts.errors import ArtifactError
+from ...artifacts.json_reader import convert
 from ..contents.contents import Operator, Tensor
 from ..sessions.onnx import OnnxSession
 from .kernel import CONVERSION, FLOAT, INT8, LAYOUT, OTHER, Kernel, elements, weight_of
 from .macs import count_macs
+from .onnx_events import OWN_NODE, OWN_NUMBERS, Events
 
 LAYOUTS = {
     *("Transpose", "Reshape", "Concat", "QLinearConcat", "Slice", "Split", "Pad", "ReorderInput", "ReorderOutput"),
@@ -25,63 +26,75 @@ LAYOUTS = {
     "Shape",
 }
 CONVERSIONS = frozenset(("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Cast"))
-_END = "_kernel_time"  # of the name of an event: NODE_kernel_time
 _ADDED = re.compile(r"(_token_\d+|_nchwc|/MatMulAddFusion)+$")  # to a node's name, where its graph optimiser joins some
 _INTEGERS = ("QLinear", "QGemm", "QAttention", "MatMulInteger", "ConvInteger", "DynamicQuantize")
 _EIGHT_BITS = ("uint8", "int8")
-OWN_STEPS, OWN_NUMBERS, OWN_RUNS = 16, 2**18, 20
+OWN_STEPS = 16
 SINE_US = 0.5  # what the sine of one number takes without a profiler, as a chain of them tells
 
 
-class OnnxProfiler:
-    """ONNX Runtime with its profiler. Raises ArtifactError and RuntimeUnavailable, as OnnxSession."""
+class _Node(TypedDict):
+    """A node as ONNX Runtime tells it: `args` has its "op_name", shapes and sizes."""
 
-    def __init__(self, path: Path, threads: int):
-        self._path = path
-        self._folder = tempfile.TemporaryDirectory(prefix="edgeport-")
-        self._session = OnnxSession(path, threads=threads, profile_prefix=str(Path(self._folder.name, "profile")))
-        self._counted: list[bool] = []
-
-    def run(self, arrays: Sequence[np.ndarray], *, counted: bool = True) -> None:
-        self._session.raw(arrays)
-        self._counted.append(counted)
-
-    def finish(self) -> tuple[list[Kernel], np.ndarray]:
-        events = json.loads(self._session.end_profiling().read_text())
-        timed = [each for each in events if each.get("cat") == "Node" and each["name"].endswith(_END)]
-        per_run, left = divmod(len(timed), len(self._counted))
-        if not per_run or left:
-            raise ArtifactError(f"{self._path}: ONNX Runtime's profiler has not recorded the same nodes in each run")
-        us = np.array([each["dur"] for each in timed], np.float64).reshape(-1, per_run).T - _own_us()
-        operators = _operators(self._path)
-        return [_kernel(each, operators) for each in timed[:per_run]], us[:, self._counted]
-
-    def close(self) -> None:
-        self._session.close()
-        self._folder.cleanup()
+    name: str
+    args: "_Args"
 
 
-def _own_us() -> float:
-    """What the profiler counts as a node's time and takes itself, in microseconds."""
-    with tempfile.TemporaryDirectory(prefix="edgeport-") as folder:
-        session = OnnxSession(_steps(), profile_prefix=str(Path(folder, "own")))
-        numbers = np.ones(OWN_NUMBERS, np.float32)
-        for _ in range(OWN_RUNS):
-            session.raw([numbers])
-        events = json.loads(session.end_profiling().read_text())
-        session.close()
-    told = [each["dur"] for each in events if each.get("cat") == "Node" and each["args"]["op_name"] == "Sin"]
-    return max(0.0, float(np.median(told)) - SINE_US)
+class _Args(TypedDict, total=False):
+    op_name: Required[str]
+    input_type_shape: Required[list[dict[str, list[int]]]]
+    output_type_shape: Required[list[dict[str, list[int]]]]
+    activation_size: int | str
+    output_size: int | str
+    parameter_size: int | str
 
 
-def _steps() -> bytes:
+@dataclass(frozen=True, kw_only=True)
+class _Told:
+    """What Events.finish gives."""
+
+    nodes: list[_Node]
+    us: list[float]
+    counted: list[bool]
+    own_us: list[float]
+
+
+def open_events(path: Path, threads: int) -> Events:
+    """Those of this machine's ONNX Runtime. Raises ArtifactError and RuntimeUnavailable, as OnnxSession."""
+
+    def open_session(model: str | Path | bytes, threads: int, prefix: str) -> OnnxSession:
+        return OnnxSession(model, threads=threads, profile_prefix=prefix)
+
+    return Events(path, own_steps(), threads, open_session)
+
+
+def describe(path: Path, told: Mapping[str, Any]) -> tuple[list[Kernel], np.ndarray]:
+    """(the kernels in the order in which they ran, their microseconds: float64 of (kernels, runs)).
+
+    Args:
+        path: of the file.
+        told: what Events.finish gives, here or on a device.
+
+    Raises NotJson where it is something else, and ArtifactError where the runs differ in their nodes.
+    """
+    events = convert(told, _Told)
+    if not events.nodes or len(events.us) != len(events.nodes) * len(events.counted):
+        raise ArtifactError(f"{path}: ONNX Runtime's profiler has not recorded the same nodes in each run")
+    # the profiler counts as a node's time what it takes itself
+    own_us = max(0.0, float(np.median(events.own_us)) - SINE_US) if events.own_us else 0.0
+    us = np.array(events.us, np.float64).reshape(-1, len(events.nodes)).T - own_us
+    operators = _operators(path)
+    return [_kernel(each, operators) for each in events.nodes], us[:, events.counted]
+
+
+def own_steps() -> bytes:
     """Sines of one number, each after operators that leave the caches to it as a network's do."""
     from onnx import TensorProto, helper
 
     nodes = []
     for i in range(OWN_STEPS):
         nodes.append(helper.make_node("ReduceMax", [f"v{i}"], [f"max{i}"], keepdims=1))
-        nodes.append(helper.make_node("Sin", [f"max{i}"], [f"sine{i}"]))
+        nodes.append(helper.make_node(OWN_NODE, [f"max{i}"], [f"sine{i}"]))
         nodes.append(helper.make_node("Mul", [f"v{i}", f"sine{i}"], [f"v{i + 1}"]))
     ends = [helper.make_tensor_value_info(f"v{i}", TensorProto.FLOAT, [OWN_NUMBERS]) for i in (0, OWN_STEPS)]
     graph = helper.make_graph(nodes, "steps", ends[:1], ends[1:])
@@ -118,8 +131,8 @@ def _tensor(onnx: Any, value: Any) -> Tensor:
     return Tensor(name=value.name, shape=shape if known else None, dtype="unknown")
 
 
-def _kernel(event: Mapping[str, Any], operators: Mapping[str, Operator]) -> Kernel:
-    told, name = event["args"], event["name"].removesuffix(_END)
+def _kernel(node: _Node, operators: Mapping[str, Operator]) -> Kernel:
+    told, name = node["args"], node["name"]
     kind_of_node = told["op_name"]
     operator = operators.get(name) or operators.get(_ADDED.sub("", name))
     written = [_run_tensor(each) for each in told["output_type_shape"]]

@@ -10,13 +10,14 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
 from ...artifacts.process import resident_mb
 from ..benchmark import peak_rss_mb
 from ..session import Portable
-from .kernel import Profiler
+from .kernel import Events, Kernel
 
 BLOCK = 4  # runs in a row of one kind, so that caches are what they are in use; the first of them is not counted
 
@@ -26,15 +27,21 @@ class ProfilingSession:
 
     Args:
         open_plain: opens the artifact as it is always opened.
-        open_profiler: opens it with its runtime's profiler, given the plain session.
+        open_events: opens it with its runtime's profiler, given the plain session.
+        describe: tells the kernels of what that has said.
     """
 
-    def __init__(self, open_plain: Callable[[], Portable], open_profiler: Callable[[Portable], Profiler]):
+    def __init__(
+        self,
+        open_plain: Callable[[], Portable],
+        open_events: Callable[[Portable], Events],
+        describe: Callable[[Mapping[str, Any]], tuple[list[Kernel], np.ndarray]],
+    ):
         self._before_mb = resident_mb(os.getpid())
         self._plain = session = open_plain()
         self._loaded_mb = resident_mb(os.getpid())
-        self._open_profiler = open_profiler
-        self._profiler: Profiler | None = None
+        self._open_events, self._describe = open_events, describe
+        self._events: Events | None = None
         self._arrays: list[np.ndarray] = []
         self.inputs, self.outputs, self.threads = session.inputs, session.outputs, session.threads
         self.load_ms, self.runtime, self.emulated = session.load_ms, session.runtime, session.emulated
@@ -61,12 +68,12 @@ class ProfilingSession:
 
     def prepare(self, _: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Opens the profiler, which would have spoilt the figures of `start`."""
-        self._profiler = self._open_profiler(self._plain)
+        self._events = self._open_events(self._plain)
         return {}
 
     def measure(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Runs it `runs` times plainly and as often with the profiler, in turns."""
-        assert self._profiler is not None
+        assert self._events is not None
         gc.disable()
         for _ in range(max(1, round(int(given["runs"]) / BLOCK))):
             raw: list[np.ndarray] = []
@@ -78,7 +85,7 @@ class ProfilingSession:
                     self._wall_us.append(taken / 1e3)
                     self._cpu_us.append(used / 1e3)
             for run in range(BLOCK + 1):
-                self._profiler.run(self._arrays, counted=run > 0)
+                self._events.run(self._arrays, counted=run > 0)
             start = time.perf_counter_ns()
             self._plain.outward(raw)
             self._around_us.append((time.perf_counter_ns() - start) / 1e3)
@@ -93,8 +100,8 @@ class ProfilingSession:
             of each plain run, from the runtime's arrays to the runtime's arrays; "outward_us": what edgeport makes of
             the results.
         """
-        assert self._profiler is not None
-        kernels, us = self._profiler.finish()
+        assert self._events is not None
+        kernels, us = self._describe(self._events.finish())
         return {
             "kernels": np.frombuffer(json.dumps([asdict(kernel) for kernel in kernels]).encode(), np.uint8),
             "us": us,
@@ -107,6 +114,6 @@ class ProfilingSession:
         return self._plain.run(feeds)
 
     def close(self) -> None:
-        if self._profiler is not None:
-            self._profiler.close()
+        if self._events is not None:
+            self._events.close()
         self._plain.close()

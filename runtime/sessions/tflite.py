@@ -84,22 +84,26 @@ class TFLiteSession:
 
     def partitions(self) -> list[list[int]]:
         """The indices of the file's operators that each partition of the delegate replaces, in order."""
-        listed = operators(self.interpreter)
-        original = [operator for operator in listed if operator["op_name"] != "DELEGATE"]
-        writer = {index: i for i, operator in enumerate(original) for index in operator["outputs"]}
-        found: list[list[int]] = []
-        seen: set[int] = set()
-        for partition in (operator for operator in listed if operator["op_name"] == "DELEGATE"):
-            # what lies between the partition's outputs and its inputs
-            inputs, wanted, taken = set(partition["inputs"]), list(partition["outputs"]), set()
-            while wanted:
-                index = wanted.pop()
-                if index not in inputs and index in writer and writer[index] not in seen:
-                    seen.add(writer[index])
-                    taken.add(writer[index])
-                    wanted.extend(original[writer[index]]["inputs"])
-            found.append(sorted(taken))
-        return found
+        return partitions_of(operators(self.interpreter))
+
+
+def partitions_of(listed: Sequence[Mapping[str, Any]]) -> list[list[int]]:
+    """The same, of the operators that an interpreter lists."""
+    original = [operator for operator in listed if operator["op_name"] != "DELEGATE"]
+    writer = {index: i for i, operator in enumerate(original) for index in operator["outputs"]}
+    found: list[list[int]] = []
+    seen: set[int] = set()
+    for partition in (operator for operator in listed if operator["op_name"] == "DELEGATE"):
+        # what lies between the partition's outputs and its inputs
+        inputs, wanted, taken = set(partition["inputs"]), list(partition["outputs"]), set()
+        while wanted:
+            index = wanted.pop()
+            if index not in inputs and index in writer and writer[index] not in seen:
+                seen.add(writer[index])
+                taken.add(writer[index])
+                wanted.extend(original[writer[index]]["inputs"])
+        found.append(sorted(taken))
+    return found
 
 
 def operators(interpreter: Any) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import edgeport
 import msgspec
 import pytest
 import torch
+from edgeport.runtime.cpu import matrix_instructions
 
 TARGETS = ("tflite", "openvino", "onnx")
 SIDE = 64  # pixels
@@ -197,11 +198,13 @@ class Facts(msgspec.Struct, forbid_unknown_fields=True):
 
     artifact: str
     target: str
+    device: str
+    facts: dict[str, Any]
     runtime: str
     cpu: str
     threads: int
     latency: edgeport.Latency
-    cpu_ms: float
+    cpu_ms: float | None
     kernels_ms: float
     overhead_us: float
     of_peak: float | None
@@ -246,6 +249,65 @@ def test_the_probe_is_what_kernels_are_compared_with(made, tmp_path):
     )
     assert found.of_peak == pytest.approx(ideal_us / 1e3 / found.kernels_ms)
     assert json.loads(found.files[0].read_text())["peaks"]["instructions"] == found.peaks.instructions
+
+
+@pytest.fixture(scope="module")
+def on_device(made, tmp_path_factory) -> dict[str, edgeport.ProfileResult]:
+    """{target: its profile by the device that this machine is}; that of the .tflite beside the .onnx, probed."""
+    folder = tmp_path_factory.mktemp("on_device")
+    return {
+        target: edgeport.profile(
+            *(path,),
+            against=made["onnx"] if target == "tflite" else None,
+            num_runs=8,
+            probe=target == "openvino",
+            device="local",
+            output_dir=folder / target,
+        )
+        for target, path in made.items()
+    }
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_device_tells_the_same_kernels(profiled, on_device, target):
+    here, there = profiled[target], on_device[target]
+    assert [_what(kernel) for kernel in there.kernels] == [_what(kernel) for kernel in here.kernels]
+    assert (there.device, here.device) == ("local", "")
+    assert (there.runtime, there.partitions) == (here.runtime, here.partitions)
+    assert there.facts["cores"] >= 1
+    assert there.cpu
+    assert there.memory.weights_bytes == here.memory.weights_bytes
+    assert there.memory.peak_mb >= there.memory.loaded_mb > 0
+    assert there.latency.runs == here.latency.runs
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_times_of_a_device_add_up(on_device, target):
+    test_times_add_up(on_device, target)
+    test_files(on_device, target)
+    found = on_device[target]
+    assert "local: " in found.files[1].read_text()
+    probed = "Not probed on local" in found.files[1].read_text()
+    assert probed == (found.peaks is None) == (found.of_peak is None) == (target != "openvino")
+
+
+def test_two_artifacts_take_turns_on_a_device(on_device):
+    test_beside_another_artifact(on_device)
+    assert on_device["tflite"].against.device == "local"
+
+
+def test_a_device_is_probed(on_device):
+    peaks = on_device["openvino"].peaks
+    assert peaks.int8_gmacs_per_s > 1
+    assert peaks.float_gmacs_per_s > 1
+    assert peaks.cache_gbytes_per_s > 1
+    assert peaks.instructions == matrix_instructions()
+
+
+def _what(kernel: edgeport.ProfiledKernel) -> tuple[Any, ...]:
+    """A kernel without its times."""
+    names = ("name", "operators", "implementation", "kind", "shape", "macs", "bytes_moved", "partition", "module")
+    return tuple(getattr(kernel, name) for name in names)
 
 
 class Two(torch.nn.Module):
@@ -295,6 +357,14 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], type[edgeport.EdgeportError], str]
     "format without a profiler": (_other_format, {}, edgeport.UsageError, "Core ML has no profiler here"),
     "unknown runtime": (_unknown, {}, edgeport.ArtifactError, "no runtime for the suffix '.engine'"),
     "missing": (lambda made, folder: folder / "no.onnx", {}, edgeport.ArtifactError, "no.onnx"),
+    "an access without a device": (
+        lambda made, folder: made["onnx"],
+        {"access": edgeport.DeviceAccess()},
+        edgeport.UsageError,
+        "name it by device",
+    ),
+    "a device that is none": (lambda made, folder: made["onnx"], {"device": "toaster"}, edgeport.UsageError, "local|"),
+    "a format without a profiler, there": (_other_format, {"device": "local"}, edgeport.UsageError, "has no profiler"),
     "no runs": (lambda made, folder: made["onnx"], {"num_runs": 0}, edgeport.UsageError, "num_runs"),
 }
 

@@ -20,8 +20,8 @@ def test_profile(edgeport):
     assert sum(kernel["macs"] for kernel in facts["kernels"]) == 5 * 5 * (6 * 28 * 28 + 6 * 16 * 10 * 10) + sum(
         each[0] * each[1] for each in ((400, 120), (120, 84), (84, 10))
     )
-    refused = edgeport("profile", path, "--device", "adb")
+    refused = edgeport("profile", path, "--benchmark-model", "tool")
     assert refused.code == 2
-    assert "profiled on this machine alone" in refused.err
+    assert "--benchmark-model is for a device" in refused.err
     damaged = edgeport("profile", "out/lenet5/lenet5_fp32.tflite.json")
     assert damaged.code == 2

@@ -1,5 +1,6 @@
 """Makes what the tests of devices need: the command, and a few artifacts."""
 
+import os
 import sys
 import tempfile
 from functools import partial
@@ -26,6 +27,41 @@ def edgeport(capsys, tmp_path, monkeypatch):
     (tmp_path / "t").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "t"))
     return partial(run, capsys)
+
+
+@pytest.fixture
+def bin_(tmp_path, monkeypatch):
+    """bin_(name, script): a program that comes first on the PATH; returns where it is."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+    def write(name, script):
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+        return folder / name
+
+    return write
+
+
+# adb as it is seen from outside: its own status says nothing about the command's
+ADB = r"""
+if [ "$1" = devices ]; then printf 'List of devices attached\nPHONE\tdevice\nOTHER\toffline\n\n'; exit 0; fi
+[ "$2" = PHONE ] || { echo "adb: device '$2' not found" >&2; exit 1; }
+verb=$3; shift 3
+case $verb in
+    shell) if [ -e gone ]; then case $1 in *runner.py*) exit 0;; esac; fi; sh -c "$*"; exit 0;;
+    push | pull)
+        [ ! -e full ] || { echo "adb: error: failed to copy '$1' to '$2': No space left on device"; exit 1; }
+        cp "$1" "$2";;
+esac
+"""
+
+
+@pytest.fixture
+def adb(bin_, tmp_path):
+    bin_("adb", ADB)
+    return ("--device-dir", tmp_path / "my phone", "--device-python", sys.executable)
 
 
 @pytest.fixture(scope="session")

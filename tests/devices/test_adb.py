@@ -56,6 +56,16 @@ def test_validate(artifacts, shared):
     assert_nothing_left(shared.board, shared.folder / "t")
 
 
+def test_profile(artifacts, shared):
+    arguments = ("profile", artifacts["large.tflite"], "--num-runs", "4", "--no-probe", "--json", "--quiet")
+    done = shared.edgeport(*arguments, "-o", shared.folder / "out", *options(shared))
+    assert done.returncode == 0, done.stderr
+    value = json.loads(done.stdout)
+    assert value["device"] == f"adb:{adbd.SERIAL}"
+    assert sum(kernel["macs"] for kernel in value["kernels"]) == 512 * 512
+    assert_nothing_left(shared.board, shared.folder / "t")
+
+
 def test_several_devices_have_to_be_told_apart(artifacts, shared):
     said = failed(shared.edgeport("benchmark", artifacts["small.tflite"], *FEW, "--device", "adb"))
     assert "devices are ready" in said

@@ -1,7 +1,6 @@
 """The whole way of a job with this machine as the device, in a folder of its own; what goes wrong is arranged."""
 
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -15,21 +14,6 @@ from edgeport.runtime.sessions import openvino
 
 LOCAL = ("--device", "local", "--device-timeout", "60")
 FEW = ("--num-runs", "3", "--warmup-runs", "1")
-
-
-@pytest.fixture
-def bin_(tmp_path, monkeypatch):
-    """bin_(name, script): a program that comes first on the PATH; returns where it is."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-
-    def write(name, script):
-        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
-        (folder / name).chmod(0o755)
-        return folder / name
-
-    return write
 
 
 def test_benchmark(edgeport, artifacts, tmp_path):
@@ -248,26 +232,6 @@ def test_a_tool_that_fails(edgeport, artifacts, bin_, tmp_path, script, words):
     done = edgeport("benchmark", artifacts["small.tflite"], *LOCAL, "--benchmark-model", tool)
     assert (done.code, words in done.error) == (6, True), done.error
     assert_nothing_left(tmp_path / "t", tmp_path / "t")
-
-
-# adb as it is seen from outside: its own status says nothing about the command's
-ADB = r"""
-if [ "$1" = devices ]; then printf 'List of devices attached\nPHONE\tdevice\nOTHER\toffline\n\n'; exit 0; fi
-[ "$2" = PHONE ] || { echo "adb: device '$2' not found" >&2; exit 1; }
-verb=$3; shift 3
-case $verb in
-    shell) if [ -e gone ]; then case $1 in *runner.py*) exit 0;; esac; fi; sh -c "$*"; exit 0;;
-    push | pull)
-        [ ! -e full ] || { echo "adb: error: failed to copy '$1' to '$2': No space left on device"; exit 1; }
-        cp "$1" "$2";;
-esac
-"""
-
-
-@pytest.fixture
-def adb(bin_, tmp_path):
-    bin_("adb", ADB)
-    return ("--device-dir", tmp_path / "my phone", "--device-python", sys.executable)
 
 
 @pytest.mark.parametrize("device", ["adb", "adb:PHONE"])

@@ -32,7 +32,9 @@ def test_benchmark(edgeport, artifacts, shared, tmp_path):
     assert done.json["device"] == "ssh:board"
     assert [each["latency"]["runs"] for each in done.json["results"]] == [3, 3]
     assert done.json["facts"]["cores"] == os.cpu_count()
-    assert len(list(shared.board.glob("files/*"))) == 3  # the runner and the two artifacts
+    assert (
+        len(list(shared.board.glob("files/*"))) == 4
+    )  # the runner, what runs .tflite files there, and the two artifacts
     assert_nothing_left(shared.board, tmp_path / "t")
 
 
@@ -58,6 +60,16 @@ def test_validate(edgeport, artifacts, shared, tmp_path):
     assert done.json["against_here"]["bit_exact"]
     assert done.json["verdict"] == "ok"
     assert done.json["runtime"] == done.json["here"]["runtime"]
+
+
+def test_profile(edgeport, artifacts, shared, tmp_path):
+    two = artifacts["large.tflite"], "--against", artifacts["linear.onnx"]
+    done = edgeport("profile", *two, "--num-runs", "8", "--no-probe", "--json", "-o", "out", *options(shared))
+    assert done.code == 0, done.err
+    assert (done.json["device"], done.json["against"]["device"]) == ("ssh:board", "ssh:board")
+    assert sum(kernel["macs"] for kernel in done.json["kernels"]) == 512 * 512
+    assert done.json["latency"]["runs"] == done.json["against"]["latency"]["runs"]
+    assert_nothing_left(shared.board, tmp_path / "t")
 
 
 # what: (host of sshd.py's configuration, what the sentence says)

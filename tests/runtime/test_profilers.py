@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from edgeport.pipeline.profile import explain, undisturbed
+from edgeport.pipeline.profile_summary import explain, undisturbed
 from edgeport.runtime.contents.contents import Contents, Operator, Tensor
 from edgeport.runtime.cpu import matrix_instructions
 from edgeport.runtime.profilers.kernel import bytes_of, size_bytes

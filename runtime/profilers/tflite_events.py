@@ -3,11 +3,14 @@
 The interpreter of the wheel has no profiler, and the Python class CompiledModel hides the one that it has. The C
 functions (litert/c/litert_profiler.h, litert_compiled_model.h) give it: LiteRT's profiler is handed to the delegate,
 and XNNPACK reports each of its operators in whole microseconds.
+
+It is also copied to devices: it imports nothing of edgeport, and keeps to Python 3.10.
 """
 
+import contextlib
 import ctypes
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ctypes import byref, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +18,22 @@ from typing import Any
 
 import numpy as np
 
-from ...artifacts.errors import ArtifactError, RuntimeUnavailable
-from ..backends import native_stderr
-
 # LiteRtProfilerEventType of litert_profiler_event.h
 OF_RUNTIME, OF_OPERATOR, OF_DELEGATE, OF_DELEGATED_OPERATOR = 1, 2, 4, 8
 _TYPES = {1 << bit for bit in range(9)}
+_TIMED = (OF_OPERATOR, OF_DELEGATE, OF_DELEGATED_OPERATOR)
 _CPU = 1  # kLiteRtHwAcceleratorCpu
 _WRITE = 1  # kLiteRtTensorBufferLockModeWrite
 _RUNTIME_OPTIONS, _CPU_OPTIONS = b"runtime_options_string", b"xnnpack"  # whose payload is TOML
 _LIBRARY = {"darwin": "libLiteRt.dylib", "win32": "libLiteRt.dll"}.get(sys.platform, "libLiteRt.so")
+
+
+class Refused(Exception):
+    """LiteRT refuses the file; the message says why."""
+
+
+class Unsuitable(Exception):
+    """LiteRT is not there, or this version has no profiler that is known; the message says so."""
 
 
 class _Layout(ctypes.Structure):
@@ -77,22 +86,30 @@ class ProfiledModel:
         path: of the file, which is whole.
         threads: of XNNPACK.
         watch: with the profiler; without, it only runs.
+        quiet: a context in which the file is opened: the library writes to stderr.
 
     Raises:
-        ArtifactError: LiteRT refuses the file.
-        RuntimeUnavailable: LiteRT is not installed, or is one without these functions.
+        Refused: LiteRT refuses the file.
+        Unsuitable: LiteRT is not installed, or is one without these functions.
     """
 
-    def __init__(self, path: Path, threads: int, *, watch: bool = True):
-        self._path, self._library = path, _load()
+    def __init__(
+        self,
+        path: Path,
+        threads: int,
+        *,
+        watch: bool = True,
+        quiet: Callable[[], contextlib.AbstractContextManager] = contextlib.nullcontext,
+    ):
+        self._library = _load()
         self._kept: list[Any] = []  # what the library reads from us as long as the model lives
-        with native_stderr():
+        with quiet():
             self._environment = self._made("LiteRtCreateEnvironment", c_int(0), None)
             self._model = self._made("LiteRtCreateModelFromFile", self._environment, str(path).encode())
             self._compiled = self._compile(threads, watch)
             self._profiler = self._made("LiteRtCompiledModelGetProfiler", self._compiled) if watch else c_void_p()
             if watch and not self._profiler:
-                raise RuntimeUnavailable("this LiteRT gives no profiler: pip install --upgrade ai-edge-litert")
+                raise Unsuitable("this LiteRT gives no profiler: pip install --upgrade ai-edge-litert")
             signature = self._made("LiteRtGetModelSignature", self._model, c_size_t(0))
             self.input_names = self._names(signature)
             self._inputs = self._buffers("Input", signature)
@@ -106,7 +123,7 @@ class ProfiledModel:
             size = c_size_t()
             self._call("LiteRtGetTensorBufferPackedSize", handle, byref(size))
             if size.value != content.nbytes:
-                raise ArtifactError(f"{self._path}: an input has {size.value} bytes, not {content.nbytes}")
+                raise Refused(f"an input has {size.value} bytes, not {content.nbytes}")
             address = c_void_p()
             self._call("LiteRtLockTensorBuffer", handle, byref(address), c_int(_WRITE))
             assert address.value
@@ -122,7 +139,7 @@ class ProfiledModel:
         )
 
     def profile(self) -> list[Event]:
-        """Runs it once; the events in their order. Raises RuntimeUnavailable where they cannot be understood."""
+        """Runs it once; the events in their order. Raises Unsuitable where they cannot be understood."""
         self._call("LiteRtResetProfiler", self._profiler)
         self._call("LiteRtStartProfiler", self._profiler)
         self.run()
@@ -132,7 +149,7 @@ class ProfiledModel:
         events = (_Event * count.value)()
         self._call("LiteRtGetProfilerEvents", self._profiler, count, events)
         if any(event.type not in _TYPES for event in events):  # a later LiteRT may have another layout
-            raise RuntimeUnavailable("this LiteRT's profiler is not known: pip install ai-edge-litert==2.3.0")
+            raise Unsuitable("this LiteRT's profiler is not known: pip install ai-edge-litert==2.3.0")
         return [
             Event(ctypes.string_at(event.tag).decode("utf-8", "replace"), event.type, event.index, event.elapsed_us)
             for event in events
@@ -196,14 +213,70 @@ class ProfiledModel:
     def _call(self, name: str, *arguments: Any) -> None:
         status = _function(self._library, name)(*arguments)
         if status:
-            raise ArtifactError(f"{self._path}: LiteRT's profiled model refuses it ({name} says {status})")
+            raise Refused(f"LiteRT's profiled model refuses it ({name} says {status})")
+
+
+class Events:
+    """The times of each run that counts, of the kernels of the CPU delegate and of the operators that it did not take.
+
+    Args:
+        path: of the file.
+        threads: of XNNPACK.
+        inputs: their names, in the order in which `run` is given them: the signature may have another one.
+        operators: of the interpreter, with "op_name", "inputs" and "outputs": they tell the delegate's partitions.
+        quiet: as ProfiledModel.
+
+    Raises Refused and Unsuitable.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        threads: int,
+        inputs: Sequence[str],
+        operators: Sequence[Mapping[str, Any]],
+        *,
+        quiet: Callable[[], contextlib.AbstractContextManager] = contextlib.nullcontext,
+    ):
+        self._operators = [
+            {"op_name": each["op_name"]} | {key: [int(i) for i in each[key]] for key in ("inputs", "outputs")}
+            for each in operators
+        ]
+        self._model = ProfiledModel(path, threads, quiet=quiet)
+        places = {name: i for i, name in enumerate(inputs)}
+        self._order = [places.get(name, i) for i, name in enumerate(self._model.input_names)]
+        self._runs: list[list[Event]] = []
+
+    def run(self, arrays: Sequence[np.ndarray], *, counted: bool = True) -> None:
+        self._model.write([arrays[i] for i in self._order])
+        events = self._model.profile()
+        if counted:
+            self._runs.append([event for event in events if event.type in _TIMED])
+
+    def finish(self) -> dict[str, Any]:
+        """What was timed, and the times.
+
+        Returns:
+            {"operators": as given, "sequences": [[(tag, type, index)]]: runs differ where a kernel was not timed,
+            "runs": of each (which sequence, the microseconds of its events)}.
+        """
+        sequences: dict[tuple[tuple[str, int, int], ...], int] = {}
+        runs = []
+        for run in self._runs:
+            sequence = tuple((each.tag, each.type, each.index) for each in run)
+            number = sequences.setdefault(sequence, len(sequences))
+            runs.append((number, [each.elapsed_us for each in run]))
+        return {"operators": self._operators, "sequences": list(sequences), "runs": runs}
+
+    def close(self) -> None:
+        self._model.close()
 
 
 def _function(library: ctypes.CDLL, name: str) -> Any:
     try:
         function = getattr(library, name)
     except AttributeError as e:
-        raise RuntimeUnavailable(f"this LiteRT has no {name}: pip install --upgrade ai-edge-litert") from e
+        raise Unsuitable(f"this LiteRT has no {name}: pip install --upgrade ai-edge-litert") from e
     function.restype = c_int
     return function
 
@@ -212,9 +285,9 @@ def _load() -> ctypes.CDLL:
     try:
         import ai_edge_litert
     except ImportError as e:
-        raise RuntimeUnavailable("TFLite models need LiteRT: pip install 'edgeport[tflite]'") from e
+        raise Unsuitable("TFLite models need LiteRT: pip install 'edgeport[tflite]'") from e
     library = Path(next(iter(ai_edge_litert.__path__)), _LIBRARY)
     try:
         return ctypes.CDLL(str(library))
     except OSError as e:
-        raise RuntimeUnavailable(f"LiteRT's library cannot be loaded ({library.name}: {e})") from e
+        raise Unsuitable(f"LiteRT's library cannot be loaded ({library.name}: {e})") from e
