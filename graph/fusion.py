@@ -81,6 +81,11 @@ class Unit:
     result: str = "rounded"  # its kernel's
 
     @property
+    def is_integer(self) -> bool:
+        """Whether it computes in integers."""
+        return self.precision != "float"
+
+    @property
     def accumulates(self) -> str | None:
         """The node that adds the bias, by its output: the Conv itself, or the Add after the MatMul."""
         if self.bias is None:

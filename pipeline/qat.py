@@ -111,7 +111,7 @@ def prepare_qat(
     builder = Int8Builder(known, prepared, heard, prepared.seconds)
     kept = builder.select(job.quantization.keep_float)
     plan = builder.plan(kept)
-    if not any(unit.precision == "int8" for unit in plan.units):
+    if not any(unit.is_integer for unit in plan.units):
         raise quantize.QuantizeError(
             f"{source.model}: nothing of it runs in int8 on {target}; there is nothing to train"
         )

@@ -43,14 +43,14 @@ class _Writer:
         self.values |= {name_of(o): o for n in graph for o in n.outputs}
         self.names = set(self.values)
         self.places = {node: place for place, node in enumerate(graph)}  # of those that were there
-        int8 = [unit for unit in plan.units if unit.precision == "int8"]
+        int8 = [unit for unit in plan.units if unit.is_integer]
         self.int8_nodes = {maker(self.values[name]) for unit in int8 for name in unit.nodes}
         self.results = {unit.output: unit.result for unit in int8}
         self.carried_out: dict[ir.Node, Place] = {}
 
     def write(self) -> None:
         weights: dict[str, ir.Value] = {}
-        int8 = [unit for unit in self.plan.units if unit.precision == "int8"]
+        int8 = [unit for unit in self.plan.units if unit.is_integer]
         for unit in int8:
             if unit.weight is not None:
                 if unit.weight not in weights:

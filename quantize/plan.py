@@ -81,7 +81,7 @@ def plan(
     observe = OBSERVERS[observer] if isinstance(observer, str) else observer
     graph = model.graph
     units = [
-        replace(u, precision="float", why="asked for") if u.output in keep_float and u.precision == "int8" else u
+        replace(u, precision="float", why="asked for") if u.output in keep_float and u.is_integer else u
         for u in find_units(graph, kernels)
     ]
     functions = {name: FUNCTIONS[function] for name, function in seen_through(units, graph).items()}
@@ -280,7 +280,7 @@ def _span(range_: tuple[float, float]) -> float:
 
 
 def _int8(units: Sequence[Unit], kernels: KernelSet) -> list[tuple[Unit, Kernel]]:
-    return [(u, kernels.kernels[u.kind]) for u in units if u.precision == "int8"]
+    return [(u, kernels.kernels[u.kind]) for u in units if u.is_integer]
 
 
 def _merge(group_of: dict[str, _Group], a: str, b: str) -> None:
@@ -363,7 +363,7 @@ def outside_limits(
 def _biases(units: list[Unit], activations: dict[str, QParams], weights: dict[str, QParams]) -> dict[str, QParams]:
     biases = {}
     for unit in units:
-        if unit.precision == "int8" and unit.weight is not None and unit.accumulates is not None:
+        if unit.is_integer and unit.weight is not None and unit.accumulates is not None:
             s_in = activations[unit.operands[0]].scale
             scales = tuple(float32(s_in * s_w) for s_w in weights[unit.weight].scales)
             biases[unit.accumulates] = QParams(scales, axis=0, dtype="int32")

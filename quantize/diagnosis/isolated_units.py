@@ -58,9 +58,9 @@ def add_isolated_units(
     """
     model = model.clone()
     writer = _IsolatedUnits(model.graph, inspector, weights, _parameters(model.graph, units, inspector, kernels))
-    moved_or_rounded = {u.output for u in units if u.precision == "int8" and u.result != "float"}
+    moved_or_rounded = {u.output for u in units if u.is_integer and u.result != "float"}
     for unit in units:
-        if unit.precision == "int8":
+        if unit.is_integer:
             writer.write(unit, kernels.kernels[unit.kind].operands, moved_or_rounded)
     return model, writer.isolated
 
@@ -73,7 +73,7 @@ def rebuild_plan(model: ir.Model, units: Sequence[Unit], inspector: Inspector, k
     activations = _parameters(model.graph, units, inspector, kernels)
     weights, biases = {}, {}
     for unit in units:
-        if unit.precision != "int8" or unit.weight is None:
+        if not unit.is_integer or unit.weight is None:
             continue
         weights[unit.weight] = per_channel(
             array(model.graph.initializers[unit.weight]), kernels.kernels[unit.kind].weight_axis or 0
@@ -89,7 +89,7 @@ def _parameters(graph: ir.Graph, units: Sequence[Unit], inspector: Inspector, ke
     """The parameters of all values that int8 units read and make: the artifact's; of a constant as `plan` has them."""
     parameters = {}
     for unit in units:
-        if unit.precision != "int8":
+        if not unit.is_integer:
             continue
         for name in (*unit.operands, *([unit.output] if unit.result != "float" else [])):
             if name in inspector.encodings:

@@ -107,7 +107,7 @@ def candidates(graph: ir.Graph, plan: Plan, sensitivity: Sensitivity) -> list[Ca
     values: dict[str, list[str]] = defaultdict(list)
     names = unit_modules(graph, plan.units)
     for unit in plan.units:
-        if unit.precision == "int8":
+        if unit.is_integer:
             path = names[unit.output].split(".")
             for name in accumulate(path, "{}.{}".format) if path != [""] else [unit.output]:
                 modules[name].append(unit.output)

@@ -40,7 +40,7 @@ def measure_sensitivity(model: ir.Model, plan: Plan, feeds: Iterable[Mapping[str
     Memory holds every value of one input, three times. Raises QuantizeError without inputs.
     """
     both, computed, rounded = _side_by_side(model, plan)
-    units = {u.output: computed.get(u.output, _INT8 + u.output) for u in plan.units if u.precision == "int8"}
+    units = {u.output: computed.get(u.output, _INT8 + u.output) for u in plan.units if u.is_integer}
     pairs = [*units.items(), *rounded.items()]
     given = {value.name for value in both.graph.input}
     wanted = list(dict.fromkeys(name for pair in pairs for name in pair if name not in given))
