@@ -26,7 +26,7 @@ from .calibration_spread import measure_spread
 from .describe import embedded_facts, make_manifest
 from .float16 import fit_float16, scale_float16, tell_beyond_float16
 from .int8 import Int8Builder
-from .options import NUM_ACCELERATED, WEIGHTS_ONLY, Job
+from .options import NUM_ACCELERATED, STATIC, WEIGHTS_ONLY, Job
 from .pair import Pair
 from .pixel_input import take_pixels
 from .prepare import Prepared, takes_pixels
@@ -62,7 +62,7 @@ def build(job: Job, target: Target, prepared: Prepared, staging: Staging, progre
         recipe = make_recipe(job, target, prepared, precision)
         if precision == job.precision:
             tell_no_suppression(target, recipe, prepared, progress)
-        if precision == "int8" and not prepared.prequantized:
+        if precision in STATIC and not prepared.prequantized:
             twin = drafts["fp32"].session if "fp32" in drafts else None
             int8 = Int8Builder(target, prepared, progress, seconds)
             draft, search = draft_int8(job, recipe, int8, twin, staging)

@@ -15,7 +15,7 @@ from ..runtime.noise_gain import verdict_with_cause
 from ..runtime.session import Delegating, Session
 from ..runtime.session_wrappers import bare_session
 from ..targets.registry import installed_version, tool_versions
-from ..targets.target import Recipe, Target
+from ..targets.target import STATIC, Recipe, Target
 from ..tasks.agreement import TaskAgreement
 from .answers import embedded_task, judge_answers, make_record
 from .any_batch import SIZES
@@ -27,7 +27,7 @@ NOT_VALIDATED = "not validated"
 
 def embedded_facts(prepared: Prepared, precision: str) -> dict[str, Any]:
     """The facts that go into the artifact itself. No paths of this machine: the same model gives the same bytes."""
-    source, calibration = prepared.source, prepared.calibration_record if precision == "int8" else None
+    source, calibration = prepared.source, prepared.calibration_record if precision in STATIC else None
     weights = dataclasses.asdict(source.weights) | {"source": Path(source.weights.source).name}
     return {
         "edgeport": installed_version("edgeport"),
@@ -55,7 +55,7 @@ def make_manifest(
 ) -> Manifest:
     """The facts of the artifact at `path`, which `session` runs; `pictures` is the name of a file beside it."""
     source, validation, labels = prepared.source, prepared.validation, prepared.labels
-    quantized, layout = recipe.precision == "int8", target.layout(recipe)
+    quantized, layout = recipe.precision in STATIC, target.layout(recipe)
     agreements = _output_agreements(prepared, session, agreement)
     preprocessing = to_facts(source.input_spec.preprocess)
     return Manifest(

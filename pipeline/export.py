@@ -30,6 +30,7 @@ from .options import (
     PRECISIONS,
     RANGE,
     RANGES,
+    STATIC,
     Job,
     ModelOptions,
     QuantizationOptions,
@@ -291,8 +292,10 @@ def with_warnings(
     """The result with the warnings of its job, and one where int8 is slower than float."""
     if isinstance(result, ExportFailure):
         return dataclasses.replace(result, warnings=shared)
-    if result.precision == "int8" and result.ratio is not None and result.ratio > 1:
-        slow = f"{result.target}: int8 is SLOWER than fp32 on this machine: {result.ratio:.2f} of its time"
+    if result.precision in STATIC and result.ratio is not None and result.ratio > 1:
+        slow = (
+            f"{result.target}: {result.precision} is SLOWER than fp32 on this machine: {result.ratio:.2f} of its time"
+        )
         progress.warn(slow)
         shared = (*shared, slow)
     return dataclasses.replace(result, warnings=shared)
@@ -319,7 +322,7 @@ def check_job(job: Job) -> None:
     check_choice("effort", asked.effort, EFFORTS)
     check_choice("ranges", asked.ranges, RANGES)
     check_choice("calibration_halves", asked.calibration_halves, HALVES)
-    if asked.calibration_halves and job.precision != "int8":
+    if asked.calibration_halves and job.precision not in STATIC:
         raise UsageError(f"--calibration-halves is for --int8, not for --precision {job.precision}")
     check_choice("input", job.model.input, INPUTS)
     check_dynamic(job)
@@ -332,7 +335,7 @@ def check_job(job: Job) -> None:
     budgets = [*asked.budgets]
     if len(budgets) > 1:
         raise UsageError(f"{' and '.join(budgets)}: give one of them")
-    if job.precision != "int8":
+    if job.precision not in STATIC:
         for name in budgets + ["keep_float"] * bool(asked.keep_float):
             raise UsageError(f"--{name.replace('_', '-')} is for --int8, not for --precision {job.precision}")
     if asked.profile:

@@ -14,6 +14,7 @@ from .progress import Progress
 if TYPE_CHECKING:
     import onnx_ir as ir
 
+    from ..graph.fusion import Int16
     from ..quantize import Kept, Plan, Scalings, Statistics
 
 
@@ -47,7 +48,8 @@ class Int8Builder:
         assert prepared.statistics is not None
         assert prepared.calibration is not None
         self.target, self.prepared, self.progress, self.seconds = target, prepared, progress, seconds
-        self.kernels = target.kernels(prepared.job.quantization.profile)
+        self.kernels = target.kernels(prepared.job.quantization.profile, prepared.job.precision)
+        self.int16: Int16 = "all" if prepared.job.precision == "int16x8" else ()
         inputs, held = prepared.calibration.take(NUM_CORRECTING).hold_back()
         if prepared.effort == "fast":  # nothing is compared, so all correct
             inputs, held = prepared.calibration.take(NUM_CORRECTING), inputs.take(0)
@@ -79,7 +81,7 @@ class Int8Builder:
     def _plan(self, graph: "ir.Model", statistics: "Statistics", kept: "Kept") -> "Plan":
         from .. import quantize
 
-        options = {"observer": self._observe, "keep_float": kept, "known": self._known}
+        options = {"observer": self._observe, "int16": self.int16, "keep_float": kept, "known": self._known}
         return quantize.plan(graph, statistics, self.kernels, **options)
 
     def quantize_part(self, statistics: "Statistics", inputs: Dataset, kept: "Kept") -> "tuple[Plan, ir.Model]":

@@ -11,6 +11,7 @@ from ..artifacts.preprocessing import RESIZES as RESIZES
 from ..runtime.residency import ACCELERATORS as ACCELERATORS
 from ..runtime.residency import ARITHMETICS as ARITHMETICS
 from ..targets.registry import default_precision
+from ..targets.target import STATIC as STATIC
 
 if TYPE_CHECKING:
     from ..models.stated_preprocess import Preprocess
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 INPUTS = ("float32", "uint8")
 DYNAMIC = ("batch",)
-PRECISIONS = ("fp32", "fp16", "int8", "w8a32", "w8a16", "dynamic")
+PRECISIONS = ("fp32", "fp16", "int8", "int16x8", "w8a32", "w8a16", "dynamic")
 WEIGHTS_ONLY = ("w8a32", "w8a16", "dynamic")  # int8 weights, no calibration
 EFFORTS = ("fast", "default", "high")
 HALVES = (0, 2, 4, 6)  # of four parts of the calibration inputs, always a half and the other
@@ -185,9 +186,9 @@ class Job:
 
     @property
     def precisions(self) -> tuple[str, ...]:
-        """What is built: an int8 artifact that is timed needs its float twin to be compared with."""
-        twin = self.precision == "int8" and self.timing.benchmark and self.timing.float_twin
-        return ("fp32", "int8") if twin else (self.precision,)
+        """What is built: a quantised artifact that is timed needs its float twin to be compared with."""
+        twin = self.precision in STATIC and self.timing.benchmark and self.timing.float_twin
+        return ("fp32", self.precision) if twin else (self.precision,)
 
     @property
     def num_validating(self) -> int:

@@ -150,7 +150,7 @@ class _Lowering:
         logical = shape(value)
         perm = (0, 2, 3, 1) if layout == "nhwc" and len(logical) == 4 else tuple(range(len(logical)))
         quant = None if self.kernels.has_float else read_qparams(value)
-        dtype = held(value.dtype) if quant is None else np.int8
+        dtype = held(value.dtype) if quant is None else np.dtype(quant.dtype).type
         if pixels:
             dtype, quant = np.uint8, PIXELS
         tensor = self.builder.add([logical[p] for p in perm], dtype, name_of(value), quant)

@@ -18,11 +18,14 @@ from .view import Shape, View, unify
 
 BINARY = {"Add": "ADD", "Sub": "SUB", "Mul": "MUL", "Div": "DIV", "Max": "MAXIMUM", "Min": "MINIMUM"}
 FUSING = frozenset({"ADD", "SUB", "MUL", "DIV"})  # those whose options have a fused activation
+SCALED = frozenset({"ADD", "SUB"})
 
 
 def _binary(op: str):
     def lowering(mb: Builder, a: Operand, b: Operand) -> Value:
         options = {"fusedActivationFunction": mb.activation()} if op in FUSING else {}
+        if op in SCALED and mb.target.quant is not None and mb.target.quant.dtype == "int16":
+            options["potScaleInt16"] = False  # else the kernels want scales that are powers of two
         return apply_broadcast(mb, op, a, b, **options)
 
     return lowering

@@ -19,6 +19,28 @@ _INT8_IS_2 = frozenset(
 )
 
 
+# of int16 activations, whose kernels came later: from which runtime on they are there
+_INT16: dict[str, tuple[int, tuple[int, int, int]]] = {
+    **dict.fromkeys(("CONV_2D", "MAXIMUM", "MINIMUM"), (4, (2, 3, 0))),
+    "DEPTHWISE_CONV_2D": (5, (2, 3, 0)),
+    "FULLY_CONNECTED": (7, (2, 3, 0)),
+    **dict.fromkeys(("MAX_POOL_2D", "AVERAGE_POOL_2D", "CONCATENATION", "SOFTMAX"), (3, (2, 3, 0))),
+    **dict.fromkeys(("LOGISTIC", "TANH"), (3, (2, 3, 0))),
+    "LEAKY_RELU": (2, (2, 3, 0)),
+    "MUL": (4, (2, 3, 0)),
+    "ADD": (3, (2, 4, 0)),
+    "SUB": (5, (2, 4, 0)),
+    **dict.fromkeys(("BATCH_MATMUL", "MEAN", "PAD", "PADV2"), (3, (2, 4, 0))),
+    "TRANSPOSE": (5, (2, 4, 0)),
+    "SLICE": (4, (2, 4, 0)),
+    "RESIZE_NEAREST_NEIGHBOR": (4, (2, 4, 0)),
+    "RESIZE_BILINEAR": (4, (2, 5, 0)),
+    **dict.fromkeys(("ABS", "REDUCE_MAX", "REDUCE_MIN", "RELU", "RELU6"), (3, (2, 5, 0))),
+    "EXP": (2, (2, 12, 0)),
+    "RSQRT": (3, (2, 15, 0)),
+    "DEQUANTIZE": (3, (2, 0, 0)),
+}
+
 _HYBRID = {"CONV_2D": 5, "FULLY_CONNECTED": 12}  # float by int8 per channel
 
 
@@ -33,6 +55,10 @@ def operator_version(op: str, inputs: Sequence[Any], output: Any, options: Mappi
     if op == "DEQUANTIZE" and stored is not None and len(stored.scales) > 1:
         return 5
     rank = len(inputs[0].shape)
+    if op == "QUANTIZE":
+        return 2 if output.dtype == np.int16 else 1
+    if inputs[0].dtype == np.int16 and op in _INT16 and not _is_later(op, inputs):
+        return _INT16[op][0]
     if op == "CONV_2D":
         grouped = inputs[0].shape[-1] != inputs[1].shape[-1]
         return 6 if grouped else 3 if int8 else 1
@@ -58,8 +84,16 @@ def operator_version(op: str, inputs: Sequence[Any], output: Any, options: Mappi
     return 2 if int8 and op in _INT8_IS_2 else 1
 
 
+def _is_later(op: str, inputs: Sequence[Any]) -> bool:
+    """Whether the operator has something that came later than its int16 kernel."""
+    if op == "CONV_2D":
+        return inputs[0].shape[-1] != inputs[1].shape[-1]  # groups
+    return op in ("TRANSPOSE", "SLICE", "PAD", "PADV2") and len(inputs[0].shape) > (5 if op == "TRANSPOSE" else 4)
+
+
 # The lowest runtime in which (operator, version) exists; what is not here is in 2.0.0 and earlier.
 _SINCE = {
+    **{(op, version): since for op, (version, since) in _INT16.items()},
     ("CONV_2D", 6): (2, 9, 0),
     ("FULLY_CONNECTED", 6): (2, 1, 0),
     ("CONV_2D", 5): (2, 4, 0),

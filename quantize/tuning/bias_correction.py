@@ -91,7 +91,7 @@ def correct_and_compare(
         node.replace_input_with(
             unit.bias_input, constant(corrected.graph, moved, name_of(node.inputs[unit.bias_input]))
         )
-        walk.set_bias(adds, unit, plan.biases[adds].quantize(moved))
+        walk.set_bias(adds, unit, moved, plan.biases[adds])
         if progress is not None:
             progress(done)
     remove_dead(corrected.graph)
