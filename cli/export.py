@@ -48,6 +48,7 @@ SAME = (
         "budget_steps",
         "calibration_halves",
         "keep_float",
+        "keep_int16",
         "num_validation_samples",
         "output_dir",
         "annotations",
@@ -67,7 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=PRECISIONS,
         help="fp16: weights in half precision (for Apple's formats also what is computed in); int8: static, W8A8; "
-        "int16x8: static, int16 activations and int8 weights (tflite); w8a32, w8a16: weights in 8 bits, computed in float (w8a16: in half precision); dynamic: linears also round "
+        "int16x8: static, int16 activations and int8 weights (tflite); w8a32, w8a16: weights in 8 bits, computed in "
+        "float (w8a16: in half precision); dynamic: linears also round "
         f"what they read, by its range at run time (default: {default_precisions()})",
     )
     precision.add_argument(

@@ -81,6 +81,8 @@ class Unit:
     precision: str = "int8"  # or "int16", by its activations; or "float"
     why: str = ""  # why float, or why int8 where int16 was wanted
     result: str = "rounded"  # its kernel's
+    # Up to which number it clips, and at 0, where its kernel needs a range that ends there to do so.
+    clips_to: float | None = None
 
     @property
     def is_integer(self) -> bool:
@@ -150,13 +152,22 @@ def _unit(fused: Fused, kernels: KernelSet, int16: bool) -> Unit:
         precision=precision,
         why=why,
         result=kernel.result if kernel else "float",
+        clips_to=_clips_to_range(fused) if precision == "int16" else None,
     )
+
+
+def _clips_to_range(fused: Fused) -> float | None:
+    """int16 has no kernel that clips to (0, h) but for 6. RELU does it where the range ends at h."""
+    last = fused.nodes[-1]
+    if last.op_type != "Clip" or fused.epilogue == "Relu6" or scalar(last.inputs[1]) != 0:
+        return None
+    return scalar(last.inputs[2])
 
 
 def _why_not(node: ir.Node, weight: ir.Value | None, kernel: Kernel | None, kernels: KernelSet, wanted: str) -> str:
     """Why the kernel does not compute the unit that begins with `node`; nothing where it does."""
     if kernel is None:
-        return kernels.islands.get(kind_of(node), f"no {wanted} kernel") if wanted == "int8" else f"no {wanted} kernel"
+        return kernels.islands.get(kind_of(node), f"no {wanted} kernel")
     if weight is not None and weight.const_value is None:
         return "its weight is not constant"
     if node.outputs[0].dtype != ir.DataType.FLOAT:

@@ -91,6 +91,7 @@ class QuantizationOptions:
         ranges: how a value's range comes from what calibration saw of it.
         calibration_halves: of how many halves of the calibration inputs int8 is tried: 0, 2, 4 or 6.
         keep_float: patterns of modules or values that stay float.
+        keep_int16: the same of int16 activations, on a device without float.
         max_drop, min_agreement, min_snr: the accuracy budget, one of BUDGETS at most.
         min_ap, min_miou, min_pck, max_abs_rel, min_cosine, min_psnr, max_string_errors: the same on that of a task.
         budget_steps: that the search for it may take.
@@ -104,6 +105,7 @@ class QuantizationOptions:
     ranges: str = RANGE
     calibration_halves: int = 0
     keep_float: Sequence[str] = ()
+    keep_int16: Sequence[str] = ()
     max_drop: float | None = None
     min_agreement: float | None = None
     min_snr: float | None = None

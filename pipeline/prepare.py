@@ -230,8 +230,10 @@ def resolve_prequantized(job: Job, source: ModelSource, progress: Progress) -> J
     model, asked = source.model, job.quantization
     if job.precision not in ("fp32", "int8"):
         raise UsageError(f"{model}: is prequantized to int8; it cannot become {job.precision}")
-    if asked.budget or asked.keep_float:
-        raise UsageError(f"{model}: brings its own quantisation; there is nothing to search or to keep in float")
+    if asked.budget or asked.keep_float or asked.keep_int16:
+        raise UsageError(
+            f"{model}: brings its own quantisation; there is nothing to search, or to keep in float or in int16"
+        )
     if asked.calibration is not None and asked.calibration != job.validation.validation:
         raise UsageError(f"{model}: brings its own quantisation, so --calibration-data has nothing to set")
     profile = asked.profile

@@ -109,7 +109,7 @@ def prepare_qat(
     if prepared.prequantized:
         raise UsageError(f"{source.model}: brings its own quantisation; prepare the float model")
     builder = Int8Builder(known, prepared, heard, prepared.seconds)
-    kept = builder.select(job.quantization.keep_float)
+    kept = builder.select()
     plan = builder.plan(kept)
     if not any(unit.is_integer for unit in plan.units):
         raise quantize.QuantizeError(

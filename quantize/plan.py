@@ -288,9 +288,10 @@ def _groups(
             group_of[unit.precision, unit.operands[index]].symmetric = True
     conflicts = {}
     for unit, kernel in _integer(units, kernels):
-        if kernel.fixed_output is None:
+        fixed = kernel.fixed_output if unit.clips_to is None else symmetric16(-unit.clips_to, unit.clips_to)
+        if fixed is None:
             continue
-        group, fixed = group_of[unit.precision, unit.output], kernel.fixed_output
+        group = group_of[unit.precision, unit.output]
         if group.symmetric and fixed.zero_point != 0:
             conflicts[unit.output] = "its fixed zero point is not 0, which a reader of it needs"
         elif (group.fixed or fixed) != fixed or not _covers(fixed, ranges[unit.precision].union(group.values)):

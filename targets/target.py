@@ -43,6 +43,7 @@ class Option:
         choices: what it may be; None for a switch, which is True or False.
         elsewhere: what the option means to `export` without this target: an error, or nothing.
         precisions: that it is for; empty for all.
+        choices_of: {precision: those of its choices that it has there}, where they are not all.
         deprecated: what to take instead; empty where it stays.
     """
 
@@ -52,6 +53,7 @@ class Option:
     default: str | bool | None = None
     elsewhere: Literal["error", "ignored"] = "error"
     precisions: tuple[str, ...] = ()
+    choices_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     deprecated: str = ""
 
     @property

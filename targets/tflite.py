@@ -272,9 +272,10 @@ TARGET = Target(
             name="output_type",
             choices=OUTPUT_TYPES,
             help="tflite, int8 and int16x8: of the outputs that are numbers (default: float32; int8, or int16 of "
-            "int16x8, for profiles npu and micro); with uint8, and --input uint8, both ends of the file are as Task Library and MediaPipe want them of a "
-            "full-integer model",
+            "int16x8, for profiles npu and micro); with uint8, and --input uint8, both ends of the file are as Task "
+            "Library and MediaPipe want them of a full-integer model",
             precisions=STATIC,
+            choices_of={"int8": ("float32", "int8", "uint8"), "int16x8": ("float32", "int16")},
         ),
     ),
     why_no_suppression=_why_no_suppression,

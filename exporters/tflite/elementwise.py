@@ -281,6 +281,13 @@ def clip(mb: Builder, x: Operand, low: Constant, high: Constant) -> Value:
     quant = mb.target.quant
     if bounds == (0, 6) and quant is not None and mb.kernels.operators and "RELU6" not in mb.kernels.operators:
         return Value(_saturated(mb, mb.memory(x), 6.0, quant), x.view)
+    if (
+        bounds[0] == 0
+        and quant is not None
+        and quant.dtype == "int16"
+        and quant.range[1] <= bounds[1] + quant.scale / 2
+    ):
+        return apply_unary(mb, "RELU", x)  # integers end where the range ends
     if bounds in _CLIPS:
         return apply_unary(mb, _CLIPS[bounds], x)
     if mb.target.quant is not None:

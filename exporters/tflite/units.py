@@ -29,6 +29,8 @@ class Unit:
 
     @property
     def activation(self) -> str:
+        if self.fused.epilogue == _IN_RANGE and self.quant is not None and self.quant.dtype == "int16":
+            return "RELU"  # the range begins below zero, and ends at one
         return _ACTIVATIONS.get(self.fused.epilogue or "", "NONE")
 
 
@@ -38,7 +40,8 @@ def unit_of(node: ir.Node, kernels: KernelSet) -> Unit:
     longest = fuse(node, EPILOGUES if fuses else ())
     for fused in dict.fromkeys((longest, longest.without_epilogue())):
         quant = _integer_output(fused, kernels)
-        if quant is not None and (fused.epilogue != _IN_RANGE or _is_within(quant, 0.0, 1.0)):
+        low = -1.001 if quant is not None and quant.dtype == "int16" else 0.0
+        if quant is not None and (fused.epilogue != _IN_RANGE or _is_within(quant, low, 1.0)):
             return Unit(fused, quant)
     return Unit(longest.without_epilogue() if longest.epilogue == _IN_RANGE else longest)
 

@@ -48,17 +48,20 @@ def operator_version(op: str, inputs: Sequence[Any], output: Any, options: Mappi
     """The version of `op`. `inputs` and `output` have `.shape`, `.dtype` and `.quant`; `options` as in the schema."""
     if op == "TRANSPOSE_CONV":  # its first operand is a shape; 4 is an activation fused behind a bias
         return 4 if options.get("fusedActivationFunction") else 3
+    if np.int16 in (inputs[0].dtype, output.dtype) and (version := _int16_version(op, inputs, output)):
+        return version
+    return _version(op, inputs, output, options)
+
+
+def _version(op: str, inputs: Sequence[Any], output: Any, options: Mapping[str, Any]) -> int:
+    """Of what has no int16 activations."""
     int8 = inputs[0].dtype == np.int8
-    if op in _HYBRID and not int8 and inputs[1].dtype == np.int8:
+    if op in _HYBRID and inputs[0].dtype == np.float32 and inputs[1].dtype == np.int8:
         return _HYBRID[op]
     stored = inputs[0].quant
     if op == "DEQUANTIZE" and stored is not None and len(stored.scales) > 1:
         return 5
     rank = len(inputs[0].shape)
-    if op == "QUANTIZE":
-        return 2 if output.dtype == np.int16 else 1
-    if inputs[0].dtype == np.int16 and op in _INT16 and not _is_later(op, inputs):
-        return _INT16[op][0]
     if op == "CONV_2D":
         grouped = inputs[0].shape[-1] != inputs[1].shape[-1]
         return 6 if grouped else 3 if int8 else 1
@@ -84,11 +87,15 @@ def operator_version(op: str, inputs: Sequence[Any], output: Any, options: Mappi
     return 2 if int8 and op in _INT8_IS_2 else 1
 
 
-def _is_later(op: str, inputs: Sequence[Any]) -> bool:
-    """Whether the operator has something that came later than its int16 kernel."""
-    if op == "CONV_2D":
-        return inputs[0].shape[-1] != inputs[1].shape[-1]  # groups
-    return op in ("TRANSPOSE", "SLICE", "PAD", "PADV2") and len(inputs[0].shape) > (5 if op == "TRANSPOSE" else 4)
+def _int16_version(op: str, inputs: Sequence[Any], output: Any) -> int | None:
+    """The version with an int16 kernel; None where something else about the operator came later than that."""
+    if op == "QUANTIZE":
+        return 2 if output.dtype == np.int16 else None
+    if op == "CONV_2D" and inputs[0].shape[-1] != inputs[1].shape[-1]:  # groups
+        return None
+    if op in ("TRANSPOSE", "SLICE", "PAD", "PADV2") and len(inputs[0].shape) > (5 if op == "TRANSPOSE" else 4):
+        return None
+    return _INT16[op][0] if op in _INT16 and inputs[0].dtype == np.int16 else None
 
 
 # The lowest runtime in which (operator, version) exists; what is not here is in 2.0.0 and earlier.

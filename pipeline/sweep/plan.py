@@ -29,7 +29,7 @@ from .options import (
 
 LOCAL = "local"
 LARGEST_FILE, MOST_VALUES = 1 << 20, 100_000  # bytes of a YAML file, and values in it
-INT8_ALONE = ("profile", "keep_float", *BUDGETS)  # a sweep's float exports go without
+INT8_ALONE = ("profile", "keep_float", "keep_int16", *BUDGETS)  # a sweep's float exports go without
 
 Options = Mapping[str, Any]  # {name of an option: its value}
 

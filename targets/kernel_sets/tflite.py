@@ -168,7 +168,7 @@ TFLITE_NPU = KernelSet(
     kernels=_NPU_KERNELS,
     int16=int16_kernels(_NPU_KERNELS),
     islands={
-        **dict.fromkeys(("Div", "Erf", "Sqrt", "LayerNormalization"), "TFLite has no int8 kernel for it"),
+        **dict.fromkeys(("Div", "Erf", "Sqrt", "LayerNormalization"), "TFLite has no integer kernel for it"),
         **dict.fromkeys(("LSTM", "GRU"), GROWS),
         "GridSample": PLACES,
     },

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
-from ...graph.edit import array, scalar, shape, sole_consumer
+from ...graph.edit import array, scalar, shape
 from ...graph.kernels import Kernel
 from ...graph.qparams import QParams
 
@@ -27,13 +27,8 @@ MUL_LIMITS = (2.0**-31, 2.0**8)  # s_a * s_b / s_output: products of 30 bits lea
 MOST_ADDED = 2**16
 
 
-def _clips_to_one(node: ir.Node) -> str | None:
-    """int8 ends where its range ends, and a kernel clips to (0, 1) by that; a range around 0 has no such end."""
-    after = sole_consumer(node.outputs[-1])
-    if after is not None and after.op_type == "Add" and node.op_type == "MatMul":  # its bias
-        after = sole_consumer(after.outputs[0])
-    clips = after is not None and after.op_type == "Clip" and [scalar(v) for v in after.inputs[1:]] == [0, 1]
-    return "int16 does not clip to (0, 1)" if clips else None
+def _below_zero(node: ir.Node) -> str | None:
+    return None if scalar(node.inputs[1]) == 0 and scalar(node.inputs[2]) else "int16 clips only to (0, h)"
 
 
 def _too_many(node: ir.Node) -> str | None:
@@ -50,7 +45,7 @@ def _of_int16(kernel: Kernel) -> Kernel:
 
 # The kinds of the int8 set that are not here: HARD_SWISH, ELU and PRELU take int8 and float alone.
 _SAME_BUT_FOR_TYPE = """
-Conv ConvTranspose Linear MatMul Sigmoid Softmax Tanh Gelu LeakyRelu Relu Exp Abs Clip Pow Concat Slice MaxPool
+Conv ConvTranspose Linear MatMul Sigmoid Softmax Tanh Gelu LeakyRelu Relu Exp Abs Pow Concat Slice MaxPool
 AveragePool Resize ReduceMax ReduceMin Max Min Pad
 """
 _MISSING_IN_MICRO = frozenset({"Gelu", "Exp", "Resize", "ReduceMax", "ReduceMin"})
@@ -59,8 +54,7 @@ _MISSING_IN_MICRO = frozenset({"Gelu", "Exp", "Resize", "ReduceMax", "ReduceMin"
 def int16_kernels(int8: Mapping[str, Kernel], *, micro: bool = False) -> dict[str, Kernel]:
     """The int16 kernels beside the int8 ones of a device that has all of them: LiteRT's, or TensorFlow Lite Micro's."""
     kernels = {kind: _of_int16(int8[kind]) for kind in _SAME_BUT_FOR_TYPE.split() if kind in int8}
-    for kind in ("Conv", "ConvTranspose", "Linear"):
-        kernels[kind] = replace(kernels[kind], refuses=_clips_to_one)
+    kernels["Clip"] = Kernel(refuses=_below_zero)
     for kind in ("Add", "Sub"):
         kernels[kind] = replace(int8[kind], limits=ADD_LIMITS)
     kernels["Mul"] = replace(int8["Mul"], limits=MUL_LIMITS)
