@@ -79,7 +79,7 @@ class Unit:
     weight: str | None = None  # initializer names
     bias: str | None = None
     precision: str = "int8"  # or "int16", by its activations; or "float"
-    why: str = ""  # why float, or why int8 where int16 was wanted
+    why: str = ""  # why float; or why the other type of integers than was wanted
     result: str = "rounded"  # its kernel's
     # Up to which number it clips, and at 0, where its kernel needs a range that ends there to do so.
     clips_to: float | None = None
@@ -111,7 +111,8 @@ def source(value: ir.Value) -> ir.Value:
 
 def find_units(graph: ir.Graph, kernels: KernelSet, int16: Int16 = ()) -> list[Unit]:
     """Every node but views belongs to exactly one unit; units come in the graph's order. Nodes that the kernels refuse,
-    or for which there is none, are float with the reason. Those in `int16` have a kernel of that type, if there is one.
+    or for which there is none, are float with the reason. Those in `int16` have a kernel of that type, if there is one;
+    where there is no float, so have those that int8 refuses.
     """
     units, taken = [], set()
     for node in graph:
@@ -132,7 +133,8 @@ def _unit(fused: Fused, kernels: KernelSet, int16: bool) -> Unit:
     elif fused.kind == "Linear":
         weight = node.inputs[1]
     precision, why = "float", ""
-    for wanted in ("int16", "int8") if int16 else ("int8",):
+    others = () if kernels.has_float else ("int16",)  # rather than refuse what int8 cannot
+    for wanted in ("int16", "int8") if int16 else ("int8", *others):
         kernel = kernels.of_type(wanted).get(fused.kind)
         refusal = _why_not(node, weight, kernel, kernels, wanted)
         why = why or refusal  # the first is what was wanted

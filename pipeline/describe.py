@@ -88,6 +88,7 @@ def make_manifest(
         calibration=prepared.calibration_record if quantized else None,
         options=dict(recipe.options),
         beyond_float16=dict(recipe.beyond_float16),
+        activations=_activations(target, recipe, path),
         tools=tool_versions(target),
         artifact=Artifact.of(path),
         agreement=agreement_figures(agreement),
@@ -101,6 +102,13 @@ def make_manifest(
             prepared.suppression if recipe.suppression else None,
         ),
     )
+
+
+def _activations(target: Target, recipe: Recipe, path: Path) -> dict[str, int]:
+    """{type: how many tensors are computed in it}, where there may be two types of integers."""
+    if recipe.precision not in STATIC or recipe.profile.load_int16_kernels is None or target.read_contents is None:
+        return {}
+    return target.read_contents(path).count_activations()
 
 
 def judge_prepared(

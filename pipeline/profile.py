@@ -15,7 +15,7 @@ from ..reporting.profile_page import page
 from ..runtime.benchmark import latency
 from ..runtime.child_session import ChildSession
 from ..runtime.cpu import cpu_name
-from ..runtime.profilers.kernel import INT8, Kernel
+from ..runtime.profilers.kernel import INT8, INT16, Kernel
 from ..runtime.profilers.memory import largest_moment, weights_bytes
 from ..runtime.profilers.peaks import Peaks
 from ..targets import registry
@@ -245,7 +245,7 @@ def describe(
         ports: the names of the artifact's inputs and outputs.
     """
     times = undisturbed(us)
-    total, int8 = float(times.sum()), any(kernel.kind == INT8 and kernel.macs for kernel in kernels)
+    total, int8 = float(times.sum()), any(kernel.kind in (INT8, INT16) and kernel.macs for kernel in kernels)
     modules = modules_of(kernels, ports)
     found = []
     for i, kernel in enumerate(kernels):

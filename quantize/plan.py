@@ -107,7 +107,8 @@ def plan(
     activations: dict[str, QParams] = {}
     requantized: dict[str, QParams] = {}
     weights: dict[str, QParams] = {}
-    while True:  # each round turns units to int8 or float, so it ends
+    tried: dict[str, set[str]] = defaultdict(set)
+    while True:  # each round takes a type from units, and leaves them another or float, so it ends
         units = _settle(units, graph, kernels)
         ends = () if int16 == "all" else [source(value).name or "" for value in (*graph.inputs, *graph.outputs)]
         groups, conflicts = _groups(units, kernels, ranges, ends)
@@ -118,8 +119,15 @@ def plan(
             conflicts = outside_limits(units, kernels, activations, weights, requantized)
         if not conflicts:
             break
-        lesser = {u.output: u for u in find_units(graph, kernels)}
-        units = [_retreat(u, lesser, conflicts[u.output]) if u.output in conflicts else u for u in units]
+        others = [find_units(graph, kernels, every) for every in ("all", ())]
+        for unit in units:
+            tried[unit.output].add(unit.precision)
+        units = [
+            _retreat(u, [found[i] for found in others], conflicts[u.output], tried[u.output], kernels)
+            if u.output in conflicts
+            else u
+            for i, u in enumerate(units)
+        ]
     if not kernels.has_float:
         _refuse_float(units, graph, kernels)
     biases = _biases(units, activations, requantized, weights)
@@ -128,10 +136,11 @@ def plan(
     return Plan(kernels.name, tuple(units), activations, weights, biases, requantized, int8_ends=int16 != "all")
 
 
-def _retreat(unit: Unit, lesser: Mapping[str, Unit], why: str) -> Unit:
-    """The unit in int8 where int16 does not work and that may, else in float; `lesser` are those without int16."""
-    if unit.precision == "int16" and lesser[unit.output].precision == "int8":
-        return replace(lesser[unit.output], why=why)
+def _retreat(unit: Unit, others: Sequence[Unit], why: str, tried: Collection[str], kernels: KernelSet) -> Unit:
+    """The unit in the other type of integers, int16 where there is no float alone, if that may work; else in float."""
+    for other in others:
+        if other.is_integer and other.precision not in tried and (other.precision == "int8" or not kernels.has_float):
+            return replace(other, why=why)
     return replace(unit, precision="float", why=why)
 
 

@@ -23,6 +23,9 @@ ADD_LIMITS = (2.0**-15, 2.0**13)
 
 MUL_LIMITS = (2.0**-31, 2.0**8)  # s_a * s_b / s_output: products of 30 bits leave room for small factors
 
+# s_input / s_output of LOGISTIC and TANH: they take their input in steps of 1 / 12288, and overflow from 2.67 on
+LOOKUP_LIMITS = (0.0, 2.0**16)
+
 # MEAN adds up in 32 bits, of which each number takes 15
 MOST_ADDED = 2**16
 
@@ -45,7 +48,7 @@ def _of_int16(kernel: Kernel) -> Kernel:
 
 # The kinds of the int8 set that are not here: HARD_SWISH, ELU and PRELU take int8 and float alone.
 _SAME_BUT_FOR_TYPE = """
-Conv ConvTranspose Linear MatMul Sigmoid Softmax Tanh Gelu LeakyRelu Relu Exp Abs Pow Concat Slice MaxPool
+Conv ConvTranspose Linear MatMul Softmax Gelu LeakyRelu Relu Exp Abs Pow Concat Slice MaxPool
 AveragePool Resize ReduceMax ReduceMin Max Min Pad
 """
 _MISSING_IN_MICRO = frozenset({"Gelu", "Exp", "Resize", "ReduceMax", "ReduceMin"})
@@ -58,5 +61,7 @@ def int16_kernels(int8: Mapping[str, Kernel], *, micro: bool = False) -> dict[st
     for kind in ("Add", "Sub"):
         kernels[kind] = replace(int8[kind], limits=ADD_LIMITS)
     kernels["Mul"] = replace(int8["Mul"], limits=MUL_LIMITS)
+    for kind in ("Sigmoid", "Tanh"):
+        kernels[kind] = Kernel(fixed_output=UNIT, multiplier="each", limits=LOOKUP_LIMITS)
     kernels["ReduceMean"] = Kernel(refuses=_too_many)
     return {kind: kernel for kind, kernel in kernels.items() if not (micro and kind in _MISSING_IN_MICRO)}
