@@ -56,7 +56,7 @@ class _Writer:
         integer = [unit for unit in plan.units if unit.is_integer]
         self.types = {maker(self.values[name]): unit.precision for unit in integer for name in unit.nodes}
         self.results = {unit.output: unit.result for unit in integer}
-        self.ends = "int8" if plan.int8_ends else ""
+        self.ends = plan.ends
         self.carried_out: dict[ir.Node, Place] = {}
 
     def write(self) -> None:
@@ -145,25 +145,20 @@ class _Writer:
         for node, index in readers:
             node.replace_input_with(index, constant)
 
-    def reached(self, value: ir.Value) -> set[str]:
-        """The types in which integer units read the value, or views that start with it; int8 where it is an int8
-        end."""
-        found = {self.ends} if value.is_graph_output() and self.ends else set[str]()
-        for use in value.uses():
-            found |= self.reaches(use.node)
-        return found
-
-    def reaches(self, node: ir.Node) -> set[str]:
-        """The types of the integer units that `node`, or a reader of the views that start with it, is part of."""
-        if node.op_type in VIEWS:
-            return self.reached(given(node.outputs[0]))
-        return {self.types[node]} if node in self.types else set()
+    def reaches(self, node: ir.Node, ends: str = "") -> set[str]:
+        """The types of the integer units that `node`, or a reader of the views that start with it, is part of; of
+        outputs there it is `ends`, unless that is ""."""
+        if node.op_type not in VIEWS:
+            return {self.types[node]} if node in self.types else set()
+        out = given(node.outputs[0])
+        found = {ends} if ends and out.is_graph_output() else set[str]()
+        return found.union(*(self.reaches(use.node, ends) for use in out.uses()))
 
     def readers_of_type(self, value: ir.Value, wanted: str) -> list[Reader]:
         """What reads the value for units of one type. A view that others read too is there twice from here on."""
         found = []
         for use in tuple(value.uses()):
-            types = self.reaches(use.node)
+            types = self.reaches(use.node, self.ends)
             if wanted not in types:
                 continue
             found.append(self.split_view(Reader(*use), wanted) if len(types) > 1 else Reader(*use))

@@ -46,7 +46,7 @@ class Plan:
     biases: dict[str, QParams]  # per node that adds one, by its output; int32 or int64, scale = s_input * s_weight
     # What a value of one type becomes for those that read the other: int8 for int8 units, say, that int16 units made.
     requantized: dict[str, QParams] = field(default_factory=dict)
-    int8_ends: bool = False  # inputs and outputs are int8 whatever reads and makes them
+    ends: str = "int8"  # the type of integers of inputs and outputs, whatever reads and makes them
 
     def read_by(self, unit: Unit, name: str) -> QParams:
         """The parameters under which an integer unit reads a value."""
@@ -104,13 +104,17 @@ def plan(
         "int8": _Ranges(graph, stats, observe, functions, known or {}),
         "int16": _Ranges(graph, stats, min_max, {}, known or {}),
     }
+    ends = _Ends(
+        "int16" if int16 == "all" else "int8",
+        frozenset(name_of(source(value)) for value in graph.inputs),
+        frozenset(name_of(source(value)) for value in graph.outputs),
+    )
     activations: dict[str, QParams] = {}
     requantized: dict[str, QParams] = {}
     weights: dict[str, QParams] = {}
     tried: dict[str, set[str]] = defaultdict(set)
     while True:  # each round takes a type from units, and leaves them another or float, so it ends
         units = _settle(units, graph, kernels)
-        ends = () if int16 == "all" else [source(value).name or "" for value in (*graph.inputs, *graph.outputs)]
         groups, conflicts = _groups(units, kernels, ranges, ends)
         if not conflicts:
             activations, requantized = _activations(units, groups, ranges, ends)
@@ -133,7 +137,7 @@ def plan(
     biases = _biases(units, activations, requantized, weights)
     if kernels.activations == "uint8":
         activations = {name: params.unsigned() for name, params in activations.items()}
-    return Plan(kernels.name, tuple(units), activations, weights, biases, requantized, int8_ends=int16 != "all")
+    return Plan(kernels.name, tuple(units), activations, weights, biases, requantized, ends.type)
 
 
 def _retreat(unit: Unit, others: Sequence[Unit], why: str, tried: Collection[str], kernels: KernelSet) -> Unit:
@@ -268,6 +272,15 @@ class _Ranges:
         return min(lows), max(highs)
 
 
+@dataclass(frozen=True)
+class _Ends:
+    """What goes in and comes out: the type of its integers, and the values."""
+
+    type: str
+    inputs: frozenset[str]
+    outputs: frozenset[str]
+
+
 @dataclass
 class _Group:
     """Values that share one pair of parameters, in integers of one type."""
@@ -279,16 +292,16 @@ class _Group:
 
 
 def _groups(
-    units: list[Unit], kernels: KernelSet, ranges: Mapping[str, _Ranges], ends: Collection[str]
+    units: list[Unit], kernels: KernelSet, ranges: Mapping[str, _Ranges], ends: _Ends
 ) -> tuple[list[_Group], dict[str, str]]:
-    """The quantised values, grouped by shared parameters, those at int8 `ends` in int8, too; and the units that cannot
-    have the parameters they need."""
+    """The quantised values, grouped by shared parameters, those at the `ends` in that type, too; and the units that
+    cannot have the parameters they need."""
     group_of: dict[tuple[str, str], _Group] = {}  # by the type of its integers, and the value
     for unit, kernel in _integer(units, kernels):
         for name in (*unit.operands, *([unit.output] if kernel.result != "float" else [])):
             group_of.setdefault((unit.precision, name), _Group([name], unit.precision))
-            if name in ends:
-                group_of.setdefault(("int8", name), _Group([name]))
+            if name in ends.inputs or name in ends.outputs:
+                group_of.setdefault((ends.type, name), _Group([name], ends.type))
         if kernel.same_parameters:
             for name in unit.operands:
                 _merge(group_of, (unit.precision, unit.output), (unit.precision, name))
@@ -355,7 +368,7 @@ def _covers(params: QParams, wanted: tuple[float, float]) -> bool:
 
 
 def _activations(
-    units: list[Unit], groups: list[_Group], ranges: Mapping[str, _Ranges], ends: Collection[str]
+    units: list[Unit], groups: list[_Group], ranges: Mapping[str, _Ranges], ends: _Ends
 ) -> tuple[dict[str, QParams], dict[str, QParams]]:
     """(the parameters of each value as it is made, those under which the units of the other type read it)."""
     params: dict[str, dict[str, QParams]] = defaultdict(dict)  # by value and type
@@ -369,7 +382,8 @@ def _activations(
             shared = (symmetric if group.symmetric else asymmetric)(low, high)
         for name in group.values:
             params[name][group.type] = shared
-    made = {unit.output: unit.precision for unit in units if unit.is_integer and unit.result != "float"}
+    made = dict.fromkeys(ends.inputs, ends.type)
+    made |= {unit.output: unit.precision for unit in units if unit.is_integer and unit.result != "float"}
     own, others = {}, {}
     for name in dict.fromkeys(name for unit in units for name in (*unit.operands, unit.output) if name in params):
         first = made.get(name) or ("int8" if "int8" in params[name] else "int16")

@@ -202,7 +202,7 @@ def _feeds(model: ir.Model) -> dict[str, np.ndarray]:
         scale, zero = (array(model.graph.initializers[f"{value.name}_{part}"]) for part in ("scale", "zero"))
         low, high = np.iinfo(zero.dtype).min, np.iinfo(zero.dtype).max
         integers = rng.integers(low + 2, high, shape(value))
-        if zero.dtype == np.int16 and value.graph is not None and any(n.op_type == "Pow" for n in value.graph):
+        if zero.dtype == np.int16 and any(node.op_type == "Pow" for node in model.graph):
             integers = np.abs(integers)  # RSQRT refuses others, which int8's zero point leaves out
         feeds[value.name or ""] = ((integers - int(zero)) * float(scale)).astype(np.float32)
     return feeds

@@ -86,10 +86,8 @@ def rebuild_plan(model: ir.Model, units: Sequence[Unit], inspector: Inspector, k
             step = read_as(unit.precision, unit.operands[0], activations, requantized).scale
             scales = tuple(float32(step * scale) for scale in weights[unit.weight].scales)
             biases[unit.accumulates] = QParams(scales, axis=0, dtype=BIASES.get(unit.precision, "int32"))
-    ends = {name_of(source(value)) for value in (*model.graph.inputs, *model.graph.outputs)}
-    made = {u.output: u.precision for u in units}
-    int8_ends = any(requantized[name].dtype == "int8" and made.get(name) == "int16" for name in ends & {*requantized})
-    return Plan(kernels.name, tuple(units), activations, weights, biases, requantized, int8_ends)
+    ends = "int16" if inspector.inputs and all(spec.dtype == "int16" for spec in inspector.inputs) else "int8"
+    return Plan(kernels.name, tuple(units), activations, weights, biases, requantized, ends)
 
 
 def _parameters(

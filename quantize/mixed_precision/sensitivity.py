@@ -72,6 +72,7 @@ def _side_by_side(model: ir.Model, plan: Plan) -> tuple[onnx.ModelProto, dict[st
     }
     for tensor in written.graph.initializer:
         tensor.name = _INT8 + tensor.name
+    both.opset_import[0].version = written.opset_import[0].version  # of one that has int16, and not
     both.graph.initializer.extend(written.graph.initializer)
     for node in written.graph.node:
         reads = [name if name in inputs or not name else _INT8 + name for name in node.input]

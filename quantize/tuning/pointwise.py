@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from ...graph.fixed_selection import INT16_OPSET
 from ...graph.edit import const_value, consumers, name_of
+from ...graph.fixed_selection import INT16_OPSET
 from ...runtime.graph_session import open_graph, run
 
 _ROUNDING = frozenset({"QuantizeLinear", "DequantizeLinear"})
