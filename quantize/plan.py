@@ -133,7 +133,7 @@ def plan(
             for i, u in enumerate(units)
         ]
     if not kernels.has_float:
-        _refuse_float(units, graph, kernels)
+        _refuse_float(units, graph, kernels, "int16 or int8" if int16 == "all" else "int8")
     biases = _biases(units, activations, requantized, weights)
     if kernels.activations == "uint8":
         activations = {name: params.unsigned() for name, params in activations.items()}
@@ -156,13 +156,13 @@ def read_as(
     return own if (own.dtype == "int16") == (precision == "int16") else requantized[name]
 
 
-def _refuse_float(units: list[Unit], graph: ir.Graph, kernels: KernelSet) -> None:
+def _refuse_float(units: list[Unit], graph: ir.Graph, kernels: KernelSet, wanted: str) -> None:
     nodes = {name_of(output): node for node in graph for output in node.outputs}
     for unit in units:
         node = nodes[unit.nodes[0]]
         if unit.precision == "float" and any(out.dtype == ir.DataType.FLOAT for out in node.outputs):
             raise UnsupportedOp(
-                f"{kernels.name}: {where(node)} cannot be int8: {unit.why}; another profile keeps it float"
+                f"{kernels.name}: {where(node)} cannot be {wanted}: {unit.why}; another profile keeps it float"
             )
 
 

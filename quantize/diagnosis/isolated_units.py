@@ -106,8 +106,12 @@ def _parameters(
                     if (key := f"{name}_{other}") in inspector.encodings:
                         requantized[name] = inspector.encodings[key]
             elif name in graph.initializers:
-                numbers = array(graph.initializers[name])
-                found = _of_constant(*with_zero(float(numbers.min()), float(numbers.max())), unit.precision, kernels)
+                numbers, kernel = array(graph.initializers[name]), kernels.of_type(unit.precision)[unit.kind]
+                if kernel.same_parameters and unit.output in inspector.encodings:
+                    found = inspector.encodings[unit.output]
+                else:
+                    extremes = with_zero(float(numbers.min()), float(numbers.max()))
+                    found = _of_constant(*extremes, unit.precision, kernels)
                 other = parameters.setdefault(name, found)
                 if (other.dtype == "int16") != (found.dtype == "int16"):
                     requantized[name] = found
