@@ -65,6 +65,7 @@ def build(job: Job, target: Target, prepared: Prepared, staging: Staging, progre
         if precision in STATIC and not prepared.prequantized:
             twin = drafts["fp32"].session if "fp32" in drafts else None
             int8 = Int8Builder(target, prepared, progress, seconds)
+            int8.tell_types()
             draft, search = draft_int8(job, recipe, int8, twin, staging)
             if job.quantization.calibration_halves:
                 draft = with_spread(draft, int8, job.quantization.calibration_halves)

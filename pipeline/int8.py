@@ -1,6 +1,6 @@
 """Makes the quantised graphs of one target, which differ in what is not int8: float, or int16 where there is none."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from .progress import Progress
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-    from ..graph.fusion import Int16
+    from ..graph.fusion import Int16, Unit
     from ..quantize import Kept, Plan, Scalings, Statistics
 
 
@@ -86,6 +86,16 @@ class Int8Builder:
         floats = kept if self.raises_to == "float" else ()
         options = {"observer": self._observe, "int16": int16, "keep_float": floats, "known": self._known}
         return quantize.plan(graph, statistics, self.kernels, **options)
+
+    def tell_types(self) -> None:
+        """Says which units have not the type of integers that the precision means, and why."""
+        wanted = "int16" if self.prepared.job.precision == "int16x8" else "int8"
+        for units in _by_reason(unit for unit in self.plan().units if unit.precision != wanted and unit.why):
+            first, count = units[0], f"and {len(units) - 1} more of its kind " if len(units) > 1 else ""
+            if wanted == "int16" or first.precision == "int16":
+                self.progress.note(
+                    f"{self.target.name}: {first.kind} '{first.output}' {count}in {first.precision}: {first.why}"
+                )
 
     def raisable(self) -> "Kept":
         """The units that need not be int8: all of them, or those with a kernel of int16."""
@@ -176,6 +186,14 @@ class Int8Builder:
             return quantize.select(self.model.graph, self.plan(), [*asked.keep_float, *asked.keep_int16])
         except quantize.QuantizeError as e:
             raise UsageError(f"--keep-{self.raises_to}: {e}") from e
+
+
+def _by_reason(units: "Iterable[Unit]") -> "list[list[Unit]]":
+    """Those of one kind, type and reason together."""
+    found: dict[tuple[str, str, str], list[Unit]] = {}
+    for unit in units:
+        found.setdefault((unit.kind, unit.precision, unit.why), []).append(unit)
+    return list(found.values())
 
 
 def remember_ranges(observe: Callable) -> Callable:
