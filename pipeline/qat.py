@@ -118,8 +118,8 @@ def prepare_qat(
     wide = next((unit for unit in plan.units if unit.precision == "int16"), None)
     if wide is not None:
         raise quantize.QuantizeError(
-            f"{source.model}: '{wide.output}' would be int16 ({wide.why}), and training rounds to int8 alone; take another "
-            "profile, which keeps it float"
+            f"{source.model}: '{wide.output}' would be int16 ({wide.why}), and training rounds to int8 alone; take "
+            "another profile, which keeps it float"
         )
     tuned = builder.tune(plan)
     graph, plan = quantize.scale_outputs(tuned.graph, plan, tuned.scalings)

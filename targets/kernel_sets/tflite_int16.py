@@ -47,7 +47,7 @@ def _of_int16(kernel: Kernel) -> Kernel:
 
 
 # The kinds of the int8 set that are not here: HARD_SWISH, ELU and PRELU take int8 and float alone. EXP interpolates
-# between 512 places, which is wrong where a range is wide. So do GELU, RSQRT and the exponent of SOFTMAX, which are kept:
+# between 512 places, which is wrong where a range is wide. So do GELU, RSQRT and the exponent of SOFTMAX, which stay:
 # GELU is within 3 steps; RSQRT of LiteRT is off by up to 9 % below a 64th of its range, where int8 has 4 steps in all;
 # SOFTMAX takes what is 10 below a row's largest number, and more, for 10 below.
 _SAME_BUT_FOR_TYPE = """
