@@ -172,7 +172,7 @@ class _Writer:
             "", view.op_type, list(view.inputs), list(view.attributes.values()), name=self.fresh(view.name or "")
         )
         copy.outputs[0].name = self.fresh(name_of(out))
-        copy.outputs[0].shape, copy.outputs[0].dtype = out.shape, out.dtype
+        copy.outputs[0].shape, copy.outputs[0].dtype = ir.Shape(shape(out)), ir.DataType.FLOAT
         copy.metadata_props.update(view.metadata_props)
         self.graph.insert_after(view, [copy])
         for reader, index in self.readers_of_type(out, wanted):

@@ -38,7 +38,9 @@ class Walk:
         self.made_by = {name_of(output): node for node in self.nodes for output in node.outputs}
         for value in written.graph.outputs:
             last = maker(value)
-            while last.op_type in ("DequantizeLinear", "QuantizeLinear") and last.inputs[0].producer() is not None:
+            while (
+                last.op_type in ("DequantizeLinear", "QuantizeLinear") and given(last.inputs[0]).producer() is not None
+            ):
                 last = maker(last.inputs[0])  # the layer that makes a graph output lost its name to its pairs
             self.made_by[name_of(value)] = last
         position = {node: i for i, node in enumerate(self.nodes)}

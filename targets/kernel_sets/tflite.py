@@ -262,7 +262,7 @@ TFLITE_INT16 = KernelSet(
     widens_depthwise=False,
     kernels={},
     int16={kind: kernel for kind, kernel in TFLITE_NPU.int16.items() if kind != "Pow"},
-    islands=TFLITE_NPU.islands | {"Pow": "int16 RSQRT is off by up to 9 % near zero"},
+    islands={**TFLITE_NPU.islands, "Pow": "int16 RSQRT is off by up to 9 % near zero"},
     forms=(_steps, hard_swish_by_parts.rewrite),
     rewrites=(affine_to_depthwise.rewrite,),
 )
