@@ -48,10 +48,6 @@ class Plan:
     requantized: dict[str, QParams] = field(default_factory=dict)
     ends: str = "int8"  # the type of integers of inputs and outputs, whatever reads and makes them
 
-    def read_by(self, unit: Unit, name: str) -> QParams:
-        """The parameters under which an integer unit reads a value."""
-        return read_as(unit.precision, name, self.activations, self.requantized)
-
     def __str__(self) -> str:
         rows: list[tuple[str, ...]] = [("unit", "kind", "runs", "scale", "zero", "why float")]
         made = {unit.output for unit in self.units}
