@@ -39,7 +39,7 @@ def match_artifact(units: Sequence[Unit], inspector: Inspector, kernels: KernelS
 
 def _integers_of(unit: Unit, inspector: Inspector, kernels: KernelSet) -> str:
     """ "int8" or "int16", by the unit's result; "" where it runs in float."""
-    made = inspector.encodings[unit.output] if unit.output in inspector.encodings else None
+    made = inspector.encodings.get(unit.output)
     precision = "int16" if made is not None and made.dtype == "int16" else "int8"
     kernel = kernels.of_type(precision).get(unit.kind)
     if kernel is None or not any(name in inspector.integer for name in unit.nodes):
