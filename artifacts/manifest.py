@@ -352,7 +352,7 @@ class Manifest:
         num_classes: as asked for, None for the model's own.
         weights: where they came from.
         target: the format, a name of `edgeport.list_targets()`.
-        precision: "fp32", "fp16", "int8", "w8a32", "w8a16" or "dynamic".
+        precision: "fp32", "fp16", "int8", "int16x8", "w8a32", "w8a16" or "dynamic".
         inputs: what the artifact takes, in its order.
         outputs: what it gives, in its order.
         profile: the kind of device: of int8 its kernels, of float what it was written for; None for none in particular.
@@ -368,6 +368,8 @@ class Manifest:
         options: {name: value} of the target's own options.
         verdict: "ok", "warn: ..." (less than usual), "fail: ...", "over budget: ..." or "not validated".
         kept_float: the units of an int8 artifact that were asked to be float, by the name of what they compute.
+        kept_int16: the same of int16 activations, on a device without float.
+        activations: {type: how many tensors of a quantised .tflite are computed in it}; empty for others.
         budget: for whose sake, None where none was given.
         beyond_float16: {an operator's first output: why float16 cannot compute it}. Core ML computes these in float32;
             other formats compute all of an fp16 artifact in float32, and a device set to float16 (a GPU) would not.
@@ -399,6 +401,8 @@ class Manifest:
     verdict: str
     options: dict[str, Any] = field(default_factory=dict)
     kept_float: tuple[str, ...] = ()
+    kept_int16: tuple[str, ...] = ()
+    activations: dict[str, int] = field(default_factory=dict)
     budget: Budget | None = None
     cpu: str | None = None
     beyond_float16: dict[str, str] = field(default_factory=dict)

@@ -177,6 +177,11 @@ def collect_facts(
     answers = find_answers(path, platform, tasks, manifest, session, (height, width))
     taken_type, given_types = session.inputs[0].dtype, [each.dtype for each in answers.outputs]
     whole = "int8" in (taken_type, *given_types) or "uint8" in given_types
+    if "int16" in (taken_type, *given_types):
+        raise UsageError(
+            f"{path}: takes {taken_type} and gives {', '.join(given_types)}, which the wrappers do not; export it with "
+            "--int16x8 for the CPU, whose ends are float32, or with --int8 and a budget, whose ends are int8"
+        )
     if whole and not runtime.integers:
         raise UsageError(
             f"{path}: takes {taken_type} and gives {', '.join(given_types)}; a bundle takes pixels or "

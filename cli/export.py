@@ -47,6 +47,7 @@ SAME = (
         "budget_steps",
         "calibration_halves",
         "keep_float",
+        "keep_int16",
         "num_validation_samples",
         "output_dir",
         "annotations",
@@ -66,7 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=PRECISIONS,
         help="fp16: weights in half precision (for Apple's formats also what is computed in); int8: static, W8A8; "
-        "w8a32, w8a16: weights in 8 bits, computed in float (w8a16: in half precision); dynamic: linears also round "
+        "int16x8: static, int16 activations and int8 weights (tflite); w8a32, w8a16: weights in 8 bits, computed in "
+        "float (w8a16: in half precision); dynamic: linears also round "
         f"what they read, by its range at run time (default: {default_precisions()})",
     )
     precision.add_argument(
@@ -76,6 +78,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         const="int8",
         default=argparse.SUPPRESS,
         help="--precision int8",
+    )
+    precision.add_argument(
+        "--int16x8",
+        dest="precision",
+        action="store_const",
+        const="int16x8",
+        default=argparse.SUPPRESS,
+        help="--precision int16x8",
     )
     parser.add_argument(
         "--profile",

@@ -93,6 +93,8 @@ def of_artifact(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     here = f"{facts['runtime']}, opened in {facts['load_ms']:.1f} ms"
     yield "runs in", f"{facts['minimum_runtime'] or 'not said'} or newer; here in {here}"
     yield "operators", operators(facts["operators"])
+    if facts["activations"]:
+        yield "tensors", ", ".join(f"{count} {dtype}" for dtype, count in facts["activations"].items())
     yield "ranks", ranks(facts["ranks"])
     yield from _headed("accelerators", [line for each in facts["accelerators"] for line in coverage(each)])
     yield from _headed("clients", [line for each in facts["clients"] for line in client(each)])

@@ -131,8 +131,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "max_drop": {
         "type": share,
         "metavar": "SHARE",
-        "help": "int8: return units to float until top-1 falls by at most so much (0.01: one point) against the float "
-        "model, on --validation-data with a folder for each class",
+        "help": "int8: return units to float (profiles npu and micro: raise them to int16) until top-1 falls by at "
+        "most so much (0.01: one point) against the float model, on --validation-data with a folder for each class",
     },
     "min_agreement": {
         "type": share,
@@ -166,6 +166,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "default": [],
         "metavar": "PATTERN",
         "help": "int8: keep modules or values of this name in float (* and ? as in file names; may be repeated)",
+    },
+    "keep_int16": {
+        "action": "append",
+        "default": [],
+        "metavar": "PATTERN",
+        "help": "int8, profiles npu and micro: give modules or values of this name int16 activations",
     },
     "task": {
         "metavar": "TASK[:HEAD][,NAME=VALUE...]",
@@ -252,7 +258,7 @@ def add_output(parser: argparse.ArgumentParser, dest: str, **words: Any) -> None
 def add_budget(parser: argparse.ArgumentParser) -> None:
     """What int8 may cost in accuracy."""
     add(parser.add_mutually_exclusive_group(), BUDGETS)
-    add(parser, ("budget_steps", "keep_float"))
+    add(parser, ("budget_steps", "keep_float", "keep_int16"))
 
 
 def access(args: argparse.Namespace) -> "DeviceAccess":

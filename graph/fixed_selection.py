@@ -9,6 +9,8 @@ import onnx_ir as ir
 
 from .edit import constant, owner, shape
 
+INT16_OPSET = 21  # the first whose QuantizeLinear makes int16; the dialect's operators are the same there
+
 if TYPE_CHECKING:
     import onnx
 
@@ -32,7 +34,10 @@ def fill_selections(model: ir.Model) -> ir.Model:
 
 def to_runnable_proto(model: ir.Model) -> onnx.ModelProto:
     """The canonical graph as runtimes of ONNX compute it: each operator means what ONNX says."""
-    return ir.to_proto(fill_selections(model))
+    proto = ir.to_proto(fill_selections(model))
+    if any(node.op_type == "QuantizeLinear" and node.outputs[0].dtype == ir.DataType.INT16 for node in model.graph):
+        proto.opset_import[0].version = max(proto.opset_import[0].version, INT16_OPSET)
+    return proto
 
 
 def _fill(node: ir.Node) -> None:

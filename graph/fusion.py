@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import onnx_ir as ir
 
@@ -12,6 +13,7 @@ from .edit import FLOATING, given, name_of, scalar, sole_consumer
 from .kernels import Kernel, KernelSet
 from .layers import CONVOLUTIONS, bias_add
 
+Int16 = Collection[str] | Literal["all"]  # which units shall have int16 activations, by their outputs
 VIEWS = frozenset({"Reshape", "Transpose"})  # the same numbers in another order or shape: never quantised themselves
 
 
@@ -76,9 +78,16 @@ class Unit:
     output: str
     weight: str | None = None  # initializer names
     bias: str | None = None
-    precision: str = "int8"  # or "float"
-    why: str = ""  # why float
+    precision: str = "int8"  # or "int16", by its activations; or "float"
+    why: str = ""  # why float; or why the other type of integers than was wanted
     result: str = "rounded"  # its kernel's
+    # Up to which number it clips, and at 0, where its kernel needs a range that ends there to do so.
+    clips_to: float | None = None
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether it computes in integers."""
+        return self.precision != "float"
 
     @property
     def accumulates(self) -> str | None:
@@ -100,34 +109,40 @@ def source(value: ir.Value) -> ir.Value:
     return value
 
 
-def find_units(graph: ir.Graph, kernels: KernelSet) -> list[Unit]:
+def find_units(graph: ir.Graph, kernels: KernelSet, int16: Int16 = ()) -> list[Unit]:
     """Every node but views belongs to exactly one unit; units come in the graph's order. Nodes that the kernels refuse,
-    or for which there is none, are float with the reason."""
+    or for which there is none, are float with the reason. Those in `int16` have a kernel of that type, if there is one;
+    where there is no float, so have those that int8 refuses.
+    """
     units, taken = [], set()
     for node in graph:
         if node.op_type in VIEWS or node in taken:
             continue
-        kernel = kernels.kernels.get(kind_of(node))
+        kind = kind_of(node)
+        kernel = kernels.kernels.get(kind) or kernels.int16.get(kind)
         fused = fuse(node, kernel.epilogues if kernel else ())
         taken.update(fused.nodes)
-        units.append(_unit(fused, kernel, kernels))
+        units.append(_unit(fused, kernels, int16 == "all" or name_of(fused.output) in int16))
     return units
 
 
-def _unit(fused: Fused, kernel: Kernel | None, kernels: KernelSet) -> Unit:
+def _unit(fused: Fused, kernels: KernelSet, int16: bool) -> Unit:
     node, weight, bias = fused.nodes[0], None, fused.bias
     if fused.kind in CONVOLUTIONS:
         weight, bias = node.inputs[1], node.inputs[2] if len(node.inputs) > 2 else None
     elif fused.kind == "Linear":
         weight = node.inputs[1]
-    if kernel is None:
-        why = kernels.islands.get(fused.kind, "no int8 kernel")
-    elif weight is not None and weight.const_value is None:
-        why = "its weight is not constant"
-    elif node.outputs[0].dtype != ir.DataType.FLOAT:
-        why = "it computes no real numbers"
+    precision, why = "float", ""
+    others = () if kernels.has_float else ("int16",)  # rather than refuse what int8 cannot
+    for wanted in ("int16", "int8") if int16 else ("int8", *others):
+        kernel = kernels.of_type(wanted).get(fused.kind)
+        refusal = _why_not(node, weight, kernel, kernels, wanted)
+        why = why or refusal  # the first is what was wanted
+        if not refusal:
+            precision = wanted
+            break
     else:
-        why = kernel.refuses(node) or (node.metadata_props.get(FLOATING) if kernels.has_float else None)
+        kernel = kernels.kernels.get(fused.kind)
     inputs = node.inputs[: kernel.operands if kernel else None]
     return Unit(
         kind=fused.kind,
@@ -136,7 +151,27 @@ def _unit(fused: Fused, kernel: Kernel | None, kernels: KernelSet) -> Unit:
         output=name_of(fused.output),
         weight=weight.name if weight is not None else None,
         bias=bias.name if bias is not None else None,
-        precision="float" if why else "int8",
-        why=why or "",
+        precision=precision,
+        why=why,
         result=kernel.result if kernel else "float",
+        clips_to=_clips_to_range(fused) if precision == "int16" else None,
     )
+
+
+def _clips_to_range(fused: Fused) -> float | None:
+    """int16 has no kernel that clips to (0, h) but for 6. RELU does it where the range ends at h."""
+    last = fused.nodes[-1]
+    if last.op_type != "Clip" or fused.epilogue == "Relu6" or scalar(last.inputs[1]) != 0:
+        return None
+    return scalar(last.inputs[2])
+
+
+def _why_not(node: ir.Node, weight: ir.Value | None, kernel: Kernel | None, kernels: KernelSet, wanted: str) -> str:
+    """Why the kernel does not compute the unit that begins with `node`; nothing where it does."""
+    if kernel is None:
+        return kernels.islands.get(kind_of(node), f"no {wanted} kernel")
+    if weight is not None and weight.const_value is None:
+        return "its weight is not constant"
+    if node.outputs[0].dtype != ir.DataType.FLOAT:
+        return "it computes no real numbers"
+    return kernel.refuses(node) or (node.metadata_props.get(FLOATING) if kernels.has_float else None) or ""

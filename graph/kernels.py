@@ -58,6 +58,9 @@ class Kernel:
         """
         if self.same_parameters and any(params != output for params in inputs):
             return False
+        activations = inputs if self.weight_axis is None else inputs[:-1]
+        if any((params.dtype == "int16") != (output.dtype == "int16") for params in activations):
+            return False
         zeros = self.symmetric if self.weight_axis is None else (*self.symmetric, 1)
         if any(inputs[index].zero_point for index in zeros):
             return False
@@ -79,6 +82,7 @@ class KernelSet:
 
     name: str
     kernels: Mapping[str, Kernel]
+    int16: Mapping[str, Kernel] = field(default_factory=dict)  # of int16 activations and int8 weights
     activations: Literal["int8", "uint8"] = "int8"  # the same real numbers either way
     islands: Mapping[str, str] = field(default_factory=dict)
     symmetric_weights: bool = False  # the kernels multiply by weights whose zero point is 0 only
@@ -93,8 +97,14 @@ class KernelSet:
     has_float: bool = True  # else what stays float is refused
     operators: frozenset[str] | None = None  # of the format, that the device's runtime has; None for all
 
+    def of_type(self, dtype: str) -> Mapping[str, Kernel]:
+        """The kernels whose activations are of that type: "int8", "uint8" or "int16"."""
+        return self.int16 if dtype == "int16" else self.kernels
+
     def requantizes(self, stored: QParams, wanted: QParams) -> bool:
         """Whether a kernel takes integers under one scale to those under the other."""
+        if "int16" in (stored.dtype, wanted.dtype):
+            return True
         low, high = self.requantization
         return low <= stored.scales[0] / wanted.scales[0] <= high
 

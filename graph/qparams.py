@@ -1,4 +1,4 @@
-"""Map real numbers to 8-bit (and, for biases, 32-bit) integers: `real = scale * (integer - zero_point)`."""
+"""Map real numbers to integers of 8 or 16 bits (for biases 32 or 64): `real = scale * (integer - zero_point)`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 INT8 = (-128, 127)
-LIMITS = {"int8": INT8, "uint8": (0, 255), "int32": (-(2**31), 2**31 - 1)}
+INT16 = (-(2**15), 2**15 - 1)
+LIMITS = {"int8": INT8, "uint8": (0, 255), "int16": INT16, "int32": (-(2**31), 2**31 - 1)}
+LIMITS["int64"] = (-(2**62), 2**62)  # more than any bias counts, and exact in float64
 WEIGHT_MAX = 127  # weights are symmetric in [-127, 127]: the TFLite quantisation specification
 MIN_SCALE = 2.0**-60  # far below any real scale; the product of two is still a normal float32
 
@@ -21,7 +23,7 @@ class QParams:
     scales: tuple[float, ...]
     zero_point: int = 0
     axis: int | None = None  # None: per tensor
-    dtype: str = "int8"  # or "uint8"; "int32" for biases
+    dtype: str = "int8"  # or "uint8", "int16"; "int32" or "int64" for biases
 
     @property
     def scale(self) -> float:
@@ -87,6 +89,11 @@ def asymmetric(lo: float, hi: float) -> QParams:
 def symmetric(lo: float, hi: float) -> QParams:
     """int8 parameters with zero point 0 whose range covers [lo, hi]."""
     return QParams((float32(max(-lo, hi, MIN_SCALE * WEIGHT_MAX) / WEIGHT_MAX),))
+
+
+def symmetric16(lo: float, hi: float) -> QParams:
+    """int16 parameters whose range covers [lo, hi]; the zero point is 0 (TFLite's specification of 16x8)."""
+    return QParams((float32(max(-lo, hi, MIN_SCALE * INT16[1]) / INT16[1]),), dtype="int16")
 
 
 def per_channel(weight: np.ndarray, axis: int, floors: np.ndarray | None = None) -> QParams:

@@ -96,9 +96,14 @@ class Bench:
         return feed_normalized(session, prepared.source.input_spec.preprocess), path
 
     def time(self, sessions: dict[str, Session | None]) -> dict[str, float]:
-        """{name: median in ms}, side by side; empty where times mean nothing or nobody wants them."""
+        """{name: median in ms}, side by side; empty where times mean nothing or nobody wants them. So it is for int16:
+        a CPU's kernels for it are plain loops, and say nothing of the device that they stand for."""
         real = {name: session for name, session in sessions.items() if session is not None}
-        if not self.job.timing.benchmark or any(session.emulated for session in real.values()):
+        if (
+            self.int8.raises_to == "int16"
+            or not self.job.timing.benchmark
+            or any(session.emulated for session in real.values())
+        ):
             return {}
         timing = self.job.timing
         latencies = benchmark(*as_an_app_runs(real, self.feeds), runs=timing.num_runs, warmup=timing.warmup_runs)
@@ -124,25 +129,29 @@ def discard(session: Session, path: Path) -> None:
 def run_search(
     job: Job, int8: Int8Builder, recipe: Recipe, judge: Judge, staging: Staging, twin: Session | None
 ) -> "tuple[Search, ir.Model]":
-    """Searches from what --keep-float names; a line says how each step went. Also the graph of the chosen step."""
-    progress, what, start = int8.progress, int8.target.name, int8.select(job.quantization.keep_float)
-    began = time.perf_counter()
+    """Searches from what --keep-float or --keep-int16 names; a line says how each step went. Also the graph of the
+    chosen step."""
+    progress, what, start = int8.progress, int8.target.name, int8.select()
+    began, heads = time.perf_counter(), header(int8.raises_to)
 
     def tell(step: "Step") -> None:
-        cells = [f"{head} {cell}" for head, cell in zip(HEADER, row(step, judge), strict=True) if cell not in ("-", "")]
+        cells = [f"{head} {cell}" for head, cell in zip(heads, row(step, judge), strict=True) if cell not in ("-", "")]
         progress.note(f"{what}: {', '.join(cells)} ({time.perf_counter() - began:.1f} s)")
 
     bench = Bench(job, int8, recipe, judge, staging, twin)
     with progress.stage(f"{what}: search within the budget", int8.seconds, "budget"):
         plan = int8.plan(start)
         errors = quantize.measure_sensitivity(int8.model, plan, int8.inputs.take(NUM_RANKING).feeds())
-        pool = quantize.candidates(int8.model.graph, plan, errors)
-        search = quantize.search(bench, pool, start=start, steps=job.quantization.budget_steps, tell=tell)
+        pool = quantize.candidates(int8.model.graph, plan, errors, among=int8.raisable())
+        steps = job.quantization.budget_steps
+        search = quantize.search(bench, pool, start=start, steps=steps, tell=tell, raised_to=int8.raises_to)
         bench.close()
     return search, bench.graphs[search.chosen.kept]
 
 
-HEADER = ("step", "in float", "figure", "SNR dB", "median ms", "ratio", "note")
+def header(raised_to: str, figure: str = "figure") -> tuple[str, ...]:
+    """Of the table of the frontier."""
+    return ("step", f"in {raised_to}", figure, "SNR dB", "median ms", "ratio", "note")
 
 
 def row(step: "Step", judge: Judge) -> tuple[str, ...]:
@@ -159,12 +168,12 @@ def row(step: "Step", judge: Judge) -> tuple[str, ...]:
     )
 
 
-def frontier(search: "Search") -> list[dict]:
+def frontier(search: "Search", raised_to: str) -> list[dict]:
     """The steps for --json."""
     return [
         {
             "change": step.change,
-            "kept_float": sorted(step.kept),
+            f"kept_{raised_to}": sorted(step.kept),
             "figure": step.measured.figure,
             "standard_error": step.measured.standard_error,
             "met": step.measured.met,
@@ -178,16 +187,15 @@ def frontier(search: "Search") -> list[dict]:
     ]
 
 
-def describe_search(search: "Search", judge: Judge, verdict: Budget) -> BudgetSearch:
+def describe_search(search: "Search", judge: Judge, verdict: Budget, raised_to: str) -> BudgetSearch:
     """What is told of a search."""
     rows = [row(step, judge) for step in search.steps]
     kept = search.chosen.kept
-    below = f"{len(kept)} units in float: {', '.join(sorted(kept)) or 'none'}"
+    below = f"{len(kept)} units in {raised_to}: {', '.join(sorted(kept)) or 'none'}"
     outcome = (
         f"over budget: {verdict.problem}"
         if verdict.problem
         else f"{judge.describe(verdict.reached, verdict.standard_error)}: within the budget"
     )
-    header = ("step", "in float", judge.goal.words, *HEADER[3:])
-    text = "\n".join((format_table(header, rows), printable(below), outcome))
-    return BudgetSearch(verdict, tuple(sorted(kept)), frontier(search), text)
+    text = "\n".join((format_table(header(raised_to, judge.goal.words), rows), printable(below), outcome))
+    return BudgetSearch(verdict, tuple(sorted(kept)), frontier(search, raised_to), text, raised_to)

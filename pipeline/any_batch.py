@@ -36,7 +36,7 @@ def prove_any_batch(session: Session, prepared: "Prepared", what: str) -> None:
     """
     feeds = [dict(feed) for feed in prepared.validation.take(max(SIZES))]
     feeds = [feeds[i % len(feeds)] for i in range(max(SIZES))]
-    tolerance = ROUNDED if prepared.job.precision in ("int8", "dynamic") else EXACT
+    tolerance = ROUNDED if prepared.job.precision in ("int8", "int16x8", "dynamic") else EXACT
     try:
         alone = [session.run(feed) for feed in feeds]
         for size in SIZES:

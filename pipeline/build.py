@@ -28,7 +28,7 @@ from .describe import embedded_facts, make_manifest
 from .float16 import fit_float16, scale_float16, tell_beyond_float16
 from .int8 import Int8Builder
 from .open_sizes import check_sizes, check_target
-from .options import NUM_ACCELERATED, WEIGHTS_ONLY, Job
+from .options import NUM_ACCELERATED, STATIC, WEIGHTS_ONLY, Job
 from .pair import Pair
 from .pixel_input import take_pixels
 from .prepare import Prepared, takes_pixels
@@ -64,9 +64,10 @@ def build(job: Job, target: Target, prepared: Prepared, staging: Staging, progre
         recipe = make_recipe(job, target, prepared, precision)
         if precision == job.precision:
             tell_no_suppression(target, recipe, prepared, progress)
-        if precision == "int8" and not prepared.prequantized:
+        if precision in STATIC and not prepared.prequantized:
             twin = drafts["fp32"].session if "fp32" in drafts else None
             int8 = Int8Builder(target, prepared, progress, seconds)
+            int8.tell_types()
             draft, search = draft_int8(job, recipe, int8, twin, staging)
             if job.quantization.calibration_halves:
                 draft = with_spread(draft, int8, job.quantization.calibration_halves)
@@ -100,9 +101,9 @@ def draft_int8(
     """The int8 artifact, within its budget where there is one; `twin` is its float one's session."""
     target, prepared, progress, judge = int8.target, int8.prepared, int8.progress, int8.prepared.judge
     if judge is None:
-        kept = int8.select(job.quantization.keep_float)
+        kept = int8.select()
         draft = make_draft(job, target, recipe, int8.build(kept), prepared, staging, progress, int8.seconds)
-        manifest = dataclasses.replace(draft.manifest, kept_float=tuple(sorted(kept)))
+        manifest = dataclasses.replace(draft.manifest, **{f"kept_{int8.raises_to}": tuple(sorted(kept))})
         return dataclasses.replace(draft, manifest=manifest), None
     plain = dataclasses.replace(recipe, suppression=None)  # the search compares all boxes, and their numbers
     search, graph = accuracy_search.run_search(job, int8, plain, judge, staging, twin)
@@ -114,13 +115,16 @@ def draft_int8(
     if not budget.met:
         over = f"over budget: {budget.problem}"
         verdict = f"{verdict}; {over}" if verdict.startswith("fail") else over
-    manifest = dataclasses.replace(draft.manifest, kept_float=tuple(sorted(kept)), budget=budget, verdict=verdict)
-    return dataclasses.replace(draft, manifest=manifest), accuracy_search.describe_search(search, judge, budget)
+    known = {f"kept_{int8.raises_to}": tuple(sorted(kept)), "budget": budget, "verdict": verdict}
+    manifest = dataclasses.replace(draft.manifest, **known)
+    told = accuracy_search.describe_search(search, judge, budget, int8.raises_to)
+    return dataclasses.replace(draft, manifest=manifest), told
 
 
 def with_spread(draft: Draft, int8: Int8Builder, halves: int) -> Draft:
     """The draft with how far it depends on which inputs calibrated."""
-    spread = measure_spread(int8, frozenset(draft.manifest.kept_float), halves)
+    kept = draft.manifest.kept_float or draft.manifest.kept_int16
+    spread = measure_spread(int8, frozenset(kept), halves)
     return dataclasses.replace(draft, manifest=dataclasses.replace(draft.manifest, calibration_spread=spread))
 
 

@@ -53,13 +53,15 @@ def describe_models(family: str | None = None) -> list[dict[str, Any]]:
 
 
 def describe_profiles() -> list[dict[str, Any]]:
-    """The kinds of device, their int8 kernels, and with what these were measured."""
+    """The kinds of device, their int8 and int16 kernels, and with what these were measured."""
     from ..targets.measured import MEASURED
 
     rows = []
     for target in targets().values():
         for profile in target.profiles:
             measured, probes = MEASURED.get(profile.name, (None, {}))
+            _, wide = MEASURED.get(f"{profile.name} int16x8", (None, {}))
+            has_int16 = "int16x8" in profile.precisions
             rows.append(
                 {
                     "name": profile.name,
@@ -67,9 +69,11 @@ def describe_profiles() -> list[dict[str, Any]]:
                     "default": profile == target.profiles[0],
                     "device": profile.device,
                     "int8": sorted(profile.load_kernels().kernels) if "int8" in profile.precisions else [],
+                    "int16": sorted(profile.kernels("int16x8").int16) if has_int16 else [],
                     "precisions": [*profile.precisions],
                     "measured_with": measured,
                     "probes": {name: dataclasses.asdict(made) for name, made in probes.items()},
+                    "probes_int16": {name: dataclasses.asdict(made) for name, made in wide.items()},
                 }
             )
     return rows

@@ -24,7 +24,7 @@ from ..targets.registry import artifact_path, get_target, open_inspector
 from .data.collection import DataLike
 from .input_spec import ShapesLike, read_shapes
 from .isolation import isolated
-from .options import NUM_VALIDATION
+from .options import NUM_VALIDATION, STATIC
 from .pixel_input import fold_normalization
 from .prepare import prove, to_graph
 from .preprocess_question import Question
@@ -194,7 +194,7 @@ def diagnose(
     target = get_target(manifest.target)
     spec = source.input_spec.preprocess if takes_image(inspector.inputs) else None
     inputs = inputs.round_to_pixels(spec) if spec else inputs
-    found = fold_normalization(graph, target, spec, quantized=manifest.precision == "int8") if spec else None
+    found = fold_normalization(graph, target, spec, quantized=manifest.precision in STATIC) if spec else None
     if found and spec:
         graph, inputs, spec = found.model, inputs.as_pixels(spec), None
     kernels = kernels_of(manifest)
@@ -203,12 +203,12 @@ def diagnose(
         if manifest.calibration:
             steps = {value: map(int, text.split()) for value, text in manifest.calibration.equalization.items()}
             graph = quantize.apply_equalization(graph, steps)
-        if (
-            manifest.precision == "int8"
-        ):  # rewrites and reasons need to know what the values are like, and a few inputs tell
+        if manifest.precision in STATIC:
+            # rewrites and reasons need to know what the values are like, and a few inputs tell
             graph = kernels.apply_forms(graph)
             graph, statistics = kernels.apply_rewrites(graph, quantize.collect(graph, inputs.take(FEW).feeds()))
-            units = quantize.plan(graph, statistics, kernels).units
+            int16 = "all" if manifest.precision == "int16x8" else manifest.kept_int16
+            units = quantize.plan(graph, statistics, kernels, int16=int16).units
         units = match_artifact(units, inspector, kernels)
     with progress.stage(f"compare on {len(inputs)} inputs", seconds, "compare", len(inputs)) as advance:
         layers = compare_units(
@@ -255,7 +255,7 @@ def kernels_of(manifest: Manifest) -> "KernelSet":
         raise UsageError(
             f"{manifest.artifact.file}: was written for profile {manifest.profile}, which this version has not"
         )
-    return profile.load_kernels()
+    return profile.kernels(manifest.precision)
 
 
 def graph_order(
@@ -268,9 +268,9 @@ def graph_order(
     from .. import quantize
     from ..quantize.diagnosis.isolated_units import rebuild_plan
 
-    written = (
-        quantize.apply(graph, rebuild_plan(graph, units, inspector, kernels)) if manifest.precision == "int8" else graph
-    )
+    written = graph
+    if manifest.precision in STATIC:
+        written = quantize.apply(graph, rebuild_plan(graph, units, inspector, kernels))
     layout = next((each.layout for each in manifest.inputs if each.layout), "nchw")
     readers = read_in_graph_order(written, layout, kernels, manifest.profile, manifest.options)
     outputs = {spec.name for spec in manifest.outputs}

@@ -16,7 +16,7 @@ from ..runtime.noise_gain import verdict_with_cause
 from ..runtime.session import Delegating, Session
 from ..runtime.session_wrappers import bare_session
 from ..targets.registry import installed_version, tool_versions
-from ..targets.target import Recipe, Target
+from ..targets.target import STATIC, Recipe, Target
 from ..tasks.agreement import TaskAgreement
 from .answers import embedded_task, judge_answers, make_record
 from .any_batch import SIZES
@@ -29,7 +29,7 @@ NOT_VALIDATED = "not validated"
 
 def embedded_facts(prepared: Prepared, precision: str) -> dict[str, Any]:
     """The facts that go into the artifact itself. No paths of this machine: the same model gives the same bytes."""
-    source, calibration = prepared.source, prepared.calibration_record if precision == "int8" else None
+    source, calibration = prepared.source, prepared.calibration_record if precision in STATIC else None
     weights = dataclasses.asdict(source.weights) | {"source": Path(source.weights.source).name}
     return {
         "edgeport": installed_version("edgeport"),
@@ -60,7 +60,7 @@ def make_manifest(
     """The facts of the artifact at `path`, which `session` runs; `pictures` is the name of a file beside it."""
     judged = judge_prepared(prepared, target, recipe.precision, agreement, answers) if agreement else NOT_VALIDATED
     source, validation, labels = prepared.source, prepared.validation, prepared.labels
-    quantized, layout = recipe.precision == "int8", target.layout(recipe)
+    quantized, layout = recipe.precision in STATIC, target.layout(recipe)
     agreements = _output_agreements(prepared, session, agreement)
     preprocessing = to_facts(source.input_spec.preprocess)
     return Manifest(
@@ -94,6 +94,7 @@ def make_manifest(
         quantized_by=prepared.quantized_by if quantized else None,
         options=dict(recipe.options),
         beyond_float16=dict(recipe.beyond_float16),
+        activations=_activations(target, recipe, path),
         tools=tool_versions(target),
         artifact=Artifact.of(path),
         agreement=agreement_figures(agreement),
@@ -109,6 +110,13 @@ def make_manifest(
             prepared.suppression if recipe.suppression else None,
         ),
     )
+
+
+def _activations(target: Target, recipe: Recipe, path: Path) -> dict[str, int]:
+    """{type: how many tensors are computed in it}, where there may be two types of integers."""
+    if recipe.precision not in STATIC or recipe.profile.load_int16_kernels is None or target.read_contents is None:
+        return {}
+    return target.read_contents(path).count_activations()
 
 
 def judge_prepared(

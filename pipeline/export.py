@@ -30,6 +30,7 @@ from .options import (
     PRECISIONS,
     RANGE,
     RANGES,
+    STATIC,
     Job,
     ModelOptions,
     QuantizationOptions,
@@ -58,6 +59,7 @@ def export(
     effort: str = "default",
     ranges: str = RANGE,
     keep_float: Sequence[str] = (),
+    keep_int16: Sequence[str] = (),
     max_drop: float | None = None,
     min_agreement: float | None = None,
     min_snr: float | None = None,
@@ -115,6 +117,8 @@ def export(
         ranges: how a value's range comes from what calibration saw of it: "mse" (the default), "minmax", "average",
             "percentile" or "entropy".
         keep_float: patterns of modules or values that stay float in an int8 artifact.
+        keep_int16: patterns of those that have int16 activations in an int8 artifact for a device without float
+            (profiles npu and micro of tflite). There a budget, too, raises units to int16 instead of to float.
         max_drop: return units to float until top-1 falls by at most so much (0.01: one point), on validation data with
             classes. One of the budgets at most.
         min_agreement: the same, until top-1 is the float model's on so many of the validation inputs.
@@ -225,8 +229,9 @@ def make_job(targets: tuple[str, ...], arguments: Mapping[str, Any]) -> Job:
     left = dict(arguments)
     left["input_shape"] = read_shapes(left.get("input_shape"))
     left["preprocess"] = read_preprocess(left.get("preprocess"))
-    keep_float = left.get("keep_float", ())
-    left["keep_float"] = (keep_float,) if isinstance(keep_float, str) else tuple(keep_float)
+    for name in ("keep_float", "keep_int16"):
+        given = left.get(name, ())
+        left[name] = (given,) if isinstance(given, str) else tuple(given)
     output_dir = Path(left.pop("output_dir", "artifacts"))
 
     def fill(record: type[R], **more: Any) -> R:
@@ -294,8 +299,10 @@ def with_warnings(
     """The result with the warnings of its job, and one where int8 is slower than float."""
     if isinstance(result, ExportFailure):
         return dataclasses.replace(result, warnings=shared)
-    if result.precision == "int8" and result.ratio is not None and result.ratio > 1:
-        slow = f"{result.target}: int8 is SLOWER than fp32 on this machine: {result.ratio:.2f} of its time"
+    if result.precision in STATIC and result.ratio is not None and result.ratio > 1:
+        slow = (
+            f"{result.target}: {result.precision} is SLOWER than fp32 on this machine: {result.ratio:.2f} of its time"
+        )
         progress.warn(slow)
         shared = (*shared, slow)
     return dataclasses.replace(result, warnings=shared)
@@ -313,7 +320,6 @@ def check_dynamic(job: Job) -> None:
 def check_job(job: Job) -> None:
     """Raises UsageError for what no model could make right: unknown names, options that do not go together."""
     asked, options = job.quantization, job.model.target_options
-    given = ", ".join(job.targets)
     if not job.targets:
         raise UsageError("target: there is none; give one or several")
     for name in job.targets:
@@ -322,7 +328,7 @@ def check_job(job: Job) -> None:
     check_choice("effort", asked.effort, EFFORTS)
     check_choice("ranges", asked.ranges, RANGES)
     check_choice("calibration_halves", asked.calibration_halves, HALVES)
-    if asked.calibration_halves and job.precision != "int8":
+    if asked.calibration_halves and job.precision not in STATIC:
         raise UsageError(f"--calibration-halves is for --int8, not for --precision {job.precision}")
     check_choice("input", job.model.input, INPUTS)
     check_dynamic(job)
@@ -335,9 +341,18 @@ def check_job(job: Job) -> None:
     budgets = [*asked.budgets]
     if len(budgets) > 1:
         raise UsageError(f"{' and '.join(budgets)}: give one of them")
-    if job.precision != "int8":
+    if job.precision not in STATIC:
         for name in budgets + ["keep_float"] * bool(asked.keep_float):
             raise UsageError(f"--{name.replace('_', '-')} is for --int8, not for --precision {job.precision}")
+    check_profile(job)
+    if budgets and not job.validation.validate:
+        raise UsageError(f"--{budgets[0].replace('_', '-')} has to be measured; leave out --no-validate")
+
+
+def check_profile(job: Job) -> None:
+    """Raises UsageError for a profile that the targets do not have, or that the other options do not go with."""
+    asked, given = job.quantization, ", ".join(job.targets)
+    profile = None
     if asked.profile:
         profiles = {profile.name: profile for name in job.targets for profile in get_target(name).profiles}
         if asked.profile not in profiles:
@@ -348,13 +363,21 @@ def check_job(job: Job) -> None:
             raise UsageError(
                 f"--profile {profile.name} is for --precision {wanted}, not for {job.precision}; {profile.refusal}"
             )
-        if profile.integer_only and (budgets or asked.keep_float):
+        if profile.integer_only and asked.keep_float:
             raise UsageError(
-                f"profile {asked.profile} has no float that units could return to; "
-                "leave out the budget and --keep-float"
+                f"profile {asked.profile} has no float that units could stay in; take --keep-int16, or leave it out"
             )
-    if budgets and not job.validation.validate:
-        raise UsageError(f"--{budgets[0].replace('_', '-')} has to be measured; leave out --no-validate")
+        if profile.integer_only and asked.budgets and job.precision == "int16x8":
+            raise UsageError(
+                f"profile {asked.profile} has nothing finer than int16 to raise units to; leave out the budget, or "
+                "take --int8, whose budget raises as few of them to int16 as it needs"
+            )
+    raises = profile is not None and profile.integer_only and profile.load_int16_kernels is not None
+    if asked.keep_int16 and not (raises and job.precision == "int8"):
+        raise UsageError(
+            "--keep-int16 is for --int8 with a profile without float (npu and micro of tflite); for int16 activations "
+            "everywhere take --int16x8"
+        )
 
 
 def check_numbers(job: Job) -> None:
@@ -384,6 +407,9 @@ def check_target_options(job: Job) -> None:
             raise UsageError(f"{option.flag} is for --target {' and '.join(names)}, not for {', '.join(job.targets)}")
         if value and option.precisions and job.precision not in option.precisions:
             raise UsageError(f"{option.flag} is for --precision {' and '.join(option.precisions)}, not {job.precision}")
+        left = option.choices_of.get(job.precision)
+        if value and left and value not in left:
+            raise UsageError(f"{option.flag} {value} is not of {job.precision}, which has {' and '.join(left)}")
 
 
 def build_target(job: Job, name: str, prepared: Prepared, staging: Staging, progress: Progress) -> ExportResult:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..targets.target import Recipe, Target
+from ..targets.target import STATIC, Recipe, Target
 from .data.dataset import Dataset
 from .prepare import Prepared
 from .progress import Progress
@@ -24,7 +24,7 @@ def fit_float16(target: Target, recipe: Recipe, graph: "ir.Model", prepared: Pre
     if recipe.profile.float16 or (recipe.precision != "fp16" and recipe.precision not in target.float16):
         return graph, recipe
     inputs = few_inputs(recipe, prepared)
-    values = prepared.statistics.values if prepared.statistics and recipe.precision == "int8" else {}
+    values = prepared.statistics.values if prepared.statistics and recipe.precision in STATIC else {}
     known = {name: max(abs(found.min), abs(found.max)) for name, found in values.items()}
     fitted, beyond = quantize.prepare_float16(graph, inputs.feeds(), known)
     computes = recipe.precision in target.float16

@@ -29,7 +29,8 @@ def info(what: str | Path) -> dict[str, Any]:
     Returns:
         Of a model: its input, normalisation, paper, parameters, public weights, and the precisions in which each
         target's export has passed ("passed", None where it was not run). Of an artifact: its inputs and outputs, as a
-        session takes them and as the file stores them; its operators with their counts, and how many reach which rank;
+        session takes them and as the file stores them; its operators with their counts, of which types the tensors
+        are that they compute, and how many reach which rank;
         the oldest runtime that has them; what accelerators take of it, and whether that is measured or by rules; what
         the programs that are known for the format refuse in it, and why; what it needs on a microcontroller;
         and its manifest.
@@ -83,6 +84,7 @@ def _of_artifact(path: Path) -> dict[str, Any]:
         "load_ms": session.load_ms,
         "delegate_partitions": partitions,
         "operators": contents.count_operators(),
+        "activations": contents.count_activations(),
         "ranks": {str(rank): count for rank, count in contents.count_ranks().items()},
         "accelerators": [_coverage(each) for each in (*on_cpu, *accelerators(path, target, contents, manifest))],
         "clients": [

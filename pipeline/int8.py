@@ -1,4 +1,4 @@
-"""Makes the int8 graphs of one target, which differ in what stays float."""
+"""Makes the quantised graphs of one target, which differ in what is not int8: float, or int16 where there is none."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ from .progress import Progress
 if TYPE_CHECKING:
     import onnx_ir as ir
 
+    from ..graph.fusion import Int16, Unit
     from ..quantize import Kept, Plan, Scalings, Statistics
 
 
@@ -38,6 +39,7 @@ class Int8Builder:
         inputs: those that correct, in the form that the graph takes.
         held: others that judge the corrections.
         statistics: of the values of `model`, the float graph in the form that the kernels like.
+        raises_to: what becomes of units whose error is too large in int8: "float", or "int16" on a device without.
     """
 
     def __init__(self, target: Target, prepared: Prepared, progress: Progress, seconds: dict[str, float]):
@@ -47,7 +49,8 @@ class Int8Builder:
         assert prepared.statistics is not None
         assert prepared.calibration is not None
         self.target, self.prepared, self.progress, self.seconds = target, prepared, progress, seconds
-        self.kernels = target.kernels(prepared.job.quantization.profile)
+        self.kernels = target.kernels(prepared.job.quantization.profile, prepared.job.precision)
+        self.raises_to = "float" if self.kernels.has_float else "int16"
         inputs, held = prepared.calibration.take(NUM_CORRECTING).hold_back()
         if prepared.effort == "fast":  # nothing is compared, so all correct
             inputs, held = prepared.calibration.take(NUM_CORRECTING), inputs.take(0)
@@ -73,14 +76,33 @@ class Int8Builder:
         return self.kernels.apply_rewrites(self.kernels.apply_forms(self._graph), statistics)
 
     def plan(self, kept: "Kept" = frozenset()) -> "Plan":
-        """What runs in int8 where the units in `kept` do not."""
+        """What runs in int8 where the units in `kept` do not; in int16 all that can where that is the precision."""
         return self._plan(self.model, self.statistics, kept)
 
     def _plan(self, graph: "ir.Model", statistics: "Statistics", kept: "Kept") -> "Plan":
         from .. import quantize
 
-        options = {"observer": self._observe, "keep_float": kept, "known": self._known}
+        int16: Int16 = "all" if self.prepared.job.precision == "int16x8" else kept if self.raises_to == "int16" else ()
+        floats = kept if self.raises_to == "float" else ()
+        options = {"observer": self._observe, "int16": int16, "keep_float": floats, "known": self._known}
         return quantize.plan(graph, statistics, self.kernels, **options)
+
+    def tell_types(self) -> None:
+        """Says which units have not the type of integers that the precision means, and why."""
+        wanted = "int16" if self.prepared.job.precision == "int16x8" else "int8"
+        for units in _by_reason(unit for unit in self.plan().units if unit.precision != wanted and unit.why):
+            first, count = units[0], f"and {len(units) - 1} more of its kind " if len(units) > 1 else ""
+            if wanted == "int16" or first.precision == "int16":
+                self.progress.note(
+                    f"{self.target.name}: {first.kind} '{first.output}' {count}in {first.precision}: {first.why}"
+                )
+
+    def raisable(self) -> "Kept":
+        """The units that need not be int8: all of them, or those with a kernel of int16."""
+        from ..graph.fusion import find_units
+
+        units = find_units(self.model.graph, self.kernels, "all" if self.raises_to == "int16" else ())
+        return frozenset(u.output for u in units if self.raises_to == "float" or u.precision == "int16")
 
     def quantize_part(self, statistics: "Statistics", inputs: Dataset, kept: "Kept") -> "tuple[Plan, ir.Model]":
         """(the plan, the int8 graph) that other statistics give, and other inputs that correct; weights are not
@@ -151,18 +173,27 @@ class Int8Builder:
         return prepend_normalization(graph, self.target, self._prepend) if self._prepend else graph
 
     def build(self, kept: "Kept" = frozenset()) -> "ir.Model":
-        """The int8 graph in which the units in `kept` are float."""
+        """The int8 graph in which the units in `kept` are not."""
         plan = self.plan(kept)
         return self.apply(self.tune(plan), plan)
 
-    def select(self, patterns: Iterable[str]) -> "Kept":
-        """The units that --keep-float names. Raises UsageError for a pattern that names none."""
+    def select(self) -> "Kept":
+        """The units that --keep-float or --keep-int16 names. Raises UsageError for a pattern that names none."""
         from .. import quantize
 
+        asked = self.prepared.job.quantization
         try:
-            return quantize.select(self.model.graph, self.plan(), patterns)
+            return quantize.select(self.model.graph, self.plan(), [*asked.keep_float, *asked.keep_int16])
         except quantize.QuantizeError as e:
-            raise UsageError(f"--keep-float: {e}") from e
+            raise UsageError(f"--keep-{self.raises_to}: {e}") from e
+
+
+def _by_reason(units: "Iterable[Unit]") -> "list[list[Unit]]":
+    """Those of one kind, type and reason together."""
+    found: dict[tuple[str, str, str], list[Unit]] = {}
+    for unit in units:
+        found.setdefault((unit.kind, unit.precision, unit.why), []).append(unit)
+    return list(found.values())
 
 
 def remember_ranges(observe: Callable) -> Callable:

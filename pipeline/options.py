@@ -11,6 +11,7 @@ from ..artifacts.preprocessing import RESIZES as RESIZES
 from ..runtime.residency import ACCELERATORS as ACCELERATORS
 from ..runtime.residency import ARITHMETICS as ARITHMETICS
 from ..targets.registry import default_precision
+from ..targets.target import STATIC as STATIC
 
 if TYPE_CHECKING:
     from ..models.stated_preprocess import Preprocess
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from .sources.source import ExampleInputs
 
 INPUTS = ("float32", "uint8")
-PRECISIONS = ("fp32", "fp16", "int8", "w8a32", "w8a16", "dynamic")
+PRECISIONS = ("fp32", "fp16", "int8", "int16x8", "w8a32", "w8a16", "dynamic")
 WEIGHTS_ONLY = ("w8a32", "w8a16", "dynamic")  # int8 weights, no calibration
 EFFORTS = ("fast", "default", "high")
 HALVES = (0, 2, 4, 6)  # of four parts of the calibration inputs, always a half and the other
@@ -89,6 +90,7 @@ class QuantizationOptions:
         ranges: how a value's range comes from what calibration saw of it.
         calibration_halves: of how many halves of the calibration inputs int8 is tried: 0, 2, 4 or 6.
         keep_float: patterns of modules or values that stay float.
+        keep_int16: the same of int16 activations, on a device without float.
         max_drop, min_agreement, min_snr: the accuracy budget, one of BUDGETS at most.
         min_ap, min_miou, min_pck, max_abs_rel, min_cosine, min_psnr, max_string_errors: the same on that of a task.
         budget_steps: that the search for it may take.
@@ -102,6 +104,7 @@ class QuantizationOptions:
     ranges: str = RANGE
     calibration_halves: int = 0
     keep_float: Sequence[str] = ()
+    keep_int16: Sequence[str] = ()
     max_drop: float | None = None
     min_agreement: float | None = None
     min_snr: float | None = None
@@ -184,9 +187,9 @@ class Job:
 
     @property
     def precisions(self) -> tuple[str, ...]:
-        """What is built: an int8 artifact that is timed needs its float twin to be compared with."""
-        twin = self.precision == "int8" and self.timing.benchmark and self.timing.float_twin
-        return ("fp32", "int8") if twin else (self.precision,)
+        """What is built: a quantised artifact that is timed needs its float twin to be compared with."""
+        twin = self.precision in STATIC and self.timing.benchmark and self.timing.float_twin
+        return ("fp32", self.precision) if twin else (self.precision,)
 
     @property
     def num_validating(self) -> int:

@@ -25,7 +25,7 @@ from .data.choose import OpenedData, choose_calibration, choose_validation, sepa
 from .data.dataset import GENERATED, NOT_REAL, NUM_CALIBRATION, Dataset
 from .data.labels import check_labels, fit_labels, read_characters, read_labels
 from .open_sizes import SizedReference, asked_sizes, open_graph, open_references
-from .options import Job
+from .options import STATIC, Job
 from .output_kinds import Kinds, find_kinds, is_told_classifier
 from .preprocess_question import Question, data_options, describe_preprocessing, shape_option
 from .progress import LOG, Progress
@@ -252,8 +252,10 @@ def resolve_prequantized(job: Job, source: ModelSource, progress: Progress) -> J
     model, asked = source.model, job.quantization
     if job.precision not in ("fp32", "int8"):
         raise UsageError(f"{model}: is prequantized to int8; it cannot become {job.precision}")
-    if asked.budget or asked.keep_float:
-        raise UsageError(f"{model}: brings its own quantisation; there is nothing to search or to keep in float")
+    if asked.budget or asked.keep_float or asked.keep_int16:
+        raise UsageError(
+            f"{model}: brings its own quantisation; there is nothing to search, or to keep in float or in int16"
+        )
     if asked.calibration is not None and asked.calibration != job.validation.validation:
         raise UsageError(f"{model}: brings its own quantisation, so --calibration-data has nothing to set")
     profile = asked.profile
@@ -291,7 +293,7 @@ def example_command(job: Job, source: ModelSource) -> str:
     words = ["edgeport", "export", source.model, "--target", target, *shape_option(source.model, source.input_spec)]
     data = (("--calibration-data", job.quantization.calibration), ("--validation-data", job.validation.validation))
     words += data_options(*data)
-    words += ["--int8"] if job.precision == "int8" else []
+    words += [f"--{job.precision}"] if job.precision in STATIC else []
     words += ["--input", job.model.input] if job.model.input == "uint8" else []
     options = (option for name in job.targets for option in get_target(name).options)
     words += [option.flag for option in options if job.model.target_options.get(option.name) is True]
@@ -354,7 +356,7 @@ def choose_inputs(
     def as_taken(inputs: Dataset) -> Dataset:
         return inputs.round_to_pixels(pixels) if pixels else inputs
 
-    if job.precision != "int8" or prequantized:
+    if job.precision not in STATIC or prequantized:
         return None, as_taken(validation.take(count))
     wanted = asked.num_calibration_samples
     calibration = choose_calibration(spec, progress, opened.open, data=asked.calibration, count=wanted, seed=seed)
@@ -398,7 +400,7 @@ def equalize(
     from .. import quantize
 
     inputs, _ = calibration.take(NUM_CORRECTING).hold_back()  # those that correct
-    floats = all(get_target(name).kernels(job.quantization.profile).has_float for name in job.targets)
+    floats = all(get_target(name).kernels(job.quantization.profile, job.precision).has_float for name in job.targets)
     with progress.stage("equalise the channels", seconds, "calibrate", len(inputs)) as advance:
         steps = quantize.find_equalization(graph, inputs.feeds(), in_float=floats, progress=advance)
         return (quantize.apply_equalization(graph, steps) if steps else graph), steps
@@ -407,7 +409,7 @@ def equalize(
 def apply_all_forms(graph: "ir.Model", job: Job) -> "ir.Model":
     """The graph with the values of every target's form of it; where one splits an op, the op's result is there too."""
     for name in job.targets:
-        graph = get_target(name).kernels(job.quantization.profile).apply_forms(graph)
+        graph = get_target(name).kernels(job.quantization.profile, job.precision).apply_forms(graph)
     return graph
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..runtime.benchmark import Latency
-from ..runtime.profilers.kernel import INT8, Kernel
+from ..runtime.profilers.kernel import INT8, INT16, Kernel
 from ..runtime.profilers.memory import largest_moment, weights_bytes
 from ..runtime.profilers.peaks import Peaks
 from ..targets.target import Target
@@ -114,7 +114,7 @@ def describe(
         ports: the names of the artifact's inputs and outputs.
     """
     times = undisturbed(us)
-    total, int8 = float(times.sum()), any(kernel.kind == INT8 and kernel.macs for kernel in kernels)
+    total, int8 = float(times.sum()), any(kernel.kind in (INT8, INT16) and kernel.macs for kernel in kernels)
     modules = modules_of(kernels, ports)
     found = []
     for i, kernel in enumerate(kernels):

@@ -109,11 +109,17 @@ def prepare_qat(
     if prepared.prequantized:
         raise UsageError(f"{source.model}: brings its own quantisation; prepare the float model")
     builder = Int8Builder(known, prepared, heard, prepared.seconds)
-    kept = builder.select(job.quantization.keep_float)
+    kept = builder.select()
     plan = builder.plan(kept)
-    if not any(unit.precision == "int8" for unit in plan.units):
+    if not any(unit.is_integer for unit in plan.units):
         raise quantize.QuantizeError(
             f"{source.model}: nothing of it runs in int8 on {target}; there is nothing to train"
+        )
+    wide = next((unit for unit in plan.units if unit.precision == "int16"), None)
+    if wide is not None:
+        raise quantize.QuantizeError(
+            f"{source.model}: '{wide.output}' would be int16 ({wide.why}), and training rounds to int8 alone; take "
+            "another profile, which keeps it float"
         )
     tuned = builder.tune(plan)
     graph, plan = quantize.scale_outputs(tuned.graph, plan, tuned.scalings)

@@ -90,15 +90,27 @@ class BudgetSearch:
 
     Attributes:
         budget: the goal, what was reached, and on how many inputs.
-        kept_float: the units that are float for its sake.
+        raised: the units that are not int8 for its sake.
         frontier: a dict for each step of the search.
         table: the same as text.
+        raised_to: what they are: "float", or "int16" on a device without.
     """
 
     budget: Budget
-    kept_float: tuple[str, ...]
+    raised: tuple[str, ...]
     frontier: list[dict[str, Any]]
     table: str
+    raised_to: str = "float"
+
+    @property
+    def kept_float(self) -> tuple[str, ...]:
+        """The units that are float for its sake."""
+        return self.raised if self.raised_to == "float" else ()
+
+    @property
+    def kept_int16(self) -> tuple[str, ...]:
+        """Those that have int16 activations for its sake."""
+        return self.raised if self.raised_to == "int16" else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +177,7 @@ class ExportResult(_Readable):
         value = self._facts() | {"warnings": list(self.warnings)}
         if self.search:
             found = self.search
-            value |= {"budget": dataclasses.asdict(found.budget), "kept_float": found.kept_float}
+            value |= {"budget": dataclasses.asdict(found.budget), f"kept_{found.raised_to}": found.raised}
             value["frontier"] = found.frontier
         if self.float_twin:
             value["fp32"] = self.float_twin._facts()

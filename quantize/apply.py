@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import onnx_ir as ir
 
-from ..graph.edit import array, maker, name_of, shape
+from ..graph.edit import array, given, maker, name_of, shape
 from ..graph.fusion import VIEWS, Unit
 from ..graph.qparams import QParams
 from .plan import Plan
 
-Place = tuple[Literal["activations", "weights", "biases"], str]  # a field of the plan, and a key of it
+
+class Reader(NamedTuple):
+    """A node that reads a value, and as which of its inputs."""
+
+    node: ir.Node
+    idx: int
+
+
+Place = tuple[Literal["activations", "requantized", "weights", "biases"], str]  # a field of the plan, and a key of it
 
 
 def apply(model: ir.Model, plan: Plan) -> ir.Model:
@@ -23,7 +31,9 @@ def apply(model: ir.Model, plan: Plan) -> ir.Model:
       that (a float unit or the caller makes it, or a kernel that leaves its result float), float readers keep reading
       `v` itself. A quantised graph output keeps its name on the DequantizeLinear; what the kernel computes becomes
       `v_float`. What a kernel only moves is read as it is.
-    - Weights and biases: an int8 or int32 initializer `w_q`, then DequantizeLinear.
+    - One that units of the other type read: behind its own pair a second one, of that type, for them.
+    - Weights and biases: an int8 or int32 initializer `w_q`, then DequantizeLinear. A bias of int64, which
+      DequantizeLinear does not take, stays float: whoever writes the artifact rounds it, to far below a step.
     """
     return apply_with_places(model, plan)[0]
 
@@ -43,22 +53,22 @@ class _Writer:
         self.values |= {name_of(o): o for n in graph for o in n.outputs}
         self.names = set(self.values)
         self.places = {node: place for place, node in enumerate(graph)}  # of those that were there
-        int8 = [unit for unit in plan.units if unit.precision == "int8"]
-        self.int8_nodes = {maker(self.values[name]) for unit in int8 for name in unit.nodes}
-        self.results = {unit.output: unit.result for unit in int8}
+        integer = [unit for unit in plan.units if unit.is_integer]
+        self.types = {maker(self.values[name]): unit.precision for unit in integer for name in unit.nodes}
+        self.results = {unit.output: unit.result for unit in integer}
+        self.ends = plan.ends
         self.carried_out: dict[ir.Node, Place] = {}
 
     def write(self) -> None:
         weights: dict[str, ir.Value] = {}
-        int8 = [unit for unit in self.plan.units if unit.precision == "int8"]
-        for unit in int8:
+        for unit in filter(lambda unit: unit.is_integer, self.plan.units):
             if unit.weight is not None:
                 if unit.weight not in weights:
                     weights[unit.weight] = self.parameter(
                         unit.weight, self.plan.weights[unit.weight], self.first(unit), ("weights", unit.weight)
                     )
                 self.first(unit).replace_input_with(1, weights[unit.weight])
-            if unit.accumulates is not None:
+            if unit.accumulates is not None and self.plan.biases[unit.accumulates].dtype != "int64":
                 node = maker(self.values[unit.accumulates])
                 name = name_of(node.inputs[unit.bias_input])
                 params = self.plan.biases[unit.accumulates]
@@ -85,41 +95,92 @@ class _Writer:
 
     def activation(self, value: ir.Value, params: QParams) -> None:
         name = name_of(value)
+        second = self.plan.requantized.get(name)
         if value.is_initializer():
-            readers = [use for use in value.uses() if use.node in self.int8_nodes]
-            first = min((use.node for use in readers), key=lambda node: self.places[node])
-            constant = self.parameter(name, params, first, ("activations", name))
-            for node, index in readers:
-                node.replace_input_with(index, constant)
+            for each in filter(None, (params, second)):
+                self.constant_operand(value, each)
             return
         producer = value.producer()
         from_kernel = self.results.get(name) == "rounded"
-        readers = [use for use in value.uses() if from_kernel or self.reaches_int8(use.node)]
+        later = [] if second is None else self.readers_of_type(value, _type(second))
+        readers = [use for use in value.uses() if from_kernel or self.reaches(use.node)]
         leaves = from_kernel and value.is_graph_output()
+        quantize, dequantize = self.pair(value, name, params, ("activations", name))
+        for node, index in readers:
+            node.replace_input_with(index, dequantize.outputs[0])
+        pairs = [quantize, dequantize]
+        last = dequantize.outputs[0]
+        if second is not None:
+            pairs += self.pair(last, f"{name}_{second.dtype}", second, ("requantized", name))
+            for node, index in later:
+                node.replace_input_with(index, pairs[-1].outputs[0])
+            last = pairs[-1].outputs[0] if self.ends == _type(second) else last
+        if producer is None:
+            self.graph.insert_before(self.graph[0], pairs)
+        else:
+            for node in pairs:
+                node.metadata_props.update(producer.metadata_props)
+            self.graph.insert_after(producer, pairs)
+        if leaves:
+            value.name = self.fresh(f"{name}_float")
+            last.name = name
+            for index, output in enumerate(self.graph.outputs):
+                if output is value:
+                    self.graph.outputs[index] = last
+
+    def pair(self, value: ir.Value, name: str, params: QParams, place: Place) -> list[ir.Node]:
+        """QuantizeLinear and DequantizeLinear of a value."""
         dtype = ir.DataType.from_numpy(np.dtype(params.dtype))
         quantize = self.node("QuantizeLinear", value, name, params, shape(value), dtype)
         dequantize = self.node("DequantizeLinear", quantize.outputs[0], name, params, shape(value), ir.DataType.FLOAT)
-        self.carried_out |= dict.fromkeys((quantize, dequantize), ("activations", name))
-        for node, index in readers:
-            node.replace_input_with(index, dequantize.outputs[0])
-        if producer is None:
-            self.graph.insert_before(self.graph[0], [quantize, dequantize])
-        else:
-            quantize.metadata_props.update(producer.metadata_props)
-            dequantize.metadata_props.update(producer.metadata_props)
-            self.graph.insert_after(producer, [quantize, dequantize])
-        if leaves:
-            value.name = self.fresh(f"{name}_float")
-            dequantize.outputs[0].name = name
-            for index, output in enumerate(self.graph.outputs):
-                if output is value:
-                    self.graph.outputs[index] = dequantize.outputs[0]
+        self.carried_out |= dict.fromkeys((quantize, dequantize), place)
+        return [quantize, dequantize]
 
-    def reaches_int8(self, node: ir.Node) -> bool:
-        """Whether `node`, or a reader of the views that start with it, is part of an int8 unit."""
-        if node.op_type in VIEWS:
-            return any(self.reaches_int8(use.node) for use in node.outputs[0].uses())
-        return node in self.int8_nodes
+    def constant_operand(self, value: ir.Value, params: QParams) -> None:
+        """The constant in integers, for the units that read that type."""
+        name = name_of(value)
+        readers = [use for use in value.uses() if self.types.get(use.node) == _type(params)]
+        first = min((use.node for use in readers), key=lambda node: self.places[node])
+        constant = self.parameter(name, params, first, ("activations", name))
+        for node, index in readers:
+            node.replace_input_with(index, constant)
+
+    def reaches(self, node: ir.Node, ends: str = "") -> set[str]:
+        """The types of the integer units that `node`, or a reader of the views that start with it, is part of; of
+        outputs there it is `ends`, unless that is ""."""
+        if node.op_type not in VIEWS:
+            return {self.types[node]} if node in self.types else set()
+        out = given(node.outputs[0])
+        found = {ends} if ends and out.is_graph_output() else set[str]()
+        return found.union(*(self.reaches(use.node, ends) for use in out.uses()))
+
+    def readers_of_type(self, value: ir.Value, wanted: str) -> list[Reader]:
+        """What reads the value for units of one type. A view that others read too is there twice from here on."""
+        found = []
+        for use in tuple(value.uses()):
+            types = self.reaches(use.node, self.ends)
+            if wanted not in types:
+                continue
+            found.append(self.split_view(Reader(*use), wanted) if len(types) > 1 else Reader(*use))
+        return found
+
+    def split_view(self, use: Reader, wanted: str) -> Reader:
+        """A copy of a view, read by the units of one type alone; the view itself is left to the others."""
+        view = use.node
+        out = given(view.outputs[0])
+        copy = ir.Node(
+            "", view.op_type, list(view.inputs), list(view.attributes.values()), name=self.fresh(view.name or "")
+        )
+        copy.outputs[0].name = self.fresh(name_of(out))
+        copy.outputs[0].shape, copy.outputs[0].dtype = ir.Shape(shape(out)), ir.DataType.FLOAT
+        copy.metadata_props.update(view.metadata_props)
+        self.graph.insert_after(view, [copy])
+        for reader, index in self.readers_of_type(out, wanted):
+            reader.replace_input_with(index, copy.outputs[0])
+        if out.is_graph_output() and wanted == self.ends:
+            copy.outputs[0].name, out.name = out.name, copy.outputs[0].name
+            self.graph.outputs[self.graph.outputs.index(out)] = copy.outputs[0]
+        return Reader(copy, use.idx)
 
     def node(
         self, op: str, x: ir.Value, name: str, params: QParams, shape: Sequence[int], dtype: ir.DataType
@@ -161,3 +222,8 @@ class _Writer:
             free = f"{name}_{count}"
         self.names.add(free)
         return free
+
+
+def _type(params: QParams) -> str:
+    """The precision of the units that read such integers."""
+    return "int16" if params.dtype == "int16" else "int8"

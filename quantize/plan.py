@@ -1,10 +1,10 @@
-"""Decide, from statistics and a kernel set, what runs in int8 and with which parameters; it edits nothing."""
+"""Decide, from statistics and a kernel set, what runs in integers and with which parameters; it edits nothing."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 
 import numpy as np
@@ -12,18 +12,23 @@ import onnx_ir as ir
 
 from ..artifacts.errors import QuantizeError, UnsupportedOp
 from ..graph.edit import array, name_of, shape, where
-from ..graph.fusion import Unit, find_units, source
+from ..graph.fusion import Int16, Unit, find_units, source
 from ..graph.kernels import Kernel, KernelSet
-from ..graph.qparams import QParams, asymmetric, float32, per_channel, symmetric
-from .calibration.observers import FUNCTIONS, OBSERVERS, Function, Observer, with_zero
+from ..graph.qparams import QParams, asymmetric, float32, per_channel, symmetric, symmetric16
+from .calibration.observers import FUNCTIONS, OBSERVERS, Function, Observer, min_max, with_zero
 from .calibration.statistics import Statistics
 
+BIASES = {"int16": "int64"}  # else int32
 MAX_BIAS = 2**30  # half of int32: the other half is left to the products (127 * 128 * 66,000 inputs)
 
 
 # A value may lose one bit to the scale it shares (a Concat's, say). Beyond that its other readers pay: in an untrained
 # MobileViT-S one such Concat made 97 % of the whole model's error.
 MAX_COARSENING = 2.0
+MAX_COARSENING_INT16 = 2.0**6  # of the bits that int16 has more it may lose more
+
+# What calibration has not seen may go so far beyond: of sixteen bits a half costs nothing, and nothing is clipped.
+HEADROOM = 1.5
 
 
 # So cheap that rounding a float value before them is a loss.
@@ -36,9 +41,12 @@ class Plan:
 
     kernels: str
     units: tuple[Unit, ...]
-    activations: dict[str, QParams]  # per value of integers; constant operands of int8 units too
+    activations: dict[str, QParams]  # per value of integers; constant operands of integer units too
     weights: dict[str, QParams]  # per initializer, per output channel
-    biases: dict[str, QParams]  # per node that adds one, by its output; int32, scale = s_input * s_weight
+    biases: dict[str, QParams]  # per node that adds one, by its output; int32 or int64, scale = s_input * s_weight
+    # What a value of one type becomes for those that read the other: int8 for int8 units, say, that int16 units made.
+    requantized: dict[str, QParams] = field(default_factory=dict)
+    ends: str = "int8"  # the type of integers of inputs and outputs, whatever reads and makes them
 
     def __str__(self) -> str:
         rows: list[tuple[str, ...]] = [("unit", "kind", "runs", "scale", "zero", "why float")]
@@ -68,52 +76,89 @@ def plan(
     kernels: KernelSet,
     *,
     observer: str | Observer = "minmax",
+    int16: Int16 = (),
     keep_float: Collection[str] = (),
     known: Mapping[str, tuple[float, float]] | None = None,
 ) -> Plan:
     """Decide the quantisation of a canonical float graph.
 
-    A value gets parameters if an int8 unit writes it or, through views, reads it. `keep_float` names units (by their
-    output) that stay float whatever the kernels can do. `known`: {value: (lowest, highest)} of those that need no
+    A value gets parameters if an integer unit writes it or, through views, reads it. `int16` names units (by their
+    output) whose activations are int16, where the kernels have that: its zero point is 0, and what the units read that
+    is int8 is requantised. With "all" they are the rule, and so are the ends; else the ends are int8. `keep_float`
+    names units that stay float whatever the kernels can do. `known`: {value: (lowest, highest)} of those that need no
     statistics. Raises QuantizeError if another value has none, UnsupportedOp if a node cannot be int8 where the device
     has no float.
     """
     observe = OBSERVERS[observer] if isinstance(observer, str) else observer
     graph = model.graph
     units = [
-        replace(u, precision="float", why="asked for") if u.output in keep_float and u.precision == "int8" else u
-        for u in find_units(graph, kernels)
+        replace(u, precision="float", why="asked for") if u.output in keep_float and u.is_integer else u
+        for u in find_units(graph, kernels, int16)
     ]
     functions = {name: FUNCTIONS[function] for name, function in seen_through(units, graph).items()}
-    ranges = _Ranges(graph, stats, observe, functions, known or {})
+    ranges = {
+        "int8": _Ranges(graph, stats, observe, functions, known or {}),
+        "int16": _Ranges(graph, stats, min_max, {}, known or {}),
+    }
+    ends = _Ends(
+        "int16" if int16 == "all" else "int8",
+        frozenset(name_of(source(value)) for value in graph.inputs),
+        frozenset(name_of(source(value)) for value in graph.outputs),
+    )
     activations: dict[str, QParams] = {}
+    requantized: dict[str, QParams] = {}
     weights: dict[str, QParams] = {}
-    while True:  # each round turns units to float, so it ends
+    tried: dict[str, set[str]] = defaultdict(set)
+    while True:  # each round takes a type from units, and leaves them another or float, so it ends
         units = _settle(units, graph, kernels)
-        groups, conflicts = _groups(units, kernels, ranges)
+        groups, conflicts = _groups(units, kernels, ranges, ends)
         if not conflicts:
-            activations = _activations(units, groups, ranges)
-            weights, conflicts = _weights(units, kernels, activations, graph)
+            activations, requantized = _activations(units, groups, ranges, ends)
+            weights, conflicts = _weights(units, kernels, activations, requantized, graph)
         if not conflicts:
-            conflicts = outside_limits(units, kernels, activations, weights)
+            conflicts = outside_limits(units, kernels, activations, weights, requantized)
         if not conflicts:
             break
-        units = [replace(u, precision="float", why=conflicts[u.output]) if u.output in conflicts else u for u in units]
+        others = [find_units(graph, kernels, every) for every in ("all", ())]
+        for unit in units:
+            tried[unit.output].add(unit.precision)
+        units = [
+            _retreat(u, [found[i] for found in others], conflicts[u.output], tried[u.output], kernels)
+            if u.output in conflicts
+            else u
+            for i, u in enumerate(units)
+        ]
     if not kernels.has_float:
-        _refuse_float(units, graph, kernels)
-    biases = _biases(units, activations, weights)
+        _refuse_float(units, graph, kernels, "int16 or int8" if int16 == "all" else "int8")
+    biases = _biases(units, activations, requantized, weights)
     if kernels.activations == "uint8":
         activations = {name: params.unsigned() for name, params in activations.items()}
-    return Plan(kernels.name, tuple(units), activations, weights, biases)
+    return Plan(kernels.name, tuple(units), activations, weights, biases, requantized, ends.type)
 
 
-def _refuse_float(units: list[Unit], graph: ir.Graph, kernels: KernelSet) -> None:
+def _retreat(unit: Unit, others: Sequence[Unit], why: str, tried: Collection[str], kernels: KernelSet) -> Unit:
+    """The unit in the other type of integers, int16 where there is no float alone, if that may work; else in float."""
+    for other in others:
+        if other.is_integer and other.precision not in tried and (other.precision == "int8" or not kernels.has_float):
+            return replace(other, why=why)
+    return replace(unit, precision="float", why=why)
+
+
+def read_as(
+    precision: str, name: str, activations: Mapping[str, QParams], requantized: Mapping[str, QParams]
+) -> QParams:
+    """The parameters under which units of a precision read a value."""
+    own = activations[name]
+    return own if (own.dtype == "int16") == (precision == "int16") else requantized[name]
+
+
+def _refuse_float(units: list[Unit], graph: ir.Graph, kernels: KernelSet, wanted: str) -> None:
     nodes = {name_of(output): node for node in graph for output in node.outputs}
     for unit in units:
         node = nodes[unit.nodes[0]]
         if unit.precision == "float" and any(out.dtype == ir.DataType.FLOAT for out in node.outputs):
             raise UnsupportedOp(
-                f"{kernels.name}: {where(node)} cannot be int8: {unit.why}; another profile keeps it float"
+                f"{kernels.name}: {where(node)} cannot be {wanted}: {unit.why}; another profile keeps it float"
             )
 
 
@@ -132,7 +177,7 @@ def _settle(units: list[Unit], graph: ir.Graph, kernels: KernelSet) -> list[Unit
             unit = units[i]
             if unit.precision == "float":
                 continue
-            kernel, read = kernels.kernels[unit.kind], readers[unit.output]
+            kernel, read = kernels.of_type(unit.precision)[unit.kind], readers[unit.output]
             only_float_reads = all(units[r].precision == "float" for r in read)
             made = [units[position[name]].precision for name in unit.operands if name in position]
             given = any(v.name in unit.operands for v in graph.inputs)
@@ -223,35 +268,51 @@ class _Ranges:
         return min(lows), max(highs)
 
 
+@dataclass(frozen=True)
+class _Ends:
+    """What goes in and comes out: the type of its integers, and the values."""
+
+    type: str
+    inputs: frozenset[str]
+    outputs: frozenset[str]
+
+
 @dataclass
 class _Group:
-    """Values that share one pair of parameters."""
+    """Values that share one pair of parameters, in integers of one type."""
 
     values: list[str]
+    type: str = "int8"
     fixed: QParams | None = None
     symmetric: bool = False
 
 
-def _groups(units: list[Unit], kernels: KernelSet, ranges: _Ranges) -> tuple[list[_Group], dict[str, str]]:
-    """The quantised values, grouped by shared parameters; and the units that cannot have the parameters they need."""
-    group_of: dict[str, _Group] = {}
-    for unit, kernel in _int8(units, kernels):
+def _groups(
+    units: list[Unit], kernels: KernelSet, ranges: Mapping[str, _Ranges], ends: _Ends
+) -> tuple[list[_Group], dict[str, str]]:
+    """The quantised values, grouped by shared parameters, those at the `ends` in that type, too; and the units that
+    cannot have the parameters they need."""
+    group_of: dict[tuple[str, str], _Group] = {}  # by the type of its integers, and the value
+    for unit, kernel in _integer(units, kernels):
         for name in (*unit.operands, *([unit.output] if kernel.result != "float" else [])):
-            group_of.setdefault(name, _Group([name]))
+            group_of.setdefault((unit.precision, name), _Group([name], unit.precision))
+            if name in ends.inputs or name in ends.outputs:
+                group_of.setdefault((ends.type, name), _Group([name], ends.type))
         if kernel.same_parameters:
             for name in unit.operands:
-                _merge(group_of, unit.output, name)
-    for unit, kernel in _int8(units, kernels):
+                _merge(group_of, (unit.precision, unit.output), (unit.precision, name))
+    for unit, kernel in _integer(units, kernels):
         for index in kernel.symmetric:
-            group_of[unit.operands[index]].symmetric = True
+            group_of[unit.precision, unit.operands[index]].symmetric = True
     conflicts = {}
-    for unit, kernel in _int8(units, kernels):
-        if kernel.fixed_output is None:
+    for unit, kernel in _integer(units, kernels):
+        fixed = kernel.fixed_output if unit.clips_to is None else symmetric16(-unit.clips_to, unit.clips_to)
+        if fixed is None:
             continue
-        group, fixed = group_of[unit.output], kernel.fixed_output
+        group = group_of[unit.precision, unit.output]
         if group.symmetric and fixed.zero_point != 0:
             conflicts[unit.output] = "its fixed zero point is not 0, which a reader of it needs"
-        elif (group.fixed or fixed) != fixed or not _covers(fixed, ranges.union(group.values)):
+        elif (group.fixed or fixed) != fixed or not _covers(fixed, ranges[unit.precision].union(group.values)):
             conflicts[unit.output] = "its fixed parameters do not suit the values that share them"
         else:
             group.fixed = fixed
@@ -260,18 +321,22 @@ def _groups(units: list[Unit], kernels: KernelSet, ranges: _Ranges) -> tuple[lis
     return list(unique.values()), conflicts
 
 
-def _spoilers(units: list[Unit], kernels: KernelSet, group_of: dict[str, _Group], ranges: _Ranges) -> dict[str, str]:
+def _spoilers(
+    units: list[Unit],
+    kernels: KernelSet,
+    group_of: Mapping[tuple[str, str], _Group],
+    ranges: Mapping[str, _Ranges],
+) -> dict[str, str]:
     """Units that share one scale among values of very different size, where something else reads the smaller one."""
     readers, conflicts = _readers(units), {}
-    for unit, kernel in _int8(units, kernels):
+    for unit, kernel in _integer(units, kernels):
         if not kernel.same_parameters:
             continue
-        shared = _span(ranges.union(group_of[unit.output].values))
+        of, most = ranges[unit.precision], MAX_COARSENING_INT16 if unit.precision == "int16" else MAX_COARSENING
+        shared = _span(of.union(group_of[unit.precision, unit.output].values))
         for name in unit.operands:
-            if len(readers[name]) > 1 and shared > MAX_COARSENING * _span(ranges[name]):
-                conflicts[unit.output] = (
-                    f"one scale for all would be {shared / _span(ranges[name]):.1f} times {name!r}'s"
-                )
+            if len(readers[name]) > 1 and shared > most * _span(of[name]):
+                conflicts[unit.output] = f"one scale for all would be {shared / _span(of[name]):.1f} times {name!r}'s"
     return conflicts
 
 
@@ -279,17 +344,17 @@ def _span(range_: tuple[float, float]) -> float:
     return range_[1] - range_[0]
 
 
-def _int8(units: Sequence[Unit], kernels: KernelSet) -> list[tuple[Unit, Kernel]]:
-    return [(u, kernels.kernels[u.kind]) for u in units if u.precision == "int8"]
+def _integer(units: Sequence[Unit], kernels: KernelSet) -> list[tuple[Unit, Kernel]]:
+    return [(u, kernels.of_type(u.precision)[u.kind]) for u in units if u.is_integer]
 
 
-def _merge(group_of: dict[str, _Group], a: str, b: str) -> None:
+def _merge(group_of: dict[tuple[str, str], _Group], a: tuple[str, str], b: tuple[str, str]) -> None:
     kept, gone = group_of[a], group_of[b]
     if kept is gone:
         return
     kept.values += gone.values
     for name in gone.values:
-        group_of[name] = kept
+        group_of[gone.type, name] = kept
 
 
 def _covers(params: QParams, wanted: tuple[float, float]) -> bool:
@@ -298,30 +363,48 @@ def _covers(params: QParams, wanted: tuple[float, float]) -> bool:
     return lo - room <= wanted[0] and wanted[1] <= hi + room
 
 
-def _activations(units: list[Unit], groups: list[_Group], ranges: _Ranges) -> dict[str, QParams]:
-    params = {}
+def _activations(
+    units: list[Unit], groups: list[_Group], ranges: Mapping[str, _Ranges], ends: _Ends
+) -> tuple[dict[str, QParams], dict[str, QParams]]:
+    """(the parameters of each value as it is made, those under which the units of the other type read it)."""
+    params: dict[str, dict[str, QParams]] = defaultdict(dict)  # by value and type
     for group in groups:
-        if group.fixed is None:
-            shared = (symmetric if group.symmetric else asymmetric)(*ranges.union(group.values))
-        else:
+        low, high = ranges[group.type].union(group.values)
+        if group.fixed is not None:
             shared = group.fixed
-        params.update(dict.fromkeys(group.values, shared))
-    order = dict.fromkeys(name for unit in units for name in (*unit.operands, unit.output) if name in params)
-    return {name: params[name] for name in order}
+        elif group.type == "int16":
+            shared = symmetric16(low * HEADROOM, high * HEADROOM)
+        else:
+            shared = (symmetric if group.symmetric else asymmetric)(low, high)
+        for name in group.values:
+            params[name][group.type] = shared
+    made = dict.fromkeys(ends.inputs, ends.type)
+    made |= {unit.output: unit.precision for unit in units if unit.is_integer and unit.result != "float"}
+    own, others = {}, {}
+    for name in dict.fromkeys(name for unit in units for name in (*unit.operands, unit.output) if name in params):
+        first = made.get(name) or ("int8" if "int8" in params[name] else "int16")
+        own[name] = params[name][first]
+        for type_ in params[name].keys() - {first}:
+            others[name] = params[name][type_]
+    return own, others
 
 
 def _weights(
-    units: list[Unit], kernels: KernelSet, activations: dict[str, QParams], graph: ir.Graph
+    units: list[Unit],
+    kernels: KernelSet,
+    activations: Mapping[str, QParams],
+    requantized: Mapping[str, QParams],
+    graph: ir.Graph,
 ) -> tuple[dict[str, QParams], dict[str, str]]:
     """Per-channel weight parameters, and the units whose weight another unit has quantised along another axis.
 
-    A channel's scale is max|w| / 127, but large enough that (a) its bias fits in 30 bits at s_input * s_weight and (b)
-    the requantisation factor s_input * s_weight / s_output reaches the kernel's lower limit.
+    A channel's scale is max|w| / 127, but large enough that (a) its bias fits in 30 bits at s_input * s_weight, unless
+    it has 64, and (b) the requantisation factor s_input * s_weight / s_output reaches the kernel's lower limit.
     """
     floors: dict[str, np.ndarray] = {}
     axes: dict[str, int] = {}
     conflicts = {}
-    for unit, kernel in _int8(units, kernels):
+    for unit, kernel in _integer(units, kernels):
         if kernel.weight_axis is None or unit.weight is None:
             continue
         if axes.setdefault(unit.weight, kernel.weight_axis) != kernel.weight_axis or unit.weight in activations:
@@ -330,10 +413,10 @@ def _weights(
         weight = _constant(graph, unit.weight)
         if not np.isfinite(weight).all():
             raise QuantizeError(f"plan: weight {unit.weight!r} holds NaN or infinity; check the model's weights")
-        s_in = activations[unit.operands[0]].scale
+        s_in = read_as(unit.precision, unit.operands[0], activations, requantized).scale
         s_out = activations[unit.output].scale if kernel.multiplier else 0.0
         floor = np.full(weight.shape[kernel.weight_axis], kernel.limits[0] * s_out / s_in)
-        if unit.bias is not None:
+        if unit.bias is not None and unit.precision != "int16":
             floor = np.maximum(floor, np.abs(_constant(graph, unit.bias).astype(np.float64)) / (MAX_BIAS * s_in))
         floors[unit.weight] = np.maximum(floor, floors.get(unit.weight, 0.0))
     weights = {name: per_channel(_constant(graph, name), axes[name], floor) for name, floor in floors.items()}
@@ -345,13 +428,14 @@ def outside_limits(
     kernels: KernelSet,
     activations: Mapping[str, QParams],
     weights: Mapping[str, QParams],
+    requantized: Mapping[str, QParams] | None = None,
 ) -> dict[str, str]:
-    """{output of an int8 unit: why its kernel cannot requantise as these parameters ask}"""
+    """{output of an integer unit: why its kernel cannot requantise as these parameters ask}"""
     conflicts = {}
-    for unit, kernel in _int8(units, kernels):
+    for unit, kernel in _integer(units, kernels):
         if kernel.multiplier is None:
             continue
-        inputs = [activations[name] for name in unit.operands]
+        inputs = [read_as(unit.precision, name, activations, requantized or {}) for name in unit.operands]
         inputs += [weights[unit.weight]] if unit.weight is not None else []
         low, high = kernel.limits
         beyond = [f for f in kernel.factors(inputs, activations[unit.output]) if not low <= f < high]
@@ -360,13 +444,18 @@ def outside_limits(
     return conflicts
 
 
-def _biases(units: list[Unit], activations: dict[str, QParams], weights: dict[str, QParams]) -> dict[str, QParams]:
+def _biases(
+    units: list[Unit],
+    activations: Mapping[str, QParams],
+    requantized: Mapping[str, QParams],
+    weights: Mapping[str, QParams],
+) -> dict[str, QParams]:
     biases = {}
     for unit in units:
-        if unit.precision == "int8" and unit.weight is not None and unit.accumulates is not None:
-            s_in = activations[unit.operands[0]].scale
+        if unit.is_integer and unit.weight is not None and unit.accumulates is not None:
+            s_in = read_as(unit.precision, unit.operands[0], activations, requantized).scale
             scales = tuple(float32(s_in * s_w) for s_w in weights[unit.weight].scales)
-            biases[unit.accumulates] = QParams(scales, axis=0, dtype="int32")
+            biases[unit.accumulates] = QParams(scales, axis=0, dtype=BIASES.get(unit.precision, "int32"))
     return biases
 
 

@@ -74,7 +74,7 @@ def worst_of(layers: Sequence["Layer"]) -> list["Layer"]:
 
 
 def has_int8(layers: Sequence["Layer"]) -> bool:
-    return any(layer.precision == "int8" for layer in layers)
+    return any(layer.precision in ("int8", "int16") for layer in layers)
 
 
 def chart(layers: Sequence["Layer"]) -> list[Shape]:

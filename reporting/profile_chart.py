@@ -16,17 +16,18 @@ INK, FAINT, GRID = "var(--ink)", "var(--faint)", "var(--line)"
 # (kind, whether it is overhead): (name of the colour, what it stands for)
 COLOURS = {
     ("int8", False): ("p-int8", "int8 arithmetic"),
+    ("int16", False): ("p-int16", "int16 arithmetic"),
     ("float", False): ("p-float", "float arithmetic"),
     ("other", False): ("p-other", "whole numbers"),
-    ("float", True): ("p-island", "float islands in int8"),
-    ("conversion", True): ("p-conversion", "conversion between int8 and float"),
+    ("float", True): ("p-island", "float islands among integers"),
+    ("conversion", True): ("p-conversion", "conversion between types or scales"),
     ("layout", True): ("p-layout", "layout: transposes, copies"),
 }
 STYLE = """
-:root { --p-int8: #2d5fa8; --p-float: #8fb3e0; --p-other: #9aa4b0; --p-island: #e5b83a; --p-conversion: #e0762f;
-  --p-layout: #b8302a; --p-against: #8a929c; }
-@media (prefers-color-scheme: dark) { :root { --p-int8: #5b8fdd; --p-float: #35598a; --p-other: #6b747e;
-  --p-island: #d9ae35; --p-conversion: #e58542; --p-layout: #e0605a; --p-against: #6b747e; } }
+:root { --p-int8: #2d5fa8; --p-int16: #2f8f83; --p-float: #8fb3e0; --p-other: #9aa4b0; --p-island: #e5b83a;
+  --p-conversion: #e0762f; --p-layout: #b8302a; --p-against: #8a929c; }
+@media (prefers-color-scheme: dark) { :root { --p-int8: #5b8fdd; --p-int16: #4db8a8; --p-float: #35598a;
+  --p-other: #6b747e; --p-island: #d9ae35; --p-conversion: #e58542; --p-layout: #e0605a; --p-against: #6b747e; } }
 """
 
 Kernel = Mapping[str, Any]

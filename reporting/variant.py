@@ -72,6 +72,9 @@ def _quantisation(manifest: Mapping[str, Any]) -> Iterator[str]:
     kept = manifest.get("kept_float")
     if isinstance(kept, Sequence) and kept:
         yield f"{len(kept)} units float"
+    counts = manifest.get("activations")
+    if isinstance(counts, Mapping) and counts.get("int16") and manifest.get("precision") == "int8":
+        yield f"{counts['int16']} of {sum(counts.values())} tensors int16"
 
 
 def _objects(value: Any) -> Iterator[Mapping[str, Any]]:

@@ -39,7 +39,7 @@ TOLERANCE = {
     "fp32": _FLOAT32,
     "fp16": Limits(snr_db=45.0, equal=0.98, constant_error=1e-2),
     "int8": Limits(snr_db=10.0, cosine=0.95, equal=0.5, constant_error=0.05),
-    **dict.fromkeys(("w8a32", "w8a16"), Limits(snr_db=12.0, cosine=0.95, equal=0.5, constant_error=0.05)),
+    **dict.fromkeys(("int16x8", "w8a32", "w8a16"), Limits(snr_db=12.0, cosine=0.95, equal=0.5, constant_error=0.05)),
     "dynamic": Limits(snr_db=10.0, cosine=0.95, equal=0.5, constant_error=0.05),
 }
 
@@ -57,7 +57,7 @@ ACCELERATED = {
 
 # What artifacts usually reach: one that does not is what was asked for, but whoever uses it must know.
 EXPECTED: dict[str, Limits] = dict.fromkeys(
-    ("int8", "w8a32", "w8a16", "dynamic"), Limits(snr_db=20.0, top1=0.95, equal=0.95)
+    ("int8", "int16x8", "w8a32", "w8a16", "dynamic"), Limits(snr_db=20.0, top1=0.95, equal=0.95)
 ) | {
     "accelerated fp16": Limits(snr_db=30.0, top1=0.95, equal=0.95),
     "computed fp16": Limits(snr_db=40.0, top1=0.95, equal=0.95),

@@ -77,7 +77,10 @@ TARGET = Target(
     profiles=(Profile(name="coreai-ane", device="Neural Engine, by Apple's guide", load_kernels=_neural_engine),),
     precision="fp16",
     experimental=True,
-    refused={"dynamic": "Core AI rounds no activations at run time; take int8, w8a16 or w8a32"},
+    refused={
+        "int16x8": "edgeport writes none for Core AI, whose activations it quantises to int8; take int8, or tflite",
+        "dynamic": "Core AI rounds no activations at run time; take int8, w8a16 or w8a32",
+    },
     float16=HALF,
     limits={"fp16": "computed fp16"},  # Apple's runtime on the CPU also sums in float16
     options=(IMAGE_INPUT,),

@@ -76,7 +76,10 @@ TARGET = Target(
     needs={"coremltools": "coremltools"},
     purposes={"coremltools": ".mlpackage folders: writing; on a Mac also running"},
     profiles=(Profile(name="coreml-ane", device="Neural Engine, by its documentation", load_kernels=_neural_engine),),
-    refused={"dynamic": "Core ML rounds no activations at run time; take int8, w8a16 or w8a32"},
+    refused={
+        "int16x8": "Core ML's activations are int8 or float; take int8, or tflite",
+        "dynamic": "Core ML rounds no activations at run time; take int8, w8a16 or w8a32",
+    },
     float16=HALF,
     options=(
         IMAGE_INPUT,

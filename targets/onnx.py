@@ -96,7 +96,10 @@ TARGET = Target(
     needs={"onnx": "onnx", "onnxruntime": "onnxruntime"},
     purposes={"onnx": "the graph's schema", "onnxruntime": "calibration, .onnx files"},
     profiles=(Profile(name="onnxruntime-cpu", device="CPU", load_kernels=_cpu),),
-    refused={"w8a16": "ONNX Runtime has no CPU kernels for 16-bit activations; take int8 or w8a32"},
+    refused={
+        "int16x8": "ONNX Runtime's CPU has no kernels of int16 activations; take int8, or tflite",
+        "w8a16": "ONNX Runtime has no CPU kernels for 16-bit activations; take int8 or w8a32",
+    },
     any_batch=True,
     why_one_size=lambda profile, options: "",
     lower=_lower,

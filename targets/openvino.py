@@ -100,6 +100,7 @@ TARGET = Target(
     purposes={"openvino": "OpenVINO models"},
     profiles=(Profile(name="openvino-cpu", device="CPU", load_kernels=_cpu),),
     refused={
+        "int16x8": "its plugins have no kernels of int16 activations; take int8, or tflite",
         "w8a16": "its CPU plugin has no kernels for 16-bit activations; take int8 or w8a32",
         "dynamic": "there it is a setting of the runtime (DYNAMIC_QUANTIZATION_GROUP_SIZE); take w8a32",
     },

@@ -33,6 +33,9 @@ Layouts = Callable[
 ]
 
 
+STATIC = ("int8", "int16x8")  # precisions whose activations are integers, by ranges that calibration sets
+
+
 @dataclass(frozen=True, kw_only=True)
 class Option:
     """An option of `export` that one target has.
@@ -42,6 +45,7 @@ class Option:
         choices: what it may be; None for a switch, which is True or False.
         elsewhere: what the option means to `export` without this target: an error, or nothing.
         precisions: that it is for; empty for all.
+        choices_of: {precision: those of its choices that it has there}, where they are not all.
         deprecated: what to take instead; empty where it stays.
     """
 
@@ -51,6 +55,7 @@ class Option:
     default: str | bool | None = None
     elsewhere: Literal["error", "ignored"] = "error"
     precisions: tuple[str, ...] = ()
+    choices_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     deprecated: str = ""
 
     @property
@@ -70,6 +75,7 @@ class Profile:
         name: for `--profile`.
         device: which, in words.
         load_kernels: gives the kernel set; called when it is needed, because that imports NumPy.
+        load_int16_kernels: the same for precision int16x8; None where the profile has not got it.
         integer_only: the device has no float kernels beside them.
         float16: the device computes in float16 what is float; the graph is made safe for that.
         accelerator: what its artifacts are for, of the target's `accelerators`, which also validates them.
@@ -80,11 +86,17 @@ class Profile:
     name: str
     device: str
     load_kernels: Callable[[], "KernelSet"]
+    load_int16_kernels: Callable[[], "KernelSet"] | None = None
     integer_only: bool = False
     float16: bool = False
     accelerator: str | None = None
     precisions: tuple[str, ...] = ("int8",)
     refusal: str = "it names the device's int8 kernels"
+
+    def kernels(self, precision: str = "int8") -> "KernelSet":
+        """The kernel set of a quantised precision."""
+        wide = self.load_int16_kernels if precision == "int16x8" else None
+        return (wide or self.load_kernels)()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,9 +290,9 @@ class Target:
         former |= {each.name.replace("-", "_"): each for each in self.profiles}
         return next((each for each in self.profiles if each.name == name), former.get(name))
 
-    def kernels(self, profile: str | None = None) -> "KernelSet":
-        """The int8 kernels of a profile."""
-        return self.profile(profile).load_kernels()
+    def kernels(self, profile: str | None = None, precision: str = "int8") -> "KernelSet":
+        """The kernels of a profile, for a quantised precision."""
+        return self.profile(profile).kernels(precision)
 
     def own_options(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Its own options with their values, the defaults where none are given."""
@@ -315,15 +327,16 @@ class Target:
         self.lower(graph, path, recipe)
 
     def _quantization_of_probabilities(self, recipe: Recipe) -> "QParams | None":
-        """That of the int8 softmax kernel, of a device without float. Raises UnsupportedOp for --top-k there."""
-        if recipe.precision != "int8" or not recipe.profile.integer_only:
+        """That of the softmax kernel, of a device without float. Raises UnsupportedOp for --top-k there."""
+        if recipe.precision not in STATIC or not recipe.profile.integer_only:
             return None
         if recipe.top_k:
             raise UnsupportedOp(
-                f"{self.name}: profile {recipe.profile.name} has no int8 kernel that finds the highest scores; "
+                f"{self.name}: profile {recipe.profile.name} has no integer kernel that finds the highest scores; "
                 "leave out --top-k, and let the application do it"
             )
-        return recipe.profile.load_kernels().kernels["Softmax"].fixed_output
+        type_ = "int16" if recipe.precision == "int16x8" else "int8"
+        return recipe.profile.kernels(recipe.precision).of_type(type_)["Softmax"].fixed_output
 
     def missing(self) -> list[str]:
         """The distributions that are not installed."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ..artifacts.errors import UsageError
-from .target import AppRuntime, Option, Profile, Recipe, Target
+from .target import STATIC, AppRuntime, Option, Profile, Recipe, Target
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .clients.client import Client
 
 
-OUTPUT_TYPES = ("float32", "int8", "uint8")
+OUTPUT_TYPES = ("float32", "int8", "uint8", "int16")
 ANDROID_SOURCES = {
     "ModelRunner.kt": "src/main/kotlin/PACKAGE/ModelRunner.kt",
     "GoldenDeviceTest.kt": "src/androidTest/kotlin/PACKAGE/GoldenDeviceTest.kt",
@@ -50,13 +50,46 @@ def _micro() -> "KernelSet":
     return TFLITE_MICRO
 
 
-_XNNPACK = Profile(name="xnnpack", device="CPU of a phone or board", load_kernels=_xnnpack)
-_NPU = Profile(name="npu", device="a device without float: int8 in and out", load_kernels=_npu, integer_only=True)
+def _int16() -> "KernelSet":
+    from .kernel_sets.tflite import TFLITE_INT16
+
+    return TFLITE_INT16
+
+
+def _npu_int16() -> "KernelSet":
+    from .kernel_sets.tflite import TFLITE_NPU_INT16
+
+    return TFLITE_NPU_INT16
+
+
+def _micro_int16() -> "KernelSet":
+    from .kernel_sets.tflite import TFLITE_MICRO_INT16
+
+    return TFLITE_MICRO_INT16
+
+
+_XNNPACK = Profile(
+    name="xnnpack",
+    device="CPU of a phone or board",
+    load_kernels=_xnnpack,
+    load_int16_kernels=_int16,
+    precisions=STATIC,
+)
+_NPU = Profile(
+    name="npu",
+    device="a device without float: int8 in and out",
+    load_kernels=_npu,
+    load_int16_kernels=_npu_int16,
+    integer_only=True,
+    precisions=STATIC,
+)
 _MICRO = Profile(
     name="micro",
     device="a microcontroller with TensorFlow Lite Micro: int8 in and out",
     load_kernels=_micro,
+    load_int16_kernels=_micro_int16,
     integer_only=True,
+    precisions=STATIC,
 )
 
 
@@ -74,8 +107,9 @@ _GPU = Profile(
 def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     from ..exporters.tflite.convert import convert
 
-    profile = recipe.profile if recipe.precision == "int8" else _XNNPACK
-    kernels = profile.load_kernels()
+    quantized = recipe.precision in STATIC
+    profile = recipe.profile if quantized else _XNNPACK
+    kernels = profile.kernels(recipe.precision)
     plain = recipe.profile == _GPU or recipe.options["plain_operators"]
     content = convert(
         graph,
@@ -84,7 +118,7 @@ def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
         half_weights=recipe.half_weights,
         int8_weights={"w8a32": "hybrid" if plain else "stored", "dynamic": "hybrid"}.get(recipe.precision, "widened"),
         plain=plain,
-        output_type=recipe.options["output_type"] if recipe.precision == "int8" else None,
+        output_type=(recipe.options["output_type"] or _output_type(recipe)) if quantized else None,
         sizes=recipe.sizes,
         kernels=kernels,
         metadata={**recipe.metadata, **({"kernels": kernels.name} if profile is _MICRO else {})},
@@ -92,8 +126,15 @@ def _lower(graph: "ir.Model", path: Path, recipe: Recipe) -> None:
     path.write_bytes(content)
 
 
+def _output_type(recipe: Recipe) -> str:
+    """Of the outputs that are real numbers, where nobody asks for another."""
+    if not recipe.profile.integer_only:
+        return "float32"
+    return "int16" if recipe.precision == "int16x8" else "int8"
+
+
 def _why_no_suppression(recipe: Recipe) -> str:
-    if recipe.precision == "int8" and recipe.profile.integer_only:
+    if recipe.precision in STATIC and recipe.profile.integer_only:
         return f"profile {recipe.profile.name} computes in integers, boxes do not"
     if recipe.options["output_type"] not in (None, "float32"):
         return f"boxes are float32, not --output-type {recipe.options['output_type']}"
@@ -231,7 +272,7 @@ TARGET = Target(
         "flatbuffers": ".tflite files: writing",
     },
     profiles=(_XNNPACK, _NPU, _MICRO, _GPU),
-    refused={"w8a16": "its CPU delegate has no kernels for 16-bit activations; take int8 or w8a32"},
+    refused={"w8a16": "its CPU delegate does not compute in half precision; int16 activations are int16x8"},
     options=(
         Option(
             name="input_layout",
@@ -249,10 +290,11 @@ TARGET = Target(
         Option(
             name="output_type",
             choices=OUTPUT_TYPES,
-            help="tflite, int8: of the outputs that are numbers (default: float32; int8 for profiles npu and micro); "
-            "with uint8, and --input uint8, both ends of the file are as Task Library and MediaPipe want them of a "
-            "full-integer model",
-            precisions=("int8",),
+            help="tflite, int8 and int16x8: of the outputs that are numbers (default: float32; int8, or int16 of "
+            "int16x8, for profiles npu and micro); with uint8, and --input uint8, both ends of the file are as Task "
+            "Library and MediaPipe want them of a full-integer model",
+            precisions=STATIC,
+            choices_of={"int8": ("float32", "int8", "uint8"), "int16x8": ("float32", "int16")},
         ),
     ),
     why_no_suppression=_why_no_suppression,

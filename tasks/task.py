@@ -11,7 +11,7 @@ from .agreement import FigureSpec, Reduce
 if TYPE_CHECKING:
     import PIL.Image
 
-ROUNDED = ("int8", "w8a32", "w8a16", "dynamic")  # precisions that store or compute in 8 bits
+ROUNDED = ("int8", "int16x8", "w8a32", "w8a16", "dynamic")  # precisions that store or compute in 8 bits
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ SCALES = {"a": 0.05, "b": 0.04, "y": 0.06}
 ZEROS = {"a": 3, "b": -5, "y": 7}
 SAME = {"y": (SCALES["a"], ZEROS["a"]), "b": (SCALES["a"], ZEROS["a"])}
 FIXED = {"y": (1 / 256, -128)}
+FIXED_INT16 = ("Sigmoid", "Tanh", "Softmax")  # whose int16 kernels give numbers from -1 to 1
 SWEPT = (1e-5, 1e-4, 1e-3, 0.02, 1.0, 100.0)  # input scales
 SWEPT_ZEROS = (-128, 3, 127)
 IMAGE, ROWS = "float[1,8,6,6]", "float[1,6,8]"
@@ -151,6 +152,8 @@ def graph(probe: Probe, activations: str = "int8") -> ir.Model:
     """The probe as a canonical graph with inputs a (and b), which are on their grids, and output y_dq."""
     import onnx
 
+    if activations == "int16":
+        probe = _in_int16(probe)
     shift = -INT8[0] if activations == "uint8" else 0
     constants: dict[str, np.ndarray | np.float32] = dict(probe.constants or {})
     text = [probe.body]
@@ -183,6 +186,15 @@ def graph(probe: Probe, activations: str = "int8") -> ir.Model:
     return model
 
 
+def _in_int16(probe: Probe) -> Probe:
+    """The probe with steps that are as much finer as there are more of them, and with the zero point 0."""
+    given = {name: (scale, ZEROS[name]) for name, scale in SCALES.items()} | dict(probe.parameters or {})
+    parameters = {name: (scale / 256, 0) for name, (scale, _) in given.items()}
+    if probe.kind in FIXED_INT16:
+        parameters["y"] = (2.0**-15, 0)
+    return replace(probe, parameters=parameters)
+
+
 def _feeds(model: ir.Model) -> dict[str, np.ndarray]:
     """Random integers, as the numbers they stand for."""
     rng, feeds = np.random.default_rng(1), {}
@@ -190,6 +202,8 @@ def _feeds(model: ir.Model) -> dict[str, np.ndarray]:
         scale, zero = (array(model.graph.initializers[f"{value.name}_{part}"]) for part in ("scale", "zero"))
         low, high = np.iinfo(zero.dtype).min, np.iinfo(zero.dtype).max
         integers = rng.integers(low + 2, high, shape(value))
+        if zero.dtype == np.int16 and any(node.op_type == "Pow" for node in model.graph):
+            integers = np.abs(integers)  # RSQRT refuses others, which int8's zero point leaves out
         feeds[value.name or ""] = ((integers - int(zero)) * float(scale)).astype(np.float32)
     return feeds
 
@@ -216,6 +230,12 @@ class Device:
     target: Target
     profile: Profile
     runtime: Runtime
+    precision: str = "int8"
+
+    @property
+    def activations(self) -> str:
+        """The type of what its kernels read and make."""
+        return "int16" if self.precision == "int16x8" else self.profile.load_kernels().activations
 
     @property
     def version(self) -> str:
@@ -230,7 +250,7 @@ class Device:
         self.target.write(
             model,
             path,
-            Recipe(precision="int8", metadata=metadata, profile=whole, options=self.target.own_options({})),
+            Recipe(precision=self.precision, metadata=metadata, profile=whole, options=self.target.own_options({})),
         )
 
 
@@ -238,7 +258,7 @@ def sweep(device: Device, name: str) -> float | None:
     """The largest difference of one probe over scales and zero points of its input, in steps of the output."""
     worst = None
     for scale in SWEPT:
-        for zero in SWEPT_ZEROS:
+        for zero in SWEPT_ZEROS if device.precision == "int8" else (0,):
             probe = _with_input(PROBES[name], device, scale, zero)
             found = None if probe is None else _steps(device, probe)
             worst = found if worst is None else max(worst, found or 0.0)
@@ -247,7 +267,7 @@ def sweep(device: Device, name: str) -> float | None:
 
 def _with_input(probe: Probe, device: Device, scale: float, zero: int) -> Probe | None:
     """The probe with other parameters of its input, and those of its output to fit; None where it has no numbers."""
-    activations = device.profile.load_kernels().activations
+    activations = device.activations
     parameters = {**(probe.parameters or {}), **_fixed_output(probe, device), "a": (scale, zero)}
     if probe.parameters is SAME:
         return replace(probe, parameters=dict.fromkeys("aby", (scale, zero)))
@@ -256,10 +276,12 @@ def _with_input(probe: Probe, device: Device, scale: float, zero: int) -> Probe 
         return probe
     model = graph(probe, activations)
     with np.errstate(all="ignore"):
-        (y,) = run(open_graph(ir.to_proto(model), ["y"]), ["y"], _feeds(model))
+        (y,) = run(open_graph(model, ["y"]), ["y"], _feeds(model))
     low, high = min(0.0, float(y.min())), max(0.0, float(y.max()))
     if not np.isfinite([low, high]).all() or low == high:
         return None
+    if activations == "int16":  # `graph` makes the steps finer
+        return replace(probe, parameters={**parameters, "y": (2 * max(high, -low) / 255, 0)})
     step = (high - low) / 255
     return replace(probe, parameters={**parameters, "y": (step, int(np.clip(np.rint(-128 - low / step), -128, 127)))})
 
@@ -273,9 +295,9 @@ def _fixed_output(probe: Probe, device: Device) -> dict[str, tuple[float, int]]:
 
 def _steps(device: Device, probe: Probe) -> float | None:
     """How far the device's runtime is from the arithmetic as written; None where the probe is refused."""
-    model = graph(probe, device.profile.load_kernels().activations)
+    model = graph(probe, device.activations)
     feeds = _feeds(model)
-    (expected,) = run(open_graph(ir.to_proto(model)), ["y_dq"], feeds)
+    (expected,) = run(open_graph(model), ["y_dq"], feeds)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"probe{device.target.ending}"
         try:
@@ -291,9 +313,9 @@ def _steps(device: Device, probe: Probe) -> float | None:
 def measure(device: Device, name: str) -> Measured:
     """One probe in the device's own runtime."""
     probe, runtime = PROBES[name], device.runtime
-    model = graph(probe, device.profile.load_kernels().activations)
+    model = graph(probe, device.activations)
     feeds = _feeds(model)
-    (expected,) = run(open_graph(ir.to_proto(model)), ["y_dq"], feeds)
+    (expected,) = run(open_graph(model), ["y_dq"], feeds)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"probe{device.target.ending}"
         try:
@@ -376,4 +398,9 @@ DEVICES = {
     for target in targets().values()
     for profile in target.profiles
     if "int8" in profile.precisions and (runtime := RUNTIMES.get(profile.name, RUNTIMES.get(target.name)))
+}
+DEVICES |= {
+    f"{name} int16x8": replace(device, precision="int16x8")
+    for name, device in DEVICES.items()
+    if device.profile.integer_only and device.profile.load_int16_kernels is not None
 }

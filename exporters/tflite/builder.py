@@ -27,7 +27,7 @@ from .writer import Operator, Tensor
 
 _NON_NEGATIVE = frozenset({"RELU", "RELU6", "LOGISTIC", "SOFTMAX"})
 
-_WIDENED = (np.int8, np.uint8, np.float16)  # what DEQUANTIZE reads
+_WIDENED = (np.int8, np.uint8, np.int16, np.float16)  # what DEQUANTIZE reads
 
 Groups = Sequence[Sequence[int]]
 Run = Callable[..., int]  # Builder.run for the unit's result, Builder.emit for what leads to it
@@ -237,7 +237,7 @@ class Builder:
         if isinstance(x, Constant):
             return bool((x.float() >= 0).all())
         quant = self.tensors[x.tensor].quant
-        if quant is not None and quant.zero_point == -128:
+        if quant is not None and quant.range[0] == 0:
             return True
         for o in reversed(self.operators):
             if x.tensor in o.outputs:

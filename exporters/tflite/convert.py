@@ -58,8 +58,8 @@ def convert(
     input, which the graph takes as pixels from 0 to 255, is uint8. `half_weights`: store float weights as float16
     (inputs, outputs and arithmetic stay float32). `int8_weights`: what becomes of those of layers that compute in
     float, and `plain`: operators for the GPU's delegate, as Builder has them. `output_type`: of outputs that are real
-    numbers, "float32", "int8" or "uint8"; None for the device's own. `sizes`: the file takes images of all of these
-    when its input is resized, as far as the graph's constants are marked with how they follow from the size.
+    numbers, "float32", "int8", "uint8" or "int16"; None for the device's own. `sizes`: the file takes images of all of
+    these when its input is resized, as far as the graph's constants are marked with how they follow from the size.
     `metadata`: facts written into the file beside the inputs and outputs. Signature: "serving_default", with the
     graph's own names.
     Raises ExportError (UnsupportedOp, UnsupportedAttribute, DynamicShape, ArtifactTooLarge).
@@ -171,7 +171,7 @@ class _Lowering:
         logical = shape(value)
         perm = (0, 2, 3, 1) if layout == "nhwc" and len(logical) == 4 else tuple(range(len(logical)))
         quant = None if self.kernels.has_float else read_qparams(value)
-        dtype = held(value.dtype) if quant is None else np.int8
+        dtype = held(value.dtype) if quant is None else np.dtype(quant.dtype).type
         if pixels:
             dtype, quant = np.uint8, PIXELS
         tensor = self.builder.add([logical[p] for p in perm], dtype, name_of(value), quant)
@@ -217,6 +217,8 @@ class _Lowering:
             raise UnsupportedOp(
                 f"tflite: output '{value.name}' is computed in float by {self.kernels.name}; it can be float32 alone"
             )
+        if quant is not None and {wanted, quant.dtype} in ({"int8", "int16"}, {"uint8", "int16"}):
+            raise UnsupportedOp(f"tflite: output '{value.name}' is computed in {quant.dtype}; it cannot be {wanted}")
         if wanted == "uint8" and quant is not None:
             tensor = self.builder.emit("QUANTIZE", [tensor], shape(value), quant=quant.unsigned())
         constant = self.builder.tensors[tensor].data is not None

@@ -18,11 +18,14 @@ from .view import Shape, View, unify
 
 BINARY = {"Add": "ADD", "Sub": "SUB", "Mul": "MUL", "Div": "DIV", "Max": "MAXIMUM", "Min": "MINIMUM"}
 FUSING = frozenset({"ADD", "SUB", "MUL", "DIV"})  # those whose options have a fused activation
+SCALED = frozenset({"ADD", "SUB"})
 
 
 def _binary(op: str):
     def lowering(mb: Builder, a: Operand, b: Operand) -> Value:
         options = {"fusedActivationFunction": mb.activation()} if op in FUSING else {}
+        if op in SCALED and mb.target.quant is not None and mb.target.quant.dtype == "int16":
+            options["potScaleInt16"] = False  # else the kernels want scales that are powers of two
         return apply_broadcast(mb, op, a, b, **options)
 
     return lowering
@@ -278,6 +281,13 @@ def clip(mb: Builder, x: Operand, low: Constant, high: Constant) -> Value:
     quant = mb.target.quant
     if bounds == (0, 6) and quant is not None and mb.kernels.operators and "RELU6" not in mb.kernels.operators:
         return Value(_saturated(mb, mb.memory(x), 6.0, quant), x.view)
+    if (
+        bounds[0] == 0
+        and quant is not None
+        and quant.dtype == "int16"
+        and quant.range[1] <= bounds[1] + quant.scale / 2
+    ):
+        return apply_unary(mb, "RELU", x)  # integers end where the range ends
     if bounds in _CLIPS:
         return apply_unary(mb, _CLIPS[bounds], x)
     if mb.target.quant is not None:

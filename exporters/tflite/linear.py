@@ -16,20 +16,21 @@ from .view import Shape, View, unify
 
 
 def bias_tensor(mb: Builder, bias: Constant | None, x: Operand, weight: Constant, size: int) -> int:
-    """The bias of a convolution or linear: float32, or int32 with scale s_x * s_w in an int8 unit."""
+    """The bias of a convolution or linear: float32, or in an integer unit with scale s_x * s_w, int32 beside int8
+    activations and int64 beside int16 ones."""
     array = np.zeros(size, np.float32) if bias is None else bias.float()
     array = np.broadcast_to(array.reshape(-1), (size,)).astype(np.float32)
     if mb.target.quant is None:
         return mb.const(array)
     s_x, s_w = mb.quant(x), weight.quant
-    assert s_x is not None, "an int8 unit has int8 inputs"
-    assert s_w is not None, "an int8 unit has int8 weights"
+    assert s_x is not None, "an integer unit has integer inputs"
+    assert s_w is not None, "an integer unit has int8 weights"
     scale = np.float32(s_x.scale) * np.asarray(s_w.scales, np.float32)
-    quant = QParams(tuple(float(s) for s in scale), axis=0, dtype="int32")
+    quant = QParams(tuple(float(s) for s in scale), axis=0, dtype="int64" if s_x.dtype == "int16" else "int32")
     if bias is not None and bias.quant is not None and bias.array.dtype == np.int32:
         planned = np.broadcast_to(bias.quant.scales, scale.shape)
         if np.allclose(planned, scale, rtol=1e-6):
-            return mb.const(np.broadcast_to(bias.array.reshape(-1), (size,)), quant)
+            return mb.const(np.broadcast_to(bias.array.reshape(-1), (size,)).astype(quant.dtype), quant)
     return mb.const(quant.quantize(array), quant)
 
 

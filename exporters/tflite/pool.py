@@ -118,5 +118,6 @@ def _share(
 
 def _around(mb: Builder, x: int, pads: tuple[int, int, int, int]) -> int:
     """The image with what no maximum takes around it (which the delegate does not run)."""
-    lowest = np.array([np.finfo(np.float32).min], np.float32) if mb.quant(x) is None else np.array([-128], np.int8)
-    return framed(mb, x, pads, lowest)
+    quant = mb.quant(x)
+    lowest = np.finfo(np.float32).min if quant is None else quant.limits[0]
+    return framed(mb, x, pads, np.array([lowest], mb.tensors[x].dtype))

@@ -1,4 +1,4 @@
-"""Decide, before anything is written, which nodes become one operator and which of those run in int8."""
+"""Decide, before anything is written, which nodes become one operator and which of those run in integers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ACTIVATIONS = {"Relu": "RELU", "Relu6": "RELU6"}  # in the schema's words
 
 @dataclass(frozen=True)
 class Unit:
-    """The nodes that become one operator. `quant`: the output's, if it runs in int8."""
+    """The nodes that become one operator. `quant`: the output's, if it runs in integers."""
 
     fused: Fused
     quant: QParams | None = None
@@ -29,32 +29,36 @@ class Unit:
 
     @property
     def activation(self) -> str:
+        if self.fused.epilogue == _IN_RANGE and self.quant is not None and self.quant.dtype == "int16":
+            return "RELU"  # the range begins below zero, and ends at one
         return _ACTIVATIONS.get(self.fused.epilogue or "", "NONE")
 
 
 def unit_of(node: ir.Node, kernels: KernelSet) -> Unit:
-    """The longest unit that starts at `node`: in int8 if one of `kernels` takes it, else in float."""
+    """The longest unit that starts at `node`: in integers if one of `kernels` takes it, else in float."""
     fuses = node.op_type in _FUSES_ACTIVATION and node.outputs[0].dtype == ir.DataType.FLOAT
     longest = fuse(node, EPILOGUES if fuses else ())
     for fused in dict.fromkeys((longest, longest.without_epilogue())):
-        quant = _int8_output(fused, kernels)
-        if quant is not None and (fused.epilogue != _IN_RANGE or _is_within(quant, 0.0, 1.0)):
+        quant = _integer_output(fused, kernels)
+        low = -1.001 if quant is not None and quant.dtype == "int16" else 0.0
+        if quant is not None and (fused.epilogue != _IN_RANGE or _is_within(quant, low, 1.0)):
             return Unit(fused, quant)
     return Unit(longest.without_epilogue() if longest.epilogue == _IN_RANGE else longest)
 
 
-def _int8_output(fused: Fused, kernels: KernelSet) -> QParams | None:
+def _integer_output(fused: Fused, kernels: KernelSet) -> QParams | None:
     """The quantisation in which the kernel computes its output, or None where it has to be float."""
-    node, kernel = fused.nodes[0], kernels.kernels.get(fused.kind)
+    node, output = fused.nodes[0], read_qparams(fused.output)
     moved = moved_operands(node)
     if moved is not None:
         found = {stored_qparams(value) for value in moved}
         return found.pop() if len(found) == 1 else None
-    if kernel is None:
+    kernel = kernels.of_type(output.dtype).get(fused.kind) if output is not None else None
+    if kernel is None or output is None:
         return None
     inputs = [stored_qparams(value) for value in kernel.data_inputs(node)]
-    stored, output = [params for params in inputs if params is not None], read_qparams(fused.output)
-    if not inputs or len(stored) < len(inputs) or output is None or not kernel.accepts(stored, output):
+    stored = [params for params in inputs if params is not None]
+    if not inputs or len(stored) < len(inputs) or not kernel.accepts(stored, output):
         return None
     return kernel.fixed_output or output
 

@@ -19,6 +19,28 @@ _INT8_IS_2 = frozenset(
 )
 
 
+# of int16 activations, whose kernels came later: from which runtime on they are there
+_INT16: dict[str, tuple[int, tuple[int, int, int]]] = {
+    **dict.fromkeys(("CONV_2D", "MAXIMUM", "MINIMUM"), (4, (2, 3, 0))),
+    "DEPTHWISE_CONV_2D": (5, (2, 3, 0)),
+    "FULLY_CONNECTED": (7, (2, 3, 0)),
+    **dict.fromkeys(("MAX_POOL_2D", "AVERAGE_POOL_2D", "CONCATENATION", "SOFTMAX"), (3, (2, 3, 0))),
+    **dict.fromkeys(("LOGISTIC", "TANH"), (3, (2, 3, 0))),
+    "LEAKY_RELU": (2, (2, 3, 0)),
+    "MUL": (4, (2, 3, 0)),
+    "ADD": (3, (2, 4, 0)),
+    "SUB": (5, (2, 4, 0)),
+    **dict.fromkeys(("BATCH_MATMUL", "MEAN", "PAD", "PADV2"), (3, (2, 4, 0))),
+    "TRANSPOSE": (5, (2, 4, 0)),
+    "SLICE": (4, (2, 4, 0)),
+    "RESIZE_NEAREST_NEIGHBOR": (4, (2, 4, 0)),
+    "RESIZE_BILINEAR": (4, (2, 5, 0)),
+    **dict.fromkeys(("ABS", "REDUCE_MAX", "REDUCE_MIN", "RELU", "RELU6"), (3, (2, 5, 0))),
+    "EXP": (2, (2, 12, 0)),
+    "RSQRT": (3, (2, 15, 0)),
+    "DEQUANTIZE": (3, (2, 0, 0)),
+}
+
 _HYBRID = {"CONV_2D": 5, "FULLY_CONNECTED": 12}  # float by int8 per channel
 
 
@@ -26,8 +48,15 @@ def operator_version(op: str, inputs: Sequence[Any], output: Any, options: Mappi
     """The version of `op`. `inputs` and `output` have `.shape`, `.dtype` and `.quant`; `options` as in the schema."""
     if op == "TRANSPOSE_CONV":  # its first operand is a shape; 4 is an activation fused behind a bias
         return 4 if options.get("fusedActivationFunction") else 3
+    if np.int16 in (inputs[0].dtype, output.dtype) and (version := _int16_version(op, inputs, output)):
+        return version
+    return _version(op, inputs, output, options)
+
+
+def _version(op: str, inputs: Sequence[Any], output: Any, options: Mapping[str, Any]) -> int:
+    """Of what has no int16 activations."""
     int8 = inputs[0].dtype == np.int8
-    if op in _HYBRID and not int8 and inputs[1].dtype == np.int8:
+    if op in _HYBRID and inputs[0].dtype == np.float32 and inputs[1].dtype == np.int8:
         return _HYBRID[op]
     stored = inputs[0].quant
     if op == "DEQUANTIZE" and stored is not None and len(stored.scales) > 1:
@@ -58,8 +87,20 @@ def operator_version(op: str, inputs: Sequence[Any], output: Any, options: Mappi
     return 2 if int8 and op in _INT8_IS_2 else 1
 
 
+def _int16_version(op: str, inputs: Sequence[Any], output: Any) -> int | None:
+    """The version with an int16 kernel; None where something else about the operator came later than that."""
+    if op == "QUANTIZE":
+        return 2 if output.dtype == np.int16 else None
+    if op == "CONV_2D" and inputs[0].shape[-1] != inputs[1].shape[-1]:  # groups
+        return None
+    if op in ("TRANSPOSE", "SLICE", "PAD", "PADV2") and len(inputs[0].shape) > (5 if op == "TRANSPOSE" else 4):
+        return None
+    return _INT16[op][0] if op in _INT16 and inputs[0].dtype == np.int16 else None
+
+
 # The lowest runtime in which (operator, version) exists; what is not here is in 2.0.0 and earlier.
 _SINCE = {
+    **{(op, version): since for op, (version, since) in _INT16.items()},
     ("CONV_2D", 6): (2, 9, 0),
     ("FULLY_CONNECTED", 6): (2, 1, 0),
     ("CONV_2D", 5): (2, 4, 0),

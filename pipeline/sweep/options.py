@@ -121,6 +121,7 @@ _OPTIONS = (
     SweepOption("budget_steps", (EXPORT,), _positive),
     SweepOption("calibration_halves", (EXPORT,), _count),
     SweepOption("keep_float", (EXPORT,), kind="list"),
+    SweepOption("keep_int16", (EXPORT,), kind="list"),
     SweepOption("validation_data", (EXPORT, VALIDATE), is_path=True),
     SweepOption("num_validation_samples", (EXPORT, VALIDATE), _positive),
     SweepOption("feeds", (EXPORT, VALIDATE), is_path=True),

@@ -12,7 +12,7 @@ from ...artifacts.json_reader import check_bounds
 from ...targets.registry import get_target, targets
 from ..device_runs import check_device
 from ..export import check_job, make_job
-from ..options import BUDGETS, PRECISIONS
+from ..options import BUDGETS, PRECISIONS, STATIC
 from .jobs import Job
 from .options import (
     BENCHMARK,
@@ -29,7 +29,7 @@ from .options import (
 
 LOCAL = "local"
 LARGEST_FILE, MOST_VALUES = 1 << 20, 100_000  # bytes of a YAML file, and values in it
-INT8_ALONE = ("profile", "keep_float", *BUDGETS)  # a sweep's float exports go without
+INT8_ALONE = ("profile", "keep_float", "keep_int16", *BUDGETS)  # a sweep's float exports go without
 
 Options = Mapping[str, Any]  # {name of an option: its value}
 
@@ -131,7 +131,7 @@ def make_jobs(sweep: Sweep) -> list[Job]:
         for target in sweep.targets:
             made = []
             for precision in sweep.precisions:
-                left_out = () if precision == "int8" else _left_out(arguments.get("profile"), target, precision)
+                left_out = () if precision in STATIC else _left_out(arguments.get("profile"), target, precision)
                 own = {name: value for name, value in arguments.items() if name not in left_out}
                 check_job(make_job((target,), {**own, "precision": precision, "benchmark": False}))
                 made.append(Job(EXPORT, model, target, precision, "", own, {}, reads=reads))

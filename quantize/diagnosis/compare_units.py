@@ -49,12 +49,12 @@ class Layer:
         name: the value that it computes, as the graph calls it.
         module: of the PyTorch model, the one that computes the first node; "" where it is not known.
         kind: the first node's type.
-        precision: "int8" or "float"; `why` float.
+        precision: "int8", "int16" or "float"; `why` float.
         seen_through: the function of which alone the value is the argument, or "". SiLU, say, is flat below -6, so a
             range that ends there clips much and harms nothing: what is compared is what the function makes of it.
         accumulated: the artifact's own value; None where the file does not hold it.
         alone: the unit on the float graph's values; None for a float one, which adds nothing.
-        range_use: the share of the 256 steps between the lowest and the highest that the float values reach.
+        range_use: the share of the steps of its type between the lowest and the highest that the float values reach.
         clipped: the share of the float values that are beyond the range by over half a step.
         weight_snr_db: of the weight's worst output channel, `weight_channel`, after rounding.
     """
@@ -163,7 +163,7 @@ def _worst_channel(graph: ir.Graph, unit: Unit, rounded: np.ndarray | None, kern
     if rounded is None or unit.weight is None:
         return {"weight_snr_db": None, "weight_channel": None}
     weight = array(graph.initializers[unit.weight]).astype(np.float64)
-    axis = kernels.kernels[unit.kind].weight_axis or 0
+    axis = kernels.of_type(unit.precision)[unit.kind].weight_axis or 0
     others = tuple(a for a in range(weight.ndim) if a != axis)
     error = rounded - weight
     signals, noises = (np.square(numbers).sum(axis=others) for numbers in (weight, error))

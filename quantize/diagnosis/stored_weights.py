@@ -28,7 +28,7 @@ def read_weights(
     made = {name_of(output): output for node in graph for output in node.outputs}
     found = {}
     for unit in units:
-        weight = weight_of(unit, inspector) if unit.precision == "int8" else None
+        weight = weight_of(unit, inspector) if unit.is_integer else None
         read = None if weight is None else _in_graph_order(weight, unit, maker(made[unit.nodes[0]]), arrange)
         if read is not None:
             found[unit.output] = read

@@ -27,7 +27,7 @@ def select(graph: ir.Graph, plan: Plan, patterns: Iterable[str]) -> frozenset[st
             if any(fnmatchcase(slashed(name), slashed(pattern)) for name in (modules[unit.output], *unit.nodes))
         ]
         if not units:
-            known = dict.fromkeys(modules[u.output] or u.output for u in plan.units if u.precision == "int8")
+            known = dict.fromkeys(modules[u.output] or u.output for u in plan.units if u.is_integer)
             raise QuantizeError(
                 f"no module or value is called {pattern!r}; there are: {', '.join([*known][:8])}"
                 f"{', ...' if len(known) > 8 else ''}"

@@ -1,4 +1,4 @@
-"""Return to float the fewest units, by what they cost in latency, until the artifact meets a budget.
+"""Return to float, or raise to int16, the fewest units, by what they cost, until the artifact meets a budget.
 
 Greedy by ratio: of the units that a cheap measure ranks first, each is tried on the artifact itself, and the one that
 wins most accuracy per time goes back to float for good; at the end those that turn out not to be needed return to int8.
@@ -98,8 +98,9 @@ class Bench(Protocol):
         ...
 
 
-def candidates(graph: ir.Graph, plan: Plan, sensitivity: Sensitivity) -> list[Candidate]:
-    """The int8 units of each module, with those of all within it, and the neighbours of each rounded value.
+def candidates(graph: ir.Graph, plan: Plan, sensitivity: Sensitivity, among: Kept | None = None) -> list[Candidate]:
+    """The int8 units of each module, with those of all within it, and the neighbours of each rounded value; of those
+    `among` the given ones, where some are.
 
     In the order of the units' sensitivity, on average: what wins most per unit comes first.
     """
@@ -107,7 +108,7 @@ def candidates(graph: ir.Graph, plan: Plan, sensitivity: Sensitivity) -> list[Ca
     values: dict[str, list[str]] = defaultdict(list)
     names = unit_modules(graph, plan.units)
     for unit in plan.units:
-        if unit.precision == "int8":
+        if unit.is_integer and (among is None or unit.output in among):
             path = names[unit.output].split(".")
             for name in accumulate(path, "{}.{}".format) if path != [""] else [unit.output]:
                 modules[name].append(unit.output)
@@ -142,8 +143,10 @@ def search(
     start: Kept = frozenset(),
     steps: int,
     tell: Callable[[Step], None] = lambda step: None,
+    raised_to: str = "float",
 ) -> Search:
-    """Steps until the budget is met, at most `steps` of them; `tell` hears of each as it is done.
+    """Steps until the budget is met, at most `steps` of them; `tell` hears of each as it is done. `raised_to` is what
+    units become, in words.
 
     Ends without success where the artifact is slower than its float twin, nothing is left to try, or the steps are
     used up; the nearest step is chosen then.
@@ -159,7 +162,7 @@ def search(
     base, waiting, taken = step("", start), list(pool), []
     while not base.measured.met:
         waiting = [each for each in waiting if not each.units <= base.kept]
-        why = _end(base, waiting, len(done) - 1, steps)
+        why = _end(base, waiting, len(done) - 1, steps, raised_to)
         if why:
             return Search(tuple(done), min(done, key=_distance), why)
         best, waiting = _best(bench, base, waiting)
@@ -185,11 +188,11 @@ def _gain(before: Measured, after: Measured) -> float:
     return gain + apart / error if after.sign and error > 0 and abs(apart) > error else gain
 
 
-def _end(base: Step, waiting: list[Candidate], used: int, steps: int) -> str:
+def _end(base: Step, waiting: list[Candidate], used: int, steps: int, raised_to: str) -> str:
     if base.measured.slower:
         return f"the artifact takes {base.measured.ratio:.2f} of its float twin's time; export it in float"
     if not waiting:
-        return "all that can be in float is"
+        return f"all that can be in {raised_to} is"
     return f"--budget-steps {steps} are used up" if used >= steps else ""
 
 

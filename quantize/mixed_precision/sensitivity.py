@@ -40,7 +40,7 @@ def measure_sensitivity(model: ir.Model, plan: Plan, feeds: Iterable[Mapping[str
     Memory holds every value of one input, three times. Raises QuantizeError without inputs.
     """
     both, computed, rounded = _side_by_side(model, plan)
-    units = {u.output: computed.get(u.output, _INT8 + u.output) for u in plan.units if u.precision == "int8"}
+    units = {u.output: computed.get(u.output, _INT8 + u.output) for u in plan.units if u.is_integer}
     pairs = [*units.items(), *rounded.items()]
     given = {value.name for value in both.graph.input}
     wanted = list(dict.fromkeys(name for pair in pairs for name in pair if name not in given))
@@ -66,14 +66,20 @@ def _side_by_side(model: ir.Model, plan: Plan) -> tuple[onnx.ModelProto, dict[st
     inputs = {v.name for v in both.graph.input}
     dequantized = {node.input[0]: node.output[0] for node in written.graph.node if node.op_type == "DequantizeLinear"}
     computed, rounded = {}, {}
+    # {what a pair gives: what the pair behind it gives}, where its value is requantised
+    behind = {
+        node.input[0]: dequantized[node.output[0]] for node in written.graph.node if node.op_type == "QuantizeLinear"
+    }
     for tensor in written.graph.initializer:
         tensor.name = _INT8 + tensor.name
+    both.opset_import[0].version = written.opset_import[0].version  # of one that has int16, and not
     both.graph.initializer.extend(written.graph.initializer)
     for node in written.graph.node:
         reads = [name if name in inputs or not name else _INT8 + name for name in node.input]
-        if node.op_type == "QuantizeLinear":
+        if node.op_type == "QuantizeLinear" and node.input[0] not in dequantized.values():
             name, after = node.input[0], dequantized[node.output[0]]
-            value = name if name in exact else after  # a graph output leaves its name to the end of its pair
+            # a graph output leaves its name to the end of its pairs
+            value = name if name in exact else after if after in exact else behind[after]
             rounded[value] = _INT8 + after
             if value not in inputs:
                 computed[value], reads[0] = _INT8 + name, value

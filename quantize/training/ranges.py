@@ -52,7 +52,7 @@ def find_ranges(plan: Plan, kernels: KernelSet) -> tuple[Range, ...]:
     group_of = {name: [name] for name in plan.activations}
     fixed = set()
     for unit in plan.units:
-        kernel = kernels.kernels.get(unit.kind) if unit.precision == "int8" else None
+        kernel = kernels.kernels.get(unit.kind) if unit.is_integer else None
         if kernel is None:
             continue
         if kernel.fixed_output is not None:
@@ -76,7 +76,7 @@ def find_weights(graph: ir.Graph, plan: Plan, kernels: KernelSet) -> dict[str, W
     readers: dict[str, list[Reader]] = defaultdict(list)
     nodes = {name_of(output): node for node in graph for output in node.outputs}
     for unit in plan.units:
-        if unit.precision == "int8" and unit.weight in plan.weights:
+        if unit.is_integer and unit.weight in plan.weights:
             kernel = kernels.kernels[unit.kind]
             low = kernel.limits[0] if kernel.multiplier else 0.0
             adds = unit.accumulates

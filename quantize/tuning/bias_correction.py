@@ -73,7 +73,7 @@ def correct_and_compare(
     feeds = [dict(feed) for feed in feeds]
     if not feeds:
         raise QuantizeError("correct_biases: no calibration inputs; give at least one")
-    layers = {u.accumulates: u for u in plan.units if u.precision == "int8" and u.accumulates is not None}
+    layers = {u.accumulates: u for u in plan.units if u.is_integer and u.accumulates is not None}
     ends, exact = find_ends(model.graph), reference or model
     activations = ActivationMeans.behind(exact.graph, layers)
     wanted, exactly = _run_float(exact, layers, feeds, activations, ends)
@@ -91,7 +91,7 @@ def correct_and_compare(
         node.replace_input_with(
             unit.bias_input, constant(corrected.graph, moved, name_of(node.inputs[unit.bias_input]))
         )
-        walk.set_bias(adds, unit, plan.biases[adds].quantize(moved))
+        walk.set_bias(adds, unit, moved, plan.biases[adds])
         if progress is not None:
             progress(done)
     remove_dead(corrected.graph)

@@ -33,7 +33,7 @@ def correct_for_weights(model: ir.Model, plan: Plan, feeds: Iterable[Mapping[str
     layers = {
         unit: name_of(maker(values[unit.nodes[0]]).inputs[0])
         for unit in plan.units
-        if unit.precision == "int8" and unit.kind in ("Conv", "Linear") and unit.accumulates and unit.weight
+        if unit.is_integer and unit.kind in ("Conv", "Linear") and unit.accumulates and unit.weight
     }
     means = _means(model, layers, feeds)
     for unit, read in layers.items():

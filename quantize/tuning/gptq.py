@@ -41,7 +41,7 @@ def round_weights(
     layers = [  # (weight, kind, node)
         (unit.weight, unit.kind, maker(values[unit.nodes[0]]))
         for unit in plan.units
-        if unit.precision == "int8" and unit.weight in plan.weights and unit.kind in KINDS
+        if unit.is_integer and unit.weight in plan.weights and unit.kind in KINDS
     ]
     layers = [layer for layer in layers if layer[1] != "ConvTranspose" or _whole_phases(layer[2])]
     reads = [name_of(node.inputs[0]) for _, _, node in layers]

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 import onnx_ir as ir
 
-from ...graph.dialect import OPSET
-from ...graph.edit import array, given, maker, name_of
+from ...graph.edit import array, constant, given, maker, name_of, owner
+from ...graph.fixed_selection import INT16_OPSET
 from ...graph.fusion import CONVOLUTIONS, VIEWS, Unit
+from ...graph.qparams import QParams
 from ...runtime.graph_session import open_graph, run, side_by_side
 
 Arrays = dict[str, np.ndarray]
@@ -37,8 +38,11 @@ class Walk:
         self.made_by = {name_of(output): node for node in self.nodes for output in node.outputs}
         for value in written.graph.outputs:
             last = maker(value)
-            if last.op_type == "DequantizeLinear":  # the layer that makes a graph output lost its name to it
-                self.made_by[name_of(value)] = maker(maker(last.inputs[0]).inputs[0])
+            while (
+                last.op_type in ("DequantizeLinear", "QuantizeLinear") and given(last.inputs[0]).producer() is not None
+            ):
+                last = maker(last.inputs[0])  # the layer that makes a graph output lost its name to its pairs
+            self.made_by[name_of(value)] = last
         position = {node: i for i, node in enumerate(self.nodes)}
         self.stops = iter([position[self.made_by[name]] for name in layers])
         self.last_read: dict[str, int] = {}  # value -> the last node that needs it, also through recomputed ones
@@ -108,10 +112,15 @@ class Walk:
             total += each
         return total.astype(np.float64)
 
-    def set_bias(self, adds: str, unit: Unit, integers: np.ndarray) -> None:
-        """Replace the int32 bias of a layer that has not run yet."""
-        stored = given(maker(self.made_by[adds].inputs[unit.bias_input]).inputs[0])
-        stored.const_value = ir.Tensor(integers, name=stored.name)
+    def set_bias(self, adds: str, unit: Unit, bias: np.ndarray, params: QParams) -> None:
+        """Replace the bias of a layer that has not run yet; one of int64 is float in the graph."""
+        node = self.made_by[adds]
+        value = given(node.inputs[unit.bias_input])
+        if value.is_initializer():
+            node.replace_input_with(unit.bias_input, constant(owner(node), bias, name_of(value)))
+            return
+        stored = given(maker(value).inputs[0])
+        stored.const_value = ir.Tensor(params.quantize(bias), name=stored.name)
 
     def closure(self, nodes: list[ir.Node], given: Iterable[str] = ()) -> tuple[list[ir.Node], list[str]]:
         """`nodes` with the recomputed ones that they need, in order, and the values to be given to them."""
@@ -151,5 +160,5 @@ class Walk:
             [ir.serde.serialize_value(values[name]) for name in outputs],
             [ir.serde.serialize_tensor(tensor) for tensor in constants if tensor is not None],
         )
-        opset = onnx.helper.make_opsetid("", OPSET)
+        opset = onnx.helper.make_opsetid("", INT16_OPSET)
         return open_graph(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=10)), inputs

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from ...graph.dialect import OPSET
 from ...graph.edit import const_value, consumers, name_of
+from ...graph.fixed_selection import INT16_OPSET
 from ...runtime.graph_session import open_graph, run
 
 _ROUNDING = frozenset({"QuantizeLinear", "DequantizeLinear"})
@@ -56,7 +56,7 @@ class Pointwise:
             [onnx.helper.make_tensor_value_info(result, onnx.TensorProto.FLOAT, [_POINTS])],
             [ir.serde.serialize_tensor(tensor) for tensor in constants],
         )
-        opset = onnx.helper.make_opsetid("", OPSET)
+        opset = onnx.helper.make_opsetid("", INT16_OPSET)
         session = open_graph(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=10))
         return Table(low, high, run(session, [result], {name: points})[0])
 

@@ -16,7 +16,7 @@ def transfer_weights(model: ir.Model, tuned: ir.Model, plan: Plan) -> ir.Model:
     copy = model.clone()
     ours, theirs = ({name_of(o): o for n in each.graph for o in n.outputs} for each in (copy, tuned))
     for unit in plan.units:
-        if unit.precision != "int8":
+        if not unit.is_integer:
             continue
         if unit.weight is not None:
             copy.graph.initializers[unit.weight].const_value = tuned.graph.initializers[unit.weight].const_value

@@ -69,6 +69,11 @@ class Contents:
         """{kind: how many}, the most frequent first."""
         return dict(Counter(operator.kind for operator in self.operators).most_common())
 
+    def count_activations(self) -> dict[str, int]:
+        """{type: how many tensors the operators compute in it}, the most frequent first."""
+        computed = {tensor.name: tensor.dtype for operator in self.operators for tensor in operator.outputs}
+        return dict(Counter(computed.values()).most_common())
+
     def count_ranks(self) -> dict[int, int]:
         """{rank: how many operators reach it}."""
         return dict(sorted(Counter(operator.rank for operator in self.operators).items()))

@@ -35,6 +35,9 @@ class Identified(dict[str, Any]):
     def __getitem__(self, name: str) -> Any:
         return super().__getitem__(identifier(name))
 
+    def get(self, name: str, default: Any = None) -> Any:
+        return super().get(identifier(name), default)
+
 
 def identifier(name: str) -> str:
     """What a name of the graph is in the file."""

@@ -16,7 +16,8 @@ class Inspector(Protocol):
     """What is inside an artifact.
 
     Attributes:
-        encodings: of every value that is stored in 8 bits.
+        encodings: of every value that is stored in integers; as VALUE_int8 or VALUE_int16 of one that is requantised
+            for units of the other type.
         integer: the values that an integer kernel computes.
         weights: what a layer's 8-bit weight stands for, by the value that the layer computes: float32, the output
             channel first, whose order of dimensions is otherwise ONNX's.

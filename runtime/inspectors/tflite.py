@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,14 @@ _LAYERS = {
     "FULLY_CONNECTED": ((0, 1), 2),  # OI
     "TRANSPOSE_CONV": ((0, 3, 1, 2), 3),  # OHWI
 }
+
+
+_INTEGERS = (np.int8, np.int16)
+
+
+def _qparams(tensor: Mapping[str, Any]) -> QParams:
+    scale, zero_point = tensor["quantization"]
+    return QParams((float(scale),), int(zero_point), dtype=np.dtype(tensor["dtype"]).name)
 
 
 class TFLiteInspector:
@@ -43,9 +52,8 @@ class TFLiteInspector:
         self.biases: dict[str, np.ndarray] = {}
         self._depthwise: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}  # by what they make: weight and bias
         for tensor in self._interpreter.get_input_details():
-            if tensor["dtype"] is np.int8:
-                scale, zero_point = tensor["quantization"]
-                self.encodings[tensor["name"]] = QParams((float(scale),), int(zero_point))
+            if tensor["dtype"] in _INTEGERS:
+                self.encodings[tensor["name"]] = _qparams(tensor)
         for operator in self._interpreter._get_ops_details():  # there is no public way to see operators
             if operator["op_name"] != "DELEGATE":  # a second view of the ones before
                 self._read(operator["op_name"], operator["inputs"].tolist(), int(operator["outputs"][0]))
@@ -53,16 +61,18 @@ class TFLiteInspector:
     def _read(self, kind: str, inputs: list[int], output: int) -> None:
         tensor = self._tensors[output]
         name = tensor["name"]
-        if kind == "DEPTHWISE_CONV_2D" and tensor["dtype"] is np.int8:
+        if kind == "DEPTHWISE_CONV_2D" and tensor["dtype"] in _INTEGERS:
             self._depthwise[output] = self._layer(kind, inputs)
         if STEP in name:
             return
-        if tensor["dtype"] is not np.int8:
+        if tensor["dtype"] not in _INTEGERS:
             self._holding[name] = output
             return
         value = name.removesuffix("_q") if kind == "QUANTIZE" else self._unrenamed(name)
-        scale, zero_point = tensor["quantization"]
-        self.encodings[value] = QParams((float(scale),), int(zero_point))
+        found = _qparams(tensor)
+        if kind == "QUANTIZE" and value in self._outputs and value in self.encodings:  # an end of the other type
+            self._holding[name], value = output, f"{value}_{found.dtype}"
+        self.encodings[value] = found
         if kind == "QUANTIZE":
             return
         self._holding[name] = output

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..contents.contents import Operator, Tensor
 
-INT8, FLOAT, LAYOUT, CONVERSION, OTHER = "int8", "float", "layout", "conversion", "other"
-KINDS = (INT8, FLOAT, LAYOUT, CONVERSION, OTHER)
+INT8, INT16, FLOAT, LAYOUT, CONVERSION, OTHER = "int8", "int16", "float", "layout", "conversion", "other"
+KINDS = (INT8, INT16, FLOAT, LAYOUT, CONVERSION, OTHER)
 _BITS = {"int4": 4, "uint4": 4, "bfloat16": 16, "bool": 8}
 _EIGHT_BITS = ("int8", "uint8")
 
@@ -23,8 +23,8 @@ class Kernel:
         name: of the value that it computes, as in the file.
         operators: the file's that it computes, by the format's names; empty where the runtime has put it in itself.
         implementation: what the runtime calls it.
-        kind: "int8" or "float" arithmetic, by what it computes with; "layout": moves numbers without changing them;
-            "conversion": between int8 and float, or from one scale to another; "other": whole numbers and truth values.
+        kind: "int8", "int16" or "float" arithmetic, by what it computes with; "layout": moves numbers without changing
+            them; "conversion": from one type or scale to another; "other": whole numbers and truth values.
         shape: of its result, in the file's order; empty where it is not known.
         macs: multiplications with an addition, of its convolutions and matrix products as the file has them.
         bytes_moved: of what it reads and writes, each tensor once, weights included.
@@ -91,12 +91,14 @@ def bytes_of(operators: Sequence[Operator]) -> int:
 
 
 def arithmetic(operator: Operator) -> str:
-    """INT8, FLOAT or OTHER: what an operator computes, by the type of its result, else of what it reads."""
+    """INT8, INT16, FLOAT or OTHER: what an operator computes, by the type of its result, else of what it reads."""
     for tensor in (*operator.outputs, *operator.inputs):
         if tensor is None:
             continue
         if tensor.dtype in _EIGHT_BITS:
             return INT8
+        if tensor.dtype == "int16":
+            return INT16
         if tensor.dtype in ("float32", "float16", "bfloat16", "float64"):
             return FLOAT
     return OTHER

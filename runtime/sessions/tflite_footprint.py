@@ -11,7 +11,7 @@ from .tflite_graph import FileGraph, read_graph
 from .tflite_micro import RUNTIME, STEP, NotAllocated, find_arena, is_installed, runtime_version
 from .tflite_ports import LARGEST
 
-INTEGERS = ("int8", "uint8", "int32")
+INTEGERS = ("int8", "uint8", "int16", "int32")
 # What the interpreter keeps for each operator, tensor and output channel, in bytes: a little more than tflite-micro
 # 0.dev20261023182759 takes in a 64-bit process (tests/runtime/test_tflite_micro.py compares a few small networks)
 PER_OPERATOR, PER_TENSOR, PER_CHANNEL, FIXED = 120, 76, 9, 1024

@@ -21,8 +21,11 @@ from ...quantize.rewrites import (
     expand_gelu,
     expand_hard_swish,
     expand_layer_norm,
+    gelu_by_sigmoid,
+    hard_swish_by_parts,
     separate_scales,
 )
+from .tflite_int16 import int16_kernels
 
 _ACTIVATIONS = ("Relu", "Relu6", "Relu0To1")
 _steps = partial(expand, ops=("LSTM", "GRU"))  # before it is calibrated: what the inputs give to them is a linear
@@ -137,32 +140,35 @@ _SAME = Kernel(same_parameters=True)
 # Every operator of the TFLite 8-bit quantisation specification, by the builtin kernels' own rules, so that nothing is
 # float, the ends included. What is slow on a CPU is what an NPU has.
 # https://ai.google.dev/edge/litert/models/quantization_spec
+_NPU_KERNELS = {
+    "Conv": _GEMM(weight_axis=0),  # OIHW
+    "ConvTranspose": _GEMM(weight_axis=1),  # IOHW
+    "Linear": _GEMM(weight_axis=1),  # (in, out)
+    "MatMul": Kernel(operands=2),
+    **dict.fromkeys(("Add", "Sub"), replace(_ADD, light=False)),
+    "Mul": Kernel(operands=2, multiplier="product", limits=MUL_LIMITS),
+    **dict.fromkeys(("Sigmoid", "Softmax"), Kernel(fixed_output=SIGMOID)),
+    "Tanh": Kernel(fixed_output=TANH),
+    **dict.fromkeys(("Gelu", "HardSwish", "LeakyRelu", "Elu", "Relu", "Exp", "Abs", "ReduceMean"), Kernel()),
+    "Clip": Kernel(refuses=_other_clip),
+    "Pow": Kernel(refuses=_not_a_root),
+    "PRelu": Kernel(operands=2, refuses=_never),  # of models that come quantised
+    "Concat": Kernel(operands=None, same_parameters=True),
+    **dict.fromkeys(("Slice", "MaxPool", "AveragePool", "Resize", "ReduceMax", "ReduceMin"), _SAME),
+    **dict.fromkeys(("Max", "Min"), replace(_SAME, operands=2)),
+    "Pad": Kernel(same_parameters=True, refuses=_nonzero_pad),
+}
+
 TFLITE_NPU = KernelSet(
     "tflite-npu",
     symmetric_weights=True,
     integer_biases=True,
     requantization=QUANTIZE_LIMITS,
     has_float=False,
-    kernels={
-        "Conv": _GEMM(weight_axis=0),  # OIHW
-        "ConvTranspose": _GEMM(weight_axis=1),  # IOHW
-        "Linear": _GEMM(weight_axis=1),  # (in, out)
-        "MatMul": Kernel(operands=2),
-        **dict.fromkeys(("Add", "Sub"), replace(_ADD, light=False)),
-        "Mul": Kernel(operands=2, multiplier="product", limits=MUL_LIMITS),
-        **dict.fromkeys(("Sigmoid", "Softmax"), Kernel(fixed_output=SIGMOID)),
-        "Tanh": Kernel(fixed_output=TANH),
-        **dict.fromkeys(("Gelu", "HardSwish", "LeakyRelu", "Elu", "Relu", "Exp", "Abs", "ReduceMean"), Kernel()),
-        "Clip": Kernel(refuses=_other_clip),
-        "Pow": Kernel(refuses=_not_a_root),
-        "PRelu": Kernel(operands=2, refuses=_never),  # of models that come quantised
-        "Concat": Kernel(operands=None, same_parameters=True),
-        **dict.fromkeys(("Slice", "MaxPool", "AveragePool", "Resize", "ReduceMax", "ReduceMin"), _SAME),
-        **dict.fromkeys(("Max", "Min"), replace(_SAME, operands=2)),
-        "Pad": Kernel(same_parameters=True, refuses=_nonzero_pad),
-    },
+    kernels=_NPU_KERNELS,
+    int16=int16_kernels(_NPU_KERNELS),
     islands={
-        **dict.fromkeys(("Div", "Erf", "Sqrt", "LayerNormalization"), "TFLite has no int8 kernel for it"),
+        **dict.fromkeys(("Div", "Erf", "Sqrt", "LayerNormalization"), "TFLite has no integer kernel for it"),
         **dict.fromkeys(("LSTM", "GRU"), GROWS),
         "GridSample": PLACES,
     },
@@ -227,6 +233,7 @@ LOOKUP_LIMITS = (0.0, 2.0**9)
 TFLITE_MICRO = replace(
     TFLITE_NPU,
     name="tflite-micro",
+    int16=int16_kernels(_NPU_KERNELS, micro=True),
     kernels={kind: kernel for kind, kernel in TFLITE_NPU.kernels.items() if kind not in ("Gelu", "Exp", "Elu")}
     | {
         "Sigmoid": Kernel(fixed_output=SIGMOID, multiplier="each", limits=LOOKUP_LIMITS),
@@ -243,4 +250,24 @@ TFLITE_MICRO = replace(
         ),
     ),
     operators=frozenset(MICRO_OPERATORS) - {"FULLY_CONNECTED", "RELU6"},
+)
+
+
+# Precision int16x8. What has no int16 kernel is in int8 where the device has no float, and else in float. RSQRT is left
+# in float, too: LiteRT's int16 kernel interpolates between 512 places, and near zero is off by up to 9 %.
+TFLITE_INT16 = KernelSet(
+    "tflite-int16x8",
+    symmetric_weights=True,
+    integer_biases=True,
+    widens_depthwise=False,
+    kernels={},
+    int16={kind: kernel for kind, kernel in TFLITE_NPU.int16.items() if kind != "Pow"},
+    islands={**TFLITE_NPU.islands, "Pow": "int16 RSQRT is off by up to 9 % near zero"},
+    forms=(_steps, hard_swish_by_parts.rewrite),
+    rewrites=(affine_to_depthwise.rewrite,),
+)
+TFLITE_NPU_INT16 = replace(TFLITE_NPU, forms=(*TFLITE_MICRO.forms, hard_swish_by_parts.rewrite))
+TFLITE_MICRO_INT16 = replace(
+    TFLITE_MICRO,
+    forms=(*TFLITE_MICRO.forms, hard_swish_by_parts.rewrite, gelu_by_sigmoid.rewrite),
 )

@@ -60,9 +60,10 @@ def test_the_ends_of_a_file_for_a_device_without_float(asked, lenet_inputs, tmp_
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"profile": "npu", "top_k": 3}, "profile npu has no int8 kernel that finds the highest scores"),
+        ({"profile": "npu", "top_k": 3}, "profile npu has no integer kernel that finds the highest scores"),
         ({"output_type": "uint8", "softmax": True}, "'probabilities' is computed in float by tflite-xnnpack"),
-        ({"output_type": "int16"}, "float32, int8"),
+        ({"output_type": "int16"}, "--output-type int16 is not of int8, which has float32 and int8 and uint8"),
+        ({"output_type": "int64"}, "float32, int8"),
     ],
 )
 def test_ends_that_cannot_be(options, words, lenet_inputs, tmp_path):

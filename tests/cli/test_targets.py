@@ -92,7 +92,9 @@ def test_the_other_precisions_are_made_where_they_are_real_and_refused_elsewhere
             assert (result["artifact"] is None) == refused
             if not refused:
                 manifest = Manifest.read(Path(result["manifest"]))
-                assert (manifest.precision, manifest.calibration, manifest.profile) == (precision, None, None)
+                quantized = precision == "int16x8"
+                assert manifest.precision == precision
+                assert (manifest.calibration is not None) == (manifest.profile is not None) == quantized
         assert done.code == NOT_EXPORTABLE
         target = next(name for name, each in registry.targets().items() if precision in each.refused)
         done = edgeport("export", MODEL, "--target", target, *options)
@@ -144,7 +146,7 @@ def test_for_a_microcontroller(edgeport):
     ("options", "message"),
     [
         (("--target", "onnx", "--int8", "--profile", "npu"), "--profile npu is not of onnx, which has onnxruntime-cpu"),
-        (("--profile", "npu"), "--profile npu is for --precision int8, not for fp32"),
+        (("--profile", "npu"), "--profile npu is for --precision int8 and int16x8, not for fp32"),
         (("--int8", "--profile", "gpu"), "a GPU computes an int8 file in float, of dequantised numbers, and no faster"),
         (("--int8", "--profile", "npu", "--keep-float", "stem"), "profile npu has no float"),
     ],

@@ -51,7 +51,7 @@ REFUSED = {
     "division": (
         f"{IMAGE} {{ e = Exp(x) y = Div(x, e) }}",
         {},
-        "Div 'node_y' cannot be int8: TFLite has no int8 kernel",
+        "Div 'node_y' cannot be int8: TFLite has no integer kernel",
     ),
     "other_clip": (
         f"{IMAGE} <float lo, float hi> {{ y = Clip(x, lo, hi) }}",
