@@ -272,7 +272,7 @@ TARGET = Target(
         "flatbuffers": ".tflite files: writing",
     },
     profiles=(_XNNPACK, _NPU, _MICRO, _GPU),
-    refused={"w8a16": "its CPU delegate does not compute in half precision; int16 activations are int16x8"},
+    refused={"w8a16": "its CPU delegate does not compute in half precision; for int16 activations take int16x8"},
     options=(
         Option(
             name="input_layout",

@@ -1,5 +1,5 @@
-"""Identity | Dropout | Cast | Reshape | Transpose | Slice | Pad | Expand | Concat | Tile | Reduce(x), where it changes
-nothing -> x; Mul | Div | Pow(x, 1) | Add | Sub(x, 0) -> x; Relu(Relu(x)) -> Relu(x); Max | Min(x, x) -> x
+"""Identity | Dropout | Cast | Reshape | Transpose | Slice | Pad | Expand | Concat | Tile(x), where it changes nothing
+-> x; Mul | Div | Pow(x, 1) | Add | Sub(x, 0) -> x; Relu(Relu(x)) -> Relu(x); Max | Min(x, x) -> x
 
 A graph output that x cannot become, because it is an input, a constant or an output itself, is Identity(x). The mask
 of a Dropout is all true. Leaves alone a Dropout that is trained.
@@ -65,7 +65,6 @@ NO_OP: dict[str, Callable[[ir.Node], bool]] = {
     "Slice": _no_step_back,
     "Pad": _adds_nothing,
     "Tile": _same_shape,
-    **dict.fromkeys(("ReduceMean", "ReduceSum", "ReduceProd", "ReduceMax", "ReduceMin"), _same_shape),
     **dict.fromkeys(("Mul", "Div", "Pow"), _neutral(1)),
     **dict.fromkeys(("Add", "Sub"), _neutral(0)),
     "Concat": lambda node: len(node.inputs) == 1,
