@@ -32,62 +32,37 @@ ANDROID_SOURCES = {
 }
 
 
-def _xnnpack() -> "KernelSet":
-    from .kernel_sets.tflite import TFLITE_XNNPACK
+def _kernels(name: str) -> Callable[[], "KernelSet"]:
+    """Loads the kernel set of that name."""
 
-    return TFLITE_XNNPACK
+    def load() -> "KernelSet":
+        from .kernel_sets import tflite
 
+        return getattr(tflite, name)
 
-def _npu() -> "KernelSet":
-    from .kernel_sets.tflite import TFLITE_NPU
-
-    return TFLITE_NPU
-
-
-def _micro() -> "KernelSet":
-    from .kernel_sets.tflite import TFLITE_MICRO
-
-    return TFLITE_MICRO
-
-
-def _int16() -> "KernelSet":
-    from .kernel_sets.tflite import TFLITE_INT16
-
-    return TFLITE_INT16
-
-
-def _npu_int16() -> "KernelSet":
-    from .kernel_sets.tflite import TFLITE_NPU_INT16
-
-    return TFLITE_NPU_INT16
-
-
-def _micro_int16() -> "KernelSet":
-    from .kernel_sets.tflite import TFLITE_MICRO_INT16
-
-    return TFLITE_MICRO_INT16
+    return load
 
 
 _XNNPACK = Profile(
     name="xnnpack",
     device="CPU of a phone or board",
-    load_kernels=_xnnpack,
-    load_int16_kernels=_int16,
+    load_kernels=_kernels("TFLITE_XNNPACK"),
+    load_int16_kernels=_kernels("TFLITE_INT16"),
     precisions=STATIC,
 )
 _NPU = Profile(
     name="npu",
     device="a device without float: int8 in and out",
-    load_kernels=_npu,
-    load_int16_kernels=_npu_int16,
+    load_kernels=_kernels("TFLITE_NPU"),
+    load_int16_kernels=_kernels("TFLITE_NPU_INT16"),
     integer_only=True,
     precisions=STATIC,
 )
 _MICRO = Profile(
     name="micro",
     device="a microcontroller with TensorFlow Lite Micro: int8 in and out",
-    load_kernels=_micro,
-    load_int16_kernels=_micro_int16,
+    load_kernels=_kernels("TFLITE_MICRO"),
+    load_int16_kernels=_kernels("TFLITE_MICRO_INT16"),
     integer_only=True,
     precisions=STATIC,
 )
@@ -96,7 +71,7 @@ _MICRO = Profile(
 _GPU = Profile(
     name="gpu",
     device="LiteRT's GPU delegate: at most 4 axes, operators that it has",
-    load_kernels=_xnnpack,
+    load_kernels=_kernels("TFLITE_XNNPACK"),
     accelerator="gpu",
     float16=True,
     precisions=("fp32", "fp16", "w8a32"),
