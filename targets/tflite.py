@@ -32,37 +32,32 @@ ANDROID_SOURCES = {
 }
 
 
-def _kernels(name: str) -> Callable[[], "KernelSet"]:
-    """Loads the kernel set of that name."""
+def _kernels(name: str) -> "KernelSet":
+    from .kernel_sets import tflite
 
-    def load() -> "KernelSet":
-        from .kernel_sets import tflite
-
-        return getattr(tflite, name)
-
-    return load
+    return getattr(tflite, name)
 
 
 _XNNPACK = Profile(
     name="xnnpack",
     device="CPU of a phone or board",
-    load_kernels=_kernels("TFLITE_XNNPACK"),
-    load_int16_kernels=_kernels("TFLITE_INT16"),
+    load_kernels=partial(_kernels, "TFLITE_XNNPACK"),
+    load_int16_kernels=partial(_kernels, "TFLITE_INT16"),
     precisions=STATIC,
 )
 _NPU = Profile(
     name="npu",
     device="a device without float: int8 in and out",
-    load_kernels=_kernels("TFLITE_NPU"),
-    load_int16_kernels=_kernels("TFLITE_NPU_INT16"),
+    load_kernels=partial(_kernels, "TFLITE_NPU"),
+    load_int16_kernels=partial(_kernels, "TFLITE_NPU_INT16"),
     integer_only=True,
     precisions=STATIC,
 )
 _MICRO = Profile(
     name="micro",
     device="a microcontroller with TensorFlow Lite Micro: int8 in and out",
-    load_kernels=_kernels("TFLITE_MICRO"),
-    load_int16_kernels=_kernels("TFLITE_MICRO_INT16"),
+    load_kernels=partial(_kernels, "TFLITE_MICRO"),
+    load_int16_kernels=partial(_kernels, "TFLITE_MICRO_INT16"),
     integer_only=True,
     precisions=STATIC,
 )
@@ -71,7 +66,7 @@ _MICRO = Profile(
 _GPU = Profile(
     name="gpu",
     device="LiteRT's GPU delegate: at most 4 axes, operators that it has",
-    load_kernels=_kernels("TFLITE_XNNPACK"),
+    load_kernels=partial(_kernels, "TFLITE_XNNPACK"),
     accelerator="gpu",
     float16=True,
     precisions=("fp32", "fp16", "w8a32"),
