@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import onnx_ir as ir
 
-from ...graph.edit import constant, emit, given, name_of, remove_dead, replace, shape
+from .in_parts import Step, rewrite_each
 
 SLOPE = 2 * math.sqrt(2 / math.pi)
 CUBIC = 0.044715 * SLOPE
@@ -19,25 +18,10 @@ CUBIC = 0.044715 * SLOPE
 
 def rewrite(model: ir.Model) -> ir.Model:
     """A copy of `model`; what a Gelu computes keeps its name."""
-    model = model.clone()
-    graph = model.graph
-    for node in graph:
-        if node.op_type != "Gelu":
-            continue
-        x, name = given(node.inputs[0]), name_of(node.outputs[0])
-        slope, cubic = (
-            constant(graph, np.array(number, np.float32), part) for part, number in (("slope", SLOPE), ("cubic", CUBIC))
-        )
-        square = emit(node, "Mul", [x, x], shape(x))
-        scaled = emit(node, "Mul", [square, cubic], shape(x))
-        factor = emit(node, "Add", [scaled, slope], shape(x))
-        steeper = emit(node, "Mul", [x, factor], shape(x))
-        gate = emit(node, "Sigmoid", [steeper], shape(x))
-        value = emit(node, "Mul", [x, gate], shape(x))
-        parts = {"square": square, "scaled": scaled, "factor": factor, "steeper": steeper, "gate": gate}
-        for part, made in parts.items():
-            made.name = f"{name}_{part}"  # as statistics know them, whatever graph this is in
-        replace(node.outputs[0], value)
-        node.outputs[0].name, value.name = f"{name}_whole", name
-    remove_dead(graph)
-    return model
+    return rewrite_each(model, "Gelu", _gelu)
+
+
+def _gelu(step: Step, x: ir.Value) -> ir.Value:
+    scaled = step("scaled", "Mul", step("square", "Mul", x, x), CUBIC)
+    steeper = step("steeper", "Mul", x, step("factor", "Add", scaled, SLOPE))
+    return step("result", "Mul", x, step("gate", "Sigmoid", steeper))
