@@ -197,6 +197,8 @@ class ProfiledModel:
             tensor = self._made(f"LiteRtGetSignature{what}TensorByIndex", signature, c_size_t(i))
             kind = _TensorType()
             self._call("LiteRtGetRankedTensorType", tensor, byref(kind))
+            if min(kind.layout.dimensions[: kind.layout.rank], default=0) < 0:
+                raise Refused("LiteRT profiles files of one size: leave out --dynamic size")
             needs = self._made(
                 f"LiteRtGetCompiledModel{what}BufferRequirements", self._compiled, c_size_t(0), c_size_t(i)
             )

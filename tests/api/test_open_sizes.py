@@ -203,6 +203,15 @@ def test_validate_and_benchmark_at_a_size(floats, net):
             call(result.path, size="96")
 
 
+def test_it_is_profiled_where_the_runtime_can(floats, tmp_path):
+    for target in ("onnx", "openvino"):
+        found = edgeport.profile(floats[target].path, num_runs=4, probe=False, output_dir=tmp_path / target)
+        assert sum(kernel.macs for kernel in found.kernels) > 0
+    with pytest.raises(edgeport.ArtifactError, match="LiteRT profiles files of one size: leave out --dynamic size"):
+        edgeport.profile(floats["tflite"].path, num_runs=4, probe=False, output_dir=tmp_path / "tflite")
+    assert not (tmp_path / "tflite").exists()
+
+
 def test_an_app_gets_no_bundle_of_it(floats):
     with pytest.raises(edgeport.UsageError, match=r"takes images of several sizes .* export it again without"):
         edgeport.bundle(floats["tflite"].path, "android")
