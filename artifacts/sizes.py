@@ -63,6 +63,11 @@ class Sizes:
         return f"height and width each from {self.smallest} to {self.largest}{steps}"
 
 
+def shown(size: Sequence[int]) -> str:
+    """ "320x480", as `read_size` takes it."""
+    return "x".join(map(str, size))
+
+
 def read_size(given: "str | Sequence[int] | None") -> Size | None:
     """(height, width) as a caller gives it: (320, 480), or "320x480". Raises UsageError."""
     if given is None:

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ..artifacts.errors import UnsupportedOp
-from ..artifacts.sizes import Size
+from ..artifacts.sizes import Size, shown
 from ..graph.edit import array, attribute, const_value, module_path, shape, where
 from ..graph.open_sizes import declare_open, fit, mark
 from .lengths import ADVICE
@@ -54,15 +54,15 @@ def _check_same_operators(walk: list[ir.Node], other: list[ir.Node], size: Size,
     for node, twin in zip(walk, other, strict=False):
         if node.op_type != twin.op_type or len(node.inputs) != len(twin.inputs):
             raise UnsupportedOp(
-                f"--dynamic size: {where(node)} at {_named(size)} is {where(twin)} at {_named(elsewhere)}: the model "
+                f"--dynamic size: {where(node)} at {shown(size)} is {where(twin)} at {shown(elsewhere)}: the model "
                 f"computes something else there{ADVICE}"
             )
         for name in node.attributes:
             here, there = attribute(node, name), attribute(twin, name)
             if here != there:
                 raise UnsupportedOp(
-                    f"--dynamic size: {where(node)} has {name} {here} at {_named(size)} and {there} at "
-                    f"{_named(elsewhere)}, which a file holds but once{ADVICE}"
+                    f"--dynamic size: {where(node)} has {name} {here} at {shown(size)} and {there} at "
+                    f"{shown(elsewhere)}, which a file holds but once{ADVICE}"
                 )
     if len(walk) != len(other):
         longer = max(walk, other, key=len)[min(len(walk), len(other))]
@@ -89,12 +89,12 @@ def _compare_operand(
     if index not in SHAPING.get(node.op_type, ()) or len(shapes) > 1:
         dims = "x".join(map(str, arrays[0].shape)) or "1"
         raise UnsupportedOp(
-            f"--dynamic size: {_place(node)} holds {dims} numbers that were made for {_named(sizes[0])} and are others "
+            f"--dynamic size: {_place(node)} holds {dims} numbers that were made for {shown(sizes[0])} and are others "
             f"at other sizes ({where(node)}){ADVICE}"
         )
     numbers = [fit(sizes, column) for column in np.stack([each.ravel() for each in arrays], 1).tolist()]
     if any(each is None for each in numbers):
-        told = ", ".join(f"{each.ravel().tolist()} at {_named(s)}" for each, s in zip(arrays, sizes, strict=True))
+        told = ", ".join(f"{each.ravel().tolist()} at {shown(s)}" for each, s in zip(arrays, sizes, strict=True))
         raise UnsupportedOp(f"--dynamic size: {where(node)} follows from the size in no known way: {told}{ADVICE}")
     mark(node, index, [each for each in numbers if each is not None])
 
@@ -102,7 +102,3 @@ def _compare_operand(
 def _place(node: ir.Node) -> str:
     path = module_path(node)
     return f"module {path!r}" if path else "the model itself"
-
-
-def _named(size: Size) -> str:
-    return "x".join(map(str, size))

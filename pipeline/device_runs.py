@@ -226,9 +226,7 @@ def benchmark_on_device(
     for name, count in (("num_runs", num_runs), ("warmup_runs", warmup_runs), ("threads", threads)):
         check_count(name, count)
     check_device(device)
-    tool = Path(benchmark_model) if benchmark_model else None
-    if tool and not os.path.isfile(tool):
-        raise UsageError(f"{tool}: no such file")
+    tool = check_tool(benchmark_model)
     measured = []
     with open_boards(device, full_access(access or DeviceAccess())) as boards:
         tasks = make_tasks(artifacts, seed)
@@ -239,6 +237,15 @@ def benchmark_on_device(
                 job = Job(tasks, threads=threads, warmup=warmup_runs, runs=num_runs)
             measured.append(benchmark_on_board(board, job, artifacts, tool, told))
     return measured
+
+
+def check_tool(given: str | Path | None) -> Path | None:
+    """The program that times on a device, if one was named. Raises UsageError where there is no such file."""
+    if not given:
+        return None
+    if not os.path.isfile(given):
+        raise UsageError(f"{given}: no such file")
+    return Path(given)
 
 
 def benchmark_on_board(

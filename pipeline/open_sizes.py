@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..artifacts.errors import ArtifactError, EdgeportError, UnsupportedOp, UsageError
-from ..artifacts.sizes import Size, SizeCheck, Sizes
+from ..artifacts.sizes import Size, SizeCheck, Sizes, shown
 from ..runtime.compare import compare, verdict
 from ..runtime.session import Session
 from ..runtime.session_wrappers import CachedSession, SoftmaxSession
@@ -85,7 +85,7 @@ def asked_sizes(job: Job, source: ModelSource) -> Sizes | None:
     if spec.image_size is None:
         raise UsageError(f"--dynamic size: {source.model} takes no single image, but {spec}")
     if source.resized is None:
-        raise UsageError(f"--dynamic size: {source.model} was prepared for {_named(spec.image_size[1:])} alone")
+        raise UsageError(f"--dynamic size: {source.model} was prepared for {shown(spec.image_size[1:])} alone")
     default, listed = spec.image_size[1:], () if isinstance(sides, range) else sides
     step = sides.step if isinstance(sides, range) else 0
     try:
@@ -95,7 +95,7 @@ def asked_sizes(job: Job, source: ModelSource) -> Sizes | None:
             channels = spec.image_size[0]
             near = [min(sides, key=lambda side, wanted=wanted: abs(side - wanted)) for wanted in default]
             raise UsageError(
-                f"--dynamic size: the model's own size {_named(default)}, at which it is calibrated and timed, is none "
+                f"--dynamic size: the model's own size {shown(default)}, at which it is calibrated and timed, is none "
                 f"of them; take a range with it, or --input-shape {channels},{near[0]},{near[1]}"
             ) from e
         raise UsageError(f"--dynamic size: {e}") from e
@@ -128,7 +128,7 @@ def open_graph(
 
     others = {}
     for size in sizes.corners:
-        with progress.stage(f"the graph at {_named(size)}", seconds, "open_sizes"):
+        with progress.stage(f"the graph at {shown(size)}", seconds, "open_sizes"):
             others[size] = canonicalize(resize_source(source, size).graph())
     mark_sizes(graph, sizes.default, others)
 
@@ -163,7 +163,7 @@ def check_sizes(
     """
     checks = []
     for each in sized:
-        place = f"{what}: --dynamic size: at {_named(each.size)}"
+        place = f"{what}: --dynamic size: at {shown(each.size)}"
         inputs = each.inputs
         if session.inputs[0].sizes is None:
             raise UnsupportedOp(f"{what}: --dynamic size: the file has a fixed size; leave it out")
@@ -190,7 +190,7 @@ def judge_sizes(own: str, checks: Sequence[SizeCheck]) -> str:
         for each in checks:
             if each.verdict.startswith(grade):
                 words = each.verdict.partition(": ")[2]
-                return f"{grade}: at {_named((each.height, each.width))}: {words}"
+                return f"{grade}: at {shown((each.height, each.width))}: {words}"
     return own
 
 
@@ -207,7 +207,3 @@ def resample(inputs: Dataset, size: Size) -> Dataset:
 def _nearest(array: np.ndarray, size: Size) -> np.ndarray:
     rows, columns = (np.arange(new) * old // new for new, old in zip(size, array.shape[2:], strict=True))
     return np.ascontiguousarray(array[:, :, rows][:, :, :, columns])
-
-
-def _named(size: Sequence[int]) -> str:
-    return "x".join(map(str, size))

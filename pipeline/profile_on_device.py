@@ -18,7 +18,16 @@ from ..runtime.session import Portable
 from ..targets.foreign import open_session
 from ..targets.target import Target
 from .data.dataset import random_array
-from .device_runs import DeviceAccess, check_device, full_access, latency_of, make_task, name_cpu, stage_on_board
+from .device_runs import (
+    DeviceAccess,
+    check_device,
+    check_tool,
+    full_access,
+    latency_of,
+    make_task,
+    name_cpu,
+    stage_on_board,
+)
 from .peak_probe import CHAINS, COPIED_BYTES, FLOAT, INT8, RUNS, macs_of, write_probe
 from .profile_summary import Measured
 from .progress import Progress
@@ -38,13 +47,9 @@ def check_request(device: str, benchmark_model: str | Path | None, several: bool
         raise UsageError(
             f"{device}: an emulated CPU has no times to profile; `edgeport benchmark --device` counts its instructions"
         )
-    if benchmark_model is None:
-        return None
-    if several:
+    if benchmark_model and several:
         raise UsageError("against: benchmark_model runs one artifact after another, not in turns; profile each alone")
-    if not Path(benchmark_model).is_file():
-        raise UsageError(f"{benchmark_model}: no such file")
-    return Path(benchmark_model)
+    return check_tool(benchmark_model)
 
 
 def profile_on_board(

@@ -109,6 +109,7 @@ def plan(
     requantized: dict[str, QParams] = {}
     weights: dict[str, QParams] = {}
     tried: dict[str, set[str]] = defaultdict(set)
+    others: list[list[Unit]] = []  # as all units were, if they could, in int16, and in int8
     while True:  # each round takes a type from units, and leaves them another or float, so it ends
         units = _settle(units, graph, kernels)
         groups, conflicts = _groups(units, kernels, ranges, ends)
@@ -119,7 +120,7 @@ def plan(
             conflicts = outside_limits(units, kernels, activations, weights, requantized)
         if not conflicts:
             break
-        others = [find_units(graph, kernels, every) for every in ("all", ())]
+        others = others or [find_units(graph, kernels, every) for every in ("all", ())]
         for unit in units:
             tried[unit.output].add(unit.precision)
         units = [

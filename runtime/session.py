@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from ..artifacts.errors import FeedError, UsageError
-from ..artifacts.sizes import Size, Sizes
+from ..artifacts.sizes import Size, Sizes, shown
 
 IMAGE = "uint8"  # dtype of an input that is an image: whole pixels from 0 to 255
 WHOLE = frozenset({"int32", "int64", "bool"})  # types of inputs and outputs that are no real numbers
@@ -73,7 +73,7 @@ def at_size(inputs: Sequence[TensorSpec], size: Size | None, where: object) -> t
         taken = "x".join("?" if dim is None else str(dim) for dim in image.shape)
         raise UsageError(f"{where}: takes one size, {taken}; --size is for what `export --dynamic size` made")
     if not image.sizes.holds(size):
-        raise UsageError(f"{where}: does not take {size[0]}x{size[1]}, but {image.sizes}")
+        raise UsageError(f"{where}: does not take {shown(size)}, but {image.sizes}")
     return (replace(image, shape=(*image.shape[:2], *size)),)
 
 
