@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ..artifacts.counts import check_count
 from ..artifacts.errors import UsageError
 from ..artifacts.sizes import read_size
 from ..runtime.benchmark import benchmark as benchmark_sessions
@@ -9,7 +10,6 @@ from ..runtime.benchmark import peak_rss_mb
 from ..runtime.session import at_size
 from ..targets.foreign import open_session
 from ..targets.registry import artifact_path
-from .checks import check_count
 from .data.dataset import random_array
 from .isolation import isolated
 from .progress import Progress, ProgressCallback

@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..artifacts.errors import UsageError
-from ..runtime.threads import MOST_THREADS
 from ..targets.registry import is_artifact
-
-MOST = {"threads": MOST_THREADS, "jobs": MOST_THREADS}
 
 
 def check_choice(name: str, value: object, choices: Sequence[str | int]) -> None:
@@ -20,14 +17,6 @@ def check_choice(name: str, value: object, choices: Sequence[str | int]) -> None
         raise UsageError(
             f"{name}: {value!r} is none of {', '.join(names)}{f'; did you mean {near[0]!r}?' if near else ''}"
         )
-
-
-def check_count(name: str, value: object) -> None:
-    """Raises UsageError unless the value is None or a whole number of at least 1, and none that ends a machine."""
-    most = MOST.get(name, math.inf)
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most):
-        limits = "of at least 1" if math.isinf(most) else f"from 1 to {most:g}"
-        raise UsageError(f"{name}: must be a whole number {limits}, not {value!r}")
 
 
 def check_share(name: str, value: object, most: float = 1.0) -> None:

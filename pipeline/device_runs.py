@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..artifacts.counts import check_count
 from ..artifacts.errors import DeviceError, UsageError
 from ..devices.folder import devices_folder
 from ..models.foreign_preprocess import read_preprocess
@@ -22,7 +23,6 @@ from ..targets.registry import artifact_path, endings
 from ..targets.target import Target
 from ..tasks.find import unknown_meaning
 from .answers import compare_answers
-from .checks import check_count
 from .data.collection import DataLike
 from .data.dataset import random_array
 from .input_spec import ShapesLike, read_shapes

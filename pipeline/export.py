@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ..artifacts.counts import check_count
 from ..artifacts.errors import UsageError, exit_code
 from ..artifacts.exit_codes import BUG
 from ..artifacts.staging import Staging
@@ -17,7 +18,7 @@ from ..targets.registry import everyday_targets, get_target, require_target, tar
 from ..targets.registry import targets as known_targets
 from ..tasks.find import read_task
 from .build import build
-from .checks import check_choice, check_count, check_share
+from .checks import check_choice, check_share
 from .data.collection import DataLike
 from .input_spec import ShapesLike, read_shapes
 from .isolation import isolated

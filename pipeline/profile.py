@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..artifacts.counts import check_count
 from ..artifacts.errors import ArtifactError, UsageError
 from ..artifacts.manifest import finite
 from ..artifacts.staging import Staging
@@ -20,7 +21,6 @@ from ..runtime.profilers.peaks import Peaks
 from ..targets import registry
 from ..targets.registry import artifact_path, check_artifact, targets
 from ..targets.target import Target
-from .checks import check_count
 from .data.dataset import random_array
 from .device_runs import DeviceAccess
 from .isolation import isolated

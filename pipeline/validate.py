@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..artifacts.check import manifest_path
+from ..artifacts.counts import check_count
 from ..artifacts.errors import UsageError
 from ..artifacts.manifest import RANDOM, Artifact, Input, Manifest
 from ..artifacts.sizes import Size, read_size
@@ -37,7 +38,7 @@ from .answers import (
     suppress_reference,
     with_labels,
 )
-from .checks import check_choice, check_count
+from .checks import check_choice
 from .data.choose import OpenedData, choose_validation
 from .data.collection import DataLike
 from .data.dataset import Dataset

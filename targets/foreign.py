@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..artifacts.check import recorded_artifact
+from ..artifacts.counts import check_count
 from ..artifacts.errors import UsageError
 from ..artifacts.process import is_watched
 from ..runtime.residency import ACCELERATORS, ARITHMETICS
-from ..runtime.threads import check_threads
 from . import registry
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def open_session(
         >>> session = edgeport.open_session("artifacts/lenet5/lenet5_int8.tflite")
         >>> session.run({"image": np.zeros((1, 1, 32, 32), np.float32)})
     """
-    check_threads(threads)
+    check_count("threads", threads, optional=False)
     if accelerator is not None:
         return open_accelerated(
             *(path, accelerator, accelerator_precision, threads),

@@ -15,7 +15,7 @@ from .lowering_table import lower
 from .movement import MAX_CONCAT
 from .pixel_cells import in_cells
 from .view import View
-from .windows import from_spatial, pad_spatial, same_pads, spatial
+from .windows import Convolution, from_spatial, pad_spatial, same_pads, spatial
 
 
 @lower("Conv")
@@ -32,46 +32,36 @@ def conv(
     group: int,
 ) -> Value:
     """(n, c, h, w), OIHW -> (n, o, h', w')"""
-    whole, weight = _channels_as_stored(mb.value(x), weight, group)
-    x_tensor = spatial(mb, whole)
-    channels, outputs = mb.shape(x_tensor)[-1], weight.shape[0]
+    value, weight = _channels_as_stored(mb.value(x), weight, group)
+    whole = Convolution(spatial(mb, value), weight, bias, strides, pads, dilations)
+    channels, outputs = mb.shape(whole.x)[-1], weight.shape[0]
     depthwise = group == channels > 1
     if not depthwise:
-        weight = _fewer_groups(weight, group)
+        whole = replace(whole, weight=_fewer_groups(weight, group))
     elif not mb.plain and not mb.kernels.widens_depthwise and 1 < outputs // channels <= MAX_CONCAT:
-        return _widened(mb, x, x_tensor, weight, bias, strides, pads, dilations)
+        return _widened(mb, x, whole)
     elif weight.shape[2:] == (1, 1) and outputs > channels:
-        weight, pads = _higher(weight, pads, same_pads(mb.shape(x_tensor)[1], 3, strides[0])[0])
+        whole = _higher(whole, same_pads(mb.shape(whole.x)[1], 3, strides[0])[0])
     if mb.target.quant is None and not depthwise:
         exact = weight.quant is None and not mb.half_weights  # sums of rounded weights are rounded again
         tiles = exact and (*strides, *dilations, group) == (1, 1, 1, 1, 1) and not mb.plain
-        if tiles and tiles_are_faster(mb.shape(x_tensor), weight.shape, pads):
-            return of_tiles(mb, x_tensor, weight, bias, pads)
+        if tiles and tiles_are_faster(mb.shape(whole.x), weight.shape, pads):
+            return of_tiles(mb, whole)
     if group == 1 and not mb.plain and not mb.stores(weight):
-        block = 1 if mb.target.quant is None else mb.kernels.channel_block
-        x_tensor, weight, strides, pads = in_cells(mb, x_tensor, weight, strides, pads, dilations, block)
-    tensor = _convolution(mb, x, x_tensor, weight, bias, strides, pads, dilations, depthwise, mb.run)
+        whole = in_cells(mb, whole, block=1 if mb.target.quant is None else mb.kernels.channel_block)
+    tensor = _convolution(mb, x, whole, depthwise, mb.run)
     return from_spatial(tensor, mb.shape(tensor))
 
 
-def _convolution(
-    mb: Builder,
-    x: Operand,
-    x_tensor: int,
-    weight: Constant,
-    bias: Constant,
-    strides: tuple[int, int],
-    pads: tuple[int, int, int, int],
-    dilations: tuple[int, int],
-    depthwise: bool,
-    run: Run,
-) -> int:
-    """One operator; of a large depthwise window in float several."""
-    channels, (out_channels, inner, kh, kw) = mb.shape(x_tensor)[-1], weight.shape
-    if depthwise and mb.target.quant is None and parts_are_faster((kh, kw), pads, dilations):
-        return of_parts(mb, x_tensor, weight, bias, pads, strides, dilations, run)
+def _convolution(mb: Builder, x: Operand, whole: Convolution, depthwise: bool, run: Run) -> int:
+    """One operator; of a large depthwise window in float several. `x`: what the graph reads, whose scale says the
+    bias's."""
+    weight, strides, dilations = whole.weight, whole.strides, whole.dilations
+    channels, (out_channels, inner, kh, kw) = mb.shape(whole.x)[-1], weight.shape
+    if depthwise and mb.target.quant is None and parts_are_faster((kh, kw), whole.pads, dilations):
+        return of_parts(mb, whole, run)
     dilated = (dilations[0] * (kh - 1) + 1, dilations[1] * (kw - 1) + 1)
-    x_tensor, padding, size = pad_spatial(mb, x_tensor, dilated, strides, pads)
+    x_tensor, padding, size = pad_spatial(mb, whole.x, dilated, strides, whole.pads)
     options = dict(
         padding=padding,
         strideH=strides[0],
@@ -87,7 +77,7 @@ def _convolution(
         w = Constant(weight.array.transpose(0, 2, 3, 1), weight.quant and weight.quant.along(0))  # OIHW -> OHWI
         op = "CONV_2D"
     w_tensor = mb.weight(w, hybrid=op == "CONV_2D", computed=depthwise or inner == channels)
-    inputs = [x_tensor, w_tensor, bias_tensor(mb, bias, x, weight, out_channels)]
+    inputs = [x_tensor, w_tensor, bias_tensor(mb, whole.bias, x, weight, out_channels)]
     return run(op, inputs, (mb.shape(x_tensor)[0], *size, out_channels), **options)
 
 
@@ -108,28 +98,16 @@ def _channels_as_stored(x: Value, weight: Constant, group: int) -> tuple[Value, 
     return Value(x.tensor, view), Constant(array, weight.quant)
 
 
-def _widened(
-    mb: Builder,
-    x: Operand,
-    x_tensor: int,
-    weight: Constant,
-    bias: Constant,
-    strides: tuple[int, int],
-    pads: tuple[int, int, int, int],
-    dilations: tuple[int, int],
-) -> Value:
+def _widened(mb: Builder, x: Operand, whole: Convolution) -> Value:
     """A depthwise convolution that makes several channels of each as several that make one, side by side: the first of
     each, then the second of each."""
-    channels = mb.shape(x_tensor)[-1]
-    times = weight.shape[0] // channels
+    channels = mb.shape(whole.x)[-1]
+    times = whole.weight.shape[0] // channels
     run = partial(mb.emit, quant=mb.target.quant)
-    tensors = [
-        _convolution(
-            *(mb, x, x_tensor, _each(weight, i, times), _each(bias, i, times)),
-            *(strides, pads, dilations, True, run),
-        )
-        for i in range(times)
+    parts = [
+        replace(whole, weight=_each(whole.weight, i, times), bias=_each(whole.bias, i, times)) for i in range(times)
     ]
+    tensors = [_convolution(mb, x, part, True, run) for part in parts]
     n, h, w, _ = mb.shape(tensors[0])
     joined = mb.run("CONCATENATION", tensors, (n, h, w, times * channels), axis=3, fusedActivationFunction=0)
     view = View.of((n, channels, times, h, w), (0, 3, 4, 2, 1))
@@ -145,13 +123,13 @@ def _each(constant: Constant, first: int, step: int) -> Constant:
     return Constant(constant.array[first::step], quant)
 
 
-def _higher(weight: Constant, pads: tuple[int, ...], row: int) -> tuple[Constant, tuple[int, int, int, int]]:
-    """A depthwise 1x1 as a 3x1 of zeros but for that row, and its pads: of a 1x1 LiteRT's GPU delegate makes no more
-    channels than there were."""
+def _higher(whole: Convolution, row: int) -> Convolution:
+    """A depthwise 1x1 as a 3x1 of zeros but for that row: of a 1x1 LiteRT's GPU delegate makes no more channels than
+    there were."""
+    weight, (top, left, bottom, right) = whole.weight, whole.pads
     array = np.zeros((*weight.shape[:2], 3, 1), weight.array.dtype)
     array[:, :, row] = weight.array[:, :, 0]
-    top, left, bottom, right = pads
-    return Constant(array, weight.quant), (top + row, left, bottom + 2 - row, right)
+    return replace(whole, weight=Constant(array, weight.quant), pads=(top + row, left, bottom + 2 - row, right))
 
 
 def _fewer_groups(weight: Constant, group: int) -> Constant:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...graph.qdq import Constant
 from .builder import Builder, Run, Value
-from .windows import from_spatial, pad_spatial, same_pads
+from .windows import Convolution, from_spatial, pad_spatial, same_pads
 
 # XNNPACK's depthwise kernels have windows of 3, 4, 9 or 25 elements; a smaller one is filled with zeros. A larger one
 # has no fast kernel: 7x7 takes 5 to 20 times as long as parts of it and their sum (ai-edge-litert 2.3.0, x86).
@@ -49,23 +49,15 @@ def _is_centred(size: int, pads: tuple[int, ...], dilation: int) -> bool:
     return size % 2 == 1 and pads == (dilation * (size // 2),) * 2
 
 
-def of_parts(
-    mb: Builder,
-    x: int,
-    weight: Constant,
-    bias: Constant | None,
-    pads: tuple[int, ...],
-    strides: tuple[int, int],
-    dilations: tuple[int, int],
-    run: Run,
-) -> int:
+def of_parts(mb: Builder, whole: Convolution, run: Run) -> int:
     """A depthwise Conv in float as the sum of some with fewer elements: together they cover the window, and each has
     the window's middle in its middle. Columns that are not centred stay together."""
-    out_channels, _, height, width = weight.shape
+    out_channels, _, height, width = whole.weight.shape
+    x, pads, dilations = whole.x, whole.pads, whole.dilations
     whole_rows = mb.plain or not _is_centred(width, pads[1::2], dilations[1])
     total, last = None, len(parts := _cover(height, width, whole_rows)) - 1
     for i, (rows, columns) in enumerate(parts):
-        elements = weight.float()[:, :, _indices(rows, height)]
+        elements = whole.weight.float()[:, :, _indices(rows, height)]
         around, apart = [dilations[0] * rows.reach], [dilations[0] * rows.step]
         window = [2 * around[0] + 1]
         if columns is None:
@@ -76,16 +68,16 @@ def of_parts(
             beside = (dilations[1] * columns.reach,) * 2
             window, apart = [*window, 2 * beside[0] + 1], [*apart, dilations[1] * columns.step]
         around = (around[0], beside[0], around[0], beside[1])
-        padded, padding, size = pad_spatial(mb, x, (window[0], window[1]), strides, around)
+        padded, padding, size = pad_spatial(mb, x, (window[0], window[1]), whole.strides, around)
         shape = (mb.shape(x)[0], *size, out_channels)
-        bias_array = np.zeros(out_channels, np.float32) if bias is None or total is not None else bias.float()
+        bias = whole.bias.float() if total is None else np.zeros(out_channels)
         part = _part(
             mb,
             "DEPTHWISE_CONV_2D",
-            [padded, mb.weight(Constant(elements.transpose(1, 2, 3, 0))), mb.const(bias_array.astype(np.float32))],
+            [padded, mb.weight(Constant(elements.transpose(1, 2, 3, 0))), mb.const(bias.astype(np.float32))],
             shape,
             padding,
-            strides,
+            whole.strides,
             (apart[0], apart[1]),
             depthMultiplier=out_channels // mb.shape(x)[-1],
         )
@@ -192,15 +184,16 @@ def _places(image: Sequence[int], weight: Sequence[int], pads: tuple[int, ...]) 
     return image[1] + 2 * pads[0] - weight[2] + 1, image[2] + 2 * pads[1] - weight[3] + 1
 
 
-def of_tiles(mb: Builder, x: int, weight: Constant, bias: Constant | None, pads: tuple[int, ...]) -> Value:
+def of_tiles(mb: Builder, whole: Convolution) -> Value:
     """A Conv as F(4, 3): depthwise windows over six columns each make one of the six sums of inputs; a convolution of
     one column takes its products; sums of these are the four columns of a tile, that lie side by side at the end."""
+    x, weight, pads = whole.x, whole.weight, whole.pads
     (n, h, _, c), o = mb.shape(x), weight.shape[0]
     height, width = _places(mb.shape(x), weight.shape, pads)
     tiles = -(-width // _TILE)
     outputs, kernels, inputs = _transforms()
     of_kernel = np.einsum("ik,ochk->iohc", kernels, weight.float().astype(np.float64)).astype(np.float32)
-    bias_array = np.zeros(o) if bias is None else bias.float().astype(np.float64)
+    bias = whole.bias.float().astype(np.float64)
     of_bias = np.linalg.lstsq(outputs, np.ones(_TILE), rcond=None)[0]  # such that each column gets the bias once
     lead, padded, padding = _tiled(mb, x, tiles, pads[1])
     shape, zeros = (n, height, tiles, o), mb.const(np.zeros(c, np.float32))
@@ -212,15 +205,15 @@ def of_tiles(mb: Builder, x: int, weight: Constant, bias: Constant | None, pads:
         of_input = _part(
             mb, "DEPTHWISE_CONV_2D", windows, (n, h, tiles, c), padding, strides=(1, _TILE), depthMultiplier=1
         )
-        weights = [mb.const(kernel[:, :, None]), mb.const((share * bias_array).astype(np.float32))]
+        weights = [mb.const(kernel[:, :, None]), mb.const((share * bias).astype(np.float32))]
         products.append(_part(mb, "CONV_2D", [of_input, *weights], shape, padding=0 if pads[0] else 1))
     columns = _columns(mb, products, shape)
     beside = mb.emit("CONCATENATION", columns, (*shape[:3], _TILE * o), axis=3, fusedActivationFunction=0)
-    whole, wanted = (n, height, tiles * _TILE, o), (n, height, width, o)
-    result = [mb.const(np.array(whole, np.int32))]
-    if whole == wanted:
-        return from_spatial(mb.move("RESHAPE", [beside, *result], whole, newShape=whole), whole)
-    rows = mb.move("RESHAPE", [beside, *result], whole, named=False, newShape=whole)
+    tiled, wanted = (n, height, tiles * _TILE, o), (n, height, width, o)
+    result = [mb.const(np.array(tiled, np.int32))]
+    if tiled == wanted:
+        return from_spatial(mb.move("RESHAPE", [beside, *result], tiled, newShape=tiled), tiled)
+    rows = mb.move("RESHAPE", [beside, *result], tiled, named=False, newShape=tiled)
     extent = [mb.const(np.zeros(4, np.int32)), mb.const(np.array(wanted, np.int32))]
     return from_spatial(mb.move("SLICE", [rows, *extent], wanted), wanted)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from ...graph.qdq import Constant
 from .builder import Builder, Operand, Value
 from .view import View
 
@@ -26,6 +29,25 @@ def same_pads(size: int, kernel: int, stride: int) -> tuple[int, int]:
     """What padding SAME puts before and after `size` elements (TensorFlow's definition)."""
     total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution of an NHWC tensor.
+
+    x: the tensor.
+    weight: OIHW.
+    bias: (o,).
+    strides, dilations: down and across.
+    pads: ONNX's (top, left, bottom, right).
+    """
+
+    x: int
+    weight: Constant
+    bias: Constant
+    strides: tuple[int, int]
+    pads: tuple[int, int, int, int]
+    dilations: tuple[int, int]
 
 
 def pad_spatial(

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...artifacts.counts import check_count
 from ...artifacts.errors import UsageError
 from ...artifacts.exit_codes import BUG, DONE
 from ...reporting.folder import findings
 from ...reporting.html_table import html_table
 from ...reporting.report import make_table
-from ..checks import check_count
 from ..doctor import describe_cpu
 from ..progress import Progress, ProgressCallback
 from .jobs import Job
