@@ -44,7 +44,7 @@ def scale_float16(
         return graph, recipe
     with progress.stage(f"{target.name} {recipe.precision}: make it safe in float16", seconds, "float16"):
         feeds = list(few_inputs(recipe, prepared).feeds())
-        graph, beyond = quantize.make_float16_safe(graph, [*feeds, noise_like(feeds[0])])
+        graph, beyond = quantize.make_float16_safe(graph, feeds, [noise_like(feeds[0])])
     return graph, dataclasses.replace(recipe, beyond_float16=beyond)
 
 

@@ -31,18 +31,26 @@ _RELATIVE = frozenset({"Conv", "ConvTranspose", "Div", "MatMul", "Mul", "PRelu",
 
 @dataclass(frozen=True)
 class Extent:
-    """The magnitudes that a value had: the largest of all, and the smallest that is not 0 (infinite where all are)."""
+    """The magnitudes that a value had on some inputs.
+
+    Attributes:
+        largest: of all.
+        least: the smallest that is not 0; infinite where all are.
+        weakest: the largest of the input on which that is smallest; infinite where all are 0.
+    """
 
     largest: float = 0.0
     least: float = np.inf
+    weakest: float = np.inf
 
     def include(self, array: np.ndarray) -> Extent:
-        """With those of one more array; infinity and NaN are the same in float16."""
+        """With those of one more array, of one input; infinity and NaN are the same in float16."""
         magnitudes = np.abs(array[np.isfinite(array)])
         nonzero = magnitudes[magnitudes > 0]
         if not nonzero.size:
             return self
-        return Extent(max(self.largest, float(nonzero.max())), min(self.least, float(nonzero.min())))
+        top = float(nonzero.max())
+        return Extent(max(self.largest, top), min(self.least, float(nonzero.min())), min(self.weakest, top))
 
 
 def prepare_float16(

@@ -14,6 +14,7 @@ from ..float16_range import CARRY, DIVISORS, LARGEST, NORMALIZED, SMALLEST, SUBN
 from .measure import REDUCED, Measured
 
 HEADROOM = 4  # more that what is scaled is scaled by, for inputs that were not seen: it costs nothing
+FINE = 2.0**-4  # a value that is as large as that has ten bits more above float16's subnormal numbers
 _SUBNORMAL_BITS = 10  # how much smaller than normal ones float16's smallest numbers are
 ROUNDING = 1e-6  # of a logarithm
 RELATIVE = 2.0**-20  # a change that is lost in float32's own rounding of a sum
@@ -67,7 +68,7 @@ def find_bounds(model: ir.Model, measured: Measured) -> dict[str, Bounds]:
             extent = extents.get(name_of(output))
             if extent is not None and extent.largest and not _masks(node):
                 small = matters(output, extents)
-                high = _high(extent.largest, SMALLEST) if small else inf
+                high = _high(extent.weakest, SMALLEST) if small else inf
                 found[name_of(output)] = Bounds(
                     _low(measured.reach(name_of(output))), high, round(log2(extent.largest))
                 )
@@ -75,6 +76,18 @@ def find_bounds(model: ir.Model, measured: Measured) -> dict[str, Bounds]:
         _narrow_divisors(node, extents, found)
         _raise_summed(node, found)
     return found
+
+
+def drowns(inputs: Measured, both: Measured) -> bool:
+    """Whether the scales that keep noise in range would take from the inputs what float16 tells apart.
+
+    In a product of products noise may be millions of times larger than images are, and nothing holds both.
+    """
+    for name, extent in inputs.extents.items():
+        needed = _low(both.reach(name)) if both.extents[name].largest else 0
+        if extent.largest and needed > max(0, _low(inputs.reach(name)), log2(extent.weakest / FINE)):
+            return True
+    return False
 
 
 def normalized_bounds(extent: Extent | None) -> Bounds:

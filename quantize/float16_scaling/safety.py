@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -10,7 +10,7 @@ import onnx_ir as ir
 from ...graph.edit import const_value, name_of, remove_dead
 from ..float16_constants import fit_constants, is_beyond
 from ..float16_range import LARGEST, find_beyond_float16
-from .bounds import find_bounds
+from .bounds import drowns, find_bounds
 from .fold import fold_scales
 from .forms import apply_forms
 from .measure import Measured, measure
@@ -19,7 +19,9 @@ from .scales import Scales
 NEAR = 32.0  # times smaller than what it is the difference of: the rounding of those is about 30 dB below it
 
 
-def make_float16_safe(model: ir.Model, feeds: Iterable[Mapping[str, np.ndarray]]) -> tuple[ir.Model, dict[str, str]]:
+def make_float16_safe(
+    model: ir.Model, feeds: Iterable[Mapping[str, np.ndarray]], noise: Sequence[Mapping[str, np.ndarray]] = ()
+) -> tuple[ir.Model, dict[str, str]]:
     """Make a canonical float graph safe in float16.
 
     The same function up to float32's rounding: scales are powers of two. What needs nothing stays as it is. Room of a
@@ -28,11 +30,13 @@ def make_float16_safe(model: ir.Model, feeds: Iterable[Mapping[str, np.ndarray]]
     Args:
         model: float; it is left as it is.
         feeds: a few inputs; the graph runs a few times for each, in float32.
+        noise: inputs that are to be safe, too, as far as that takes nothing from `feeds`.
 
     Returns:
         The graph, and {an operator's first output: why float16 cannot compute it all the same}.
     """
-    feeds = list(feeds)
+    inputs = list(feeds)
+    feeds = [*inputs, *noise]
     model = model.clone()
     measured = measure(model, feeds)
     if any(is_beyond(const_value(value), LARGEST) for node in model.graph for value in node.inputs):
@@ -40,6 +44,8 @@ def make_float16_safe(model: ir.Model, feeds: Iterable[Mapping[str, np.ndarray]]
         measured = measure(model, feeds)
     if apply_forms(model, measured):
         measured = measure(model, feeds)
+    if noise and drowns(of_inputs := measure(model, inputs), measured):
+        feeds, measured = inputs, of_inputs
     scales = Scales(model.graph, find_bounds(model, measured), measured.extents)
     scales.walk()
     fold_scales(scales)

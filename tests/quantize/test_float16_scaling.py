@@ -189,6 +189,19 @@ def test_what_fits_stays_as_it_is():
     assert ir.to_proto(safe) == ir.to_proto(model)
 
 
+@pytest.mark.parametrize(("factor", "both"), [(16, True), (1e4, False)])
+def test_noise_is_safe_as_far_as_that_takes_nothing_from_the_inputs(factor, both):
+    """A product of products of noise may be millions of times that of images: no scale holds both."""
+    text, constants, _ = rows("p = Mul (x, x) q = Mul (p, p) z = Add (q, c) y = Div (q, z)", 1, c=np.float32(1))
+    model = canonical(text, constants)
+    feed, noise = ({"x": np.clip(ROWS, -1, 1) * np.float32(times)} for times in (1, factor))
+    safe, _ = make_float16_safe(model, [feed], [noise])
+    expected = only(run_onnx(model, feed))
+    assert decibels(expected, only(run_float16(safe, feed))) > decibels(expected, only(run_float16(model, feed))) - 3
+    assert np.isfinite(only(run_float16(safe, noise))).all() == both
+    assert (ir.to_proto(safe) == ir.to_proto(model)) != both
+
+
 def test_rows_far_from_zero_are_centred_before_they_are_normalised():
     """LiteRT's GPU accelerator subtracts the square of the mean from the mean of squares, in float32 too."""
     text, constants, _ = rows(NORM, 1, g=ONES, b=ZEROS)
