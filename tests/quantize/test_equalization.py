@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from edgeport.graph.edit import array
 from edgeport.quantize import QuantizeError, apply, apply_equalization, collect, correct_biases, find_equalization, plan
-from edgeport.quantize.tuning.equalization import STEPS, find_sites
+from edgeport.quantize.tuning.equalization import STEPS
+from edgeport.quantize.tuning.scale_sites import find_sites
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from graphs import snr_db
 
