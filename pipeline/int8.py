@@ -1,7 +1,7 @@
 """Makes the quantised graphs of one target, which differ in what is not int8: float, or int16 where there is none."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..artifacts.errors import UsageError
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..graph.fusion import Int16, Unit
-    from ..quantize import Kept, Plan, Scalings, Statistics
+    from ..quantize import Judged, Kept, Plan, Scalings, Statistics
 
 
 NUM_ANALYTIC = 8  # inputs whose means tell what rounding the weights does, where that is tried beside the rest
@@ -67,6 +67,9 @@ class Int8Builder:
             self.model, self.statistics = self._rewrite(prepared.statistics)
             self.plan()
             self.held = quantize.HeldOut(self.model, self.as_taken(held).feeds())
+        if prepared.gates:
+            with progress.stage(f"{target.name}: equalise behind gates", seconds, "calibrate"):
+                self._equalize_gates(prepared.statistics)
 
     def as_taken(self, inputs: Dataset) -> Dataset:
         """The model's inputs as the graph takes them."""
@@ -74,6 +77,28 @@ class Int8Builder:
 
     def _rewrite(self, statistics: "Statistics") -> "tuple[ir.Model, Statistics]":
         return self.kernels.apply_rewrites(self.kernels.apply_forms(self._graph), statistics)
+
+    def _equalize_gates(self, statistics: "Statistics") -> None:
+        """Takes the factors behind gates, if int8 comes nearer to float on the held inputs by them."""
+        from .. import quantize
+
+        gates, before = self.prepared.gates, (self._graph, self.model, self.statistics)
+        plain = self._estimate()
+        self._graph = quantize.apply_equalization(self._graph, gates)
+        self.model, self.statistics = self._rewrite(statistics)
+        if self._estimate().is_better(plain):
+            known = {**self.prepared.equalization, **gates}
+            self.prepared = replace(self.prepared, equalization=known)
+        else:
+            self._graph, self.model, self.statistics = before
+
+    def _estimate(self) -> "Judged":
+        """How int8 does on the held inputs with the biases of the lowest effort."""
+        from .. import quantize
+
+        plan, few = self.plan(), self.inputs.take(NUM_ANALYTIC)
+        tuned = quantize.correct_for_weights(self.model, plan, few.feeds())
+        return self.held.judge(quantize.apply(tuned, plan))
 
     def plan(self, kept: "Kept" = frozenset()) -> "Plan":
         """What runs in int8 where the units in `kept` do not; in int16 all that can where that is the precision."""

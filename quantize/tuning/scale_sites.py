@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from ...graph.activated import is_activated
 from ...graph.edit import array, attribute, const_value, consumers, given, name_of, scalar, shape
-from ...graph.fusion import CONVOLUTIONS
+from ...graph.fusion import CONVOLUTIONS, source
 from ...graph.layers import Weighted, is_matmul, weighted
 
 _HOMOGENEOUS = frozenset({"Relu", "LeakyRelu", "MaxPool", "AveragePool", "Resize"})
@@ -23,13 +23,21 @@ class Site:
     kind: str
     channels: int
     readers: list[tuple[ir.Node, int]] = field(default_factory=list)  # layers, and the channels' axis of what they read
+    products: list[ir.Node] = field(default_factory=list)  # with values that the scale does not reach
+    scaled: set[ir.Value] = field(default_factory=set)  # what the scale reaches
+    factors: tuple[ir.Value, ...] = ()  # of a product with a gate: what is multiplied, the gate
 
 
 def find_sites(graph: ir.Graph) -> list[Site]:
-    """The values whose scale only layers notice: of layers, LayerNorms and activation functions, in the order there."""
+    """The values whose scale only layers notice: of layers, LayerNorms, activation functions, and products with gates,
+    in the order there."""
     sites = []
     for node in graph:
-        if node.op_type == "LayerNormalization" and const_value(node.inputs[1]) is not None:
+        factors = ()
+        if (index := gate_index(node)) is not None:
+            value, kind, axis = node.outputs[0], "gate", 1
+            factors = (given(node.inputs[1 - index]), given(node.inputs[index]))
+        elif node.op_type == "LayerNormalization" and const_value(node.inputs[1]) is not None:
             value, kind, axis = node.outputs[0], node.op_type, len(shape(node.outputs[0])) - 1
         elif is_activated(node):
             value, kind = node.outputs[0], "activation"
@@ -39,10 +47,30 @@ def find_sites(graph: ir.Graph) -> list[Site]:
             if layer is None:
                 continue
             value, kind, axis = layer.output, "layer", layer.channel_axis
-        site = Site(name_of(value), kind, shape(value)[axis])
-        if site.channels > 1 and _follow(value, axis, site) and site.readers:
+        site = Site(name_of(value), kind, shape(value)[axis], factors=factors)
+        if site.channels > 1 and _follow(value, axis, site) and site.readers and _scaled_once(site):
             sites.append(site)
     return sites
+
+
+def gate_index(node: ir.Node) -> int | None:
+    """Which operand of a product is a gate, as squeeze-and-excite has it: computed, one number for each channel of an
+    image, for all its places."""
+    if node.op_type != "Mul" or any(const_value(v) is not None for v in node.inputs):
+        return None
+    to, (first, second) = shape(node.outputs[0]), (shape(v) for v in node.inputs)
+    if len(to) != 4 or to[2] * to[3] == 1:
+        return None
+    row = (*to[:2], 1, 1)
+    return 1 if (first, second) == (to, row) else 0 if (first, second) == (row, to) else None
+
+
+def _scaled_once(site: Site) -> bool:
+    """Whether the scale reaches no product twice; and one with a gate behind nothing but views."""
+    twice = any(all(v in site.scaled for v in node.inputs) for node in site.products)
+    return not twice and (
+        site.kind != "gate" or all(name_of(source(n.inputs[0])) == site.value for n, _ in site.readers)
+    )
 
 
 def _layer_of(node: ir.Node) -> Weighted | None:
@@ -61,7 +89,13 @@ def _follow(value: ir.Value, axis: int, site: Site) -> bool:
     """Collect the readers behind `value`; False where something notices the scale."""
     if value.is_graph_output():
         return False
+    site.scaled.add(value)
     for node in consumers(value):
+        if site.kind != "activation" and _multiplies(node, value, axis):  # its factors would cost more than a gate's
+            site.products.append(node)
+            if not _follow(node.outputs[0], axis, site):
+                return False
+            continue
         if node.inputs[0] is not value or any(v is value for v in node.inputs[1:]):
             return False
         if _reads(node, axis):
@@ -75,6 +109,14 @@ def _follow(value: ir.Value, axis: int, site: Site) -> bool:
         if not _follow(node.outputs[0], through, site):
             return False
     return True
+
+
+def _multiplies(node: ir.Node, value: ir.Value, axis: int) -> bool:
+    """Whether the node multiplies the value by another one, each channel by numbers of its own."""
+    if node.op_type != "Mul" or any(const_value(v) is not None for v in node.inputs):
+        return False
+    dims, to = shape(value), shape(node.outputs[0])
+    return node.inputs[0] is not node.inputs[1] and len(dims) == len(to) and dims[axis] == to[axis]
 
 
 def _reads(node: ir.Node, axis: int) -> bool:
