@@ -146,7 +146,8 @@ class Int8Builder:
     def tune(self, plan: "Plan", progress: Progress | None = None) -> Tuned:
         """The float graph with weights and biases fit for the plan, as the effort says.
 
-        A higher effort tries what a lower one does, too, and keeps it where it is better on the held inputs.
+        What a higher effort does is kept where it is better on the held inputs, by more than chance would have it, than
+        what a lower one does.
         """
         from .. import quantize
 
@@ -160,13 +161,15 @@ class Int8Builder:
             with progress.stage(text, self.seconds, "calibrate", len(self.inputs)) as advance:
                 rounded = quantize.round_weights(self.model, plan, self.inputs.feeds(), progress=advance)
             with progress.stage(f"{self.target.name}: correct the biases", self.seconds, "calibrate"):
-                tunings.insert(0, self.correct_layer_by_layer(rounded, plan))
+                tunings.append(self.correct_layer_by_layer(rounded, plan))
         if not self.held:
-            return tunings[0]
+            return tunings[-1]
         with progress.stage(f"{self.target.name}: compare on held inputs", self.seconds, "calibrate"):
             few = self.inputs.take(NUM_ANALYTIC)
-            tunings.append(Tuned(quantize.correct_for_weights(self.model, plan, few.feeds())))
-            return min((self.judge(tuned, plan) for tuned in tunings), key=lambda judged: judged[0])[1]
+            least, kept = self.judge(Tuned(quantize.correct_for_weights(self.model, plan, few.feeds())), plan)
+            for judged, tuned in (self.judge(tuned, plan) for tuned in tunings):
+                least, kept = (judged, tuned) if judged.is_better(least) else (least, kept)
+            return kept
 
     def correct_for_weights(self, plan: "Plan", progress: Progress) -> "ir.Model":
         """The biases of the lowest effort."""
@@ -182,13 +185,13 @@ class Int8Builder:
         corrected = quantize.correct_and_compare(graph, plan, self.inputs.feeds(), reference=self.model)
         return Tuned(corrected.model, quantize.fit_scalings(corrected.pairs))
 
-    def judge(self, tuned: Tuned, plan: "Plan") -> tuple[float, Tuned]:
-        """(the loss on the held inputs, the tuning with those of its scalings that help there)."""
+    def judge(self, tuned: Tuned, plan: "Plan") -> "tuple[Judged, Tuned]":
+        """(how it does on the held inputs, the tuning with those of its scalings that help there)."""
         from .. import quantize
 
         judged = self.held.judge(quantize.apply(tuned.graph, plan), tuned.scalings)
         kept = {name: scaling for name, scaling in tuned.scalings.items() if judged.helps(name)}
-        return judged.loss, Tuned(tuned.graph, kept)
+        return judged, Tuned(tuned.graph, kept)
 
     def apply(self, tuned: Tuned, plan: "Plan") -> "ir.Model":
         """The graph with int8 written into it, as the artifact computes it."""

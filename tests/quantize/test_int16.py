@@ -162,8 +162,8 @@ def test_what_has_no_int16_kernel_is_written_otherwise(name, kind, make, tmp_pat
 
 BORDERS = """(float[1,4,6,6] x) => (float[1,4,6,6] y, float[1,36,4] z) <float[4,4,1,1] v, float[4,4,1,1] w, float[4] b,
     float[4,4] u, int64[3] s>
-    { c = Conv(x, v, b) d = Conv(c, w, b) h = HardSwish(d) y = Add(c, h) t = Transpose<perm=[0,2,3,1]>(c) r = Reshape(t, s)
-      m = MatMul(r, u) z = Tanh(m) }"""
+    { c = Conv(x, v, b) d = Conv(c, w, b) h = HardSwish(d) y = Add(c, h) t = Transpose<perm=[0,2,3,1]>(c)
+      r = Reshape(t, s) m = MatMul(r, u) z = Tanh(m) }"""
 
 
 @pytest.mark.parametrize("kind", ["npu", "micro"])
