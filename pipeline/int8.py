@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..quantize import Judged, Kept, Plan, Scalings, Statistics
 
 
-NUM_ANALYTIC = 8  # inputs whose means tell what rounding the weights does, where that is tried beside the rest
+NUM_ANALYTIC = 8  # inputs whose means tell what rounding the weights does, where factors are tried
 
 
 @dataclass(frozen=True)
@@ -146,8 +146,8 @@ class Int8Builder:
     def tune(self, plan: "Plan", progress: Progress | None = None) -> Tuned:
         """The float graph with weights and biases fit for the plan, as the effort says.
 
-        What a higher effort does is kept where it is better on the held inputs, by more than chance would have it, than
-        what a lower one does.
+        On the held inputs, what a lower effort does replaces it where that is better by more than chance would have it,
+        and rounded weights are kept where they are better at all.
         """
         from .. import quantize
 
@@ -155,20 +155,22 @@ class Int8Builder:
         if effort == "fast":
             return Tuned(self.correct_for_weights(plan, progress))
         with progress.stage(f"{self.target.name}: correct the biases", self.seconds, "calibrate"):
-            tunings = [self.correct_layer_by_layer(self.model, plan)]
+            kept, rounded = self.correct_layer_by_layer(self.model, plan), None
         if effort == "high":
             text = f"{self.target.name}: round the weights"
             with progress.stage(text, self.seconds, "calibrate", len(self.inputs)) as advance:
-                rounded = quantize.round_weights(self.model, plan, self.inputs.feeds(), progress=advance)
+                graph = quantize.round_weights(self.model, plan, self.inputs.feeds(), progress=advance)
             with progress.stage(f"{self.target.name}: correct the biases", self.seconds, "calibrate"):
-                tunings.append(self.correct_layer_by_layer(rounded, plan))
+                rounded = self.correct_layer_by_layer(graph, plan)
         if not self.held:
-            return tunings[-1]
+            return rounded or kept
         with progress.stage(f"{self.target.name}: compare on held inputs", self.seconds, "calibrate"):
-            few = self.inputs.take(NUM_ANALYTIC)
-            least, kept = self.judge(Tuned(quantize.correct_for_weights(self.model, plan, few.feeds())), plan)
-            for judged, tuned in (self.judge(tuned, plan) for tuned in tunings):
-                least, kept = (judged, tuned) if judged.is_better(least) else (least, kept)
+            judged, kept = self.judge(kept, plan)
+            simple = Tuned(quantize.correct_for_weights(self.model, plan, self.inputs.feeds()))
+            if (other := self.judge(simple, plan))[0].is_better(judged):
+                judged, kept = other
+            if rounded and (other := self.judge(rounded, plan))[0].loss < judged.loss:
+                judged, kept = other
             return kept
 
     def correct_for_weights(self, plan: "Plan", progress: Progress) -> "ir.Model":
