@@ -410,7 +410,7 @@ def equalize(
     with progress.stage("equalise the channels", seconds, "calibrate", len(inputs)) as advance:
         steps = quantize.find_equalization(graph, inputs.feeds(), in_float=floats, progress=advance)
         gated = quantize.find_gated(graph.graph)
-        gates = {value: steps.pop(value) for value in gated & steps.keys()}
+        gates = {value: steps.pop(value) for value in list(steps) if value in gated}
         return (quantize.apply_equalization(graph, steps) if steps else graph), steps, gates
 
 

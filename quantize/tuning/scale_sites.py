@@ -69,7 +69,7 @@ def _scaled_once(site: Site) -> bool:
     """Whether the scale reaches no product twice; and one with a gate behind nothing but views."""
     twice = any(all(v in site.scaled for v in node.inputs) for node in site.products)
     return not twice and (
-        site.kind != "gate" or all(name_of(source(n.inputs[0])) == site.value for n, _ in site.readers)
+        site.kind != "gate" or all(name_of(source(given(n.inputs[0]))) == site.value for n, _ in site.readers)
     )
 
 
