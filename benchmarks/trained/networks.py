@@ -7,17 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from edgeport.models import (
-    convnext,
-    create_model,
-    efficientnet,
-    levit,
-    mobilenetv2,
-    mobilenetv3,
-    mobilevit,
-    resnet,
-    vit,
-)
+from edgeport.models import convnext, create_model, levit, mobilenetv2, mobilenetv3, mobilevit, resnet, vit
 from edgeport.models.registry import register
 from edgeport.models.spec import HALF, PreprocessSpec
 from torch import nn
@@ -52,16 +42,6 @@ NETWORKS = {
         "depthwise, squeeze-and-excite, hard-swish",
         mobilenetv3.MobileNetV3,
         mobilenetv3.Cfg(mobilenetv3.table(mobilenetv3.SMALL, 288), head=256, width=0.5),
-    ),
-    "mobilenetv3_large": Network(
-        "the same, larger",
-        mobilenetv3.MobileNetV3,
-        mobilenetv3.Cfg(mobilenetv3.table(mobilenetv3.LARGE, 480), head=320, width=0.35),
-    ),
-    "efficientnet": Network(
-        "depthwise, squeeze-and-excite, SiLU",
-        efficientnet.EfficientNet,
-        efficientnet.Cfg(efficientnet.table((1, 2, 2, 2, 2, 2, 1)), stem=16, head=320, width=0.35),
     ),
     "mobilevit": Network(
         "depthwise, SiLU, attention over patches",
