@@ -95,6 +95,7 @@ class KernelSet:
     forms: tuple[Callable[[ir.Model], ir.Model], ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
     has_float: bool = True  # else what stays float is refused
+    inexact: frozenset[str] = frozenset()  # operators of the format whose int16 kernels are off by far more than a step
     operators: frozenset[str] | None = None  # of the format, that the device's runtime has; None for all
 
     def of_type(self, dtype: str) -> Mapping[str, Kernel]:

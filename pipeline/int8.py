@@ -1,7 +1,7 @@
 """Makes the quantised graphs of one target, which differ in what is not int8: float, or int16 where there is none."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..artifacts.errors import UsageError
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..graph.fusion import Int16, Unit
-    from ..quantize import Kept, Plan, Scalings, Statistics
+    from ..quantize import Judged, Kept, Plan, Scalings, Statistics
 
 
-NUM_ANALYTIC = 8  # inputs whose means tell what rounding the weights does, where that is tried beside the rest
+NUM_ANALYTIC = 8  # inputs whose means tell what rounding the weights does, where factors are tried
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,9 @@ class Int8Builder:
             self.model, self.statistics = self._rewrite(prepared.statistics)
             self.plan()
             self.held = quantize.HeldOut(self.model, self.as_taken(held).feeds())
+        if prepared.gates:
+            with progress.stage(f"{target.name}: equalise behind gates", seconds, "calibrate"):
+                self._equalize_gates(prepared.statistics)
 
     def as_taken(self, inputs: Dataset) -> Dataset:
         """The model's inputs as the graph takes them."""
@@ -74,6 +77,28 @@ class Int8Builder:
 
     def _rewrite(self, statistics: "Statistics") -> "tuple[ir.Model, Statistics]":
         return self.kernels.apply_rewrites(self.kernels.apply_forms(self._graph), statistics)
+
+    def _equalize_gates(self, statistics: "Statistics") -> None:
+        """Takes the factors behind gates, if int8 comes nearer to float on the held inputs by them."""
+        from .. import quantize
+
+        gates, before = self.prepared.gates, (self._graph, self.model, self.statistics)
+        plain = self._estimate()
+        self._graph = quantize.apply_equalization(self._graph, gates)
+        self.model, self.statistics = self._rewrite(statistics)
+        if self._estimate().is_better(plain):
+            known = {**self.prepared.equalization, **gates}
+            self.prepared = replace(self.prepared, equalization=known)
+        else:
+            self._graph, self.model, self.statistics = before
+
+    def _estimate(self) -> "Judged":
+        """How int8 does on the held inputs with the biases of the lowest effort."""
+        from .. import quantize
+
+        plan, few = self.plan(), self.inputs.take(NUM_ANALYTIC)
+        tuned = quantize.correct_for_weights(self.model, plan, few.feeds())
+        return self.held.judge(quantize.apply(tuned, plan))
 
     def plan(self, kept: "Kept" = frozenset()) -> "Plan":
         """What runs in int8 where the units in `kept` do not; in int16 all that can where that is the precision."""
@@ -121,7 +146,8 @@ class Int8Builder:
     def tune(self, plan: "Plan", progress: Progress | None = None) -> Tuned:
         """The float graph with weights and biases fit for the plan, as the effort says.
 
-        A higher effort tries what a lower one does, too, and keeps it where it is better on the held inputs.
+        On the held inputs, what a lower effort does replaces it where that is better by more than chance would have it,
+        and rounded weights are kept where they are better at all.
         """
         from .. import quantize
 
@@ -129,19 +155,23 @@ class Int8Builder:
         if effort == "fast":
             return Tuned(self.correct_for_weights(plan, progress))
         with progress.stage(f"{self.target.name}: correct the biases", self.seconds, "calibrate"):
-            tunings = [self.correct_layer_by_layer(self.model, plan)]
+            kept, rounded = self.correct_layer_by_layer(self.model, plan), None
         if effort == "high":
             text = f"{self.target.name}: round the weights"
             with progress.stage(text, self.seconds, "calibrate", len(self.inputs)) as advance:
-                rounded = quantize.round_weights(self.model, plan, self.inputs.feeds(), progress=advance)
+                graph = quantize.round_weights(self.model, plan, self.inputs.feeds(), progress=advance)
             with progress.stage(f"{self.target.name}: correct the biases", self.seconds, "calibrate"):
-                tunings.insert(0, self.correct_layer_by_layer(rounded, plan))
+                rounded = self.correct_layer_by_layer(graph, plan)
         if not self.held:
-            return tunings[0]
+            return rounded or kept
         with progress.stage(f"{self.target.name}: compare on held inputs", self.seconds, "calibrate"):
-            few = self.inputs.take(NUM_ANALYTIC)
-            tunings.append(Tuned(quantize.correct_for_weights(self.model, plan, few.feeds())))
-            return min((self.judge(tuned, plan) for tuned in tunings), key=lambda judged: judged[0])[1]
+            judged, kept = self.judge(kept, plan)
+            simple = Tuned(quantize.correct_for_weights(self.model, plan, self.inputs.feeds()))
+            if (other := self.judge(simple, plan))[0].is_better(judged):
+                judged, kept = other
+            if rounded and (other := self.judge(rounded, plan))[0].loss < judged.loss:
+                judged, kept = other
+            return kept
 
     def correct_for_weights(self, plan: "Plan", progress: Progress) -> "ir.Model":
         """The biases of the lowest effort."""
@@ -157,13 +187,13 @@ class Int8Builder:
         corrected = quantize.correct_and_compare(graph, plan, self.inputs.feeds(), reference=self.model)
         return Tuned(corrected.model, quantize.fit_scalings(corrected.pairs))
 
-    def judge(self, tuned: Tuned, plan: "Plan") -> tuple[float, Tuned]:
-        """(the loss on the held inputs, the tuning with those of its scalings that help there)."""
+    def judge(self, tuned: Tuned, plan: "Plan") -> "tuple[Judged, Tuned]":
+        """(how it does on the held inputs, the tuning with those of its scalings that help there)."""
         from .. import quantize
 
         judged = self.held.judge(quantize.apply(tuned.graph, plan), tuned.scalings)
         kept = {name: scaling for name, scaling in tuned.scalings.items() if judged.helps(name)}
-        return judged.loss, Tuned(tuned.graph, kept)
+        return judged, Tuned(tuned.graph, kept)
 
     def apply(self, tuned: Tuned, plan: "Plan") -> "ir.Model":
         """The graph with int8 written into it, as the artifact computes it."""

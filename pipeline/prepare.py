@@ -60,6 +60,7 @@ class Prepared:
         effort: how much is done for int8 beyond them.
         equalization: {value: factors} of the channels whose scale has moved into weights for int8's sake.
         equalized: `graph` with them in it, which int8 starts from.
+        gates: more of these factors, behind gates, which each target takes if it gains by them.
         statistics: of its values.
         shards: of `statistics`, those of each fourth input; none where nobody wants the halves of them.
         validation: the inputs that validate and are timed.
@@ -82,6 +83,7 @@ class Prepared:
     effort: str
     equalization: "Steps"
     equalized: "ir.Model"
+    gates: "Steps"
     statistics: "Statistics | None"
     shards: "Sequence[Statistics]"
     validation: Dataset
@@ -130,6 +132,7 @@ class Prepared:
 
 def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
     """The stages that come before any target's own. Raises UsageError, ExportError, ImageError, QuantizeError."""
+    from .. import quantize
     from ..exporters.canonicalize import is_quantized
     from .import_check import check_calibrated
 
@@ -159,13 +162,15 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
         given = (job.quantization.budget, source.model, graph, labels, reference, validation, kinds, meaning, progress)
         judge = Judge(*given)
     steps: Steps = {}
+    gates: Steps = {}
     equalized, statistics, shards = graph, None, []
     if calibration:
         if job.quantization.effort != "fast":
-            equalized, steps = equalize(graph, job, calibration, progress, seconds)
+            equalized, steps, gates = equalize(graph, job, calibration, progress, seconds)
         calibrated = apply_all_forms(equalized, job)
         check_calibrated(source, calibrated, session, list(validation.take(1)))
         count = NUM_SHARDS if job.quantization.calibration_halves else 1
+        calibrated = quantize.observe_gates(calibrated, gates)
         statistics, shards = collect_statistics(calibrated, calibration, count, progress, seconds)
     return Prepared(
         job=job,
@@ -181,6 +186,7 @@ def prepare(job: Job, source: ModelSource, progress: Progress) -> Prepared:
         effort=job.quantization.effort,
         equalization=steps,
         equalized=equalized,
+        gates=gates,
         statistics=statistics,
         shards=shards,
         validation=validation,
@@ -395,15 +401,17 @@ def _one_sentence(source: ModelSource) -> Iterator[None]:
 
 def equalize(
     graph: "ir.Model", job: Job, calibration: Dataset, progress: Progress, seconds: dict[str, float]
-) -> "tuple[ir.Model, Steps]":
-    """The graph with equalised channels, and the factors that made them so."""
+) -> "tuple[ir.Model, Steps, Steps]":
+    """The graph with equalised channels, the factors that made them so, and others that gates would take."""
     from .. import quantize
 
     inputs, _ = calibration.take(NUM_CORRECTING).hold_back()  # those that correct
     floats = all(get_target(name).kernels(job.quantization.profile, job.precision).has_float for name in job.targets)
     with progress.stage("equalise the channels", seconds, "calibrate", len(inputs)) as advance:
         steps = quantize.find_equalization(graph, inputs.feeds(), in_float=floats, progress=advance)
-        return (quantize.apply_equalization(graph, steps) if steps else graph), steps
+        gated = quantize.find_gated(graph.graph)
+        gates = {value: steps.pop(value) for value in list(steps) if value in gated}
+        return (quantize.apply_equalization(graph, steps) if steps else graph), steps, gates
 
 
 def apply_all_forms(graph: "ir.Model", job: Job) -> "ir.Model":

@@ -15,15 +15,16 @@ from .plan import Plan, plan
 from .prequantized import fit_prequantized
 from .tuning.bias_correction import correct_and_compare, correct_biases
 from .tuning.bias_correction_analytic import correct_for_weights
-from .tuning.equalization import apply_equalization, find_equalization
+from .tuning.equalization import apply_equalization, find_equalization, find_gated, observe_gates
 from .tuning.gptq import round_weights
-from .tuning.held_out import HeldOut
+from .tuning.held_out import HeldOut, Judged
 from .tuning.output_scaling import Scaling, Scalings, fit_scalings, scale_outputs
 from .tuning.transfer import transfer_weights
 from .weights_only import quantize_weights
 
 __all__ = [
     "HeldOut",
+    "Judged",
     "Kept",
     "KernelSet",
     "Measured",
@@ -43,10 +44,12 @@ __all__ = [
     "correct_biases",
     "correct_for_weights",
     "find_equalization",
+    "find_gated",
     "fit_prequantized",
     "fit_scalings",
     "make_float16_safe",
     "measure_sensitivity",
+    "observe_gates",
     "plan",
     "prepare_float16",
     "quantize_weights",

@@ -13,6 +13,8 @@ from ...artifacts.errors import UnsupportedAttribute
 from ...graph.qdq import Constant
 from ...graph.qparams import QParams
 from .builder import MOST_AXES, Builder, Operand, Value
+from .int16 import hard_swish as hard_swish_by_parts
+from .int16 import inverse_root, is_int16
 from .lowering_table import lower
 from .view import Shape, View, unify
 
@@ -24,7 +26,7 @@ SCALED = frozenset({"ADD", "SUB"})
 def _binary(op: str):
     def lowering(mb: Builder, a: Operand, b: Operand) -> Value:
         options = {"fusedActivationFunction": mb.activation()} if op in FUSING else {}
-        if op in SCALED and mb.target.quant is not None and mb.target.quant.dtype == "int16":
+        if op in SCALED and is_int16(mb):
             options["potScaleInt16"] = False  # else the kernels want scales that are powers of two
         return apply_broadcast(mb, op, a, b, **options)
 
@@ -180,7 +182,6 @@ UNARY = {
     "Relu": "RELU",
     "Sigmoid": "LOGISTIC",
     "Tanh": "TANH",
-    "HardSwish": "HARD_SWISH",
     "Exp": "EXP",
     "Sqrt": "SQRT",
     "Neg": "NEG",
@@ -210,6 +211,13 @@ def apply_unary(mb: Builder, op: str, x: Value, **options) -> Value:
 
 for _onnx, _tflite in UNARY.items():
     lower(_onnx)(_unary(_tflite))
+
+
+@lower("HardSwish")
+def hard_swish(mb: Builder, x: Operand) -> Value:
+    """HARD_SWISH, which has no int16 kernel."""
+    x = mb.value(x)
+    return Value(hard_swish_by_parts(mb, mb.memory(x)), x.view) if is_int16(mb) else apply_unary(mb, "HARD_SWISH", x)
 
 
 @lower("Gelu")
@@ -336,6 +344,8 @@ def power(mb: Builder, x: Operand, exponent: Operand) -> Value:
     tensor = mb.memory(x)
     if e == 2:
         return Value(mb.run("MUL", [tensor, tensor], mb.shape(tensor)), x.view)
+    if e == -0.5 and is_int16(mb) and "RSQRT" in mb.kernels.inexact:
+        return Value(inverse_root(mb, tensor), x.view)
     if e in _ROOTS:
         return apply_unary(mb, _ROOTS[e], x)
     return Value(mb.run("POW", [tensor, mb.const(exponent.array.reshape(1))], mb.shape(tensor)), x.view)

@@ -8,29 +8,32 @@ ICML 2023, equation 4). Behind HardSwish and GELU, which most devices compute in
 of PP-OCR's recogniser, whose depthwise layers read channels of very different size, int8 loses a third less by that.
 The float output stays.
 
+Squeeze-and-excite multiplies each channel by a gate, so that channels of like size become unlike. Where what it
+multiplies comes from a layer, the factor goes there, through the product and into the layers that compute the gate.
+Where an activation function stands between, it goes onto the gate: a product of a few numbers, which costs next to
+nothing, but rounds the gate once more, so that channels cannot be made as equal.
+
 What stands between must let a positive factor through, channel by channel: Relu, LeakyRelu, PRelu, pools, zero padding,
-resizing, views. HardSwish, SiLU, GELU and sums with other values do not: nothing is moved across them. Nor is anything
-across Clip(0, 6), though it does below its corner: which channels stay there is known of the calibration data alone. A
-network trained on ImageNet has many that fire for few classes; grown until they nearly reach 6, they are clipped on the
-photographs of those classes (EfficientNet-Lite0, calibrated on ten photographs: 13.5 dB, without 23.4 dB).
+resizing, views, products with other values. HardSwish, SiLU, GELU and sums with other values do not: nothing is moved
+across them. Nor is anything across Clip(0, 6), though it does below its corner: which channels stay there is known of
+the calibration data alone. A network trained on ImageNet has many that fire for few classes; grown until they nearly
+reach 6, they are clipped on the photographs of those classes (EfficientNet-Lite0, calibrated on ten photographs: 13.5
+dB, without 23.4 dB).
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from math import prod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
 
 from ...artifacts.errors import QuantizeError
-from ...graph.activated import is_activated
 from ...graph.edit import (
     array,
     attribute,
-    const_value,
     constant,
     consumers,
     emit,
@@ -38,31 +41,18 @@ from ...graph.edit import (
     maker,
     name_of,
     remove_dead,
-    scalar,
     shape,
 )
-from ...graph.fusion import CONVOLUTIONS
-from ...graph.layers import Weighted, is_matmul, rescale, weighted
+from ...graph.layers import rescale, weighted
 from ...runtime.graph_session import open_checked, run, side_by_side
+from .scale_sites import Site, find_sites, gate_index
 
 Steps = dict[str, tuple[int, ...]]  # value -> per channel, log2(s) in steps of an eighth
 STEPS = 8  # of one octave: s is known to within 5 %, and is a whole number that a manifest holds
 MOST = 10 * STEPS  # s is between 2**-10 and 2**10
 STRENGTHS = (0.25, 0.5, 0.75, 1.0)  # SmoothQuant's alpha: how far the channels are made equal
 # The error must fall to such a share. Behind a LayerNorm, and an activation function, the factors cost a product more.
-GAIN = {"layer": 0.7, "LayerNormalization": 0.5, "activation": 0.5}
-
-_HOMOGENEOUS = frozenset({"Relu", "LeakyRelu", "MaxPool", "AveragePool", "Resize"})
-
-
-@dataclass
-class Site:
-    """A value whose channels can be scaled, by its name. `kind`: of what computes it, a key of GAIN."""
-
-    value: str
-    kind: str
-    channels: int
-    readers: list[tuple[ir.Node, int]] = field(default_factory=list)  # layers, and the channels' axis of what they read
+GAIN = {"layer": 0.7, "LayerNormalization": 0.5, "activation": 0.5, "gate": 0.7}
 
 
 @dataclass(frozen=True)
@@ -100,12 +90,36 @@ def find_equalization(
     """
     sites = [site for site in find_sites(model.graph) if in_float or site.kind != "activation"]
     seen = _observe(model, sites, feeds, progress)
-    found = {}
-    for site in sites:
-        steps = _best(site, seen)
+    found: Steps = {}
+    even: set[ir.Node] = set()  # layers that read a product of which one factor is scaled already
+    for site in sorted(sites, key=lambda site: site.kind == "gate"):
+        readers = {node for node, _ in site.readers}
+        steps = _best(site, seen) if even.isdisjoint(readers) else None
         if steps is not None:
             found[site.value] = tuple(steps.tolist())
+            even |= readers
     return found
+
+
+def _factors(steps: Sequence[int] | np.ndarray, kind: str) -> np.ndarray:
+    """s (c,) of steps. What a gate is multiplied by, 1 / s, are numbers that 8 bits hold exactly."""
+    factor = 2.0 ** (np.asarray(steps, np.float64) / STEPS)
+    return 255 / np.maximum(np.rint(255 * factor.min() / factor), 1) if kind == "gate" else factor
+
+
+def observe_gates(model: ir.Model, steps: Mapping[str, Iterable[int]]) -> ir.Model:
+    """A copy of `model` that also computes, for its statistics alone, what `apply_equalization` makes of products with
+    gates."""
+    model = model.clone()
+    values = {name_of(output): output for node in model.graph for output in node.outputs}
+    for name, numbers in steps.items():
+        _multiply_gate(model.graph, maker(values[name]), 1 / _factors([*numbers], "gate"))
+    return model
+
+
+def find_gated(graph: ir.Graph) -> frozenset[str]:
+    """The products with gates, by their names: what equalises them is paid for with a product more."""
+    return frozenset(name_of(node.outputs[0]) for node in graph if gate_index(node) is not None)
 
 
 def apply_equalization(model: ir.Model, steps: Mapping[str, Iterable[int]]) -> ir.Model:
@@ -116,10 +130,10 @@ def apply_equalization(model: ir.Model, steps: Mapping[str, Iterable[int]]) -> i
     model = model.clone()
     sites = {site.value: site for site in find_sites(model.graph)}
     for name, numbers in steps.items():
-        factor = 2.0 ** (np.array([*numbers], np.float64) / STEPS)
-        site = sites.get(name)
-        if site is None or site.channels != factor.size:
-            raise QuantizeError(f"equalize: value {name!r} has no {factor.size} channels that can be scaled")
+        site, numbers = sites.get(name), [*numbers]
+        if site is None or site.channels != len(numbers):
+            raise QuantizeError(f"equalize: value {name!r} has no {len(numbers)} channels that can be scaled")
+        factor = _factors(numbers, site.kind)
         _scale_source(model.graph, site, 1 / factor)
         for node, _ in site.readers:
             matrices = _matrices(node, array(node.inputs[1]))
@@ -130,87 +144,10 @@ def apply_equalization(model: ir.Model, steps: Mapping[str, Iterable[int]]) -> i
     return model
 
 
-def find_sites(graph: ir.Graph) -> list[Site]:
-    """The values whose scale only layers notice: of layers, LayerNorms and activation functions, in the order there."""
-    sites = []
-    for node in graph:
-        if node.op_type == "LayerNormalization" and const_value(node.inputs[1]) is not None:
-            value, kind, axis = node.outputs[0], node.op_type, len(shape(node.outputs[0])) - 1
-        elif is_activated(node):
-            value, kind = node.outputs[0], "activation"
-            axis = 1 if len(shape(value)) == 4 else len(shape(value)) - 1
-        else:
-            layer = _layer_of(node)
-            if layer is None:
-                continue
-            value, kind, axis = layer.output, "layer", layer.channel_axis
-        site = Site(name_of(value), kind, shape(value)[axis])
-        if site.channels > 1 and _follow(value, axis, site) and site.readers:
-            sites.append(site)
-    return sites
-
-
-def _layer_of(node: ir.Node) -> Weighted | None:
-    """The layer whose last node is `node`."""
-    layer = weighted(node.outputs[0])
-    if layer is None or (layer.add or layer.node) is not node:
-        return None
-    if layer.add is None and not layer.is_conv:
-        after = [weighted(reader.outputs[0]) for reader in consumers(node.outputs[0])]
-        if any(other is not None and other.node is node for other in after):
-            return None  # its bias comes
-    return layer
-
-
-def _follow(value: ir.Value, axis: int, site: Site) -> bool:
-    """Collect the readers behind `value`; False where something notices the scale."""
-    if value.is_graph_output():
-        return False
-    for node in consumers(value):
-        if node.inputs[0] is not value or any(v is value for v in node.inputs[1:]):
-            return False
-        if _reads(node, axis):
-            if len(given(node.inputs[1]).uses()) > 1:
-                return False
-            site.readers.append((node, axis))
-            continue
-        through = _through(node, axis)
-        if through is None:
-            return False
-        if not _follow(node.outputs[0], through, site):
-            return False
-    return True
-
-
-def _reads(node: ir.Node, axis: int) -> bool:
-    if node.op_type in CONVOLUTIONS:
-        return axis == 1 and const_value(node.inputs[1]) is not None
-    return is_matmul(node) and axis == len(shape(node.inputs[0])) - 1
-
-
-def _through(node: ir.Node, axis: int) -> int | None:
-    """The channels' axis behind a node that lets factors through, None for others."""
-    op_type = node.op_type
-    if op_type in _HOMOGENEOUS or (op_type == "PRelu" and axis == 1):
-        return axis
-    if op_type == "Pad" and scalar(node.inputs[2]) == 0:
-        pads = array(node.inputs[1])
-        return axis if not (pads[axis] or pads[axis + len(pads) // 2]) else None
-    if op_type == "ReduceMean":
-        return axis if axis not in array(node.inputs[1]).tolist() else None
-    if op_type == "Transpose":
-        return attribute(node, "perm").index(axis)
-    if op_type == "Reshape":
-        before, after = shape(node.inputs[0]), shape(node.outputs[0])
-        outer = prod(before[:axis])
-        places = [i for i, size in enumerate(after) if size == before[axis] and prod(after[:i]) == outer]
-        return places[0] if places else None
-    return None
-
-
 def _observe(model: ir.Model, sites: list[Site], feeds, progress) -> dict[str, _Channels]:
     """Statistics per channel of everything that a site's readers read."""
     axes = {name_of(node.inputs[0]): axis for site in sites for node, axis in site.readers}
+    axes |= {name_of(v): 1 for site in sites if site.kind == "gate" for v in site.factors}
     feeds = iter(feeds)
     first = next(feeds, None)
     if first is None:
@@ -239,6 +176,7 @@ def _best(site: Site, seen: Mapping[str, _Channels]) -> np.ndarray | None:
     alive = (largest > 0) & (weights > 0)
     if not alive.any():
         return None
+    gated = [seen[name_of(v)] for v in site.factors]
     before = _error(reads, np.ones(site.channels))
     choices = []
     with np.errstate(divide="ignore"):
@@ -251,13 +189,21 @@ def _best(site: Site, seen: Mapping[str, _Channels]) -> np.ndarray | None:
         log[dead] = np.median((log + weight)[alive]) - weight[dead]
         log[unread] = size[unread] - np.median((size - log)[alive])
         steps = np.clip(np.rint(log * STEPS), -MOST, MOST).astype(np.int64)
-        choices.append((_error(reads, 2.0 ** (steps / STEPS)), steps))
+        choices.append((_error(reads, _factors(steps, site.kind), *gated), steps))
     after, steps = min(choices, key=lambda choice: choice[0])
     return steps if after < GAIN[site.kind] * before and steps.any() else None
 
 
-def _error(reads: list[tuple[ir.Node, _Channels]], factor: np.ndarray) -> float:
-    """The readers' expected squared error, each relative to the power of its result, for s = `factor` (c,)."""
+def _error(
+    reads: list[tuple[ir.Node, _Channels]],
+    factor: np.ndarray,
+    multiplied: _Channels | None = None,
+    gate: _Channels | None = None,
+) -> float:
+    """The readers' expected squared error, each relative to the power of its result, for s = `factor` (c,).
+
+    Of a product that is scaled by its gate, the error has a part from rounding that once more.
+    """
     total = 0.0
     for node, channels in reads:
         weight = _matrices(node, array(node.inputs[1]))  # (g, o, c / g, taps)
@@ -266,6 +212,9 @@ def _error(reads: list[tuple[ir.Node, _Channels]], factor: np.ndarray) -> float:
         span = max((channels.high / factor).max(), 0) - min((channels.low / factor).min(), 0)
         power = np.square(weight) * square
         activations = (span / 255) ** 2 * np.square(weight * s).sum()
+        if gate is not None and multiplied is not None:
+            again = (gate.high / factor).max() - min((gate.low / factor).min(), 0)
+            activations += (again / 255) ** 2 * (np.square(weight * s) * multiplied.square.reshape(s.shape)).sum()
         step = np.abs(weight * s).max((2, 3)) / 127  # (g, o)
         of_weights = np.square(step).sum(1) * (square / np.square(s)).sum((1, 2, 3)) * weight.shape[3]
         total += (activations + of_weights.sum()) / 12 / max(power.sum(), np.finfo(np.float64).tiny)
@@ -304,10 +253,24 @@ def _scale_source(graph: ir.Graph, site: Site, factor: np.ndarray) -> None:
     if site.kind == "activation":
         _multiply(graph, value, factor)
         return
+    if site.kind == "gate":
+        value.replace_all_uses_with(_multiply_gate(graph, maker(value), factor))
+        return
     norm = maker(value)
     for index in (1, 2):
         old = given(norm.inputs[index])
         norm.replace_input_with(index, constant(graph, (array(old) * factor).astype(np.float32), old.name))
+
+
+def _multiply_gate(graph: ir.Graph, node: ir.Node, factor: np.ndarray) -> ir.Value:
+    """The product of `node` with its gate multiplied by `factor` (c,) before; it and the gate have new names."""
+    index, name, operands = gate_index(node), name_of(node.outputs[0]), list(node.inputs)
+    assert index is not None, "the node multiplies by a gate"
+    numbers = constant(graph, factor.reshape(1, -1, 1, 1).astype(np.float32), f"{name}_factor")
+    operands[index] = gate = emit(node, "Mul", [operands[index], numbers], shape(operands[index]))
+    product = emit(node, "Mul", operands, shape(node.outputs[0]))
+    gate.name, product.name = f"{name}_gate", f"{name}_even"
+    return product
 
 
 def _multiply(graph: ir.Graph, value: ir.Value, factor: np.ndarray) -> None:

@@ -25,32 +25,48 @@ class Judged:
     """What a Q/DQ graph made of the held inputs.
 
     Attributes:
-        noise, signal: {output: energy over all inputs}.
+        noise, signal: {output: energy of each input, (inputs,)}.
         scaled: {output: energy of the noise with its scaling}, of those that were asked for.
         agreement: the share of inputs that keep their highest class; None where the only output is no row of classes.
     """
 
-    noise: dict[str, float]
-    signal: dict[str, float]
-    scaled: dict[str, float]
+    noise: dict[str, np.ndarray]
+    signal: dict[str, np.ndarray]
+    scaled: dict[str, np.ndarray]
     agreement: float | None = None
 
     def helps(self, name: str) -> bool:
         """Whether the scaling brings the output nearer to the float graph's."""
-        return self.scaled[name] < self.noise[name]
+        return bool(self.scaled[name].sum() < self.noise[name].sum())
+
+    @property
+    def losses(self) -> np.ndarray:
+        """(inputs,): what each adds to the loss, as many times as there are inputs."""
+        left = {
+            name: self.scaled[name] if name in self.scaled and self.helps(name) else self.noise[name]
+            for name in self.noise
+        }
+        shares = [len(noise) * noise / (self.signal[name].sum() or 1.0) for name, noise in left.items()]
+        return np.mean(shares, axis=0) if shares else np.zeros(1)
 
     @property
     def loss(self) -> float:
         """Noise over signal, the mean of the outputs, scaled where that helps; infinite where one is no number."""
-        left = {name: min(noise, self.scaled.get(name, noise)) for name, noise in self.noise.items()}
-        shares = [noise / (self.signal[name] or 1.0) for name, noise in left.items()]
-        loss = float(np.mean(shares)) if shares else 0.0
+        loss = float(self.losses.mean())
         return loss if np.isfinite(loss) else np.inf
 
     @property
     def snr_db(self) -> float:
         """The same in dB."""
         return float(-10 * np.log10(max(self.loss, np.finfo(np.float64).tiny)))
+
+    def is_better(self, other: Judged) -> bool:
+        """Whether its loss is below that of the other one, of the same inputs, by more than the standard error of the
+        difference."""
+        gained = other.losses - self.losses
+        if not np.isfinite(gained).all():
+            return self.loss < other.loss
+        return float(gained.mean()) > float(gained.std()) / max(len(gained) - 1, 1) ** 0.5
 
 
 class HeldOut:
@@ -68,18 +84,24 @@ class HeldOut:
 
     def judge(self, written: ir.Model, scalings: Scalings | None = None) -> Judged:
         """A graph that `apply` has written, as it is and with scalings that are not in it: every input runs once."""
-        scalings = scalings or {}
-        noise, signal = dict.fromkeys(self.outputs, 0.0), dict.fromkeys(self.outputs, 0.0)
-        scaled, same = dict.fromkeys(scalings, 0.0), []
-        for exact, rounded in zip(self.exact, self._run(open_graph(written)), strict=True):
-            for name in self.outputs:
-                noise[name] += _energy(rounded[name] - exact[name])
-                signal[name] += _energy(exact[name])
+        scalings, same = scalings or {}, []
+        noise, signal, scaled = (
+            np.zeros((len(names), len(self.inputs))) for names in (self.outputs,) * 2 + (scalings,)
+        )
+        for turn, (exact, rounded) in enumerate(zip(self.exact, self._run(open_graph(written)), strict=True)):
+            for i, name in enumerate(self.outputs):
+                noise[i, turn] = _energy(rounded[name] - exact[name])
+                signal[i, turn] = _energy(exact[name])
             if self.classes is not None:
                 same.append(rounded[self.classes].argmax() == exact[self.classes].argmax())
-            for name, scaling in scalings.items():
-                scaled[name] += _energy(scaling(rounded[name], self.ends[name]) - exact[name])
-        return Judged(noise, signal, scaled, float(np.mean(same)) if same else None)
+            for i, (name, scaling) in enumerate(scalings.items()):
+                scaled[i, turn] = _energy(scaling(rounded[name], self.ends[name]) - exact[name])
+        return Judged(
+            dict(zip(self.outputs, noise, strict=True)),
+            dict(zip(self.outputs, signal, strict=True)),
+            dict(zip(scalings, scaled, strict=True)),
+            float(np.mean(same)) if same else None,
+        )
 
     def _run(self, session: onnxruntime.InferenceSession) -> Iterator[Arrays]:
         def results(feed: Mapping[str, np.ndarray]) -> Arrays:

@@ -22,7 +22,6 @@ from ...quantize.rewrites import (
     expand_hard_swish,
     expand_layer_norm,
     gelu_by_sigmoid,
-    hard_swish_by_parts,
     separate_scales,
 )
 from .tflite_int16 import int16_kernels
@@ -167,6 +166,7 @@ TFLITE_NPU = KernelSet(
     has_float=False,
     kernels=_NPU_KERNELS,
     int16=int16_kernels(_NPU_KERNELS),
+    inexact=frozenset({"RSQRT"}),  # LiteRT's interpolates between 256 places, and is off by up to 9 % near zero
     islands={
         **dict.fromkeys(("Div", "Erf", "Sqrt", "LayerNormalization"), "TFLite has no integer kernel for it"),
         **dict.fromkeys(("LSTM", "GRU"), GROWS),
@@ -234,6 +234,7 @@ TFLITE_MICRO = replace(
     TFLITE_NPU,
     name="tflite-micro",
     int16=int16_kernels(_NPU_KERNELS, micro=True),
+    inexact=frozenset(),
     kernels={kind: kernel for kind, kernel in TFLITE_NPU.kernels.items() if kind not in ("Gelu", "Exp", "Elu")}
     | {
         "Sigmoid": Kernel(fixed_output=SIGMOID, multiplier="each", limits=LOOKUP_LIMITS),
@@ -263,11 +264,11 @@ TFLITE_INT16 = KernelSet(
     kernels={},
     int16={kind: kernel for kind, kernel in TFLITE_NPU.int16.items() if kind != "Pow"},
     islands={**TFLITE_NPU.islands, "Pow": "int16 RSQRT is off by up to 9 % near zero"},
-    forms=(_steps, hard_swish_by_parts.rewrite),
+    forms=(_steps,),
     rewrites=(affine_to_depthwise.rewrite,),
 )
-TFLITE_NPU_INT16 = replace(TFLITE_NPU, forms=(*TFLITE_MICRO.forms, hard_swish_by_parts.rewrite))
+TFLITE_NPU_INT16 = replace(TFLITE_NPU, forms=TFLITE_MICRO.forms)
 TFLITE_MICRO_INT16 = replace(
     TFLITE_MICRO,
-    forms=(*TFLITE_MICRO.forms, hard_swish_by_parts.rewrite, gelu_by_sigmoid.rewrite),
+    forms=(*TFLITE_MICRO.forms, gelu_by_sigmoid.rewrite),
 )

@@ -46,12 +46,13 @@ def _of_int16(kernel: Kernel) -> Kernel:
     return replace(kernel, fixed_output=UNIT if kernel.fixed_output else None)
 
 
-# The kinds of the int8 set that are not here: HARD_SWISH, ELU and PRELU take int8 and float alone. EXP interpolates
-# between 512 places, which is wrong where a range is wide. So do GELU, RSQRT and the exponent of SOFTMAX, which stay:
-# GELU is within 3 steps; RSQRT of LiteRT is off by up to 9 % below a 64th of its range, where int8 has 4 steps in all;
-# SOFTMAX takes what is 10 below a row's largest number, and more, for 10 below.
+# The kinds of the int8 set that are not here: ELU and PRELU take int8 and float alone. So does HARD_SWISH, which is
+# written as a sum and two products. EXP interpolates between 512 places, which is wrong where a range is wide. So do
+# GELU, RSQRT and the exponent of SOFTMAX, which stay: GELU is within 3 steps; RSQRT of LiteRT is off by up to 9 % below
+# a 64th of its range, and corrected behind it; SOFTMAX takes what is 10 below a row's largest number, and more, for 10
+# below.
 _SAME_BUT_FOR_TYPE = """
-Conv ConvTranspose Linear MatMul Softmax Gelu LeakyRelu Relu Abs Pow Concat Slice MaxPool
+Conv ConvTranspose Linear MatMul Softmax Gelu HardSwish LeakyRelu Relu Abs Pow Concat Slice MaxPool
 AveragePool Resize ReduceMax ReduceMin Max Min Pad
 """
 _MISSING_IN_MICRO = frozenset({"Gelu", "Resize", "ReduceMax", "ReduceMin"})

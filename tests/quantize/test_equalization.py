@@ -3,8 +3,18 @@
 import numpy as np
 import pytest
 from edgeport.graph.edit import array
-from edgeport.quantize import QuantizeError, apply, apply_equalization, collect, correct_biases, find_equalization, plan
-from edgeport.quantize.tuning.equalization import STEPS, find_sites
+from edgeport.quantize import (
+    QuantizeError,
+    apply,
+    apply_equalization,
+    collect,
+    correct_biases,
+    find_equalization,
+    observe_gates,
+    plan,
+)
+from edgeport.quantize.tuning.equalization import STEPS
+from edgeport.quantize.tuning.scale_sites import find_sites
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from graphs import snr_db
 
@@ -17,6 +27,22 @@ Z = "y = Conv<kernel_shape=[1,1], pads=[0,0,0,0], strides=[1,1], dilations=[1,1]
 POOL = "kernel_shape=[2,2], strides=[2,2], pads=[0,0,0,0]"
 DEPTHWISE = "Conv<kernel_shape=[3,3], pads=[1,1,1,1], strides=[1,1], dilations=[1,1], group=16>"
 NORM = "LayerNormalization<axis=2, epsilon=1e-5>"
+CONV = "Conv<kernel_shape=[1,1], pads=[0,0,0,0], strides=[1,1], dilations=[1,1], group=1>"
+EXCITE = "float[4,16,1,1] u, float[4] e, float[16,4,1,1] t, float[16] f, int64[2] at"
+PLACES = {"at": [2, 3]}
+
+
+def excited(activation, gated):
+    """A gate computed from the means of the channels, as squeeze-and-excite has it; `gated` is what it multiplies."""
+    gate = f"m = ReduceMean<keepdims=1>(r, at) a = {CONV}(m, u, e) k = Relu(a) g = {CONV}(k, t, f) s = Sigmoid(g)"
+    text = f"{IMAGE} <{FIRST}, {LAST}, {EXCITE}> {{ {A} r = {activation}(c) {gate} p = Mul({gated}) {Z.format('p')} }}"
+    return text, PLACES
+
+
+PRODUCT = (
+    f"{IMAGE} <{FIRST}, {LAST}, float[16,3,3,3] u, float[16] e> "
+    f"{{ {A} {A.replace('c =', 'r =').replace('w, b', 'u, e')} p = Mul(c, r) {Z.format('p')} }}"
+)
 
 # name: (text, constants, the values whose scale can move)
 CASES = {
@@ -67,6 +93,20 @@ CASES = {
         " y = MatMul(m, v) }",
         {"cut": [1, 3, 3, 16], "back": [1, 9, 16]},
         "n",
+    ),
+    "excite": (*excited("Relu", "r, s"), "c a p"),
+    "excite_hard_swish": (*excited("HardSwish", "s, r"), "a p"),
+    "multiplied_by_its_means": (
+        f"{IMAGE} <{FIRST}, {LAST}, int64[2] at> {{ {A} m = ReduceMean<keepdims=1>(c, at) p = Mul(c, m) "
+        f"{Z.format('p')} }}",
+        PLACES,
+        "p",  # what scales c, scales p twice
+    ),
+    "product": (
+        f"{IMAGE} <{FIRST}, {LAST}, {FIRST.replace(' w', ' u').replace(' b', ' e')}> "
+        f"{{ {A} {A.replace('c =', 'r =').replace(' w, b', ' u, e')} p = Mul(c, r) {Z.format('p')} }}",
+        {},
+        "c r",
     ),
     "hard_swish": (f"{IMAGE} <{FIRST}, {LAST}> {{ {A} r = HardSwish(c) {Z.format('r')} }}", {}, "r"),
     "gelu": (f"{IMAGE} <{FIRST}, {LAST}> {{ {A} r = Gelu(c) {Z.format('r')} }}", {}, "r"),
@@ -121,6 +161,58 @@ def test_channels_that_differ_a_thousandfold(name, build, feeds, run):
     found = find_equalization(spoilt, inputs)
     assert set(found) == set(sites)
     assert snr(apply_equalization(spoilt, found)) > max(30, snr(spoilt) + 6)
+
+
+def test_behind_a_gate_the_factors_are_exact_in_8_bits(build, feeds, run):
+    """They are a product of a few numbers that are stored as they are, and the layer behind undoes just these."""
+    model, _ = built("excite_hard_swish", build)
+    made = apply_equalization(model, {"p": (np.arange(16) * 3 - 20).tolist()})
+    (factors,) = (array(n.inputs[1]) for n in made.graph if n.op_type == "Mul" and n.inputs[1].const_value is not None)
+    assert factors.shape == (1, 16, 1, 1)
+    assert np.allclose(factors * 255, np.rint(factors * 255), atol=1e-4)
+    assert (factors.max(), len(np.unique(factors))) == (1, 16)
+    inputs = list(feeds(model, 8))
+    statistics = collect(made, inputs)
+    kernels = TFLITE_XNNPACK
+    planned = plan(*kernels.apply_rewrites(made, statistics), kernels)
+    assert [unit.kind for unit in planned.units if unit.output == "p_gate"] == ["Mul"]
+    stored = planned.activations[next(u.operands[1] for u in planned.units if u.output == "p_gate")]
+    assert np.allclose(stored.dequantize(stored.quantize(factors)), factors, rtol=1e-6)
+
+
+def test_statistics_of_one_pass_serve_with_and_without_factors_behind_gates(build, feeds):
+    model, _ = built("excite_hard_swish", build)
+    steps, inputs = {"p": (np.arange(16) * 3 - 20).tolist()}, list(feeds(model, 8))
+    both, made = collect(observe_gates(model, steps), inputs), apply_equalization(model, steps)
+    for graph in (model, made):
+        for name, values in collect(graph, inputs).values.items():
+            assert (both[name].min, both[name].max) == pytest.approx((values.min, values.max), rel=1e-5)
+
+
+def test_unlike_gates_are_made_even(build, feeds, run):
+    """Where the gates of some channels are small and the layer behind makes up for it, int8 gets back what it loses."""
+    rng = np.random.default_rng(5)
+    f = np.where(np.arange(16) % 4, -4.0, 4.0)
+    v = rng.normal(size=(5, 16, 1, 1)) * (1 + np.exp(-f)).reshape(1, -1, 1, 1)
+    model, _ = built("excite_hard_swish", build, f=f, v=v, t=0.1 * rng.normal(size=(16, 4, 1, 1)))
+    inputs, unseen = list(feeds(model, 24)), list(feeds(model, 8, seed=9))
+    found = find_equalization(model, inputs)
+    assert "p" in found
+
+    def snr(graph):
+        made = plan(graph, collect(graph, inputs), TFLITE_XNNPACK, observer="mse")
+        written = apply(correct_biases(graph, made, inputs), made)
+        pairs = [(run(model, feed)["y"], run(written, feed)["y"]) for feed in unseen]
+        return snr_db(*map(np.stack, zip(*pairs, strict=True)))
+
+    assert snr(apply_equalization(model, found)) > snr(model) + 3
+
+
+def test_a_product_is_made_even_once(build, feeds):
+    """Either factor could take all of it; both would make it as uneven as it was."""
+    model, _ = built("product", build)
+    spoilt = apply_equalization(model, {"c": (STEPS * (np.arange(16) % 8)).tolist()})
+    assert len(find_equalization(spoilt, feeds(spoilt, 8)).keys() & {"c", "r"}) == 1
 
 
 def test_behind_an_activation_function_the_factors_are_a_product(build, feeds):

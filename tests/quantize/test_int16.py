@@ -125,6 +125,23 @@ FORMS = {  # name: (text, constants, {profile: operators that are there})
 }
 
 
+@pytest.mark.parametrize("kind", ["npu", "micro"])
+def test_rows_of_very_different_size_are_normalised_alike(kind, make, tmp_path):
+    """LiteRT's own inverse root is off by some percent where a variance is a hundredth of the largest."""
+    if kind == "micro":
+        pytest.importorskip("tflite_micro", reason="tflite-micro is for Linux on x86-64")
+    model, kernels = make(FORMS["layer norm"][0], g=np.ones(16), b=np.zeros(16)), SETS[kind]
+    rng = np.random.default_rng(0)
+    sizes = (1 / np.array([1, 2, 4, 6, 8, 11, 13, 16, 18])).astype(np.float32)
+    feed = {"x": (rng.normal(size=(1, 9, 16)) * sizes[:, None]).astype(np.float32)}
+    graph = kernels.apply_forms(model)
+    written = apply(graph, made := plan(graph, collect(graph, [feed]), kernels, int16="all"))
+    content = convert(written, kernels=kernels, input_layout="nchw", output_type="int16")
+    expected, got = run_onnx(model, feed)["y"], opened(kind, content, tmp_path).run(feed)["y"]
+    assert all(unit.precision == "int16" for unit in made.units)
+    assert min(snr_db(expected[0, row], got[0, row]) for row in range(9)) > 40
+
+
 @pytest.mark.parametrize("kind", SETS)
 @pytest.mark.parametrize("name", FORMS)
 def test_what_has_no_int16_kernel_is_written_otherwise(name, kind, make, tmp_path):
@@ -145,13 +162,13 @@ def test_what_has_no_int16_kernel_is_written_otherwise(name, kind, make, tmp_pat
 
 BORDERS = """(float[1,4,6,6] x) => (float[1,4,6,6] y, float[1,36,4] z) <float[4,4,1,1] v, float[4,4,1,1] w, float[4] b,
     float[4,4] u, int64[3] s>
-    { c = Conv(x, v, b) d = Conv(c, w, b) y = Add(c, d) t = Transpose<perm=[0,2,3,1]>(c) r = Reshape(t, s)
-      m = MatMul(r, u) z = Tanh(m) }"""
+    { c = Conv(x, v, b) d = Conv(c, w, b) h = HardSwish(d) y = Add(c, h) t = Transpose<perm=[0,2,3,1]>(c)
+      r = Reshape(t, s) m = MatMul(r, u) z = Tanh(m) }"""
 
 
 @pytest.mark.parametrize("kind", ["npu", "micro"])
 @pytest.mark.parametrize(
-    "raised", [(), ("c",), ("d",), ("y",), ("m",), ("z",), ("c", "d"), ("c", "m"), ("d", "y", "z"), "cdymz"]
+    "raised", [(), ("c",), ("d",), ("h",), ("y",), ("m",), ("z",), ("c", "d"), ("d", "h"), ("h", "y", "z"), "cdhymz"]
 )
 def test_types_meet_where_they_change(raised, kind, make, tmp_path):
     """One value is read in both types, once behind views; the ends stay int8; the simulation is the artifact."""
@@ -171,7 +188,7 @@ def test_types_meet_where_they_change(raised, kind, make, tmp_path):
     for output in ("y", "z"):
         assert snr_db(simulated[output], got[output]) > 42
         assert snr_db(exact[output], got[output]) > 30
-    if raised == "cdymz":  # int8 is left at the ends, and in the weights
+    if raised == "cdhymz":  # int8 is left at the ends, and in the weights
         _, narrow = quantized(model, TFLITE_NPU, (), examples)
         assert snr_db(exact["y"], simulated["y"]) > snr_db(exact["y"], run_onnx(narrow, feed)["y"]) + 1
 

@@ -17,7 +17,8 @@ from edgeport.exporters.frontends.torch_module import from_torch
 from edgeport.graph.edit import array
 from edgeport.quantize import apply, apply_equalization, collect, correct_biases, find_equalization, plan
 from edgeport.quantize.calibration import collect as calibrate
-from edgeport.quantize.tuning.equalization import STEPS, find_sites
+from edgeport.quantize.tuning.equalization import STEPS
+from edgeport.quantize.tuning.scale_sites import find_sites
 from edgeport.runtime.sessions.tflite import TFLiteSession
 from edgeport.targets.kernel_sets.tflite import TFLITE_XNNPACK
 from graphs import snr_db
