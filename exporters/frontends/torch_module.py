@@ -108,6 +108,7 @@ def traced(module: torch.nn.Module, example_inputs: tuple[torch.Tensor, ...]) ->
     with eval_mode(module), foreign_code(failed):
         program = torch.export.export(frozen(module), tuple(example_inputs), strict=False)
     unify_numbers(program)
+    fill_by_masks(program)
     return program
 
 
@@ -127,6 +128,32 @@ def unify_numbers(program: torch.export.ExportedProgram) -> None:
             continue
         node.args = tuple(float(v) if name in numbers and type(v) is int else v for name, v in named)
         node.kwargs = {k: float(v) if k in numbers and type(v) is int else v for k, v in node.kwargs.items()}
+
+
+def fill_by_masks(program: torch.export.ExportedProgram) -> None:
+    """x[mask] = number -> x.masked_fill_(mask, number): a mask selects as many places as the data decide, which nothing
+    behind it needs to know. Leaves values of more than one number alone."""
+    import torch
+
+    aten, graph = torch.ops.aten, program.graph
+    filled = {
+        aten.index_put_.default: aten.masked_fill_.Tensor,
+        aten.index_put.default: aten.masked_fill.Tensor,
+    }
+    for node in [each for each in graph.nodes if each.target in filled]:
+        x, indices, value, *accumulate = node.args
+        given = [(axis, index) for axis, index in enumerate(indices) if index is not None]
+        axis, mask = given[0]
+        many = any(not isinstance(size, int) or size != 1 for size in value.meta["val"].shape)
+        if len(given) != 1 or many or any(accumulate) or node.kwargs or mask.meta["val"].dtype != torch.bool:
+            continue
+        behind = x.meta["val"].ndim - axis - mask.meta["val"].ndim
+        with graph.inserting_before(node):
+            wide = graph.call_function(aten.reshape.default, (mask, [*mask.meta["val"].shape, *[1] * behind]))
+            scalar = graph.call_function(aten.reshape.default, (value, []))
+        for made, source in ((wide, mask), (scalar, value)):
+            made.meta = {**node.meta, "val": source.meta["val"].reshape(made.args[1])}
+        node.target, node.args = filled[node.target], (x, wide, scalar)
 
 
 def _line(error: BaseException) -> str:
