@@ -352,7 +352,15 @@ for tag, fill, out, reader, constants in [
     pads = {"v": (6, 6, 1, 1), "k": [0, 0, 1, 2, 0, 0, 2, 1], "f": [fill]}
     case(f"padded_with_{fill}_{tag}", X, f"float[{out}] y", body, **pads, **constants)
 _CEILED = "AveragePool <kernel_shape=[3,3], strides=[2,2], pads=[1,1,1,1], ceil_mode=1>"
-case("average_pool_ceiled_relu6", X, "float[1,6,5,6] y", f"s = Mul (x, k) a = {_CEILED} (s) y = Clip (a, l, h)", k=[9.0], l=[0.0], h=[6.0])
+case(
+    "average_pool_ceiled_relu6",
+    X,
+    "float[1,6,5,6] y",
+    f"s = Mul (x, k) a = {_CEILED} (s) y = Clip (a, l, h)",
+    k=[9.0],
+    l=[0.0],
+    h=[6.0],
+)
 case("pow_of_constant", X, "float[1,4,8,10] y", "c = Conv (x, w, b) y = Pow (k, c)", w=(4, 6, 1, 1), b=(4,), k=[2.0])
 case("average_pool_same", X, "float[1,6,8,10] y", "y = AveragePool <kernel_shape=[3,3], pads=[1,1,1,1]> (x)")
 
@@ -427,7 +435,14 @@ case("scatter_added", "float[4,5] x, int64[3,2] i, float[3] u", "float[4,5] y", 
 for tag, attrs in (("", ""), ("_exclusive", "<exclusive=1>"), ("_backwards", "<reverse=1>")):
     case(f"cumulated{tag}", "float[3,5,7] x", "float[3,5,7] y", f"y = CumSum {attrs} (x, a)", a=np.array(1))
 case("cumulated_first", "float[3,5,7] x", "float[3,5,7] y", "y = CumSum (x, a)", a=np.array(0))
-case("cumulated_both", X, X.replace("x", "y"), "a = CumSum (x, i) b = CumSum (x, j) y = Add (a, b)", i=np.array(1), j=np.array(3))
+case(
+    "cumulated_both",
+    X,
+    X.replace("x", "y"),
+    "a = CumSum (x, i) b = CumSum (x, j) y = Add (a, b)",
+    i=np.array(1),
+    j=np.array(3),
+)
 case("tile", "float[2,3,5] x", "float[4,3,15] y", "y = Tile (x, r)", r=[2, 1, 3])
 case("input_as_output", "float[2,3] x", "float[2,3] y", "y = Identity (x)")
 case(

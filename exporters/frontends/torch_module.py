@@ -106,6 +106,7 @@ def traced(module: torch.nn.Module, example_inputs: tuple[torch.Tensor, ...]) ->
         return ExportError(f"torch.export cannot trace {type(module).__name__}{_line(e)}: {_reason(e)}")
 
     with eval_mode(module), foreign_code(failed):
+        refuse_parts(module)
         program = torch.export.export(frozen(module), tuple(example_inputs), strict=False)
     unify_numbers(program)
     fill_by_masks(program)
@@ -201,6 +202,26 @@ def refuse_bad_tensors(module: torch.nn.Module | torch.export.ExportedProgram) -
             kind = "NaN" if tensor.isnan().any() else "infinity"
             raise ExportError(
                 f"{name!r} holds {kind} in {(~finite).sum().item()} of {tensor.numel()} places; load finite weights."
+            )
+
+
+def refuse_parts(module: torch.nn.Module) -> None:
+    """Raise ExportError for the first part of a module in eval mode that torch.export, or ONNX, takes for another."""
+    import torch
+
+    norms = torch.nn.modules.batchnorm._BatchNorm
+    for name, part in module.named_modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            raise ExportError(f"{name!r} is TorchScript, which torch.export cannot read; give the nn.Module itself.")
+        if part.training and isinstance(part, norms | torch.nn.modules.dropout._DropoutNd):
+            raise ExportError(
+                f"{name!r} ({type(part).__name__}) stays in training mode after eval(), so what it computes is of one "
+                "batch alone; let its train() take the mode."
+            )
+        if getattr(part, "proj_size", 0) and isinstance(part, torch.nn.LSTM):
+            raise ExportError(
+                f"{name!r} is an LSTM with proj_size={part.proj_size}, which ONNX's has not; write its steps with "
+                "LSTMCell and Linear."
             )
 
 

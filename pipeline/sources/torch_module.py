@@ -277,9 +277,7 @@ def make_source(
     def session(taken: InputSpec) -> Session:
         from ...runtime.sessions.torch import TorchSession
 
-        return TorchSession(
-            module, taken.inputs, outputs, threads=1, widens=habits.widens, changes=habits.changes
-        )
+        return TorchSession(module, taken.inputs, outputs, threads=1, widens=habits.widens, changes=habits.changes)
 
     def resized(size: Size) -> ModelSource:
         taken = spec.resized(size)

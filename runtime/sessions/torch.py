@@ -14,7 +14,6 @@ from ...artifacts.errors import UsageError, first_line, foreign_code
 from ..backends import torch_threads
 from ..session import TensorSpec, check_feeds
 
-
 HALVES = (torch.float16, torch.bfloat16)
 
 
