@@ -443,6 +443,7 @@ case(
     i=np.array(1),
     j=np.array(3),
 )
+case("matmul_constant_left", "float[1,2,5,7] x", "float[1,2,3,7] y", "y = MatMul (k, x)", k=(1, 2, 3, 5))
 case("tile", "float[2,3,5] x", "float[4,3,15] y", "y = Tile (x, r)", r=[2, 1, 3])
 case("input_as_output", "float[2,3] x", "float[2,3] y", "y = Identity (x)")
 case(

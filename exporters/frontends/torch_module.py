@@ -132,8 +132,8 @@ def unify_numbers(program: torch.export.ExportedProgram) -> None:
 
 
 def fill_by_masks(program: torch.export.ExportedProgram) -> None:
-    """x[mask] = number -> x.masked_fill_(mask, number): a mask selects as many places as the data decide, which nothing
-    behind it needs to know. Leaves values of more than one number alone."""
+    """x[mask] = number, x[torch.where(mask)] = number -> x.masked_fill_(mask, number): a mask selects as many places as
+    the data decide, which nothing behind it needs to know. Leaves values of more than one number alone."""
     import torch
 
     aten, graph = torch.ops.aten, program.graph
@@ -143,10 +143,9 @@ def fill_by_masks(program: torch.export.ExportedProgram) -> None:
     }
     for node in [each for each in graph.nodes if each.target in filled]:
         x, indices, value, *accumulate = node.args
-        given = [(axis, index) for axis, index in enumerate(indices) if index is not None]
-        axis, mask = given[0]
+        axis, mask = _mask(indices)
         many = any(not isinstance(size, int) or size != 1 for size in value.meta["val"].shape)
-        if len(given) != 1 or many or any(accumulate) or node.kwargs or mask.meta["val"].dtype != torch.bool:
+        if mask is None or many or any(accumulate) or node.kwargs:
             continue
         behind = x.meta["val"].ndim - axis - mask.meta["val"].ndim
         with graph.inserting_before(node):
@@ -155,6 +154,24 @@ def fill_by_masks(program: torch.export.ExportedProgram) -> None:
         for made, source in ((wide, mask), (scalar, value)):
             made.meta = {**node.meta, "val": source.meta["val"].reshape(made.args[1])}
         node.target, node.args = filled[node.target], (x, wide, scalar)
+
+
+def _mask(indices: Sequence[torch.fx.Node | None]) -> tuple[int, torch.fx.Node | None]:
+    """(the axis at which the only mask among indices begins, that mask), or None in its place."""
+    import torch
+
+    axes = [axis for axis, index in enumerate(indices) if index is not None]
+    first, *_ = given = [index for index in indices if index is not None]
+    if len(given) == 1 and first.meta["val"].dtype == torch.bool:
+        return axes[0], first
+    places, wheres = first.args[0] if first.args else None, (torch.ops.aten.where.default,)
+    wheres += (torch.ops.aten.nonzero_numpy.default,)
+    if not isinstance(places, torch.fx.Node) or places.target not in wheres:
+        return 0, None
+    mask = places.args[0]
+    in_order = [index.args for index in given] == [(places, i) for i in range(mask.meta["val"].ndim)]
+    together = axes == list(range(axes[0], axes[0] + len(axes)))
+    return axes[0], mask if in_order and together and mask.meta["val"].dtype == torch.bool else None
 
 
 def _line(error: BaseException) -> str:
