@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
 from onnx_ir.passes import common
@@ -137,6 +137,7 @@ def fill_by_masks(program: torch.export.ExportedProgram) -> None:
     import torch
 
     aten, graph = torch.ops.aten, program.graph
+    node: Any  # torch.fx types what a node is given too widely to read it
     filled = {
         aten.index_put_.default: aten.masked_fill_.Tensor,
         aten.index_put.default: aten.masked_fill.Tensor,
@@ -156,7 +157,7 @@ def fill_by_masks(program: torch.export.ExportedProgram) -> None:
         node.target, node.args = filled[node.target], (x, wide, scalar)
 
 
-def _mask(indices: Sequence[torch.fx.Node | None]) -> tuple[int, torch.fx.Node | None]:
+def _mask(indices: Sequence[Any]) -> tuple[int, Any]:
     """(the axis at which the only mask among indices begins, that mask), or None in its place."""
     import torch
 
@@ -168,7 +169,7 @@ def _mask(indices: Sequence[torch.fx.Node | None]) -> tuple[int, torch.fx.Node |
     wheres += (torch.ops.aten.nonzero_numpy.default,)
     if not isinstance(places, torch.fx.Node) or places.target not in wheres:
         return 0, None
-    mask = places.args[0]
+    mask: Any = places.args[0]
     in_order = [index.args for index in given] == [(places, i) for i in range(mask.meta["val"].ndim)]
     together = axes == list(range(axes[0], axes[0] + len(axes)))
     return axes[0], mask if in_order and together and mask.meta["val"].dtype == torch.bool else None
