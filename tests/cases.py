@@ -144,6 +144,8 @@ for tag, attrs, w, out in [
     ("3x3", "strides=[2,2], pads=[1,1,1,1], output_padding=[1,1]", (6, 4, 3, 3), (16, 20)),
     ("4x4", "strides=[2,2], pads=[1,1,1,1], output_padding=[0,0]", (6, 4, 4, 4), (16, 20)),
     ("3x5", "strides=[2,3], pads=[0,1,2,0], output_padding=[0,1]", (6, 4, 3, 5), (15, 32)),
+    ("4x4_stride4", "strides=[4,4], pads=[0,0,0,0], output_padding=[0,0]", (6, 4, 4, 4), (32, 40)),
+    ("5x5_stride3", "strides=[3,3], pads=[1,1,1,1], output_padding=[0,0]", (6, 4, 5, 5), (24, 30)),
 ]:
     case(
         f"conv_transpose_{tag}",
@@ -337,6 +339,29 @@ for tag, attrs, out in [
     case(f"max_pool_{tag}", X, f"float[{out}] y", f"y = MaxPool <{attrs}> (x)")
     case(f"relu_max_pool_{tag}", X, f"float[{out}] y", f"r = Relu (x) y = MaxPool <{attrs}> (r)")
     case(f"average_pool_{tag}_counted", X, f"float[{out}] y", f"y = AveragePool <{attrs}, count_include_pad=1> (x)")
+# what LiteRT's GPU delegate makes one of: a padding of the model's own, and what reads it
+for tag, fill, out, reader, constants in [
+    ("max_pool", 0.0, "1,6,10,11", "MaxPool <kernel_shape=[2,3]> (p)", {}),
+    ("average_pool", 0.0, "1,6,5,6", "AveragePool <kernel_shape=[2,3], strides=[2,2], pads=[0,1,0,0]> (p)", {}),
+    ("conv", 0.5, "1,4,10,11", "Conv (p, w, b)", {"w": (4, 6, 2, 3), "b": (4,)}),
+    ("depthwise", 0.5, "1,6,10,11", "Conv <group=6> (p, w, b)", {"w": (6, 1, 2, 3), "b": (6,)}),
+    ("linear", -2.0, "1,11,13,4", "MatMul (t, w)", {"w": (6, 4)}),
+]:
+    moved = "t = Transpose <perm=[0,2,3,1]> (p)" if tag == "linear" else ""
+    body = f"c = Conv (x, v) p = Pad (c, k, f) {moved} y = {reader}"
+    pads = {"v": (6, 6, 1, 1), "k": [0, 0, 1, 2, 0, 0, 2, 1], "f": [fill]}
+    case(f"padded_with_{fill}_{tag}", X, f"float[{out}] y", body, **pads, **constants)
+_CEILED = "AveragePool <kernel_shape=[3,3], strides=[2,2], pads=[1,1,1,1], ceil_mode=1>"
+case(
+    "average_pool_ceiled_relu6",
+    X,
+    "float[1,6,5,6] y",
+    f"s = Mul (x, k) a = {_CEILED} (s) y = Clip (a, l, h)",
+    k=[9.0],
+    l=[0.0],
+    h=[6.0],
+)
+case("pow_of_constant", X, "float[1,4,8,10] y", "c = Conv (x, w, b) y = Pow (k, c)", w=(4, 6, 1, 1), b=(4,), k=[2.0])
 case("average_pool_same", X, "float[1,6,8,10] y", "y = AveragePool <kernel_shape=[3,3], pads=[1,1,1,1]> (x)")
 
 # truth values, integers and indices
@@ -409,6 +434,16 @@ _ADDED = 'y = ScatterND <reduction="add"> (x, i, u)'
 case("scatter_added", "float[4,5] x, int64[3,2] i, float[3] u", "float[4,5] y", _ADDED)
 for tag, attrs in (("", ""), ("_exclusive", "<exclusive=1>"), ("_backwards", "<reverse=1>")):
     case(f"cumulated{tag}", "float[3,5,7] x", "float[3,5,7] y", f"y = CumSum {attrs} (x, a)", a=np.array(1))
+case("cumulated_first", "float[3,5,7] x", "float[3,5,7] y", "y = CumSum (x, a)", a=np.array(0))
+case(
+    "cumulated_both",
+    X,
+    X.replace("x", "y"),
+    "a = CumSum (x, i) b = CumSum (x, j) y = Add (a, b)",
+    i=np.array(1),
+    j=np.array(3),
+)
+case("matmul_constant_left", "float[1,2,5,7] x", "float[1,2,3,7] y", "y = MatMul (k, x)", k=(1, 2, 3, 5))
 case("tile", "float[2,3,5] x", "float[4,3,15] y", "y = Tile (x, r)", r=[2, 1, 3])
 case("input_as_output", "float[2,3] x", "float[2,3] y", "y = Identity (x)")
 case(

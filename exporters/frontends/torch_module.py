@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
 from onnx_ir.passes import common
@@ -106,8 +106,10 @@ def traced(module: torch.nn.Module, example_inputs: tuple[torch.Tensor, ...]) ->
         return ExportError(f"torch.export cannot trace {type(module).__name__}{_line(e)}: {_reason(e)}")
 
     with eval_mode(module), foreign_code(failed):
+        refuse_parts(module)
         program = torch.export.export(frozen(module), tuple(example_inputs), strict=False)
     unify_numbers(program)
+    fill_by_masks(program)
     return program
 
 
@@ -127,6 +129,50 @@ def unify_numbers(program: torch.export.ExportedProgram) -> None:
             continue
         node.args = tuple(float(v) if name in numbers and type(v) is int else v for name, v in named)
         node.kwargs = {k: float(v) if k in numbers and type(v) is int else v for k, v in node.kwargs.items()}
+
+
+def fill_by_masks(program: torch.export.ExportedProgram) -> None:
+    """x[mask] = number, x[torch.where(mask)] = number -> x.masked_fill_(mask, number): a mask selects as many places as
+    the data decide, which nothing behind it needs to know. Leaves values of more than one number alone."""
+    import torch
+
+    aten, graph = torch.ops.aten, program.graph
+    node: Any  # torch.fx types what a node is given too widely to read it
+    filled = {
+        aten.index_put_.default: aten.masked_fill_.Tensor,
+        aten.index_put.default: aten.masked_fill.Tensor,
+    }
+    for node in [each for each in graph.nodes if each.target in filled]:
+        x, indices, value, *accumulate = node.args
+        axis, mask = _mask(indices)
+        many = any(not isinstance(size, int) or size != 1 for size in value.meta["val"].shape)
+        if mask is None or many or any(accumulate) or node.kwargs:
+            continue
+        behind = x.meta["val"].ndim - axis - mask.meta["val"].ndim
+        with graph.inserting_before(node):
+            wide = graph.call_function(aten.reshape.default, (mask, [*mask.meta["val"].shape, *[1] * behind]))
+            scalar = graph.call_function(aten.reshape.default, (value, []))
+        for made, source in ((wide, mask), (scalar, value)):
+            made.meta = {**node.meta, "val": source.meta["val"].reshape(made.args[1])}
+        node.target, node.args = filled[node.target], (x, wide, scalar)
+
+
+def _mask(indices: Sequence[Any]) -> tuple[int, Any]:
+    """(the axis at which the only mask among indices begins, that mask), or None in its place."""
+    import torch
+
+    axes = [axis for axis, index in enumerate(indices) if index is not None]
+    first, *_ = given = [index for index in indices if index is not None]
+    if len(given) == 1 and first.meta["val"].dtype == torch.bool:
+        return axes[0], first
+    places, wheres = first.args[0] if first.args else None, (torch.ops.aten.where.default,)
+    wheres += (torch.ops.aten.nonzero_numpy.default,)
+    if not isinstance(places, torch.fx.Node) or places.target not in wheres:
+        return 0, None
+    mask: Any = places.args[0]
+    in_order = [index.args for index in given] == [(places, i) for i in range(mask.meta["val"].ndim)]
+    together = axes == list(range(axes[0], axes[0] + len(axes)))
+    return axes[0], mask if in_order and together and mask.meta["val"].dtype == torch.bool else None
 
 
 def _line(error: BaseException) -> str:
@@ -174,6 +220,26 @@ def refuse_bad_tensors(module: torch.nn.Module | torch.export.ExportedProgram) -
             kind = "NaN" if tensor.isnan().any() else "infinity"
             raise ExportError(
                 f"{name!r} holds {kind} in {(~finite).sum().item()} of {tensor.numel()} places; load finite weights."
+            )
+
+
+def refuse_parts(module: torch.nn.Module) -> None:
+    """Raise ExportError for the first part of a module in eval mode that torch.export, or ONNX, takes for another."""
+    import torch
+
+    norms = torch.nn.modules.batchnorm._BatchNorm
+    for name, part in module.named_modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            raise ExportError(f"{name!r} is TorchScript, which torch.export cannot read; give the nn.Module itself.")
+        if part.training and isinstance(part, norms | torch.nn.modules.dropout._DropoutNd):
+            raise ExportError(
+                f"{name!r} ({type(part).__name__}) stays in training mode after eval(), so what it computes is of one "
+                "batch alone; let its train() take the mode."
+            )
+        if getattr(part, "proj_size", 0) and isinstance(part, torch.nn.LSTM):
+            raise ExportError(
+                f"{name!r} is an LSTM with proj_size={part.proj_size}, which ONNX's has not; write its steps with "
+                "LSTMCell and Linear."
             )
 
 

@@ -62,6 +62,9 @@ def convert(
         network = ov.Core().read_model(proto.SerializeToString())
     except RuntimeError as e:
         raise ExportError(f"openvino: the ONNX frontend refuses the graph ({_last_line(e)})") from e
+    for result, value in zip(network.get_results(), proto.graph.output, strict=True):
+        for port in (result.input_value(0), result.output(0)):
+            port.set_names({value.name})  # a constant that is read inside, too, has a second one
     name = str(metadata.get("model", "model"))
     network = _with_every_input(ov, network, proto.graph)
     if sizes:

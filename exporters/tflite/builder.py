@@ -92,6 +92,10 @@ class Builder:
     def shape(self, tensor: int) -> Shape:
         return self.tensors[tensor].shape
 
+    def producer(self, tensor: int) -> str:
+        """The kind of the operator that computes a tensor; "" of an input or a constant."""
+        return next((each.op for each in reversed(self.operators) if tensor in each.outputs), "")
+
     def quant(self, operand: Operand | int) -> QParams | None:
         """The quantisation that an operand is stored with."""
         if isinstance(operand, Constant):

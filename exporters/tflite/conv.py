@@ -165,9 +165,12 @@ def conv_transpose(
     full = [(sizes[i] - 1) * strides[i] + kernel[i] + output_padding[i] for i in (0, 1)]
     size = [full[i] - pads[i] - pads[i + 2] for i in (0, 1)]
     ends = [(pads[i], pads[i + 2] - output_padding[i]) for i in (0, 1)]
-    same = all(  # of different ends LiteRT's GPU delegate takes the wrong one
-        size[i] == sizes[i] * strides[i] and ends[i] == same_pads(size[i], kernel[i], strides[i]) for i in (0, 1)
-    ) and all(before == after for before, after in ends)
+    same = full != size and all(  # LiteRT's GPU delegate cuts off in front what SAME adds to x for a convolution
+        size[i] == sizes[i] * strides[i]
+        and ends[i] == same_pads(size[i], kernel[i], strides[i])
+        and ends[i][0] == ends[i][1] == same_pads(sizes[i], kernel[i], strides[i])[0]
+        for i in (0, 1)
+    )
     if same:
         full = size
     w = Constant(weight.array.transpose(1, 2, 3, 0), weight.quant and weight.quant.along(0))  # IOHW -> OHWI

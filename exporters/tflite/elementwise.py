@@ -336,7 +336,11 @@ _ROOTS = {0.5: "SQRT", -0.5: "RSQRT"}
 
 @lower("Pow")
 def power(mb: Builder, x: Operand, exponent: Operand) -> Value:
-    """A constant scalar exponent: x * x for 2, SQRT for 1/2, RSQRT for -1/2, else POW."""
+    """A constant scalar exponent: x * x for 2, SQRT for 1/2, RSQRT for -1/2, else POW. A constant base: exp(y log b),
+    since behind a layer LiteRT's GPU delegate takes it for the exponent."""
+    if isinstance(x, Constant) and not isinstance(exponent, Constant) and (x.float() > 0).all():
+        tensors, shape, view = aligned(mb, (Constant(np.log(x.float())), exponent))
+        return Value(mb.run("EXP", [mb.emit("MUL", tensors, shape, fusedActivationFunction=0)], shape), view)
     if not isinstance(exponent, Constant) or exponent.array.size != 1:
         return apply_broadcast(mb, "POW", x, exponent)
     x = mb.value(x)
@@ -358,8 +362,14 @@ def mod(mb: Builder, a: Operand, b: Operand, *, fmod: int) -> Value:
     if not fmod:
         return Value(mb.run("FLOOR_MOD", tensors, shape), view)
     sign = mb.emit("SIGN", tensors[:1], mb.shape(tensors[0]))
-    magnitudes = [mb.emit("ABS", [tensor], mb.shape(tensor)) for tensor in tensors]
+    magnitudes = [_magnitude(mb, tensor) for tensor in tensors]
     return Value(mb.run("MUL", [mb.emit("FLOOR_MOD", magnitudes, shape), sign], shape), view)
+
+
+def _magnitude(mb: Builder, tensor: int) -> int:
+    """ABS, of a constant a constant."""
+    data = mb.tensors[tensor].data
+    return mb.emit("ABS", [tensor], mb.shape(tensor)) if data is None else mb.const(np.abs(data))
 
 
 @lower("Atan")

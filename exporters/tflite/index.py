@@ -144,20 +144,22 @@ def scatter_nd(mb: Builder, x: Operand, indices: Operand, updates: Operand, *, r
 
 @lower("CumSum")
 def cum_sum(mb: Builder, x: Operand, axis: Constant, *, exclusive: int, reverse: int) -> Value:
-    """The sum of what is behind is that of all less that of what is before: LiteRT's GPU delegate ignores both options
-    of CUMSUM."""
-    rows, along = _rows(mb, x), mb.const(np.array(int(axis.array.reshape(())), np.int32))
-    if not exclusive and not reverse:
-        return _value(mb.run("CUMSUM", [rows, along], x.shape, exclusive=False, reverse=False), x.shape)
-    sums = mb.emit("CUMSUM", [rows, along], x.shape, exclusive=False, reverse=False)
-    if not reverse:
-        return _value(mb.run("SUB", [sums, rows], x.shape, fusedActivationFunction=0), x.shape)
-    one = [1 if d == int(axis.array.reshape(())) else size for d, size in enumerate(x.shape)]
-    total = mb.emit("SUM", [rows, mb.reshaped(along, (1,))], one, keepDims=True)
-    if exclusive:
-        return _value(mb.run("SUB", [total, sums], x.shape, fusedActivationFunction=0), x.shape)
-    before = mb.emit("SUB", [sums, rows], x.shape, fusedActivationFunction=0)
-    return _value(mb.run("SUB", [total, before], x.shape, fusedActivationFunction=0), x.shape)
+    """Along the third of four axes: LiteRT's GPU delegate is wrong along a first one.
+
+    The sum of what is behind is that of all less that of what is before, since it ignores both options of CUMSUM.
+    """
+    d = int(axis.array.reshape(())) % len(x.shape)
+    shape = (1, prod(x.shape[:d]), x.shape[d], prod(x.shape[d + 1 :]))
+    rows, along = mb.reshaped(_rows(mb, x), shape), mb.const(np.array(2, np.int32))
+    compute = mb.emit if exclusive or reverse else mb.run
+    sums = compute("CUMSUM", [rows, along], shape, exclusive=False, reverse=False)
+    if exclusive != reverse:
+        compute = mb.run if exclusive else mb.emit
+        sums = compute("SUB", [sums, rows], shape, fusedActivationFunction=0)
+    if reverse:
+        total = mb.emit("SUM", [rows, mb.const(np.array([2], np.int32))], (*shape[:2], 1, shape[3]), keepDims=True)
+        sums = mb.run("SUB", [total, sums], shape, fusedActivationFunction=0)
+    return _value(mb.reshaped(sums, x.shape), x.shape)
 
 
 @lower("Tile")

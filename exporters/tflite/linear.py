@@ -190,6 +190,11 @@ def _batch_matmul(mb: Builder, a: Value, b: Value, run: Run) -> Value:
     if a.shape[:-2] != b.shape[:-2]:
         return _broadcast_matmul(mb, a, b, run)
     rank = len(a.shape)
+    if mb.tensors[a.tensor].data is not None and mb.tensors[b.tensor].data is None and mb.quant(b) is None:
+        swap = (*range(rank - 2), rank - 1, rank - 2)  # LiteRT's GPU delegate takes no constant on the left
+        left, right = (Value(each.tensor, each.view.transpose(swap)) for each in (b, a))
+        y = _batch_matmul(mb, left, right, run)
+        return Value(y.tensor, y.view.transpose(swap))
     # the batch dimensions and k are shared: they need the same factors on both sides
     pair = unify([View(a.view.dims[:-2] + a.view.dims[-1:], ()), View(b.view.dims[:-2] + b.view.dims[-2:-1], ())])
     if pair is None:

@@ -43,10 +43,11 @@ def not_(mb: Builder, x: Operand) -> Value:
 
 @lower("IsNaN")
 def is_nan(mb: Builder, x: Operand) -> Value:
-    """Nothing else differs from itself."""
+    """Nothing else is not at most infinity; LiteRT's GPU delegate compares nothing with itself."""
     x = mb.value(x)
-    tensor = mb.memory(x)
-    return Value(mb.run("NOT_EQUAL", [tensor, tensor], mb.shape(tensor), dtype=np.bool_), x.view)
+    tensor, infinity = mb.memory(x), mb.const(np.array(np.inf, np.float32))
+    number = mb.emit("LESS_EQUAL", [tensor, infinity], mb.shape(tensor), dtype=np.bool_)
+    return Value(mb.run("LOGICAL_NOT", [number], mb.shape(tensor), dtype=np.bool_), x.view)
 
 
 @lower("Where")

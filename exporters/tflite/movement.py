@@ -204,7 +204,7 @@ def concat(mb: Builder, *operands: Operand, axis: int) -> Operand:
 
 @lower("Pad")
 def pad(mb: Builder, x: Operand, pads: Constant, value: Constant, *, mode: str) -> Operand:
-    """PAD with zeros; PADV2, which the delegate does not run, with another value."""
+    """PAD with zeros, and in float a constant of the value around zeros on top."""
     fill = float(value.float().reshape(()))
     rank = len(x.shape)
     amounts = [(int(pads.array[d]), int(pads.array[d + rank])) for d in range(rank)]
@@ -239,7 +239,14 @@ def _pad_groups(mb: Builder, x: Value, dims: Sequence[int]) -> tuple[list[tuple[
 
 
 def padded(mb: Builder, x: Value, amounts: Mapping[int, tuple[int, int]], fill: float) -> Value:
-    """Of few axes, and all at once where they are few enough."""
+    """Of few axes, and all at once where they are few enough.
+
+    XNNPACK runs no PADV2, and LiteRT's GPU delegate makes one of it and a layer or a pool, whose padding is zeros.
+    """
+    if fill and len(amounts) > 1 and mb.quant(x) is None:
+        for d, amount in amounts.items():
+            x = padded(mb, x, {d: amount}, fill)
+        return x
     x = _single_factors(mb, x, list(amounts))
     if any(not x.view.dims[d] for d in amounts):
         x = mb.contiguous(x)
@@ -255,10 +262,15 @@ def padded(mb: Builder, x: Value, amounts: Mapping[int, tuple[int, int]], fill: 
         table[place] = list(amount)
         shape[place] += sum(amount)
         view = with_size(view, d, x.shape[d] + sum(amount))
-    inputs = [tensor, mb.const(np.array(table, np.int32))]
+    inputs, quant = [tensor, mb.const(np.array(table, np.int32))], mb.quant(tensor)
     if fill == 0:
         return Value(mb.move("PAD", inputs, shape), view)
-    quant = mb.quant(tensor)
-    filler = np.array([fill], np.float32)
-    inputs.append(mb.const(filler) if quant is None else mb.const(quant.quantize(filler, np.float32), quant))
+    if quant is None:
+        (place,), (before, after) = places, table[places[0]]
+        frame = np.zeros(shape[place], mb.tensors[tensor].dtype)
+        frame[:before] = frame[shape[place] - after :] = fill
+        sizes = [-1 if i == place else 1 for i in range(len(shape))]
+        zeros = mb.emit("PAD", inputs, shape)
+        return Value(mb.move("ADD", [zeros, mb.const(frame.reshape(sizes))], shape, fusedActivationFunction=0), view)
+    inputs.append(mb.const(quant.quantize(np.array([fill], np.float32), np.float32), quant))
     return Value(mb.move("PADV2", inputs, shape), view)

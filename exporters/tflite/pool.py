@@ -49,24 +49,27 @@ def _pool(
     pads: tuple[int, int, int, int],
     zeros: bool,
 ) -> Value:
-    """`zeros`: whether zeros around the image give the right result. Padding SAME never counts what it adds."""
+    """`zeros`: whether zeros around the image give the right result. Padding SAME never counts what it adds.
+
+    LiteRT's GPU delegate makes one of a PAD and a pool, which never counts it either: the model's own stands apart.
+    """
+    if mb.quant(x) is None and mb.producer(x) == "PAD":
+        x = mb.emit("ADD", [x, mb.const(np.zeros((), np.float32))], mb.shape(x), fusedActivationFunction=0)
     padded, padding, size = pad_spatial(mb, x, kernel, strides, pads)
     shape = (mb.shape(x)[0], *size, mb.shape(x)[-1])
-    share = None
     if op == "AVERAGE_POOL_2D":
-        if zeros and any(pads) and mb.target.quant is None:
-            return _counting_average(mb, x, kernel, strides, pads)
+        floats = mb.target.quant is None
+        if floats and any(pads) and (zeros or padded != x):
+            return _counting_average(mb, x, kernel, strides, pads, zeros)
         if padding == 0 and zeros:
             padded, padding = framed(mb, x, pads), 1
         elif padded != x and not zeros:
-            share = _share(mb.shape(x)[1:3], size, kernel, strides, pads)
-            if mb.target.quant is not None:
-                raise UnsupportedAttribute(
-                    f"tflite: '{mb.target.name}' averages without its padding, which int8 has for SAME alone"
-                )
+            raise UnsupportedAttribute(
+                f"tflite: '{mb.target.name}' averages without its padding, which int8 has for SAME alone"
+            )
     elif padded != x and not zeros:
         padded = _around(mb, x, pads)
-    y = (mb.run if share is None else mb.emit)(
+    y = mb.run(
         op,
         [padded],
         shape,
@@ -77,20 +80,19 @@ def _pool(
         filterWidth=kernel[1],
         fusedActivationFunction=mb.activation(),
     )
-    if share is not None:
-        y = mb.run("MUL", [y, mb.const(share[None, :, :, None])], shape)
     return from_spatial(y, shape)
 
 
 def _counting_average(
-    mb: Builder, x: int, kernel: tuple[int, int], strides: tuple[int, int], pads: tuple[int, int, int, int]
+    mb: Builder, x: int, kernel: tuple[int, int], strides: tuple[int, int], pads: tuple[int, int, int, int], zeros: bool
 ) -> Value:
-    """A depthwise convolution that multiplies by 1 / the number of elements: LiteRT's GPU delegate makes one of a PAD
-    and an AVERAGE_POOL_2D, which no longer counts the zeros."""
+    """A depthwise convolution that multiplies by 1 / the number of elements, and with `zeros` False by the share of the
+    image in them: LiteRT's GPU delegate makes one of a PAD and an AVERAGE_POOL_2D, which counts no zeros."""
     padded, padding, size = pad_spatial(mb, x, kernel, strides, pads)
     n, channels = mb.shape(x)[0], mb.shape(x)[-1]
     weight = np.full((1, *kernel, channels), 1 / (kernel[0] * kernel[1]), np.float32)
-    y = mb.run(
+    activation = mb.activation()
+    y = (mb.run if zeros else mb.emit)(
         "DEPTHWISE_CONV_2D",
         [padded, mb.const(weight), mb.const(np.zeros(channels, np.float32))],
         (n, *size, channels),
@@ -100,8 +102,11 @@ def _counting_average(
         depthMultiplier=1,
         dilationHFactor=1,
         dilationWFactor=1,
-        fusedActivationFunction=mb.activation(),
+        fusedActivationFunction=activation if zeros else 0,
     )
+    if not zeros:
+        share = mb.const(_share(mb.shape(x)[1:3], size, kernel, strides, pads)[None, :, :, None])
+        y = mb.run("MUL", [y, share], (n, *size, channels), fusedActivationFunction=activation)
     return from_spatial(y, (n, *size, channels))
 
 

@@ -5,7 +5,7 @@ import hashlib
 import inspect
 import traceback
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -255,7 +255,7 @@ def make_source(
     from ...models import fuse
 
     module = frozen(module)
-    result = run_on_zeros(module, spec)
+    result, habits = try_out(module, spec)
     task = CLASSIFY if classifies else state_task(module)
     inputs = tuple(each.name for each in spec.inputs)
     outputs = name_outputs(result, inputs)
@@ -277,7 +277,7 @@ def make_source(
     def session(taken: InputSpec) -> Session:
         from ...runtime.sessions.torch import TorchSession
 
-        return TorchSession(module, taken.inputs, outputs, threads=1)
+        return TorchSession(module, taken.inputs, outputs, threads=1, widens=habits.widens, changes=habits.changes)
 
     def resized(size: Size) -> ModelSource:
         taken = spec.resized(size)
@@ -286,13 +286,64 @@ def make_source(
 
     source = ModelSource(
         *(model, name, spec, weights, num_classes, outputs, partial(graph, spec), partial(session, spec)),
-        warnings=warnings,
+        warnings=(*warnings, *habits.words()),
         classifies=classifies or task == CLASSIFY,
         task="embed" if outputs == (EMBEDDING,) else task,
         labels=state_labels(module),
         resized=resized,
     )
     return source
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What a module does when it runs that no artifact does.
+
+    Attributes:
+        widens: it computes in half precision in part.
+        changes: the names of the buffers that it changes.
+    """
+
+    widens: bool
+    changes: tuple[str, ...]
+
+    def words(self) -> tuple[str, ...]:
+        """What has to be said of them."""
+        said = []
+        if self.widens:
+            said.append(
+                "parts that the model computes in half precision are exported, and compared, in float32; --precision "
+                "is what the artifact computes in"
+            )
+        if self.changes:
+            said.append(
+                f"the model changes {', '.join(map(repr, self.changes))} when it runs; an artifact keeps nothing from "
+                "one run to the next, so each begins with the values of now: give such a state in, and take it out"
+            )
+        return tuple(said)
+
+
+def try_out(module: "torch.nn.Module", spec: InputSpec) -> tuple[Any, Habits]:
+    """(what the module returns for zeros, what it does that no artifact does). Raises UsageError."""
+    import torch
+
+    from ...runtime.sessions.torch import Widened, kept_buffers
+
+    before = {name: (buffer, buffer._version, buffer.clone()) for name, buffer in module.named_buffers()}
+    with kept_buffers(module, tuple(before)):
+        widened = Widened()
+        try:
+            with widened:
+                result = run_on_zeros(module, spec)
+        except UsageError:  # it may be that it does not run within a mode
+            widened, result = Widened(), run_on_zeros(module, spec)
+        after = dict(module.named_buffers())
+        changes = tuple(
+            name
+            for name, (buffer, version, value) in before.items()
+            if after.get(name) is not buffer or buffer._version != version or not torch.equal(buffer, value)
+        )
+    return result, Habits(widened.count > 0, changes)
 
 
 def make_zeros(spec: InputSpec) -> "tuple[torch.Tensor, ...]":

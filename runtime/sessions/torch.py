@@ -1,15 +1,52 @@
 """Runs a PyTorch module as a session: the reference."""
 
+import contextlib
 import copy
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ...artifacts.errors import UsageError, first_line, foreign_code
 from ..backends import torch_threads
 from ..session import TensorSpec, check_feeds
+
+HALVES = (torch.float16, torch.bfloat16)
+
+
+class Widened(TorchDispatchMode):
+    """Within it what asks for half precision, as `.half()` and autocast do, gets `dtype`; `count` is how often."""
+
+    def __init__(self, dtype: torch.dtype = torch.float32):
+        super().__init__()
+        self.dtype, self.count = dtype, 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
+        values = [*args, *(kwargs or {}).values()]
+        if not any(value in HALVES for value in values if isinstance(value, torch.dtype)):
+            return func(*args, **(kwargs or {}))
+        self.count += 1
+        return func(*map(self._widen, args), **{name: self._widen(value) for name, value in (kwargs or {}).items()})
+
+    def _widen(self, value: Any) -> Any:
+        return self.dtype if isinstance(value, torch.dtype) and value in HALVES else value
+
+
+@contextlib.contextmanager
+def kept_buffers(module: torch.nn.Module, names: Sequence[str]) -> Iterator[None]:
+    """Within it the module may change those of its buffers; they are as before then."""
+    places = [(module.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2]) for name in names]
+    saved = [(part, name, part._buffers[name], copy.deepcopy(part._buffers[name])) for part, name in places]
+    try:
+        yield
+    finally:
+        for part, name, buffer, value in saved:
+            part._buffers[name] = buffer
+            if buffer is not None and value is not None:
+                buffer.copy_(value)
 
 
 class TorchSession:
@@ -20,6 +57,8 @@ class TorchSession:
         inputs: the specs of its inputs (NCHW).
         output_names: names for its outputs: a tensor, a tuple or list of tensors, or a dict's values in order.
         threads: PyTorch's intra-op threads while this session runs.
+        widens: whether it computes in half precision in part, and shall not: artifacts are made in float32.
+        changes: names of the buffers that a run changes; each run begins with the same values.
     """
 
     emulated = False
@@ -32,11 +71,14 @@ class TorchSession:
         output_names: Sequence[str] = ("logits",),
         *,
         threads: int = 1,
+        widens: bool = False,
+        changes: Sequence[str] = (),
     ):
         start = time.perf_counter()
         self.module = module.eval()
         self.inputs = tuple(inputs)
         self.threads = threads
+        self._widens, self._changes = widens, tuple(changes)
         self.runtime = f"torch {torch.__version__}"
         zeros = [torch.zeros([1 if dim is None else dim for dim in spec.shape]) for spec in self.inputs]
         tensors = self._forward(zeros)
@@ -65,8 +107,12 @@ class TorchSession:
 
     def _forward(self, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
         # copies: a forward may change what it is given, and the arrays belong to whoever compares
-        given = [t.to(self.dtype, copy=True) if t.is_floating_point() else t.clone() for t in tensors]
-        with foreign_code(_failed), torch_threads(self.threads), torch.inference_mode():
+        types = [getattr(torch, spec.dtype) for spec in self.inputs]
+        types = [self.dtype if each.is_floating_point else each for each in types]
+        given = [tensor.to(each, copy=True) for tensor, each in zip(tensors, types, strict=True)]
+        widened = Widened(self.dtype) if self._widens else contextlib.nullcontext()
+        kept = kept_buffers(self.module, self._changes)
+        with foreign_code(_failed), torch_threads(self.threads), torch.inference_mode(), widened, kept:
             result = self.module(*given)
         if isinstance(result, Mapping):
             return list(result.values())

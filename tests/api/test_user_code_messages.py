@@ -49,6 +49,10 @@ WORKS = [
     "torch.clip(y, -1.5, 1)",
     "nn.functional.hardtanh(y, 0, 1.5)",
     "nn.functional.threshold(y, 0, 0.5)",
+    "y.index_put((y > 0,), torch.tensor(9.0))",  # y[y > 0] = 9
+    "y.index_put((y[:, 0, 0, 0] > 0,), torch.tensor([9.0]))",
+    "y.index_put(torch.where(y > 1), torch.tensor(-1.0))",
+    "(y.half() * 1.1).float()",
 ]
 
 

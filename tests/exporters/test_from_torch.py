@@ -130,6 +130,20 @@ class Untranslatable(nn.Module):
         return torch.linalg.eigvals(x)
 
 
+class Stuck(nn.BatchNorm2d):
+    def train(self, mode=True):
+        return super().train(True)
+
+
+class Scripted(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.part = torch.jit.script(nn.ReLU())
+
+    def forward(self, x):
+        return self.part(x)
+
+
 BAD = {
     "nan": (lambda: poisoned(float("nan")), {}, r"'head\.weight' holds NaN in 1 of 20 places"),
     "inf": (
@@ -141,6 +155,9 @@ BAD = {
     "branch": (Branching, {}, r"torch\.export cannot trace Branching at test_from_torch.py:\d+: .*torch.where.*"),
     "raises": (Raising, {}, r"torch\.export cannot trace Raising at test_from_torch.py:\d+: ValueError: first line"),
     "no translation": (Untranslatable, {}, r"torch\.onnx cannot translate Untranslatable: .*linalg_eig"),
+    "training": (lambda: nn.Sequential(Stuck(3)), {}, r"'0' \(Stuck\) stays in training mode after eval\(\)"),
+    "script": (Scripted, {}, r"'part' is TorchScript, which torch\.export cannot read"),
+    "projections": (lambda: nn.Sequential(nn.LSTM(4, 6, proj_size=3)), {}, r"'0' is an LSTM with proj_size=3"),
     "names": (Net, {"output_names": ("a", "b")}, r"the module has 1 outputs, but 2 output names were given \(a, b\)"),
 }
 

@@ -16,8 +16,10 @@ def rewrite(model: ir.Model) -> int:
     for node in graph:
         if node.op_type not in WINDOWS or len(shape(node.inputs[0])) != 5 or any(o.uses() for o in node.outputs[1:]):
             continue
-        if node.op_type == "Conv" and const_value(node.inputs[1]) is None:
-            continue
+        if node.op_type == "Conv":
+            drop_empty_bias(node)
+            if const_value(node.inputs[1]) is None:
+                continue
         free = [axis for axis in (0, 1, 2) if is_free(node, axis)]
         if not free:
             continue
@@ -34,10 +36,14 @@ def is_free(node: ir.Node, axis: int) -> bool:
     return window == 1 and out == size and attribute(node, "strides", (1, 1, 1))[axis] == 1
 
 
+def drop_empty_bias(conv: ir.Node) -> None:
+    """PyTorch 2.13 gives a volume without a bias zeros of a wrong shape."""
+    if len(conv.inputs) > 2 and (numbers := const_value(conv.inputs[2])) is not None and numbers.ndim != 1:
+        conv.resize_inputs(2)
+
+
 def without_axis(node: ir.Node, axis: int) -> ir.Value:
     x, *weights = node.inputs
-    if len(weights) > 1 and (numbers := const_value(weights[1])) is not None and not numbers.any():
-        weights = weights[:1]  # PyTorch 2.13 gives a volume without a bias zeros of a wrong shape
     kept = [other for other in (0, 1, 2) if other != axis]
     attributes = {name: attribute(node, name) for name in node.attributes}
     for name in ("kernel_shape", "strides", "dilations", "pads"):
