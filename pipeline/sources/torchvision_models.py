@@ -20,6 +20,8 @@ def load_torchvision(name: str, num_classes: int | None, input_size: tuple[int, 
     Raises RuntimeUnavailable (no torchvision, or it cannot be imported), UsageError (no such model, or not so made).
     """
     models = _torchvision()
+    from .torchvision_detectors import size_of_detector, to_graph_module
+
     known = models.list_models()
     if name not in known:
         nearest = ", ".join(difflib.get_close_matches(name, known, 3)) or "none"
@@ -30,13 +32,16 @@ def load_torchvision(name: str, num_classes: int | None, input_size: tuple[int, 
         module = models.get_model(name, weights=None, **_without_backbone(models.get_model_builder(name)), **options)
     except Exception as e:  # its own refusals, and operators that a build for another PyTorch lacks
         raise UsageError(f"torchvision:{name}: cannot be made ({first_line(e, 'no message')})") from e
+    labels = tuple(trained.meta.get("categories") or ()) if num_classes is None else ()
+    weights = _downloaded(trained.url) if num_classes is None else None
     transforms = trained.transforms()
-    size = input_size or _size_of(transforms)
+    size = input_size or size_of_detector(module) or _size_of(transforms)
     spec = InputSpec((TensorSpec(IMAGE, (1, *size), "float32"),))
-    said = recognize(transforms)
-    if said is not None and size[0] == len(transforms.mean):
+    graph = to_graph_module(module, f"torchvision:{name}", labels)
+    said = recognize(transforms) or recognize(getattr(graph, "preprocess", None))
+    if said is not None and size[0] == len(said.mean):
         spec = spec.stated(said, "torchvision", f"torchvision:{name}")
-    return PackageModel(module.eval(), spec, _downloaded(trained.url) if num_classes is None else None)
+    return PackageModel(graph.eval(), spec, weights, labels=labels if graph is module else ())
 
 
 def _without_backbone(builder: Any) -> dict[str, None]:
