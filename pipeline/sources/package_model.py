@@ -19,6 +19,7 @@ class PackageModel:
         spec: its input, and how an image becomes it, where the package says that.
         weights: the file with its trained weights, where it is on this machine already.
         is_loaded: whether these are in the module.
+        of_one_image: the same of one image, for which random weights are drawn; None where it takes one itself.
         labels: the names of its classes, where the package has them and the module has not.
     """
 
@@ -26,4 +27,5 @@ class PackageModel:
     spec: InputSpec
     weights: Path | None = None
     is_loaded: bool = False
+    of_one_image: "torch.nn.Module | None" = None
     labels: tuple[str, ...] = ()

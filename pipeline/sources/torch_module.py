@@ -146,8 +146,10 @@ def from_package(
         facts, said = Weights(source=str(found.weights), sha256=digest(found.module)), ()
     else:
         weights = str(found.weights) if weights == AUTO and found.weights else weights
-        size = found.spec.image_size or (1, 1, 1)
-        facts, said = fill(found.module, model, progress, weights=weights, key=weights_key, seed=seed, input_size=size)
+        _, *size = next(iter(found.spec.shapes.values()))
+        drawn = found.of_one_image if weights in (AUTO, "random") else None
+        options = {"weights": weights, "key": weights_key, "seed": seed, "input_size": tuple(size)}
+        facts, said = fill(drawn or found.module, model, progress, **options)
     options = {"num_classes": num_classes, "warnings": said, "classifies": classifies, "labels": found.labels}
     return make_source(model, name, found.module, found.spec, facts, **options)
 

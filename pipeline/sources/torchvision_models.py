@@ -21,6 +21,7 @@ def load_torchvision(name: str, num_classes: int | None, input_size: tuple[int, 
     """
     models = _torchvision()
     from .torchvision_detectors import size_of_detector, to_graph_module
+    from .torchvision_flow import SIZE as FLOW_SIZE, OfOneImage, give_last_flow, is_flow_network, take_two_images
 
     known = models.list_models()
     if name not in known:
@@ -34,6 +35,9 @@ def load_torchvision(name: str, num_classes: int | None, input_size: tuple[int, 
         raise UsageError(f"torchvision:{name}: cannot be made ({first_line(e, 'no message')})") from e
     labels = tuple(trained.meta.get("categories") or ()) if num_classes is None else ()
     weights = _downloaded(trained.url) if num_classes is None else None
+    if is_flow_network(module):
+        network = give_last_flow(module.eval())
+        return PackageModel(network, take_two_images(input_size or FLOW_SIZE), weights, of_one_image=OfOneImage(network))
     transforms = trained.transforms()
     size = input_size or size_of_detector(module) or _size_of(transforms)
     spec = InputSpec((TensorSpec(IMAGE, (1, *size), "float32"),))
