@@ -17,6 +17,7 @@ KINDS = {
     "RetinaNet": ("sigmoid", "none", "letterbox"),
     "FCOS": ("sigmoid", "none", "letterbox"),
 }
+PIXELS_STD = 0.225  # of photographs' pixels from 0 to 1, by which ImageNet's normalisation divides
 TWO_STAGES = ("FasterRCNN", "MaskRCNN", "KeypointRCNN")
 
 
@@ -34,6 +35,7 @@ class OneStageDetector(nn.Module):
         self.backbone, self.head = whole.backbone, whole.head
         self.activate = partial(torch.softmax, dim=-1) if activation == "softmax" else torch.sigmoid
         self._anchors, self._coder = whole.anchor_generator, whole.box_coder
+        self.std = sum(whole.transform.image_std) / len(whole.transform.image_std)
         self.preprocess = Preprocess(
             mean=tuple(whole.transform.image_mean),
             std=tuple(whole.transform.image_std),
@@ -76,6 +78,18 @@ class OneStageDetector(nn.Module):
         scale = (codes[..., 2:] / codes.new_tensor([w, h])).clamp(max=self._coder.bbox_xform_clip)
         half = scale.exp() * size / 2
         return torch.cat([at - half, at + half], -1)
+
+
+class OfScaledImage(nn.Module):
+    """A detector of an image that is spread as ImageNet's normalisation leaves it: what weights are drawn with. SSD300
+    takes numbers of pixels, and what it gives for them would be 60 times too large."""
+
+    def __init__(self, detector: OneStageDetector):
+        super().__init__()
+        self.detector, self._spread = detector, PIXELS_STD / detector.std
+
+    def forward(self, image: Tensor) -> Any:
+        return self.detector(image * self._spread)
 
 
 def to_graph_module(module: nn.Module, name: str, labels: tuple[str, ...] = ()) -> nn.Module:

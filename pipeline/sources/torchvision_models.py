@@ -20,13 +20,15 @@ def load_torchvision(name: str, num_classes: int | None, input_size: tuple[int, 
     Raises RuntimeUnavailable (no torchvision, or it cannot be imported), UsageError (no such model, or not so made).
     """
     models = _torchvision()
-    from .torchvision_detectors import size_of_detector, to_graph_module
+    from .torchvision_detectors import OfScaledImage, OneStageDetector, size_of_detector, to_graph_module
     from .torchvision_flow import SIZE as FLOW_SIZE, OfOneImage, give_last_flow, is_flow_network, take_two_images
 
     known = models.list_models()
     if name not in known:
         nearest = ", ".join(difflib.get_close_matches(name, known, 3)) or "none"
         raise UsageError(f"torchvision has no model {name!r}; the nearest: {nearest}")
+    if ".video." in models.get_model_builder(name).__module__:
+        raise UsageError(f"torchvision:{name}: takes clips of video; edgeport's models take images")
     try:
         trained = models.get_model_weights(name).DEFAULT
         options: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
@@ -45,7 +47,9 @@ def load_torchvision(name: str, num_classes: int | None, input_size: tuple[int, 
     said = recognize(transforms) or recognize(getattr(graph, "preprocess", None))
     if said is not None and size[0] == len(said.mean):
         spec = spec.stated(said, "torchvision", f"torchvision:{name}")
-    return PackageModel(graph.eval(), spec, weights, labels=labels if graph is module else ())
+    if isinstance(graph, OneStageDetector):
+        return PackageModel(graph.eval(), spec, weights, of_one_image=OfScaledImage(graph))
+    return PackageModel(module.eval(), spec, weights, labels=labels)
 
 
 def _without_backbone(builder: Any) -> dict[str, None]:

@@ -303,6 +303,20 @@ def test_lines_of_text_are_of_one_height_and_any_width(target, tmp_path):
         session.run({"image": np.zeros((1, 3, 32, 64), np.float32)})
 
 
+def test_a_file_with_open_axes_is_read_as_text(tmp_path):
+    """Its outputs' lengths are not in the file, but for the number of classes."""
+    torch.manual_seed(0)
+    options = {"input_shape": (3, 16, 64), "output_dir": tmp_path / "open", **QUICK}
+    path = edgeport.export(Reader().eval(), "onnx", dynamic="size=16x32:160:32", **options).path
+    (given,) = edgeport.open_session(path).outputs
+    assert given.shape == (1, None, 6)
+    options = {"input_shape": {"image": (1, 3, 16, 96)}, "output_dir": tmp_path / "fixed", **QUICK}
+    result = edgeport.export(str(path), "openvino", task="text", **options)
+    assert (result.task.task, result.task.main.value) == ("text", 1.0)
+    again = edgeport.validate(result.path, reference=str(path), num_validation_samples=2)
+    assert (again.task.task, again.task.main.value) == ("text", 1.0)
+
+
 def test_what_is_asked_for():
     assert read_dynamic(["batch", "size=8:32:8"]).sides == (range(8, 33, 8),) * 2
     assert read_dynamic("size=64,32").sides == ((32, 64),) * 2
