@@ -100,8 +100,8 @@ def to_graph_module(module: nn.Module, name: str, labels: tuple[str, ...] = ()) 
         return OneStageDetector(module, kind, labels)
     if any(each in TWO_STAGES for each in kinds):
         raise UsageError(
-            f"{name}: is a detector of two stages ({kinds[0]}), whose second looks at as many places as the first finds "
-            "in the image, and a file has a fixed number; take one of one stage: ssdlite320_mobilenet_v3_large, "
+            f"{name}: is a detector of two stages ({kinds[0]}), whose second looks at as many places as the first "
+            "finds in the image, and a file has a fixed number; take one of one stage: ssdlite320_mobilenet_v3_large, "
             "ssd300_vgg16, fcos_resnet50_fpn, retinanet_resnet50_fpn"
         )
     return module

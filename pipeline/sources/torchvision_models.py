@@ -11,7 +11,8 @@ from ...runtime.session import TensorSpec
 from ..input_spec import IMAGE, InputSpec
 from .package_model import PackageModel
 
-SIZE = (3, 224, 224)  # where the weights' transforms say none
+COLORS = 3  # channels of what all its transforms are for
+SIZE = (COLORS, 224, 224)  # where the weights' transforms say none
 
 
 def load_torchvision(name: str, num_classes: int | None, input_size: tuple[int, int, int] | None) -> PackageModel:
@@ -21,7 +22,8 @@ def load_torchvision(name: str, num_classes: int | None, input_size: tuple[int, 
     """
     models = _torchvision()
     from .torchvision_detectors import OfScaledImage, OneStageDetector, size_of_detector, to_graph_module
-    from .torchvision_flow import SIZE as FLOW_SIZE, OfOneImage, give_last_flow, is_flow_network, take_two_images
+    from .torchvision_flow import SIZE as FLOW_SIZE
+    from .torchvision_flow import OfOneImage, give_last_flow, is_flow_network, take_two_images
 
     known = models.list_models()
     if name not in known:
@@ -39,13 +41,15 @@ def load_torchvision(name: str, num_classes: int | None, input_size: tuple[int, 
     weights = _downloaded(trained.url) if num_classes is None else None
     if is_flow_network(module):
         network = give_last_flow(module.eval())
-        return PackageModel(network, take_two_images(input_size or FLOW_SIZE), weights, of_one_image=OfOneImage(network))
+        return PackageModel(
+            network, take_two_images(input_size or FLOW_SIZE), weights, of_one_image=OfOneImage(network)
+        )
     transforms = trained.transforms()
     size = input_size or size_of_detector(module) or _size_of(transforms)
     spec = InputSpec((TensorSpec(IMAGE, (1, *size), "float32"),))
     graph = to_graph_module(module, f"torchvision:{name}", labels)
     said = recognize(transforms) or recognize(getattr(graph, "preprocess", None))
-    if said is not None and size[0] == len(said.mean):
+    if said is not None and size[0] == COLORS:
         spec = spec.stated(said, "torchvision", f"torchvision:{name}")
     if isinstance(graph, OneStageDetector):
         return PackageModel(graph.eval(), spec, weights, of_one_image=OfScaledImage(graph))

@@ -58,7 +58,7 @@ def build(kind: str, classes: int = CLASSES, **thresholds) -> nn.Module:
 
 
 def greedy(boxes, scores, classes, threshold):
-    """Non-maximum suppression within each class by its definition, for torchvision's, which may not be compiled here."""
+    """Non-maximum suppression within each class, by its definition: torchvision's own is not compiled everywhere."""
     kept: list[int] = []
     for i in scores.argsort(descending=True, stable=True).tolist():
         one = boxes[i]
@@ -140,12 +140,13 @@ class TestAsTorchvision:
     def test_int8_with_suppression(self, tmp_path, kind):
         """Boxes stay in float: 8 bits would put them on whole pixels."""
         images = [pixels(seed)[None] for seed in range(12)]
-        options = {"calibration": images[:8], "validation": images[8:], "num_calibration_samples": 8, "benchmark": False}
+        options = {"calibration": images[:8], "validation": images[8:], "benchmark": False, "output_dir": tmp_path}
         source = edgeport.load(build(kind), input_shape=(3, SIDE, SIDE))
-        result = edgeport.export(source, "tflite", precision="int8", nms=20, output_dir=tmp_path, **options)
+        result = edgeport.export(source, "tflite", precision="int8", nms=20, **options)
         assert (result.task.task, result.task.head) == ("detect", "nms")
         assert result.task.main.value > 0.5, result.task
-        assert {each.name for each in edgeport.open_session(result.path).outputs} > {"detection_boxes", "detection_scores"}
+        names = {each.name for each in edgeport.open_session(result.path).outputs}
+        assert names > {"detection_boxes", "detection_scores"}
 
 
 # name -> (the size of its image, how one becomes it, the first two and the number of its classes)
