@@ -126,8 +126,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="WHAT",
         help="batch: take any number of images at once (onnx, openvino); size=256:640:32: images whose height and "
-        "width are each from 256 to 640 in steps of 32, size=256,320,640: each one of these (all targets but coreai); "
-        "both may be given; proven by running the artifact with several",
+        "width are each from 256 to 640 in steps of 32, size=256,320,640: each one of these, size=48x160:640:32: a "
+        "height of 48 and such widths (all targets but coreai); both may be given; proven by running the artifact with "
+        "several",
     )
     for option in target_options():
         kind: dict[str, Any] = {"choices": option.choices} if option.choices else {"action": "store_true"}

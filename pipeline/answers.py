@@ -35,10 +35,16 @@ NUM_NOISY = 16  # inputs that tell what noise does to the float model's answers
 
 
 def list_ports(reference: Session, kinds: Kinds, inputs: Dataset) -> list[Port]:
-    """The reference's outputs, each with what it gives for the first input."""
+    """The reference's outputs, each with what it gives for the first input, which tells the lengths that a file with
+    open axes does not."""
     given = reference.run(next(iter(inputs.take(1))))
     return [
-        Port(spec.name, spec.shape, kinds[spec.name].name if spec.name in kinds else "", given.get(spec.name))
+        Port(
+            spec.name,
+            np.shape(given[spec.name]) if None in spec.shape[1:] and spec.name in given else spec.shape,
+            kinds[spec.name].name if spec.name in kinds else "",
+            given.get(spec.name),
+        )
         for spec in reference.outputs
     ]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..artifacts.errors import ArtifactError, EdgeportError, UnsupportedOp, UsageError
-from ..artifacts.sizes import Size, SizeCheck, Sizes, shown
+from ..artifacts.sizes import Side, Size, SizeCheck, Sizes, shown
 from ..runtime.compare import compare, verdict
 from ..runtime.session import Session
 from ..runtime.session_wrappers import CachedSession, SoftmaxSession
@@ -26,16 +26,19 @@ if TYPE_CHECKING:
 
 BATCH, SIZE = "batch", "size="
 FEW = 2  # inputs that are compared at each size
-EXAMPLE = "batch, size=256:640:32 (from, to, in steps of) or size=256,320,640"
+EXAMPLE = "batch, size=256:640:32 (from, to, in steps of), size=256,320,640 or size=48x160:640:32 (height x width)"
 _RANGE = re.compile(r"(\d{1,5}):(\d{1,5})(?::(\d{1,5}))?")
+
+
+Lengths = tuple[int, ...] | range  # what a height or width may be
 
 
 @dataclass(frozen=True)
 class Dynamic:
-    """Which sizes of the input are left open: the number of images, and, without a default yet, their sides."""
+    """Which sizes of the input are left open: the number of images, and their (heights, widths), if any."""
 
     batch: bool = False
-    sides: "tuple[int, ...] | range" = ()
+    sides: "tuple[Lengths, Lengths] | None" = None
 
 
 @dataclass(frozen=True)
@@ -61,17 +64,30 @@ def read_dynamic(given: str | Sequence[str] | None) -> Dynamic:
     return found
 
 
-def read_sides(text: str) -> "tuple[int, ...] | range":
-    """ "256:640:32" or "256,320,640": what a height or width may be. Raises UsageError."""
-    if match := _RANGE.fullmatch(text):
+def read_sides(text: str) -> tuple[Lengths, Lengths]:
+    """ "256:640:32", "256,320,640" of both, or one for each with an "x" between: what (heights, widths) may be.
+
+    Raises UsageError.
+    """
+    parts = text.split("x")
+    if len(parts) > 2:
+        raise UsageError(f"--dynamic size={text}: give {EXAMPLE}")
+    found = [_read_side(part, text) for part in parts]
+    if all(len(each) < 2 for each in found):
+        raise UsageError(f"--dynamic size={text}: give {EXAMPLE}")
+    return found[0], found[-1]
+
+
+def _read_side(part: str, text: str) -> Lengths:
+    if match := _RANGE.fullmatch(part):
         first, last, step = int(match[1]), int(match[2]), int(match[3] or 1)
         if not 0 < first < last or not step or (last - first) % step:
             raise UsageError(f"--dynamic size={text}: must rise from its first to its last size in whole steps")
         return range(first, last + 1, step)
-    if not re.fullmatch(r"\d{1,5}(,\d{1,5})+", text):
+    if not re.fullmatch(r"\d{1,5}(,\d{1,5})*", part):
         raise UsageError(f"--dynamic size={text}: give {EXAMPLE}")
-    listed = tuple(sorted({int(each) for each in text.split(",")}))
-    if len(listed) < 2 or not listed[0]:
+    listed = tuple(sorted({int(each) for each in part.split(",")}))
+    if not listed[0]:
         raise UsageError(f"--dynamic size={text}: give two sizes or more, from 1 on")
     return listed
 
@@ -86,18 +102,19 @@ def asked_sizes(job: Job, source: ModelSource) -> Sizes | None:
         raise UsageError(f"--dynamic size: {source.model} takes no single image, but {spec}")
     if source.resized is None:
         raise UsageError(f"--dynamic size: {source.model} was prepared for {shown(spec.image_size[1:])} alone")
-    default, listed = spec.image_size[1:], () if isinstance(sides, range) else sides
-    step = sides.step if isinstance(sides, range) else 0
+    default = spec.image_size[1:]
+    near = [
+        min(lengths, key=lambda length, wanted=wanted: abs(length - wanted))
+        for lengths, wanted in zip(sides, default, strict=True)
+    ]
+    if (near[0], near[1]) != default:
+        raise UsageError(
+            f"--dynamic size: the model's own size {shown(default)}, at which it is calibrated and timed, is none of "
+            f"them; take a range with it, or --input-shape {spec.image_size[0]},{near[0]},{near[1]}"
+        )
     try:
-        return Sizes(smallest=sides[0], largest=sides[-1], step=step, listed=listed, default=default)
+        return Sizes(height=Side.of(sides[0]), width=Side.of(sides[1]), default=default)
     except ValueError as e:
-        if not all(side in sides for side in default):
-            channels = spec.image_size[0]
-            near = [min(sides, key=lambda side, wanted=wanted: abs(side - wanted)) for wanted in default]
-            raise UsageError(
-                f"--dynamic size: the model's own size {shown(default)}, at which it is calibrated and timed, is none "
-                f"of them; take a range with it, or --input-shape {channels},{near[0]},{near[1]}"
-            ) from e
         raise UsageError(f"--dynamic size: {e}") from e
 
 
@@ -111,8 +128,10 @@ def check_target(job: Job, target: Target) -> None:
 
 def sizes_to_check(sizes: Sizes) -> list[Size]:
     """At which artifacts are run: the smallest, the largest, and two that are not square, one from between."""
-    between = sizes.sides[len(sizes.sides) // 2]
-    wanted = [(sizes.smallest,) * 2, (sizes.largest,) * 2, (sizes.largest, sizes.smallest), (sizes.smallest, between)]
+    h, w = sizes.height, sizes.width
+    between = w.lengths[len(w.lengths) // 2] if w.is_open else w.smallest
+    low = h.smallest if w.is_open else h.lengths[len(h.lengths) // 2]
+    wanted = [(h.smallest, w.smallest), (h.largest, w.largest), (h.largest, w.smallest), (low, between)]
     return [size for size in dict.fromkeys(wanted) if size != sizes.default]
 
 

@@ -218,6 +218,9 @@ def find_answers(
             for sentence in notes:
                 progress.note(sentence)
         return meaning, labels
+    if not asked:
+        roles = ", ".join(f"{role} {name!r}" for role, name in meaning.outputs.items())
+        progress.note(f"task {meaning.task.name}:{meaning.head.name}, {roles} (said by {meaning.told_by})")
     counts = meaning.task.count_labels(meaning, ports)
     if job.model.labels:
         names = read_characters(job.model.labels) if meaning.task.name == TEXT else labels or ()

@@ -29,7 +29,9 @@ def _inputs(manifest: Mapping[str, Any]) -> Iterator[str]:
 def _sizes(manifest: Mapping[str, Any]) -> Iterator[str]:
     sizes = manifest.get("sizes")
     if isinstance(sizes, Mapping):
-        yield f"sizes {sizes.get('smallest')} to {sizes.get('largest')}"
+        sides = [side for side in (sizes.get("height"), sizes.get("width")) if isinstance(side, Mapping)]
+        ends = [f"{side.get('smallest')} to {side.get('largest')}" for side in sides]
+        yield f"sizes {' x '.join(dict.fromkeys(ends))}"
 
 
 def _outputs(manifest: Mapping[str, Any]) -> Iterator[str]:

@@ -161,7 +161,10 @@ def recall(
     found = next((each for each in known.heads if each.name == head), None)
     if found is None:
         raise UsageError(f"the manifest names the head {head!r} of {task}, which this version does not know")
-    wanted = found.match([port for port in ports if port.name in outputs.values()], size)
+    chosen = [port for port in ports if port.name in outputs.values()]
+    wanted = found.match(chosen, size)
+    if wanted is None and any(None in port.shape for port in chosen) and len(chosen) == len(set(outputs.values())):
+        wanted = outputs  # of open lengths, which say nothing against it
     if wanted is None or not wanted.keys() <= outputs.keys():
         raise UsageError(f"the manifest says {task}:{head} of outputs that are not: it has {found.about}")
     whole = {

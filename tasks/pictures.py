@@ -29,15 +29,17 @@ def to_image(pixels: np.ndarray) -> Image.Image:
 
 
 def draw_boxes(image: Image.Image, corners: np.ndarray, classes: np.ndarray, words: Sequence[str]) -> Image.Image:
-    """The image with boxes (left, top, right, bottom in its pixels) and what is said of each; the first on top."""
+    """The image with boxes (left, top, right, bottom in its pixels) and what is said of each; the first on top. Of a
+    box that is larger than the image, the part that is in it."""
     image, factor = enlarge(image)
     canvas = ImageDraw.Draw(image)
+    most = np.tile(np.array(image.size) - 1.0, 2)
     for box, each, said in reversed(list(zip(corners * factor, classes, words, strict=True))):
-        left, top, right, bottom = (float(value) for value in box)
-        if not (left <= right and top <= bottom):
+        left, top, right, bottom = np.clip(box, 0, most).tolist()
+        if not (left < right and top < bottom):
             continue
         canvas.rectangle((left, top, right, bottom), outline=color(int(each)), width=2)
-        _label(canvas, (left, max(top - LINE, 0)), said, color(int(each)))
+        _label(canvas, (left, max(top - LINE, 0)), said, color(int(each)), image.width)
     return image
 
 
@@ -107,8 +109,12 @@ def side_by_side(rows: Sequence[Sequence[Image.Image]], heads: Sequence[str]) ->
     return canvas
 
 
-def _label(canvas: ImageDraw.ImageDraw, at: tuple[float, float], words: str, back: tuple[int, int, int]) -> None:
+def _label(
+    canvas: ImageDraw.ImageDraw, at: tuple[float, float], words: str, back: tuple[int, int, int], width: int
+) -> None:
+    """Words from there on, or further to the left where the image ends, which is so wide."""
     font = ImageFont.load_default(FONT)
+    at = (max(min(at[0], width - 3 - canvas.textlength(words, font=font)), 2), at[1])
     left, top, right, bottom = canvas.textbbox(at, words, font=font)
     canvas.rectangle((left - 2, top - 1, right + 2, bottom + 1), fill=back)
     dark = sum(back) < 380

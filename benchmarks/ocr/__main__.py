@@ -2,6 +2,7 @@
 
 python -m benchmarks.ocr                            all, on every target; a line of JSON each
 python -m benchmarks.ocr recogniser --targets tflite
+python -m benchmarks.ocr --write                    also into benchmarks/results/ocr.jsonl and docs/generated/tasks.md
 
 The package is installed by `make test`, or `pip install --no-deps --target .venv/clients rapidocr-onnxruntime`.
 """
@@ -16,7 +17,8 @@ from typing import Any
 import edgeport
 import numpy as np
 
-from benchmarks.ocr.networks import NETWORKS, TARGETS, Network, run_all
+from benchmarks import journal
+from benchmarks.ocr.networks import NETWORKS, RESULTS, TARGETS, Network, run_all
 
 RUNS = 30
 
@@ -59,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("networks", nargs="*", choices=[[], *NETWORKS], metavar="NETWORK")
     parser.add_argument("--targets", nargs="+", default=TARGETS, choices=TARGETS, metavar="TARGET")
+    parser.add_argument("--write", action="store_true", help="keep the results, and write the page anew")
     args = parser.parse_args(argv)
     for name in args.networks or NETWORKS:
         network = NETWORKS[name]
@@ -66,7 +69,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.error("rapidocr-onnxruntime is not installed")
         with tempfile.TemporaryDirectory() as folder:
             for target, facts in measure(network, args.targets, network.counts, folder).items():
-                print(json.dumps({"network": name, "target": target, "told": network.told, **facts}), flush=True)
+                row = {"network": name, "target": target, "told": network.told, **network.counts, **facts}
+                print(json.dumps(row), flush=True)
+                if args.write:
+                    journal.append([row], RESULTS)
+    if args.write:
+        from benchmarks.trained_tasks import page
+
+        page.write()
     return 0
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
+from benchmarks import journal
 from benchmarks.matrix_page import table
+from benchmarks.ocr.networks import NETWORKS, RESULTS
 from benchmarks.peers.environments import ROOT
 from benchmarks.peers.peers import FP32, INT8, OURS, PEERS
 from benchmarks.trained.page import TITLES
@@ -62,6 +64,17 @@ of pycocotools. Peers quantise the same float network with the same pictures; wh
         )
         header = ["task", "format", "budget", "verdict", "reached", "units in float", "steps", "points lost"]
         yield "\n".join(table(header, (spent(*each) for each in met.items())))
+    if ocr := {(facts["network"], facts["target"]): facts for facts in journal.read(RESULTS)}:
+        yield "## PP-OCR"
+        yield (
+            "Written by `python -m benchmarks.ocr --write`. The three trained networks that rapidocr-onnxruntime "
+            "brings along, with default effort: text is rendered on photographs, in fonts and words of which what "
+            "calibrates and what tests have nothing in common. What agrees with the float network is the text of a "
+            "line, the map of a page's text, and the direction of a line. **Bold**: less than the tests ask for. Times "
+            "are of the export's own benchmark, on one thread."
+        )
+        header = ["network", "what agrees", "format", "inputs", "in int8", "worst", "time / float", "verdict"]
+        yield "\n".join(table(header, map(reading, ocr.values())))
     failed = [[*key, facts["error"]] for key, facts in known.losses.items() if "error" in facts]
     if failed:
         yield "## What does not work"
@@ -127,6 +140,14 @@ def spent(key: tuple[str, ...], facts: Facts) -> list[str]:
         str(budget["steps"]),
         points(facts["test"]),
     ]
+
+
+def reading(facts: Facts) -> list[str]:
+    """A line of the table of PP-OCR."""
+    name, target = facts["network"], facts["target"]
+    agree = mark(f"{facts['agree']:.4f}", facts["agree"] < NETWORKS[name].least[target])
+    own = [f"{facts['worst']:.3f}", "-" if facts["ratio"] is None else f"{facts['ratio']:.2f}", facts["verdict"]]
+    return [name, facts["told"], TITLES[target], str(facts["test"]), agree, *own]
 
 
 def mark(text: str, wrong: bool) -> str:

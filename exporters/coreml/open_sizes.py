@@ -213,8 +213,8 @@ def _open_type(kind: Any, axes: Sequence[int]) -> None:
 
 def _pairs(sizes: Sizes) -> list[tuple[int, int]]:
     """All of them, the default first, where they are listed and not too many; none where they are a range."""
-    pairs = [(h, w) for h, w in product(sizes.listed, sizes.listed) if (h, w) != sizes.default]
-    return [sizes.default, *pairs] if sizes.listed and len(pairs) < MOST_LISTED else []
+    pairs = [pair for pair in product(sizes.height.listed, sizes.width.listed) if pair != sizes.default]
+    return [sizes.default, *pairs] if 0 < len(pairs) < MOST_LISTED else []
 
 
 def _open_array(array: Any, sizes: Sizes) -> None:
@@ -222,7 +222,8 @@ def _open_array(array: Any, sizes: Sizes) -> None:
     for pair in _pairs(sizes):
         array.enumeratedShapes.shapes.add().shape.extend([*fixed, *pair])
     if not array.HasField("enumeratedShapes"):
-        for low, high in [(n, n) for n in fixed] + [(sizes.smallest, sizes.largest)] * 2:
+        sides = [(side.smallest, side.largest) for side in (sizes.height, sizes.width)]
+        for low, high in [(n, n) for n in fixed] + sides:
             array.shapeRange.sizeRanges.add(lowerBound=low, upperBound=high)
 
 
@@ -230,5 +231,6 @@ def _open_image(image: Any, sizes: Sizes) -> None:
     for height, width in _pairs(sizes):
         image.enumeratedSizes.sizes.add(height=height, width=width)
     if not image.HasField("enumeratedSizes"):
-        for side in (image.imageSizeRange.heightRange, image.imageSizeRange.widthRange):
-            side.lowerBound, side.upperBound = sizes.smallest, sizes.largest
+        taken = image.imageSizeRange
+        for bounds, side in ((taken.heightRange, sizes.height), (taken.widthRange, sizes.width)):
+            bounds.lowerBound, bounds.upperBound = side.smallest, side.largest

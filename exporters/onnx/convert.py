@@ -122,7 +122,7 @@ def open_axes(model: ir.Model, graph: onnx.GraphProto, *, any_batch: bool, sizes
     if any_batch:
         open_batch(graph, follows)
     if sizes:
-        open_sizes(graph, follows, (1, 2) if pixels else (2, 3), open_outputs(model, sizes))
+        open_sizes(graph, follows, (1, 2) if pixels else (2, 3), open_outputs(model, sizes), sizes)
 
 
 def _size(proto: onnx.ModelProto) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from ...artifacts.sizes import Sizes
 from ...graph.open_sizes import Number, Term
 from .proto import constants_of
 
@@ -20,16 +21,18 @@ def open_sizes(
     follows: Mapping[str, Sequence[Number]],
     axes: tuple[int, int],
     outputs: Mapping[str, Collection[int]],
+    sizes: Sizes,
 ) -> None:
-    """The one input's height and width become symbols; each constant of `follows` is computed from them.
+    """The one input's height and width, where open, become symbols; each constant of `follows` is computed from them.
 
     `axes`: where they stand in the input. `outputs`: {output: its axes that follow from them}. A Reshape in
     which one number follows from the size has -1 there, and needs nothing more. That the file then gives what the
     model gives is not proven here: whoever writes it runs it.
     """
     (image,) = graph.input
-    for axis, name in zip(axes, SIDES, strict=True):
-        image.type.tensor_type.shape.dim[axis].dim_param = name
+    for axis, name, side in zip(axes, SIDES, (sizes.height, sizes.width), strict=True):
+        if side.is_open:
+            image.type.tensor_type.shape.dim[axis].dim_param = name
     del graph.value_info[:]  # sizes of one image
     computed = _Computed(graph, image.name, axes)
     nodes = []

@@ -117,10 +117,10 @@ def _with_every_input(ov: Any, network: Any, graph: onnx.GraphProto) -> Any:
 
 
 def _bound(ov: Any, network: Any, sizes: Sizes, axes: tuple[int, int]) -> None:
-    """Height and width of the one input, which are open, lie between the smallest and the largest."""
+    """Height and width of the one input lie between the smallest and the largest of each."""
     shape = network.input().get_partial_shape()
-    for axis in axes:
-        shape[axis] = ov.Dimension(sizes.smallest, sizes.largest)
+    for axis, side in zip(axes, (sizes.height, sizes.width), strict=True):
+        shape[axis] = ov.Dimension(side.smallest, side.largest)
     network.reshape(shape)
 
 

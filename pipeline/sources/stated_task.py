@@ -33,11 +33,15 @@ _CLASSES = (
     ("transformers.models.dinov2", "Model", "embed,vector=pooler_output"),
 )
 _METADATA = {"detect": "detect", "segment": "detect:yolo,ignored=32", "pose": "keypoints:pose", "classify": "classify"}
+STATED = "stated_task"  # an attribute of modules that edgeport puts around others
 CHARACTERS = "character"  # under which PaddleOCR's files have their alphabet, one character a line
 
 
 def state_task(module: "torch.nn.Module") -> str:
-    """What a module is for, as --task takes it; "" where its class does not say it."""
+    """What a module is for, as --task takes it; "" where neither itself nor its class says it."""
+    said = getattr(module, STATED, None)
+    if isinstance(said, str):
+        return said
     for kind in type(module).__mro__:
         for place, ending, task in _CLASSES:
             if f"{kind.__module__}.".startswith(place) and kind.__name__.endswith(ending):

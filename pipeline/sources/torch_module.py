@@ -146,23 +146,27 @@ def from_package(
         facts, said = Weights(source=str(found.weights), sha256=digest(found.module)), ()
     else:
         weights = str(found.weights) if weights == AUTO and found.weights else weights
-        size = found.spec.image_size or (1, 1, 1)
-        facts, said = fill(found.module, model, progress, weights=weights, key=weights_key, seed=seed, input_size=size)
-    return make_source(
-        *(model, name, found.module, found.spec, facts), num_classes=num_classes, warnings=said, classifies=classifies
-    )
+        _, *size = next(iter(found.spec.shapes.values()))
+        drawn = found.of_one_image if weights in (AUTO, "random") else None
+        options = {"weights": weights, "key": weights_key, "seed": seed, "input_size": tuple(size)}
+        facts, said = fill(drawn or found.module, model, progress, **options)
+    options = {"num_classes": num_classes, "warnings": said, "classifies": classifies, "labels": found.labels}
+    return make_source(model, name, found.module, found.spec, facts, **options)
 
 
 def from_factory(
     model: str, progress: Progress, *, weights: str, weights_key: str | None, seed: int, shapes: Shapes
 ) -> ModelSource:
     """The user's own nn.Module, with the shapes that --input-shape gives."""
+    from .torchvision_detectors import to_graph_module
+
     if not shapes:
         raise UsageError(
             f"{model}: the input's shape is not known; give --input-shape C,H,W, "
             "or --input-shape NAME=1xCxHxW for each input"
         )
     module, said = widen(load_factory(model))
+    module = to_graph_module(module, model)
     taken = user_code(model, lambda: parameters(module, shapes, model))
     spec = state_from_module(InputSpec(taken), module, model)
     if weights == "auto":
@@ -185,7 +189,10 @@ def from_module(
 
     Raises UsageError where neither shapes nor example inputs are given, or it cannot be copied.
     """
+    from .torchvision_detectors import to_graph_module
+
     copied, said = widen(copy_to_cpu(module))
+    copied = to_graph_module(copied, name)
     if example_inputs is not None:
         if shapes:
             raise UsageError("give input_shape or example_inputs, not both")
@@ -245,6 +252,7 @@ def make_source(
     fuses: bool = False,
     warnings: tuple[str, ...] = (),
     classifies: bool = False,
+    labels: tuple[str, ...] = (),
 ) -> ModelSource:
     """The module with its outputs named and made flat; it has to run on zeros.
 
@@ -289,7 +297,7 @@ def make_source(
         warnings=(*warnings, *habits.words()),
         classifies=classifies or task == CLASSIFY,
         task="embed" if outputs == (EMBEDDING,) else task,
-        labels=state_labels(module),
+        labels=labels or state_labels(module),
         resized=resized,
     )
     return source

@@ -11,7 +11,8 @@ from ...runtime.session import TensorSpec
 from ..input_spec import IMAGE, InputSpec
 from .package_model import PackageModel
 
-SIZE = (3, 224, 224)  # where the weights' transforms say none
+COLORS = 3  # channels of what all its transforms are for
+SIZE = (COLORS, 224, 224)  # where the weights' transforms say none
 
 
 def load_torchvision(name: str, num_classes: int | None, input_size: tuple[int, int, int] | None) -> PackageModel:
@@ -20,23 +21,39 @@ def load_torchvision(name: str, num_classes: int | None, input_size: tuple[int, 
     Raises RuntimeUnavailable (no torchvision, or it cannot be imported), UsageError (no such model, or not so made).
     """
     models = _torchvision()
+    from .torchvision_detectors import OfScaledImage, OneStageDetector, size_of_detector, to_graph_module
+    from .torchvision_flow import SIZE as FLOW_SIZE
+    from .torchvision_flow import OfOneImage, give_last_flow, is_flow_network, take_two_images
+
     known = models.list_models()
     if name not in known:
         nearest = ", ".join(difflib.get_close_matches(name, known, 3)) or "none"
         raise UsageError(f"torchvision has no model {name!r}; the nearest: {nearest}")
+    if ".video." in models.get_model_builder(name).__module__:
+        raise UsageError(f"torchvision:{name}: takes clips of video; edgeport's models take images")
     try:
         trained = models.get_model_weights(name).DEFAULT
         options: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
         module = models.get_model(name, weights=None, **_without_backbone(models.get_model_builder(name)), **options)
     except Exception as e:  # its own refusals, and operators that a build for another PyTorch lacks
         raise UsageError(f"torchvision:{name}: cannot be made ({first_line(e, 'no message')})") from e
+    labels = tuple(trained.meta.get("categories") or ()) if num_classes is None else ()
+    weights = _downloaded(trained.url) if num_classes is None else None
+    if is_flow_network(module):
+        network = give_last_flow(module.eval())
+        return PackageModel(
+            network, take_two_images(input_size or FLOW_SIZE), weights, of_one_image=OfOneImage(network)
+        )
     transforms = trained.transforms()
-    size = input_size or _size_of(transforms)
+    size = input_size or size_of_detector(module) or _size_of(transforms)
     spec = InputSpec((TensorSpec(IMAGE, (1, *size), "float32"),))
-    said = recognize(transforms)
-    if said is not None and size[0] == len(transforms.mean):
+    graph = to_graph_module(module, f"torchvision:{name}", labels)
+    said = recognize(transforms) or recognize(getattr(graph, "preprocess", None))
+    if said is not None and size[0] == COLORS:
         spec = spec.stated(said, "torchvision", f"torchvision:{name}")
-    return PackageModel(module.eval(), spec, _downloaded(trained.url) if num_classes is None else None)
+    if isinstance(graph, OneStageDetector):
+        return PackageModel(graph.eval(), spec, weights, of_one_image=OfScaledImage(graph))
+    return PackageModel(module.eval(), spec, weights, labels=labels)
 
 
 def _without_backbone(builder: Any) -> dict[str, None]:

@@ -6,7 +6,7 @@ import edgeport
 import numpy as np
 import pytest
 import torch
-from edgeport.artifacts.sizes import SizeCheck
+from edgeport.artifacts.sizes import Side, SizeCheck
 from edgeport.pipeline.open_sizes import judge_sizes, read_dynamic
 from torch import nn
 from torch.nn import functional as F
@@ -122,7 +122,7 @@ def test_it_gives_what_the_model_gives_at_every_size(target, floats, net):
 def test_the_manifest_says_which_sizes_and_what_was_seen_there(target, floats):
     manifest = edgeport.Manifest.read(floats[target].manifest_path)
     sizes = manifest.sizes
-    assert (sizes.smallest, sizes.largest, sizes.step, sizes.listed) == (32, 96, 0, (32, 64, 96))
+    assert sizes.height == sizes.width == Side(smallest=32, largest=96, step=0, listed=(32, 64, 96))
     assert sizes.default == (64, 64)
     seen = [(each.height, each.width) for each in manifest.size_checks]
     assert seen == [(32, 32), (96, 96), (96, 32), (32, 64)]
@@ -239,6 +239,9 @@ def test_a_model_of_one_size_is_refused(module, said, tmp_path):
         ({"dynamic": "size=64:32:8"}, "must rise from its first to its last size in whole steps"),
         ({"dynamic": "size=32:65:8"}, "must rise from its first to its last size in whole steps"),
         ({"dynamic": "size=32"}, "--dynamic size=32: give batch, size=256:640:32"),
+        ({"dynamic": "size=32x32"}, "--dynamic size=32x32: give batch, size=256:640:32"),
+        ({"dynamic": "size=32x32x8:16:8"}, "or size=48x160:640:32"),
+        ({"dynamic": "size=48x32:64:8"}, r"own size 32x32, at which .* or --input-shape 3,48,32"),
         ({"dynamic": "size=0,32"}, "give two sizes or more, from 1 on"),
         ({"dynamic": "sizes"}, "--dynamic sizes: is one of batch, size=256:640:32"),
         ({"dynamic": ["size=32,64", "size=32,96"]}, "each at most once"),
@@ -269,9 +272,56 @@ def test_the_worst_size_is_the_verdict(own, seen, said):
     assert judge_sizes(own, checks) == said
 
 
+class Reader(nn.Module):
+    """A line of text 16 pixels high -> (1, width / 4, 6): a softmax at each place."""
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 8, 3, 2, 1), nn.ReLU())
+        self.classes = nn.Linear(8 * 4, 6)
+
+    def forward(self, image):
+        x = self.features(image)
+        return self.classes(x.permute(0, 3, 1, 2).flatten(2)).softmax(-1)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_lines_of_text_are_of_one_height_and_any_width(target, tmp_path):
+    torch.manual_seed(0)
+    net = Reader().eval()
+    options = {"input_shape": (3, 16, 64), "dynamic": "size=16x32:160:32", "task": "text", "output_dir": tmp_path}
+    result = edgeport.export(net, target, precision="int8" if target == "tflite" else "fp32", **options, **QUICK)
+    assert not result.verdict.startswith("fail")
+    checks = edgeport.Manifest.read(result.manifest_path).size_checks
+    assert [(each.height, each.width) for each in checks] == [(16, 32), (16, 160), (16, 96)]
+    session = edgeport.open_session(result.path)
+    for width in (32, 128):
+        x = np.random.default_rng(width).standard_normal((1, 3, 16, width)).astype(np.float32)
+        (got,) = session.run({"image": x}).values()
+        np.testing.assert_allclose(got, in_torch(net, x), atol=0.05 if target == "tflite" else 1e-4)
+    with pytest.raises(edgeport.FeedError, match="height 16, width from 32 to 160 in steps of 32"):
+        session.run({"image": np.zeros((1, 3, 32, 64), np.float32)})
+
+
+def test_a_file_with_open_axes_is_read_as_text(tmp_path):
+    """Its outputs' lengths are not in the file, but for the number of classes."""
+    torch.manual_seed(0)
+    options = {"input_shape": (3, 16, 64), "output_dir": tmp_path / "open", **QUICK}
+    path = edgeport.export(Reader().eval(), "onnx", dynamic="size=16x32:160:32", **options).path
+    (given,) = edgeport.open_session(path).outputs
+    assert given.shape == (1, None, 6)
+    options = {"input_shape": {"image": (1, 3, 16, 96)}, "output_dir": tmp_path / "fixed", **QUICK}
+    result = edgeport.export(str(path), "openvino", task="text", **options)
+    assert (result.task.task, result.task.main.value) == ("text", 1.0)
+    again = edgeport.validate(result.path, reference=str(path), num_validation_samples=2)
+    assert (again.task.task, again.task.main.value) == ("text", 1.0)
+
+
 def test_what_is_asked_for():
-    assert read_dynamic(["batch", "size=8:32:8"]).sides == range(8, 33, 8)
-    assert list(read_dynamic("size=64,32").sides) == [32, 64]
+    assert read_dynamic(["batch", "size=8:32:8"]).sides == (range(8, 33, 8),) * 2
+    assert read_dynamic("size=64,32").sides == ((32, 64),) * 2
+    assert read_dynamic("size=48x64:256:64").sides == ((48,), range(64, 257, 64))
+    assert read_dynamic("size=8,16x32").sides == ((8, 16), (32,))
     assert not read_dynamic(None).batch
 
 

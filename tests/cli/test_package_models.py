@@ -7,6 +7,7 @@ import edgeport
 import numpy as np
 import pytest
 import torch
+from edgeport import Manifest
 from edgeport.artifacts.errors import RuntimeUnavailable, UsageError
 
 pytest.importorskip("torchvision_on_cpu")
@@ -34,6 +35,8 @@ class TestTorchvision:
         done = edgeport("export", "torchvision:lraspp_mobilenet_v3_large", "--target", "onnx", *options)
         assert done.code == 0, done.err
         assert json.loads(done.out)["task"]["name"] == "segment"
+        labels = Manifest.read(json.loads(done.out)["manifest"]).task.labels
+        assert (labels[0], labels[-1], len(labels)) == ("__background__", "tvmonitor", 21)
 
     def test_weights_that_were_downloaded_are_taken(self, hub):
         from torchvision.models import MobileNet_V3_Small_Weights, mobilenet_v3_small
@@ -50,11 +53,29 @@ class TestTorchvision:
         (given,) = source.session().run({"image": x.numpy()}).values()
         np.testing.assert_allclose(given, expected, atol=1e-5)
 
+    def test_the_last_flow_between_two_images(self, hub):
+        from torchvision.models.optical_flow import Raft_Small_Weights, raft_small
+
+        torch.manual_seed(1)
+        trained = raft_small().eval()
+        torch.save(trained.state_dict(), hub / Raft_Small_Weights.DEFAULT.url.rpartition("/")[2])
+        source = edgeport.load("torchvision:raft_small", input_shape=(3, 128, 136))
+        assert [(each.name, each.shape) for each in source.input_spec.inputs] == [
+            ("image1", (1, 3, 128, 136)),
+            ("image2", (1, 3, 128, 136)),
+        ]
+        frames = [torch.randn(1, 3, 128, 136) for _ in range(2)]
+        with torch.no_grad():
+            expected = trained(*frames)[-1].numpy()
+        given = source.session().run({"image1": frames[0].numpy(), "image2": frames[1].numpy()})
+        assert list(given) == ["flow"]
+        np.testing.assert_allclose(given["flow"], expected, atol=1e-4)
+
     @pytest.mark.parametrize(
         ("name", "words"),
         [
             ("resnet81", "torchvision has no model 'resnet81'; the nearest: resnet18"),
-            ("raft_small", "does not run on an input of 3x224x224.*missing 1 required positional argument: 'image2'"),
+            ("r3d_18", "takes clips of video; edgeport's models take images"),
         ],
     )
     def test_what_does_not_work_is_told(self, hub, name, words):

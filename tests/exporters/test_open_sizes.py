@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from edgeport.artifacts.errors import FeedError, UnsupportedOp
-from edgeport.artifacts.sizes import Sizes
+from edgeport.artifacts.sizes import Side, Sizes
 from edgeport.exporters.coreml import convert as to_coreml
 from edgeport.exporters.onnx.convert import convert as to_onnx
 from edgeport.exporters.openvino.convert import convert as to_openvino
@@ -15,8 +15,10 @@ from edgeport.targets.registry import open_session
 from graphs import canonical
 from tflite_convert import convert as to_tflite
 
-SIZES = Sizes(smallest=8, largest=24, step=8, default=(16, 16))
+RANGE = Side.of(range(8, 25, 8))
+SIZES = Sizes(height=RANGE, width=RANGE, default=(16, 16))
 UNSEEN = (24, 16)  # no corner: nothing was compared there
+WIDE = Sizes(height=Side.of((16,)), width=Side.of(range(8, 41, 8)), default=(16, 16))
 FILES = ("onnx", "openvino", "tflite", "coreml")
 CONV = {"w": (4, 3, 3, 3), "b": (4,)}
 
@@ -106,25 +108,25 @@ def at(what, size):
     return canonical(f"g (float[1,3,{h},{w}] x) => (float[{dims}] y) {{ {body} }}", constants(h, w))
 
 
-def marked(what):
-    graph = at(what, SIZES.default)
-    mark_sizes(graph, SIZES.default, {size: at(what, size) for size in SIZES.corners})
+def marked(what, sizes=SIZES):
+    graph = at(what, sizes.default)
+    mark_sizes(graph, sizes.default, {size: at(what, size) for size in sizes.corners})
     return graph
 
 
-def written(graph, target, folder):
-    facts = {"model": "g", "labels": None, "sizes": asdict(SIZES)}
+def written(graph, target, folder, sizes=SIZES):
+    facts = {"model": "g", "labels": None, "sizes": asdict(sizes)}
     if target == "openvino":
         (folder / "ir").mkdir()
-        to_openvino(graph, folder / "ir", sizes=SIZES, metadata=facts)
+        to_openvino(graph, folder / "ir", sizes=sizes, metadata=facts)
         return folder / "ir" / "g.xml"
     path = folder / f"g{dict(onnx='.onnx', tflite='.tflite', coreml='.mlpackage')[target]}"
     if target == "coreml":
-        to_coreml(graph, path, sizes=SIZES, metadata=facts)
+        to_coreml(graph, path, sizes=sizes, metadata=facts)
     elif target == "tflite":
-        path.write_bytes(to_tflite(graph, sizes=SIZES, metadata=facts))
+        path.write_bytes(to_tflite(graph, sizes=sizes, metadata=facts))
     else:
-        path.write_bytes(to_onnx(graph, sizes=SIZES, metadata=facts))
+        path.write_bytes(to_onnx(graph, sizes=sizes, metadata=facts))
     return path
 
 
@@ -143,6 +145,21 @@ def test_each_size_gets_what_its_own_graph_gives(what, target, tmp_path):
         np.testing.assert_allclose(session.run({"x": x})["y"], wanted, rtol=1e-4, atol=1e-5, err_msg=str(size))
     with pytest.raises(FeedError, match="height and width each from 8 to 24 in steps of 8"):
         session.run({"x": np.zeros((1, 3, 16, 12), np.float32)})
+    session.close()
+
+
+@pytest.mark.parametrize("target", FILES)
+@pytest.mark.parametrize("what", ["windows", "bilinear to another's size", "positions and back"])
+def test_one_open_side(what, target, tmp_path):
+    """The height stays a number of the file, also where shapes are products of both."""
+    session = open_session(written(marked(what, WIDE), target, tmp_path, WIDE))
+    for width in WIDE.width.lengths:
+        x = np.random.default_rng(width).standard_normal((1, 3, 16, width)).astype(np.float32)
+        alone = onnxruntime.InferenceSession(to_onnx(at(what, (16, width))), providers=["CPUExecutionProvider"])
+        (wanted,) = alone.run(None, {"x": x})
+        np.testing.assert_allclose(session.run({"x": x})["y"], wanted, rtol=1e-4, atol=1e-5, err_msg=str(width))
+    with pytest.raises(FeedError, match="height 16, width from 8 to 40 in steps of 8"):
+        session.run({"x": np.zeros((1, 3, 8, 16), np.float32)})
     session.close()
 
 
@@ -189,7 +206,8 @@ def test_apples_images(listed, tmp_path):
     """An image input has its sizes in its own words."""
     import coremltools as ct
 
-    sizes = Sizes(smallest=8, largest=24, step=0 if listed else 8, listed=listed, default=(16, 16))
+    side = Side.of(listed) if listed else RANGE
+    sizes = Sizes(height=side, width=side, default=(16, 16))
     path = tmp_path / "g.mlpackage"
     facts = {"model": "g", "labels": None, "sizes": asdict(sizes)}
     to_coreml(marked("nearest"), path, sizes=sizes, image_input=True, metadata=facts)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from edgeport.artifacts.errors import UnsupportedOp
-from edgeport.artifacts.sizes import Sizes
+from edgeport.artifacts.sizes import Side, Sizes
 from edgeport.graph.edit import shape
 from edgeport.graph.open_sizes import Term, at_size, fit, mark, marks
 from graphs import canonical
@@ -71,27 +71,40 @@ def test_a_constant_of_one_size_is_named():
         at_size(model, (4, 6))
 
 
+RANGE, LISTED = Side(smallest=32, largest=128, step=32), Side.of((32, 64, 96))
+
+
 @pytest.mark.parametrize(
     "wrong",
-    [
-        {"smallest": 64, "largest": 32},
-        {"step": 0},
-        {"listed": (32, 64, 128)},
-        {"default": (33, 64)},
-        {"largest": 1 << 20},
-    ],
+    [{"smallest": 160}, {"step": 0}, {"listed": (32, 64, 128)}, {"largest": 1 << 20}, {"largest": 1 << 15, "step": 1}],
 )
+def test_a_side_that_contradicts_itself(wrong):
+    with pytest.raises(ValueError, match="the sizes are"):
+        Side(**{"smallest": 32, "largest": 128, "step": 32} | wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"default": (33, 64)}, {"height": Side.of((64,)), "width": Side.of((64,))}])
 def test_sizes_that_contradict_themselves(wrong):
-    given = {"smallest": 32, "largest": 128, "step": 32, "default": (64, 64)}
+    given = {"height": RANGE, "width": RANGE, "default": (64, 64)}
     Sizes(**given)
     with pytest.raises(ValueError, match="the sizes are"):
         Sizes(**given | wrong)
 
 
 def test_sizes_in_words():
-    assert str(Sizes(smallest=32, largest=96, step=1, default=(64, 64))) == "height and width each from 32 to 96"
-    listed = Sizes(smallest=32, largest=96, step=0, listed=(32, 64, 96), default=(64, 64))
+    ranged = Side.of(range(32, 97))
+    assert str(Sizes(height=ranged, width=ranged, default=(64, 64))) == "height and width each from 32 to 96"
+    listed = Sizes(height=LISTED, width=LISTED, default=(64, 64))
     assert str(listed) == "height and width each 32, 64 or 96"
     assert listed.holds((32, 96))
     assert not listed.holds((32, 48))
     assert np.all([listed.holds(size) for size in listed.corners])
+
+
+def test_one_side_alone():
+    wide = Sizes(height=Side.of((48,)), width=RANGE, default=(48, 128))
+    assert str(wide) == "height 48, width from 32 to 128 in steps of 32"
+    assert wide.corners == [(48, 32), (48, 64)]
+    assert wide.other == (48, 32)
+    assert wide.holds((48, 96))
+    assert not wide.holds((32, 48))

@@ -131,6 +131,25 @@ def test_miou_and_pixels():
     assert task.reduce([task.compare(meaning, ref * 0, cand)]) == {}, "a map of one class tells nothing"
 
 
+def test_three_lines_of_a_hundred_are_three_percent():
+    """And so within a budget of 0.03, which 1 - 0.97 is above."""
+    assert text.reduce([(i > 2, int(i < 3), 4) for i in range(100)])["string_errors"] == 0.03
+
+
+def test_a_box_beyond_the_image_is_drawn_where_it_is_in_it():
+    from edgeport.tasks.pictures import draw_boxes
+    from PIL import Image
+
+    boxes = np.array([[-50.0, -50, 250, 60], [90, 80, 130, 99], [200, 200, 300, 300]])
+    drawn = np.asarray(
+        draw_boxes(Image.new("RGB", (100, 100)), boxes, np.array([0, 1, 2]), ["one", "a light 0.50", "no"])
+    )
+    assert drawn[10, :2].any()
+    assert drawn[10, -2:].any(), "its sides are the image's"
+    above = round(80 * drawn.shape[0] / 100) - 8  # in the words over the second, which begin left of it
+    assert drawn[above, drawn.shape[1] * 3 // 4 : drawn.shape[1] * 8 // 9].any()
+
+
 def test_strings():
     assert (text.edits("kitten", "sitting"), text.edits("", "abc"), text.edits("ab", "ab")) == (3, 3, 0)
     task, meaning = get_task("text"), meaning_of("text", labels=("a", "b"))
