@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 from onnx_ir.passes import common
 
+from ..artifacts.library_logs import quiet_logger
 from ..graph.dialect import check
 from ..graph.edit import array
 from .passes.entry import float32, function_bodies, opset, sequences, static_shapes
@@ -145,6 +146,7 @@ STAGES = (  # in their order, which is part of what they do
 )
 
 
+@quiet_logger("onnx_ir")
 def canonicalize(model: ir.Model) -> ir.Model:
     """The same function in the canonical dialect, with the folds on the float graph done; the argument stays as it is.
 

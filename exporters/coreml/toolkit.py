@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
+
+from ...artifacts.library_logs import quiet_logger
 
 # What coremltools imports, where it is installed, for frontends that are not used here. TensorFlow alone takes six
 # seconds and writes to stderr. torch stays: it is loaded already, and costs coremltools a tenth of a second.
@@ -35,19 +36,15 @@ def coremltools() -> ModuleType:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Nothing below an error is logged or warned about, and no progress is shown."""
-    logger = logging.getLogger("coremltools")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
     pipeline = sys.modules.get("coremltools.converters.mil.mil.passes.pass_pipeline")
     progress = getattr(pipeline, "tqdm", None)
     try:
         if pipeline is not None:
             setattr(pipeline, "tqdm", lambda passes, **_: passes)  # noqa: B010
-        with warnings.catch_warnings():
+        with quiet_logger("coremltools"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
         if pipeline is not None:
             setattr(pipeline, "tqdm", progress)  # noqa: B010
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from ...artifacts.library_logs import quiet_logger
 from ..canonicalize import copy_model
 from ..passes.entry import opset
 from ..passes.entry.float32 import values
@@ -13,6 +14,7 @@ _TYPE_ATTRIBUTES = ("to", "dtype", "output_dtype")
 FLOAT, DOUBLE = ir.DataType.FLOAT, ir.DataType.DOUBLE
 
 
+@quiet_logger("onnx_ir")
 def to_float64(model: ir.Model) -> ir.Model:
     """The same graph with every float32 value, constant and type attribute in float64; `model` stays as it is.
 

@@ -12,6 +12,7 @@ import onnx_ir as ir
 from google.protobuf.message import DecodeError
 
 from ...artifacts.errors import ArtifactTooLarge, InputShapeError, ModelFileError, UnsupportedOp
+from ...artifacts.library_logs import quiet_logger
 from ...graph.edit import where
 from ...graph.external_data import check_external_data, read_inner_data
 from ..onnx.convert import LARGEST, OURS
@@ -50,6 +51,7 @@ def from_onnx(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -
     return model
 
 
+@quiet_logger("onnx_ir")
 def infer(model: ir.Model, path: Path) -> None:
     """Give every value the shape that follows from the inputs; what the file says of others counts where none follows.
 
@@ -74,6 +76,7 @@ def infer(model: ir.Model, path: Path) -> None:
         value.shape = old if new is None or (not new.is_static() and old is not None) else new
 
 
+@quiet_logger("onnx_ir")
 def read(path: Path) -> ir.Model:
     """The model as it is written, checked, without its functions. Raises ModelFileError."""
     try:
