@@ -51,6 +51,7 @@ def rewrite(model: ir.Model, stats: Statistics) -> tuple[ir.Model, Statistics]:
         total = emit(node, "Add", [x, three], shape(x))
         gate = emit(node, "Clip", [total, low, high], shape(x))
         product = emit(node, "Mul", [x, gate], shape(x))
+        total.name, gate.name = f"{name_of(y)}_sum", f"{name_of(y)}_gate"
         y.replace_all_uses_with(product)
         product.name = name_of(y)
         values[name_of(gate)] = stats[name_of(source(x))].mapped(lambda v: np.clip(v + 3, 0, 6))

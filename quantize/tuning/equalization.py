@@ -279,5 +279,6 @@ def _multiply(graph: ir.Graph, value: ir.Value, factor: np.ndarray) -> None:
     numbers = factor.reshape(-1, 1, 1) if len(dims) == 4 else factor
     operands = [value, constant(graph, numbers.astype(np.float32), f"{value.name}_factor")]
     product = emit(readers[0], "Mul", operands, dims, like=maker(value))
+    product.name = f"{value.name}_even"
     for reader in readers:
         reader.replace_input_with(0, product)
