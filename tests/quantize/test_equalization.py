@@ -140,7 +140,11 @@ def test_the_float_output_stays(name, build, feeds, run):
     assert list(found) == sites
     for feed in feeds(model, 4):
         expected = run(model, feed)["y"]
-        assert np.abs(run(apply_equalization(model, found), feed)["y"] - expected).max() <= 1e-5 * expected.std()
+        made = apply_equalization(model, found)
+        assert np.abs(run(made, feed)["y"] - expected).max() <= 1e-5 * expected.std()
+    names = {node.outputs[0].name for node in model.graph}
+    new = {node.outputs[0].name for node in made.graph} - names
+    assert {name.rpartition("_")[0] for name in new} <= names, "named after the values that they are made of"
 
 
 @pytest.mark.parametrize("name", ["relu", "depthwise", "mlp", "layer_norm", "leaky"])
