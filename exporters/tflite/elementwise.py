@@ -227,7 +227,14 @@ def gelu(mb: Builder, x: Operand, *, approximate: str) -> Value:
 
 @lower("LeakyRelu")
 def leaky_relu(mb: Builder, x: Operand, *, alpha: float) -> Value:
-    return apply_unary(mb, "LEAKY_RELU", mb.value(x), alpha=alpha)
+    """LEAKY_RELU; in float, with a slope that is not between 0 and 1, which LiteRT's GPU delegate computes wrongly,
+    the larger of x and alpha * x, or the smaller"""
+    x = mb.value(x)
+    if 0 <= alpha <= 1 or mb.target.quant is not None:
+        return apply_unary(mb, "LEAKY_RELU", x, alpha=alpha)
+    tensor, shape = mb.memory(x), mb.shape(x.tensor)
+    scaled = mb.emit("MUL", [tensor, mb.const(np.array([alpha], np.float32))], shape, fusedActivationFunction=0)
+    return Value(mb.run("MINIMUM" if alpha > 1 else "MAXIMUM", [tensor, scaled], shape), x.view)
 
 
 @lower("Elu")

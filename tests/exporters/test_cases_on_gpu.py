@@ -23,6 +23,8 @@ SOME = [
         "pow_of_constant",
         "matmul_constant_left",
         "not_a_number",
+        "leaky_relu_steep",
+        "leaky_relu_rising",
     ],
 ]
 

@@ -1,6 +1,7 @@
 """GlobalMaxPool(x) -> MaxPool(x, over all); LpPool(x) -> (AveragePool(|x|^p) * n)^(1/p), GlobalLpPool over all;
 MaxPool(x, dilations) -> MaxPool of each phase; AveragePool(x, dilations) -> Conv; AveragePool(x, that counts part of
-its pads) -> Mul(AveragePool(x, that counts them all), c); pools of one element -> Slice(x, the strides as steps)
+its pads) -> Mul(AveragePool(x, that counts them all), c); pools of one element -> Slice(x, the strides as steps); the
+one window along an axis that is larger than the image -> one as large
 
 The phases of a dilated MaxPool are batches: every d-th row and column. Leaves other pools alone.
 """
@@ -82,7 +83,7 @@ def _lp(node: ir.Node) -> ir.Value | None:
 def _dilated_max(node: ir.Node) -> ir.Value | None:
     x, d = given(node.inputs[0]), _dilations(node)
     indices = any(out.uses() for out in node.outputs[1:])
-    if not indices and (taken := _every_few(node)) is not None:
+    if not indices and (taken := _within(node) or _every_few(node)) is not None:
         return taken
     if set(d) == {1} or indices or len(shape(x)) != 4 or "pads" not in node.attributes:
         return None
@@ -112,8 +113,40 @@ def _every_few(node: ir.Node) -> ir.Value | None:
     return emit_slice(node.inputs[0], ranges, node) if ranges else given(node.inputs[0])
 
 
+def _within(node: ir.Node) -> ir.Value | None:
+    """The one window along an axis that goes beyond the image on both ends, or up to them, as large as the image.
+
+    EfficientNet of transformers averages 7 x 7 places in a window of 1280 x 1280, in ceil mode.
+    """
+    x, to = given(node.inputs[0]), shape(node.outputs[0])
+    explicit = attribute(node, "auto_pad", "NOTSET") == "NOTSET" and "kernel_shape" in node.attributes
+    if len(to) != 4 or not explicit or any(out.uses() for out in node.outputs[1:]):
+        return None
+    window = {name: list(attribute(node, name, (0, 0, 0, 0))) for name in ("kernel_shape", "pads")}
+    window["strides"], d, share = list(attribute(node, "strides", (1, 1))), _dilations(node), 1.0
+    kernel, pads = window["kernel_shape"], window["pads"]
+    covered = [
+        i
+        for i, size in enumerate(shape(x)[2:])
+        if to[2 + i] == d[i] == 1 and kernel[i] > size and size <= kernel[i] - pads[i]
+    ]
+    if not covered:
+        return None
+    for i in covered:
+        size = shape(x)[2 + i]
+        if attribute(node, "count_include_pad", 0):
+            share *= size / min(kernel[i], pads[i] + size + pads[i + 2])
+        kernel[i], window["strides"][i], pads[i], pads[i + 2] = size, 1, 0, 0
+    others = ("dilations", "count_include_pad", *(("ceil_mode",) if len(covered) == 1 else ()))
+    kept = {name: attribute(node, name) for name in others if name in node.attributes}
+    pooled = emit(node, node.op_type, [x], to, {**window, **kept})
+    if share == 1:
+        return pooled
+    return emit(node, "Mul", [pooled, constant(node.graph, np.array(share, np.float32), "share")], to)
+
+
 def _average(node: ir.Node) -> ir.Value | None:
-    if (taken := _every_few(node)) is not None:
+    if (taken := _within(node) or _every_few(node)) is not None:
         return taken
     x, d, ceil = given(node.inputs[0]), _dilations(node), attribute(node, "ceil_mode", 0)
     if len(shape(x)) != 4 or attribute(node, "auto_pad", "NOTSET") != "NOTSET" or not (ceil or set(d) != {1}):
