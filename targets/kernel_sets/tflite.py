@@ -136,6 +136,19 @@ def _never(node: ir.Node) -> str | None:
 _SAME = Kernel(same_parameters=True)
 
 
+def _uncounted(node: ir.Node) -> str | None:
+    """Padding that an average does not count is SAME's alone in integers."""
+    kernel, strides, pads = (attribute(node, name) for name in ("kernel_shape", "strides", "pads"))
+    if attribute(node, "count_include_pad", 0) or not any(pads):
+        return None
+    for i, size in enumerate(shape(node.inputs[0])[2:]):
+        out = shape(node.outputs[0])[2 + i]
+        total = max((out - 1) * strides[i] + kernel[i] - size, 0)
+        if out != -(-size // strides[i]) or pads[i] != total // 2:
+            return "int8 AVERAGE_POOL_2D leaves no padding out but SAME's"
+    return None
+
+
 # Every operator of the TFLite 8-bit quantisation specification, by the builtin kernels' own rules, so that nothing is
 # float, the ends included. What is slow on a CPU is what an NPU has.
 # https://ai.google.dev/edge/litert/models/quantization_spec
@@ -153,7 +166,8 @@ _NPU_KERNELS = {
     "Pow": Kernel(refuses=_not_a_root),
     "PRelu": Kernel(operands=2, refuses=_never),  # of models that come quantised
     "Concat": Kernel(operands=None, same_parameters=True),
-    **dict.fromkeys(("Slice", "MaxPool", "AveragePool", "Resize", "ReduceMax", "ReduceMin"), _SAME),
+    **dict.fromkeys(("Slice", "MaxPool", "Resize", "ReduceMax", "ReduceMin"), _SAME),
+    "AveragePool": replace(_SAME, refuses=_uncounted),
     **dict.fromkeys(("Max", "Min"), replace(_SAME, operands=2)),
     "Pad": Kernel(same_parameters=True, refuses=_nonzero_pad),
 }
