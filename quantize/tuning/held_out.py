@@ -52,7 +52,7 @@ class Judged:
     @property
     def loss(self) -> float:
         """Noise over signal, the mean of the outputs, scaled where that helps; infinite where one is no number."""
-        loss = float(self.losses.mean())
+        loss = float(self.losses.mean()) if self.losses.size else np.inf
         return loss if np.isfinite(loss) else np.inf
 
     @property
@@ -64,7 +64,7 @@ class Judged:
         """Whether its loss is below that of the other one, of the same inputs, by more than the standard error of the
         difference."""
         gained = other.losses - self.losses
-        if not np.isfinite(gained).all():
+        if not gained.size or not np.isfinite(gained).all():
             return self.loss < other.loss
         return float(gained.mean()) > float(gained.std()) / max(len(gained) - 1, 1) ** 0.5
 
