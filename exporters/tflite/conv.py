@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from ...graph.qdq import Constant
+from ...graph.same_padding import same_pads
 from .builder import Builder, Operand, Run, Value
 from .fast_conv import of_parts, of_tiles, parts_are_faster, tiles_are_faster
 from .linear import bias_tensor
@@ -15,7 +16,7 @@ from .lowering_table import lower
 from .movement import MAX_CONCAT
 from .pixel_cells import in_cells
 from .view import View
-from .windows import Convolution, from_spatial, pad_spatial, same_pads, spatial
+from .windows import Convolution, from_spatial, pad_spatial, spatial
 
 
 @lower("Conv")

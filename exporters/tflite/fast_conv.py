@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from ...graph.qdq import Constant
+from ...graph.same_padding import same_pads
 from .builder import Builder, Run, Value
-from .windows import Convolution, from_spatial, pad_spatial, same_pads
+from .windows import Convolution, from_spatial, pad_spatial
 
 # XNNPACK's depthwise kernels have windows of 3, 4, 9 or 25 elements; a smaller one is filled with zeros. A larger one
 # has no fast kernel: 7x7 takes 5 to 20 times as long as parts of it and their sum (ai-edge-litert 2.3.0, x86).

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...graph.qdq import Constant
+from ...graph.same_padding import same_pads
 from .builder import Builder, Operand, Value
 from .view import View
 
@@ -23,12 +24,6 @@ def from_spatial(tensor: int, shape: tuple[int, ...]) -> Value:
     """The logical (n, c, h, w) value in an NHWC tensor of `shape` (n, h, w, c)."""
     n, h, w, c = shape
     return Value(tensor, View.of((n, c, h, w), _NHWC))
-
-
-def same_pads(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """What padding SAME puts before and after `size` elements (TensorFlow's definition)."""
-    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
-    return total // 2, total - total // 2
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from ...exporters.passes.expansions.recurrence import GROWS
 from ...graph.edit import attribute, scalar, shape
 from ...graph.kernels import Kernel, KernelSet
 from ...graph.qparams import QParams
+from ...graph.same_padding import same_pads
 from ...quantize.calibration.sentinels import SENTINEL, is_only_pooled
 from ...quantize.rewrites import (
     affine_to_depthwise,
@@ -142,9 +143,8 @@ def _uncounted(node: ir.Node) -> str | None:
     if attribute(node, "count_include_pad", 0) or not any(pads):
         return None
     for i, size in enumerate(shape(node.inputs[0])[2:]):
-        out = shape(node.outputs[0])[2 + i]
-        total = max((out - 1) * strides[i] + kernel[i] - size, 0)
-        if out != -(-size // strides[i]) or pads[i] != total // 2:
+        is_same = shape(node.outputs[0])[2 + i] == -(-size // strides[i])
+        if not is_same or pads[i] != same_pads(size, kernel[i], strides[i])[0]:
             return "int8 AVERAGE_POOL_2D leaves no padding out but SAME's"
     return None
 
